@@ -1,0 +1,176 @@
+// Package kmod is the boundary to the kernel's cells. Client is its
+// interface: the sysctl client speaks to secmodel_cell on NetBSD, the
+// emulator stands in for it on Linux. Nothing above this package knows which.
+package kmod
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/netbsd-cells/runcell/kmod/policy"
+	"github.com/netbsd-cells/runcell/kmod/stage"
+)
+
+// ID is a kernel's cell number (cellid_t). 0 is the host.
+type ID uint32
+
+// Errors that callers tell apart. Every implementation wraps these.
+var (
+	ErrNotFound    = errors.New("no such cell")
+	ErrExists      = errors.New("cell name in use")
+	ErrPortInUse   = errors.New("port is reserved by another cell")
+	ErrBusy        = errors.New("cell has processes")
+	ErrUnsupported = errors.New("not supported by this kernel interface")
+	ErrUnavailable = errors.New("no kernel interface for cells")
+)
+
+// Limits of the published ABI (struct cell_create).
+const (
+	MaxName  = 63
+	MaxRoot  = 255
+	MaxPorts = 32
+)
+
+// Unlimited is an rlimit or process limit that is not set.
+const Unlimited = ^uint64(0)
+
+// Network says which sockets a cell may open.
+type Network string
+
+const (
+	NetworkHost      Network = "host"      // the host's stack, shared
+	NetworkAddresses Network = "addresses" // bind only to the cell's own addresses
+	NetworkNone      Network = "none"      // no inet sockets, AF_UNIX only
+)
+
+// Port is a reserved port. The zero Addr means every address, and an empty
+// Proto means tcp and udp.
+type Port struct {
+	Port  uint16     `json:"port"`
+	Addr  netip.Addr `json:"addr,omitzero"`
+	Proto string     `json:"proto,omitempty"`
+}
+
+// Spec is what a cell is created from.
+type Spec struct {
+	Name         string         `json:"name"` // [A-Za-z0-9._-], at most MaxName bytes
+	Root         string         `json:"root"` // absolute, resolved, at most MaxRoot bytes
+	Profile      policy.Profile `json:"profile"`
+	Permissions  policy.Set     `json:"permissions"`
+	Ports        []Port         `json:"ports,omitempty"`
+	Addresses    []netip.Addr   `json:"addresses,omitempty"`
+	Network      Network        `json:"network"`
+	MaxProcesses uint64         `json:"maxProcesses,omitempty"` // 0 = unlimited
+
+	// Kept as metadata in the kernel's record; the runtime applies them.
+	RlimitNofile uint64 `json:"rlimitNofile"` // Unlimited = not set
+	RlimitAS     uint64 `json:"rlimitAS"`
+	RlimitCore   uint64 `json:"rlimitCore"`
+}
+
+// Info is a row of List.
+type Info struct {
+	ID        ID            `json:"id"`
+	Name      string        `json:"name"`
+	Root      string        `json:"root"`
+	Created   time.Duration `json:"created"` // since boot
+	Processes uint64        `json:"processes"`
+}
+
+// Stats counts what a cell does and what it was denied.
+type Stats struct {
+	Processes  uint64            `json:"processes"`
+	Denials    map[string]uint64 `json:"denials,omitempty"` // by kauth scope
+	LastDenied string            `json:"lastDenied,omitempty"`
+}
+
+// Support says how far one feature goes: "enforced", "recorded" (kept and
+// shown, not enforced) or "absent". Reason is given unless it is enforced.
+type Support struct {
+	Level  Level  `json:"level"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Level is a degree of support.
+type Level string
+
+const (
+	Enforced Level = "enforced"
+	Recorded Level = "recorded"
+	Absent   Level = "absent"
+)
+
+// Features says what this kernel interface can do. oci.Compile degrades a
+// Plan by it, with notes.
+type Features struct {
+	Backend      string  `json:"backend"` // "secmodel_cell" or "emulator"
+	ABI          int     `json:"abi"`     // 0 = the published ABI
+	Profiles     Support `json:"profiles"`
+	Permissions  Support `json:"permissions"`  // finer than profiles
+	Devices      Support `json:"devices"`      // safe device nodes open at every profile
+	Ports        Support `json:"ports"`        // reserved ports
+	PortAddress  Support `json:"portAddress"`  // ... by address and protocol
+	Addresses    Support `json:"addresses"`    // bind only to own addresses
+	Network      Support `json:"network"`      // network none
+	MaxProcesses Support `json:"maxProcesses"` //
+	Processes    Support `json:"processes"`    // member list
+	Kill         Support `json:"kill"`         // signal to all members
+	Stats        Support `json:"stats"`        // denial counters
+	ExitStatus   Support `json:"exitStatus"`   // of the first process, kept until Destroy
+	// MaxGroups is the kernel's limit on supplementary groups (NGROUPS_MAX).
+	MaxGroups int `json:"maxGroups"`
+}
+
+// Client creates and watches cells.
+type Client interface {
+	// Features probes the kernel once and keeps the answer.
+	Features() (Features, error)
+	// Create makes a cell. The root must be mounted already: the kernel pins
+	// its vnode. Errors: ErrExists, ErrPortInUse.
+	Create(Spec) (ID, error)
+	// Destroy removes a cell without members. Errors: ErrBusy, ErrNotFound.
+	// It never kills.
+	Destroy(ID) error
+	// List gives every cell, newest first.
+	List() ([]Info, error)
+	// Enter tells how a child process becomes a member. The first child to
+	// enter is the cell's first process; once it runs, Entered records it.
+	// The caller must call Entry.Close after the fork.
+	Enter(ID) (Entry, error)
+	// Entered records pid as the cell's first process. The kernel module
+	// knows it already and does nothing.
+	Entered(id ID, pid int) error
+	// Processes lists the members' pids as the host sees them, ascending.
+	Processes(ID) ([]int, error)
+	// Kill signals every member. With SIGKILL it first stops them from
+	// forking, and returns when all of them are dying. No member is no error.
+	Kill(id ID, sig int) error
+	// Stats counts processes and denials.
+	Stats(ID) (Stats, error)
+	// Wait blocks until the cell's first process has ended and gives its
+	// wait(2) status. ErrUnsupported where the kernel does not keep it.
+	Wait(context.Context, ID) (status uint32, err error)
+}
+
+// Entry is how a forked child becomes a member of a cell. The runtime locks a
+// thread, calls Thread on it, forks from it with Fork, and puts Steps and Seal
+// into the child's program.
+type Entry struct {
+	// Thread prepares the calling, locked thread, which is not used for
+	// anything else afterwards. On Linux it unshares (the first entry) or
+	// joins (a later one) the cell's namespaces; the thread then sees the
+	// cell's mounts. It does nothing on NetBSD. Never nil.
+	Thread func() error
+	// Fork says how the child is made (clone flags, cgroup). Zero on NetBSD.
+	Fork stage.Fork
+	// Steps run in the child when its root is the cell's root and it is still
+	// root: on NetBSD the sysctl write that enters the cell.
+	Steps []stage.Step
+	// Seal runs in the child last before credentials are dropped: the
+	// emulator's seccomp filter and capability bounds. Empty on NetBSD.
+	Seal []stage.Step
+	// Close releases descriptors held for the entry. Never nil.
+	Close func()
+}

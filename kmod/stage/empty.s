@@ -1,0 +1,1 @@
+// This file lets run.go declare functions without a body (go:linkname).

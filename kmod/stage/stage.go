@@ -1,0 +1,226 @@
+// Package stage runs the work between fork and exec as a program: a list of
+// system calls, built as plain data by ordinary Go code and executed in the
+// forked child without the Go runtime.
+//
+// A child that has to enter a cell, take a terminal, change its credentials
+// and exec needs no second start of a Go binary for that: it costs several
+// milliseconds, and the extra process image is what CVE-2019-5736 attacked.
+// The program is also easy to look at: --debug prints it, tests compare it.
+package stage
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"syscall"
+	"unsafe"
+)
+
+// Kind says what a Step does.
+type Kind uint8
+
+const (
+	// Call makes the system call Nr with Args.
+	Call Kind = iota
+	// Same compares Args[2] bytes at Args[0] and Args[1]; a difference fails
+	// the program with EINVAL. It verifies what setrlimit(2) really set.
+	Same
+)
+
+// Source says where an argument's value comes from.
+type Source uint8
+
+const (
+	// Value is the argument itself: a number, or an address kept by Keep.
+	Value Source = iota
+	// Reg is the result that an earlier step kept in register Args[i].
+	Reg
+	// Load32 is the int32 at address Args[i] (a descriptor that the kernel
+	// wrote into a structure).
+	Load32
+)
+
+// Registers is how many results a program can keep.
+const Registers = 8
+
+// Step is one system call of a program.
+type Step struct {
+	// Name is what an error report says: "setuid 1000".
+	Name string
+	Kind Kind
+	// Nr is the system call's number.
+	Nr   uintptr
+	Args [6]uintptr
+	From [6]Source
+	// Keep holds the memory that Args point into. It must be on the heap.
+	Keep []any
+	// Save stores the result in this register (1 to Registers-1; 0 = not).
+	Save uint8
+	// Exact fails the program with EPIPE when the result is not Want: a read
+	// that returned 0 means that the other side has gone.
+	Exact bool
+	Want  uintptr
+	// Tolerate lists errors that do not fail the program.
+	Tolerate [2]syscall.Errno
+}
+
+// Program is what a child does from fork to exec. The last step is execve;
+// a program that gets past its last step exits with ExitCode.
+type Program struct {
+	Fork  Fork
+	Steps []Step
+	// Report lists descriptors (0 = none) that a failure is written to, as
+	// one Record. Marks are written by ordinary write steps, see Mark.
+	Report [2]int
+	// ExitCode is the child's status when a step fails.
+	ExitCode int
+}
+
+// RecordSize is the size of a record on a report descriptor.
+const RecordSize = 8
+
+// Record is a child's message: step Index failed with Errno, or was reached
+// when Errno is 0.
+type Record struct {
+	Index uint32
+	Errno uint32
+}
+
+// Error is a failed step.
+type Error struct {
+	Step  string
+	Errno syscall.Errno
+}
+
+func (e *Error) Error() string { return e.Step + ": " + e.Errno.Error() }
+func (e *Error) Unwrap() error { return e.Errno }
+
+// ParseRecord reads one record in the host's byte order.
+func ParseRecord(b []byte) (Record, error) {
+	if len(b) != RecordSize {
+		return Record{}, fmt.Errorf("parse stage record: %d bytes, want %d", len(b), RecordSize)
+	}
+	// Both ends are the same program on the same machine.
+	return Record{
+		Index: *(*uint32)(unsafe.Pointer(&b[0])),
+		Errno: *(*uint32)(unsafe.Pointer(&b[4])),
+	}, nil
+}
+
+// Err names the step that a record is about; nil for a mark.
+func (p *Program) Err(r Record) error {
+	if r.Errno == 0 {
+		return nil
+	}
+	name := fmt.Sprintf("step %d", r.Index)
+	if int(r.Index) < len(p.Steps) {
+		name = p.Steps[r.Index].Name
+	}
+	return &Error{Step: name, Errno: syscall.Errno(r.Errno)}
+}
+
+// String lists the program, a step a line.
+func (p *Program) String() string {
+	var b strings.Builder
+	for i, s := range p.Steps {
+		fmt.Fprintf(&b, "%2d %s\n", i, s.Name)
+	}
+	return b.String()
+}
+
+// Mark is a step that writes "reached step index" to fd.
+func Mark(name string, index int, fd int) Step {
+	rec := &Record{Index: uint32(index)}
+	return Step{
+		Name: name, Nr: syscall.SYS_WRITE,
+		Args:  [6]uintptr{uintptr(fd), uintptr(unsafe.Pointer(rec)), RecordSize},
+		Keep:  []any{rec},
+		Exact: true, Want: RecordSize,
+	}
+}
+
+// Await is a step that blocks until a byte can be read from fd, and fails
+// with EPIPE when the other side has gone.
+func Await(name string, fd int) Step {
+	buf := new([8]byte)
+	return Step{
+		Name: name, Nr: syscall.SYS_READ,
+		Args:  [6]uintptr{uintptr(fd), uintptr(unsafe.Pointer(buf)), 1},
+		Keep:  []any{buf},
+		Exact: true, Want: 1,
+	}
+}
+
+// Exec is the last step of a program.
+func Exec(path string, argv, envp []string) (Step, error) {
+	p, err := syscall.BytePtrFromString(path)
+	if err != nil {
+		return Step{}, fmt.Errorf("exec %q: %w", path, err)
+	}
+	av, err := syscall.SlicePtrFromStrings(argv)
+	if err != nil {
+		return Step{}, fmt.Errorf("process.args: %w", err)
+	}
+	ev, err := syscall.SlicePtrFromStrings(envp)
+	if err != nil {
+		return Step{}, fmt.Errorf("process.env: %w", err)
+	}
+	return Step{
+		Name: "exec " + path, Nr: syscall.SYS_EXECVE,
+		Args: [6]uintptr{
+			uintptr(unsafe.Pointer(p)),
+			uintptr(unsafe.Pointer(unsafe.SliceData(av))),
+			uintptr(unsafe.Pointer(unsafe.SliceData(ev))),
+		},
+		Keep: []any{p, av, ev},
+	}, nil
+}
+
+// Path is a system call whose first argument is a path.
+func Path(name string, nr uintptr, path string, rest ...uintptr) (Step, error) {
+	p, err := syscall.BytePtrFromString(path)
+	if err != nil {
+		return Step{}, fmt.Errorf("%s: %w", name, err)
+	}
+	s := Step{Name: name, Nr: nr, Keep: []any{p}}
+	s.Args[0] = uintptr(unsafe.Pointer(p))
+	copy(s.Args[1:], rest)
+	return s, nil
+}
+
+// Sys is a system call with plain numbers.
+func Sys(name string, nr uintptr, args ...uintptr) Step {
+	s := Step{Name: name, Nr: nr}
+	copy(s.Args[:], args)
+	return s
+}
+
+// machine is what the child works with: everything allocated before fork.
+type machine struct {
+	steps  []Step
+	report [2]int
+	exit   uintptr
+	regs   [Registers]uintptr
+	rec    Record
+	child  childFork
+}
+
+// Start forks and runs the program in the child. It returns the child's pid.
+// The calling goroutine must be locked to its thread where the thread's own
+// namespaces or credentials matter to the child.
+func (p *Program) Start() (int, error) {
+	for i, s := range p.Steps {
+		if s.Save >= Registers {
+			return 0, fmt.Errorf("stage step %d %q: register %d out of range", i, s.Name, s.Save)
+		}
+	}
+	m := &machine{steps: p.Steps, report: p.Report, exit: uintptr(p.ExitCode)}
+	m.child.prepare(p.Fork)
+	pid, errno := forkRun(m)
+	runtime.KeepAlive(p)
+	runtime.KeepAlive(m)
+	if errno != 0 {
+		return 0, fmt.Errorf("fork: %w", errno)
+	}
+	return pid, nil
+}
