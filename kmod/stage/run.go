@@ -89,6 +89,9 @@ func (m *machine) step(s *Step) syscall.Errno {
 		return syscall.EPIPE
 	}
 	m.regs[s.Save%Registers] = r
+	if s.Store != 0 {
+		*(*int32)(pointer(s.Store)) = int32(r)
+	}
 	return 0
 }
 

@@ -56,6 +56,9 @@ type Step struct {
 	Keep []any
 	// Save stores the result in this register (1 to Registers-1; 0 = not).
 	Save uint8
+	// Store is the address of an int32 that the result is written to as well
+	// (0 = none): a descriptor that a later step sends away.
+	Store uintptr
 	// Exact fails the program with EPIPE when the result is not Want: a read
 	// that returned 0 means that the other side has gone.
 	Exact bool
@@ -107,14 +110,23 @@ func ParseRecord(b []byte) (Record, error) {
 	}, nil
 }
 
+// Names lists the steps' names, which turn a Record into an Error later.
+func (p *Program) Names() []string {
+	names := make([]string, len(p.Steps))
+	for i, s := range p.Steps {
+		names[i] = s.Name
+	}
+	return names
+}
+
 // Err names the step that a record is about; nil for a mark.
-func (p *Program) Err(r Record) error {
+func (r Record) Err(names []string) error {
 	if r.Errno == 0 {
 		return nil
 	}
 	name := fmt.Sprintf("step %d", r.Index)
-	if int(r.Index) < len(p.Steps) {
-		name = p.Steps[r.Index].Name
+	if int(r.Index) < len(names) {
+		name = names[r.Index]
 	}
 	return &Error{Step: name, Errno: syscall.Errno(r.Errno)}
 }

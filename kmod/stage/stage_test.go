@@ -36,7 +36,7 @@ func start(t *testing.T, p *Program) (syscall.WaitStatus, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ws, p.Err(rec)
+	return ws, rec.Err(p.Names())
 }
 
 func TestFailedStepIsNamed(t *testing.T) {

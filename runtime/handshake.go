@@ -1,0 +1,171 @@
+package runtime
+
+// How the parent and the forked child talk: a pair of sockets with record
+// boundaries. The child's program sends and receives whole messages, each
+// one system call prepared before the fork; a descriptor may come along.
+//
+//	child  → parent  ready    (with the proc mount that only it can make)
+//	parent → child   go       (with the terminal's slave)
+//	child  → parent  created  (nothing can fail any more but the exec)
+//
+// When the parent dies, the child's receive returns 0 and it exits.
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"unsafe"
+
+	"github.com/netbsd-cells/runcell/kmod/stage"
+	"golang.org/x/sys/unix"
+)
+
+// link is the parent's view of the pair.
+type link struct{ parent, child int }
+
+func newLink() (*link, error) {
+	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("make socket pair: %w", err)
+	}
+	return &link{parent: p[0], child: p[1]}, nil
+}
+
+func (l *link) closeChild() {
+	closeFD(l.child)
+	l.child = -1
+}
+
+func (l *link) close() {
+	l.closeChild()
+	closeFD(l.parent)
+	l.parent = -1
+}
+
+// message is a msghdr with its buffers, kept on the heap for the child.
+type message struct {
+	hdr  unix.Msghdr
+	iov  unix.Iovec
+	data [stage.RecordSize]byte
+	ctl  [64]byte // one SCM_RIGHTS with one descriptor
+}
+
+func newMessage(withFD bool) *message {
+	m := new(message)
+	m.iov.Base = &m.data[0]
+	m.iov.SetLen(len(m.data))
+	m.hdr.Iov = &m.iov
+	m.hdr.SetIovlen(1)
+	if withFD {
+		m.hdr.Control = &m.ctl[0]
+		m.hdr.SetControllen(unix.CmsgSpace(4))
+		h := (*unix.Cmsghdr)(unsafe.Pointer(&m.ctl[0]))
+		h.Level, h.Type = unix.SOL_SOCKET, unix.SCM_RIGHTS
+		h.SetLen(unix.CmsgLen(4))
+	}
+	return m
+}
+
+// fdAddr is where the descriptor's number lies in the control data.
+func (m *message) fdAddr() uintptr {
+	return uintptr(unsafe.Pointer(&m.ctl[unix.CmsgLen(0)]))
+}
+
+// sendStep makes the child send a mark, with the descriptor that an earlier
+// step has stored at m.fdAddr() when m was made with one.
+func (l *link) sendStep(name string, index int, m *message) stage.Step {
+	*(*stage.Record)(unsafe.Pointer(&m.data[0])) = stage.Record{Index: uint32(index)}
+	return stage.Step{
+		Name: name, Nr: unix.SYS_SENDMSG,
+		Args:  [6]uintptr{uintptr(l.child), uintptr(unsafe.Pointer(&m.hdr)), unix.MSG_NOSIGNAL},
+		Keep:  []any{m},
+		Exact: true, Want: stage.RecordSize,
+	}
+}
+
+// receiveStep makes the child wait for a message.
+func (l *link) receiveStep(name string, m *message) stage.Step {
+	return stage.Step{
+		Name: name, Nr: unix.SYS_RECVMSG,
+		Args:  [6]uintptr{uintptr(l.child), uintptr(unsafe.Pointer(&m.hdr)), recvFlags},
+		Keep:  []any{m},
+		Exact: true, Want: stage.RecordSize,
+	}
+}
+
+// errChildGone means that the child ended without saying why.
+var errChildGone = errors.New("the container's process ended before it was set up")
+
+// receive waits for the child's next message. It returns the descriptor that
+// came along (-1 = none), and the failed step as an error.
+func (l *link) receive(names []string) (fd int, err error) {
+	var data [stage.RecordSize]byte
+	oob := make([]byte, unix.CmsgSpace(4))
+	var n, oobn int
+	for {
+		n, oobn, _, _, err = unix.Recvmsg(l.parent, data[:], oob, recvFlags)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return -1, fmt.Errorf("read from the container's process: %w", err)
+	}
+	if n == 0 {
+		return -1, errChildGone
+	}
+	fd = parseRights(oob[:oobn])
+	rec, err := stage.ParseRecord(data[:n])
+	if err == nil {
+		err = rec.Err(names)
+	}
+	if err != nil {
+		closeFD(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+func parseRights(oob []byte) int {
+	msgs, err := unix.ParseSocketControlMessage(oob)
+	if err != nil || len(msgs) != 1 {
+		return -1
+	}
+	fds, err := unix.ParseUnixRights(&msgs[0])
+	if err != nil || len(fds) != 1 {
+		return -1
+	}
+	return fds[0]
+}
+
+// send gives the child its next message, with fd unless it is negative.
+func (l *link) send(fd int) error {
+	var data [stage.RecordSize]byte
+	var oob []byte
+	if fd >= 0 {
+		oob = unix.UnixRights(fd)
+	}
+	if err := unix.Sendmsg(l.parent, data[:], oob, nil, unix.MSG_NOSIGNAL); err != nil {
+		return fmt.Errorf("write to the container's process: %w", err)
+	}
+	return nil
+}
+
+// readStageError reads what a child's program left in init.error.
+func readStageError(path string, names []string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil //nolint:nilerr // no file: nothing failed
+	}
+	defer func() { _ = f.Close() }()
+	var b [stage.RecordSize]byte
+	if _, err := io.ReadFull(f, b[:]); err != nil {
+		return nil //nolint:nilerr // empty: nothing failed
+	}
+	rec, err := stage.ParseRecord(b[:])
+	if err != nil {
+		return err
+	}
+	return rec.Err(names)
+}

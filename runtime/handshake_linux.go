@@ -1,0 +1,6 @@
+package runtime
+
+import "golang.org/x/sys/unix"
+
+// recvFlags keep received descriptors from leaking into the container.
+const recvFlags = unix.MSG_CMSG_CLOEXEC

@@ -1,0 +1,227 @@
+package runtime
+
+// Paths inside a container's root. The image and the container's volumes
+// decide what lies there, so no path is ever handed to the kernel whole: it
+// is walked a component at a time with O_NOFOLLOW, and symbolic links are
+// resolved here, with the container's root as "/". This is what
+// openat2(RESOLVE_IN_ROOT) does, in a form that NetBSD can do too.
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxLinks is how many symbolic links one path may pass (MAXSYMLINKS).
+const maxLinks = 32
+
+// rootDir is an open directory that paths are resolved in.
+type rootDir struct{ fd int }
+
+// openRootDir opens a directory by its host path.
+func openRootDir(dir string) (rootDir, error) {
+	fd, err := unix.Open(dir, openDir, 0)
+	if err != nil {
+		return rootDir{-1}, fmt.Errorf("open root %s: %w", dir, err)
+	}
+	return rootDir{fd}, nil
+}
+
+func (r rootDir) close() { closeFD(r.fd) }
+
+func closeFD(fd int) {
+	if fd >= 0 {
+		_ = unix.Close(fd)
+	}
+}
+
+// walker is the state of one resolution. stack holds the open directories
+// from the root down, so that ".." never asks the filesystem.
+type walker struct {
+	root  rootDir
+	stack []int
+	links int
+	make  bool   // create missing directories
+	mode  uint32 // their mode
+}
+
+func (w *walker) top() int {
+	if len(w.stack) == 0 {
+		return w.root.fd
+	}
+	return w.stack[len(w.stack)-1]
+}
+
+func (w *walker) pop() {
+	if n := len(w.stack); n > 0 {
+		closeFD(w.stack[n-1])
+		w.stack = w.stack[:n-1]
+	}
+}
+
+func (w *walker) reset() {
+	for len(w.stack) > 0 {
+		w.pop()
+	}
+}
+
+// parent resolves all but the last component of p and returns the open
+// directory (valid until w.reset) and the last component's name, which is
+// "." for the root itself. The last component is not looked at.
+func (w *walker) parent(p string) (dirfd int, name string, err error) {
+	parts := split(p)
+	if len(parts) == 0 {
+		return w.top(), ".", nil
+	}
+	for _, c := range parts[:len(parts)-1] {
+		if err := w.enter(c); err != nil {
+			return -1, "", err
+		}
+	}
+	return w.top(), parts[len(parts)-1], nil
+}
+
+func split(p string) []string {
+	var parts []string
+	for _, c := range strings.Split(p, "/") {
+		if c != "" && c != "." {
+			parts = append(parts, c)
+		}
+	}
+	return parts
+}
+
+// enter goes one component down (or up, or through a link).
+func (w *walker) enter(c string) error {
+	if c == ".." {
+		w.pop()
+		return nil
+	}
+	fd, err := unix.Openat(w.top(), c, openDir, 0)
+	if errors.Is(err, unix.ENOENT) && w.make {
+		if err := unix.Mkdirat(w.top(), c, w.mode); err != nil && !errors.Is(err, unix.EEXIST) {
+			return err
+		}
+		fd, err = unix.Openat(w.top(), c, openDir, 0)
+	}
+	if err == nil {
+		w.stack = append(w.stack, fd)
+		return nil
+	}
+	if !isLinkError(err) {
+		return err
+	}
+	target, lerr := w.readlink(c)
+	if lerr != nil {
+		return err // a plain file, not a link
+	}
+	return w.follow(target)
+}
+
+func (w *walker) readlink(c string) (string, error) {
+	if w.links++; w.links > maxLinks {
+		return "", unix.ELOOP
+	}
+	buf := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(w.top(), c, buf)
+	if err != nil {
+		return "", err
+	}
+	return string(buf[:n]), nil
+}
+
+// follow walks a link's target; an absolute one starts at the root again.
+func (w *walker) follow(target string) error {
+	if path.IsAbs(target) {
+		w.reset()
+	}
+	for _, c := range split(target) {
+		if err := w.enter(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openDirAt resolves p to an open directory, which the caller closes. With
+// create, missing directories are made (mode 0755).
+func (r rootDir) openDirAt(p string, create bool) (int, error) {
+	w := &walker{root: r, make: create, mode: 0o755}
+	defer w.reset()
+	for _, c := range split(p) {
+		if err := w.enter(c); err != nil {
+			return -1, fmt.Errorf("open directory %s in the root: %w", p, err)
+		}
+	}
+	fd, err := unix.FcntlInt(uintptr(w.top()), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("open directory %s in the root: %w", p, err)
+	}
+	return fd, nil
+}
+
+// openAt resolves p, following links inside the root, and opens the final
+// object with flags (O_NOFOLLOW and O_CLOEXEC are added).
+func (r rootDir) openAt(p string, flags int, mode uint32) (int, error) {
+	fd, err := r.final(p, false, func(dirfd int, name string) (int, error) {
+		return unix.Openat(dirfd, name, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode)
+	})
+	if err != nil {
+		return -1, fmt.Errorf("open %s in the root: %w", p, err)
+	}
+	return fd, nil
+}
+
+// makeFileAt resolves p, making missing directories and an empty file where
+// nothing is there, and returns the file opened without following a link.
+func (r rootDir) makeFileAt(p string, flags int) (int, error) {
+	fd, err := r.final(p, true, func(dirfd int, name string) (int, error) {
+		fd, err := unix.Openat(dirfd, name, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		if !errors.Is(err, unix.ENOENT) {
+			return fd, err
+		}
+		fd, err = unix.Openat(dirfd, name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
+		if err != nil {
+			return -1, err
+		}
+		closeFD(fd)
+		return unix.Openat(dirfd, name, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	})
+	if err != nil {
+		return -1, fmt.Errorf("make file %s in the root: %w", p, err)
+	}
+	return fd, nil
+}
+
+// final finds the last component of p, through links, and calls open on it.
+func (r rootDir) final(p string, create bool, open func(dirfd int, name string) (int, error)) (int, error) {
+	w := &walker{root: r, make: create, mode: 0o755}
+	defer w.reset()
+	for {
+		dirfd, name, err := w.parent(p)
+		if err != nil {
+			return -1, err
+		}
+		if name == ".." {
+			w.pop()
+			dirfd, name = w.top(), "."
+		}
+		if name != "." {
+			target, err := w.readlink(name)
+			if errors.Is(err, unix.ELOOP) {
+				return -1, err
+			}
+			if err == nil {
+				if path.IsAbs(target) {
+					w.reset()
+				}
+				p = target
+				continue
+			}
+		}
+		return open(dirfd, name)
+	}
+}

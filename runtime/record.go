@@ -1,0 +1,242 @@
+package runtime
+
+// A container's directory below the state root: its lock, record and plan.
+//
+//	<root>/<id>/            0700, flock(2)ed while a command changes it
+//	<root>/<id>/state.json  the record, replaced by rename
+//	<root>/<id>/plan.json   the Plan, written once
+//	<root>/<id>/exec.fifo   there until `start` has released the process
+//	<root>/<id>/init.error  what the child's program says when it fails
+//
+// Nothing is fsynced: no cell survives a reboot, so neither need its record.
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/oci"
+	"golang.org/x/sys/unix"
+)
+
+// Errors that callers tell apart. Container tools match on these texts.
+var (
+	ErrNotExist   = errors.New("container does not exist")
+	ErrExist      = errors.New("container with given id already exists")
+	ErrNotRunning = errors.New("container not running")
+)
+
+const (
+	stateFile = "state.json"
+	planFile  = "plan.json"
+	fifoFile  = "exec.fifo"
+	errorFile = "init.error"
+
+	lockPatience = 10 * time.Second
+)
+
+// record is what state.json holds.
+type record struct {
+	ID          string            `json:"id"`
+	OCIVersion  string            `json:"ociVersion"`
+	Phase       Status            `json:"phase"` // creating or created
+	Bundle      string            `json:"bundle"`
+	Rootfs      string            `json:"rootfs"`
+	Created     time.Time         `json:"created"`
+	Owner       string            `json:"owner"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	Cell        kmod.ID           `json:"cell"` // 0 = not made yet
+	Pid         int               `json:"pid"`  // 0 = not forked yet
+	PidStart    uint64            `json:"pidStart"`
+	Paused      bool              `json:"paused,omitempty"`
+	// Mounts are the host's mount points of this container, in mount order
+	// (NetBSD, which has one mount table for all).
+	Mounts []string `json:"mounts,omitempty"`
+}
+
+// container is a record together with its directory.
+type container struct {
+	rt   *Runtime
+	dir  string
+	lock *os.File
+	record
+}
+
+func (c *container) path(name string) string { return filepath.Join(c.dir, name) }
+
+// save replaces the record.
+func (c *container) save() error { return writeJSON(c.path(stateFile), c.record) }
+
+// writeJSON replaces a file of the state directory, which only root can write.
+func writeJSON(path string, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", path, err)
+	}
+	tmp := path + ".new"
+	if err := os.WriteFile(tmp, b, 0o600); err != nil {
+		return fmt.Errorf("write state: %w", err)
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return fmt.Errorf("write state: %w", err)
+	}
+	return nil
+}
+
+func readJSON(path string, v any) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("read state %s: %w (remove the container with `delete --force`)", path, err)
+	}
+	return nil
+}
+
+// newContainer makes and locks the directory of a new container.
+func (r *Runtime) newContainer(id string) (*container, error) {
+	if err := ValidateID(id); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(r.root, 0o700); err != nil {
+		return nil, fmt.Errorf("make state directory: %w", err)
+	}
+	c := &container{rt: r, dir: filepath.Join(r.root, id)}
+	if err := os.Mkdir(c.dir, 0o700); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("create %q: %w", id, ErrExist)
+		}
+		return nil, fmt.Errorf("make state directory: %w", err)
+	}
+	if err := c.acquire(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// load reads a container without locking it: what it sees is consistent,
+// because the record is replaced by rename. A container whose record was
+// never written is given back with ErrNotExist wrapped and dir set.
+func (r *Runtime) load(id string) (*container, error) {
+	if err := ValidateID(id); err != nil {
+		return nil, err
+	}
+	c := &container{rt: r, dir: filepath.Join(r.root, id)}
+	err := readJSON(c.path(stateFile), &c.record)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, fmt.Errorf("container %q: %w", id, ErrNotExist)
+	}
+	return c, err
+}
+
+// loadLocked reads a container with its lock held; the caller releases it.
+func (r *Runtime) loadLocked(id string) (*container, error) {
+	if err := ValidateID(id); err != nil {
+		return nil, err
+	}
+	c := &container{rt: r, dir: filepath.Join(r.root, id)}
+	if err := c.acquire(); err != nil {
+		return nil, err
+	}
+	err := readJSON(c.path(stateFile), &c.record)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, fmt.Errorf("container %q: %w", id, ErrNotExist)
+	}
+	if err != nil {
+		return c, err
+	}
+	return c, nil
+}
+
+// acquire locks the directory and makes sure that it still is the one that
+// its name stands for: a delete may have removed it while we waited.
+func (c *container) acquire() error {
+	deadline := time.Now().Add(lockPatience)
+	for {
+		f, err := os.Open(c.dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("container %q: %w", filepath.Base(c.dir), ErrNotExist)
+		}
+		if err != nil {
+			return fmt.Errorf("lock container: %w", err)
+		}
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil && sameFile(f, c.dir) {
+			c.lock = f
+			return nil
+		}
+		_ = f.Close()
+		if err != nil && !errors.Is(err, unix.EWOULDBLOCK) {
+			return fmt.Errorf("lock container: %w", err)
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("lock container %q: another runcell command has been working on it for %v", filepath.Base(c.dir), lockPatience)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func sameFile(f *os.File, path string) bool {
+	a, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	b, err := os.Lstat(path)
+	return err == nil && os.SameFile(a, b)
+}
+
+func (c *container) release() {
+	if c.lock != nil {
+		_ = c.lock.Close()
+		c.lock = nil
+	}
+}
+
+// locked tells whether another command holds the container's lock.
+func (c *container) locked() bool {
+	f, err := os.Open(c.dir)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }()
+	err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
+	return errors.Is(err, unix.EWOULDBLOCK)
+}
+
+// remove deletes the directory, the record last: a removal that is cut off
+// can be repeated.
+func (c *container) remove() error {
+	for _, name := range []string{fifoFile, errorFile, planFile, planFile + ".new", stateFile + ".new", stateFile} {
+		if err := os.Remove(c.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove state: %w", err)
+		}
+	}
+	if err := os.RemoveAll(c.dir); err != nil {
+		return fmt.Errorf("remove state: %w", err)
+	}
+	return nil
+}
+
+// plan reads the stored Plan.
+func (c *container) plan() (*oci.Plan, error) {
+	p := new(oci.Plan)
+	if err := readJSON(c.path(planFile), p); err != nil {
+		return nil, fmt.Errorf("read plan of %q: %w", c.ID, err)
+	}
+	return p, nil
+}
+
+// Plan gives the Plan that a container was created from.
+func (r *Runtime) Plan(id string) (*oci.Plan, error) {
+	c, err := r.load(id)
+	if err != nil {
+		return nil, err
+	}
+	return c.plan()
+}
