@@ -1,0 +1,57 @@
+# The house: what a developer, an admin and the CI type. Logic that needs more
+# than a line is in .ci/. Works with GNU make and with NetBSD's make.
+
+GO=		go
+PREFIX=		/usr/local
+BINDIR=		$(PREFIX)/sbin
+MANDIR=		$(PREFIX)/share/man
+DESTDIR=
+VERSION!=	git describe --tags --always --dirty 2>/dev/null || echo 0.1.0
+COMMIT!=	git rev-parse --short=12 HEAD 2>/dev/null || echo unknown
+LDFLAGS=	-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+BUILD=		CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
+
+GOLANGCI=	github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOFUMPT=	mvdan.cc/gofumpt@v0.12.0
+
+all: build
+
+# The same sources and Go version give the same bytes.
+build:
+	$(BUILD) -o bin/runcell ./cmd/runcell
+
+install: build
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man8
+	install -m 755 bin/runcell $(DESTDIR)$(BINDIR)/runcell
+	install -m 644 docs/*.8 $(DESTDIR)$(MANDIR)/man8/
+
+# Pinned, from the Go proxy, checked against the checksum database.
+tools:
+	@test -x bin/tools/golangci-lint || { echo "building golangci-lint (once, some minutes)"; \
+	    GOBIN="$$(pwd)/bin/tools" $(GO) install $(GOLANGCI); }
+	@test -x bin/tools/gofumpt || GOBIN="$$(pwd)/bin/tools" $(GO) install $(GOFUMPT)
+
+lint: tools
+	GO="$(GO)" sh .ci/lint
+
+test: build tools
+	GO="$(GO)" sh .ci/test
+
+# Builds and vets every port, and checks what the NetBSD binary links.
+cross:
+	GO="$(GO)" sh .ci/cross
+
+bench: build
+	$(GO) run ./conformance/bench -runcell bin/runcell
+
+demo: build
+	sh docs/demo.sh
+
+# Pages that are generated from the code.
+docs: build
+	$(GO) generate ./...
+
+clean:
+	rm -rf bin
+
+.PHONY: all build install tools lint test cross bench demo docs clean

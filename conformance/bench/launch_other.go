@@ -1,0 +1,5 @@
+//go:build !linux
+
+package main
+
+func privateLauncher() (launcher, error) { return plainLauncher{}, nil }

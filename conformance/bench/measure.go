@@ -1,0 +1,196 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The operations, in the order of the table's columns.
+const (
+	opFloor  = "--version"
+	opRun    = "run"
+	opCreate = "create"
+	opStart  = "start"
+	opState  = "state"
+	opExec   = "exec"
+	opKill   = "kill"
+	opDelete = "delete"
+	opRSS    = "peak RSS"
+	opLeft   = "resident"
+)
+
+var operations = []string{opFloor, opRun, opCreate, opStart, opState, opExec, opKill, opDelete, opRSS, opLeft}
+
+type key struct{ subject, op string }
+
+// world is one run of the bench.
+type world struct {
+	dir             string
+	inside, outside launcher
+	subjects        []*subject
+	samples         map[key][]float64 // ms; MiB of opRSS; processes of opLeft
+	serial          int
+}
+
+// measure runs every operation of every subject in turn, A B C A B C, so that
+// what disturbs the machine disturbs all of them. Whoever begins changes from
+// round to round.
+func (w *world) measure(warmup, rounds int) {
+	for r := range warmup + rounds {
+		record := r >= warmup
+		for i := range w.subjects {
+			s := w.subjects[(i+r)%len(w.subjects)]
+			if s.why != "" {
+				continue
+			}
+			if err := w.round(s, record, r == warmup+rounds-1); err != nil {
+				s.why = err.Error()
+			}
+		}
+	}
+}
+
+// round measures one subject once. The last round also looks at memory and at
+// what stays resident: neither changes from round to round.
+func (w *world) round(s *subject, record, last bool) error {
+	note := func(op string, v float64) {
+		if record {
+			k := key{s.name, op}
+			w.samples[k] = append(w.samples[k], v)
+		}
+	}
+	timed := func(op string, argv []string) error {
+		d, err := run(s.launch, argv...)
+		note(op, float64(d)/float64(time.Millisecond))
+		return err
+	}
+	if err := timed(opFloor, s.floor); err != nil {
+		return err
+	}
+	if err := timed(opRun, s.runArgs(w, w.id())); err != nil {
+		return err
+	}
+	if last {
+		kib, err := peakRSS(s.launch, s.runArgs(w, w.id()))
+		if err != nil {
+			return err
+		}
+		note(opRSS, float64(kib)/1024)
+	}
+	if s.runtime == nil || s.light {
+		return nil
+	}
+	return w.lifecycle(s, timed, note)
+}
+
+func (w *world) lifecycle(s *subject, timed func(string, []string) error, note func(string, float64)) (err error) {
+	id := w.id()
+	defer func() {
+		if err != nil {
+			_, e := run(s.launch, s.command("delete", "--force", id)...)
+			err = errors.Join(err, e)
+		}
+	}()
+	pidFile := filepath.Join(w.dir, "pid")
+	if err := timed(opCreate, s.command("create", "--bundle", w.bundle(bundleSleep), "--pid-file", pidFile, id)); err != nil {
+		return err
+	}
+	if err := timed(opStart, s.command("start", id)); err != nil {
+		return err
+	}
+	pid, err := readPid(pidFile)
+	if err != nil {
+		return err
+	}
+	left, err := residents(pid)
+	if err != nil {
+		return err
+	}
+	note(opLeft, float64(left))
+	if err := timed(opState, s.command("state", id)); err != nil {
+		return err
+	}
+	if err := timed(opExec, s.command("exec", id, "/bin/true")); err != nil {
+		return err
+	}
+	if err := timed(opKill, s.command("kill", id, "KILL")); err != nil {
+		return err
+	}
+	if err := w.awaitStopped(s, id); err != nil {
+		return err
+	}
+	return timed(opDelete, s.command("delete", id))
+}
+
+func (w *world) id() string {
+	w.serial++
+	return fmt.Sprintf("bench-%d-%d", os.Getpid(), w.serial)
+}
+
+func (w *world) awaitStopped(s *subject, id string) error {
+	for range 200 {
+		_, out, err := capture(s.launch, s.command("state", id)...)
+		if err != nil {
+			return err
+		}
+		var st struct{ Status string }
+		if err := json.Unmarshal([]byte(out), &st); err != nil {
+			return fmt.Errorf("decode state of %s: %w", s.name, err)
+		}
+		if st.Status == "stopped" {
+			return nil
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return fmt.Errorf("%s: container %s not stopped a second after SIGKILL", s.name, id)
+}
+
+func readPid(file string) (int, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(b)))
+}
+
+// peakRSS is the largest resident set, in KiB, of a command and of the
+// children it waited for. A process inherits its parent's peak over exec, so
+// a small parent has to measure: busybox.
+func peakRSS(l launcher, argv []string) (int, error) {
+	_, out, err := capture(l, append([]string{"/bin/busybox", "time", "-f", "peak %M"}, argv...)...)
+	if err != nil {
+		return 0, err
+	}
+	_, kib, ok := strings.Cut(out, "peak ")
+	if !ok {
+		return 0, fmt.Errorf("busybox time printed %q", out)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(kib))
+	return n * 1024 / os.Getpagesize(), err
+}
+
+// residents counts the processes that carry our token, except the container's.
+func residents(container int) (int, error) {
+	dirs, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, d := range dirs {
+		env, err := os.ReadFile(d)
+		if err != nil {
+			continue // it has ended
+		}
+		if d != fmt.Sprintf("/proc/%d/environ", container) && slices.Contains(strings.Split(string(env), "\x00"), token) {
+			n++
+		}
+	}
+	return n, nil
+}
