@@ -1,0 +1,178 @@
+package policy
+
+// The engine: which row a request falls under, and what it says.
+
+// Caller says whose credential asks.
+type Caller uint8
+
+const (
+	InCell   Caller = iota // a member of a cell
+	HostUser               // on the host, euid not 0
+	HostRoot               // on the host, euid 0: nothing here applies
+)
+
+// Party relates a target process, or a port's owner, to the caller.
+type Party uint8
+
+const (
+	Nobody Party = iota // no target process; a port that no cell has reserved
+	Own                 // the caller's cell (for host callers: the host)
+	Other               // another cell, or the host
+)
+
+// Facts are what a listener knows besides the kauth symbols. The zero value is
+// a member of a living cell that asks for nothing special.
+type Facts struct {
+	Caller      Caller
+	Gone        bool  // the caller's cell is unknown or being destroyed
+	Target      Party // of a process request
+	PortOwner   Party // who has reserved the port of a bind
+	Privileged  bool  // see IfPrivileged
+	SafeDevice  bool  // see IfSafeDevice
+	RouteSocket bool  // PF_ROUTE or PF_OROUTE
+	RawSocket   bool  // SOCK_RAW
+	InetSocket  bool  // PF_INET or PF_INET6
+}
+
+// holds tells whether the condition is true of f.
+func (c Condition) holds(f Facts) bool {
+	switch c {
+	case IfAny:
+		return true
+	case IfOtherCell:
+		return f.Target == Other
+	case IfPrivileged:
+		return f.Privileged
+	case IfSafeDevice:
+		return f.SafeDevice
+	case IfReservedPort:
+		return f.PortOwner == Other
+	case IfRouteSocket:
+		return f.RouteSocket
+	case IfRawSocket:
+		return f.RawSocket
+	case IfInetSocket:
+		return f.InetSocket
+	}
+	return false
+}
+
+// Request is one kauth(9) question, by the kernel's symbols.
+type Request struct {
+	Scope           Scope
+	Action, Request string
+	Facts
+}
+
+// Find gives the row that a request falls under, nil for an unknown scope.
+func Find(r Request) *Row {
+	for i := range Table {
+		row := &Table[i]
+		if row.Scope == r.Scope &&
+			(row.Action == "" || row.Action == r.Action) &&
+			(row.Request == "" || row.Request == r.Request) &&
+			row.When.holds(r.Facts) {
+			return row
+		}
+	}
+	return nil
+}
+
+// Lookup gives the row of a class, nil if there is none.
+func Lookup(c Class) *Row {
+	for i := range Table {
+		if Table[i].Class == c {
+			return &Table[i]
+		}
+	}
+	return nil
+}
+
+// Decide answers a request of a cell with profile p and permissions s. The
+// permissions alone decide; a profile that does not exist denies.
+func Decide(p Profile, s Set, r Request) Verdict {
+	if r.Caller == HostRoot {
+		return Defer
+	}
+	row := Find(r)
+	if row == nil {
+		return onlyCells(r.Caller)
+	}
+	if row.When.crossesCells() {
+		return Deny
+	}
+	if r.Caller == HostUser {
+		return Defer
+	}
+	if r.Gone || p > High {
+		return Deny
+	}
+	return row.Verdict(s)
+}
+
+// onlyCells denies members of cells what the table does not know.
+func onlyCells(c Caller) Verdict {
+	if c == InCell {
+		return Deny
+	}
+	return Defer
+}
+
+// Verdict is the row's answer to a member of a living cell with permissions s.
+func (r *Row) Verdict(s Set) Verdict {
+	switch {
+	case r.Opens == Always:
+		return Defer
+	case r.Opens == Never:
+		return Deny
+	case s.Has(r.Opens):
+		return Defer
+	}
+	return Deny
+}
+
+// Example gives a member's request that falls under the row.
+func (r *Row) Example() Request {
+	q := Request{Scope: r.Scope, Action: r.Action, Request: r.Request}
+	switch r.When {
+	case IfAny:
+	case IfOtherCell:
+		q.Target = Other
+	case IfPrivileged:
+		q.Target, q.Privileged = Own, true
+	case IfSafeDevice:
+		q.SafeDevice = true
+	case IfReservedPort:
+		q.PortOwner = Other
+	case IfRouteSocket:
+		q.RouteSocket = true
+	case IfRawSocket:
+		q.RawSocket = true
+	case IfInetSocket:
+		q.InetSocket = true
+	}
+	return q
+}
+
+// Defaults is the set that a profile stands for; no permission for a profile
+// that does not exist.
+func Defaults(p Profile) Set {
+	var s Set
+	for i := range Permissions {
+		if p <= Permissions[i].UpTo {
+			s = s.With(Permissions[i].Permission)
+		}
+	}
+	return s
+}
+
+// Rows gives the classes that a permission opens.
+func Rows(p Permission) []*Row {
+	var rows []*Row
+	for i := range Table {
+		if Table[i].Opens == p {
+			rows = append(rows, &Table[i])
+		}
+	}
+	return rows
+}

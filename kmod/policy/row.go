@@ -1,0 +1,122 @@
+package policy
+
+// The shape of the table: a row, its condition and its default.
+
+// Class is a row's index. It is ABI (the kernel counts denials by it): append
+// within a scope's range, never reuse one.
+type Class uint16
+
+// Scope is a kauth(9) scope. The cred scope is missing on purpose: it carries
+// membership from one credential to the next and decides nothing.
+type Scope string
+
+const (
+	ScopeSystem  Scope = "system"
+	ScopeProcess Scope = "process"
+	ScopeNetwork Scope = "network"
+	ScopeDevice  Scope = "device"
+	ScopeMachdep Scope = "machdep"
+	ScopeVnode   Scope = "vnode"
+	ScopeGeneric Scope = "generic"
+)
+
+// Scopes lists the scopes in the table's order.
+var Scopes = [...]Scope{ScopeSystem, ScopeProcess, ScopeNetwork, ScopeDevice, ScopeMachdep, ScopeVnode, ScopeGeneric}
+
+// Kauth is the scope's name in the kernel.
+func (s Scope) Kauth() string { return "org.netbsd.kauth." + string(s) }
+
+// Row is one request class.
+type Row struct {
+	Class Class
+	// Name is the class for people and logs: "system.mount.new".
+	Name  string
+	Scope Scope
+	// Action and Request are symbols of <sys/kauth.h>. An empty Request is
+	// every request of the action, an empty Action every action of the scope,
+	// that no earlier row has taken.
+	Action, Request string
+	// When narrows the row further.
+	When Condition
+	// Default is what the published profiles say.
+	Default Matrix
+	// Opens is the permission that defers the class, Always or Never.
+	Opens Permission
+	// Meaning says in words what is asked.
+	Meaning string
+}
+
+// Matrix is a verdict for each profile.
+type Matrix uint8
+
+// The four columns that occur: bit n set means deferred at Profile n.
+const (
+	denied   Matrix = 0
+	lowOnly  Matrix = 1 << Low
+	toMedium Matrix = 1<<Low | 1<<Medium
+	deferred Matrix = 1<<Low | 1<<Medium | 1<<High
+)
+
+// At gives the verdict for p.
+func (m Matrix) At(p Profile) Verdict {
+	if m&(1<<p) != 0 {
+		return Defer
+	}
+	return Deny
+}
+
+// Condition makes a row narrower than its request.
+type Condition uint8
+
+const (
+	// IfAny: every request.
+	IfAny Condition = iota
+	// IfOtherCell: the target process belongs to another cell or to the host.
+	// It holds for unprivileged users of the host too, as towards cells.
+	IfOtherCell
+	// IfPrivileged: the system's own rules would refuse an ordinary user:
+	// the target is another user's or set-id, the mode of the object does not
+	// grant it, a priority or hard limit would rise.
+	IfPrivileged
+	// IfSafeDevice: the node is one of OrdinaryDevices.
+	IfSafeDevice
+	// IfReservedPort: another cell has reserved the port. It holds for
+	// unprivileged users of the host too.
+	IfReservedPort
+	// IfRouteSocket: domain PF_ROUTE or PF_OROUTE.
+	IfRouteSocket
+	// IfRawSocket: type SOCK_RAW (and no routing socket).
+	IfRawSocket
+	// IfInetSocket: domain PF_INET or PF_INET6 (and not raw).
+	IfInetSocket
+)
+
+var conditionWords = [...]string{
+	IfAny:          "",
+	IfOtherCell:    "target in another cell or on the host",
+	IfPrivileged:   "more than an ordinary user may",
+	IfSafeDevice:   "ordinary device node",
+	IfReservedPort: "port reserved by another cell",
+	IfRouteSocket:  "routing socket",
+	IfRawSocket:    "raw socket",
+	IfInetSocket:   "IPv4 or IPv6 socket",
+}
+
+// String gives the condition in words, empty for IfAny.
+func (c Condition) String() string { return conditionWords[c] }
+
+// crossesCells tells whether the condition guards one cell against another,
+// which concerns unprivileged users of the host as well.
+func (c Condition) crossesCells() bool { return c == IfOtherCell || c == IfReservedPort }
+
+// OrdinaryDevices are the nodes below /dev that every cell can open. The
+// kernel compares type, major and minor number, since null and mem share a
+// major. "pts/*" is every pseudo-terminal of a ptyfs.
+var OrdinaryDevices = [...]string{"null", "zero", "full", "random", "urandom", "tty", "ptm", "ptmx", "pts/*"}
+
+// Differences are the deliberate departures from the published matrix.
+var Differences = [...]string{
+	"Ordinary device nodes (null, zero, full, random, urandom, tty, ptm, ptmx and pseudo-terminals) can be opened at every profile. " +
+		"The published module refuses every device node at medium and high, even /dev/null.",
+	"A process whose cell is unknown or being destroyed is denied every request. The published module defers, so it fails open.",
+}
