@@ -1,0 +1,13 @@
+// Package emulator stands in for secmodel_cell on Linux: kmod.Client over real
+// processes, so that every test and every bundle runs on a developer's machine.
+//
+// A cell is a set of namespaces (pid, mount, ipc, uts) that lives as long as
+// its first process, a seccomp filter and a capability bound compiled from
+// kmod/policy, and, where the host has them, a cgroup. It emulates NetBSD: it
+// never makes a network namespace, and what NetBSD's cells cannot do it does
+// not add. What it cannot emulate it says in Features.
+//
+// The kernel's part of the state, that is ids, names and reserved ports, is
+// one file below the state root. So names are unique and ports are exclusive
+// per state root, where NetBSD's are per machine.
+package emulator

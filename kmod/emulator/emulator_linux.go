@@ -1,0 +1,169 @@
+// Client: cells are made, listed and removed here. Entering is in
+// enter_linux.go, members in members_linux.go.
+
+package emulator
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/netbsd-cells/runcell/kmod"
+)
+
+// Client implements kmod.Client. It is safe for concurrent use by goroutines
+// and by processes.
+type Client struct {
+	root     string
+	dir      string // root/.cells
+	features func() kmod.Features
+}
+
+var _ kmod.Client = (*Client)(nil)
+
+// Open gives a client for the cells of a state root, an absolute path. It
+// touches nothing: Create makes the directory.
+func Open(root string) (kmod.Client, error) {
+	if !filepath.IsAbs(root) {
+		return nil, fmt.Errorf("open emulator: state root %q is not absolute", root)
+	}
+	root = filepath.Clean(root)
+	c := &Client{root: root, dir: filepath.Join(root, stateDir)}
+	c.features = sync.OnceValue(c.probe)
+	return c, nil
+}
+
+// Create makes a cell. Errors as the module's: ErrExists for a name in use,
+// ErrPortInUse, EINVAL for a bad field, and what stat(2) says of the root.
+func (c *Client) Create(spec kmod.Spec) (kmod.ID, error) {
+	if err := checkSpec(&spec); err != nil {
+		return 0, fmt.Errorf("create cell: %w", err)
+	}
+	created, err := sinceBoot()
+	if err != nil {
+		return 0, fmt.Errorf("create cell %s: %w", spec.Name, err)
+	}
+	n := &cell{Spec: spec, Created: created}
+	if err := c.update(func(s *state) error { return c.add(s, n) }); err != nil {
+		return 0, fmt.Errorf("create cell %s: %w", spec.Name, errors.Join(err, removeCgroup(n.Cgroup)))
+	}
+	return n.ID, nil
+}
+
+// add gives n an id and a row, unless its name or a port is taken.
+func (c *Client) add(s *state, n *cell) error {
+	if s.Next+1 == 0 {
+		return fmt.Errorf("cell ids are used up: %w", unix.EOVERFLOW)
+	}
+	for _, r := range s.rows {
+		if r.name == n.Spec.Name {
+			return fmt.Errorf("cell %d: %w", r.id, kmod.ErrExists)
+		}
+		if len(n.Spec.Ports) == 0 || !bytes.Contains(r.data, []byte(`"ports":`)) {
+			continue
+		}
+		o, err := r.decode()
+		if err != nil {
+			return err
+		}
+		if err := portsFree(n.Spec.Ports, o); err != nil {
+			return err
+		}
+	}
+	n.ID = s.Next
+	s.Next++
+	c.place(n)
+	r, err := encode(n)
+	if err != nil {
+		return err
+	}
+	s.rows = append(s.rows, r)
+	return nil
+}
+
+func portsFree(ports []kmod.Port, o *cell) error {
+	for _, p := range ports {
+		if slices.ContainsFunc(o.Spec.Ports, func(q kmod.Port) bool { return overlap(p, q) }) {
+			return fmt.Errorf("port %d, cell %s: %w", p.Port, o.Spec.Name, kmod.ErrPortInUse)
+		}
+	}
+	return nil
+}
+
+// place makes the cell's cgroup if the host lets us: without one, Features
+// says what is not enforced.
+func (c *Client) place(n *cell) {
+	mount := cgroupV2()
+	if mount == "" {
+		return
+	}
+	if dir, err := makeCgroup(filepath.Join(mount, cgroupName(c.root)), n.ID); err == nil {
+		n.Cgroup = dir
+	}
+}
+
+// Destroy removes a cell whose members have ended. A zombie does not count as
+// a member, unlike on NetBSD: whoever has to reap it may be slow.
+func (c *Client) Destroy(id kmod.ID) error {
+	err := c.update(func(s *state) error {
+		x, err := s.find(id)
+		if err != nil {
+			return err
+		}
+		busy, err := x.busy()
+		if err != nil {
+			return err
+		}
+		if busy {
+			return kmod.ErrBusy
+		}
+		if err := removeCgroup(x.Cgroup); err != nil {
+			return err
+		}
+		i := s.index(id)
+		s.rows = slices.Delete(s.rows, i, i+1)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("destroy cell %d: %w", id, err)
+	}
+	return nil
+}
+
+// List gives every cell, newest first.
+func (c *Client) List() ([]kmod.Info, error) {
+	s, err := c.load()
+	if err != nil {
+		return nil, fmt.Errorf("list cells: %w", err)
+	}
+	infos := make([]kmod.Info, 0, len(s.rows))
+	for _, r := range slices.Backward(s.rows) {
+		x, err := r.decode()
+		if err != nil {
+			return nil, fmt.Errorf("list cells: %w", err)
+		}
+		pids, err := x.processes()
+		if err != nil {
+			return nil, fmt.Errorf("list cells: cell %d: %w", x.ID, err)
+		}
+		infos = append(infos, kmod.Info{
+			ID: x.ID, Name: x.Spec.Name, Root: x.Spec.Root,
+			Created: x.Created, Processes: uint64(len(pids)),
+		})
+	}
+	return infos, nil
+}
+
+// lookup decodes one cell without a lock.
+func (c *Client) lookup(id kmod.ID) (*cell, error) {
+	s, err := c.load()
+	if err != nil {
+		return nil, err
+	}
+	return s.find(id)
+}

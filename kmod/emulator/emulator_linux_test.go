@@ -1,0 +1,305 @@
+// What a user of kmod.Client relies on: the module's errors, entering,
+// members, signals, exit statuses.
+
+package emulator
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/policy"
+)
+
+func TestCreateRefusesWhatTheModuleRefuses(t *testing.T) {
+	h := newHost(t)
+	file := filepath.Join(h.rootfs, "probe")
+	port := func(ports ...kmod.Port) kmod.Spec { return kmod.Spec{Name: "x", Root: h.rootfs, Ports: ports} }
+	for name, tt := range map[string]struct {
+		spec kmod.Spec
+		want error
+	}{
+		"no name":         {kmod.Spec{Root: h.rootfs}, unix.EINVAL},
+		"plus in name":    {kmod.Spec{Name: "a+b", Root: h.rootfs}, unix.EINVAL},
+		"long name":       {kmod.Spec{Name: strings.Repeat("a", 64), Root: h.rootfs}, unix.EINVAL},
+		"relative root":   {kmod.Spec{Name: "x", Root: "tmp"}, unix.EINVAL},
+		"long root":       {kmod.Spec{Name: "x", Root: "/" + strings.Repeat("a", 255)}, unix.EINVAL},
+		"control in root": {kmod.Spec{Name: "x", Root: "/a\nb"}, unix.EINVAL},
+		"no such root":    {kmod.Spec{Name: "x", Root: "/nonexistent"}, unix.ENOENT},
+		"root is a file":  {kmod.Spec{Name: "x", Root: file}, unix.ENOTDIR},
+		"port 0":          {port(kmod.Port{}), unix.EINVAL},
+		"port twice":      {port(kmod.Port{Port: 80}, kmod.Port{Port: 80, Proto: "tcp"}), unix.EINVAL},
+		"sctp":            {port(kmod.Port{Port: 80, Proto: "sctp"}), unix.EINVAL},
+		"profile 3":       {kmod.Spec{Name: "x", Root: h.rootfs, Profile: 3}, unix.EINVAL},
+		"network bridge":  {kmod.Spec{Name: "x", Root: h.rootfs, Network: "bridge"}, unix.EINVAL},
+	} {
+		if id, err := h.Create(tt.spec); !errors.Is(err, tt.want) {
+			t.Errorf("%s: Create = %d, %v; want %v", name, id, err, tt.want)
+		}
+	}
+}
+
+func TestIdsAreNotReused(t *testing.T) {
+	h := newHost(t)
+	for want := kmod.ID(1); want <= 3; want++ {
+		id := h.cell(kmod.Spec{})
+		if id != want {
+			t.Errorf("Create = %d; want %d", id, want)
+		}
+		if err := h.Destroy(id); err != nil {
+			t.Error(err)
+		}
+		if err := h.Destroy(id); !errors.Is(err, kmod.ErrNotFound) {
+			t.Errorf("second Destroy = %v; want ErrNotFound", err)
+		}
+	}
+}
+
+func TestNamesAndPortsAreExclusive(t *testing.T) {
+	h := newHost(t)
+	a := netip.MustParseAddr("192.0.2.1")
+	h.cell(kmod.Spec{Name: "one", Ports: []kmod.Port{{Port: 80, Addr: a, Proto: "tcp"}}})
+	for name, tt := range map[string]struct {
+		spec kmod.Spec
+		want error
+	}{
+		"one":          {kmod.Spec{}, kmod.ErrExists},
+		"everywhere":   {kmod.Spec{Ports: []kmod.Port{{Port: 80}}}, kmod.ErrPortInUse},
+		"same":         {kmod.Spec{Ports: []kmod.Port{{Port: 80, Addr: a}}}, kmod.ErrPortInUse},
+		"wildcard":     {kmod.Spec{Ports: []kmod.Port{{Port: 80, Addr: netip.IPv6Unspecified(), Proto: "tcp"}}}, kmod.ErrPortInUse},
+		"otherproto":   {kmod.Spec{Ports: []kmod.Port{{Port: 80, Addr: a, Proto: "udp"}}}, nil},
+		"otheraddress": {kmod.Spec{Ports: []kmod.Port{{Port: 80, Addr: a.Next(), Proto: "tcp"}}}, nil},
+		"otherport":    {kmod.Spec{Ports: []kmod.Port{{Port: 81}}}, nil},
+	} {
+		tt.spec.Name, tt.spec.Root = name, h.rootfs
+		if _, err := h.Create(tt.spec); !errors.Is(err, tt.want) {
+			t.Errorf("%s: Create = %v; want %v", name, err, tt.want)
+		}
+	}
+}
+
+func TestAnotherBootsCellsAreGone(t *testing.T) {
+	h := newHost(t)
+	id := h.cell(kmod.Spec{})
+	x, err := h.lookup(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := removeCgroup(x.Cgroup); err != nil {
+		t.Error(err)
+	}
+	file := filepath.Join(h.dir, stateFile)
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	boot, err := bootID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(strings.Replace(string(b), boot, "another-boot", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if cells, err := h.List(); err != nil || len(cells) != 0 {
+		t.Errorf("List after a reboot = %v, %v; want none", cells, err)
+	}
+	if id := h.cell(kmod.Spec{}); id != 1 {
+		t.Errorf("first id after a reboot = %d; want 1", id)
+	}
+}
+
+func TestMembers(t *testing.T) {
+	h := newHost(t)
+	id := h.cell(kmod.Spec{Profile: policy.Low})
+	first := h.start(id, "wait")
+	if got := first.line(); got != "ready" {
+		t.Fatalf("first process says %q", got)
+	}
+	second := h.start(id, "pids", "root", "wait")
+	if got := strings.Fields(second.line()); len(got) != 2 || got[0] != "1" {
+		t.Errorf("pids seen in the cell = %q; want 1 and the second process's", got)
+	}
+	if got, want := second.line(), "dev probe proc tmp "; got != want {
+		t.Errorf("root seen by a later entry = %q; want %q", got, want)
+	}
+	want := []int{first.pid, second.pid}
+	slices.Sort(want)
+	if got, err := h.Processes(id); err != nil || !slices.Equal(got, want) {
+		t.Errorf("Processes = %v, %v; want %v", got, err, want)
+	}
+	x, err := h.lookup(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := x.scan(); err != nil || !slices.Equal(got, want) {
+		t.Errorf("scan = %v, %v; want %v", got, err, want)
+	}
+	if s, err := h.Stats(id); err != nil || s.Processes != 2 {
+		t.Errorf("Stats = %v, %v; want 2 processes", s, err)
+	}
+	if cells, err := h.List(); err != nil || len(cells) != 1 || cells[0].Processes != 2 {
+		t.Errorf("List = %v, %v; want one cell with 2 processes", cells, err)
+	}
+	if err := h.Destroy(id); !errors.Is(err, kmod.ErrBusy) {
+		t.Errorf("Destroy with members = %v; want ErrBusy", err)
+	}
+	if err := h.Kill(id, int(unix.SIGTERM)); err != nil {
+		t.Errorf("Kill(SIGTERM): %v", err)
+	}
+	if ws := second.end(); ws.Signal() != unix.SIGTERM {
+		t.Errorf("second process ended by %v; want SIGTERM", ws)
+	}
+	if err := h.Kill(id, int(unix.SIGKILL)); err != nil {
+		t.Errorf("Kill(SIGKILL): %v", err)
+	}
+	first.end()
+	if got, err := h.Processes(id); err != nil || len(got) != 0 {
+		t.Errorf("Processes after SIGKILL = %v, %v; want none", got, err)
+	}
+	if _, err := h.Enter(id); !errors.Is(err, kmod.ErrNotFound) {
+		t.Errorf("Enter after the end = %v; want ErrNotFound", err)
+	}
+	if err := h.Kill(id, int(unix.SIGKILL)); err != nil {
+		t.Errorf("Kill without members: %v", err)
+	}
+}
+
+func TestKillReachesOrphansAndLaterEntries(t *testing.T) {
+	h := newHost(t)
+	id := h.cell(kmod.Spec{})
+	first := h.start(id, "fork", "wait")
+	if got := first.line(); !strings.HasSuffix(got, "<nil>") {
+		t.Fatalf("fork in the cell = %q", got)
+	}
+	later := h.start(id, "wait")
+	later.line()
+	if got, err := h.Processes(id); err != nil || len(got) != 3 {
+		t.Errorf("Processes = %v, %v; want 3", got, err)
+	}
+	begin := time.Now()
+	if err := h.Kill(id, int(unix.SIGKILL)); err != nil {
+		t.Errorf("Kill: %v", err)
+	}
+	t.Logf("Kill took %v", time.Since(begin))
+	if ws := later.end(); ws.Signal() != unix.SIGKILL {
+		t.Errorf("later entry ended by %v; want SIGKILL", ws)
+	}
+	first.end()
+}
+
+func TestCellsDoNotSeeEachOther(t *testing.T) {
+	h := newHost(t)
+	one, two := h.cell(kmod.Spec{Name: "one"}), h.cell(kmod.Spec{Name: "two"})
+	first := h.start(one, "wait")
+	first.line()
+	out, _ := h.start(two, "pids", "signal="+strconv.Itoa(first.pid)).output()
+	if want := "1 \nsignal ESRCH\n"; out != want {
+		t.Errorf("the other cell's view = %q; want %q", out, want)
+	}
+}
+
+func TestEnteredOnce(t *testing.T) {
+	h := newHost(t)
+	id := h.cell(kmod.Spec{})
+	first := h.start(id, "wait")
+	first.line()
+	if err := h.Entered(id, first.pid); err != nil {
+		t.Errorf("the same process again: %v", err)
+	}
+	if err := h.Entered(id, os.Getpid()); !errors.Is(err, kmod.ErrBusy) {
+		t.Errorf("another first process = %v; want ErrBusy", err)
+	}
+}
+
+func TestEnterNeedsTheCellsOwnRoot(t *testing.T) {
+	h := newHost(t)
+	id := h.cell(kmod.Spec{})
+	// A "first process" that is still in the host's root directory.
+	if err := h.Entered(id, os.Getpid()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.enter(id, 0, "wait"); !errors.Is(err, unix.EPERM) {
+		t.Errorf("entering the host's root = %v; want EPERM", err)
+	}
+	err := h.update(func(s *state) error {
+		x, err := s.find(id)
+		if err != nil {
+			return err
+		}
+		x.First = process{}
+		return s.replace(x)
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWaitGivesTheStatus(t *testing.T) {
+	h := newHost(t)
+	id := h.cell(kmod.Spec{})
+	first := h.start(id, "wait", "exit=42")
+	first.line()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	if _, err := h.Wait(ctx, id); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Wait past its deadline = %v", err)
+	}
+	cancel()
+	got := make(chan uint32, 1)
+	go func() {
+		status, err := h.Wait(t.Context(), id)
+		if err != nil {
+			t.Errorf("Wait: %v", err)
+		}
+		got <- status
+	}()
+	time.Sleep(20 * time.Millisecond)
+	_ = first.in.Close()
+	first.end()
+	if status := <-got; status != 42<<8 {
+		t.Errorf("Wait = %#x; want %#x", status, 42<<8)
+	}
+	if status, err := h.Wait(t.Context(), id); err != nil || status != 42<<8 {
+		t.Errorf("Wait afterwards = %#x, %v; want it kept", status, err)
+	}
+}
+
+func TestWaitTooLate(t *testing.T) {
+	h := newHost(t)
+	id := h.cell(kmod.Spec{})
+	h.start(id, "exit=1").output()
+	if _, err := h.Wait(t.Context(), id); !errors.Is(err, kmod.ErrUnsupported) {
+		t.Errorf("Wait after the parent's wait = %v; want ErrUnsupported", err)
+	}
+}
+
+func BenchmarkLife(b *testing.B) {
+	root := b.TempDir()
+	k, err := Open(root)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		id, err := k.Create(kmod.Spec{Name: "cell", Root: root})
+		if err != nil {
+			b.Fatal(err)
+		}
+		e, err := k.Enter(id)
+		if err != nil {
+			b.Fatal(err)
+		}
+		e.Close()
+		if err := k.Destroy(id); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

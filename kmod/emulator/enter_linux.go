@@ -1,0 +1,186 @@
+// How a child becomes a member: namespaces for the first one, the first one's
+// namespaces for those that follow.
+
+package emulator
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/stage"
+)
+
+// newNamespaces are those that the first process is born in. The mount
+// namespace is made a moment earlier, by its parent's thread. There is no
+// network namespace, as NetBSD has none.
+const newNamespaces = unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
+
+// Enter tells how a child becomes a member. A cell that had a first process
+// cannot be entered when it has ended, as its namespaces ended with it.
+func (c *Client) Enter(id kmod.ID) (kmod.Entry, error) {
+	x, err := c.lookup(id)
+	if err != nil {
+		return kmod.Entry{}, fmt.Errorf("enter: %w", err)
+	}
+	var e entry
+	if err := e.prepare(x); err != nil {
+		e.close()
+		return kmod.Entry{}, fmt.Errorf("enter cell %d: %w", id, err)
+	}
+	return kmod.Entry{
+		Thread: e.thread, Fork: stage.Fork{Flags: e.flags, Cgroup: e.cgroup},
+		Steps: e.steps, Seal: e.seal, Close: e.close,
+	}, nil
+}
+
+// entry holds what one child's entry needs until it has been forked.
+type entry struct {
+	thread func() error
+	flags  uintptr
+	cgroup int // descriptor of the cgroup directory, 0 = none
+	steps  []stage.Step
+	seal   []stage.Step
+	fds    []int
+}
+
+func (e *entry) close() {
+	for _, fd := range e.fds {
+		_ = unix.Close(fd)
+	}
+	e.fds = nil
+}
+
+// open opens a path for the entry's life.
+func (e *entry) open(path string, flags int) (int, error) {
+	fd, err := unix.Open(path, flags|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("open %s: %w", path, err)
+	}
+	e.fds = append(e.fds, fd)
+	return fd, nil
+}
+
+func (e *entry) prepare(x *cell) error {
+	if x.Cgroup != "" {
+		fd, err := e.open(x.Cgroup, unix.O_PATH|unix.O_DIRECTORY)
+		if err != nil {
+			return err
+		}
+		e.cgroup = fd
+	}
+	if x.First.Pid == 0 {
+		e.flags = newNamespaces
+		e.thread = unshareMounts
+		return nil
+	}
+	return e.join(x)
+}
+
+// unshareMounts gives the calling thread its own view of the mounts. What the
+// host unmounts goes away here too, so that a cell keeps no disk busy;
+// nothing that is mounted here is seen by the host.
+func unshareMounts() error {
+	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS); err != nil {
+		return fmt.Errorf("unshare mounts: %w", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
+		return fmt.Errorf("separate mounts from the host's (is / a mount point?): %w", err)
+	}
+	return nil
+}
+
+// join prepares an entry into the namespaces of the running first process.
+func (e *entry) join(x *cell) error {
+	pidfd, err := x.First.open(0)
+	if errors.Is(err, errGone) {
+		return fmt.Errorf("its first process, %d, has ended: %w", x.First.Pid, kmod.ErrNotFound)
+	}
+	if err != nil {
+		return err
+	}
+	e.fds = append(e.fds, pidfd)
+	root, err := e.open(procPath(x.First.Pid, "root"), unix.O_PATH|unix.O_DIRECTORY)
+	if err != nil {
+		return fmt.Errorf("its first process has ended or is not ours: %w", err)
+	}
+	// The pid must still have been the process's when its root was opened.
+	if alive, err := x.First.alive(); err != nil || !alive {
+		return fmt.Errorf("its first process, %d, has ended: %w", x.First.Pid, errors.Join(err, kmod.ErrNotFound))
+	}
+	e.thread = func() error { return joinThread(pidfd, root, x.Spec.Root == "/") }
+	return nil
+}
+
+// joinThread moves the calling thread into the cell: root is where the cell's
+// first process has its root directory.
+func joinThread(pidfd, root int, hostRoot bool) error {
+	outside, err := inode(unix.AT_FDCWD, "/")
+	if err != nil {
+		return err
+	}
+	inside, err := inode(root, "")
+	if err != nil {
+		return err
+	}
+	if inside == outside && !hostRoot {
+		return fmt.Errorf("join cell: its first process has not changed its root directory yet: %w", unix.EPERM)
+	}
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return fmt.Errorf("unshare root directory: %w", err)
+	}
+	const flags = unix.CLONE_NEWNS | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWPID
+	if err := unix.Setns(pidfd, flags); err != nil {
+		return fmt.Errorf("join the cell's namespaces: %w", err)
+	}
+	// setns moved the root directory to the mount namespace's root, which is
+	// the cell's after pivot_root(2) but not after chroot(2).
+	if here, err := inode(unix.AT_FDCWD, "/"); err != nil || here == inside {
+		return err
+	}
+	if err := unix.Fchdir(root); err != nil {
+		return fmt.Errorf("change to the cell's root: %w", err)
+	}
+	if err := unix.Chroot("."); err != nil {
+		return fmt.Errorf("change root to the cell's: %w", err)
+	}
+	return nil
+}
+
+// place identifies a directory on a mounted filesystem.
+type place struct{ dev, ino uint64 }
+
+func inode(dir int, path string) (place, error) {
+	var st unix.Stat_t
+	if err := unix.Fstatat(dir, path, &st, unix.AT_EMPTY_PATH); err != nil {
+		return place{}, &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	return place{dev: st.Dev, ino: st.Ino}, nil
+}
+
+// Entered records the first process; pid is as this process sees it. A cell
+// has one first process: another one while it lives is ErrBusy.
+func (c *Client) Entered(id kmod.ID, pid int) error {
+	p, err := identify(pid)
+	if err != nil {
+		return fmt.Errorf("record first process of cell %d: %w", id, err)
+	}
+	err = c.update(func(s *state) error {
+		x, err := s.find(id)
+		if err != nil {
+			return err
+		}
+		if x.First.Pid != 0 && x.First != p {
+			return fmt.Errorf("its first process is %d: %w", x.First.Pid, kmod.ErrBusy)
+		}
+		x.First = p
+		return s.replace(x)
+	})
+	if err != nil {
+		return fmt.Errorf("record first process of cell %d: %w", id, err)
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+// Processes as the host sees them. A pid alone is not an identity, as it is
+// reused: it goes together with the process's start time.
+
+package emulator
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// errGone says that a process has ended and was reaped, or another one has
+// its pid now.
+var errGone = errors.New("process has ended")
+
+// process identifies one process of this boot.
+type process struct {
+	Pid int `json:"pid"`
+	// Start is field 22 of /proc/PID/stat: clock ticks since boot.
+	Start uint64 `json:"start"`
+}
+
+// stat is what the emulator needs of /proc/PID/stat, see proc_pid_stat(5).
+type stat struct {
+	state   byte   // 'Z' is a zombie, 'X' dead
+	threads uint64 // field 20
+	start   uint64 // field 22
+	exit    uint32 // field 52, a wait(2) status; 0 if the reader may not know it
+}
+
+// dead: a process whose main thread has ended looks like a zombie while its
+// other threads run.
+func (s stat) dead() bool { return s.state == 'X' || s.state == 'Z' && s.threads <= 1 }
+
+// parseStat reads a /proc/PID/stat line. The second field, the command, is in
+// parentheses and may hold anything, parentheses too.
+func parseStat(b []byte) (stat, error) {
+	i := bytes.LastIndexByte(b, ')')
+	if i < 0 {
+		return stat{}, errors.New("parse /proc stat: no command")
+	}
+	f := bytes.Fields(b[i+1:])
+	const first = 3 // the command is field 2
+	if len(f) <= 52-first || len(f[0]) != 1 {
+		return stat{}, fmt.Errorf("parse /proc stat: %d fields", len(f)+2)
+	}
+	threads, err1 := strconv.ParseUint(string(f[20-first]), 10, 64)
+	start, err2 := strconv.ParseUint(string(f[22-first]), 10, 64)
+	exit, err3 := strconv.ParseUint(string(f[52-first]), 10, 32)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return stat{}, fmt.Errorf("parse /proc stat: %w", err)
+	}
+	return stat{state: f[0][0], threads: threads, start: start, exit: uint32(exit)}, nil
+}
+
+func procPath(pid int, name string) string {
+	return filepath.Join("/proc", strconv.Itoa(pid), name)
+}
+
+func readStat(pid int) (stat, error) {
+	b, err := os.ReadFile(procPath(pid, "stat"))
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+		return stat{}, errGone
+	}
+	if err != nil {
+		return stat{}, fmt.Errorf("read process %d: %w", pid, err)
+	}
+	return parseStat(b)
+}
+
+// identify gives the identity of a running process or zombie.
+func identify(pid int) (process, error) {
+	s, err := readStat(pid)
+	if err != nil {
+		return process{}, fmt.Errorf("identify process %d: %w", pid, err)
+	}
+	return process{Pid: pid, Start: s.start}, nil
+}
+
+// stat gives the process's state; errGone when it has been reaped.
+func (p process) stat() (stat, error) {
+	s, err := readStat(p.Pid)
+	if err == nil && s.start != p.Start {
+		return stat{}, errGone
+	}
+	return s, err
+}
+
+// alive tells whether the process runs: a zombie does not.
+func (p process) alive() (bool, error) {
+	if p.Pid == 0 {
+		return false, nil
+	}
+	s, err := p.stat()
+	if errors.Is(err, errGone) {
+		return false, nil
+	}
+	return err == nil && !s.dead(), err
+}
+
+// open gives a descriptor that stands for the process, not for its pid. The
+// identity is checked after the open, when the pid cannot change any more.
+func (p process) open(flags int) (pidfd int, err error) {
+	if p.Pid == 0 {
+		return -1, errGone
+	}
+	fd, err := unix.PidfdOpen(p.Pid, flags)
+	if errors.Is(err, unix.ESRCH) {
+		return -1, errGone
+	}
+	if err != nil {
+		return -1, fmt.Errorf("open process %d: %w", p.Pid, err)
+	}
+	if _, err := p.stat(); err != nil {
+		_ = unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// pidNamespace gives the inode of a process's pid namespace; 0 when the
+// process has ended.
+func pidNamespace(pid int) uint64 {
+	var st unix.Stat_t
+	if unix.Stat(procPath(pid, "ns/pid"), &st) != nil {
+		return 0
+	}
+	return st.Ino
+}
+
+// sinceBoot is the time since boot, sleep included.
+func sinceBoot() (time.Duration, error) {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		return 0, fmt.Errorf("read clock: %w", err)
+	}
+	return time.Duration(ts.Nano()), nil
+}
