@@ -135,11 +135,28 @@ func (x *cell) killAll() error {
 		return err
 	}
 	// The init ends when all others are reaped; one whose parent is outside
-	// the cell waits for that parent, so this has a bound. By then it has at
-	// least marked the namespace, and the rest is the kernel's.
-	const bound = 200 * time.Millisecond
-	_, err = poll(fd, bound)
-	return err
+	// the cell waits for that parent, so the end is not waited for, and what
+	// remains has a bound: a process in an uninterruptible sleep.
+	for end := time.Now().Add(time.Second); time.Now().Before(end); {
+		if ended, err := poll(fd, time.Millisecond); ended || err != nil {
+			return err
+		}
+		if dying, err := x.dying(); dying || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dying tells whether all members are.
+func (x *cell) dying() (bool, error) {
+	pids, err := x.processes()
+	for _, pid := range pids {
+		if s, err := readStat(pid); err == nil && !s.dying() {
+			return false, nil
+		}
+	}
+	return true, err
 }
 
 // poll waits until a process has ended.

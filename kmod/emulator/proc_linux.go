@@ -29,6 +29,7 @@ type process struct {
 // stat is what the emulator needs of /proc/PID/stat, see proc_pid_stat(5).
 type stat struct {
 	state   byte   // 'Z' is a zombie, 'X' dead
+	flags   uint64 // field 9, PF_*
 	threads uint64 // field 20
 	start   uint64 // field 22
 	exit    uint32 // field 52, a wait(2) status; 0 if the reader may not know it
@@ -50,13 +51,20 @@ func parseStat(b []byte) (stat, error) {
 	if len(f) <= 52-first || len(f[0]) != 1 {
 		return stat{}, fmt.Errorf("parse /proc stat: %d fields", len(f)+2)
 	}
+	flags, err0 := strconv.ParseUint(string(f[9-first]), 10, 64)
 	threads, err1 := strconv.ParseUint(string(f[20-first]), 10, 64)
 	start, err2 := strconv.ParseUint(string(f[22-first]), 10, 64)
 	exit, err3 := strconv.ParseUint(string(f[52-first]), 10, 32)
-	if err := errors.Join(err1, err2, err3); err != nil {
+	if err := errors.Join(err0, err1, err2, err3); err != nil {
 		return stat{}, fmt.Errorf("parse /proc stat: %w", err)
 	}
-	return stat{state: f[0][0], threads: threads, start: start, exit: uint32(exit)}, nil
+	return stat{state: f[0][0], flags: flags, threads: threads, start: start, exit: uint32(exit)}, nil
+}
+
+// dying: it runs no more of its program.
+func (s stat) dying() bool {
+	const exiting = 0x4 // PF_EXITING
+	return s.dead() || s.flags&exiting != 0
 }
 
 func procPath(pid int, name string) string {
