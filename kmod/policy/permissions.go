@@ -309,7 +309,7 @@ var Permissions = [...]PermissionInfo{
 	{
 		Permission: FSAdmin, Name: "fs-admin", UpTo: High,
 		Capabilities: []string{"SYS_ADMIN"},
-		Opens: "manage quotas, system extended attributes, snapshots and log- " +
+		Opens: "manage quotas, system extended attributes, snapshots and log-" +
 			"structured file systems.",
 	},
 	{

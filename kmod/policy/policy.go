@@ -6,6 +6,8 @@
 // policy reference in docs and `runcell explain` all come from this table.
 package policy
 
+//go:generate go run ./gen ../../docs/policy.md
+
 import "fmt"
 
 // Profile is a cell's starting point: the published module's three levels.

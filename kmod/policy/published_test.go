@@ -1,0 +1,161 @@
+package policy
+
+// The published module's policy, written down a second time as its own
+// decision procedure, so that the table is compared with something that was
+// not derived from it.
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+var (
+	publishedHostAdmin = []string{
+		"MODULE", "MKNOD", "FILEHANDLE", "CHROOT", "REBOOT", "SWAPCTL", "ACCOUNTING", "CPU", "PSET", "TIME",
+		"SEMAPHORE", "MQUEUE", "DEVMAPPER", "INTR", "KERNADDR",
+	}
+	publishedMount   = []string{"NEW", "UNMOUNT", "UPDATE", "UMAP", "DEVICE"}
+	publishedSysctl  = []string{"ADD", "DELETE", "MODIFY"}
+	publishedSocket  = []string{"RAWSOCK", "SETPRIV", "DROP"}
+	publishedProcess = []string{
+		"CANSEE", "CORENAME", "KEVENT_FILTER", "KTRACE", "NICE", "PROCFS", "PTRACE", "RLIMIT",
+		"SCHEDULER_GETAFFINITY", "SCHEDULER_SETAFFINITY", "SCHEDULER_GETPARAM", "SCHEDULER_SETPARAM",
+		"SETID", "SIGNAL", "STOPFLAG",
+	}
+)
+
+// published answers as the published module does, for a living cell.
+func published(p Profile, r Request) Verdict {
+	if r.Caller == HostRoot {
+		return Defer
+	}
+	_, action, _ := strings.Cut(strings.TrimPrefix(r.Action, "KAUTH_"), "_")
+	request := strings.TrimPrefix(r.Request, "KAUTH_REQ_"+strings.ToUpper(string(r.Scope))+"_"+action+"_")
+	inCell, strict := r.Caller == InCell, p != Low
+	deny := false
+	switch r.Scope {
+	case ScopeProcess:
+		deny = slices.Contains(publishedProcess, action) && r.Target == Other
+	case ScopeSystem:
+		deny = inCell && publishedSystem(p, strict, action, request)
+	case ScopeNetwork:
+		deny = publishedNetwork(inCell && strict, action, request, r)
+	case ScopeDevice, ScopeMachdep:
+		deny = inCell && strict
+	}
+	if deny {
+		return Deny
+	}
+	return Defer
+}
+
+func publishedSystem(p Profile, strict bool, action, request string) bool {
+	switch action {
+	case "SYSCTL":
+		return request == "PRVT" || strict && slices.Contains(publishedSysctl, request)
+	case "MOUNT":
+		return strict && slices.Contains(publishedMount, request)
+	case "SYSVIPC":
+		return p == High
+	}
+	return strict && slices.Contains(publishedHostAdmin, action)
+}
+
+func publishedNetwork(strict bool, action, request string, r Request) bool {
+	switch action {
+	case "BIND":
+		return (request == "PORT" || request == "PRIVPORT") && r.PortOwner == Other
+	case "SOCKET":
+		return strict && (request == "OPEN" && r.RouteSocket || slices.Contains(publishedSocket, request))
+	}
+	return strict
+}
+
+// combinations of facts that listeners can meet.
+func combinations() []Facts {
+	var all []Facts
+	for _, caller := range []Caller{InCell, HostUser, HostRoot} {
+		for _, target := range []Party{Nobody, Own, Other} {
+			for _, port := range []Party{Nobody, Own, Other} {
+				for bits := range 1 << 5 {
+					on := func(n int) bool { return bits&(1<<n) != 0 }
+					all = append(all, Facts{
+						Caller: caller, Target: target, PortOwner: port, Privileged: on(0), SafeDevice: on(1),
+						RouteSocket: on(2), RawSocket: on(3), InetSocket: on(4),
+					})
+				}
+			}
+		}
+	}
+	return all
+}
+
+// Every action and request, with every combination of facts, at every
+// profile, by the bitmap the profile stands for.
+func TestPublishedMatrix(t *testing.T) {
+	type question struct {
+		scope           Scope
+		action, request string
+	}
+	asked := map[question]bool{}
+	for _, row := range Table {
+		asked[question{row.Scope, row.Action, row.Request}] = true
+		asked[question{row.Scope, row.Action, "KAUTH_REQ_FROM_THE_FUTURE"}] = true
+	}
+	facts := combinations()
+	checked := 0
+	for q := range asked {
+		for _, f := range facts {
+			r := Request{Scope: q.scope, Action: q.action, Request: q.request, Facts: f}
+			for _, p := range Profiles {
+				want := published(p, r)
+				if f.SafeDevice && f.Caller == InCell && (r.Action == "KAUTH_DEVICE_TTY_OPEN" ||
+					strings.HasPrefix(r.Request, "KAUTH_REQ_DEVICE_RAWIO_SPEC_")) {
+					want = Defer // the first deliberate difference
+				}
+				if got := Decide(p, Defaults(p), r); got != want {
+					t.Fatalf("Decide(%s, defaults, %+v) = %s; the published module says %s", p, r, got, want)
+				}
+				checked++
+			}
+		}
+	}
+	t.Logf("%d decisions compared", checked)
+}
+
+func TestDefaultColumnIsTheBitmap(t *testing.T) {
+	for i := range Table {
+		row := &Table[i]
+		for _, p := range Profiles {
+			if got, want := Decide(p, Defaults(p), row.Example()), row.Default.At(p); got != want {
+				t.Errorf("%s at %s: the bitmap says %s; the table's column says %s", row.Name, p, got, want)
+			}
+		}
+	}
+}
+
+// The second deliberate difference.
+func TestGoneCellIsDenied(t *testing.T) {
+	for i := range Table {
+		r := Table[i].Example()
+		r.Gone = true
+		if got := Decide(Low, All(), r); got != Deny {
+			t.Errorf("%s from a dying cell = %s; want deny", Table[i].Name, got)
+		}
+	}
+	for _, r := range []Request{
+		{Scope: "unheard-of"},
+		{Scope: ScopeSystem, Action: "KAUTH_SYSTEM_MOUNT", Facts: Facts{Gone: true}},
+	} {
+		if got := Decide(Low, All(), r); got != Deny {
+			t.Errorf("Decide(low, all, %+v) = %s; want deny", r, got)
+		}
+	}
+	if got := Decide(Profile(3), All(), Request{Scope: ScopeGeneric, Action: "KAUTH_GENERIC_ISSUSER"}); got != Deny {
+		t.Errorf("a profile that does not exist = %s; want deny", got)
+	}
+	if got := Defaults(Profile(3)); got != 0 {
+		t.Errorf("Defaults of a profile that does not exist = %s; want none", got)
+	}
+}
