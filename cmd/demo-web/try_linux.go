@@ -1,0 +1,10 @@
+package main
+
+import "syscall"
+
+func tryMount() error { return syscall.Mount("tmpfs", "/tmp", "tmpfs", 0, "") }
+
+func trySetTime() error {
+	tv := now()
+	return syscall.Settimeofday(&tv)
+}
