@@ -196,6 +196,22 @@ func (r rootDir) makeFileAt(p string, flags int) (int, error) {
 	return fd, nil
 }
 
+// inParent resolves all but the last component of p, making directories where
+// they are missing, and calls do on the open parent. The last component is
+// never followed.
+func (r rootDir) inParent(p string, do func(dirfd int, name string) error) error {
+	w := &walker{root: r, make: true, mode: 0o755}
+	defer w.reset()
+	dirfd, name, err := w.parent(p)
+	if err != nil {
+		return err
+	}
+	if name == "." || name == ".." {
+		return unix.EISDIR
+	}
+	return do(dirfd, name)
+}
+
 // final finds the last component of p, through links, and calls open on it.
 func (r rootDir) final(p string, create bool, open func(dirfd int, name string) (int, error)) (int, error) {
 	w := &walker{root: r, make: create, mode: 0o755}
@@ -224,4 +240,13 @@ func (r rootDir) final(p string, create bool, open func(dirfd int, name string) 
 		}
 		return open(dirfd, name)
 	}
+}
+
+// statAt resolves p, following links inside the root, and stats what is there.
+func (r rootDir) statAt(p string) (unix.Stat_t, error) {
+	var st unix.Stat_t
+	_, err := r.final(p, false, func(dirfd int, name string) (int, error) {
+		return 0, unix.Fstatat(dirfd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	})
+	return st, err
 }

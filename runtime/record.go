@@ -54,6 +54,7 @@ type record struct {
 	Pid         int               `json:"pid"`  // 0 = not forked yet
 	PidStart    uint64            `json:"pidStart"`
 	Paused      bool              `json:"paused,omitempty"`
+	Steps       []string          `json:"steps,omitempty"` // names for init.error
 	// Mounts are the host's mount points of this container, in mount order
 	// (NetBSD, which has one mount table for all).
 	Mounts []string `json:"mounts,omitempty"`
@@ -240,3 +241,6 @@ func (r *Runtime) Plan(id string) (*oci.Plan, error) {
 	}
 	return c.plan()
 }
+
+// name is the id by which the directory is found.
+func (c *container) name() string { return filepath.Base(c.dir) }

@@ -80,7 +80,7 @@ func (m *machine) step(s *Step) syscall.Errno {
 		r, _, errno = syscall.RawSyscall6(s.Nr, a[0], a[1], a[2], a[3], a[4], a[5])
 	}
 	if errno != 0 {
-		if errno == s.Tolerate[0] || errno == s.Tolerate[1] {
+		if errno == s.Tolerate[0] || errno == s.Tolerate[1] || errno == s.Tolerate[2] {
 			return 0
 		}
 		return errno

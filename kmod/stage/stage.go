@@ -64,7 +64,7 @@ type Step struct {
 	Exact bool
 	Want  uintptr
 	// Tolerate lists errors that do not fail the program.
-	Tolerate [2]syscall.Errno
+	Tolerate [3]syscall.Errno
 }
 
 // Program is what a child does from fork to exec. The last step is execve;

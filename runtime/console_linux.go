@@ -1,0 +1,92 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/netbsd-cells/runcell/kmod/stage"
+	"golang.org/x/sys/unix"
+)
+
+// devptsMagic is the f_type of a devpts filesystem (statfs(2)).
+const devptsMagic = 0x1cd1
+
+func dupStep(name string, addr, fd uintptr) stage.Step {
+	s := stage.Sys(name, unix.SYS_DUP3, addr, fd, 0)
+	s.From[0] = stage.Load32
+	return s
+}
+
+// terminal is a pty of the container's own devpts.
+type terminal struct {
+	master, slave int
+	name          string
+}
+
+func (t *terminal) close() {
+	closeFD(t.master)
+	closeFD(t.slave)
+}
+
+// openTerminal makes a pty in the container's devpts. Neither end is opened
+// by a name that the container could have replaced: ptmx must lie on a
+// devpts, and the slave comes from the master (CVE-2025-52565).
+func openTerminal(root rootDir, uid uint32) (*terminal, error) {
+	ptmx, err := root.openAt("/dev/pts/ptmx", unix.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open terminal: %w (process.terminal needs a devpts mount on /dev/pts)", err)
+	}
+	t := &terminal{master: ptmx, slave: -1}
+	if err := t.open(uid); err != nil {
+		t.close()
+		return nil, fmt.Errorf("open terminal: %w", err)
+	}
+	return t, nil
+}
+
+func (t *terminal) open(uid uint32) error {
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(t.master, &fs); err != nil {
+		return err
+	}
+	if fs.Type != devptsMagic {
+		return errors.New("/dev/pts/ptmx is not on a devpts filesystem")
+	}
+	if err := unix.IoctlSetPointerInt(t.master, unix.TIOCSPTLCK, 0); err != nil {
+		return fmt.Errorf("unlock: %w", err)
+	}
+	n, err := unix.IoctlGetInt(t.master, unix.TIOCGPTN)
+	if err != nil {
+		return fmt.Errorf("read number: %w", err)
+	}
+	t.name = fmt.Sprintf("/dev/pts/%d", n)
+	slave, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(t.master), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
+	if errno != 0 {
+		return fmt.Errorf("open slave: %w", errno)
+	}
+	t.slave = int(slave)
+	if uid != 0 {
+		if err := unix.Fchown(t.slave, int(uid), -1); err != nil {
+			return fmt.Errorf("give to the user: %w", err)
+		}
+	}
+	return nil
+}
+
+// bindConsole shows the terminal as /dev/console as well.
+func (f *rootfs) bindConsole(slave int) error {
+	dest, err := f.dir.makeFileAt("/dev/console", unix.O_PATH)
+	if err != nil {
+		return fmt.Errorf("make /dev/console: %w", err)
+	}
+	defer closeFD(dest)
+	mnt, err := unix.OpenTree(slave, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
+	if err != nil {
+		return fmt.Errorf("clone terminal for /dev/console: %w", err)
+	}
+	defer closeFD(mnt)
+	if err := attachTo(mnt, dest); err != nil {
+		return fmt.Errorf("mount /dev/console: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,216 @@
+package runtime
+
+// create (runtime.md, "Create"): from a bundle to a process that waits to be
+// started.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/containerd/log"
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/oci"
+	"golang.org/x/sys/unix"
+)
+
+const configFile = "config.json"
+
+// Create makes a container and leaves it in the created state. On any error
+// nothing of it is left.
+func (r *Runtime) Create(ctx context.Context, o CreateOptions) error {
+	c, _, err := r.create(ctx, o, true)
+	if err != nil {
+		return err
+	}
+	c.release()
+	return nil
+}
+
+// create gives a created, still locked container, and the terminal's master
+// (-1 = none) when nobody else got it.
+func (r *Runtime) create(ctx context.Context, o CreateOptions, detached bool) (c *container, master int, err error) {
+	plan, err := r.loadPlan(o)
+	if err != nil {
+		return nil, -1, err
+	}
+	if err := checkConsole(plan.Process.Terminal, detached, o.ConsoleSocket); err != nil {
+		return nil, -1, err
+	}
+	if err := checkStdio(); err != nil {
+		return nil, -1, err
+	}
+	c, err = r.newContainer(o.ID)
+	if err != nil {
+		return nil, -1, err
+	}
+	tx := &txn{}
+	tx.did("state directory", c.remove)
+	master, err = c.build(ctx, tx, plan, o)
+	if err != nil {
+		err = fmt.Errorf("create %q: %w", o.ID, err)
+		if uerr := tx.rollback(); uerr != nil {
+			err = fmt.Errorf("%w (and undoing it: %w; use `delete --force`)", err, uerr)
+		}
+		c.release()
+		return nil, -1, err
+	}
+	return c, master, nil
+}
+
+// loadPlan reads and compiles the bundle's config.
+func (r *Runtime) loadPlan(o CreateOptions) (*oci.Plan, error) {
+	if err := ValidateID(o.ID); err != nil {
+		return nil, err
+	}
+	cfg, err := oci.LoadFile(filepath.Join(o.Bundle, configFile))
+	if err != nil {
+		return nil, err
+	}
+	features, err := r.kmod.Features()
+	if err != nil {
+		return nil, fmt.Errorf("look at the kernel: %w", err)
+	}
+	plan, err := oci.Compile(cfg, features)
+	if err != nil {
+		return nil, err
+	}
+	if r.strict {
+		if err := plan.Strict(); err != nil {
+			return nil, err
+		}
+	}
+	if plan.Process == nil {
+		return nil, errors.New("config.json: process is missing: name a program in process.args")
+	}
+	return plan, nil
+}
+
+// build does create's steps, each with its undo.
+func (c *container) build(ctx context.Context, tx *txn, plan *oci.Plan, o CreateOptions) (master int, err error) {
+	rootfs, err := resolveRoot(o.Bundle, plan.Root.Path)
+	if err != nil {
+		return -1, err
+	}
+	c.record = record{
+		ID: o.ID, OCIVersion: plan.OCIVersion, Phase: Creating, Bundle: o.Bundle, Rootfs: rootfs,
+		Created: time.Now().UTC(), Owner: owner(), Annotations: plan.Annotations,
+	}
+	if err := writeJSON(c.path(planFile), plan); err != nil {
+		return -1, err
+	}
+	if err := c.save(); err != nil {
+		return -1, err
+	}
+	tx.did("record", nil)
+	c.logWarnings(ctx, plan)
+
+	fs, err := newRootfs(c, plan, o.Bundle, rootfs, o.NoPivot)
+	if err != nil {
+		return -1, err
+	}
+	defer fs.close()
+	tx.did("root filesystem", fs.unmount)
+
+	c.Cell, err = c.rt.kmod.Create(cellSpec(c, plan))
+	if err != nil {
+		return -1, fmt.Errorf("create cell: %w", err)
+	}
+	tx.did("cell", func() error { return destroyCell(c.rt.kmod, c.Cell) })
+	if err := c.save(); err != nil {
+		return -1, err
+	}
+	tx.did("record cell", nil)
+
+	l := &launch{container: c, plan: plan, fs: fs, tx: tx, options: o, master: -1}
+	if err := l.run(ctx); err != nil {
+		return -1, err
+	}
+	return l.master, nil
+}
+
+// logWarnings tells what the cell does not honour, one line a field.
+func (c *container) logWarnings(ctx context.Context, plan *oci.Plan) {
+	for _, n := range plan.Warnings() {
+		log.G(ctx).WithField("id", c.ID).Warnf("%s: %s: %s", n.Field, n.Grade, n.Reason)
+	}
+}
+
+// cellSpec is what the kernel is told.
+func cellSpec(c *container, plan *oci.Plan) kmod.Spec {
+	s := kmod.Spec{
+		Name: cellName(c.rt.root, c.ID), Root: c.cellRootPath(), Profile: plan.Cell.Profile,
+		Permissions: plan.Cell.Permissions, Ports: plan.Cell.Ports, Network: plan.Cell.Network,
+		MaxProcesses: plan.Cell.MaxProcesses,
+		RlimitNofile: kmod.Unlimited, RlimitAS: kmod.Unlimited, RlimitCore: kmod.Unlimited,
+	}
+	for _, a := range plan.Cell.Addresses {
+		s.Addresses = append(s.Addresses, a.Prefix.Addr())
+	}
+	for _, l := range plan.Process.Rlimits {
+		switch l.Type {
+		case "RLIMIT_NOFILE":
+			s.RlimitNofile = l.Hard
+		case "RLIMIT_AS":
+			s.RlimitAS = l.Hard
+		case "RLIMIT_CORE":
+			s.RlimitCore = l.Hard
+		}
+	}
+	return s
+}
+
+// resolveRoot gives root.path without links. The bundle is the caller's, and
+// trusted; what is below the root is not.
+func resolveRoot(bundle, path string) (string, error) {
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(bundle, path)
+	}
+	root, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", fmt.Errorf("root.path: %w", err)
+	}
+	fi, err := os.Stat(root)
+	if err != nil {
+		return "", fmt.Errorf("root.path: %w", err)
+	}
+	if !fi.IsDir() {
+		return "", fmt.Errorf("root.path %s: not a directory", root)
+	}
+	if root == "/" {
+		return "", errors.New(`root.path is "/": a cell needs a root of its own`)
+	}
+	return root, nil
+}
+
+// checkStdio refuses a directory as one of the container's first three
+// descriptors: it would lead out of the root (openat(2)).
+func checkStdio() error {
+	for fd := range 3 {
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err != nil {
+			return fmt.Errorf("descriptor %d: %w", fd, err)
+		}
+		if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+			return fmt.Errorf("descriptor %d is a directory: a container must not inherit one", fd)
+		}
+	}
+	return nil
+}
+
+// owner names who runs this command, as `list` shows it.
+func owner() string {
+	uid := os.Getuid()
+	if uid == 0 {
+		return "root"
+	}
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return u.Username
+	}
+	return strconv.Itoa(uid)
+}

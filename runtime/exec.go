@@ -1,0 +1,164 @@
+package runtime
+
+// exec: one more process in a running container.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/stage"
+	"golang.org/x/sys/unix"
+)
+
+// ExecFailed is the exit status of an exec that did not run its program.
+const ExecFailed = 255
+
+// Exec runs a process in the container's cell. Detached it returns once the
+// program runs; otherwise it gives the program's exit status.
+func (r *Runtime) Exec(ctx context.Context, o ExecOptions) (status int, err error) {
+	c, err := r.load(o.ID)
+	if err != nil {
+		return ExecFailed, err
+	}
+	if s := c.status(); s != Running && s != Paused {
+		if s == Stopped {
+			return ExecFailed, fmt.Errorf("exec in %q: %w", o.ID, ErrNotRunning)
+		}
+		return ExecFailed, fmt.Errorf("exec in %q: container is %s, start it first", o.ID, s)
+	}
+	if err := checkConsole(o.Process.Terminal, o.Detach, o.ConsoleSocket); err != nil {
+		return ExecFailed, err
+	}
+	if err := checkStdio(); err != nil {
+		return ExecFailed, err
+	}
+	if len(o.Process.Args) == 0 {
+		return ExecFailed, errors.New("exec: process.args is empty: name a program")
+	}
+	if err := protectSelf(); err != nil {
+		return ExecFailed, err
+	}
+	x := &execution{c: c, o: o, sock: -1}
+	status, err = x.run()
+	if err != nil {
+		return ExecFailed, fmt.Errorf("exec in %q: %w", o.ID, err)
+	}
+	return status, nil
+}
+
+// execution is one exec's working state.
+type execution struct {
+	c     *container
+	o     ExecOptions
+	entry kmod.Entry
+	sock  int
+	term  *terminal
+	proc  *os.Process
+}
+
+func (x *execution) run() (status int, err error) {
+	if x.o.ConsoleSocket != "" {
+		if x.sock, err = dialConsole(x.o.ConsoleSocket); err != nil {
+			return 0, err
+		}
+		defer closeFD(x.sock)
+	}
+	if x.entry, err = x.c.rt.kmod.Enter(x.c.Cell); err != nil {
+		return 0, err
+	}
+	defer x.entry.Close()
+	if err := sealDescriptors(3 + x.o.PreserveFDs); err != nil {
+		return 0, err
+	}
+	if err := passDescriptors(x.o.PreserveFDs); err != nil {
+		return 0, err
+	}
+	if err := onThread(x.start); err != nil {
+		return 0, err
+	}
+	if err := x.announce(); err != nil {
+		_ = x.proc.Kill()
+		_, _ = x.proc.Wait()
+		return 0, err
+	}
+	if x.o.Detach {
+		return 0, nil
+	}
+	return x.wait()
+}
+
+// start forks from a thread that has joined the cell.
+func (x *execution) start() error {
+	root, err := enterCell(x.c, x.entry)
+	if err != nil {
+		return err
+	}
+	defer root.close()
+	p := *x.o.Process
+	if err := root.lookExec(p.Args[0], p.Cwd, p.Env); err != nil {
+		return err
+	}
+	p.Rlimits = withCallersNofile(p.Rlimits)
+	steps := append(enterSteps(root), x.entry.Steps...)
+	steps = append(steps, stage.Sys("become session leader", unix.SYS_SETSID))
+	if p.Terminal {
+		if x.term, err = openTerminal(root, p.UID); err != nil {
+			return err
+		}
+		addr := &[1]int32{int32(x.term.slave)}
+		steps = append(steps, slaveSteps(addressOf(addr), addr)...)
+	}
+	identity, err := identitySteps(&p, x.entry)
+	if err != nil {
+		return err
+	}
+	x.proc, err = startProgram(&stage.Program{Fork: x.entry.Fork, Steps: append(steps, identity...), ExitCode: ExecFailed})
+	if x.term != nil {
+		closeFD(x.term.slave)
+		x.term.slave = -1
+	}
+	return err
+}
+
+// announce tells the caller about the running process.
+func (x *execution) announce() error {
+	if x.term != nil {
+		if err := setSize(x.term.master, x.o.Process.ConsoleSize); err != nil {
+			return err
+		}
+	}
+	if x.sock >= 0 {
+		if err := sendConsole(x.sock, x.term.master, x.term.name); err != nil {
+			return err
+		}
+		closeFD(x.term.master)
+		x.term = nil
+	}
+	if x.o.PidfdSocket != "" {
+		if err := sendPidfd(x.o.PidfdSocket, x.proc.Pid); err != nil {
+			return err
+		}
+	}
+	if x.o.PidFile != "" {
+		return writePidFile(x.o.PidFile, x.proc.Pid)
+	}
+	return nil
+}
+
+func (x *execution) wait() (status int, err error) {
+	stop := forwardSignals(x.proc)
+	defer stop()
+	if x.term == nil {
+		return waitStatus(x.proc)
+	}
+	tty, err := newRelay(x.term.master)
+	if err != nil {
+		return 0, err
+	}
+	status, err = waitStatus(x.proc)
+	tty.finish()
+	return status, err
+}

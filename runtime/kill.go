@@ -1,0 +1,91 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/netbsd-cells/runcell/kmod"
+	"golang.org/x/sys/unix"
+)
+
+// deathPatience is how long killed processes may take to disappear.
+const deathPatience = 10 * time.Second
+
+// Kill sends a signal to a container's first process, or with all to every
+// process of its cell (runtime.md, "Kill").
+func (r *Runtime) Kill(id string, sig syscall.Signal, all bool) error {
+	c, err := r.load(id)
+	if err != nil {
+		return err
+	}
+	status := c.status()
+	if status == Stopped {
+		return fmt.Errorf("kill %q: %w", id, ErrNotRunning)
+	}
+	if status == Creating {
+		return fmt.Errorf("kill %q: it is still being created", id)
+	}
+	if status == Created && !ignoredByDefault[sig] {
+		// The user's program, which might handle the signal, is not there yet,
+		// and the kernel shields a pid namespace's first process from signals
+		// without a handler. On NetBSD the default action ends it.
+		sig = unix.SIGKILL
+	}
+	if all {
+		err = r.kmod.Kill(c.Cell, int(sig))
+	} else {
+		err = signalProcess(c.Pid, c.PidStart, sig)
+	}
+	if err != nil {
+		return fmt.Errorf("kill %q: %w", id, err)
+	}
+	return nil
+}
+
+// signalProcess signals a process and not another one that got its pid:
+// os.FindProcess holds a pidfd where the system has them, and the start time
+// is looked at afterwards.
+func signalProcess(pid int, start uint64, sig syscall.Signal) error {
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return ErrNotRunning
+	}
+	defer func() { _ = p.Release() }()
+	if !alive(pid, start) {
+		return ErrNotRunning
+	}
+	err = p.Signal(sig)
+	if errors.Is(err, os.ErrProcessDone) || errors.Is(err, unix.ESRCH) {
+		return ErrNotRunning
+	}
+	return err
+}
+
+// killAll ends every process of the cell and waits until they are gone.
+func (c *container) killAll() error {
+	if c.Cell != 0 {
+		if err := c.rt.kmod.Kill(c.Cell, int(unix.SIGKILL)); err != nil && !errors.Is(err, kmod.ErrNotFound) {
+			return fmt.Errorf("kill cell: %w", err)
+		}
+	}
+	if alive(c.Pid, c.PidStart) {
+		if err := signalProcess(c.Pid, c.PidStart, unix.SIGKILL); err != nil && !errors.Is(err, ErrNotRunning) {
+			return fmt.Errorf("kill process %d: %w", c.Pid, err)
+		}
+	}
+	return waitDead(c.Pid, c.PidStart)
+}
+
+func waitDead(pid int, start uint64) error {
+	deadline := time.Now().Add(deathPatience)
+	for pause := 100 * time.Microsecond; alive(pid, start); pause = min(2*pause, 10*time.Millisecond) {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("process %d is still there %v after SIGKILL", pid, deathPatience)
+		}
+		time.Sleep(pause)
+	}
+	return nil
+}

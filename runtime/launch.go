@@ -1,0 +1,296 @@
+package runtime
+
+// The middle of create: the child is forked early and waits while the parent
+// builds the root around it.
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"syscall"
+
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/stage"
+	"github.com/netbsd-cells/runcell/oci"
+	"golang.org/x/sys/unix"
+)
+
+// initExitCode is the status of a first process whose exec failed.
+const initExitCode = 127
+
+// launch is one create's working state.
+type launch struct {
+	*container
+	plan    *oci.Plan
+	fs      *rootfs
+	tx      *txn
+	options CreateOptions
+
+	entry   kmod.Entry
+	link    *link
+	prog    *stage.Program
+	fifo    int
+	errFile *os.File
+	term    *terminal
+	sock    int // the caller's console socket, -1 = none
+	master  int // the terminal's master for a foreground run, -1 = none
+}
+
+// run forks the child and brings it to the created state.
+func (l *launch) run(ctx context.Context) (err error) {
+	l.sock = -1
+	if l.options.ConsoleSocket != "" {
+		if l.sock, err = dialConsole(l.options.ConsoleSocket); err != nil {
+			return err
+		}
+	}
+	defer func() { closeFD(l.sock) }()
+	if l.entry, err = l.rt.kmod.Enter(l.Cell); err != nil {
+		return fmt.Errorf("enter cell: %w", err)
+	}
+	defer l.entry.Close()
+	if l.link, err = newLink(); err != nil {
+		return err
+	}
+	defer l.link.close()
+	if err := l.openFiles(); err != nil {
+		return err
+	}
+	defer l.closeFiles()
+	if err := sealDescriptors(3 + l.options.PreserveFDs); err != nil {
+		return err
+	}
+	if err := passDescriptors(l.options.PreserveFDs); err != nil {
+		return err
+	}
+	if err := onThread(func() error { return l.onThread(ctx) }); err != nil {
+		return err
+	}
+	return l.finish()
+}
+
+// openFiles makes the FIFO that `start` writes to and the file for the name
+// of a step that fails after that. Opened for reading and writing, the FIFO
+// never blocks and never ends.
+func (l *launch) openFiles() (err error) {
+	l.fifo = -1
+	if err := unix.Mkfifo(l.path(fifoFile), 0o600); err != nil {
+		return fmt.Errorf("make %s: %w", fifoFile, err)
+	}
+	if l.fifo, err = unix.Open(l.path(fifoFile), unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
+		return fmt.Errorf("open %s: %w", fifoFile, err)
+	}
+	if l.errFile, err = os.OpenFile(l.path(errorFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600); err != nil {
+		return fmt.Errorf("make %s: %w", errorFile, err)
+	}
+	return nil
+}
+
+func (l *launch) closeFiles() {
+	closeFD(l.fifo)
+	l.fifo = -1
+	if l.errFile != nil {
+		_ = l.errFile.Close()
+	}
+}
+
+// passDescriptors lets the callers' extra descriptors through to the process.
+func passDescriptors(n int) error {
+	for fd := 3; fd < 3+n; fd++ {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
+			return fmt.Errorf("--preserve-fds %d: descriptor %d: %w", n, fd, err)
+		}
+	}
+	return nil
+}
+
+// onThread is what happens on the thread that belongs to the cell's namespaces.
+func (l *launch) onThread(ctx context.Context) error {
+	if err := l.entry.Thread(); err != nil {
+		return fmt.Errorf("enter cell: %w", err)
+	}
+	if err := l.fs.attach(); err != nil {
+		return err
+	}
+	if err := l.fork(); err != nil {
+		return err
+	}
+	procFD, err := l.link.receive(l.prog.Names())
+	if err != nil {
+		return fmt.Errorf("set up the container's process: %w", err)
+	}
+	if err := l.fs.populate(procFD); err != nil {
+		return err
+	}
+	l.tx.did("mounts", nil)
+	if err := l.hooks(ctx); err != nil {
+		return err
+	}
+	return l.enterRoot()
+}
+
+// fork makes the container's first process and records it, before it is
+// allowed to do anything.
+func (l *launch) fork() (err error) {
+	if l.prog, err = l.program(); err != nil {
+		return err
+	}
+	pid, err := l.prog.Start()
+	if err != nil {
+		return err
+	}
+	l.link.closeChild()
+	l.tx.did("fork", func() error { return killChild(pid) })
+	l.Pid = pid
+	l.Steps = l.prog.Names()
+	l.PidStart, _ = startTime(pid)
+	if err := l.rt.kmod.Entered(l.Cell, pid); err != nil {
+		return fmt.Errorf("register process: %w", err)
+	}
+	if err := l.save(); err != nil {
+		return err
+	}
+	l.tx.did("record process", nil)
+	return nil
+}
+
+// program is everything that the child does, from fork to exec.
+func (l *launch) program() (*stage.Program, error) {
+	p := *l.plan.Process
+	p.Rlimits = withCallersNofile(p.Rlimits)
+	steps := []stage.Step{stage.Sys("become session leader", unix.SYS_SETSID)}
+	ready, err := l.fs.readySteps(l.link, len(steps))
+	if err != nil {
+		return nil, err
+	}
+	steps = append(steps, ready...)
+	steps = append(steps, l.fs.goSteps(l.link)...)
+	if p.Terminal {
+		steps = append(steps, l.fs.terminalSteps()...)
+	}
+	steps = append(steps, l.entry.Steps...)
+	steps = append(steps, l.fs.createdStep(l.link, len(steps)))
+	steps = append(steps, stage.Await("wait for start", l.fifo))
+	identity, err := identitySteps(&p, l.entry)
+	if err != nil {
+		return nil, err
+	}
+	return &stage.Program{
+		Fork: l.entry.Fork, Steps: append(steps, identity...),
+		Report: [2]int{int(l.errFile.Fd()), l.link.child}, ExitCode: initExitCode,
+	}, nil
+}
+
+// hooks run when the environment is there and the root is not yet entered.
+func (l *launch) hooks(ctx context.Context) error {
+	h := l.plan.Hooks
+	if len(h.Prestart)+len(h.CreateRuntime)+len(h.CreateContainer) == 0 {
+		return nil
+	}
+	l.tx.did("hooks begin", func() error {
+		l.runPoststop(context.WithoutCancel(ctx), h.Poststop)
+		return nil
+	})
+	// These two see the host's namespaces, so they do not run on this thread.
+	err := onThread(func() error {
+		if err := l.runHooks(ctx, h.Prestart, Creating); err != nil {
+			return err
+		}
+		return l.runHooks(ctx, h.CreateRuntime, Creating)
+	})
+	if err != nil {
+		return err
+	}
+	if err := l.runHooks(ctx, h.CreateContainer, Creating); err != nil {
+		return err
+	}
+	l.tx.did("hooks", nil)
+	return nil
+}
+
+// enterRoot closes the root, opens the terminal and lets the child go on to
+// the created state.
+func (l *launch) enterRoot() (err error) {
+	p := l.plan.Process
+	if err := l.fs.dir.lookExec(p.Args[0], p.Cwd, p.Env); err != nil {
+		return err
+	}
+	slave := -1
+	if p.Terminal {
+		if slave, err = l.openTerminal(); err != nil {
+			return err
+		}
+	}
+	if err := l.fs.protect(); err != nil {
+		return err
+	}
+	if err := l.fs.pivot(); err != nil {
+		return err
+	}
+	l.tx.did("enter root", nil)
+	if err := l.link.send(slave); err != nil {
+		return err
+	}
+	master, err := l.link.receive(l.prog.Names())
+	if err != nil {
+		return fmt.Errorf("set up the container's process: %w", err)
+	}
+	if l.term != nil {
+		closeFD(l.term.slave)
+		master = l.term.master
+	}
+	l.master = master
+	return nil
+}
+
+// finish makes the container visible as created: terminal, record, pid file.
+func (l *launch) finish() error {
+	if l.master >= 0 {
+		if err := setSize(l.master, l.plan.Process.ConsoleSize); err != nil {
+			return err
+		}
+	}
+	if l.sock >= 0 {
+		name := "/dev/console"
+		if l.term != nil {
+			name = l.term.name
+		}
+		err := sendConsole(l.sock, l.master, name)
+		closeFD(l.master)
+		l.master = -1
+		if err != nil {
+			return err
+		}
+	}
+	l.Phase = Created
+	if err := l.save(); err != nil {
+		return err
+	}
+	l.tx.did("created", nil)
+	if l.options.PidfdSocket != "" {
+		if err := sendPidfd(l.options.PidfdSocket, l.Pid); err != nil {
+			return err
+		}
+	}
+	if l.options.PidFile == "" {
+		return nil
+	}
+	if err := writePidFile(l.options.PidFile, l.Pid); err != nil {
+		return err
+	}
+	l.tx.did("pid file", nil)
+	return nil
+}
+
+// killChild ends a child that has not been handed to anyone and reaps it.
+func killChild(pid int) error {
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		return fmt.Errorf("kill process %d: %w", pid, err)
+	}
+	for {
+		_, err := syscall.Wait4(pid, nil, 0, nil)
+		if err != syscall.EINTR { //nolint:errorlint // a raw errno
+			return nil
+		}
+	}
+}

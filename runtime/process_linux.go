@@ -1,0 +1,72 @@
+package runtime
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"unsafe"
+
+	"github.com/netbsd-cells/runcell/kmod/stage"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	sysGetcwd    = unix.SYS_GETCWD
+	rlimInfinity = ^uint64(0)
+)
+
+// rlimitNumbers are the limits that NetBSD has too: the emulator knows no
+// others.
+var rlimitNumbers = map[string]uintptr{
+	"RLIMIT_AS": unix.RLIMIT_AS, "RLIMIT_CORE": unix.RLIMIT_CORE, "RLIMIT_CPU": unix.RLIMIT_CPU,
+	"RLIMIT_DATA": unix.RLIMIT_DATA, "RLIMIT_FSIZE": unix.RLIMIT_FSIZE, "RLIMIT_MEMLOCK": unix.RLIMIT_MEMLOCK,
+	"RLIMIT_NOFILE": unix.RLIMIT_NOFILE, "RLIMIT_NPROC": unix.RLIMIT_NPROC, "RLIMIT_RSS": unix.RLIMIT_RSS,
+	"RLIMIT_STACK": unix.RLIMIT_STACK,
+}
+
+func rlimitCalls(res uintptr, want, got *rlimit) (set, get stage.Step) {
+	set = stage.Sys("", unix.SYS_PRLIMIT64, 0, res, uintptr(unsafe.Pointer(want)), 0)
+	get = stage.Sys("", unix.SYS_PRLIMIT64, 0, res, 0, uintptr(unsafe.Pointer(got)))
+	set.Keep, get.Keep = []any{want}, []any{got}
+	return set, get
+}
+
+func noNewPrivsSteps() []stage.Step {
+	return []stage.Step{stage.Sys("set no_new_privs", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)}
+}
+
+func userSteps(uid, gid uint32) []stage.Step {
+	u, g := uintptr(uid), uintptr(gid)
+	return []stage.Step{
+		stage.Sys(fmt.Sprintf("set process.user.gid %d", gid), unix.SYS_SETRESGID, g, g, g),
+		stage.Sys(fmt.Sprintf("set process.user.uid %d", uid), unix.SYS_SETRESUID, u, u, u),
+	}
+}
+
+// groupsSettable is false in a user namespace that forbids setgroups(2),
+// where the caller's groups are not mapped and mean nothing.
+func groupsSettable() bool {
+	b, err := os.ReadFile("/proc/self/setgroups")
+	return err != nil || strings.TrimSpace(string(b)) != "deny"
+}
+
+// callersNofile is the parent process's limit: what this process inherited.
+func callersNofile() (soft, hard uint64, ok bool) {
+	var own, parent unix.Rlimit
+	if unix.Prlimit(0, unix.RLIMIT_NOFILE, nil, &own) != nil || own.Cur != own.Max-1 {
+		return 0, 0, false // not raised: nothing to restore
+	}
+	if unix.Prlimit(os.Getppid(), unix.RLIMIT_NOFILE, nil, &parent) != nil || parent.Cur > own.Max {
+		return 0, 0, false
+	}
+	return parent.Cur, own.Max, true
+}
+
+// sealDescriptors keeps descriptors from first on out of the container: what
+// the caller left open (CVE-2016-9962, CVE-2024-21626).
+func sealDescriptors(first int) error {
+	if err := unix.CloseRange(uint(first), ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return fmt.Errorf("mark descriptors close-on-exec: %w", err)
+	}
+	return nil
+}

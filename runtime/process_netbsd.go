@@ -1,0 +1,75 @@
+package runtime
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"unsafe"
+
+	"github.com/netbsd-cells/runcell/kmod/stage"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	sysGetcwd    = unix.SYS___GETCWD
+	rlimInfinity = uint64(0x7fffffffffffffff)
+)
+
+// rlimitNumbers are those of NetBSD's sys/resource.h.
+var rlimitNumbers = map[string]uintptr{
+	"RLIMIT_CPU": 0, "RLIMIT_FSIZE": 1, "RLIMIT_DATA": 2, "RLIMIT_STACK": 3, "RLIMIT_CORE": 4, "RLIMIT_RSS": 5,
+	"RLIMIT_MEMLOCK": 6, "RLIMIT_NPROC": 7, "RLIMIT_NOFILE": 8, "RLIMIT_SBSIZE": 9, "RLIMIT_AS": 10, "RLIMIT_NTHR": 11,
+}
+
+func rlimitCalls(res uintptr, want, got *rlimit) (set, get stage.Step) {
+	set = stage.Sys("", unix.SYS_SETRLIMIT, res, uintptr(unsafe.Pointer(want)))
+	get = stage.Sys("", unix.SYS_GETRLIMIT, res, uintptr(unsafe.Pointer(got)))
+	set.Keep, get.Keep = []any{want}, []any{got}
+	return set, get
+}
+
+// noNewPrivsSteps has nothing to do: the Plan mounts everything nosuid.
+func noNewPrivsSteps() []stage.Step { return nil }
+
+// userSteps rely on setgid(2) and setuid(2) of root setting all three ids.
+func userSteps(uid, gid uint32) []stage.Step {
+	return []stage.Step{
+		stage.Sys(fmt.Sprintf("set process.user.gid %d", gid), unix.SYS_SETGID, uintptr(gid)),
+		stage.Sys(fmt.Sprintf("set process.user.uid %d", uid), unix.SYS_SETUID, uintptr(uid)),
+	}
+}
+
+func groupsSettable() bool { return true }
+
+// callersNofile is the parent process's limit: what this process inherited.
+func callersNofile() (soft, hard uint64, ok bool) {
+	var own unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &own) != nil || own.Cur != own.Max-1 {
+		return 0, 0, false // not raised: nothing to restore
+	}
+	b, err := unix.SysctlRaw(fmt.Sprintf("proc.%d.rlimit.descriptors.soft", os.Getppid()))
+	if err != nil || len(b) != 8 {
+		return 0, 0, false
+	}
+	soft = binary.NativeEndian.Uint64(b)
+	if soft > uint64(own.Max) {
+		return 0, 0, false
+	}
+	return soft, uint64(own.Max), true
+}
+
+// sealDescriptors keeps descriptors from first on out of the container: what
+// the caller left open.
+func sealDescriptors(first int) error {
+	last, err := unix.FcntlInt(0, fMaxFD, 0)
+	if err != nil {
+		return fmt.Errorf("find the highest descriptor: %w", err)
+	}
+	for fd := first; fd <= last; fd++ {
+		unix.CloseOnExec(fd)
+	}
+	return nil
+}
+
+// fMaxFD is F_MAXFD of fcntl(2), absent from x/sys.
+const fMaxFD = 11

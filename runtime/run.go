@@ -1,0 +1,116 @@
+package runtime
+
+// run: create and start in one command, and in the foreground the whole life.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Run makes and starts a container. Detached it returns 0 at once; otherwise
+// it passes signals on, waits, deletes the container and gives the exit
+// status (128 + n for a signal).
+func (r *Runtime) Run(ctx context.Context, o CreateOptions) (status int, err error) {
+	c, master, err := r.create(ctx, o, o.Detach)
+	if err != nil {
+		return 1, err
+	}
+	defer c.release()
+	fail := func(err error) (int, error) {
+		return 1, errors.Join(err, c.delete(context.WithoutCancel(ctx)))
+	}
+	proc, err := os.FindProcess(c.Pid)
+	if err != nil {
+		return fail(err)
+	}
+	if o.Detach {
+		if err := c.start(ctx); err != nil {
+			return fail(err)
+		}
+		return 0, nil
+	}
+	stop := forwardSignals(proc)
+	defer stop()
+	var tty *relay
+	if master >= 0 {
+		if tty, err = newRelay(master); err != nil {
+			return fail(err)
+		}
+	}
+	if err = c.start(ctx); err == nil {
+		c.release()
+		status, err = waitStatus(proc)
+	}
+	if tty != nil {
+		tty.finish()
+	}
+	if err != nil {
+		return fail(err)
+	}
+	if o.Keep {
+		return status, nil
+	}
+	if err := r.Delete(context.WithoutCancel(ctx), o.ID, true); err != nil {
+		return status, err
+	}
+	return status, nil
+}
+
+// forwardSignals passes on everything that is not meant for this process.
+func forwardSignals(proc *os.Process) (stop func()) {
+	ch := make(chan os.Signal, 64)
+	signal.Notify(ch)
+	go func() {
+		for s := range ch {
+			switch s {
+			case unix.SIGCHLD, unix.SIGURG, unix.SIGWINCH, unix.SIGPIPE:
+			default:
+				_ = proc.Signal(s) // gone: the wait will tell
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(ch)
+		close(ch)
+	}
+}
+
+// waitStatus waits for a child and translates its status as shells do.
+func waitStatus(proc *os.Process) (int, error) {
+	ps, err := proc.Wait()
+	if err != nil {
+		return 1, fmt.Errorf("wait for process %d: %w", proc.Pid, err)
+	}
+	ws, ok := ps.Sys().(syscall.WaitStatus)
+	if !ok {
+		return ps.ExitCode(), nil
+	}
+	return exitStatus(ws), nil
+}
+
+func exitStatus(ws syscall.WaitStatus) int {
+	if ws.Signaled() {
+		return 128 + int(ws.Signal())
+	}
+	return ws.ExitStatus()
+}
+
+// Wait blocks until a container's first process has ended and gives its exit
+// status, where the kernel keeps it for others than the parent.
+func (r *Runtime) Wait(ctx context.Context, id string) (int, error) {
+	c, err := r.load(id)
+	if err != nil {
+		return 1, err
+	}
+	ws, err := r.kmod.Wait(ctx, c.Cell)
+	if err != nil {
+		return 1, fmt.Errorf("wait for %q: %w", id, err)
+	}
+	return exitStatus(syscall.WaitStatus(ws)), nil
+}

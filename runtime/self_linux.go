@@ -1,0 +1,40 @@
+package runtime
+
+// Keeping the runcell binary safe from the containers it enters.
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// protectSelf makes sure that what a container can see of this process is
+// not a way to write to our binary (CVE-2019-5736): between fork and exec the
+// new process shows it as /proc/PID/exe, and a container may make it exec
+// /proc/self/exe. So we go on as a copy of the binary's mount that is
+// read-only and belongs to no namespace. On a read-only filesystem, which is
+// also how the second pass is known, there is nothing to do.
+func protectSelf() error {
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("protect own binary: %w", err)
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs("/proc/self/exe", &fs); err != nil {
+		return fmt.Errorf("protect own binary: %w", err)
+	}
+	if fs.Flags&unix.ST_RDONLY != 0 {
+		return nil
+	}
+	fd, err := unix.OpenTree(unix.AT_FDCWD, "/proc/self/exe", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("protect own binary: %w", err)
+	}
+	if err := setAttrs(fd, unix.MOUNT_ATTR_RDONLY); err != nil {
+		return fmt.Errorf("protect own binary: %w", err)
+	}
+	err = syscall.Exec("/proc/self/fd/"+strconv.Itoa(fd), os.Args, os.Environ())
+	return fmt.Errorf("protect own binary: %w", err)
+}

@@ -1,0 +1,43 @@
+package runtime
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxSignal is the highest signal number that is passed on (real-time
+// signals included).
+const maxSignal = 64
+
+// ParseSignal reads a signal as kill(1) does: a number, or a name with or
+// without SIG, in any case. The empty string is SIGTERM.
+func ParseSignal(s string) (syscall.Signal, error) {
+	if s == "" {
+		return unix.SIGTERM, nil
+	}
+	if n, err := strconv.Atoi(s); err == nil {
+		if n < 0 || n > maxSignal {
+			return 0, fmt.Errorf("unknown signal %q: numbers go from 0 to %d", s, maxSignal)
+		}
+		return syscall.Signal(n), nil
+	}
+	name := strings.ToUpper(s)
+	if !strings.HasPrefix(name, "SIG") {
+		name = "SIG" + name
+	}
+	if sig := unix.SignalNum(name); sig != 0 {
+		return sig, nil
+	}
+	return 0, fmt.Errorf("unknown signal %q: use a name such as TERM or a number", s)
+}
+
+// ignoredByDefault are the signals that do not end a process that has no
+// handler for them.
+var ignoredByDefault = map[syscall.Signal]bool{
+	0: true, unix.SIGCHLD: true, unix.SIGURG: true, unix.SIGWINCH: true, unix.SIGCONT: true,
+	unix.SIGSTOP: true, unix.SIGTSTP: true, unix.SIGTTIN: true, unix.SIGTTOU: true, unix.SIGIO: true,
+}

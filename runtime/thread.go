@@ -1,0 +1,72 @@
+package runtime
+
+// Threads and children that are not made by os/exec.
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	goruntime "runtime"
+	"unsafe"
+
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/stage"
+)
+
+// onThread runs f on a thread of its own that ends with it: f changes the
+// thread's namespaces and root.
+func onThread(f func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		goruntime.LockOSThread() // never unlocked
+		done <- f()
+	}()
+	return <-done
+}
+
+// enterCell joins the calling thread to a cell that is there already and
+// opens the cell's root.
+func enterCell(c *container, entry kmod.Entry) (rootDir, error) {
+	if err := entry.Thread(); err != nil {
+		return rootDir{-1}, fmt.Errorf("enter cell: %w", err)
+	}
+	return openRootDir(cellRoot(c))
+}
+
+// startProgram forks prog and waits until it has exec'ed or failed. It must
+// be called on the thread that the child is to come from.
+func startProgram(prog *stage.Program) (*os.Process, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Close() }()
+	prog.Report[0] = int(w.Fd())
+	pid, err := prog.Start()
+	_ = w.Close()
+	if err != nil {
+		return nil, err
+	}
+	proc, err := os.FindProcess(pid)
+	if err != nil {
+		return nil, fmt.Errorf("find child %d: %w", pid, err)
+	}
+	var b [stage.RecordSize]byte
+	_, err = io.ReadFull(r, b[:])
+	if errors.Is(err, io.EOF) {
+		return proc, nil // exec closed the pipe
+	}
+	if err == nil {
+		var rec stage.Record
+		if rec, err = stage.ParseRecord(b[:]); err == nil {
+			err = rec.Err(prog.Names())
+		}
+	}
+	_, _ = proc.Wait()
+	return nil, err
+}
+
+// addressOf is where a heap object lies, for a step that loads from it; the
+// step's Keep must hold the object.
+func addressOf[T any](p *T) uintptr { return uintptr(unsafe.Pointer(p)) }

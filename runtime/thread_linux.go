@@ -1,0 +1,17 @@
+package runtime
+
+import (
+	"github.com/netbsd-cells/runcell/kmod/stage"
+	"golang.org/x/sys/unix"
+)
+
+// cellRoot is the cell's root as a thread sees it that has joined the cell's
+// mount namespace.
+func cellRoot(*container) string { return "/" }
+
+// enterSteps has nothing to do: a child of such a thread is in the root.
+func enterSteps(rootDir) []stage.Step { return nil }
+
+func dupTo(name string, from, to int) stage.Step {
+	return stage.Sys(name, unix.SYS_DUP3, uintptr(from), uintptr(to), 0)
+}
