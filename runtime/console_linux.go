@@ -90,3 +90,26 @@ func (f *rootfs) bindConsole(slave int) error {
 	}
 	return nil
 }
+
+// ttySetup opens a terminal for a process that joins a running cell: before
+// the fork, as the parent's thread is in the cell already.
+type ttySetup struct{ term *terminal }
+
+func (t *ttySetup) prepare(root rootDir, uid uint32) ([]stage.Step, error) {
+	term, err := openTerminal(root, uid)
+	if err != nil {
+		return nil, err
+	}
+	t.term = term
+	slave := &[1]int32{int32(term.slave)}
+	return slaveSteps(addressOf(slave), slave), nil
+}
+
+// collect gives the terminal after the fork, without our copy of the slave.
+func (t *ttySetup) collect() (*terminal, error) {
+	closeFD(t.term.slave)
+	t.term.slave = -1
+	return t.term, nil
+}
+
+func (t *ttySetup) abandon() { t.term.close() }

@@ -102,24 +102,29 @@ func (x *execution) start() error {
 		return err
 	}
 	p.Rlimits = withCallersNofile(p.Rlimits)
-	steps := append(enterSteps(root), x.entry.Steps...)
-	steps = append(steps, stage.Sys("become session leader", unix.SYS_SETSID))
+	steps := append(enterSteps(root), stage.Sys("become session leader", unix.SYS_SETSID))
+	var tty ttySetup
 	if p.Terminal {
-		if x.term, err = openTerminal(root, p.UID); err != nil {
+		ttySteps, err := tty.prepare(root, p.UID)
+		if err != nil {
 			return err
 		}
-		addr := &[1]int32{int32(x.term.slave)}
-		steps = append(steps, slaveSteps(addressOf(addr), addr)...)
+		steps = append(steps, ttySteps...)
 	}
+	steps = append(steps, x.entry.Steps...)
 	identity, err := identitySteps(&p, x.entry)
 	if err != nil {
 		return err
 	}
 	x.proc, err = startProgram(&stage.Program{Fork: x.entry.Fork, Steps: append(steps, identity...), ExitCode: ExecFailed})
-	if x.term != nil {
-		closeFD(x.term.slave)
-		x.term.slave = -1
+	if !p.Terminal {
+		return err
 	}
+	if err != nil {
+		tty.abandon()
+		return err
+	}
+	x.term, err = tty.collect()
 	return err
 }
 

@@ -3,7 +3,6 @@
 package runtime
 
 import (
-	"os"
 	"time"
 
 	"github.com/netbsd-cells/runcell/kmod"
@@ -62,12 +61,11 @@ type CreateOptions struct {
 	ConsoleSocket string
 	PidfdSocket   string // emulator only
 	PreserveFDs   int
+	NoPivot       bool // move the root instead of pivot_root(2); emulator only
 	// Detach (run only): return once the process runs. Keep (run only): do
 	// not delete the container at the end.
 	Detach bool
 	Keep   bool
-	// Stdio is what the process gets as 0, 1 and 2.
-	Stdio [3]*os.File
 }
 
 // ExecOptions are the arguments of exec.
@@ -79,5 +77,4 @@ type ExecOptions struct {
 	PidfdSocket   string
 	PreserveFDs   int
 	Detach        bool
-	Stdio         [3]*os.File
 }
