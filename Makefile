@@ -6,8 +6,8 @@ PREFIX=		/usr/local
 BINDIR=		$(PREFIX)/sbin
 MANDIR=		$(PREFIX)/share/man
 DESTDIR=
-VERSION!=	git describe --tags --always --dirty 2>/dev/null || echo 0.1.0
-COMMIT!=	git rev-parse --short=12 HEAD 2>/dev/null || echo unknown
+VERSION!=	git describe --tags 2>/dev/null || echo 0.1.0
+COMMIT!=	git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null || echo unknown
 LDFLAGS=	-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 BUILD=		CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 

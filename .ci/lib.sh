@@ -1,6 +1,7 @@
 # Shared by the scripts in this directory: sections, and a table of results.
 
 GO=${GO:-go}
+PATH=$PATH:/usr/sbin:/sbin # runc is there
 export CGO_ENABLED=0
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
