@@ -72,7 +72,12 @@ func (e *entry) prepare(x *cell) error {
 		}
 		e.cgroup = fd
 	}
-	if x.First.Pid == 0 {
+	first := x.First.Pid == 0
+	var err error
+	if e.seal, err = seal(&x.Spec, first); err != nil {
+		return err
+	}
+	if first {
 		e.flags = newNamespaces
 		e.thread = unshareMounts
 		return nil

@@ -282,7 +282,11 @@ func (h *host) mounts() error {
 		return err
 	}
 	for name, minor := range map[string]uint32{"null": 3, "zero": 5, "urandom": 9} {
-		if err := unix.Mknod(filepath.Join(dev, name), unix.S_IFCHR|0o666, int(unix.Mkdev(1, minor))); err != nil {
+		node := filepath.Join(dev, name)
+		if err := unix.Mknod(node, unix.S_IFCHR, int(unix.Mkdev(1, minor))); err != nil {
+			return err
+		}
+		if err := unix.Chmod(node, 0o666); err != nil {
 			return err
 		}
 	}

@@ -23,6 +23,42 @@ var probes = map[string]func(arg string) error{
 		}
 		return err
 	},
+	"mount":   func(string) error { return unix.Mount("tmpfs", "/tmp", "tmpfs", 0, "") },
+	"umount":  func(string) error { return unix.Unmount("/dev", unix.MNT_DETACH) },
+	"remount": func(string) error { return unix.Mount("", "/proc/sys", "", unix.MS_REMOUNT|unix.MS_BIND, "") },
+	"settime": func(string) error {
+		var tv unix.Timeval
+		if err := unix.Gettimeofday(&tv); err != nil {
+			return err
+		}
+		return unix.Settimeofday(&tv)
+	},
+	"adjtime":  func(string) error { _, err := unix.Adjtimex(&unix.Timex{Modes: 1}); return err },
+	"chroot":   func(string) error { return unix.Chroot("/tmp") },
+	"mknod":    func(string) error { return unix.Mknod("/tmp/null", unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))) },
+	"mkfifo":   func(string) error { return unix.Mkfifo("/tmp/fifo", 0o600) },
+	"hostname": func(string) error { return unix.Sethostname([]byte("cell")) },
+	"unshare":  func(string) error { return unix.Unshare(unix.CLONE_NEWUSER) },
+	"clone3": func(string) error {
+		_, _, n := unix.RawSyscall(unix.SYS_CLONE3, 0, 0, 0)
+		return errno(n)
+	},
+	"sysvipc": func(string) error {
+		_, err := unix.SysvShmGet(unix.IPC_PRIVATE, 4096, unix.IPC_CREAT|0o600)
+		return err
+	},
+	"sysctl": func(string) error { return os.WriteFile("/proc/sys/kernel/core_uses_pid", []byte("1\n"), 0) },
+	"chown":  func(string) error { return os.Chown("/tmp", 0, 0) },
+	"setuid": func(string) error {
+		_, _, n := unix.RawSyscall(unix.SYS_SETUID, 12345, 0, 0)
+		return errno(n)
+	},
+	"nice":  func(string) error { return unix.Setpriority(unix.PRIO_PROCESS, 0, -5) },
+	"inet":  func(string) error { return open(unix.AF_INET, unix.SOCK_STREAM, 0) },
+	"inet6": func(string) error { return open(unix.AF_INET6, unix.SOCK_DGRAM, 0) },
+	"raw":   func(string) error { return open(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_ICMP) },
+	"route": func(string) error { return open(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE) },
+	"unix":  func(string) error { return open(unix.AF_UNIX, unix.SOCK_STREAM, 0) },
 	"signal": func(arg string) error {
 		pid, err := strconv.Atoi(arg)
 		if err != nil {
@@ -79,6 +115,22 @@ func probe(args []string) int {
 		}
 	}
 	return 0
+}
+
+func open(domain, typ, proto int) error {
+	fd, err := unix.Socket(domain, typ|unix.SOCK_CLOEXEC, proto)
+	if err == nil {
+		_ = unix.Close(fd)
+	}
+	return err
+}
+
+// errno is n as an error, nil for 0.
+func errno(n syscall.Errno) error {
+	if n == 0 {
+		return nil
+	}
+	return n
 }
 
 // outcome is an errno's name, or "ok".
