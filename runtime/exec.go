@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/stage"
@@ -56,7 +55,7 @@ type execution struct {
 	entry kmod.Entry
 	sock  int
 	term  *terminal
-	proc  *os.Process
+	proc  *child
 }
 
 func (x *execution) run() (status int, err error) {
@@ -80,9 +79,7 @@ func (x *execution) run() (status int, err error) {
 		return 0, err
 	}
 	if err := x.announce(); err != nil {
-		_ = x.proc.Kill()
-		_, _ = x.proc.Wait()
-		return 0, err
+		return 0, errors.Join(err, x.proc.end())
 	}
 	if x.o.Detach {
 		return 0, nil
@@ -143,12 +140,12 @@ func (x *execution) announce() error {
 		x.term = nil
 	}
 	if x.o.PidfdSocket != "" {
-		if err := sendPidfd(x.o.PidfdSocket, x.proc.Pid); err != nil {
+		if err := sendPidfd(x.o.PidfdSocket, x.proc.pid); err != nil {
 			return err
 		}
 	}
 	if x.o.PidFile != "" {
-		return writePidFile(x.o.PidFile, x.proc.Pid)
+		return writePidFile(x.o.PidFile, x.proc.pid)
 	}
 	return nil
 }

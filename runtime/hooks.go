@@ -162,19 +162,19 @@ func (c *container) runCellHook(ctx context.Context, h oci.Hook, state []byte, e
 }
 
 // waitHook waits for a hook in the cell and kills its group at the timeout.
-func waitHook(ctx context.Context, h oci.Hook, proc *os.Process) error {
+func waitHook(ctx context.Context, h oci.Hook, proc *child) error {
 	ctx, cancel := hookContext(ctx, h)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { _ = syscall.Kill(-proc.Pid, syscall.SIGKILL) })
-	ps, err := proc.Wait()
+	stop := context.AfterFunc(ctx, func() { proc.signalGroup(syscall.SIGKILL) })
+	ws, err := proc.wait()
 	if !stop() {
 		return hookTimeout(ctx, h)
 	}
 	if err != nil {
 		return err
 	}
-	if !ps.Success() {
-		return errors.New(ps.String())
+	if status := exitStatus(ws); status != 0 {
+		return fmt.Errorf("exit status %d", status)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package runtime
 import (
 	"errors"
 	"fmt"
-	"os"
 	"syscall"
 	"time"
 
@@ -43,25 +42,6 @@ func (r *Runtime) Kill(id string, sig syscall.Signal, all bool) error {
 		return fmt.Errorf("kill %q: %w", id, err)
 	}
 	return nil
-}
-
-// signalProcess signals a process and not another one that got its pid:
-// os.FindProcess holds a pidfd where the system has them, and the start time
-// is looked at afterwards.
-func signalProcess(pid int, start uint64, sig syscall.Signal) error {
-	p, err := os.FindProcess(pid)
-	if err != nil {
-		return ErrNotRunning
-	}
-	defer func() { _ = p.Release() }()
-	if !alive(pid, start) {
-		return ErrNotRunning
-	}
-	err = p.Signal(sig)
-	if errors.Is(err, os.ErrProcessDone) || errors.Is(err, unix.ESRCH) {
-		return ErrNotRunning
-	}
-	return err
 }
 
 // killAll ends every process of the cell and waits until they are gone.

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"syscall"
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/stage"
@@ -140,7 +139,7 @@ func (l *launch) fork() (err error) {
 		return err
 	}
 	l.link.closeChild()
-	l.tx.did("fork", func() error { return killChild(pid) })
+	l.tx.did("fork", (&child{pid: pid}).end)
 	l.Pid = pid
 	l.Steps = l.prog.Names()
 	l.PidStart, _ = startTime(pid)
@@ -158,7 +157,14 @@ func (l *launch) fork() (err error) {
 func (l *launch) program() (*stage.Program, error) {
 	p := *l.plan.Process
 	p.Rlimits = withCallersNofile(p.Rlimits)
-	steps := []stage.Step{stage.Sys("become session leader", unix.SYS_SETSID)}
+	// The child lives on as "created" without an exec, so what only the parent
+	// may hold is closed here: the lock, and the parent's end of the link, by
+	// whose closing the child learns that the parent was killed.
+	steps := []stage.Step{
+		stage.Sys("let go of the lock", unix.SYS_CLOSE, l.lock.Fd()),
+		stage.Sys("let go of the parent's end", unix.SYS_CLOSE, uintptr(l.link.parent)),
+		stage.Sys("become session leader", unix.SYS_SETSID),
+	}
 	ready, err := l.fs.readySteps(l.link, len(steps))
 	if err != nil {
 		return nil, err
@@ -280,17 +286,4 @@ func (l *launch) finish() error {
 	}
 	l.tx.did("pid file", nil)
 	return nil
-}
-
-// killChild ends a child that has not been handed to anyone and reaps it.
-func killChild(pid int) error {
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		return fmt.Errorf("kill process %d: %w", pid, err)
-	}
-	for {
-		_, err := syscall.Wait4(pid, nil, 0, nil)
-		if err != syscall.EINTR { //nolint:errorlint // a raw errno
-			return nil
-		}
-	}
 }

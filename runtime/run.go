@@ -25,10 +25,7 @@ func (r *Runtime) Run(ctx context.Context, o CreateOptions) (status int, err err
 	fail := func(err error) (int, error) {
 		return 1, errors.Join(err, c.delete(context.WithoutCancel(ctx)))
 	}
-	proc, err := os.FindProcess(c.Pid)
-	if err != nil {
-		return fail(err)
-	}
+	proc := &child{pid: c.Pid}
 	if o.Detach {
 		if err := c.start(ctx); err != nil {
 			return fail(err)
@@ -63,7 +60,7 @@ func (r *Runtime) Run(ctx context.Context, o CreateOptions) (status int, err err
 }
 
 // forwardSignals passes on everything that is not meant for this process.
-func forwardSignals(proc *os.Process) (stop func()) {
+func forwardSignals(proc *child) (stop func()) {
 	ch := make(chan os.Signal, 64)
 	signal.Notify(ch)
 	go func() {
@@ -71,7 +68,9 @@ func forwardSignals(proc *os.Process) (stop func()) {
 			switch s {
 			case unix.SIGCHLD, unix.SIGURG, unix.SIGWINCH, unix.SIGPIPE:
 			default:
-				_ = proc.Signal(s) // gone: the wait will tell
+				if sig, ok := s.(syscall.Signal); ok {
+					proc.signal(sig)
+				}
 			}
 		}
 	}()
@@ -82,14 +81,10 @@ func forwardSignals(proc *os.Process) (stop func()) {
 }
 
 // waitStatus waits for a child and translates its status as shells do.
-func waitStatus(proc *os.Process) (int, error) {
-	ps, err := proc.Wait()
+func waitStatus(proc *child) (int, error) {
+	ws, err := proc.wait()
 	if err != nil {
-		return 1, fmt.Errorf("wait for process %d: %w", proc.Pid, err)
-	}
-	ws, ok := ps.Sys().(syscall.WaitStatus)
-	if !ok {
-		return ps.ExitCode(), nil
+		return 1, err
 	}
 	return exitStatus(ws), nil
 }

@@ -36,7 +36,7 @@ func enterCell(c *container, entry kmod.Entry) (rootDir, error) {
 
 // startProgram forks prog and waits until it has exec'ed or failed. It must
 // be called on the thread that the child is to come from.
-func startProgram(prog *stage.Program) (*os.Process, error) {
+func startProgram(prog *stage.Program) (*child, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -48,10 +48,7 @@ func startProgram(prog *stage.Program) (*os.Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	proc, err := os.FindProcess(pid)
-	if err != nil {
-		return nil, fmt.Errorf("find child %d: %w", pid, err)
-	}
+	proc := &child{pid: pid}
 	var b [stage.RecordSize]byte
 	_, err = io.ReadFull(r, b[:])
 	if errors.Is(err, io.EOF) {
@@ -63,7 +60,7 @@ func startProgram(prog *stage.Program) (*os.Process, error) {
 			err = rec.Err(prog.Names())
 		}
 	}
-	_, _ = proc.Wait()
+	_, _ = proc.wait()
 	return nil, err
 }
 

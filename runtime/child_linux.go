@@ -1,0 +1,39 @@
+package runtime
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// awaitExit waits until a child has ended, without reaping it.
+func awaitExit(pid int) error {
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+// signalProcess signals a process and not another one that got its pid: the
+// pidfd is opened before the start time is looked at.
+func signalProcess(pid int, start uint64, sig unix.Signal) error {
+	pidfd, err := unix.PidfdOpen(pid, 0)
+	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) {
+		return ErrNotRunning
+	}
+	if err != nil {
+		return os.NewSyscallError("pidfd_open", err)
+	}
+	defer closeFD(pidfd)
+	if !alive(pid, start) {
+		return ErrNotRunning
+	}
+	err = unix.PidfdSendSignal(pidfd, sig, nil, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return ErrNotRunning
+	}
+	return err
+}
