@@ -58,6 +58,7 @@ type Address struct {
 type Root struct {
 	Path     string `json:"path"` // absolute, or relative to the bundle
 	Readonly bool   `json:"readonly,omitempty"`
+	NoSuid   bool   `json:"nosuid,omitempty"` // for process.noNewPrivileges on NetBSD
 }
 
 // Mount is one mount, flags already decoded.
@@ -142,7 +143,6 @@ type Process struct {
 	Rlimits        []Rlimit `json:"rlimits,omitempty"`
 	Nice           *int     `json:"nice,omitempty"`
 	NoNewPrivs     bool     `json:"noNewPrivileges,omitempty"`
-	OOMScoreAdj    *int     `json:"oomScoreAdj,omitempty"`
 }
 
 // Size is a terminal's size in characters.

@@ -1,0 +1,144 @@
+// Reading a configuration: bytes in, typed data out, nothing judged yet.
+
+package oci
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/netbsd-cells/runcell/oci/strictjson"
+)
+
+// MaxConfigSize is the largest configuration that Load reads, in bytes. The
+// largest real ones (podman's, with its system call list) have 15 KiB.
+const MaxConfigSize = 16 << 20
+
+// Config is a config.json: the fields of runtime-spec 1.3 and the netbsd
+// section, which the specification's own type lacks.
+type Config struct {
+	specs.Spec
+	NetBSD *NetBSD `json:"netbsd,omitempty"`
+	// Unknown lists fields that neither has, by path. They are ignored, as
+	// the specification wants (config.md, "Extensibility"), with a warning.
+	Unknown []string `json:"-"`
+}
+
+// NetBSD is the netbsd section, an extension in the manner of freebsd's.
+type NetBSD struct {
+	Cell    *NetBSDCell    `json:"cell,omitempty"`
+	Devices []NetBSDDevice `json:"devices,omitempty"`
+}
+
+// NetBSDCell says what the kernel is told. Every field can also be given as
+// the annotation org.netbsd.cell.*, by tools that can't write the section.
+type NetBSDCell struct {
+	// Profile is "low", "medium" or "high"; high when empty.
+	Profile string `json:"profile,omitempty"`
+	// Permissions opens permissions by name; a leading "-" closes one.
+	Permissions []string `json:"permissions,omitempty"`
+	// ReservedPorts are "8080", "8080/udp", "192.0.2.1:80/tcp", "[2001:db8::1]:80".
+	ReservedPorts []string `json:"reservedPorts,omitempty"`
+	// Addresses are configured for the cell, which binds to nothing else.
+	Addresses []NetBSDAddress `json:"addresses,omitempty"`
+	// Network is "host", "addresses" or "none".
+	Network string `json:"network,omitempty"`
+	// MaxProcesses limits the cell's processes; nil is no limit.
+	MaxProcesses *uint64 `json:"maxProcesses,omitempty"`
+}
+
+// NetBSDAddress is an address on an interface: {"wm0", "192.0.2.10/24"}.
+type NetBSDAddress struct {
+	Interface string `json:"interface"`
+	Address   string `json:"address"`
+}
+
+// NetBSDDevice is a device node of the host, to appear under the same path.
+type NetBSDDevice struct {
+	// Path is absolute, or relative to /dev.
+	Path string `json:"path"`
+	// Type is "c" (the default) or "b".
+	Type string  `json:"type,omitempty"`
+	Mode *uint32 `json:"mode,omitempty"` // nil: the host node's
+	UID  *uint32 `json:"uid,omitempty"`
+	GID  *uint32 `json:"gid,omitempty"`
+}
+
+// LoadFile reads the configuration at path. Errors wrap the system's, so a
+// missing file is fs.ErrNotExist.
+func LoadFile(path string) (*Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("load configuration: %w", err)
+	}
+	defer f.Close()
+	cfg, err := Load(f)
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", path, err)
+	}
+	return cfg, nil
+}
+
+// Load reads a configuration of at most MaxConfigSize bytes. It refuses what
+// is not JSON, wrong types, duplicate keys and trailing data, naming the field
+// and the line; it does not judge values: Compile does.
+func Load(r io.Reader) (*Config, error) {
+	data, err := readLimited(r)
+	if err != nil {
+		return nil, err
+	}
+	cfg := new(Config)
+	if cfg.Unknown, err = strictjson.Unmarshal(data, cfg); err != nil {
+		return nil, err
+	}
+	return cfg, nil
+}
+
+// LoadProcess reads the process object of `exec --process`. Unknown fields
+// are ignored.
+func LoadProcess(r io.Reader) (*specs.Process, error) {
+	data, err := readLimited(r)
+	if err != nil {
+		return nil, err
+	}
+	p := new(specs.Process)
+	if _, err := strictjson.Unmarshal(data, p); err != nil {
+		return nil, fmt.Errorf("load process: %w", err)
+	}
+	return p, nil
+}
+
+func readLimited(r io.Reader) ([]byte, error) {
+	// A configuration fits; the buffer spares growing in small steps.
+	size := 16 << 10
+	if f, ok := r.(*os.File); ok {
+		if st, err := f.Stat(); err == nil {
+			if st.Size() > MaxConfigSize {
+				return nil, errTooLarge
+			}
+			size = int(st.Size()) + 1
+		}
+	}
+	buf := make([]byte, 0, size)
+	for {
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if len(buf) > MaxConfigSize {
+			return nil, errTooLarge
+		}
+		if errors.Is(err, io.EOF) {
+			return buf, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read configuration: %w", err)
+		}
+		if len(buf) == cap(buf) {
+			buf = append(buf, 0)[:len(buf)]
+		}
+	}
+}
+
+var errTooLarge = fmt.Errorf("larger than %d MiB: not a configuration", MaxConfigSize>>20)

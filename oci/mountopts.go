@@ -1,0 +1,286 @@
+// Mount options: a table of words, a table of NAME=value, and the loop.
+
+package oci
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// flagOf selects one of a mount's flags.
+type flagOf func(*MountFlags) *bool
+
+func readonly(f *MountFlags) *bool { return &f.Readonly }
+func nosuid(f *MountFlags) *bool   { return &f.NoSuid }
+func nodev(f *MountFlags) *bool    { return &f.NoDev }
+func noexec(f *MountFlags) *bool   { return &f.NoExec }
+func noatime(f *MountFlags) *bool  { return &f.NoAtime }
+func relatime(f *MountFlags) *bool { return &f.RelAtime }
+
+// effect is what a word does.
+type effect uint8
+
+const (
+	nothing effect = iota // says what is so anyway
+	set                   // sets flag
+	clear                 // clears flag
+	bindOne               // bind
+	bindAll               // rbind
+	copyUp                // tmpcopyup
+	warn                  // not honoured: a warning with reason
+	refuse                // not honoured: fatal, with reason
+)
+
+const (
+	noIDMap     = "NetBSD's mounts do not map ids; remove the option"
+	noPropagate = "mounts made later are not passed on between host and container"
+)
+
+// mountWords holds the words of the specification's table "Linux mount
+// options", sorted. Those that begin with r (rro) mean the mounts below too;
+// the runtime restricts a recursive bind mount as a whole in any case.
+var mountWords = [...]struct {
+	word   string
+	effect effect
+	flag   flagOf
+	reason string
+}{
+	{word: "async"},
+	{word: "atime", effect: clear, flag: noatime},
+	{word: "bind", effect: bindOne},
+	{word: "defaults"},
+	{word: "dev", effect: clear, flag: nodev},
+	{word: "diratime"},
+	{word: "dirsync", effect: warn, reason: "directory writes are not made synchronous"},
+	{word: "exec", effect: clear, flag: noexec},
+	{word: "idmap", effect: refuse, reason: noIDMap},
+	{word: "iversion", effect: warn, reason: "Linux's; not set"},
+	{word: "lazytime", effect: warn, reason: "Linux's; not set"},
+	{word: "loud"},
+	{word: "mand", effect: warn, reason: "NetBSD has no mandatory locks"},
+	{word: "noatime", effect: set, flag: noatime},
+	{word: "nodev", effect: set, flag: nodev},
+	{word: "nodiratime", effect: warn, reason: "NetBSD can't treat directories apart; use noatime"},
+	{word: "noexec", effect: set, flag: noexec},
+	{word: "noiversion"},
+	{word: "nolazytime"},
+	{word: "nomand"},
+	{word: "norelatime", effect: clear, flag: relatime},
+	{word: "nostrictatime"},
+	{word: "nosuid", effect: set, flag: nosuid},
+	{word: "nosymfollow", effect: refuse, reason: "NetBSD's mounts follow symbolic links; remove the option"},
+	{word: "private"},
+	{word: "ratime", effect: clear, flag: noatime},
+	{word: "rbind", effect: bindAll},
+	{word: "rdev", effect: clear, flag: nodev},
+	{word: "rdiratime"},
+	{word: "relatime", effect: set, flag: relatime},
+	{word: "remount", effect: refuse, reason: "a mount can't be changed afterwards; give the options to the first mount"},
+	{word: "rexec", effect: clear, flag: noexec},
+	{word: "ridmap", effect: refuse, reason: noIDMap},
+	{word: "rnoatime", effect: set, flag: noatime},
+	{word: "rnodev", effect: set, flag: nodev},
+	{word: "rnodiratime", effect: warn, reason: "NetBSD can't treat directories apart; use noatime"},
+	{word: "rnoexec", effect: set, flag: noexec},
+	{word: "rnorelatime", effect: clear, flag: relatime},
+	{word: "rnostrictatime"},
+	{word: "rnosuid", effect: set, flag: nosuid},
+	{word: "rnosymfollow", effect: refuse, reason: "NetBSD's mounts follow symbolic links; remove the option"},
+	{word: "ro", effect: set, flag: readonly},
+	{word: "rprivate"},
+	{word: "rrelatime", effect: set, flag: relatime},
+	{word: "rro", effect: set, flag: readonly},
+	{word: "rrw", effect: clear, flag: readonly},
+	{word: "rshared", effect: warn, reason: noPropagate},
+	{word: "rslave", effect: warn, reason: noPropagate},
+	{word: "rstrictatime", effect: clear, flag: relatime},
+	{word: "rsuid", effect: clear, flag: nosuid},
+	{word: "rsymfollow"},
+	{word: "runbindable"},
+	{word: "rw", effect: clear, flag: readonly},
+	{word: "shared", effect: warn, reason: noPropagate},
+	{word: "silent"},
+	{word: "slave", effect: warn, reason: noPropagate},
+	{word: "strictatime", effect: clear, flag: relatime},
+	{word: "suid", effect: clear, flag: nosuid},
+	{word: "symfollow"},
+	{word: "sync", effect: warn, reason: "writes are not made synchronous"},
+	{word: "tmpcopyup", effect: copyUp},
+	{word: "unbindable"},
+}
+
+// mountValues holds the options NAME=value of a type. One with a reason is a warning.
+var mountValues = [...]struct {
+	kind   MountType
+	name   string
+	parse  func(*Mount, string) error
+	reason string
+}{
+	{kind: MountTmpfs, name: "size", parse: tmpfsSize},
+	{kind: MountTmpfs, name: "nr_inodes", parse: tmpfsInodes},
+	{kind: MountTmpfs, name: "mode", parse: tmpfsMode},
+	{kind: MountTmpfs, name: "uid", parse: tmpfsUID},
+	{kind: MountTmpfs, name: "gid", parse: tmpfsGID},
+	{kind: MountTmpfs, name: "huge", reason: "NetBSD's tmpfs has no huge pages"},
+	{kind: MountTmpfs, name: "mpol", reason: "NetBSD has no memory policies"},
+	{kind: MountDevpts, name: "mode", parse: devptsMode},
+	{kind: MountDevpts, name: "gid", parse: devptsGID},
+	{kind: MountDevpts, name: "newinstance"},
+	{kind: MountDevpts, name: "ptmxmode", parse: ptmxMode},
+	{kind: MountDevpts, name: "max", reason: "the number of pseudo-terminals is the host's to limit"},
+	{kind: MountProc, name: "hidepid", reason: "a cell sees its own processes only; among them users see each other's"},
+	{kind: MountProc, name: "subset", reason: "procfs is mounted whole"},
+}
+
+func hasOption(options []string, word string) bool {
+	for _, o := range options {
+		if o == word {
+			return true
+		}
+	}
+	return false
+}
+
+// options applies every option in order; a later one overrides an earlier.
+func (c *compiler) options(m *Mount, options []string) {
+	for i, o := range options {
+		field := fmt.Sprintf("%s.options[%d]", m.Field, i)
+		if !c.wordOption(m, field, o) && !c.valueOption(m, field, o) {
+			c.invalid(field, quote(o), fmt.Sprintf("not an option of %s mounts; remove it", m.Type))
+		}
+	}
+}
+
+func (c *compiler) wordOption(m *Mount, field, option string) bool {
+	for i := range mountWords {
+		w := &mountWords[i]
+		if w.word != option {
+			continue
+		}
+		switch w.effect {
+		case nothing, bindOne:
+		case set:
+			*w.flag(&m.Flags) = true
+		case clear:
+			*w.flag(&m.Flags) = false
+		case bindAll:
+			m.Recursive = true
+		case copyUp:
+			if m.Type != MountTmpfs {
+				return false
+			}
+			m.Tmpfs.CopyUp = true
+		case warn:
+			c.refused(field, quote(option), w.reason)
+		case refuse:
+			c.fatal(field, quote(option), w.reason)
+		}
+		return true
+	}
+	return false
+}
+
+func (c *compiler) valueOption(m *Mount, field, option string) bool {
+	name, value, _ := strings.Cut(option, "=")
+	for _, v := range mountValues {
+		if v.kind != m.Type || v.name != name {
+			continue
+		}
+		switch {
+		case v.reason != "":
+			c.refused(field, quote(option), v.reason)
+		case v.parse != nil:
+			if err := v.parse(m, value); err != nil {
+				c.invalid(field, quote(option), err.Error())
+			}
+		case option != name:
+			return false // a word with a value that it does not take
+		}
+		return true
+	}
+	return false
+}
+
+func tmpfsSize(m *Mount, s string) (err error) {
+	if strings.HasSuffix(s, "%") {
+		return fmt.Errorf("a share of the memory can't be given; use bytes, or k, m, g")
+	}
+	m.Tmpfs.Size, err = parseSize(s)
+	return err
+}
+
+func tmpfsInodes(m *Mount, s string) (err error) {
+	m.Tmpfs.Inodes, err = parseSize(s)
+	return err
+}
+
+func tmpfsMode(m *Mount, s string) (err error) {
+	m.Tmpfs.Mode, err = parseMode(s)
+	m.Tmpfs.HasMode = true
+	return err
+}
+
+func tmpfsUID(m *Mount, s string) (err error) {
+	m.Tmpfs.UID, err = parseID(s)
+	return err
+}
+
+func tmpfsGID(m *Mount, s string) (err error) {
+	m.Tmpfs.GID, err = parseID(s)
+	return err
+}
+
+func devptsMode(m *Mount, s string) (err error) {
+	m.Devpts.Mode, err = parseMode(s)
+	return err
+}
+
+func devptsGID(m *Mount, s string) (err error) {
+	m.Devpts.GID, err = parseID(s)
+	m.Devpts.HasGID = true
+	return err
+}
+
+// ptmxMode: /dev/ptmx has the mode that everyone asks for, 0666.
+func ptmxMode(_ *Mount, s string) error {
+	mode, err := parseMode(s)
+	if err == nil && mode != 0o666 {
+		return fmt.Errorf("/dev/ptmx always has mode 0666; use ptmxmode=0666")
+	}
+	return err
+}
+
+// parseSize reads a number with an optional k, m or g (times 1024 each), as
+// Linux's tmpfs(5) and NetBSD's mount_tmpfs(8) do.
+func parseSize(s string) (uint64, error) {
+	digits, shift := s, 0
+	if s != "" {
+		if i := strings.IndexByte("kmg", s[len(s)-1]|0x20); i >= 0 {
+			digits, shift = s[:len(s)-1], 10*(i+1)
+		}
+	}
+	n, err := strconv.ParseUint(digits, 10, 64)
+	// Kernels keep sizes in signed 64 bits.
+	if err != nil || n > math.MaxInt64>>shift {
+		return 0, fmt.Errorf("%q is not a size such as 65536k", s)
+	}
+	return n << shift, nil
+}
+
+func parseMode(s string) (uint32, error) {
+	n, err := strconv.ParseUint(s, 8, 32)
+	if err != nil || n > 0o7777 {
+		return 0, fmt.Errorf("%q is not a mode such as 0755", s)
+	}
+	return uint32(n), nil
+}
+
+func parseID(s string) (uint32, error) {
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil || uint32(n) == noID {
+		return 0, fmt.Errorf("%q is not a user or group id", s)
+	}
+	return uint32(n), nil
+}
