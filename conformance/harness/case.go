@@ -1,0 +1,121 @@
+// Package harness runs black-box conformance cases against a program: it
+// builds bundles, drives the runtime, watches for leftovers and prints TAP,
+// JSON and a table. It knows nothing about the runtime under test but its
+// command line.
+package harness
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+)
+
+// Case is one thing that must hold of a runtime.
+type Case struct {
+	Name   string // "kill/by-number": group and short name
+	Clause string // the spec section, or the caller whose contract it is
+	Does   string // what must hold, in a sentence
+	// OS lists the systems on which the case applies; empty is every one.
+	OS []string
+	// Timeout bounds the case; 0 is DefaultTimeout.
+	Timeout time.Duration
+	Run     func(*T)
+}
+
+// DefaultTimeout bounds a case that names no other.
+const DefaultTimeout = 30 * time.Second
+
+// Linux marks a case for systems that run Linux's namespaces and procfs.
+var Linux = []string{"linux"}
+
+// Expected says, for a runtime's name and a case, why the case fails there.
+type Expected map[string]map[string]string
+
+// Suite is a set of cases with the differences that are known.
+type Suite struct {
+	Name     string
+	Cases    []Case
+	Expected Expected
+}
+
+// Case finds a case by its name.
+func (s *Suite) Case(name string) (Case, error) {
+	i := slices.IndexFunc(s.Cases, func(c Case) bool { return c.Name == name })
+	if i < 0 {
+		return Case{}, fmt.Errorf("find case: suite %s has no %q", s.Name, name)
+	}
+	return s.Cases[i], nil
+}
+
+// Select gives the cases whose name matches.
+func (s *Suite) Select(run *regexp.Regexp) []Case {
+	var cases []Case
+	for _, c := range s.Cases {
+		if run == nil || run.MatchString(c.Name) {
+			cases = append(cases, c)
+		}
+	}
+	return cases
+}
+
+// Check reports what is wrong with the suite itself: names used twice, a
+// case without a clause, a known difference of a case that does not exist.
+func (s *Suite) Check() error {
+	seen := map[string]bool{}
+	for _, c := range s.Cases {
+		switch {
+		case seen[c.Name]:
+			return fmt.Errorf("check suite %s: case %q twice", s.Name, c.Name)
+		case c.Clause == "" || c.Does == "" || c.Run == nil:
+			return fmt.Errorf("check suite %s: case %q lacks a clause, a sentence or a function", s.Name, c.Name)
+		}
+		seen[c.Name] = true
+	}
+	for runtime, differences := range s.Expected {
+		for name := range differences {
+			if !seen[name] {
+				return fmt.Errorf("check suite %s: difference of %s for unknown case %q", s.Name, runtime, name)
+			}
+		}
+	}
+	return nil
+}
+
+// Outcome is how a case ended.
+type Outcome string
+
+const (
+	Pass Outcome = "pass"
+	Fail Outcome = "fail"
+	Skip Outcome = "skip"
+	// Known is a failure that the table of differences explains.
+	Known Outcome = "known"
+	// Fixed is a pass where the table of differences expects a failure.
+	Fixed Outcome = "fixed"
+)
+
+// Result is a case's outcome against a runtime.
+type Result struct {
+	Runtime string   `json:"runtime"`
+	Case    string   `json:"case"`
+	Clause  string   `json:"clause"`
+	Does    string   `json:"does"`
+	Outcome Outcome  `json:"outcome"`
+	Reason  string   `json:"reason,omitempty"`  // of a skip, or of a known difference
+	Message []string `json:"message,omitempty"` // what failed, in order
+	Leaks   []string `json:"leaks,omitempty"`
+	Log     []string `json:"log,omitempty"` // the commands run, of a failure
+	Seconds float64  `json:"seconds"`
+}
+
+// explain applies the table of known differences.
+func (e Expected) explain(r *Result) {
+	reason, known := e[r.Runtime][r.Case]
+	switch {
+	case known && r.Outcome == Fail:
+		r.Outcome, r.Reason = Known, reason
+	case known && r.Outcome == Pass:
+		r.Outcome, r.Reason = Fixed, reason
+	}
+}

@@ -1,0 +1,138 @@
+// The pool gives each case of each runtime to a worker and hands on the
+// results in the order of the cases.
+
+package harness
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Run is a whole run of a suite.
+type Run struct {
+	Suite   *Suite
+	Targets []Target
+	Cases   []Case
+	Probe   string
+	WorkDir string // case directories are made here
+	Jobs    int
+	Keep    bool // keep the directories of failed cases
+}
+
+// WorkerArg is the first argument that turns the program into a worker.
+const WorkerArg = "conformance-worker"
+
+// Do runs every case and calls each with its result, in order: all of the
+// first runtime, then the next.
+func (r *Run) Do(each func(Result)) error {
+	if err := adopt(); err != nil {
+		return fmt.Errorf("become a subreaper: %w", err)
+	}
+	var jobs []func() Result
+	for _, target := range r.Targets {
+		for _, c := range r.Cases {
+			jobs = append(jobs, func() Result { return r.one(target, c) })
+		}
+	}
+	results := make([]chan Result, len(jobs))
+	for i := range results {
+		results[i] = make(chan Result, 1)
+	}
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range max(r.Jobs, 1) {
+		workers.Go(func() {
+			for i := range next {
+				results[i] <- jobs[i]()
+			}
+		})
+	}
+	go func() {
+		for i := range jobs {
+			next <- i
+		}
+		close(next)
+	}()
+	for _, c := range results {
+		each(<-c)
+	}
+	workers.Wait()
+	return nil
+}
+
+// one runs a case, or says why it does not apply.
+func (r *Run) one(target Target, c Case) Result {
+	result := Result{Runtime: target.Name, Case: c.Name, Clause: c.Clause, Does: c.Does}
+	if len(c.OS) > 0 && !slices.Contains(c.OS, runtime.GOOS) {
+		result.Outcome, result.Reason = Skip, "needs "+strings.Join(c.OS, " or ")
+		return result
+	}
+	got, err := r.worker(target, c)
+	if err != nil {
+		result.Outcome, result.Message = Fail, []string{"harness: " + err.Error()}
+	} else {
+		result = got
+	}
+	r.Suite.Expected.explain(&result)
+	return result
+}
+
+// worker runs a case in a worker process.
+func (r *Run) worker(target Target, c Case) (result Result, err error) {
+	dir, err := newDir(r.WorkDir)
+	if err != nil {
+		return result, err
+	}
+	defer func() {
+		// The worker's mounts are in its own namespace: nothing of the host
+		// is below dir here.
+		if r.Keep && (err != nil || result.Outcome == Fail) {
+			fmt.Fprintf(os.Stderr, "%s %s: kept %s\n", target.Name, c.Name, dir)
+		} else if e := os.RemoveAll(dir); err == nil && e != nil {
+			err = fmt.Errorf("remove case directory: %w", e)
+		}
+	}()
+	job, err := json.Marshal(Job{Suite: r.Suite.Name, Case: c.Name, Target: target, Probe: r.Probe, Dir: dir})
+	if err != nil {
+		return result, fmt.Errorf("encode job: %w", err)
+	}
+	out, err := r.spawn(job, max(c.Timeout, DefaultTimeout)+DefaultTimeout)
+	if err != nil {
+		return result, err
+	}
+	if err := json.Unmarshal(out, &result); err != nil {
+		return result, fmt.Errorf("decode worker's result: %w", err)
+	}
+	return result, nil
+}
+
+// spawn runs the worker process. Its parent thread must live on, because the
+// worker asks to be killed when that ends.
+func (r *Run) spawn(job []byte, limit time.Duration) ([]byte, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find own program: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, self, WorkerArg)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(job), &stdout, &stderr
+	cmd.WaitDelay = 2 * time.Second
+	unshare(cmd)
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("run worker: %w: %s", err, short(stderr.String()))
+	}
+	return stdout.Bytes(), nil
+}

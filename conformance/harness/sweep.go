@@ -1,0 +1,129 @@
+// Leak detection: what a case must not leave behind once every container is
+// deleted. The systems differ in how they list mounts, processes and cgroups.
+
+package harness
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// snapshot is what there was before the case.
+type snapshot struct {
+	mounts    []string
+	processes map[int]string
+}
+
+func takeSnapshot() snapshot { return snapshot{mounts: mountPoints(), processes: processes()} }
+
+// patience is how long leftovers may take to go: a killed process dies
+// shortly after the call that killed it has returned.
+const patience = 2 * time.Second
+
+// sweep lists what is left, and kills the processes among it.
+func (t *T) sweep(before snapshot) []string {
+	var leaks []string
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		leaks = t.leftovers(before)
+		if len(leaks) == 0 || time.Now().After(deadline) {
+			break
+		}
+	}
+	killLeft(before)
+	for i, leak := range leaks {
+		leaks[i] = strings.ReplaceAll(strings.ReplaceAll(leak, t.Dir, "DIR"), t.Token, "ID")
+	}
+	return leaks
+}
+
+func (t *T) leftovers(before snapshot) []string {
+	var leaks []string
+	for pid, what := range processes() {
+		if before.processes[pid] != what {
+			leaks = append(leaks, "process: "+what)
+		}
+	}
+	for _, m := range extra(before.mounts, mountPoints()) {
+		leaks = append(leaks, "mount: "+m)
+	}
+	for _, dir := range cgroupsNamed(t.Token, t.Target.HideCgroup2) {
+		leaks = append(leaks, "cgroup: "+dir)
+	}
+	for _, dir := range append([]string{t.Root}, defaultRoots(t.Target.Name)...) {
+		for _, path := range filesNaming(dir, t.trackedIDs()) {
+			leaks = append(leaks, "state: "+path)
+		}
+	}
+	for _, b := range t.bundles {
+		leaks = append(leaks, b.leftovers()...)
+	}
+	slices.Sort(leaks)
+	return leaks
+}
+
+// extra gives the elements of after that before has not, counting repeats:
+// a second mount on the same point is a leak too.
+func extra(before, after []string) []string {
+	count := map[string]int{}
+	for _, m := range before {
+		count[m]++
+	}
+	var more []string
+	for _, m := range after {
+		if count[m]--; count[m] < 0 {
+			more = append(more, m)
+		}
+	}
+	return more
+}
+
+// leftovers lists entries of the bundle that the case did not make. Mount
+// points made in the root filesystem belong to the image's owner.
+func (b *Bundle) leftovers() []string {
+	entries, _ := os.ReadDir(b.Dir)
+	var left []string
+	for _, e := range entries {
+		if !b.known[e.Name()] {
+			left = append(left, "bundle: "+filepath.Join(b.Dir, e.Name()))
+		}
+	}
+	return left
+}
+
+// filesNaming lists what names one of the ids below a state directory, in
+// its path or, for small files, in its content. A runtime may keep files of
+// its own there, such as a lock, as long as they know no deleted container.
+func filesNaming(dir string, ids []string) []string {
+	const small = 1 << 20
+	var found []string
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || path == dir {
+			return nil
+		}
+		relative, _ := filepath.Rel(dir, path)
+		var content []byte
+		if info, err := d.Info(); err == nil && info.Mode().IsRegular() && info.Size() < small {
+			content, _ = os.ReadFile(path)
+		}
+		for _, id := range ids {
+			named := slices.Contains(strings.Split(relative, string(filepath.Separator)), id)
+			// A short id such as "0" is in any text: only its name counts.
+			if named || len(id) > 8 && (strings.Contains(relative, id) || bytes.Contains(content, []byte(id))) {
+				found = append(found, path)
+				break
+			}
+		}
+		return nil
+	})
+	return found
+}
+
+// defaultRoots are where a runtime keeps its state without --root.
+func defaultRoots(name string) []string {
+	return []string{filepath.Join("/run", name), filepath.Join("/var/run", name)}
+}

@@ -1,0 +1,12 @@
+// NetBSD has no mount namespaces and no subreaper: a worker is only a
+// process.
+
+package harness
+
+import "os/exec"
+
+func unshare(*exec.Cmd) {}
+
+func isolate(bool) error { return nil }
+
+func adopt() error { return nil }

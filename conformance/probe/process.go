@@ -1,0 +1,200 @@
+// Operations on processes, signals and the probe's own streams.
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/netbsd-cells/runcell/conformance/probe/fact"
+)
+
+// operations is everything the probe can do.
+var operations map[string]operation
+
+func init() {
+	operations = map[string]operation{
+		"facts": {0, opFacts}, "hook": {1, opHook}, "mark": {1, opMark}, "to": {1, opTo},
+		"stat": {1, opStat}, "lstat": {1, opLstat}, "read": {1, opRead}, "write": {2, opWrite},
+		"open": {2, opOpen}, "mkdir": {1, opMkdir}, "remove": {1, opRemove}, "readlink": {1, opReadlink},
+		"ls": {1, opList}, "exec": {1, opExec}, "copy": {1, opCopy}, "size": {1, opSize},
+		"exit": {1, opExit}, "sleep": {1, opSleep}, "trap": {1, opTrap}, "signals": {0, opSignals},
+		"children": {1, opChildren}, "kill": {2, opKill}, "stdin": {0, opStdin}, "readline": {0, opReadline},
+		"say": {1, opSay}, "complain": {1, opComplain}, "flood": {1, opFlood},
+		"mount": {1, opMount}, "settime": {0, opSettime}, "bind": {1, opBind}, "mknod": {1, opMknod},
+		"readfd": {1, opReadFD},
+	}
+}
+
+func opFacts(p *probe, _ []string, line *fact.Line) error {
+	line.Facts = p.facts()
+	return nil
+}
+
+// opHook notes the state that the runtime gave on stdin, and everything else
+// about the hook's process.
+func opHook(p *probe, _ []string, line *fact.Line) error {
+	b, err := io.ReadAll(os.Stdin)
+	line.Text, line.Facts = string(b), p.facts()
+	return err
+}
+
+func opMark(*probe, []string, *fact.Line) error { return nil }
+
+// opTo appends everything from here on to a file.
+func opTo(p *probe, args []string, line *fact.Line) error {
+	f, err := os.OpenFile(args[0], os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o666)
+	if err != nil {
+		return err
+	}
+	p.out, line.Op = f, ""
+	return nil
+}
+
+func opExit(_ *probe, args []string, _ *fact.Line) error {
+	n, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	os.Exit(n)
+	return nil
+}
+
+func opSleep(p *probe, args []string, line *fact.Line) error {
+	d, err := time.ParseDuration(args[0])
+	if err != nil {
+		return err
+	}
+	if err := p.print(&fact.Line{Op: "ready", OK: true}); err != nil {
+		return err
+	}
+	time.Sleep(d)
+	line.Op = ""
+	return nil
+}
+
+// opTrap waits for a signal, prints its name and exits with args[0].
+func opTrap(p *probe, args []string, _ *fact.Line) error {
+	return p.listen(func() { _ = opExit(p, args, nil) })
+}
+
+// opSignals prints the name of every signal that arrives, for ever.
+func opSignals(p *probe, _ []string, _ *fact.Line) error { return p.listen(func() {}) }
+
+func (p *probe) listen(after func()) error {
+	c := make(chan os.Signal, 16)
+	signal.Notify(c)
+	signal.Reset(syscall.SIGURG) // the Go runtime sends it to itself
+	if err := p.print(&fact.Line{Op: "ready", OK: true}); err != nil {
+		return err
+	}
+	for s := range c {
+		if s == syscall.SIGCHLD || s == syscall.SIGURG {
+			continue
+		}
+		name := unix.SignalName(s.(syscall.Signal))
+		if err := p.print(&fact.Line{Op: "signal", OK: true, Text: name}); err != nil {
+			return err
+		}
+		after()
+	}
+	return nil
+}
+
+// opChildren starts sleeping processes, each in a session of its own.
+func opChildren(_ *probe, args []string, line *fact.Line) error {
+	n, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	for range n {
+		cmd := exec.Command(os.Args[0], "sleep", "1000s")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if err := cmd.Start(); err != nil {
+			return err
+		}
+		line.Names = append(line.Names, strconv.Itoa(cmd.Process.Pid))
+	}
+	return nil
+}
+
+func opKill(_ *probe, args []string, _ *fact.Line) error {
+	pid, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	return unix.Kill(pid, unix.SignalNum(args[1]))
+}
+
+func opStdin(_ *probe, _ []string, line *fact.Line) error {
+	b, err := io.ReadAll(os.Stdin)
+	line.Text = string(b)
+	return err
+}
+
+func opReadline(_ *probe, _ []string, line *fact.Line) error {
+	b := make([]byte, 4096)
+	n, err := os.Stdin.Read(b)
+	line.Text = string(b[:max(n, 0)])
+	return err
+}
+
+func opSay(_ *probe, args []string, line *fact.Line) error {
+	line.Op = ""
+	_, err := fmt.Println(args[0])
+	return err
+}
+
+func opComplain(_ *probe, args []string, line *fact.Line) error {
+	line.Op = ""
+	_, err := fmt.Fprintln(os.Stderr, args[0])
+	return err
+}
+
+// opFlood writes args[0] bytes of 'x' to stdout.
+func opFlood(_ *probe, args []string, line *fact.Line) error {
+	n, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = 'x'
+	}
+	line.Op = ""
+	_, err = os.Stdout.Write(b)
+	return err
+}
+
+// opReadFD reads everything from an inherited descriptor.
+func opReadFD(_ *probe, args []string, line *fact.Line) error {
+	n, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	b, err := io.ReadAll(os.NewFile(uintptr(n), "inherited"))
+	line.Text = string(b)
+	return err
+}
+
+// opBind binds a TCP port on the loopback address.
+func opBind(_ *probe, args []string, _ *fact.Line) error {
+	port, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}), unix.Close(fd))
+}

@@ -1,0 +1,74 @@
+// The probe's facts and attempts as NetBSD spells them.
+
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/netbsd-cells/runcell/conformance/probe/fact"
+)
+
+var rlimits = map[string]int{
+	"RLIMIT_CPU": unix.RLIMIT_CPU, "RLIMIT_DATA": unix.RLIMIT_DATA, "RLIMIT_STACK": unix.RLIMIT_STACK,
+	"RLIMIT_CORE": unix.RLIMIT_CORE, "RLIMIT_NOFILE": unix.RLIMIT_NOFILE, "RLIMIT_AS": unix.RLIMIT_AS,
+	"RLIMIT_FSIZE": 1, "RLIMIT_MEMLOCK": 6, "RLIMIT_NPROC": 7, // sys/resource.h
+}
+
+// unlimited turns RLIM_INFINITY, 2^63-1 here, into OCI's 2^64-1.
+func unlimited(v uint64) uint64 {
+	if v == 1<<63-1 {
+		return ^uint64(0)
+	}
+	return v
+}
+
+func descriptorTarget(int) string { return "" }
+
+func systemFacts(*fact.Facts) {}
+
+// opMount tries to mount a tmpfs (tmpfs_args version 1, mode 0700).
+func opMount(_ *probe, args []string, _ *fact.Line) error {
+	data := struct {
+		version   int32
+		nodes     uint64
+		size      int64
+		uid, gid  uint32
+		mode, pad uint32
+	}{version: 1, mode: 0o700}
+	kind, path := []byte("tmpfs\x00"), []byte(args[0]+"\x00")
+	const sysMount = 410
+	_, _, errno := unix.Syscall6(sysMount, uintptr(unsafe.Pointer(&kind[0])), uintptr(unsafe.Pointer(&path[0])), 0,
+		uintptr(unsafe.Pointer(&data)), unsafe.Sizeof(data), 0)
+	runtime.KeepAlive(&data)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// opSettime sets the clock to what it already says.
+func opSettime(*probe, []string, *fact.Line) error {
+	var now unix.Timeval
+	if err := unix.Gettimeofday(&now); err != nil {
+		return err
+	}
+	return unix.Settimeofday(&now)
+}
+
+func opMknod(_ *probe, args []string, _ *fact.Line) error {
+	return unix.Mknod(args[0], unix.S_IFBLK|0o600, 0)
+}
+
+// opSize tells a filesystem's size in bytes and its inodes.
+func opSize(_ *probe, args []string, line *fact.Line) error {
+	var st unix.Statvfs_t
+	if err := unix.Statvfs(args[0], &st); err != nil {
+		return err
+	}
+	line.Text = fmt.Sprintf("%d %d", uint64(st.Blocks)*uint64(st.Frsize), st.Files)
+	return nil
+}

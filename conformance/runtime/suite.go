@@ -1,0 +1,28 @@
+// Package runtime is the suite for OCI runtimes: each file is a group of
+// cases as a table, and each case names the clause of runtime-spec 1.3 or
+// the caller whose contract it tests.
+package runtime
+
+import (
+	"slices"
+
+	"github.com/netbsd-cells/runcell/conformance/harness"
+)
+
+// Suite is every case, in the order of a container's life.
+var Suite = &harness.Suite{
+	Name: "runtime",
+	Cases: slices.Concat(
+		lifecycle, create, config, state, kill, deletes, hooks,
+	),
+	Expected: differences,
+}
+
+// The harness's words that every case uses.
+type (
+	t    = harness.T
+	mod  = harness.Mod
+	call = harness.Cmd
+)
+
+var linux = harness.Linux
