@@ -1,0 +1,35 @@
+// runcell create.
+package main
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v3"
+)
+
+func (a *app) createCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "create",
+		Usage:     "prepare a container without starting its program",
+		ArgsUsage: "ID",
+		Description: `Makes the cell, its root file system and its first process, which then waits.
+"runcell start ID" lets it run the program named in config.json.`,
+		Flags: append(containerFlags(),
+			inertBool("detach", "create never waits for the container"),
+			inertBool("no-subreaper", "runcell is never a subreaper")),
+		Action: a.action(func(ctx context.Context, cmd *cli.Command) error {
+			o, err := a.createOptions(cmd)
+			if err != nil {
+				return err
+			}
+			if done, err := a.rootless(cmd, 0); done {
+				return err
+			}
+			e, err := a.engine(cmd)
+			if err != nil {
+				return err
+			}
+			return e.Create(ctx, o)
+		}),
+	}
+}

@@ -1,0 +1,33 @@
+// runcell delete.
+package main
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v3"
+)
+
+func (a *app) deleteCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "delete",
+		Usage:     "remove a container that has ended or was never started",
+		ArgsUsage: "ID",
+		Description: `Removes the cell, its mounts and its state. The bundle stays as it is. A running
+container is left alone unless --force is given.`,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "kill the container first if it runs; a missing container is no error"},
+		},
+		ShellComplete: a.completeIDs,
+		Action: a.action(func(ctx context.Context, cmd *cli.Command) error {
+			id, err := containerID(cmd)
+			if err != nil {
+				return err
+			}
+			e, err := a.engine(cmd)
+			if err != nil {
+				return err
+			}
+			return e.Delete(ctx, id, cmd.Bool("force"))
+		}),
+	}
+}

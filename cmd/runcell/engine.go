@@ -1,0 +1,44 @@
+// The seam between the commands and the runtime.
+package main
+
+import (
+	"context"
+	"syscall"
+
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime"
+)
+
+// engine is what the commands need of runtime.Runtime, and the features of
+// the kernel interface below it. Tests put a fake in its place.
+type engine interface {
+	Create(context.Context, runtime.CreateOptions) error
+	Run(context.Context, runtime.CreateOptions) (status int, err error)
+	Start(ctx context.Context, id string) error
+	Exec(context.Context, runtime.ExecOptions) (status int, err error)
+	State(id string) (*runtime.State, error)
+	List() ([]*runtime.State, error)
+	Kill(id string, sig syscall.Signal, all bool) error
+	Delete(ctx context.Context, id string, force bool) error
+	Wait(ctx context.Context, id string) (status int, err error)
+	Processes(id string) ([]int, error)
+	Plan(id string) (*oci.Plan, error)
+	Features() (kmod.Features, error)
+}
+
+// cells is the real engine.
+type cells struct {
+	*runtime.Runtime
+	client kmod.Client
+}
+
+func (c cells) Features() (kmod.Features, error) { return c.client.Features() }
+
+func openEngine(root string, strict bool) (engine, error) {
+	client, err := openBackend(root)
+	if err != nil {
+		return nil, err
+	}
+	return cells{runtime.New(runtime.Options{Root: root, Kmod: client, Strict: strict}), client}, nil
+}

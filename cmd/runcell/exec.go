@@ -1,0 +1,224 @@
+// runcell exec.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/containerd/log"
+	"github.com/urfave/cli/v3"
+
+	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime"
+)
+
+func (a *app) execCommand() *cli.Command {
+	one := 1
+	return &cli.Command{
+		Name:      "exec",
+		Usage:     "run another program in a running container",
+		ArgsUsage: "ID COMMAND [ARGUMENT…] | --process FILE ID",
+		Description: `The program gets the environment, user, directory and limits of the container's
+own program unless flags say otherwise, and is held by the same policy. runcell ends with
+its exit status (128+n when signal n ended it), or with 255 when it could not be run.`,
+		Flags:         append(execFlags(), processFlags()...),
+		StopOnNthArg:  &one, // what follows the ID belongs to the program
+		ShellComplete: a.completeIDs,
+		Action: a.action(func(ctx context.Context, cmd *cli.Command) error {
+			err := a.exec(ctx, cmd)
+			var status exitStatus
+			if err == nil || errors.As(err, &status) {
+				return err
+			}
+			return coded{err, exitExec}
+		}),
+	}
+}
+
+func execFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "process", Aliases: []string{"p"}, Usage: "read the whole process from `FILE`, the JSON of config.json's \"process\""},
+		&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "return once the program runs"},
+		&cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "give the program a terminal"},
+		&cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "run as `UID[:GID]`, in numbers; drops the groups that are not given with -g"},
+		&cli.StringSliceFlag{Name: "additional-gids", Aliases: []string{"g"}, Usage: "add the group `GID`, a number (may be repeated)"},
+		&cli.StringFlag{Name: "cwd", Usage: "start in `DIR`, an absolute path in the container"},
+		&cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "set a variable, `NAME=VALUE` (may be repeated)"},
+		&cli.BoolFlag{Name: "no-new-privs", Usage: "let the program gain no privileges, not even through setuid files"},
+		&cli.StringFlag{Name: "apparmor", Usage: "refused: cells have no AppArmor `PROFILE`"},
+		&cli.StringFlag{Name: "process-label", Usage: "refused: cells have no SELinux `LABEL`"},
+		&cli.StringSliceFlag{Name: "cap", Category: inertCategory, Usage: "`CAPABILITY`; permissions belong to the whole cell"},
+		&cli.StringSliceFlag{Name: "cgroup", Category: inertCategory, Usage: "`PATH`; cells have no cgroups"},
+		inertBool("ignore-paused", "cells are never paused"),
+	}
+}
+
+// exec runs the program; its status is the error.
+func (a *app) exec(ctx context.Context, cmd *cli.Command) error {
+	o, err := a.execOptions(cmd)
+	if err != nil {
+		return err
+	}
+	e, err := a.engine(cmd)
+	if err != nil {
+		return err
+	}
+	if a.euid != 0 {
+		s, err := e.State(o.ID)
+		if err != nil {
+			return err
+		}
+		if done, err := a.rootless(cmd, s.Pid); done {
+			return err
+		}
+	}
+	if file := cmd.String("process"); file != "" {
+		o.Process, err = readProcess(ctx, cmd, e, file)
+	} else {
+		o.Process, err = buildProcess(cmd, e, o.ID)
+	}
+	if err != nil {
+		return err
+	}
+	if !o.Detach {
+		a.journal.flush()
+	}
+	return asStatus(e.Exec(ctx, o))
+}
+
+// execOptions reads everything but the process.
+func (a *app) execOptions(cmd *cli.Command) (runtime.ExecOptions, error) {
+	o := runtime.ExecOptions{
+		ID:          cmd.Args().First(),
+		Detach:      cmd.Bool("detach"),
+		PreserveFDs: cmd.Int("preserve-fds"),
+	}
+	switch n := cmd.Args().Len(); {
+	case cmd.String("process") != "" && n != 1:
+		return o, fmt.Errorf("exec --process needs a container ID and nothing else, got %d arguments", n)
+	case cmd.String("process") == "" && n < 2:
+		return o, errors.New("exec needs a container ID and a command; usage: runcell exec ID COMMAND [ARGUMENT…]")
+	}
+	// Ignoring these would run the program less confined than was asked for.
+	for flag, what := range map[string]string{"apparmor": "AppArmor", "process-label": "SELinux"} {
+		if v := cmd.String(flag); v != "" {
+			return o, fmt.Errorf("--%s %q: cells have no %s; leave the flag out, the cell's policy holds in any case", flag, v, what)
+		}
+	}
+	if err := checkPreserve(o.PreserveFDs); err != nil {
+		return o, err
+	}
+	return o, absolute(cmd, map[string]*string{
+		"pid-file": &o.PidFile, "console-socket": &o.ConsoleSocket, "pidfd-socket": &o.PidfdSocket,
+	})
+}
+
+// readProcess compiles the process in a file. Only --tty may add to it.
+func readProcess(ctx context.Context, cmd *cli.Command, e engine, file string) (*oci.Process, error) {
+	for _, flag := range []string{"user", "additional-gids", "cwd", "env", "no-new-privs"} {
+		if cmd.IsSet(flag) {
+			return nil, fmt.Errorf("--%s and --process together: set it in the file", flag)
+		}
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("open process: %w", err)
+	}
+	defer f.Close()
+	spec, err := oci.LoadProcess(f)
+	if err != nil {
+		return nil, fmt.Errorf("read process %s: %w", file, err)
+	}
+	features, err := e.Features()
+	if err != nil {
+		return nil, err
+	}
+	process, notes, err := oci.CompileProcess(spec, features)
+	if err != nil {
+		return nil, err
+	}
+	plan := oci.Plan{Notes: notes}
+	if cmd.Root().Bool("strict") {
+		if err := plan.Strict(); err != nil {
+			return nil, err
+		}
+	}
+	for _, n := range plan.Warnings() {
+		log.G(ctx).Warnf("%s: %s", n.Field, n.Reason)
+	}
+	process.Terminal = process.Terminal || cmd.Bool("tty")
+	return process, nil
+}
+
+// buildProcess changes the container's own process as the flags say.
+func buildProcess(cmd *cli.Command, e engine, id string) (*oci.Process, error) {
+	plan, err := e.Plan(id)
+	if err != nil {
+		return nil, err
+	}
+	p := oci.Process{Cwd: "/"}
+	if plan.Process != nil {
+		p = *plan.Process
+	}
+	p.Args, p.Terminal, p.ConsoleSize = cmd.Args().Tail(), cmd.Bool("tty"), nil
+	if cmd.IsSet("no-new-privs") {
+		p.NoNewPrivs = cmd.Bool("no-new-privs")
+	}
+	if cmd.IsSet("cwd") {
+		if p.Cwd = cmd.String("cwd"); !path.IsAbs(p.Cwd) {
+			return nil, fmt.Errorf("--cwd %q is not an absolute path", p.Cwd)
+		}
+	}
+	if p.Env, err = setEnv(p.Env, cmd.StringSlice("env")); err != nil {
+		return nil, err
+	}
+	return &p, setUser(&p, cmd)
+}
+
+// setUser applies --user and --additional-gids. The groups of the container's
+// user are not another user's.
+func setUser(p *oci.Process, cmd *cli.Command) error {
+	if cmd.IsSet("user") {
+		uid, gid, hasGID, err := parseUser(cmd.String("user"))
+		if err != nil {
+			return fmt.Errorf("--user: %w", err)
+		}
+		p.UID, p.AdditionalGIDs = uid, nil
+		if hasGID {
+			p.GID = gid
+		}
+	}
+	p.AdditionalGIDs = append([]uint32(nil), p.AdditionalGIDs...)
+	for _, s := range cmd.StringSlice("additional-gids") {
+		gid, err := parseID("group", s)
+		if err != nil {
+			return fmt.Errorf("--additional-gids: %w", err)
+		}
+		p.AdditionalGIDs = append(p.AdditionalGIDs, gid)
+	}
+	return nil
+}
+
+// setEnv adds variables and replaces those of the same name: of two, getenv(3)
+// gives the first and a shell the last.
+func setEnv(env, set []string) ([]string, error) {
+	out := append([]string(nil), env...)
+	for _, v := range set {
+		name, _, ok := strings.Cut(v, "=")
+		if !ok || name == "" || strings.ContainsRune(v, 0) {
+			return nil, fmt.Errorf("--env %q is not NAME=VALUE", v)
+		}
+		kept := out[:0]
+		for _, old := range out {
+			if !strings.HasPrefix(old, name+"=") {
+				kept = append(kept, old)
+			}
+		}
+		out = append(kept, v)
+	}
+	return out, nil
+}

@@ -1,0 +1,250 @@
+// Exit codes, the one line on standard error, and the log.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/containerd/log"
+
+	"github.com/netbsd-cells/runcell/runtime"
+)
+
+func TestExitCodes(t *testing.T) {
+	failed := errors.New("container not running")
+	for _, c := range []struct {
+		line   string
+		err    error
+		status int
+		code   int
+		stderr string // a pattern; empty means no output
+	}{
+		{"start c1", nil, 0, 0, ""},
+		{"start c1", failed, 0, 1, `^runcell: container not running\n$`},
+		{"run c1", nil, 0, 0, ""},
+		{"run c1", nil, 7, 7, ""},
+		{"run c1", nil, 128 + 9, 137, ""},
+		{"run c1", failed, 0, 1, "not running"},
+		{"wait c1", nil, 3, 3, ""},
+		{"exec c1 ls", nil, 1, 1, ""},
+		{"exec c1 ls", nil, 143, 143, ""},
+		{"exec c1 ls", failed, 0, 255, "not running"},
+		{"exec c1", nil, 0, 255, "needs a container ID and a command"},
+		{"exec --nonsense c1 ls", nil, 0, 255, `exec has no flag "nonsense"`},
+		{"exec --apparmor p c1 ls", nil, 0, 255, "cells have no AppArmor"},
+		{"exec --process-label l c1 ls", nil, 0, 255, "cells have no SELinux"},
+		{"exec --process /nowhere c1", nil, 0, 255, "open process.*no such file"},
+		{"exec --process /x --user 1 c1", nil, 0, 255, "--user and --process together"},
+		{"exec --process /x c1 ls", nil, 0, 255, "nothing else"},
+		{"exec -u root c1 ls", nil, 0, 255, `--user: user "root" is not a number`},
+		{"exec -u= c1 ls", nil, 0, 255, `user "" is not a number`},
+		{"exec --cwd tmp c1 ls", nil, 0, 255, "not an absolute path"},
+		{"exec -e A c1 ls", nil, 0, 255, "not NAME=VALUE"},
+		{"exec -g -1 c1 ls", nil, 0, 255, `group "-1" is not a number`},
+		{"exec --preserve-fds -1 c1 ls", nil, 0, 255, "0 or more"},
+		{"create", nil, 0, 1, "create needs a container ID"},
+		{"create a b", nil, 0, 1, "got 2 arguments"},
+		{"create --preserve-fds -1 a", nil, 0, 1, "0 or more"},
+		{"delete", nil, 0, 1, "delete needs a container ID"},
+		{"state --roof x", nil, 0, 1, `state has no flag "roof".*"runcell help state"`},
+		{"kill", nil, 0, 1, "kill needs a container ID"},
+		{"kill c1 NOSIGNAL", nil, 0, 1, "NOSIGNAL"},
+		{"list extra", nil, 0, 1, "list takes no arguments"},
+		{"list --format xml", nil, 0, 1, `unknown format "xml"`},
+		{"ps", nil, 0, 1, "ps needs a container ID"},
+		{"--rootless=perhaps state c1", nil, 0, 1, "perhaps"},
+		{"--log-format xml state c1", nil, 0, 1, "use text or json"},
+		{"--log /nowhere/log state c1", nil, 0, 1, "open log"},
+		{"stat c1", nil, 0, 1, `no command "stat" \(did you mean "state"\?\)`},
+		{"pause c1", nil, 0, 1, `no command "pause": `},
+		{"help nonsense", nil, 0, 1, "nonsense"},
+		{"explain /nowhere", nil, 0, 1, "no such file"},
+	} {
+		t.Run(c.line, func(t *testing.T) {
+			f := &fake{err: c.err, status: c.status, states: []*runtime.State{{}}}
+			_, stderr, code := f.runcell(t, strings.Fields(c.line)...)
+			if code != c.code {
+				t.Errorf("exit code = %d; want %d (stderr %q)", code, c.code, stderr)
+			}
+			if c.stderr == "" && stderr != "" || !regexp.MustCompile(c.stderr).MatchString(stderr) {
+				t.Errorf("stderr = %q; want %q", stderr, c.stderr)
+			}
+			if strings.Count(stderr, "\n") > 1 {
+				t.Errorf("stderr has more than a line: %q", stderr)
+			}
+		})
+	}
+}
+
+func TestErrorStaysOnOneLine(t *testing.T) {
+	f := &fake{err: errors.Join(errors.New("first"), errors.New("sec\x1b[31mond\r"))}
+	_, stderr, _ := f.runcell(t, "start", "c1")
+	if want := "runcell: first; sec?[31mond\n"; stderr != want {
+		t.Errorf("stderr = %q; want %q", stderr, want)
+	}
+}
+
+// logged runs create, which warns twice, and gives its log.
+func logged(t *testing.T, err error, flags ...string) (text, stderr string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "log")
+	f := &fake{err: err, hook: func(ctx context.Context) {
+		log.G(ctx).Warn("linux.seccomp: no such thing")
+		log.G(ctx).WithField("mount", "/sys").Warn("left out")
+		log.G(ctx).Debug("step")
+	}}
+	_, stderr, _ = f.runcell(t, append(append([]string{"--log", path}, flags...), "create", "c1")...)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b), stderr
+}
+
+type record struct {
+	Level, Msg, Time string
+	Warnings         []string
+}
+
+func records(t *testing.T, text string) []record {
+	t.Helper()
+	var all []record
+	dec := json.NewDecoder(strings.NewReader(text))
+	for dec.More() {
+		var r record
+		if err := dec.Decode(&r); err != nil {
+			t.Fatalf("log is not JSON: %v\n%s", err, text)
+		}
+		if _, err := time.Parse(time.RFC3339, r.Time); err != nil {
+			t.Errorf("time: %v", err)
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// podman takes the log of a failed command as exactly one JSON object.
+func TestLogOfFailureIsOneObject(t *testing.T) {
+	text, stderr := logged(t, errors.New("exec /x: permission denied"), "--log-format=json")
+	var r record
+	if err := json.Unmarshal([]byte(text), &r); err != nil {
+		t.Fatalf("one object: %v\n%s", err, text)
+	}
+	if r.Level != "error" || r.Msg != "exec /x: permission denied" || len(r.Warnings) != 2 {
+		t.Errorf("record = %+v", r)
+	}
+	if r.Warnings[1] != "left out mount=/sys" {
+		t.Errorf("warnings = %q", r.Warnings)
+	}
+	if want := "runcell: exec /x: permission denied\n"; stderr != want {
+		t.Errorf("stderr = %q; want %q", stderr, want)
+	}
+}
+
+func TestLogOfSuccessKeepsWarnings(t *testing.T) {
+	text, stderr := logged(t, nil, "--log-format=json")
+	all := records(t, text)
+	if len(all) != 2 || all[0].Level != "warning" || all[0].Msg != "linux.seccomp: no such thing" || stderr != "" {
+		t.Errorf("records = %+v, stderr %q", all, stderr)
+	}
+}
+
+// containerd takes the last error among the objects.
+func TestDebugLogEndsWithTheError(t *testing.T) {
+	text, _ := logged(t, errors.New("broken"), "--debug", "--log-format=json")
+	all := records(t, text)
+	if len(all) < 4 || all[len(all)-1].Level != "error" || all[len(all)-1].Msg != "broken" {
+		t.Errorf("records = %+v", all)
+	}
+}
+
+func TestTextLog(t *testing.T) {
+	text, _ := logged(t, errors.New("broken"))
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	if len(lines) != 3 || !strings.Contains(lines[0], "level=warning") || !strings.Contains(lines[2], "level=error msg=broken") {
+		t.Errorf("log = %q", text)
+	}
+}
+
+func TestLogIsAppended(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	for range 2 {
+		(&fake{err: errors.New("broken")}).runcell(t, "--log", path, "--log-format", "json", "start", "c1")
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(records(t, string(b))); n != 2 {
+		t.Errorf("%d records; want 2", n)
+	}
+}
+
+// An error in the flags of a command reaches the log too.
+func TestUsageErrorIsLogged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	(&fake{}).runcell(t, "--log", path, "--log-format", "json", "create", "--nonsense", "c1")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all := records(t, string(b)); len(all) != 1 || !strings.Contains(all[0].Msg, "nonsense") {
+		t.Errorf("records = %+v", all)
+	}
+}
+
+// Without --log, standard error belongs to the container's output.
+func TestWarningsWithoutLog(t *testing.T) {
+	warn := func(ctx context.Context) { log.G(ctx).Warn("careful") }
+	if _, stderr, _ := (&fake{hook: warn}).runcell(t, "run", "c1"); stderr != "" {
+		t.Errorf("stderr = %q; want nothing", stderr)
+	}
+	if _, stderr, _ := (&fake{hook: warn}).runcell(t, "--debug", "run", "c1"); stderr != "runcell: warning: careful\n" {
+		t.Errorf("stderr = %q with --debug", stderr)
+	}
+}
+
+func TestInertFlagsAreLoggedAtDebug(t *testing.T) {
+	_, stderr, _ := (&fake{}).runcell(t, "--debug", "--systemd-cgroup", "create", "--no-new-keyring", "c1")
+	for _, flag := range []string{"--systemd-cgroup", "--no-new-keyring"} {
+		if !strings.Contains(stderr, "debug: flag "+flag+" has no effect") {
+			t.Errorf("stderr = %q; want a line about %s", stderr, flag)
+		}
+	}
+}
+
+// While run waits, its warnings can be read already.
+func TestRunWritesWarningsAtOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	f := &fake{hook: func(ctx context.Context) {
+		log.G(ctx).Warn("careful")
+		if b, _ := os.ReadFile(path); !strings.Contains(string(b), "careful") {
+			t.Errorf("log during run = %q", b)
+		}
+	}}
+	f.runcell(t, "--log", path, "run", "c1")
+}
+
+func TestRootlessCommandRunsAgain(t *testing.T) {
+	old := os.Args
+	defer func() { os.Args = old }()
+	os.Args = []string{"runcell", "create", "c1"}
+	f := &fake{}
+	a := newApp()
+	a.euid, a.getenv = 7, func(string) string { return "/run/user/7" }
+	a.open = func(string, bool) (engine, error) { return f, nil }
+	a.reenter = func(pid int) (int, bool, error) { return 4, pid == 0, nil }
+	if code := a.main(os.Args); code != 4 || f.call != "" {
+		t.Errorf("code = %d, call %q; want 4 and no call in this process", code, f.call)
+	}
+	if got := strings.Join(os.Args, " "); got != "runcell --root /run/user/7/runcell create c1" {
+		t.Errorf("arguments = %q", got)
+	}
+}

@@ -1,0 +1,148 @@
+// A fake runtime that records what the commands ask of it.
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime"
+)
+
+type fake struct {
+	root   string // as opened
+	strict bool
+	call   string // the last call, without its options
+	create runtime.CreateOptions
+	exec   runtime.ExecOptions
+
+	// What the calls answer.
+	err      error
+	status   int
+	states   []*runtime.State
+	pids     []int
+	plan     *oci.Plan
+	features kmod.Features
+	hook     func(ctx context.Context) // runs inside Create and Run
+}
+
+func (f *fake) did(format string, v ...any) { f.call = fmt.Sprintf(format, v...) }
+
+func (f *fake) Create(ctx context.Context, o runtime.CreateOptions) error {
+	f.did("create %s", o.ID)
+	f.create = o
+	if f.hook != nil {
+		f.hook(ctx)
+	}
+	return f.err
+}
+
+func (f *fake) Run(ctx context.Context, o runtime.CreateOptions) (int, error) {
+	f.did("run %s detach=%v keep=%v", o.ID, o.Detach, o.Keep)
+	f.create = o
+	if f.hook != nil {
+		f.hook(ctx)
+	}
+	return f.status, f.err
+}
+
+func (f *fake) Start(_ context.Context, id string) error {
+	f.did("start %s", id)
+	return f.err
+}
+
+func (f *fake) Exec(_ context.Context, o runtime.ExecOptions) (int, error) {
+	f.did("exec %s %q detach=%v", o.ID, o.Process.Args, o.Detach)
+	f.exec = o
+	return f.status, f.err
+}
+
+func (f *fake) State(id string) (*runtime.State, error) {
+	f.did("state %s", id)
+	if f.err != nil {
+		return nil, f.err
+	}
+	return f.states[0], nil
+}
+
+func (f *fake) List() ([]*runtime.State, error) {
+	f.did("list")
+	return f.states, f.err
+}
+
+func (f *fake) Kill(id string, sig syscall.Signal, all bool) error {
+	f.did("kill %s %d all=%v", id, sig, all)
+	return f.err
+}
+
+func (f *fake) Delete(_ context.Context, id string, force bool) error {
+	f.did("delete %s force=%v", id, force)
+	return f.err
+}
+
+func (f *fake) Wait(_ context.Context, id string) (int, error) {
+	f.did("wait %s", id)
+	return f.status, f.err
+}
+
+func (f *fake) Processes(id string) ([]int, error) {
+	f.did("ps %s", id)
+	return f.pids, f.err
+}
+
+func (f *fake) Plan(string) (*oci.Plan, error) {
+	if f.plan == nil {
+		return &oci.Plan{Process: &oci.Process{Args: []string{"/own"}, Cwd: "/"}}, nil
+	}
+	return f.plan, nil
+}
+
+func (f *fake) Features() (kmod.Features, error) { return f.features, nil }
+
+// runcell runs a command line on the fake, as root.
+func (f *fake) runcell(t *testing.T, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	return f.runcellAs(t, 0, nil, args...)
+}
+
+func (f *fake) runcellAs(t *testing.T, euid int, env map[string]string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	a := newApp()
+	a.stdout, a.stderr, a.euid = &out, &errs, euid
+	a.getenv = func(name string) string { return env[name] }
+	a.open = func(root string, strict bool) (engine, error) {
+		f.root, f.strict = root, strict
+		return f, nil
+	}
+	a.reenter = func(int) (int, bool, error) { return 0, false, nil }
+	code = a.main(append([]string{"runcell"}, args...))
+	if a.journal.file != nil {
+		a.journal.file.Close()
+	}
+	return out.String(), errs.String(), code
+}
+
+// golden compares with a file of testdata; UPDATE=1 writes it.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs; UPDATE=1 writes it anew.\ngot:\n%s\nwant:\n%s", path, got, want)
+	}
+}

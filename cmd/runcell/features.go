@@ -1,0 +1,133 @@
+// runcell features.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"text/tabwriter"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/opencontainers/runtime-spec/specs-go/features"
+	"github.com/urfave/cli/v3"
+
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/oci"
+)
+
+func (a *app) featuresCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "features",
+		Usage: "print what this runtime and this kernel can do",
+		Description: `Each row says how far the kernel's side goes: "enforced", "recorded" (kept and
+shown, but not enforced) or "absent", with the reason.`,
+		Flags: []cli.Flag{formatFlag("json", "table")},
+		Action: a.action(func(_ context.Context, cmd *cli.Command) error {
+			if err := noArguments(cmd); err != nil {
+				return err
+			}
+			e, err := a.engine(cmd)
+			if err != nil {
+				return err
+			}
+			f, err := e.Features()
+			if err != nil {
+				return err
+			}
+			if cmd.String("format") == "table" {
+				return writeFeatures(a.stdout, f)
+			}
+			return a.printJSON(describeFeatures(f))
+		}),
+	}
+}
+
+// configAnnotations are the annotations of config.json that runcell reads, by
+// their names behind oci.AnnotationPrefix, and what each takes.
+var configAnnotations = map[string]string{
+	"profile":        "low, medium or high",
+	"permissions":    "names of permissions, separated by commas",
+	"reserved-ports": "ports such as 8080 or 192.0.2.1:80/tcp, separated by commas",
+	"addresses":      "interface=address/prefix such as wm0=192.0.2.10/24, separated by commas",
+	"network":        "host, addresses or none",
+	"max-processes":  "a number; 0 is no limit",
+}
+
+// mountOptions are the options of config.json's mounts that are carried out
+// exactly. A test compiles each.
+var mountOptions = []string{
+	"async", "atime", "bind", "defaults", "dev", "diratime", "exec", "loud", "noatime", "nodev", "noexec",
+	"noiversion", "nolazytime", "nomand", "norelatime", "nostrictatime", "nosuid", "private", "ratime", "rbind",
+	"rdev", "rdiratime", "relatime", "rexec", "rnoatime", "rnodev", "rnoexec", "rnorelatime", "rnostrictatime",
+	"rnosuid", "ro", "rprivate", "rrelatime", "rro", "rrw", "rstrictatime", "rsuid", "rsymfollow", "runbindable",
+	"rw", "silent", "strictatime", "suid", "symfollow", "tmpcopyup", "unbindable",
+}
+
+// featurePrefix begins the annotations that tell of the kernel's side.
+const featurePrefix = oci.AnnotationPrefix + "kernel."
+
+// describeFeatures gives the document of runtime-spec's features.md.
+func describeFeatures(f kmod.Features) features.Features {
+	notes := map[string]string{
+		"org.netbsd.runcell.version": version,
+		"org.netbsd.runcell.commit":  commit,
+	}
+	for key, takes := range configAnnotations {
+		notes[oci.AnnotationPrefix+key] = takes
+	}
+	for _, r := range featureRows(f) {
+		value := string(r.level)
+		if r.reason != "" {
+			value += ": " + r.reason
+		}
+		notes[featurePrefix+r.name] = value
+	}
+	return features.Features{
+		OCIVersionMin: oci.VersionMin,
+		OCIVersionMax: specs.Version,
+		Hooks:         []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"},
+		MountOptions:  mountOptions,
+		Annotations:   notes,
+		// They widen or narrow what a cell may do.
+		PotentiallyUnsafeConfigAnnotations: []string{oci.AnnotationPrefix},
+	}
+}
+
+type featureRow struct {
+	name   string
+	level  kmod.Level
+	reason string
+}
+
+// featureRows flattens the kernel's features, in the order they are printed.
+func featureRows(f kmod.Features) []featureRow {
+	row := func(name string, s kmod.Support) featureRow { return featureRow{name, s.Level, s.Reason} }
+	return []featureRow{
+		{"backend", kmod.Level(f.Backend), ""},
+		{"abi", kmod.Level(strconv.Itoa(f.ABI)), ""},
+		row("profiles", f.Profiles),
+		row("permissions", f.Permissions),
+		row("devices", f.Devices),
+		row("ports", f.Ports),
+		row("port-address", f.PortAddress),
+		row("addresses", f.Addresses),
+		row("network", f.Network),
+		row("max-processes", f.MaxProcesses),
+		row("processes", f.Processes),
+		row("kill", f.Kill),
+		row("stats", f.Stats),
+		row("exit-status", f.ExitStatus),
+		{"max-groups", kmod.Level(strconv.Itoa(f.MaxGroups)), ""},
+	}
+}
+
+// writeFeatures prints the kernel's side as a table.
+func writeFeatures(w io.Writer, f kmod.Features) error {
+	t := tabwriter.NewWriter(w, 0, 1, 3, ' ', 0)
+	fmt.Fprint(t, "FEATURE\tSUPPORT\tREASON\n")
+	for _, r := range featureRows(f) {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", r.name, r.level, oneLine(r.reason))
+	}
+	return t.Flush()
+}

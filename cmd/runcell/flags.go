@@ -1,0 +1,148 @@
+// Flags and arguments that several commands share.
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/netbsd-cells/runcell/runtime"
+)
+
+// inertBool and inertString make flags that other runtimes have and that mean
+// nothing on cells. They are accepted, because callers pass them blindly.
+func inertBool(name, why string) cli.Flag {
+	return &cli.BoolFlag{Name: name, Usage: why, Category: inertCategory}
+}
+
+func inertString(name, why string) cli.Flag {
+	return &cli.StringFlag{Name: name, Usage: why, Category: inertCategory}
+}
+
+// anyBool is the value of --rootless, which callers give alone or as
+// true, false or auto.
+type anyBool struct{ s string }
+
+func (b *anyBool) IsBoolFlag() bool { return true }
+func (b *anyBool) String() string   { return b.s }
+func (b *anyBool) Get() any         { return b.s }
+
+func (b *anyBool) Set(s string) error {
+	switch s {
+	case "true", "false", "auto":
+		b.s = s
+		return nil
+	}
+	return fmt.Errorf("%q is not true, false or auto", s)
+}
+
+func bundleFlag() cli.Flag {
+	return &cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Value: ".", Usage: "the bundle: `DIR` holds config.json"}
+}
+
+// processFlags are those of every command that starts a process.
+func processFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "pid-file", Usage: "write the process's number to `FILE`"},
+		&cli.StringFlag{Name: "console-socket", Usage: "send the terminal to the listener at `SOCKET`"},
+		&cli.StringFlag{Name: "pidfd-socket", Usage: "send a descriptor of the process to the listener at `SOCKET` (Linux only)"},
+		&cli.IntFlag{Name: "preserve-fds", Usage: "let the process inherit `N` descriptors after the first three"},
+	}
+}
+
+// containerFlags are those of create and run.
+func containerFlags() []cli.Flag {
+	return append([]cli.Flag{
+		bundleFlag(),
+		&cli.BoolFlag{Name: "no-pivot", Usage: "do not use pivot_root(2), which fails on an initramfs (Linux only: NetBSD has none)"},
+		inertBool("no-new-keyring", "cells have no keyrings"),
+	}, processFlags()...)
+}
+
+// createOptions reads the flags of create and run.
+func (a *app) createOptions(cmd *cli.Command) (runtime.CreateOptions, error) {
+	o := runtime.CreateOptions{PreserveFDs: cmd.Int("preserve-fds"), NoPivot: cmd.Bool("no-pivot")}
+	var err error
+	if o.ID, err = containerID(cmd); err != nil {
+		return o, err
+	}
+	if err := checkPreserve(o.PreserveFDs); err != nil {
+		return o, err
+	}
+	return o, absolute(cmd, map[string]*string{
+		"bundle": &o.Bundle, "pid-file": &o.PidFile,
+		"console-socket": &o.ConsoleSocket, "pidfd-socket": &o.PidfdSocket,
+	})
+}
+
+func checkPreserve(n int) error {
+	if n < 0 {
+		return fmt.Errorf("--preserve-fds %d: give the number of descriptors to keep, 0 or more", n)
+	}
+	return nil
+}
+
+// absolute reads flags that name files. It makes them absolute at once, before
+// anything changes the working directory. An empty or missing flag stays empty.
+func absolute(cmd *cli.Command, flags map[string]*string) error {
+	for name, to := range flags {
+		path := cmd.String(name)
+		if path == "" {
+			continue
+		}
+		abs, err := filepath.Abs(path)
+		if err != nil {
+			return fmt.Errorf("resolve --%s %q: %w", name, path, err)
+		}
+		*to = abs
+	}
+	return nil
+}
+
+// containerID gives the only argument of a command.
+func containerID(cmd *cli.Command) (string, error) {
+	return onlyArgument(cmd, "a container ID")
+}
+
+func onlyArgument(cmd *cli.Command, what string) (string, error) {
+	if n := cmd.Args().Len(); n != 1 {
+		return "", fmt.Errorf("%s needs %s and nothing else, got %d arguments; usage: %s %s",
+			cmd.Name, what, n, cmd.FullName(), cmd.ArgsUsage)
+	}
+	return cmd.Args().First(), nil
+}
+
+// formatFlag chooses between output formats; the first is the default.
+func formatFlag(formats ...string) cli.Flag {
+	list := strings.Join(formats, "|")
+	return &cli.StringFlag{
+		Name: "format", Aliases: []string{"f"}, Value: formats[0], Usage: "print as `" + list + "`",
+		Validator: func(s string) error {
+			for _, f := range formats {
+				if s == f {
+					return nil
+				}
+			}
+			return fmt.Errorf("unknown format %q (use %s)", s, list)
+		},
+	}
+}
+
+// completeIDs offers the containers' names to the shell.
+func (a *app) completeIDs(ctx context.Context, cmd *cli.Command) {
+	if last := cmd.Args().Slice(); len(last) > 0 && strings.HasPrefix(last[len(last)-1], "-") {
+		cli.DefaultCompleteWithFlags(ctx, cmd)
+		return
+	}
+	e, err := a.engine(cmd)
+	if err != nil {
+		return // a shell has no use for the message
+	}
+	states, _ := e.List()
+	for _, s := range states {
+		fmt.Fprintln(cmd.Root().Writer, s.ID)
+	}
+}

@@ -1,0 +1,140 @@
+// The log: where errors, warnings and debug messages go.
+//
+// podman reads the log of a failed command as one JSON object, containerd
+// takes the last error in it. So what is logged on the way is held back until
+// the command's outcome is known: on success it is appended as it is, on
+// failure it becomes the field "warnings" of the one error object. With
+// --debug, and while `run` waits for its container, entries are written as
+// they come.
+//
+// Without --log, warnings go to standard error only when that is a terminal:
+// otherwise it belongs to the container's output. `runcell explain` and the
+// container's state keep them in any case.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/containerd/log"
+	"golang.org/x/term"
+)
+
+// journal is the formatter behind containerd/log: it sees every entry and
+// decides when it is written.
+type journal struct {
+	mu     sync.Mutex
+	out    io.Writer // nil until open
+	file   *os.File  // --log
+	json   bool
+	debug  bool
+	quiet  bool // without --log: drop what is not asked for
+	direct bool // write at once
+	format interface {
+		Format(*log.Entry) ([]byte, error)
+	}
+	held []entry
+}
+
+type entry struct {
+	line []byte
+	text string
+}
+
+func (j *journal) isClosed() bool { return j.out == nil }
+
+// open prepares logging. It leaves the journal usable on standard error when
+// it fails.
+func (j *journal) open(path, format string, debug bool, stderr io.Writer) error {
+	level := log.InfoLevel
+	if debug {
+		level = log.DebugLevel
+	}
+	log.L.Logger.SetLevel(level)
+	j.out, j.debug, j.direct, j.quiet = stderr, debug, true, !debug && !isTerminal(stderr)
+	defer func() {
+		log.L.Logger.SetOutput(j.out)
+		log.L.Logger.SetFormatter(j)
+	}()
+	if err := log.SetFormat(log.OutputFormat(format)); err != nil {
+		return fmt.Errorf("--log-format %q: use text or json", format)
+	}
+	j.json, j.format = format == string(log.JSONFormat), log.L.Logger.Formatter
+	if path == "" {
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return fmt.Errorf("open log: %w", err)
+	}
+	j.file, j.out, j.direct, j.quiet = f, f, debug, false
+	return nil
+}
+
+// Format gives the bytes to write now, or none.
+func (j *journal) Format(e *log.Entry) ([]byte, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch {
+	case j.file == nil && (j.quiet || e.Level > log.WarnLevel && !j.debug):
+		return nil, nil
+	case j.file == nil:
+		return []byte("runcell: " + e.Level.String() + ": " + oneLine(e.Message) + fields(e.Data) + "\n"), nil
+	}
+	line, err := j.format.Format(e)
+	if err != nil || j.direct {
+		return line, err
+	}
+	j.held = append(j.held, entry{slices.Clone(line), e.Message + fields(e.Data)})
+	return nil, nil
+}
+
+// fields prints an entry's values after its message, in a fixed order.
+func fields(data log.Fields) string {
+	var list []string
+	for k, v := range data {
+		list = append(list, oneLine(fmt.Sprintf(" %s=%v", k, v)))
+	}
+	slices.Sort(list)
+	s := ""
+	for _, f := range list {
+		s += " " + f
+	}
+	return s
+}
+
+// flush writes what was held back, and holds nothing back from here on.
+func (j *journal) flush() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, e := range j.held {
+		j.file.Write(e.line) // a full disk must not fail a command that succeeded
+	}
+	j.held, j.direct = nil, true
+}
+
+// fail writes the error that ends the command to the log, if there is one.
+func (j *journal) fail(text string) {
+	if j.file == nil {
+		return
+	}
+	out := log.L
+	if j.json && len(j.held) > 0 {
+		var warnings []string
+		for _, e := range j.held {
+			warnings = append(warnings, e.text)
+		}
+		out = out.WithField("warnings", warnings)
+		j.held = nil
+	}
+	j.flush()
+	out.Error(text)
+}
+
+func isTerminal(v any) bool {
+	f, ok := v.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

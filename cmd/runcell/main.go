@@ -1,0 +1,24 @@
+// Command runcell is the OCI runtime for NetBSD Cells. Every subcommand has a
+// file of its own: flags in, one call into the runtime, the answer printed.
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+// The Makefile sets both with -ldflags "-X main.version=…".
+var (
+	version = "0.1.0"
+	commit  = "unknown"
+)
+
+func main() {
+	// A container whose entry point is /proc/self/exe would run this binary
+	// as its first process, with the container's arguments and environment.
+	if os.Getpid() == 1 {
+		fmt.Fprintln(os.Stderr, "runcell: runcell does not run as a container's first process; start it through a shell or an init")
+		os.Exit(exitFailure)
+	}
+	os.Exit(newApp().main(os.Args))
+}

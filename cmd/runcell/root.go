@@ -1,0 +1,237 @@
+// The root command: global flags, the list of commands, and what an unknown
+// command or flag is told.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/containerd/log"
+	"github.com/urfave/cli/v3"
+)
+
+const rootDescription = `A cell is a group of processes that NetBSD's kernel keeps apart from the rest
+of the system. runcell starts a container (a directory with a config.json and a
+root file system, called a bundle) as a cell.
+
+The shortest way to a running cell:
+
+    runcell spec --bundle B      writes B/config.json, to be edited
+    runcell explain B            shows what that configuration means
+    runcell run --bundle B web   runs it under the name web until it ends
+
+The manual page runcell(8) has the whole of it.`
+
+// The flags that are accepted but do nothing are listed under this heading.
+const inertCategory = "ACCEPTED FOR OTHER TOOLS, NO EFFECT ON CELLS"
+
+// memoryLimit (bytes) brings the collector back for a command that turns out
+// to need much memory.
+const memoryLimit = 256 << 20
+
+// commands are all of them, in the order of the help. A command line builds
+// only those that it names: the rest would cost every call of every command.
+var commands = []struct {
+	name  string
+	alias string
+	build func(*app) *cli.Command
+}{
+	{"create", "", (*app).createCommand},
+	{"start", "", (*app).startCommand},
+	{"state", "", (*app).stateCommand},
+	{"kill", "", (*app).killCommand},
+	{"delete", "", (*app).deleteCommand},
+	{"run", "", (*app).runCommand},
+	{"exec", "", (*app).execCommand},
+	{"list", "ls", (*app).listCommand},
+	{"ps", "", (*app).psCommand},
+	{"wait", "", (*app).waitCommand},
+	{"spec", "", (*app).specCommand},
+	{"features", "", (*app).featuresCommand},
+	{"explain", "", (*app).explainCommand},
+	{"image", "", func(*app) *cli.Command { return imageCommand() }},
+	{"version", "", (*app).versionCommand},
+}
+
+// root builds the command tree for one command line.
+func (a *app) root(args []string) *cli.Command {
+	whole := needsWholeTree(args)
+	cmd := &cli.Command{
+		Name:      "runcell",
+		Usage:     "run OCI containers as NetBSD cells",
+		Version:   version,
+		Writer:    a.stdout,
+		ErrWriter: a.stderr,
+		Flags:     globalFlags(),
+		Before: func(ctx context.Context, cmd *cli.Command) (context.Context, error) {
+			return ctx, a.openJournal(cmd)
+		},
+		Action:         a.noCommand,
+		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // finish does it
+	}
+	for _, c := range commands {
+		if whole || slices.Contains(args, c.name) || c.alias != "" && slices.Contains(args, c.alias) {
+			cmd.Commands = append(cmd.Commands, c.build(a))
+		}
+	}
+	if whole {
+		cmd.Description = rootDescription
+		cmd.EnableShellCompletion = true
+		cmd.ConfigureShellCompletionCommand = describeCompletion
+	}
+	cli.VersionPrinter = func(*cli.Command) { printVersion(a.stdout) }
+	cli.UsageCommandHelp = "list the commands, or the flags of one"
+	prepare(cmd)
+	return cmd
+}
+
+// needsWholeTree tells whether a command line asks about commands instead of
+// naming one.
+func needsWholeTree(args []string) bool {
+	named := false
+	for _, arg := range args[min(1, len(args)):] {
+		switch arg {
+		case "help", "h", "-h", "--help", "completion", "--generate-shell-completion":
+			return true
+		}
+		named = named || isCommand(arg)
+	}
+	return !named
+}
+
+func isCommand(name string) bool {
+	for _, c := range commands {
+		if name != "" && (name == c.name || name == c.alias) {
+			return true
+		}
+	}
+	return false
+}
+
+func globalFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "root", Usage: "keep the containers' state in `DIR` (default: " + stateRoot + " for root, $XDG_RUNTIME_DIR/runcell for others)"},
+		&cli.StringFlag{Name: "log", Usage: "append errors and warnings to `FILE` too"},
+		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "write the log as `text|json`"},
+		&cli.BoolFlag{Name: "debug", Usage: "log what is done, step by step"},
+		&cli.BoolFlag{Name: "strict", Usage: "refuse a configuration that a cell can not carry out exactly, instead of warning"},
+		&cli.BoolFlag{Name: "systemd-cgroup", Local: true, Category: inertCategory, Usage: "cells have no cgroups"},
+		&cli.StringFlag{Name: "cgroup-manager", Local: true, Category: inertCategory, Usage: "`NAME`; cells have no cgroups"},
+		&cli.GenericFlag{Name: "rootless", Local: true, Category: inertCategory, Value: &anyBool{}, Usage: "`true|false|auto`; it depends on who runs runcell"},
+	}
+}
+
+// prepare sets what has to be the same on every command.
+func prepare(cmd *cli.Command) {
+	cmd.OnUsageError = usageError
+	cmd.DisableSliceFlagSeparator = true // --env A=1,2 is one value
+	if len(cmd.Commands) == 0 {
+		cmd.HideHelpCommand = true // "runcell state help" asks for a container called help
+	}
+	for _, c := range cmd.Commands {
+		prepare(c)
+	}
+}
+
+// action wraps a short-lived command. The garbage collector would cost it more
+// than the memory is worth.
+func (a *app) action(f cli.ActionFunc) cli.ActionFunc {
+	return func(ctx context.Context, cmd *cli.Command) error {
+		debug.SetGCPercent(-1)
+		debug.SetMemoryLimit(memoryLimit)
+		logInert(ctx, cmd)
+		return f(ctx, cmd)
+	}
+}
+
+// logInert says at debug level which of the given flags did nothing.
+func logInert(ctx context.Context, cmd *cli.Command) {
+	for _, c := range cmd.Lineage() {
+		for _, f := range c.Flags {
+			if g, ok := f.(cli.CategorizableFlag); ok && g.GetCategory() == inertCategory && f.IsSet() {
+				log.G(ctx).Debugf("flag --%s has no effect on cells", f.Names()[0])
+			}
+		}
+	}
+}
+
+// openJournal starts logging as --log, --log-format and --debug say.
+func (a *app) openJournal(root *cli.Command) error {
+	return a.journal.open(root.String("log"), root.String("log-format"), root.Bool("debug"), a.stderr)
+}
+
+// engine opens the runtime on the state directory that the flags name.
+func (a *app) engine(cmd *cli.Command) (engine, error) {
+	root := cmd.Root()
+	dir, err := a.stateDir(root)
+	if err != nil {
+		return nil, err
+	}
+	return a.open(dir, root.Bool("strict"))
+}
+
+// stateDir gives the absolute state directory.
+func (a *app) stateDir(root *cli.Command) (string, error) {
+	if root.IsSet("root") {
+		if root.String("root") == "" {
+			return "", errors.New("--root is empty: give a directory, or leave the flag out")
+		}
+		return filepath.Abs(root.String("root"))
+	}
+	if a.euid == 0 {
+		return stateRoot, nil
+	}
+	dir := a.getenv("XDG_RUNTIME_DIR")
+	if !filepath.IsAbs(dir) {
+		return "", fmt.Errorf("XDG_RUNTIME_DIR is %q: set it to an absolute directory of your own, give --root DIR, or run as root", dir)
+	}
+	return filepath.Join(dir, "runcell"), nil
+}
+
+// noCommand is what runcell does without a command that it knows.
+func (a *app) noCommand(_ context.Context, cmd *cli.Command) error {
+	name := cmd.Args().First()
+	if name == "" {
+		return cli.ShowRootCommandHelp(cmd)
+	}
+	if why, ok := otherCommands[name]; ok {
+		return fmt.Errorf("no command %q: %s", name, why)
+	}
+	return fmt.Errorf("no command %q%s; \"runcell help\" lists them", name, suggest(name, cli.SuggestCommand(a.root(nil).Commands, name)))
+}
+
+// suggest offers a name that looks like what was given: the library always
+// finds one, however far off.
+func suggest(given, found string) string {
+	if strings.Trim(given, "-") == "" || strings.Trim(found, "-") == "" || strings.Trim(given, "-")[0] != strings.Trim(found, "-")[0] {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %q?)", found)
+}
+
+// otherCommands are commands of other runtimes that callers may try.
+var otherCommands = map[string]string{
+	"pause":      "this version does not freeze a container; kill or delete it",
+	"resume":     "this version does not freeze a container",
+	"events":     "this version does not report resource use; \"runcell ps\" lists the processes",
+	"update":     "a cell's limits are fixed when it is created; delete and create the container anew",
+	"checkpoint": "a cell can not be saved to disk",
+	"restore":    "a cell can not be saved to disk",
+}
+
+// usageError adds the way out to an error in the command line.
+func usageError(_ context.Context, cmd *cli.Command, err error, _ bool) error {
+	if flag, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
+		err = fmt.Errorf("%s has no flag %q%s", cmd.Name, flag, suggest(flag, cli.SuggestFlag(cmd.Flags, flag, false)))
+	}
+	err = fmt.Errorf("%w; \"runcell help%s\" lists the flags", err, strings.TrimPrefix(cmd.FullName(), "runcell"))
+	if cmd.Name == "exec" {
+		return coded{err, exitExec}
+	}
+	return err
+}

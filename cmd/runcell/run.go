@@ -1,0 +1,40 @@
+// runcell run.
+package main
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v3"
+)
+
+func (a *app) runCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "run",
+		Usage:     "create a container, start it, and wait for its end",
+		ArgsUsage: "ID",
+		Description: `Ends with the exit status of the container's program (128+n when signal n ended
+it) and removes the container. With --detach it returns once the program runs.`,
+		Flags: append(containerFlags(),
+			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "return once the program runs"},
+			&cli.BoolFlag{Name: "keep", Usage: "keep the container after its end, until \"runcell delete\""},
+			inertBool("no-subreaper", "runcell is never a subreaper")),
+		Action: a.action(func(ctx context.Context, cmd *cli.Command) error {
+			o, err := a.createOptions(cmd)
+			if err != nil {
+				return err
+			}
+			o.Detach, o.Keep = cmd.Bool("detach"), cmd.Bool("keep")
+			if done, err := a.rootless(cmd, 0); done {
+				return err
+			}
+			e, err := a.engine(cmd)
+			if err != nil {
+				return err
+			}
+			if !o.Detach {
+				a.journal.flush() // who waits for hours wants to read it now
+			}
+			return asStatus(e.Run(ctx, o))
+		}),
+	}
+}

@@ -1,0 +1,52 @@
+// runcell spec.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/netbsd-cells/runcell/oci"
+)
+
+func (a *app) specCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "spec",
+		Usage: "write an example config.json to start from",
+		Description: `The example runs a shell in the directory "rootfs" of the bundle. An existing
+config.json is never overwritten.`,
+		Flags: []cli.Flag{bundleFlag()},
+		Action: a.action(func(_ context.Context, cmd *cli.Command) error {
+			if err := noArguments(cmd); err != nil {
+				return err
+			}
+			return writeSpec(filepath.Join(cmd.String("bundle"), "config.json"))
+		}),
+	}
+}
+
+func writeSpec(path string) error {
+	text, err := json.MarshalIndent(oci.Example(), "", "\t")
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s exists: remove it first, or write elsewhere with --bundle DIR", path)
+	}
+	if err != nil {
+		return fmt.Errorf("create config: %w", err)
+	}
+	_, err = f.Write(append(text, '\n'))
+	if err := errors.Join(err, f.Close()); err != nil {
+		os.Remove(path)
+		return fmt.Errorf("write config: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,31 @@
+// runcell version, and runcell --version.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"runtime"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/urfave/cli/v3"
+)
+
+func (a *app) versionCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "version",
+		Usage: "print the version, as --version does",
+		Action: a.action(func(_ context.Context, cmd *cli.Command) error {
+			if err := noArguments(cmd); err != nil {
+				return err
+			}
+			printVersion(a.stdout)
+			return nil
+		}),
+	}
+}
+
+// printVersion prints the lines that callers look for.
+func printVersion(w io.Writer) {
+	fmt.Fprintf(w, "runcell version %s\ncommit: %s\nspec: %s\ngo: %s\n", version, commit, specs.Version, runtime.Version())
+}
