@@ -1,0 +1,67 @@
+// image unpack: an image becomes a bundle.
+package main
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/netbsd-cells/runcell/image"
+)
+
+func imageUnpackCommand() *cli.Command {
+	limits := image.DefaultLimits()
+	return &cli.Command{
+		Name:      "unpack",
+		Usage:     "make a bundle from an image",
+		ArgsUsage: "IMAGE BUNDLE",
+		Description: imageNames + `
+
+BUNDLE must be missing or empty. It gets the directory rootfs and at last
+config.json: a BUNDLE without that file is not whole. On an error or an
+interrupt everything is removed again. A new BUNDLE is open to its owner only,
+because an image can hold set-id programs and devices.
+
+Every blob is verified. An image that tries to reach outside of BUNDLE, or
+that costs more than the limits below, is refused.`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "platform", Usage: "take the image for `OS/ARCH[/VARIANT]` (default: this host's)"},
+			&cli.BoolFlag{Name: "reserve-ports", Usage: "reserve the ports that the image exposes for the cell"},
+			&cli.Int64Flag{Name: "max-size", Value: limits.MaxSize, Usage: "refuse an image of more than `BYTES` uncompressed (0: no limit)"},
+			&cli.Int64Flag{Name: "max-entries", Value: limits.MaxEntries, Usage: "refuse an image of more than `N` files (0: no limit)"},
+			&cli.IntFlag{Name: "max-path", Value: limits.MaxPath, Usage: "refuse names and link targets of more than `BYTES` (0: no limit)"},
+			&cli.Int64Flag{Name: "max-ratio", Value: limits.MaxRatio, Usage: "refuse a layer that expands more than `N` times (0: no limit)"},
+		},
+		Action: imageUnpack,
+	}
+}
+
+func imageUnpack(ctx context.Context, cmd *cli.Command) error {
+	name, bundle, err := twoArguments(cmd)
+	if err != nil {
+		return err
+	}
+	platform, err := image.ParsePlatform(cmd.String("platform"))
+	if err != nil {
+		return err
+	}
+	ctx, stop := interruptible(ctx)
+	defer stop()
+	p := newProgress(cmd.Root().ErrWriter, "unpack")
+	res, err := image.Unpack(ctx, name, bundle, image.UnpackOptions{
+		Platform:     platform,
+		ReservePorts: cmd.Bool("reserve-ports"),
+		Strict:       cmd.Bool("strict"),
+		Limits: image.Limits{
+			MaxSize: cmd.Int64("max-size"), MaxEntries: cmd.Int64("max-entries"),
+			MaxPath: cmd.Int("max-path"), MaxRatio: cmd.Int64("max-ratio"),
+		},
+		Progress: p.report,
+	})
+	p.finish()
+	if err != nil {
+		return err
+	}
+	warn(ctx, cmd, res.Notes)
+	return nil
+}

@@ -1,0 +1,218 @@
+// Applying layers to a tree (image-spec, layer.md "Applying Changesets").
+
+package image
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// applier puts layers into a tree, one after the other.
+type applier struct {
+	tree    *tree
+	budget  *budget
+	notes   *notes
+	root    bool // we can give files away and make devices
+	devices bool // device numbers mean the same to this kernel and the image
+	buf     []byte
+
+	// Of the current layer:
+	number int
+	digest Digest
+	own    *pathSet // what it made; nil in the lowest layer, where nothing can be hidden
+}
+
+func newApplier(t *tree, limits Limits, n *notes, devices bool) *applier {
+	return &applier{
+		tree: t, budget: &budget{limits: limits}, notes: n,
+		root: os.Geteuid() == 0, devices: devices, buf: make([]byte, aheadSize),
+	}
+}
+
+// layer applies one layer and verifies it. On an error the tree holds a part
+// of it: the caller throws the tree away.
+func (a *applier) layer(ctx context.Context, number int, layer Layer, r *layerReader) error {
+	a.number, a.digest, a.own = number, layer.Digest, nil
+	if number > 1 {
+		a.own = newPathSet()
+	}
+	if err := a.entries(ctx, r); err != nil {
+		var refused *EntryError
+		if errors.As(err, &refused) {
+			return err
+		}
+		return fmt.Errorf("apply layer %d (%s): %w", number, layer.Digest, err)
+	}
+	if err := r.finish(); err != nil {
+		return fmt.Errorf("apply layer %d (%s): %w", number, layer.Digest, err)
+	}
+	return a.tree.leave(1)
+}
+
+func (a *applier) entries(ctx context.Context, r io.Reader) error {
+	tr := tar.NewReader(r)
+	last := "none"
+	for {
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		hdr, err := tr.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil && !errors.Is(err, tar.ErrInsecurePath) { // names are checked here
+			return fmt.Errorf("read the entry after %s: %w", last, err)
+		}
+		last = quote(hdr.Name)
+		if err := a.entry(hdr, tr); err != nil {
+			return &EntryError{Layer: a.number, Digest: a.digest, Entry: hdr.Name, Reason: err}
+		}
+	}
+}
+
+// Names with a meaning of their own (layer.md, "Whiteouts").
+const (
+	whiteout = ".wh."
+	opaque   = ".wh..wh..opq"
+)
+
+// aufsNames are what the aufs driver of old Docker versions left in layers.
+var aufsNames = [...]string{".wh..wh.aufs", ".wh..wh.orph", ".wh..wh.plnk"}
+
+// entry applies one entry of a layer.
+func (a *applier) entry(hdr *tar.Header, r io.Reader) error {
+	if err := a.budget.takeEntry(); err != nil {
+		return err
+	}
+	if hdr.Typeflag == tar.TypeXGlobalHeader {
+		a.notes.add(quote(hdr.Name), "a PAX global header, which no container tool applies, was left out")
+		return nil
+	}
+	names, err := components(hdr.Name, a.budget.limits.MaxPath)
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		return a.rootEntry(hdr)
+	}
+	for _, aufs := range aufsNames {
+		if names[0] == aufs {
+			a.notes.add(quote(hdr.Name), "aufs metadata was left out")
+			return nil
+		}
+	}
+	dir, name := names[:len(names)-1], names[len(names)-1]
+	for _, d := range dir {
+		if strings.HasPrefix(d, whiteout) {
+			return fmt.Errorf("a directory in its name starts with %s, which is reserved for whiteouts", whiteout)
+		}
+	}
+	if strings.HasPrefix(name, whiteout) {
+		return a.whiteout(dir, name)
+	}
+	if hdr.Typeflag == tar.TypeLink {
+		return a.hardlink(hdr, dir, name)
+	}
+	if err := a.tree.enter(dir, true); err != nil {
+		return err
+	}
+	if err := a.make(hdr, name, r); err != nil {
+		return err
+	}
+	a.mark(name)
+	return nil
+}
+
+// mark records that this layer made name in the current directory.
+func (a *applier) mark(name string) {
+	a.tree.top().dirty = true
+	if a.own != nil {
+		a.own.add(a.tree.join(name))
+	}
+}
+
+// rootEntry applies "." or "/": the root directory's own metadata.
+func (a *applier) rootEntry(hdr *tar.Header) error {
+	if hdr.Typeflag != tar.TypeDir {
+		return fmt.Errorf("it would replace the root directory by a %s", typeName(hdr.Typeflag))
+	}
+	if err := a.tree.leave(1); err != nil {
+		return err
+	}
+	if err := a.clearXattrs("."); err != nil {
+		return err
+	}
+	if err := a.metadata(hdr, ".", -1); err != nil {
+		return err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(a.tree.top().fd, &st); err != nil {
+		return err
+	}
+	return a.tree.remember(&st)
+}
+
+// whiteout hides what lower layers have below dir, never what this layer
+// made itself, wherever the whiteout stands in the archive.
+func (a *applier) whiteout(dir []string, name string) error {
+	hidden := strings.TrimPrefix(name, whiteout)
+	switch {
+	case name == opaque:
+	case hidden == "":
+		return errors.New("a whiteout without a name")
+	case hidden == "." || hidden == "..":
+		return fmt.Errorf("a whiteout of %q", hidden)
+	case strings.HasPrefix(hidden, whiteout):
+		return fmt.Errorf("a whiteout of a name that starts with %s", whiteout)
+	}
+	if a.own == nil {
+		return nil
+	}
+	if err := a.tree.enter(dir, false); err != nil {
+		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+			return nil // nothing there to hide
+		}
+		return err
+	}
+	if name == opaque {
+		return a.hideLower()
+	}
+	return a.hide(hidden)
+}
+
+// hideLower removes from the current directory what this layer didn't make.
+func (a *applier) hideLower() error {
+	names, err := a.tree.names()
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if err := a.hide(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hide removes what lower layers have at name in the current directory.
+func (a *applier) hide(name string) error {
+	if !a.own.has(a.tree.join(name)) {
+		return a.tree.remove(name)
+	}
+	depth := len(a.tree.stack)
+	err := a.tree.push(name)
+	if isNotDir(err) {
+		return nil // this layer's own file
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.hideLower(), a.tree.leave(depth))
+}

@@ -1,0 +1,175 @@
+// Image layouts in a tar archive, plain or compressed as a whole. A plain
+// archive is read in place; a compressed one is first expanded into an
+// unlinked temporary file, because blobs come in any order.
+
+package image
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// archiveSource is a layout in a tar archive: where each file's bytes lie.
+type archiveSource struct {
+	file  *os.File
+	parts map[string]part
+}
+
+type part struct{ offset, size int64 }
+
+func openArchive(name string, limits Limits) (fileSource, error) {
+	fi, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !fi.Mode().IsRegular() {
+		return nil, errors.New("an archive must be a regular file")
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := expand(f, limits)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	if plain != f {
+		_ = f.Close()
+	}
+	parts, err := scanArchive(plain)
+	if err != nil {
+		return nil, errors.Join(err, plain.Close())
+	}
+	return &archiveSource{plain, parts}, nil
+}
+
+func (a *archiveSource) Close() error { return a.file.Close() }
+
+func (a *archiveSource) open(name string) (io.ReadCloser, int64, error) {
+	p, ok := a.parts[name]
+	if !ok {
+		return nil, 0, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return io.NopCloser(io.NewSectionReader(a.file, p.offset, p.size)), p.size, nil
+}
+
+// scanArchive finds the layout's files. Links and sparse files have no bytes
+// of their own, so they are as good as missing; a name given twice would let
+// two readers see two images.
+func scanArchive(f *os.File) (map[string]part, error) {
+	parts := map[string]part{}
+	tr := tar.NewReader(f)
+	for n := 0; ; n++ {
+		hdr, err := tr.Next()
+		if err == io.EOF {
+			return parts, nil
+		}
+		if err != nil && !errors.Is(err, tar.ErrInsecurePath) {
+			return nil, fmt.Errorf("read archive: %w", err)
+		}
+		if n >= archiveFiles {
+			return nil, fmt.Errorf("read archive: more than %d entries", archiveFiles)
+		}
+		name := path.Clean(hdr.Name)
+		if hdr.Typeflag != tar.TypeReg || hdr.PAXRecords["GNU.sparse.major"] != "" || !layoutName(name) {
+			continue
+		}
+		if _, dup := parts[name]; dup {
+			return nil, fmt.Errorf("read archive: %s occurs twice", quote(name))
+		}
+		offset, err := f.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return nil, err
+		}
+		parts[name] = part{offset, hdr.Size}
+	}
+}
+
+// layoutName tells whether a file can belong to a layout.
+func layoutName(name string) bool {
+	switch name {
+	case layoutFile, indexFile, "manifest.json":
+		return true
+	}
+	blob, found := strings.CutPrefix(name, "blobs/")
+	if !found {
+		return false
+	}
+	_, _, _, err := Digest(strings.Replace(blob, "/", ":", 1)).parse()
+	return err == nil
+}
+
+// expand gives f itself, rewound, or its expansion if it is compressed.
+func expand(f *os.File, limits Limits) (*os.File, error) {
+	magic := make([]byte, 4)
+	n, err := io.ReadFull(f, magic)
+	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
+		return nil, err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	var r io.Reader
+	switch magic = magic[:n]; {
+	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
+		z, err := gzip.NewReader(bufio.NewReaderSize(f, 1<<16))
+		if err != nil {
+			return nil, fmt.Errorf("expand archive: %w", err)
+		}
+		r = z
+	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		z, err := newZstd(f)
+		if err != nil {
+			return nil, fmt.Errorf("expand archive: %w", err)
+		}
+		defer z.Close()
+		r = z
+	default:
+		return f, nil
+	}
+	out, err := os.CreateTemp("", "runcell-image-")
+	if err != nil {
+		return nil, fmt.Errorf("expand archive: %w", err)
+	}
+	err = os.Remove(out.Name())
+	if err == nil {
+		err = copyAtMost(out, r, limits.MaxSize)
+	}
+	if err == nil {
+		_, err = out.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("expand archive: %w", errors.Join(err, out.Close()))
+	}
+	return out, nil
+}
+
+// copyAtMost copies r to w; a stream longer than most (if not 0) is an error.
+func copyAtMost(w io.Writer, r io.Reader, most int64) error {
+	if most <= 0 {
+		_, err := io.Copy(w, r)
+		return err
+	}
+	n, err := io.Copy(w, io.LimitReader(r, most+1))
+	if err == nil && n > most {
+		err = fmt.Errorf("more than %d bytes uncompressed (--max-size)", most)
+	}
+	return err
+}
+
+// newZstd makes a decoder whose memory is bounded, whatever the frame asks.
+func newZstd(r io.Reader) (*zstd.Decoder, error) {
+	return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxWindow(maxZstdWindow))
+}

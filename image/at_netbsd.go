@@ -1,0 +1,39 @@
+// What NetBSD does differently: mknodat's padding, and no extended
+// attributes. extattr(2) has other name spaces, tmpfs has none at all and FFS
+// only on request, so an image's attributes become a note there.
+
+package image
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// errnoNoFollow is what open(2) says of a link with O_NOFOLLOW.
+const errnoNoFollow = unix.EFTYPE
+
+// mknodat is mknodat(int fd, const char *path, mode_t mode, int PAD, dev_t
+// dev): x/sys forgets the padding and so makes every device 0. dev_t has 64
+// bits; on 32-bit ports it takes two words, on 64-bit ones the second word
+// is ignored.
+func mknodat(dir int, name string, mode uint32, dev uint64) error {
+	path, err := unix.BytePtrFromString(name)
+	if err != nil {
+		return err
+	}
+	_, _, errno := unix.Syscall6(unix.SYS_MKNODAT, uintptr(dir), uintptr(unsafe.Pointer(path)),
+		uintptr(mode), 0, uintptr(dev), uintptr(dev>>32))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+func setXattr(int, string, string, []byte) error { return unix.EOPNOTSUPP }
+
+func removeXattr(int, string, string) error { return unix.EOPNOTSUPP }
+
+func listXattrs(int, string) ([]string, error) { return nil, nil }
+
+func getXattr(int, string, string) ([]byte, error) { return nil, unix.EOPNOTSUPP }

@@ -1,0 +1,261 @@
+// Making what one entry describes, in the tree's current directory.
+
+package image
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// typeNames name the entry types for people.
+var typeNames = [...]struct {
+	flag byte
+	name string
+}{
+	{tar.TypeReg, "file"},
+	{tar.TypeLink, "hard link"},
+	{tar.TypeSymlink, "symbolic link"},
+	{tar.TypeChar, "character device"},
+	{tar.TypeBlock, "block device"},
+	{tar.TypeDir, "directory"},
+	{tar.TypeFifo, "FIFO"},
+}
+
+func typeName(flag byte) string {
+	for _, t := range typeNames {
+		if t.flag == flag {
+			return t.name
+		}
+	}
+	return fmt.Sprintf("entry of type %q", flag)
+}
+
+// make makes anything but a hard link.
+func (a *applier) make(hdr *tar.Header, name string, r io.Reader) error {
+	switch hdr.Typeflag {
+	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
+		return a.file(hdr, name, r)
+	case tar.TypeDir:
+		return a.directory(hdr, name)
+	case tar.TypeSymlink:
+		return a.symlink(hdr, name)
+	case tar.TypeFifo:
+		return a.node(hdr, name, unix.S_IFIFO, 0)
+	case tar.TypeChar:
+		return a.device(hdr, name, unix.S_IFCHR)
+	case tar.TypeBlock:
+		return a.device(hdr, name, unix.S_IFBLK)
+	}
+	return fmt.Errorf("an %s: only files, directories, links, FIFOs and devices are known", typeName(hdr.Typeflag))
+}
+
+// replace runs create, which must fail if name exists; then it removes what
+// is there and tries again.
+func (a *applier) replace(name string, create func() error) error {
+	err := create()
+	if err != unix.EEXIST {
+		return err
+	}
+	if err := a.tree.remove(name); err != nil {
+		return fmt.Errorf("replace: %w", err)
+	}
+	return create()
+}
+
+// file makes a regular file. It never writes into an existing one, which
+// could have other names.
+func (a *applier) file(hdr *tar.Header, name string, r io.Reader) error {
+	if err := a.budget.takeContent(hdr.Size); err != nil {
+		return err
+	}
+	fd := -1
+	err := a.replace(name, func() (err error) {
+		fd, err = openat(a.tree.top().fd, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = a.content(fd, hdr, r)
+	if err == nil {
+		err = a.metadata(hdr, name, fd)
+	}
+	return errors.Join(err, unix.Close(fd))
+}
+
+// content writes a file's content, with holes if the archive has it sparse.
+func (a *applier) content(fd int, hdr *tar.Header, r io.Reader) error {
+	write := writeAll
+	sparse := hdr.Typeflag == tar.TypeGNUSparse || hdr.PAXRecords["GNU.sparse.major"] != "" || hdr.PAXRecords["GNU.sparse.map"] != ""
+	if sparse {
+		write = writeSparse
+	}
+	for {
+		n, err := fill(r, a.buf)
+		if e := write(fd, a.buf[:n]); e != nil {
+			return fmt.Errorf("write: %w", e)
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if sparse {
+		if err := unix.Ftruncate(fd, hdr.Size); err != nil {
+			return fmt.Errorf("truncate: %w", err)
+		}
+	}
+	return nil
+}
+
+// writeSparse writes p, leaving a hole where a whole block is zero.
+func writeSparse(fd int, p []byte) error {
+	const block = 4096
+	for len(p) > 0 {
+		n := min(block, len(p))
+		if isZero(p[:n]) {
+			if _, err := unix.Seek(fd, int64(n), io.SeekCurrent); err != nil {
+				return err
+			}
+		} else if err := writeAll(fd, p[:n]); err != nil {
+			return err
+		}
+		p = p[n:]
+	}
+	return nil
+}
+
+func isZero(p []byte) bool {
+	for _, b := range p {
+		if b != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// directory makes a directory or takes over one that is there. A link to a
+// directory is replaced, not followed.
+func (a *applier) directory(hdr *tar.Header, name string) error {
+	create := func() error { return unix.Mkdirat(a.tree.top().fd, name, 0o700) }
+	err := create()
+	if err == unix.EEXIST {
+		var st unix.Stat_t
+		if err = lstatat(a.tree.top().fd, name, &st); err != nil {
+			return err
+		}
+		if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+			err = a.clearXattrs(name)
+		} else {
+			err = a.replace(name, create)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return a.metadata(hdr, name, -1)
+}
+
+func (a *applier) symlink(hdr *tar.Header, name string) error {
+	switch most := a.budget.limits.MaxPath; {
+	case hdr.Linkname == "":
+		return errors.New("a symbolic link without a target")
+	case strings.ContainsRune(hdr.Linkname, 0):
+		return errors.New("a NUL byte in the link's target")
+	case most > 0 && len(hdr.Linkname) > most:
+		return fmt.Errorf("a link target of %d bytes, at most %d are taken (--max-path)", len(hdr.Linkname), most)
+	}
+	err := a.replace(name, func() error { return unix.Symlinkat(hdr.Linkname, a.tree.top().fd, name) })
+	if err != nil {
+		return err
+	}
+	return a.metadata(hdr, name, -1)
+}
+
+// hardlink links to an earlier entry, of this layer or a lower one. A link to
+// a symbolic link is one more name for it. The entry's own metadata is that
+// of the file it names already.
+func (a *applier) hardlink(hdr *tar.Header, dir []string, name string) error {
+	target, err := components(hdr.Linkname, a.budget.limits.MaxPath)
+	if err != nil {
+		return fmt.Errorf("link target %s: %w", quote(hdr.Linkname), err)
+	}
+	if len(target) == 0 {
+		return fmt.Errorf("link target %s: it is the root directory", quote(hdr.Linkname))
+	}
+	missing := func(err error) error {
+		return fmt.Errorf("link target %s: %w (a hard link needs an earlier entry)", quote(hdr.Linkname), err)
+	}
+	last := target[len(target)-1]
+	if err := a.tree.enter(target[:len(target)-1], false); err != nil {
+		return missing(err)
+	}
+	old, err := openat(a.tree.top().fd, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(old)
+	var from, to unix.Stat_t
+	if err := lstatat(old, last, &from); err != nil {
+		return missing(err)
+	}
+	if from.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return fmt.Errorf("link target %s: a hard link to a directory", quote(hdr.Linkname))
+	}
+	if err := a.tree.enter(dir, true); err != nil {
+		return err
+	}
+	if lstatat(a.tree.top().fd, name, &to) == nil && to.Ino == from.Ino && to.Dev == from.Dev {
+		a.mark(name)
+		return nil // it is that file already: removing it first could lose it
+	}
+	err = a.replace(name, func() error { return unix.Linkat(old, last, a.tree.top().fd, name, 0) })
+	if err != nil {
+		return err
+	}
+	a.mark(name)
+	return nil
+}
+
+// device makes a device node, or an empty file in its place where nodes
+// can't be made or the numbers mean something else: the runtime gives a cell
+// its own /dev anyway.
+func (a *applier) device(hdr *tar.Header, name string, kind uint32) error {
+	stand := func(reason string) error {
+		a.notes.add(quote(hdr.Name), "an empty file stands for the device node: "+reason)
+		h := *hdr
+		h.Typeflag, h.Size = tar.TypeReg, 0
+		return a.file(&h, name, strings.NewReader(""))
+	}
+	if !a.devices {
+		return stand("device numbers of another system mean other devices here")
+	}
+	if !a.root {
+		return stand("only root can make one")
+	}
+	major, minor := uint32(hdr.Devmajor), uint32(hdr.Devminor)
+	dev := unix.Mkdev(major, minor)
+	if unix.Major(dev) != major || unix.Minor(dev) != minor || int64(major) != hdr.Devmajor || int64(minor) != hdr.Devminor {
+		return fmt.Errorf("device number %d:%d is out of range", hdr.Devmajor, hdr.Devminor)
+	}
+	err := a.node(hdr, name, kind, dev)
+	if err == unix.EPERM {
+		return stand("this system doesn't allow it")
+	}
+	return err
+}
+
+func (a *applier) node(hdr *tar.Header, name string, kind uint32, dev uint64) error {
+	err := a.replace(name, func() error { return mknodat(a.tree.top().fd, name, kind|0o600, dev) })
+	if err != nil {
+		return err
+	}
+	return a.metadata(hdr, name, -1)
+}

@@ -1,0 +1,90 @@
+// What an image may cost, the error that refuses an entry, and the notes
+// about what could not be carried out.
+
+package image
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// Limits bound what one image can make Unpack spend. A zero field means no
+// limit of that kind. Archives of layouts that are compressed as a whole
+// count as well.
+type Limits struct {
+	MaxSize    int64 // bytes of all layers uncompressed, padding and holes included
+	MaxEntries int64 // entries of all layers
+	MaxPath    int   // bytes of a name or link target
+	MaxRatio   int64 // uncompressed : compressed, tested after the first 64 MiB of a layer
+}
+
+// DefaultLimits let every honest image through that we know of: gzip cannot
+// exceed a ratio of 1032, and does so only on pure padding.
+func DefaultLimits() Limits {
+	return Limits{MaxSize: 64 << 30, MaxEntries: 4_000_000, MaxPath: 4096, MaxRatio: 1000}
+}
+
+// Limits that nobody needs to change.
+const (
+	maxJSON       = 4 << 20 // bytes of an index, manifest or config; registries allow as much
+	maxLayers     = 1024
+	maxNesting    = 8       // indexes within indexes
+	maxDepth      = 512     // directories below the root; each holds a descriptor
+	maxName       = 255     // bytes of one path component
+	maxLinks      = 40      // links followed for one name, as the kernels do
+	maxAccounts   = 8 << 20 // bytes of /etc/passwd and /etc/group
+	ratioGrace    = 64 << 20
+	archiveFiles  = 100_000 // files in an archive of a layout
+	maxZstdWindow = 128 << 20
+)
+
+// EntryError refuses an entry of a layer.
+type EntryError struct {
+	Layer  int // from 1
+	Digest Digest
+	Entry  string // as the layer spells it
+	Reason error
+}
+
+func (e *EntryError) Error() string {
+	return fmt.Sprintf("refuse layer %d (%s), entry %s: %v", e.Layer, e.Digest, quote(e.Entry), e.Reason)
+}
+
+func (e *EntryError) Unwrap() error { return e.Reason }
+
+// Note tells of something that was not carried out as the image says. Equal
+// reasons are counted, not repeated.
+type Note struct {
+	Where  string `json:"where"` // the first place: an entry or a config field
+	Reason string `json:"reason"`
+	Count  int    `json:"count"`
+}
+
+func (n Note) String() string {
+	if n.Count > 1 {
+		return fmt.Sprintf("%s and %d more: %s", n.Where, n.Count-1, n.Reason)
+	}
+	return n.Where + ": " + n.Reason
+}
+
+// notes collects Notes; their number is that of distinct reasons.
+type notes struct{ list []Note }
+
+func (n *notes) add(where, reason string) {
+	for i := range n.list {
+		if n.list[i].Reason == reason {
+			n.list[i].Count++
+			return
+		}
+	}
+	n.list = append(n.list, Note{Where: where, Reason: reason, Count: 1})
+}
+
+// quote makes a name from an image fit for a terminal and a log line.
+func quote(s string) string {
+	const most = 200
+	if len(s) > most {
+		return strconv.Quote(s[:most]) + fmt.Sprintf("... (%d bytes)", len(s))
+	}
+	return strconv.Quote(s)
+}

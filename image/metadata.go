@@ -1,0 +1,185 @@
+// Owner, mode, extended attributes and times of entries, and the set of paths
+// a layer has made.
+
+package image
+
+import (
+	"archive/tar"
+	"fmt"
+	"hash/maphash"
+	"sort"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// metadata sets everything about name in the current directory. With fd >= 0
+// it is an open file, else it is addressed by name and never followed. The
+// owner comes first: chown clears file capabilities and set-id bits.
+func (a *applier) metadata(hdr *tar.Header, name string, fd int) error {
+	if err := a.owner(hdr, name, fd); err != nil {
+		return err
+	}
+	if err := a.setXattrs(hdr, name); err != nil {
+		return err
+	}
+	mode := uint32(hdr.Mode & 0o7777)
+	var err error
+	switch {
+	case hdr.Typeflag == tar.TypeSymlink:
+	case fd >= 0:
+		err = unix.Fchmod(fd, mode)
+	default:
+		err = chmodat(a.tree.top().fd, name, mode)
+	}
+	if err != nil {
+		return fmt.Errorf("set mode %04o: %w", mode, err)
+	}
+	return a.times(hdr, name)
+}
+
+func (a *applier) owner(hdr *tar.Header, name string, fd int) error {
+	const most = 1<<32 - 2 // 2^32-1 is "no change" to chown(2)
+	if hdr.Uid < 0 || hdr.Gid < 0 || int64(hdr.Uid) > most || int64(hdr.Gid) > most {
+		return fmt.Errorf("owner %d:%d is out of range", hdr.Uid, hdr.Gid)
+	}
+	if !a.root {
+		if hdr.Uid != 0 || hdr.Gid != 0 {
+			a.notes.add(quote(hdr.Name), "the owner is not kept: only root can give files away")
+		}
+		return nil
+	}
+	var err error
+	if fd >= 0 {
+		err = unix.Fchown(fd, hdr.Uid, hdr.Gid)
+	} else {
+		err = lchownat(a.tree.top().fd, name, hdr.Uid, hdr.Gid)
+	}
+	if err == unix.EINVAL {
+		return fmt.Errorf("set owner %d:%d: this user namespace has no such id", hdr.Uid, hdr.Gid)
+	}
+	if err != nil {
+		return fmt.Errorf("set owner %d:%d: %w", hdr.Uid, hdr.Gid, err)
+	}
+	return nil
+}
+
+// times sets the modification time. A file system rounds and clamps it as it
+// must; one it can't hold at all is refused.
+func (a *applier) times(hdr *tar.Header, name string) error {
+	mtime, err := unix.TimeToTimespec(hdr.ModTime)
+	if err == nil {
+		err = setTimes(a.tree.top().fd, name, mtime)
+	}
+	if err != nil {
+		return fmt.Errorf("set modification time %d: %w", hdr.ModTime.Unix(), err)
+	}
+	return nil
+}
+
+// paxXattr precedes an attribute's name in a PAX record (layer.md).
+const paxXattr = "SCHILY.xattr."
+
+// xattrRules say which attributes of an image are set; the first prefix that
+// fits decides. An empty reason means yes.
+var xattrRules = [...]struct{ prefix, reason string }{
+	{"trusted.overlay.", "attributes of an overlay file system would change how a host mounts it"},
+	{"user.overlay.", "attributes of an overlay file system would change how a host mounts it"},
+	{"security.selinux", "labels belong to the host's own policy"},
+	{"security.ima", "integrity signatures belong to the host's own policy"},
+	{"security.evm", "integrity signatures belong to the host's own policy"},
+	{"security.capability", ""},
+	{"system.posix_acl_", ""},
+	{"trusted.", ""},
+	{"user.", ""},
+	{"", "an attribute of an unknown kind"},
+}
+
+func xattrReason(attr string) string {
+	for _, r := range xattrRules {
+		if strings.HasPrefix(attr, r.prefix) {
+			return r.reason
+		}
+	}
+	return ""
+}
+
+func (a *applier) setXattrs(hdr *tar.Header, name string) error {
+	var attrs []string
+	for record := range hdr.PAXRecords {
+		if attr, ok := strings.CutPrefix(record, paxXattr); ok {
+			attrs = append(attrs, attr)
+		}
+	}
+	sort.Strings(attrs)
+	for _, attr := range attrs {
+		if reason := xattrReason(attr); reason != "" {
+			a.notes.add(quote(hdr.Name)+" "+quote(attr), "an extended attribute was left out: "+reason)
+			continue
+		}
+		err := setXattr(a.tree.top().fd, name, attr, []byte(hdr.PAXRecords[paxXattr+attr]))
+		switch err {
+		case nil:
+		case unix.EOPNOTSUPP, unix.EPERM, unix.ENOENT: // the last without /proc
+			a.notes.add(quote(hdr.Name)+" "+quote(attr), "an extended attribute could not be set: "+err.Error())
+		default:
+			return fmt.Errorf("set attribute %s: %w", quote(attr), err)
+		}
+	}
+	return nil
+}
+
+// clearXattrs removes what a lower layer set on a directory: an entry
+// replaces all of its metadata.
+func (a *applier) clearXattrs(name string) error {
+	attrs, err := listXattrs(a.tree.top().fd, name)
+	if err != nil {
+		return nil // what can't be listed could not be set either
+	}
+	for _, attr := range attrs {
+		if xattrReason(attr) != "" {
+			continue
+		}
+		if err := removeXattr(a.tree.top().fd, name, attr); err != nil && err != unix.EPERM {
+			return fmt.Errorf("remove attribute %s: %w", quote(attr), err)
+		}
+	}
+	return nil
+}
+
+// pathSet is a set of paths that takes the same memory for long and short
+// ones. It keeps two hashes with secret seeds: 128 bits that no image can
+// make collide.
+type pathSet struct {
+	seeds [2]maphash.Seed
+	m     map[[2]uint64]struct{}
+}
+
+func newPathSet() *pathSet {
+	return &pathSet{[2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, map[[2]uint64]struct{}{}}
+}
+
+func (s *pathSet) key(path string) [2]uint64 {
+	return [2]uint64{maphash.String(s.seeds[0], path), maphash.String(s.seeds[1], path)}
+}
+
+// add adds a path and the directories above it.
+func (s *pathSet) add(path string) {
+	for {
+		k := s.key(path)
+		if _, ok := s.m[k]; ok {
+			return
+		}
+		s.m[k] = struct{}{}
+		i := strings.LastIndexByte(path, '/')
+		if i < 0 {
+			return
+		}
+		path = path[:i]
+	}
+}
+
+func (s *pathSet) has(path string) bool {
+	_, ok := s.m[s.key(path)]
+	return ok
+}

@@ -1,0 +1,314 @@
+// Where Pack writes: a layout directory, or an archive made out of a
+// temporary one. Nothing takes its final name before it is whole.
+
+package image
+
+import (
+	"archive/tar"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// packReference is ParseReference for an image that need not exist.
+func packReference(name string) (Reference, error) {
+	r, err := ParseReference(name)
+	if err != nil || r.Transport != "" {
+		return r, err
+	}
+	if _, err := os.Stat(r.Path); err != nil { //nolint:forbidigo // the operator's own path
+		r.Path, r.Ref, _ = strings.Cut(r.Path, ":")
+	}
+	if r.Path == "" {
+		return r, fmt.Errorf("parse image name %s: the path is empty", quote(name))
+	}
+	r.Transport = LayoutDir
+	if strings.HasSuffix(r.Path, ".tar") {
+		r.Transport = LayoutArchive
+	}
+	return r, nil
+}
+
+// output is a layout being written. A new one is filled under a temporary
+// name beside its own and renamed at the end; an existing one, locked, gets
+// blobs and at last a new index.
+type output struct {
+	ref    Reference
+	dir    *os.Root
+	work   string // the directory that dir is
+	isTemp bool   // work is temporary
+	lock   *os.File
+}
+
+// newOutput prepares the output. It must not lie inside what is packed.
+func newOutput(ref Reference, rootfs string) (*output, error) {
+	ref.Path = filepath.Clean(ref.Path)
+	parent := filepath.Dir(ref.Path)
+	if inside, err := within(parent, rootfs); err != nil || inside {
+		if err == nil {
+			err = fmt.Errorf("it would lie inside %s, which is packed: write it elsewhere", rootfs)
+		}
+		return nil, err
+	}
+	out := &output{ref: ref, work: ref.Path}
+	fi, err := os.Stat(ref.Path) //nolint:forbidigo // the operator's own path
+	switch {
+	case ref.Transport == LayoutArchive && err == nil && !fi.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is no regular file: it can't be replaced by an archive", ref.Path)
+	case ref.Transport == LayoutDir && err == nil && !isEmptyDir(ref.Path):
+		return out, out.openExisting()
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	if out.work, err = os.MkdirTemp(parent, "."+filepath.Base(ref.Path)+".tmp-"); err != nil {
+		return nil, err
+	}
+	out.isTemp = true
+	if out.dir, err = os.OpenRoot(out.work); err == nil {
+		err = errors.Join(out.dir.MkdirAll("blobs/sha256", 0o755), out.dir.Chmod(".", 0o755))
+	}
+	if err == nil {
+		err = out.dir.WriteFile(layoutFile, []byte(layoutContent), 0o644)
+	}
+	if err == nil {
+		err = out.dir.WriteFile(indexFile, []byte(`{"schemaVersion":2,"mediaType":"`+mediaIndex+`","manifests":[]}`), 0o644)
+	}
+	if err != nil {
+		return nil, errors.Join(err, out.close())
+	}
+	return out, nil
+}
+
+// within tells whether dir is inside (or is) base, links resolved.
+func within(dir, base string) (bool, error) {
+	var err error
+	for _, p := range []*string{&dir, &base} {
+		if *p, err = filepath.Abs(*p); err == nil {
+			*p, err = filepath.EvalSymlinks(*p) //nolint:forbidigo // the operator's own paths
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	rel, err := filepath.Rel(base, dir)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../"), err
+}
+
+// isEmptyDir tells whether a new layout can take path's place.
+func isEmptyDir(path string) bool {
+	list, err := os.ReadDir(path) //nolint:forbidigo // the operator's own path
+	return err == nil && len(list) == 0
+}
+
+// openExisting opens a layout to add to it.
+func (out *output) openExisting() error {
+	l, _, err := Open(out.ref, Limits{})
+	if err != nil {
+		return fmt.Errorf("add to it: %w", err)
+	}
+	if err := l.Close(); err != nil {
+		return err
+	}
+	if out.lock, err = os.Open(out.work); err != nil { //nolint:forbidigo // the operator's own path
+		return err
+	}
+	if err := unix.Flock(int(out.lock.Fd()), unix.LOCK_EX); err != nil {
+		return errors.Join(fmt.Errorf("lock %s: %w", out.work, err), out.lock.Close())
+	}
+	if out.dir, err = os.OpenRoot(out.work); err != nil {
+		return errors.Join(err, out.lock.Close())
+	}
+	if err := out.dir.MkdirAll("blobs/sha256", 0o755); err != nil {
+		return errors.Join(err, out.close())
+	}
+	return nil
+}
+
+// close releases the output and removes what is temporary.
+func (out *output) close() error {
+	var err error
+	if out.dir != nil {
+		err = out.dir.Close()
+	}
+	if out.lock != nil {
+		err = errors.Join(err, out.lock.Close())
+	}
+	if out.isTemp {
+		err = errors.Join(err, os.RemoveAll(out.work))
+	}
+	return err
+}
+
+const layerTemp = ".layer.tmp-"
+
+// temp opens a new file for a layer.
+func (out *output) temp() (*os.File, error) {
+	name := fmt.Sprintf("%s%d-%d", layerTemp, os.Getpid(), time.Now().UnixNano())
+	return out.dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
+}
+
+func blobName(d Digest) string { return "blobs/" + strings.Replace(string(d), ":", "/", 1) }
+
+// keep gives the layer's file its name.
+func (out *output) keep(f *os.File, d Digest) error {
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	return out.dir.Rename(filepath.Base(f.Name()), blobName(d))
+}
+
+// blob stores a small blob.
+func (out *output) blob(d Digest, data []byte) error { return out.replaceFile(blobName(d), data) }
+
+// replaceFile writes a file under another name first.
+func (out *output) replaceFile(name string, data []byte) error {
+	temp := fmt.Sprintf("%s.tmp-%d", name, os.Getpid())
+	f, err := out.dir.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = out.dir.Rename(temp, name)
+	}
+	if err != nil {
+		return errors.Join(err, out.dir.Remove(temp))
+	}
+	return nil
+}
+
+// publish puts the image into the index and gives the output its name.
+func (out *output) publish(ctx context.Context, d Descriptor) error {
+	if out.ref.Ref != "" {
+		d.Annotations = map[string]string{annotationRef: out.ref.Ref}
+	}
+	if err := out.index(d); err != nil {
+		return err
+	}
+	if !out.isTemp {
+		return nil
+	}
+	if out.ref.Transport == LayoutArchive {
+		return out.archive(ctx)
+	}
+	if err := unix.Rename(out.work, out.ref.Path); err != nil { // os.Rename refuses an empty directory
+		return &os.LinkError{Op: "rename", Old: out.work, New: out.ref.Path, Err: err}
+	}
+	out.isTemp = false
+	return nil
+}
+
+// index adds d to index.json and takes its name away from others. Members
+// that are not known here stay as they are.
+func (out *output) index(d Descriptor) error {
+	data, err := out.dir.ReadFile(indexFile)
+	if err != nil {
+		return err
+	}
+	if _, err := parseIndex(data, ""); err != nil {
+		return fmt.Errorf("parse %s: %w", indexFile, err)
+	}
+	var whole map[string]json.RawMessage
+	var list, kept []json.RawMessage
+	if err := json.Unmarshal(data, &whole); err != nil {
+		return fmt.Errorf("parse %s: %w", indexFile, err)
+	}
+	if err := json.Unmarshal(whole["manifests"], &list); err != nil {
+		return fmt.Errorf("parse %s: manifests: %w", indexFile, err)
+	}
+	for _, raw := range list {
+		var old Descriptor
+		if err := json.Unmarshal(raw, &old); err != nil {
+			return fmt.Errorf("parse %s: manifests: %w", indexFile, err)
+		}
+		if old.Annotations[annotationRef] != out.ref.Ref {
+			kept = append(kept, raw)
+		}
+	}
+	raw, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	if whole["manifests"], err = json.Marshal(append(kept, raw)); err != nil {
+		return err
+	}
+	if data, err = json.Marshal(whole); err != nil {
+		return err
+	}
+	return out.replaceFile(indexFile, data)
+}
+
+// archive writes the finished layout as a tar archive and renames it.
+func (out *output) archive(ctx context.Context) error {
+	f, err := os.CreateTemp(filepath.Dir(out.ref.Path), "."+filepath.Base(out.ref.Path)+".tmp-")
+	if err != nil {
+		return err
+	}
+	err = out.writeArchive(ctx, f)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), out.ref.Path) //nolint:forbidigo // the operator's own path
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// writeArchive writes the layout's files, the index first so that a reader
+// of a stream knows early what it gets. fs.WalkDir sorts.
+func (out *output) writeArchive(ctx context.Context, w io.Writer) error {
+	tw := tar.NewWriter(w)
+	for _, name := range []string{layoutFile, indexFile} {
+		if err := out.archiveFile(tw, name); err != nil {
+			return err
+		}
+	}
+	err := fs.WalkDir(out.dir.FS(), "blobs", func(name string, e fs.DirEntry, err error) error {
+		if err == nil {
+			err = ctx.Err()
+		}
+		switch {
+		case err != nil:
+			return err
+		case e.IsDir():
+			return tw.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: 0o755})
+		}
+		return out.archiveFile(tw, name)
+	})
+	return errors.Join(err, tw.Close())
+}
+
+func (out *output) archiveFile(tw *tar.Writer, name string) error {
+	f, err := out.dir.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if err := tw.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: fi.Size(), Mode: 0o644}); err != nil {
+		return err
+	}
+	_, err = io.Copy(tw, f)
+	return err
+}

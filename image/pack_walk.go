@@ -1,0 +1,270 @@
+// Walking a tree and writing it as a deterministic tar archive.
+
+package image
+
+import (
+	"archive/tar"
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sys/unix"
+)
+
+// compressor gives a compressor whose output depends on its input alone.
+func compressor(w io.Writer, c Compression) (io.WriteCloser, error) {
+	switch c {
+	case Gzip:
+		return gzip.NewWriterLevel(w, gzip.DefaultCompression) // with no name and time in its header
+	case Zstd:
+		return zstd.NewWriter(w, zstd.WithEncoderConcurrency(2), zstd.WithEncoderLevel(zstd.SpeedDefault))
+	case None:
+		return nopCloser{w}, nil
+	}
+	return nil, fmt.Errorf("compression %s: want gzip, zstd or none", quote(string(c)))
+}
+
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }
+
+// packer writes one tree.
+type packer struct {
+	ctx     context.Context
+	tree    *tree
+	tw      *tar.Writer
+	o       PackOptions
+	dev     uint64
+	links   map[[2]uint64]string // (device, inode) → the name it was packed under
+	notes   notes
+	entries int64
+	read    int64
+	buf     []byte
+}
+
+// packTree writes the directory rootfs as a tar archive to w.
+func packTree(ctx context.Context, rootfs string, w io.Writer, o PackOptions) (*PackResult, error) {
+	f, err := os.Open(rootfs) //nolint:forbidigo // the operator's own path
+	if err != nil {
+		return nil, err
+	}
+	t, err := openTree(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	bw := bufio.NewWriterSize(w, aheadSize)
+	p := &packer{
+		ctx: ctx, tree: t, tw: tar.NewWriter(bw), o: o,
+		links: map[[2]uint64]string{}, buf: make([]byte, aheadSize),
+	}
+	err = p.root()
+	if err == nil {
+		err = errors.Join(p.tw.Close(), bw.Flush())
+	}
+	if err = errors.Join(err, t.Close()); err != nil {
+		return nil, err
+	}
+	return &PackResult{Entries: p.entries, Notes: p.notes.list}, nil
+}
+
+func (p *packer) root() error {
+	var st unix.Stat_t
+	if err := unix.Fstat(p.tree.top().fd, &st); err != nil {
+		return err
+	}
+	p.dev = uint64(st.Dev)
+	if err := p.header(".", "./", &st); err != nil {
+		return fmt.Errorf("pack the root directory: %w", err)
+	}
+	return p.children()
+}
+
+// children packs the current directory's entries in the order of their bytes.
+func (p *packer) children() error {
+	names, err := p.tree.names()
+	if err != nil {
+		return fmt.Errorf("list %s: %w", quote(p.tree.top().path), err)
+	}
+	sort.Strings(names)
+	for _, name := range names {
+		if err := p.ctx.Err(); err != nil {
+			return context.Cause(p.ctx)
+		}
+		if err := p.child(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *packer) child(name string) error {
+	path := p.tree.join(name)
+	if strings.HasPrefix(name, whiteout) {
+		return fmt.Errorf("pack %s: names that start with %s mean whiteouts in a layer: rename it", quote(path), whiteout)
+	}
+	var st unix.Stat_t
+	if err := lstatat(p.tree.top().fd, name, &st); err != nil {
+		return fmt.Errorf("pack %s: %w", quote(path), err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		if err := p.header(name, path, &st); err != nil {
+			return fmt.Errorf("pack %s: %w", quote(path), err)
+		}
+		return nil
+	}
+	if err := p.header(name, path+"/", &st); err != nil {
+		return fmt.Errorf("pack %s: %w", quote(path), err)
+	}
+	if uint64(st.Dev) != p.dev {
+		p.notes.add(quote(path), "a mounted file system was not packed, only its mount point")
+		return nil
+	}
+	depth := len(p.tree.stack)
+	if err := p.tree.push(name); err != nil {
+		return fmt.Errorf("pack %s: %w", quote(path), err)
+	}
+	return errors.Join(p.children(), p.tree.leave(depth))
+}
+
+// tarTypes are the entry types of file types.
+var tarTypes = [...]struct {
+	mode uint32
+	flag byte
+}{
+	{unix.S_IFREG, tar.TypeReg},
+	{unix.S_IFDIR, tar.TypeDir},
+	{unix.S_IFLNK, tar.TypeSymlink},
+	{unix.S_IFIFO, tar.TypeFifo},
+	{unix.S_IFCHR, tar.TypeChar},
+	{unix.S_IFBLK, tar.TypeBlock},
+}
+
+// header writes the entry for name in the current directory as path.
+func (p *packer) header(name, path string, st *unix.Stat_t) error {
+	hdr := &tar.Header{
+		Name: path, Mode: int64(st.Mode & 0o7777), Uid: int(st.Uid), Gid: int(st.Gid),
+		ModTime: p.mtime(st), Format: tar.FormatPAX, PAXRecords: map[string]string{},
+	}
+	for _, t := range tarTypes {
+		if t.mode == uint32(st.Mode)&unix.S_IFMT {
+			hdr.Typeflag = t.flag
+		}
+	}
+	if hdr.Typeflag == 0 {
+		p.notes.add(quote(path), "a socket can't be packed")
+		return nil
+	}
+	if p.isLink(hdr, st) {
+		return p.write(hdr, nil)
+	}
+	if err := p.xattrs(hdr, name); err != nil {
+		return err
+	}
+	switch hdr.Typeflag {
+	case tar.TypeReg:
+		return p.file(hdr, name, st)
+	case tar.TypeSymlink:
+		target, err := readlinkat(p.tree.top().fd, name)
+		if err != nil {
+			return err
+		}
+		hdr.Linkname = target
+	case tar.TypeChar, tar.TypeBlock:
+		hdr.Devmajor, hdr.Devminor = int64(unix.Major(uint64(st.Rdev))), int64(unix.Minor(uint64(st.Rdev)))
+	}
+	return p.write(hdr, nil)
+}
+
+// isLink makes hdr a hard link if the file was packed under another name.
+func (p *packer) isLink(hdr *tar.Header, st *unix.Stat_t) bool {
+	if hdr.Typeflag == tar.TypeDir || st.Nlink < 2 {
+		return false
+	}
+	key := [2]uint64{uint64(st.Dev), st.Ino}
+	first, found := p.links[key]
+	if !found {
+		p.links[key] = hdr.Name
+		return false
+	}
+	hdr.Typeflag, hdr.Linkname = tar.TypeLink, first
+	return true
+}
+
+// mtime is the entry's time by --mtime and SOURCE_DATE_EPOCH.
+func (p *packer) mtime(st *unix.Stat_t) time.Time {
+	if p.o.MTime != nil {
+		return *p.o.MTime
+	}
+	t := time.Unix(int64(st.Mtim.Sec), int64(st.Mtim.Nsec)) //nolint:unconvert // their width depends on the port
+	if p.o.Epoch != nil && t.After(*p.o.Epoch) {
+		return *p.o.Epoch
+	}
+	return t
+}
+
+func (p *packer) xattrs(hdr *tar.Header, name string) error {
+	attrs, err := listXattrs(p.tree.top().fd, name)
+	if err != nil {
+		if err == unix.EOPNOTSUPP || err == unix.ENOENT {
+			return nil // the file system has none, or there is no /proc
+		}
+		return fmt.Errorf("list attributes: %w", err)
+	}
+	for _, attr := range attrs {
+		if reason := xattrReason(attr); reason != "" {
+			p.notes.add(quote(hdr.Name)+" "+quote(attr), "an extended attribute was left out: "+reason)
+			continue
+		}
+		value, err := getXattr(p.tree.top().fd, name, attr)
+		if err != nil {
+			return fmt.Errorf("read attribute %s: %w", quote(attr), err)
+		}
+		hdr.PAXRecords[paxXattr+attr] = string(value)
+	}
+	return nil
+}
+
+// file writes a regular file, which must stay what lstat saw.
+func (p *packer) file(hdr *tar.Header, name string, st *unix.Stat_t) error {
+	fd, err := openat(p.tree.top().fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	f := os.NewFile(uintptr(fd), name)
+	defer f.Close()
+	var now unix.Stat_t
+	if err := unix.Fstat(fd, &now); err != nil {
+		return err
+	}
+	if now.Ino != st.Ino || now.Dev != st.Dev || now.Mode&unix.S_IFMT != unix.S_IFREG {
+		return errors.New("it was replaced while it was opened")
+	}
+	hdr.Size = now.Size
+	return p.write(hdr, f)
+}
+
+func (p *packer) write(hdr *tar.Header, content io.Reader) error {
+	p.entries++
+	if err := p.tw.WriteHeader(hdr); err != nil {
+		return err
+	}
+	if content == nil {
+		return nil
+	}
+	n, err := io.CopyBuffer(onlyWriter{p.tw}, onlyReader{io.LimitReader(content, hdr.Size)}, p.buf)
+	if err == nil && n < hdr.Size {
+		err = fmt.Errorf("it shrank from %d to %d bytes while it was read", hdr.Size, n)
+	}
+	if p.read += n; p.o.Progress != nil {
+		p.o.Progress(p.read, 0)
+	}
+	return err
+}

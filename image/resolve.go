@@ -1,0 +1,398 @@
+// From a layout to one image: index, platform, manifest, config. Documents
+// are checked by media type and by shape, so that no document can be read as
+// two kinds (CVE-2021-41190).
+
+package image
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+)
+
+// Image is an image of a layout, its documents verified. Its layers are
+// verified while they are read.
+type Image struct {
+	Descriptor Descriptor
+	Config     Config
+	Layers     []Layer // lowest first
+
+	layout *Layout
+}
+
+// Layer is a layer's blob and the digest of its content.
+type Layer struct {
+	Descriptor
+	DiffID      Digest
+	compression Compression
+}
+
+// Compression is how a layer's tar archive is compressed.
+type Compression string
+
+// Compressions that are read and written.
+const (
+	Gzip Compression = "gzip"
+	Zstd Compression = "zstd"
+	None Compression = "none"
+)
+
+// layerTypes are the media types of layers (media-types.md; the
+// non-distributable ones are deprecated, not different).
+var layerTypes = []struct {
+	mediaType   string
+	compression Compression
+}{
+	{mediaLayer, None},
+	{mediaLayer + "+gzip", Gzip},
+	{mediaLayer + "+zstd", Zstd},
+	{"application/vnd.oci.image.layer.nondistributable.v1.tar", None},
+	{"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", Gzip},
+	{"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd", Zstd},
+	{mediaDockerLayer, None},
+	{mediaDockerLayer + ".gzip", Gzip},
+	{mediaDockerLayer + ".zstd", Zstd},
+	{"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", Gzip},
+}
+
+// Image resolves ref ("" for any) and the platform to one image.
+func (l *Layout) Image(ref string, platform Platform) (*Image, error) {
+	data, err := l.readFile(indexFile)
+	if err != nil {
+		return nil, fmt.Errorf("read image %s: %w", l.name, err)
+	}
+	top, err := parseIndex(data, "")
+	if err != nil {
+		return nil, fmt.Errorf("read image %s: parse %s: %w", l.name, indexFile, err)
+	}
+	roots, err := named(top.Manifests, ref)
+	if err != nil {
+		return nil, fmt.Errorf("read image %s: %w", l.name, err)
+	}
+	c := chooser{layout: l, want: platform.normal(), seen: map[Digest]bool{}}
+	if err := c.collect(roots, 0); err != nil {
+		return nil, fmt.Errorf("read image %s: %w", l.name, err)
+	}
+	img, err := c.choose()
+	if err != nil {
+		return nil, fmt.Errorf("read image %s: %w", l.name, err)
+	}
+	return img, nil
+}
+
+// named picks the descriptors that ref names.
+func named(all []Descriptor, ref string) ([]Descriptor, error) {
+	if ref == "" {
+		return all, nil
+	}
+	var have []string
+	var found []Descriptor
+	for _, d := range all {
+		name := d.Annotations[annotationRef]
+		if name == ref {
+			found = append(found, d)
+		} else if name != "" {
+			have = append(have, quote(name))
+		}
+	}
+	if len(found) == 0 {
+		if len(have) == 0 {
+			return nil, fmt.Errorf("no image is named %s: none has a name", quote(ref))
+		}
+		sort.Strings(have)
+		return nil, fmt.Errorf("no image is named %s: the layout has %s", quote(ref), strings.Join(have, ", "))
+	}
+	return found, nil
+}
+
+// chooser gathers the images that an index offers and picks one.
+type chooser struct {
+	layout *Layout
+	want   Platform
+	seen   map[Digest]bool
+	fit    []candidate
+	have   []string // what is there, for the error
+	loaded int
+}
+
+type candidate struct {
+	Descriptor
+	platform Platform
+	name     string
+}
+
+// collect walks descriptors into fit. An index without platforms is looked
+// through by reading the configs, so what it reads is limited.
+func (c *chooser) collect(list []Descriptor, depth int) error {
+	if depth > maxNesting {
+		return fmt.Errorf("more than %d indexes within indexes", maxNesting)
+	}
+	for _, d := range list {
+		if c.seen[d.Digest] {
+			continue
+		}
+		c.seen[d.Digest] = true
+		switch d.MediaType {
+		case mediaIndex, mediaDockerIndex:
+			data, err := c.load(d)
+			if err != nil {
+				return err
+			}
+			sub, err := parseIndex(data, d.MediaType)
+			if err != nil {
+				return fmt.Errorf("parse index %s: %w", d.Digest, err)
+			}
+			for i := range sub.Manifests { // a name covers everything below it
+				if name := d.Annotations[annotationRef]; name != "" {
+					sub.Manifests[i].Annotations = map[string]string{annotationRef: name}
+				}
+			}
+			if err := c.collect(sub.Manifests, depth+1); err != nil {
+				return err
+			}
+		case mediaManifest, mediaDockerManifest:
+			if err := c.consider(d); err != nil {
+				return err
+			}
+		default:
+			c.have = append(c.have, fmt.Sprintf("an artifact of type %s", quote(d.MediaType)))
+		}
+	}
+	return nil
+}
+
+func (c *chooser) load(d Descriptor) ([]byte, error) {
+	const most = 1000
+	if c.loaded++; c.loaded > most {
+		return nil, fmt.Errorf("more than %d documents to look through: name one of them", most)
+	}
+	return c.layout.readBlob(d)
+}
+
+// consider adds the manifest d if its platform fits.
+func (c *chooser) consider(d Descriptor) error {
+	p := Platform{}
+	if d.Platform != nil {
+		p = *d.Platform
+	} else {
+		m, err := c.manifest(d)
+		if err != nil {
+			return err
+		}
+		if m.Config.MediaType != mediaConfig && m.Config.MediaType != mediaDockerConfig {
+			c.have = append(c.have, fmt.Sprintf("an artifact of type %s", quote(m.Config.MediaType)))
+			return nil
+		}
+		cfg, err := c.config(m.Config)
+		if err != nil {
+			return err
+		}
+		p = cfg.Platform
+	}
+	name := d.Annotations[annotationRef]
+	c.have = append(c.have, describe(p, name))
+	if c.want.matches(p) {
+		c.fit = append(c.fit, candidate{d, p.normal(), name})
+	}
+	return nil
+}
+
+func describe(p Platform, name string) string {
+	if name == "" {
+		return strings.Trim(quote(p.String()), `"`)
+	}
+	return strings.Trim(quote(p.String()), `"`) + " (" + quote(name) + ")"
+}
+
+// choose takes the best candidate. Without a wanted variant the least
+// demanding one wins, so that the image runs on old machines too.
+func (c *chooser) choose() (*Image, error) {
+	if len(c.fit) == 0 {
+		if len(c.have) == 0 {
+			return nil, errors.New("the index is empty")
+		}
+		return nil, &PlatformError{c.want, c.have}
+	}
+	slices.SortStableFunc(c.fit, func(a, b candidate) int {
+		return strings.Compare(a.platform.Variant, b.platform.Variant)
+	})
+	best := c.fit[0]
+	var rivals []string
+	for _, f := range c.fit {
+		if f.platform.Variant == best.platform.Variant && f.name != best.name {
+			rivals = append(rivals, quote(f.name))
+		}
+	}
+	if len(rivals) > 0 {
+		return nil, fmt.Errorf("several images for %s: add one of their names after a colon: %s, %s", c.want, quote(best.name), strings.Join(rivals, ", "))
+	}
+	return c.image(best.Descriptor)
+}
+
+// image reads a manifest and its config.
+func (c *chooser) image(d Descriptor) (*Image, error) {
+	m, err := c.manifest(d)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := c.config(m.Config)
+	if err != nil {
+		return nil, err
+	}
+	if !c.want.matches(cfg.Platform) {
+		return nil, fmt.Errorf("manifest %s: the index says it is for %s, its config says %s", d.Digest, c.want, describe(cfg.Platform, ""))
+	}
+	img := &Image{Descriptor: d, Config: *cfg, layout: c.layout}
+	if img.Layers, err = pairLayers(m, cfg); err != nil {
+		return nil, fmt.Errorf("manifest %s: %w", d.Digest, err)
+	}
+	return img, nil
+}
+
+func (c *chooser) manifest(d Descriptor) (*manifest, error) {
+	data, err := c.load(d)
+	if err != nil {
+		return nil, err
+	}
+	m, err := parseManifest(data, d.MediaType)
+	if err != nil {
+		return nil, fmt.Errorf("parse manifest %s: %w", d.Digest, err)
+	}
+	return m, nil
+}
+
+func (c *chooser) config(d Descriptor) (*Config, error) {
+	if d.MediaType != mediaConfig && d.MediaType != mediaDockerConfig {
+		return nil, fmt.Errorf("config %s has type %s: it is an artifact, not an image", quote(string(d.Digest)), quote(d.MediaType))
+	}
+	data, err := c.load(d)
+	if err != nil {
+		return nil, err
+	}
+	cfg := &Config{}
+	if err := json.Unmarshal(data, cfg); err != nil {
+		return nil, fmt.Errorf("parse config %s: %w", d.Digest, err)
+	}
+	if cfg.RootFS.Type != "layers" {
+		return nil, fmt.Errorf("parse config %s: rootfs.type %s: want \"layers\"", d.Digest, quote(cfg.RootFS.Type))
+	}
+	return cfg, nil
+}
+
+// pairLayers joins the manifest's layers and the config's DiffIDs.
+func pairLayers(m *manifest, cfg *Config) ([]Layer, error) {
+	if len(m.Layers) != len(cfg.RootFS.DiffIDs) {
+		return nil, fmt.Errorf("%d layers, but the config has %d rootfs.diff_ids", len(m.Layers), len(cfg.RootFS.DiffIDs))
+	}
+	if len(m.Layers) > maxLayers {
+		return nil, fmt.Errorf("%d layers, at most %d are read", len(m.Layers), maxLayers)
+	}
+	layers := make([]Layer, len(m.Layers))
+	for i, d := range m.Layers {
+		layers[i] = Layer{Descriptor: d, DiffID: cfg.RootFS.DiffIDs[i]}
+		for _, t := range layerTypes {
+			if t.mediaType == d.MediaType {
+				layers[i].compression = t.compression
+			}
+		}
+		if layers[i].compression == "" {
+			return nil, fmt.Errorf("layers[%d] has type %s: not a layer this version can read", i, quote(d.MediaType))
+		}
+		for _, digest := range []Digest{d.Digest, layers[i].DiffID} {
+			if _, _, _, err := digest.parse(); err != nil {
+				return nil, fmt.Errorf("layers[%d]: %w", i, err)
+			}
+		}
+		if d.Size < 0 {
+			return nil, fmt.Errorf("layers[%d]: size %d", i, d.Size)
+		}
+	}
+	return layers, nil
+}
+
+// parseIndex reads an index that a descriptor of type want ("" for the
+// layout's own index.json) points to.
+func parseIndex(data []byte, want string) (*index, error) {
+	if err := checkShape(data, want, "manifests", "config", "layers", "fsLayers"); err != nil {
+		return nil, err
+	}
+	x := &index{}
+	if err := json.Unmarshal(data, x); err != nil {
+		return nil, err
+	}
+	if want == "" {
+		if want = mediaIndex; x.MediaType == mediaDockerIndex {
+			want = mediaDockerIndex
+		}
+	}
+	return x, checkHead(x.SchemaVersion, x.MediaType, want)
+}
+
+// parseManifest reads a manifest that a descriptor of type want points to.
+func parseManifest(data []byte, want string) (*manifest, error) {
+	if err := checkShape(data, want, "config", "manifests", "fsLayers"); err != nil {
+		return nil, err
+	}
+	m := &manifest{}
+	if err := json.Unmarshal(data, m); err != nil {
+		return nil, err
+	}
+	return m, checkHead(m.SchemaVersion, m.MediaType, want)
+}
+
+func checkHead(schema int, got, want string) error {
+	if schema != 2 {
+		return fmt.Errorf("schemaVersion %d: want 2", schema)
+	}
+	if got != "" && got != want {
+		return fmt.Errorf("mediaType %s: its descriptor says %s", quote(got), want)
+	}
+	return nil
+}
+
+// checkShape demands the member that makes the document what it is and
+// refuses those of another kind, and any member given twice: encoding/json
+// matches names without regard to case and keeps the last.
+func checkShape(data []byte, want, must string, mustNot ...string) error {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(data, &members); err != nil {
+		return err
+	}
+	if _, ok := members[must]; !ok {
+		return fmt.Errorf("no member %q: not a document of type %s", must, want)
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	seen := map[string]bool{}
+	if _, err := dec.Token(); err != nil { // the opening brace
+		return err
+	}
+	for dec.More() {
+		t, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		name, _ := t.(string)
+		if seen[fold(name)] {
+			return fmt.Errorf("member %s occurs twice", quote(name))
+		}
+		seen[fold(name)] = true
+		var skip json.RawMessage
+		if err := dec.Decode(&skip); err != nil {
+			return err
+		}
+	}
+	for _, name := range mustNot {
+		if seen[fold(name)] {
+			return fmt.Errorf("members %q and %q together: the document could be read as two kinds", must, name)
+		}
+	}
+	return nil
+}
+
+// fold maps member names that encoding/json takes for equal to one, the long
+// s and the Kelvin sign included.
+func fold(name string) string { return strings.ToLower(strings.ToUpper(name)) }

@@ -1,0 +1,4 @@
+package image
+
+// ttyGroup is the group of terminals in NetBSD's /etc/group.
+const ttyGroup = "4"

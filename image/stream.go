@@ -1,0 +1,313 @@
+// A layer's bytes, from the blob to the tar reader. Three goroutines work at
+// once: one reads, verifies and decompresses the blob, one hashes the content
+// for the DiffID, and the caller parses and writes. A few buffers between
+// them bound the memory.
+
+package image
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
+)
+
+const (
+	aheadBuffers = 8
+	aheadSize    = 128 << 10 // bytes of one buffer
+)
+
+// ahead reads from r in a goroutine of its own.
+type ahead struct {
+	full, free chan []byte
+	stop, done chan struct{}
+	once       sync.Once
+	buf, rest  []byte
+	err        error // valid once full is closed
+}
+
+func newAhead(ctx context.Context, r io.Reader) *ahead {
+	a := &ahead{
+		full: make(chan []byte, aheadBuffers),
+		free: make(chan []byte, aheadBuffers),
+		stop: make(chan struct{}),
+		done: make(chan struct{}),
+	}
+	for range aheadBuffers {
+		a.free <- nil // allocated when first used: most layers are small
+	}
+	go a.run(ctx, r)
+	return a
+}
+
+func (a *ahead) run(ctx context.Context, r io.Reader) {
+	defer close(a.done)
+	defer close(a.full)
+	for {
+		var b []byte
+		select {
+		case b = <-a.free:
+		case <-a.stop:
+			a.err = io.ErrClosedPipe
+			return
+		case <-ctx.Done():
+			a.err = context.Cause(ctx)
+			return
+		}
+		if b == nil {
+			b = make([]byte, aheadSize)
+		}
+		n, err := fill(r, b[:aheadSize])
+		if n > 0 {
+			a.full <- b[:n] // never blocks: there are no more buffers than places
+		}
+		if err != nil {
+			a.err = err
+			return
+		}
+	}
+}
+
+// fill reads until b is full or r fails.
+func fill(r io.Reader, b []byte) (n int, err error) {
+	for n < len(b) && err == nil {
+		var m int
+		m, err = r.Read(b[n:])
+		n += m
+	}
+	return n, err
+}
+
+func (a *ahead) Read(p []byte) (int, error) {
+	if len(a.rest) == 0 {
+		if a.buf != nil {
+			a.free <- a.buf
+			a.buf = nil
+		}
+		b, ok := <-a.full
+		if !ok {
+			return 0, a.err
+		}
+		a.buf, a.rest = b, b
+	}
+	n := copy(p, a.rest)
+	a.rest = a.rest[n:]
+	return n, nil
+}
+
+// Close stops the goroutine and waits for it, so that what it reads from can
+// be closed.
+func (a *ahead) Close() error {
+	a.once.Do(func() { close(a.stop) })
+	<-a.done
+	return nil
+}
+
+// budget is what is left of an image's limits.
+type budget struct {
+	limits  Limits
+	size    int64 // bytes that came out of decompressors
+	content int64 // bytes that files claim to have, holes included
+	entries int64
+}
+
+func (b *budget) take(n *int64, amount, most int64, what, flag string) error {
+	*n += amount
+	if most > 0 && (*n > most || *n < 0) {
+		return fmt.Errorf("the image has more than %d %s (%s)", most, what, flag)
+	}
+	return nil
+}
+
+func (b *budget) takeSize(n int64) error {
+	return b.take(&b.size, n, b.limits.MaxSize, "bytes uncompressed", "--max-size")
+}
+
+func (b *budget) takeContent(n int64) error {
+	return b.take(&b.content, n, b.limits.MaxSize, "bytes in files", "--max-size")
+}
+
+func (b *budget) takeEntry() error {
+	return b.take(&b.entries, 1, b.limits.MaxEntries, "entries", "--max-entries")
+}
+
+// limited watches over a decompressor: total size, and the ratio to what it
+// has read.
+type limited struct {
+	r      io.Reader
+	blob   *verified
+	budget *budget
+	out    int64
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	n, err := l.r.Read(p)
+	l.out += int64(n)
+	if e := l.budget.takeSize(int64(n)); e != nil {
+		return 0, e
+	}
+	ratio := l.budget.limits.MaxRatio
+	if ratio > 0 && l.out > ratioGrace && l.out/ratio > l.blob.n {
+		return 0, fmt.Errorf("the layer expands more than %d times (--max-ratio)", ratio)
+	}
+	return n, err
+}
+
+// layerReader gives a layer's tar archive. Only after finish has it been
+// verified.
+type layerReader struct {
+	io.Reader
+	hash   hash.Hash
+	diffID Digest
+	close  []func() error
+}
+
+// openLayer starts reading a layer. seen, if not nil, is told the number of
+// compressed bytes as they are read, on another goroutine.
+func (l *Layout) openLayer(ctx context.Context, layer Layer, b *budget, seen func(n int)) (_ *layerReader, err error) {
+	lr := &layerReader{diffID: layer.DiffID}
+	defer func() {
+		if err != nil {
+			_ = lr.Close()
+		}
+	}()
+	f, err := l.openBlob(layer.Descriptor)
+	if err != nil {
+		return nil, err
+	}
+	lr.close = append(lr.close, f.Close)
+	var raw io.Reader = f
+	if seen != nil {
+		raw = counter{f, seen}
+	}
+	blob, err := newVerified(raw, layer.Descriptor)
+	if err != nil {
+		return nil, err
+	}
+	if _, _, lr.hash, err = layer.DiffID.parse(); err != nil {
+		return nil, err
+	}
+	plain, err := lr.decompress(bufio.NewReaderSize(blob, aheadSize), layer.compression)
+	if err != nil {
+		return nil, err
+	}
+	whole := &exhaust{r: &limited{r: plain, blob: blob, budget: b}, blob: blob}
+	first := newAhead(ctx, whole)
+	lr.close = append(lr.close, first.Close)
+	second := newAhead(ctx, io.TeeReader(first, lr.hash))
+	lr.close = append(lr.close, second.Close)
+	lr.Reader = second
+	return lr, nil
+}
+
+// decompress opens the decompressor. gzip members and zstd frames may follow
+// each other; anything else after them is an error of the decompressor.
+func (lr *layerReader) decompress(r io.Reader, c Compression) (io.Reader, error) {
+	switch c {
+	case Gzip:
+		// The header is read here already, so an empty blob fails here.
+		z, err := gzip.NewReader(r)
+		if err != nil {
+			return nil, fmt.Errorf("decompress gzip: %w", err)
+		}
+		return z, nil
+	case Zstd:
+		z, err := newZstd(r)
+		if err != nil {
+			return nil, fmt.Errorf("decompress zstd: %w", err)
+		}
+		lr.close = append(lr.close, func() error { z.Close(); return nil })
+		return z, nil
+	default:
+		return r, nil
+	}
+}
+
+// exhaust turns a decompressor's end into the blob's end: what the
+// decompressor left unread must be nothing, and the blob must verify.
+type exhaust struct {
+	r    io.Reader
+	blob *verified
+}
+
+func (e *exhaust) Read(p []byte) (int, error) {
+	n, err := e.r.Read(p)
+	if err != io.EOF {
+		return n, err
+	}
+	if extra, err := io.Copy(io.Discard, e.blob); err != nil {
+		return n, err
+	} else if extra > 0 {
+		return n, fmt.Errorf("blob %s: %d bytes after the end of the compressed data", e.blob.want, extra)
+	}
+	return n, io.EOF
+}
+
+// finish reads what follows the end of the archive, which must be zeros, and
+// compares the DiffID.
+func (lr *layerReader) finish() error {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := lr.Read(buf)
+		for _, b := range buf[:n] {
+			if b != 0 {
+				return errors.New("data after the end of the tar archive")
+			}
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_, want, _, _ := lr.diffID.parse()
+	if got := fmt.Sprintf("%x", lr.hash.Sum(nil)); got != want {
+		return fmt.Errorf("the content's digest is %s, rootfs.diff_ids says %s: %w", got, lr.diffID, errUnverified)
+	}
+	return nil
+}
+
+// Close stops the goroutines, the last first.
+func (lr *layerReader) Close() error {
+	var err error
+	for i := len(lr.close) - 1; i >= 0; i-- {
+		err = errors.Join(err, lr.close[i]())
+	}
+	lr.close = nil
+	return err
+}
+
+// counter reports how much is read through it.
+type counter struct {
+	io.Reader
+	seen func(n int)
+}
+
+func (c counter) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.seen(n)
+	return n, err
+}
+
+// hashing counts and hashes what is written through it.
+type hashing struct {
+	w    io.Writer
+	hash hash.Hash
+	n    int64
+}
+
+func newHashing(w io.Writer) *hashing { return &hashing{w: w, hash: sha256.New()} }
+
+func (h *hashing) Write(p []byte) (int, error) {
+	n, err := h.w.Write(p)
+	h.hash.Write(p[:n])
+	h.n += int64(n)
+	return n, err
+}

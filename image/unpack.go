@@ -1,0 +1,257 @@
+// Unpack: an image becomes a bundle.
+
+package image
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// The files of a bundle.
+const (
+	rootfsName = "rootfs"
+	configName = "config.json"
+	configTemp = ".config.json.tmp"
+)
+
+// UnpackOptions say how to unpack. The zero value unpacks for the host.
+type UnpackOptions struct {
+	Platform     Platform // zero: the host's
+	ReservePorts bool     // reserve the exposed ports for the cell
+	Limits       Limits   // zero: DefaultLimits
+	// Strict makes every note an error.
+	Strict bool
+	// Progress, if not nil, is told of compressed bytes read, from several
+	// goroutines but never at the same time.
+	Progress func(done, total int64)
+}
+
+// Result says what was unpacked.
+type Result struct {
+	Manifest Digest   `json:"manifest"`
+	Platform Platform `json:"platform"`
+	Layers   int      `json:"layers"`
+	Entries  int64    `json:"entries"`
+	Size     int64    `json:"size"` // bytes of all layers uncompressed
+	Notes    []Note   `json:"notes,omitempty"`
+}
+
+// Unpack makes the bundle from the image called name (see ParseReference).
+// The directory must be missing or empty. config.json is written last, so a
+// bundle that has it is whole; on any error all that was made is removed.
+func Unpack(ctx context.Context, name, bundle string, o UnpackOptions) (_ *Result, err error) {
+	if o.Platform == (Platform{}) {
+		o.Platform = HostPlatform()
+	}
+	if o.Limits == (Limits{}) {
+		o.Limits = DefaultLimits()
+	}
+	ref, err := ParseReference(name)
+	if err != nil {
+		return nil, err
+	}
+	layout, ref, err := Open(ref, o.Limits)
+	if err != nil {
+		return nil, err
+	}
+	defer layout.Close()
+	img, err := layout.Image(ref.Ref, o.Platform)
+	if err != nil {
+		return nil, err
+	}
+	b, err := newBundle(bundle)
+	if err != nil {
+		return nil, fmt.Errorf("unpack %s: %w", ref, err)
+	}
+	defer func() { err = errors.Join(err, b.close(err != nil)) }()
+	res, spec, err := img.unpack(ctx, b.dir, o)
+	if err != nil {
+		return nil, fmt.Errorf("unpack %s: %w", ref, err)
+	}
+	if o.Strict && len(res.Notes) > 0 {
+		return nil, fmt.Errorf("unpack %s: refused by --strict: %w", ref, notesError(res.Notes))
+	}
+	if err := b.writeConfig(spec); err != nil {
+		return nil, fmt.Errorf("unpack %s: %w", ref, err)
+	}
+	return res, nil
+}
+
+func notesError(list []Note) error {
+	var errs []error
+	for _, n := range list {
+		errs = append(errs, errors.New(n.String()))
+	}
+	return errors.Join(errs...)
+}
+
+// unpack applies the image below dir/rootfs and makes the runtime config.
+func (img *Image) unpack(ctx context.Context, dir *os.Root, o UnpackOptions) (_ *Result, _ *specs.Spec, err error) {
+	root, err := dir.Open(rootfsName)
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err := openTree(root)
+	if err = errors.Join(err, root.Close()); err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, t.Close()) }()
+	n := &notes{}
+	a := newApplier(t, o.Limits, n, img.Config.OS == runtime.GOOS)
+	if err := img.apply(ctx, a, o.Progress); err != nil {
+		return nil, nil, err
+	}
+	spec, err := runtimeSpec(t, &img.Config, o.ReservePorts, n)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &Result{
+		Manifest: img.Descriptor.Digest, Platform: img.Config.Platform, Layers: len(img.Layers),
+		Entries: a.budget.entries, Size: a.budget.size, Notes: n.list,
+	}, spec, nil
+}
+
+// apply applies every layer.
+func (img *Image) apply(ctx context.Context, a *applier, progress func(done, total int64)) error {
+	var done, total int64
+	for _, l := range img.Layers {
+		total += l.Size
+	}
+	var seen func(int)
+	if progress != nil {
+		seen = func(n int) {
+			done += int64(n)
+			progress(done, total)
+		}
+	}
+	for i, l := range img.Layers {
+		r, err := img.layout.openLayer(ctx, l, a.budget, seen)
+		if err != nil {
+			return fmt.Errorf("open layer %d: %w", i+1, err)
+		}
+		if err := errors.Join(a.layer(ctx, i+1, l, r), r.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bundle is a bundle directory being filled.
+type bundle struct {
+	path string
+	dir  *os.Root
+	made bool // by us, so removed by us
+}
+
+// newBundle makes the directory, for its owner only (an image's set-id
+// programs and devices are not for other users of the host), and the rootfs.
+func newBundle(path string) (*bundle, error) {
+	b := &bundle{path: path}
+	err := os.Mkdir(path, 0o700) //nolint:forbidigo // the operator's own path
+	switch {
+	case err == nil:
+		b.made = true
+	case !errors.Is(err, os.ErrExist):
+		return nil, err
+	}
+	if b.dir, err = os.OpenRoot(path); err != nil {
+		if b.made {
+			err = errors.Join(err, os.Remove(path))
+		}
+		return nil, err
+	}
+	if err := b.checkEmpty(); err != nil {
+		return nil, errors.Join(err, b.dir.Close())
+	}
+	if err = b.dir.Mkdir(rootfsName, 0o755); err == nil {
+		err = b.dir.Chmod(rootfsName, 0o755) // whatever the umask
+	}
+	if err != nil {
+		return nil, errors.Join(err, b.close(true))
+	}
+	return b, nil
+}
+
+func (b *bundle) checkEmpty() error {
+	f, err := b.dir.Open(".")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	names, err := f.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	var rootfs, config bool
+	for _, n := range names {
+		rootfs = rootfs || n == rootfsName
+		config = config || n == configName
+	}
+	switch {
+	case len(names) == 0:
+		return nil
+	case rootfs && !config:
+		return fmt.Errorf("%s holds a rootfs without %s, as an interrupted unpack leaves it: remove it or name another directory", b.path, configName)
+	default:
+		return fmt.Errorf("%s is not empty: name a new directory", b.path)
+	}
+}
+
+// writeConfig completes the bundle.
+func (b *bundle) writeConfig(spec *specs.Spec) error {
+	data, err := json.MarshalIndent(spec, "", "  ")
+	if err != nil {
+		return err
+	}
+	f, err := b.dir.OpenFile(configTemp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(data, '\n'))
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return b.dir.Rename(configTemp, configName)
+}
+
+// close lets go of the bundle; after a failure it removes what was made.
+func (b *bundle) close(failed bool) error {
+	if !failed {
+		return b.dir.Close()
+	}
+	err := b.removeAll()
+	err = errors.Join(err, b.dir.Close())
+	if b.made {
+		err = errors.Join(err, os.Remove(b.path))
+	}
+	if err != nil {
+		return fmt.Errorf("clean up %s: %w", b.path, err)
+	}
+	return nil
+}
+
+// removeAll empties the bundle, directories that forbid it to their owner
+// included.
+func (b *bundle) removeAll() error {
+	f, err := b.dir.Open(".")
+	if err != nil {
+		return err
+	}
+	t, err := openTree(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	for _, name := range []string{rootfsName, configTemp, configName} {
+		err = errors.Join(err, t.remove(name))
+	}
+	return errors.Join(err, t.Close())
+}
