@@ -115,6 +115,9 @@ func (w *walker) enter(c string) error {
 		return err
 	}
 	target, lerr := w.readlink(c)
+	if errors.Is(lerr, unix.ELOOP) {
+		return lerr
+	}
 	if lerr != nil {
 		return err // a plain file, not a link
 	}

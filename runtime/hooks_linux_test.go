@@ -1,0 +1,110 @@
+package runtime_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// withHooks adds one hook at each of the six points; each keeps its input in
+// a file of the point's name.
+func (b *box) withHooks() {
+	host := func(name string) []specs.Hook {
+		return []specs.Hook{{Path: probeBin, Args: []string{"probe", "hook", filepath.Join(b.bundle, name)}}}
+	}
+	b.spec.Hooks = &specs.Hooks{
+		Prestart:        host("prestart"), //nolint:staticcheck // deprecated, and still in the spec
+		CreateRuntime:   host("createRuntime"),
+		CreateContainer: host("createContainer"),
+		StartContainer:  []specs.Hook{{Path: "/probe", Args: []string{"probe", "hook", "/tmp/startContainer"}}},
+		Poststart:       host("poststart"),
+		Poststop:        host("poststop"),
+	}
+}
+
+// TestHooksGetTheState checks each hook's status and pid (runtime.md,
+// "Lifecycle"), and that startContainer runs inside.
+func TestHooksGetTheState(t *testing.T) {
+	b := newBox(t)
+	b.withHooks()
+	b.spec.Annotations = map[string]string{"a.b": "c"}
+	b.ok("create", "h")
+	b.ok("start", "h")
+	b.ok("delete", "--force", "h")
+	for file, status := range map[string]string{
+		"prestart": "creating", "createRuntime": "creating", "createContainer": "creating",
+		"rootfs/tmp/startContainer": "created", "poststart": "running", "poststop": "stopped",
+	} {
+		raw, err := os.ReadFile(filepath.Join(b.bundle, file))
+		if err != nil {
+			t.Errorf("hook %s did not run: %v", file, err)
+			continue
+		}
+		var s specs.State
+		if err := json.Unmarshal(raw, &s); err != nil {
+			t.Errorf("hook %s: state %q: %v", file, raw, err)
+		}
+		if string(s.Status) != status || s.ID != "h" || s.Bundle != b.bundle || s.Annotations["a.b"] != "c" {
+			t.Errorf("hook %s: state = %s; want status %s", file, raw, status)
+		}
+		if (s.Pid == 0) != (status == "stopped") {
+			t.Errorf("hook %s: pid = %d at %s", file, s.Pid, status)
+		}
+	}
+}
+
+func TestFailingHookUndoesCreate(t *testing.T) {
+	b := newBox(t)
+	b.withHooks()
+	b.spec.Hooks.CreateRuntime = []specs.Hook{{Path: probeBin, Args: []string{"probe", "exit", "7"}}}
+	r := b.run("create", "h")
+	if r.status != 1 || !strings.Contains(r.stderr, "hooks.createRuntime[0]") || !strings.Contains(r.stderr, "exit status 7") {
+		t.Errorf("create = %d, %q; want 1 and the hook's name and status", r.status, r.stderr)
+	}
+	if _, err := os.Stat(filepath.Join(b.bundle, "poststop")); err != nil {
+		t.Errorf("poststop hooks did not run after a failed create: %v", err)
+	}
+	if r := b.run("state", "h"); r.status == 0 {
+		t.Errorf("a failed create left a container: %s", r.stdout)
+	}
+}
+
+func TestHookTimeout(t *testing.T) {
+	b := newBox(t)
+	second := 1
+	b.spec.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{{Path: probeBin, Args: []string{"probe", "sleep"}, Timeout: &second}}}
+	begin := time.Now()
+	r := b.run("create", "h")
+	if r.status != 1 || !strings.Contains(r.stderr, "timed out after 1s") {
+		t.Errorf("create = %d, %q; want a timeout", r.status, r.stderr)
+	}
+	if d := time.Since(begin); d > 20*time.Second {
+		t.Errorf("the timeout of 1 s took %v", d)
+	}
+}
+
+// TestFailingStartHooksStop: since spec 1.3 a failing startContainer or
+// poststart hook stops the container.
+func TestFailingStartHooksStop(t *testing.T) {
+	for _, point := range []string{"startContainer", "poststart"} {
+		b := newBox(t)
+		if point == "poststart" {
+			b.spec.Hooks = &specs.Hooks{Poststart: []specs.Hook{{Path: probeBin, Args: []string{"probe", "exit", "3"}}}}
+		} else {
+			b.spec.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: "/probe", Args: []string{"probe", "exit", "3"}}}}
+		}
+		b.ok("create", "h")
+		if r := b.run("start", "h"); r.status != 1 || !strings.Contains(r.stderr, "hooks."+point) {
+			t.Errorf("%s: start = %d, %q; want 1 and the hook's name", point, r.status, r.stderr)
+		}
+		if s := b.status("h"); s != "stopped" {
+			t.Errorf("%s: status after a failed hook = %s; want stopped", point, s)
+		}
+		b.ok("delete", "h")
+	}
+}
