@@ -77,6 +77,10 @@ func removeCgroup(leaf string) error {
 	return nil
 }
 
+func (x *cell) removeCgroups() error {
+	return errors.Join(removeCgroup(x.Cgroup), removeCgroup(x.Pids))
+}
+
 // cgroupProcesses reads the members of a cgroup. Processes that this pid
 // namespace does not see are listed as 0 and left out.
 func cgroupProcesses(dir string) ([]int, error) {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -50,7 +51,7 @@ func (c *Client) Create(spec kmod.Spec) (kmod.ID, error) {
 	}
 	n := &cell{Spec: spec, Created: created}
 	if err := c.update(func(s *state) error { return c.add(s, n) }); err != nil {
-		return 0, fmt.Errorf("create cell %s: %w", spec.Name, errors.Join(err, removeCgroup(n.Cgroup)))
+		return 0, fmt.Errorf("create cell %s: %w", spec.Name, errors.Join(err, n.removeCgroups()))
 	}
 	return n.ID, nil
 }
@@ -77,12 +78,21 @@ func (c *Client) add(s *state, n *cell) error {
 	}
 	n.ID = s.Next
 	s.Next++
-	c.place(n)
+	if err := c.place(n); err != nil {
+		return err
+	}
 	r, err := encode(n)
 	if err != nil {
 		return err
 	}
-	s.rows = append(s.rows, r)
+	before := s.rows
+	s.rows = append(slices.Clip(before), r)
+	if !hooked(&n.Spec) || c.features().Ports.Level != kmod.Enforced {
+		return nil
+	}
+	if err := c.enforce(before, s.rows); err != nil {
+		return errors.Join(err, c.enforce(s.rows, before))
+	}
 	return nil
 }
 
@@ -95,21 +105,26 @@ func portsFree(ports []kmod.Port, o *cell) error {
 	return nil
 }
 
-// place makes the cell's cgroup if the host lets us: without one, Features
+// place makes the cell's cgroups if the host lets us: without them, Features
 // says what is not enforced.
-func (c *Client) place(n *cell) {
-	mount := cgroupV2()
-	if mount == "" {
-		return
-	}
-	if dir, err := makeCgroup(filepath.Join(mount, cgroupName(c.root)), n.ID); err == nil {
+func (c *Client) place(n *cell) error {
+	if mount := cgroupV2(); mount != "" && usable(mount) == nil {
+		dir, err := makeCgroup(filepath.Join(mount, cgroupName(c.root)), n.ID)
+		if err != nil {
+			return err
+		}
 		n.Cgroup = dir
 	}
+	if n.Spec.MaxProcesses != 0 && n.Spec.MaxProcesses != kmod.Unlimited {
+		return c.limit(n)
+	}
+	return nil
 }
 
 // Destroy removes a cell whose members have ended. A zombie does not count as
 // a member, unlike on NetBSD: whoever has to reap it may be slow.
 func (c *Client) Destroy(id kmod.ID) error {
+	c.settle(id)
 	err := c.update(func(s *state) error {
 		x, err := s.find(id)
 		if err != nil {
@@ -122,16 +137,44 @@ func (c *Client) Destroy(id kmod.ID) error {
 		if busy {
 			return kmod.ErrBusy
 		}
-		if err := removeCgroup(x.Cgroup); err != nil {
-			return err
-		}
-		i := s.index(id)
-		s.rows = slices.Delete(s.rows, i, i+1)
-		return nil
+		return c.remove(s, x)
 	})
 	if err != nil {
 		return fmt.Errorf("destroy cell %d: %w", id, err)
 	}
+	return nil
+}
+
+// settle waits a moment for a cell that is dying, so that Destroy right after
+// Kill works. It does so before the lock is taken.
+func (c *Client) settle(id kmod.ID) {
+	x, err := c.lookup(id)
+	if err != nil {
+		return
+	}
+	fd, err := x.First.open(0)
+	if err != nil {
+		return
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if dying, err := x.dying(); dying && err == nil {
+		_, _ = poll(fd, 200*time.Millisecond)
+	}
+}
+
+// remove takes an empty cell out of the kernel and the state.
+func (c *Client) remove(s *state, x *cell) error {
+	i := s.index(x.ID)
+	rest := slices.Concat(s.rows[:i], s.rows[i+1:])
+	if hooked(&x.Spec) && x.Cgroup != "" {
+		if err := c.enforce(s.rows, rest); err != nil {
+			return err
+		}
+	}
+	if err := x.removeCgroups(); err != nil {
+		return err
+	}
+	s.rows = rest
 	return nil
 }
 

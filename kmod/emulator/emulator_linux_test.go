@@ -203,7 +203,7 @@ func TestCellsDoNotSeeEachOther(t *testing.T) {
 	first := h.start(one, "wait")
 	first.line()
 	out, _ := h.start(two, "pids", "signal="+strconv.Itoa(first.pid)).output()
-	if want := "1 \nsignal ESRCH\n"; out != want {
+	if want := "1 \nsignal=" + strconv.Itoa(first.pid) + " ESRCH\n"; out != want {
 		t.Errorf("the other cell's view = %q; want %q", out, want)
 	}
 }

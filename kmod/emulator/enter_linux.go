@@ -72,8 +72,11 @@ func (e *entry) prepare(x *cell) error {
 		}
 		e.cgroup = fd
 	}
+	err := e.enterPids(x)
+	if err != nil {
+		return err
+	}
 	first := x.First.Pid == 0
-	var err error
 	if e.seal, err = seal(&x.Spec, first); err != nil {
 		return err
 	}

@@ -3,6 +3,8 @@
 package emulator
 
 import (
+	"golang.org/x/sys/unix"
+
 	"github.com/netbsd-cells/runcell/kmod"
 )
 
@@ -23,22 +25,52 @@ func (c *Client) probe() kmod.Features {
 	if exitInfo() {
 		exit = recorded("known to the parent, and to a wait that began before the end")
 	}
-	notYet := recorded("kept and shown, not enforced by this version")
+	filter, ports := seccomp(), bindHooks()
 	return kmod.Features{
 		Backend:      "emulator",
 		ABI:          1,
-		Profiles:     notYet,
-		Permissions:  notYet,
+		Profiles:     filter,
+		Permissions:  filter,
 		Devices:      enforced(),
-		Ports:        notYet,
-		PortAddress:  notYet,
-		Addresses:    notYet,
-		Network:      notYet,
-		MaxProcesses: notYet,
+		Ports:        ports,
+		PortAddress:  ports,
+		Addresses:    ports,
+		Network:      filter,
+		MaxProcesses: maxProcesses(),
 		Processes:    enforced(),
 		Kill:         enforced(),
 		Stats:        absent("Linux does not count denied system calls by process"),
 		ExitStatus:   exit,
 		MaxGroups:    maxGroups,
 	}
+}
+
+// seccomp asks for the calling thread's filter mode: EINVAL says that the
+// kernel was built without filters, seccomp(2). Entering a cell fails then.
+func seccomp() kmod.Support {
+	if _, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0); err != nil {
+		return absent("this kernel has no seccomp filters: no cell can be entered")
+	}
+	return enforced()
+}
+
+// bindHooks asks for the programs at a hook, which needs what attaching
+// needs: the kernel's support and the caller's privilege.
+func bindHooks() kmod.Support {
+	mount := cgroupV2()
+	if mount == "" {
+		return recorded("no cgroup v2 hierarchy is mounted")
+	}
+	if err := usable(mount); err != nil {
+		return recorded(err.Error())
+	}
+	fd, err := unix.Open(mount, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return recorded(err.Error())
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if _, err := attached(fd, hooks[0].attach); err != nil {
+		return recorded("eBPF programs cannot be attached to cgroups: " + err.Error())
+	}
+	return enforced()
 }

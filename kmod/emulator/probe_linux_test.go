@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -16,6 +17,17 @@ import (
 
 // probes are attempts by name. An attempt may take an argument after "=".
 var probes = map[string]func(arg string) error{
+	"tcp": func(arg string) error { return bind(unix.SOCK_STREAM, arg) },
+	"udp": func(arg string) error { return bind(unix.SOCK_DGRAM, arg) },
+	"bomb": func(string) error {
+		for range 100 {
+			attr := &syscall.ProcAttr{Env: os.Environ()}
+			if _, err := syscall.ForkExec("/probe", []string{"probe", "sleep"}, attr); err != nil {
+				return err
+			}
+		}
+		return nil
+	},
 	"null": func(string) error {
 		f, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
 		if err == nil {
@@ -111,10 +123,28 @@ func probe(args []string) int {
 				fmt.Println("unknown probe", name)
 				return 1
 			}
-			fmt.Println(name, outcome(p(arg)))
+			fmt.Println(a, outcome(p(arg)))
 		}
 	}
 	return 0
+}
+
+// bind binds a socket of its own to an address and port.
+func bind(typ int, to string) error {
+	a, err := netip.ParseAddrPort(to)
+	if err != nil {
+		return err
+	}
+	domain, sa := unix.AF_INET6, unix.Sockaddr(&unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()})
+	if a.Addr().Is4() {
+		domain, sa = unix.AF_INET, &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
+	}
+	fd, err := unix.Socket(domain, typ|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	return unix.Bind(fd, sa)
 }
 
 func open(domain, typ, proto int) error {

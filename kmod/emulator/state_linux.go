@@ -23,7 +23,7 @@ import (
 
 // stateDir is the directory below the state root, stateFile the file in it.
 const (
-	stateDir     = ".cells"
+	stateDir     = "@cells" // not a container id
 	stateFile    = "cells"
 	stateVersion = 1
 )

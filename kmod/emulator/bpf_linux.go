@@ -1,0 +1,165 @@
+// bpf(2), as far as the bind hooks need it. The usual library costs every
+// command most of a millisecond before main, so this is by hand.
+
+package emulator
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// insn is struct bpf_insn.
+type insn struct {
+	op   uint8
+	regs uint8 // destination, source << 4
+	off  int16
+	imm  int32
+}
+
+func bpfCall[A any](cmd int, attr *A) (int, error) {
+	r, _, errno := unix.Syscall(unix.SYS_BPF, uintptr(cmd), uintptr(unsafe.Pointer(attr)), unsafe.Sizeof(*attr))
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(r), nil
+}
+
+type objName [unix.BPF_OBJ_NAME_LEN]byte
+
+func nameOf(s string) (n objName) {
+	copy(n[:len(n)-1], s)
+	return n
+}
+
+// newHash makes a hash map.
+func newHash(name string, key, value, entries uint32) (int, error) {
+	attr := &struct {
+		typ, key, value, entries, flags, inner, node uint32
+		name                                         objName
+	}{typ: unix.BPF_MAP_TYPE_HASH, key: key, value: value, entries: entries, flags: unix.BPF_F_NO_PREALLOC, name: nameOf(name)}
+	fd, err := bpfCall(unix.BPF_MAP_CREATE, attr)
+	if err != nil {
+		return -1, fmt.Errorf("make eBPF map: %w", err)
+	}
+	return fd, nil
+}
+
+// Pointers in attributes are of 64 bits, as Go's are where this runs.
+type elem struct {
+	fd         uint32
+	_          uint32
+	key, value unsafe.Pointer
+	flags      uint64
+}
+
+func setElem[K, V any](fd int, k K, v V) error {
+	e := &elem{fd: uint32(fd), key: unsafe.Pointer(&k), value: unsafe.Pointer(&v)}
+	_, err := bpfCall(unix.BPF_MAP_UPDATE_ELEM, e)
+	if err != nil {
+		return fmt.Errorf("set eBPF map entry: %w", err)
+	}
+	return nil
+}
+
+// deleteElem removes an entry; one that is missing is no error.
+func deleteElem[K any](fd int, k K) error {
+	e := &elem{fd: uint32(fd), key: unsafe.Pointer(&k)}
+	_, err := bpfCall(unix.BPF_MAP_DELETE_ELEM, e)
+	if err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("delete eBPF map entry: %w", err)
+	}
+	return nil
+}
+
+// loadBind loads a program for a cgroup's bind hook.
+func loadBind(name string, attach uint32, code []insn) (int, error) {
+	license := []byte("GPL\x00")
+	attr := &struct {
+		typ, count               uint32
+		insns, license           unsafe.Pointer
+		logLevel, logSize        uint32
+		log                      uint64
+		kernVersion, flags       uint32
+		name                     objName
+		ifindex, expected, _, _2 uint32
+	}{
+		typ: unix.BPF_PROG_TYPE_CGROUP_SOCK_ADDR, count: uint32(len(code)),
+		insns: unsafe.Pointer(&code[0]), license: unsafe.Pointer(&license[0]), name: nameOf(name), expected: attach,
+	}
+	fd, err := bpfCall(unix.BPF_PROG_LOAD, attr)
+	if err != nil {
+		return -1, fmt.Errorf("load eBPF program %s: %w", name, err)
+	}
+	return fd, nil
+}
+
+type attachment struct{ target, prog, typ, flags uint32 }
+
+func attachProgram(cgroup, prog int, typ uint32) error {
+	a := &attachment{uint32(cgroup), uint32(prog), typ, unix.BPF_F_ALLOW_MULTI}
+	if _, err := bpfCall(unix.BPF_PROG_ATTACH, a); err != nil {
+		return fmt.Errorf("attach eBPF program: %w", err)
+	}
+	return nil
+}
+
+func detachProgram(cgroup, prog int, typ uint32) error {
+	a := &attachment{target: uint32(cgroup), prog: uint32(prog), typ: typ}
+	if _, err := bpfCall(unix.BPF_PROG_DETACH, a); err != nil {
+		return fmt.Errorf("detach eBPF program: %w", err)
+	}
+	return nil
+}
+
+// attached lists the ids of the programs at one hook of a cgroup.
+func attached(cgroup int, typ uint32) ([]uint32, error) {
+	ids := make([]uint32, 16)
+	attr := &struct {
+		target, typ, flags, attachFlags uint32
+		ids                             unsafe.Pointer
+		count, _                        uint32
+	}{target: uint32(cgroup), typ: typ, ids: unsafe.Pointer(&ids[0]), count: uint32(len(ids))}
+	_, err := bpfCall(unix.BPF_PROG_QUERY, attr)
+	if err != nil {
+		return nil, fmt.Errorf("list eBPF programs: %w", err)
+	}
+	return ids[:min(attr.count, uint32(len(ids)))], nil
+}
+
+// byID opens a program or a map.
+func byID(cmd int, id uint32) (int, error) {
+	attr := &struct{ id, next, flags uint32 }{id: id}
+	fd, err := bpfCall(cmd, attr)
+	if err != nil {
+		return -1, fmt.Errorf("open eBPF object %d: %w", id, err)
+	}
+	return fd, nil
+}
+
+// progInfo gives a program's name and its first map's id, 0 for none.
+func progInfo(fd int) (objName, uint32, error) {
+	var maps [1]uint32
+	info := &struct { // the head of struct bpf_prog_info
+		typ, id       uint32
+		tag           [8]byte
+		jited, xlated uint32
+		jitedInsns    uint64
+		xlatedInsns   uint64
+		loadTime      uint64
+		uid, mapCount uint32
+		maps          unsafe.Pointer
+		name          objName
+	}{mapCount: 1, maps: unsafe.Pointer(&maps[0])}
+	attr := &struct {
+		fd, size uint32
+		info     unsafe.Pointer
+	}{uint32(fd), uint32(unsafe.Sizeof(*info)), unsafe.Pointer(info)}
+	_, err := bpfCall(unix.BPF_OBJ_GET_INFO_BY_FD, attr)
+	if err != nil {
+		return objName{}, 0, fmt.Errorf("read eBPF program's description: %w", err)
+	}
+	return info.name, maps[0], nil
+}
