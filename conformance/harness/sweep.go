@@ -127,3 +127,6 @@ func filesNaming(dir string, ids []string) []string {
 func defaultRoots(name string) []string {
 	return []string{filepath.Join("/run", name), filepath.Join("/var/run", name)}
 }
+
+// HostMounts lists the mount points that the caller sees.
+func (t *T) HostMounts() []string { return mountPoints() }

@@ -14,6 +14,7 @@ var Suite = &harness.Suite{
 	Name: "runtime",
 	Cases: slices.Concat(
 		lifecycle, create, config, state, kill, deletes, hooks,
+		process, root, mounts,
 	),
 	Expected: differences,
 }

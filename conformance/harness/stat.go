@@ -1,0 +1,18 @@
+// Asking the host about device nodes.
+
+package harness
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// DeviceNumber is the number of a device node of this host.
+func DeviceNumber(path string) (uint64, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return 0, fmt.Errorf("stat %s: %w", path, err)
+	}
+	return uint64(st.Rdev), nil
+}

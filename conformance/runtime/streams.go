@@ -1,0 +1,139 @@
+// The process's descriptors, and what happens when it can't be executed.
+
+package runtime
+
+import (
+	"os"
+	"slices"
+	"strings"
+
+	h "github.com/netbsd-cells/runcell/conformance/harness"
+)
+
+var processStreams = []h.Case{
+	{
+		Name: "process/streams", Clause: "podman: the process inherits stdin, stdout and stderr",
+		Does: "the program has the caller's three streams", Run: func(t *t) {
+			in, err := os.Open(t.WriteFile("from the caller", "input"))
+			t.Must("open input", err)
+			c := t.CreateWith(call{Stdin: in}, t.Bundle(h.Do("stdin", ";", "say", "out", ";", "complain", "err")))
+			c.Start()
+			if got := t.Line(c.Wait(), "stdin").Text; got != "from the caller" {
+				t.Errorf("stdin is %q", got)
+			}
+			if !strings.Contains(c.Output(), "out\n") || c.Stderr() != "err\n" {
+				t.Errorf("stdout %q, stderr %q", c.Output(), c.Stderr())
+			}
+		},
+	},
+	{
+		Name: "process/descriptors", Clause: "runtime-linux.md File descriptors",
+		Does: "only 0, 1 and 2 are open in the program", Run: func(t *t) {
+			c := t.Running(h.Idle)
+			if fds := c.Facts().FDs; !slices.Equal(numbers(fds), []int{0, 1, 2}) {
+				t.Errorf("descriptors are %v", fds)
+			}
+		},
+	},
+	{
+		Name: "process/descriptors-of-caller", Clause: "runtime-linux.md File descriptors",
+		Does: "descriptors that the caller left open do not reach the program", Run: func(t *t) {
+			b := t.Bundle()
+			r := t.Do(call{Args: []string{"run", "--bundle", b.Dir, t.ID()}, Extra: leftOpen(t, 3)})
+			if fds := t.Line(h.ParseLines(r.Stdout), "facts").Facts.FDs; !slices.Equal(numbers(fds), []int{0, 1, 2}) {
+				t.Errorf("descriptors are %v", fds)
+			}
+		},
+	},
+	{
+		Name: "process/preserve-fds", Clause: "podman: --preserve-fds",
+		Does: "--preserve-fds 1 passes descriptor 3, and not 4", Run: func(t *t) {
+			b := t.Bundle(h.Do("facts", ";", "readfd", "3"))
+			r := t.Do(call{Args: []string{"run", "--bundle", b.Dir, "--preserve-fds", "1", t.ID()}, Extra: leftOpen(t, 2)})
+			lines := h.ParseLines(r.Stdout)
+			if fds := t.Line(lines, "facts").Facts.FDs; !slices.Equal(numbers(fds), []int{0, 1, 2, 3}) {
+				t.Errorf("descriptors are %v", fds)
+			}
+			if got := t.Succeeds(lines, "readfd", "3").Text; got != "left open 0" {
+				t.Errorf("descriptor 3 reads %q", got)
+			}
+		},
+	},
+	{
+		Name: "process/preserve-fds-create", Clause: "podman: create --preserve-fds",
+		Does: "descriptors are kept from create to start", Run: func(t *t) {
+			c := t.CreateWith(call{Extra: leftOpen(t, 2)}, t.Bundle(h.Do("readfd", "4")), "--preserve-fds", "2")
+			c.Start()
+			if got := t.Succeeds(c.Wait(), "readfd", "4").Text; got != "left open 1" {
+				t.Errorf("descriptor 4 reads %q", got)
+			}
+		},
+	},
+}
+
+// leftOpen opens files that a careless caller did not close.
+func leftOpen(t *t, n int) []*os.File {
+	var files []*os.File
+	for i := range n {
+		name := "left open " + string(rune('0'+i))
+		f, err := os.Open(t.WriteFile(name, name))
+		t.Must("open file", err)
+		t.Cleanup(func() { _ = f.Close() })
+		files = append(files, f)
+	}
+	return files
+}
+
+// notFound are the texts by which podman tells exit status 127.
+var notFound = []string{"executable file not found in", "no such file or directory"}
+
+// notExecutable are those for 126.
+var notExecutable = []string{"permission denied", "operation not permitted"}
+
+var processErrors = []h.Case{
+	{
+		Name: "process/not-found", Clause: "podman: exit status 127",
+		Does: "a missing program is an error of create or start, in words that podman knows", Run: func(t *t) {
+			checkText(t, cantExecute(t, t.Bundle(h.Args("/no/such/program"))), notFound...)
+		},
+	},
+	{
+		Name: "process/not-found-in-path", Clause: "podman: exit status 127",
+		Does: "so is one that is not in PATH", Run: func(t *t) {
+			checkText(t, cantExecute(t, t.Bundle(h.Args("nosuchprogram"))), notFound...)
+		},
+	},
+	{
+		Name: "process/not-executable", Clause: "podman: exit status 126",
+		Does: "a program that may not be executed is an error of create or start, in words that podman knows", Run: func(t *t) {
+			b := t.Bundle(h.Args("/etc/file"))
+			t.Must("write file", os.WriteFile(b.RootFS("etc", "file"), []byte("text"), 0o644))
+			checkText(t, cantExecute(t, b), notExecutable...)
+		},
+	},
+	{
+		Name: "process/directory", Clause: "podman: exit status 126",
+		Does: "a directory as the program is an error of create or start", Run: func(t *t) {
+			cantExecute(t, t.Bundle(h.Args("/etc")))
+		},
+	},
+	{
+		Name: "process/not-a-program", Clause: "runtime.md Start",
+		Does: "an executable file in no known format is an error of create or start", Run: func(t *t) {
+			b := t.Bundle(h.Args("/etc/file"))
+			t.Must("write file", os.WriteFile(b.RootFS("etc", "file"), []byte{0x7f, 'N', 'O', 'T'}, 0o755))
+			cantExecute(t, b)
+		},
+	},
+}
+
+// cantExecute checks that create or start fails.
+func cantExecute(t *t, b *h.Bundle) h.CmdResult {
+	id := t.ID()
+	r := t.Try("create", "--bundle", b.Dir, id)
+	if r.Code == 0 {
+		r = t.Try("start", id)
+	}
+	t.CheckRefused(r)
+	return r
+}
