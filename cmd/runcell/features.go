@@ -65,7 +65,7 @@ var mountOptions = []string{
 }
 
 // featurePrefix begins the annotations that tell of the kernel's side.
-const featurePrefix = oci.AnnotationPrefix + "kernel."
+const featurePrefix = "org.netbsd.runcell.kernel."
 
 // describeFeatures gives the document of runtime-spec's features.md.
 func describeFeatures(f kmod.Features) features.Features {

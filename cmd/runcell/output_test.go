@@ -105,7 +105,7 @@ func TestFeaturesDocument(t *testing.T) {
 	if f.OCIVersionMin != "1.0.0" || f.OCIVersionMax != "1.3.0" || len(f.Hooks) != 6 {
 		t.Errorf("features = %+v", f)
 	}
-	if got := f.Annotations["org.netbsd.cell.kernel.ports"]; got != "recorded: no cgroup2" {
+	if got := f.Annotations["org.netbsd.runcell.kernel.ports"]; got != "recorded: no cgroup2" {
 		t.Errorf("ports = %q", got)
 	}
 }
@@ -201,5 +201,25 @@ func TestCompletion(t *testing.T) {
 	stdout, _, _ := (&fake{states: someStates()}).runcell(t, "kill", "--generate-shell-completion")
 	if stdout != "web\ndb\n" {
 		t.Errorf("completion of kill offers %q; want the containers", stdout)
+	}
+}
+
+// Every annotation that features announces is read.
+func TestAnnotationsCompile(t *testing.T) {
+	samples := map[string]string{
+		"profile": "low", "permissions": "time", "reserved-ports": "8080", "addresses": "lo0=192.0.2.1/24",
+		"network": "host", "max-processes": "7",
+	}
+	if len(samples) != len(configAnnotations) {
+		t.Errorf("%d annotations announced; the test knows %d", len(configAnnotations), len(samples))
+	}
+	for key := range configAnnotations {
+		spec := oci.Example()
+		spec.Linux, spec.Annotations = nil, map[string]string{oci.AnnotationPrefix + key: samples[key]}
+		for _, n := range compile(t, spec).Warnings() {
+			if strings.Contains(n.Field, key) {
+				t.Errorf("annotation %s: %s", key, n.Reason)
+			}
+		}
 	}
 }
