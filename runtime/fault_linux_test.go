@@ -85,11 +85,4 @@ func (b faultBox) killAt(point string, before [][]string, args []string) {
 	if left := processesOf(b.bundle); len(left) > 0 {
 		b.t.Errorf("at %q: processes left: %v", point, left)
 	}
-	if cells, err := filepath.Glob(filepath.Join("/sys/fs/cgroup/*/runcell*/*/cgroup.procs")); err == nil {
-		for _, c := range cells {
-			if members, _ := os.ReadFile(c); len(members) > 0 {
-				b.t.Errorf("at %q: members left in %s", point, c)
-			}
-		}
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -192,6 +193,12 @@ func (b *box) sweep() {
 	}
 	if left := processesOf(b.bundle); len(left) > 0 {
 		b.t.Errorf("processes left: %v", left)
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(b.root))
+	cgroups, _ := filepath.Glob(fmt.Sprintf("/sys/fs/cgroup/*/runcell.%x", h.Sum64()))
+	if more, _ := filepath.Glob(fmt.Sprintf("/sys/fs/cgroup/runcell.%x", h.Sum64())); len(cgroups)+len(more) > 0 {
+		b.t.Errorf("cgroups left: %v %v", cgroups, more)
 	}
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil || bytes.Contains(mounts, []byte(b.bundle)) {
