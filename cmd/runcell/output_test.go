@@ -118,7 +118,7 @@ func TestMountOptionsCompile(t *testing.T) {
 		if option == "bind" || option == "rbind" {
 			spec.Mounts[0].Type, spec.Mounts[0].Source = "none", "/"
 		}
-		plan := compile(t, spec)
+		plan := compile(t, spec, someFeatures())
 		for _, n := range plan.Warnings() {
 			if strings.HasPrefix(n.Field, "mounts[0].options") {
 				t.Errorf("option %q: %s: %s", option, n.Field, n.Reason)
@@ -127,7 +127,7 @@ func TestMountOptionsCompile(t *testing.T) {
 	}
 }
 
-func compile(t *testing.T, spec *specs.Spec) *oci.Plan {
+func compile(t *testing.T, spec *specs.Spec, f kmod.Features) *oci.Plan {
 	t.Helper()
 	b, err := json.Marshal(spec)
 	if err != nil {
@@ -137,7 +137,7 @@ func compile(t *testing.T, spec *specs.Spec) *oci.Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := oci.Compile(config, someFeatures())
+	plan, err := oci.Compile(config, f)
 	if err != nil {
 		t.Fatalf("compile %s: %v", b, err)
 	}
@@ -210,13 +210,15 @@ func TestAnnotationsCompile(t *testing.T) {
 		"profile": "low", "permissions": "time", "reserved-ports": "8080", "addresses": "lo0=192.0.2.1/24",
 		"network": "host", "max-processes": "7",
 	}
+	allEnforced := someFeatures()
+	allEnforced.Ports = allEnforced.Profiles
 	if len(samples) != len(configAnnotations) {
 		t.Errorf("%d annotations announced; the test knows %d", len(configAnnotations), len(samples))
 	}
 	for key := range configAnnotations {
 		spec := oci.Example()
 		spec.Linux, spec.Annotations = nil, map[string]string{oci.AnnotationPrefix + key: samples[key]}
-		for _, n := range compile(t, spec).Warnings() {
+		for _, n := range compile(t, spec, allEnforced).Warnings() {
 			if strings.Contains(n.Field, key) {
 				t.Errorf("annotation %s: %s", key, n.Reason)
 			}
