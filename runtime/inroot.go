@@ -43,6 +43,7 @@ func closeFD(fd int) {
 type walker struct {
 	root  rootDir
 	stack []int
+	names []string // of the directories in stack
 	links int
 	make  bool   // create missing directories
 	mode  uint32 // their mode
@@ -58,7 +59,7 @@ func (w *walker) top() int {
 func (w *walker) pop() {
 	if n := len(w.stack); n > 0 {
 		closeFD(w.stack[n-1])
-		w.stack = w.stack[:n-1]
+		w.stack, w.names = w.stack[:n-1], w.names[:n-1]
 	}
 }
 
@@ -108,7 +109,7 @@ func (w *walker) enter(c string) error {
 		fd, err = unix.Openat(w.top(), c, openDir, 0)
 	}
 	if err == nil {
-		w.stack = append(w.stack, fd)
+		w.stack, w.names = append(w.stack, fd), append(w.names, c)
 		return nil
 	}
 	if !isLinkError(err) {
@@ -152,18 +153,25 @@ func (w *walker) follow(target string) error {
 // openDirAt resolves p to an open directory, which the caller closes. With
 // create, missing directories are made (mode 0755).
 func (r rootDir) openDirAt(p string, create bool) (int, error) {
+	fd, _, err := r.resolveDirAt(p, create)
+	return fd, err
+}
+
+// resolveDirAt is openDirAt that also tells the directory's path inside the
+// root, free of links.
+func (r rootDir) resolveDirAt(p string, create bool) (fd int, plain string, err error) {
 	w := &walker{root: r, make: create, mode: 0o755}
 	defer w.reset()
 	for _, c := range split(p) {
 		if err := w.enter(c); err != nil {
-			return -1, fmt.Errorf("open directory %s in the root: %w", p, err)
+			return -1, "", fmt.Errorf("open directory %s in the root: %w", p, err)
 		}
 	}
-	fd, err := unix.FcntlInt(uintptr(w.top()), unix.F_DUPFD_CLOEXEC, 0)
+	fd, err = unix.FcntlInt(uintptr(w.top()), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
-		return -1, fmt.Errorf("open directory %s in the root: %w", p, err)
+		return -1, "", fmt.Errorf("open directory %s in the root: %w", p, err)
 	}
-	return fd, nil
+	return fd, "/" + strings.Join(w.names, "/"), nil
 }
 
 // openAt resolves p, following links inside the root, and opens the final

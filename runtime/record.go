@@ -211,8 +211,12 @@ func (c *container) locked() bool {
 }
 
 // remove deletes the directory, the record last: a removal that is cut off
-// can be repeated.
+// can be repeated. Nothing may be mounted below it any more: RemoveAll would
+// delete what is mounted.
 func (c *container) remove() error {
+	if err := c.unmountRoot(); err != nil {
+		return fmt.Errorf("remove state: %w", err)
+	}
 	for _, name := range []string{fifoFile, errorFile, planFile, planFile + ".new", stateFile + ".new", stateFile} {
 		if err := os.Remove(c.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove state: %w", err)
