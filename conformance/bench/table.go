@@ -51,15 +51,12 @@ func (w *world) row(s *subject) []string {
 			cells = append(cells, "-")
 			continue
 		}
-		m, cell := median(v), ""
-		switch op {
-		case opLeft:
+		m := median(v)
+		cell := fmt.Sprintf("%.1f", m)
+		if base := w.samples[key{nameCrun, op}]; op == opLeft {
 			cell = fmt.Sprintf("%.0f", m)
-		default:
-			cell = fmt.Sprintf("%.1f", m)
-			if base := w.samples[key{nameCrun, op}]; len(base) > 0 {
-				cell += fmt.Sprintf(" (%.2f)", m/median(base))
-			}
+		} else if len(base) > 0 {
+			cell += fmt.Sprintf(" (%.2f)", m/median(base))
 		}
 		cells = append(cells, cell)
 	}
