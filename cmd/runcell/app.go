@@ -63,7 +63,7 @@ func (a *app) finish(err error) int {
 	}
 	text := oneLine(err.Error())
 	a.journal.fail(text)
-	fmt.Fprintln(a.stderr, "runcell: "+text)
+	_, _ = fmt.Fprintln(a.stderr, "runcell: "+text) // there is nowhere else to complain
 	var c coded
 	if errors.As(err, &c) {
 		return c.code

@@ -128,7 +128,7 @@ func readProcess(ctx context.Context, cmd *cli.Command, e engine, file string) (
 	if err != nil {
 		return nil, fmt.Errorf("open process: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	spec, err := oci.LoadProcess(f)
 	if err != nil {
 		return nil, fmt.Errorf("read process %s: %w", file, err)

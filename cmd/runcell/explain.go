@@ -48,7 +48,7 @@ func (a *app) explain(_ context.Context, cmd *cli.Command) error {
 		return refusal
 	}
 	if cmd.Bool("json") {
-		err = a.printJSON(oci.Explain(plan, features))
+		err = writeJSON(a.stdout, oci.Explain(plan, features), "  ")
 	} else {
 		colour := isTerminal(a.stdout) && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
 		err = oci.WriteExplanation(a.stdout, plan, features, colour)

@@ -3,10 +3,8 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"strconv"
-	"text/tabwriter"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/opencontainers/runtime-spec/specs-go/features"
@@ -38,7 +36,7 @@ shown, but not enforced) or "absent", with the reason.`,
 			if cmd.String("format") == "table" {
 				return writeFeatures(a.stdout, f)
 			}
-			return a.printJSON(describeFeatures(f))
+			return writeJSON(a.stdout, describeFeatures(f), "  ")
 		}),
 	}
 }
@@ -124,10 +122,9 @@ func featureRows(f kmod.Features) []featureRow {
 
 // writeFeatures prints the kernel's side as a table.
 func writeFeatures(w io.Writer, f kmod.Features) error {
-	t := tabwriter.NewWriter(w, 0, 1, 3, ' ', 0)
-	fmt.Fprint(t, "FEATURE\tSUPPORT\tREASON\n")
+	table := [][]string{{"FEATURE", "SUPPORT", "REASON"}}
 	for _, r := range featureRows(f) {
-		fmt.Fprintf(t, "%s\t%s\t%s\n", r.name, r.level, oneLine(r.reason))
+		table = append(table, []string{r.name, string(r.level), r.reason})
 	}
-	return t.Flush()
+	return writeTable(w, table)
 }

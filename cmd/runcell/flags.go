@@ -12,14 +12,10 @@ import (
 	"github.com/netbsd-cells/runcell/runtime"
 )
 
-// inertBool and inertString make flags that other runtimes have and that mean
-// nothing on cells. They are accepted, because callers pass them blindly.
+// inertBool makes a flag that other runtimes have and that means nothing on
+// cells. It is accepted, because callers pass it blindly.
 func inertBool(name, why string) cli.Flag {
 	return &cli.BoolFlag{Name: name, Usage: why, Category: inertCategory}
-}
-
-func inertString(name, why string) cli.Flag {
-	return &cli.StringFlag{Name: name, Usage: why, Category: inertCategory}
 }
 
 // anyBool is the value of --rootless, which callers give alone or as
@@ -142,7 +138,5 @@ func (a *app) completeIDs(ctx context.Context, cmd *cli.Command) {
 		return // a shell has no use for the message
 	}
 	states, _ := e.List()
-	for _, s := range states {
-		fmt.Fprintln(cmd.Root().Writer, s.ID)
-	}
+	_ = writeLines(cmd.Root().Writer, ids(states))
 }

@@ -3,10 +3,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"text/tabwriter"
+	"strconv"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -37,42 +35,32 @@ func (a *app) listCommand() *cli.Command {
 			}
 			switch {
 			case cmd.Bool("quiet"):
-				return printIDs(a.stdout, states)
+				return writeLines(a.stdout, ids(states))
 			case cmd.String("format") == "json":
-				return printStates(a.stdout, states)
+				// [] when there is none, never null: callers index it.
+				return writeJSON(a.stdout, append([]*runtime.State{}, states...), "")
 			}
-			return printTable(a.stdout, states)
+			return writeTable(a.stdout, stateTable(states))
 		}),
 	}
 }
 
-func printIDs(w io.Writer, states []*runtime.State) error {
+func ids(states []*runtime.State) []string {
+	var list []string
 	for _, s := range states {
-		if _, err := fmt.Fprintln(w, s.ID); err != nil {
-			return err
-		}
+		list = append(list, s.ID)
 	}
-	return nil
+	return list
 }
 
-// printStates prints an array, [] when there is none: callers index it.
-func printStates(w io.Writer, states []*runtime.State) error {
-	if states == nil {
-		states = []*runtime.State{}
-	}
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(states)
-}
-
-func printTable(w io.Writer, states []*runtime.State) error {
-	t := tabwriter.NewWriter(w, 12, 1, 3, ' ', 0)
-	fmt.Fprint(t, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
+func stateTable(states []*runtime.State) [][]string {
+	table := [][]string{{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}}
 	for _, s := range states {
-		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\n",
-			s.ID, s.Pid, s.Status, oneLine(s.Bundle), s.Created.Format(time.RFC3339Nano), oneLine(s.Owner))
+		table = append(table, []string{
+			s.ID, strconv.Itoa(s.Pid), string(s.Status), s.Bundle, s.Created.Format(time.RFC3339Nano), s.Owner,
+		})
 	}
-	return t.Flush()
+	return table
 }
 
 func noArguments(cmd *cli.Command) error {

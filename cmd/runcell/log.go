@@ -111,7 +111,7 @@ func (j *journal) flush() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, e := range j.held {
-		j.file.Write(e.line) // a full disk must not fail a command that succeeded
+		_, _ = j.file.Write(e.line) // a full disk must not fail a command that succeeded
 	}
 	j.held, j.direct = nil, true
 }

@@ -80,7 +80,7 @@ func TestEmptyLists(t *testing.T) {
 	for line, want := range map[string]string{
 		"list --format json":  "[]\n",
 		"list --quiet":        "",
-		"list":                "ID          PID         STATUS      BUNDLE      CREATED     OWNER\n",
+		"list":                "ID   PID   STATUS   BUNDLE   CREATED   OWNER\n",
 		"ps --format json c1": "[]\n",
 		"ps c1":               "PID\n",
 		"create c1":           "",

@@ -3,9 +3,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
+	"strconv"
 
 	"github.com/urfave/cli/v3"
 )
@@ -34,13 +33,13 @@ runtimes hand to ps(1), are accepted and do nothing: runcell runs no other progr
 				return err
 			}
 			if cmd.String("format") == "json" {
-				return json.NewEncoder(a.stdout).Encode(append([]int{}, pids...))
+				return writeJSON(a.stdout, append([]int{}, pids...), "")
 			}
-			fmt.Fprintln(a.stdout, "PID")
+			lines := []string{"PID"}
 			for _, pid := range pids {
-				fmt.Fprintln(a.stdout, pid)
+				lines = append(lines, strconv.Itoa(pid))
 			}
-			return nil
+			return writeLines(a.stdout, lines)
 		}),
 	}
 }

@@ -84,7 +84,7 @@ func (a *app) root(args []string) *cli.Command {
 		cmd.EnableShellCompletion = true
 		cmd.ConfigureShellCompletionCommand = describeCompletion
 	}
-	cli.VersionPrinter = func(*cli.Command) { printVersion(a.stdout) }
+	cli.VersionPrinter = func(*cli.Command) { _ = printVersion(a.stdout) } // it can return nothing
 	cli.UsageCommandHelp = "list the commands, or the flags of one"
 	prepare(cmd)
 	return cmd

@@ -45,7 +45,7 @@ func writeSpec(path string) error {
 	}
 	_, err = f.Write(append(text, '\n'))
 	if err := errors.Join(err, f.Close()); err != nil {
-		os.Remove(path)
+		_ = os.Remove(path)
 		return fmt.Errorf("write config: %w", err)
 	}
 	return nil

@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/urfave/cli/v3"
 )
@@ -27,15 +26,7 @@ func (a *app) stateCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return a.printJSON(s)
+			return writeJSON(a.stdout, s, "  ")
 		}),
 	}
-}
-
-// printJSON prints a value for machines, indented for people.
-func (a *app) printJSON(v any) error {
-	enc := json.NewEncoder(a.stdout)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }

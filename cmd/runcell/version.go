@@ -19,13 +19,13 @@ func (a *app) versionCommand() *cli.Command {
 			if err := noArguments(cmd); err != nil {
 				return err
 			}
-			printVersion(a.stdout)
-			return nil
+			return printVersion(a.stdout)
 		}),
 	}
 }
 
 // printVersion prints the lines that callers look for.
-func printVersion(w io.Writer) {
-	fmt.Fprintf(w, "runcell version %s\ncommit: %s\nspec: %s\ngo: %s\n", version, commit, specs.Version, runtime.Version())
+func printVersion(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "runcell version %s\ncommit: %s\nspec: %s\ngo: %s\n", version, commit, specs.Version, runtime.Version())
+	return err
 }
