@@ -239,7 +239,7 @@ func (c *compiler) annotations(field string, v any) {
 		}
 		name, ours := strings.CutPrefix(key, AnnotationPrefix)
 		if ours {
-			c.cellAnnotation(join(field, key), name, all[key])
+			c.cellAnnotation(join(field, clean(key)), name, all[key])
 		}
 	}
 }
@@ -255,7 +255,7 @@ func (c *compiler) cellAnnotation(field, name, value string) {
 	for i, a := range cellAnnotations {
 		known[i] = a.name
 	}
-	c.refused(join("annotations", strconv.Quote(AnnotationPrefix+name)), quote(value),
+	c.refused(field, quote(value),
 		"no such setting; there are "+strings.Join(known, ", "))
 }
 

@@ -54,7 +54,8 @@ type compiler struct {
 }
 
 func newCompiler(f kmod.Features) *compiler {
-	return &compiler{f: f, plan: &Plan{}, process: &Process{}}
+	// A real configuration makes 40 to 60 notes.
+	return &compiler{f: f, plan: &Plan{Notes: make([]Note, 0, 64)}, process: &Process{}}
 }
 
 // emulated tells whether the kernel is the Linux emulator's.
@@ -74,10 +75,11 @@ func (c *compiler) walk(v reflect.Value, path, pattern string) {
 	case reflect.Pointer:
 		c.walk(v.Elem(), path, pattern)
 	case reflect.Struct:
-		for _, sf := range strictjson.Fields(v.Type()) {
-			if e := v.FieldByIndex(sf.Index); isSet(e) {
-				name := strictjson.Name(sf)
-				c.walk(e, join(path, name), join(pattern, name))
+		fields := strictjson.Fields(v.Type())
+		for i := range fields {
+			f := &fields[i]
+			if e := f.In(v); isSet(e) {
+				c.walk(e, join(path, f.Name), join(pattern, f.Name))
 			}
 		}
 	case reflect.Slice:

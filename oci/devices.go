@@ -29,7 +29,7 @@ func (c *compiler) linuxDevice(field string, v any) {
 	d := v.(specs.LinuxDevice)
 	out := Device{Field: field, Path: d.Path, Type: d.Type, Major: d.Major, Minor: d.Minor, UID: d.UID, GID: d.GID}
 	if d.FileMode != nil {
-		mode := uint32(*d.FileMode)
+		mode := uint32(*d.FileMode) & 0o7777 // some tools leave the file type in
 		out.Mode = &mode
 	}
 	if d.Type == "u" { // an unbuffered character device, of old
@@ -48,31 +48,10 @@ func (c *compiler) linuxDevice(field string, v any) {
 		return
 	}
 	if out.Type == "p" || c.emulated() {
-		c.exact(field, value, c.opening(out))
+		c.exact(field, value, "")
 		return
 	}
-	c.approximated(field, value, "the number is taken from the host's node of the same path: NetBSD's ports number devices differently"+
-		and(c.opening(out)))
-}
-
-func and(reason string) string {
-	if reason == "" {
-		return ""
-	}
-	return "; " + reason
-}
-
-// opening says who decides whether the node can be opened.
-func (c *compiler) opening(d Device) string {
-	if d.Type == "p" {
-		return ""
-	}
-	for _, p := range defaultDevices {
-		if d.Path == p {
-			return ""
-		}
-	}
-	return "opening it needs the permission raw-device"
+	c.approximated(field, value, "the number is that of the host's node of the same path: NetBSD's ports number devices differently")
 }
 
 func (c *compiler) netbsdDevice(field string, v any) {
@@ -122,12 +101,7 @@ func (c *compiler) addDevice(d Device) bool {
 // which replace a default of the same path.
 func (c *compiler) settleDevices() {
 	given := c.plan.Devices
-	for _, d := range given {
-		if !c.plan.Cell.Permissions.Has(policy.RawDevice) && !c.ordinary(d) {
-			c.fatal(d.Field, quote(d.Path), "the cell could not open it: add \"raw-device\" to netbsd.cell.permissions, "+
-				"which opens every device of the host that the cell has a node of, or remove the device")
-		}
-	}
+	c.checkOpenable(given)
 	list := make([]Device, 0, len(defaultDevices)+len(given))
 	for _, p := range defaultDevices {
 		if !hasDevice(given, p) {
@@ -142,6 +116,26 @@ func (c *compiler) settleDevices() {
 		c.approximated("devices", strings.Join(defaultDevices[:], " "), "this kernel interface opens no device node below the profile low, "+
 			"not even /dev/null"+because(s.Reason)+"; a program that needs one wants netbsd.cell.profile low")
 	}
+}
+
+// checkOpenable refuses, in one note, the nodes that the cell could not open:
+// a privileged container of podman's lists a hundred.
+func (c *compiler) checkOpenable(devices []Device) {
+	var closed []Device
+	for _, d := range devices {
+		if !c.plan.Cell.Permissions.Has(policy.RawDevice) && !c.ordinary(d) {
+			closed = append(closed, d)
+		}
+	}
+	if closed == nil {
+		return
+	}
+	value := quote(closed[0].Path)
+	if n := len(closed) - 1; n > 0 {
+		value += " and " + plural(n, "other", "others")
+	}
+	c.fatal(closed[0].Field, value, "the cell could not open it: remove it, or add \"raw-device\" to netbsd.cell.permissions "+
+		"(annotation org.netbsd.cell.permissions=raw-device), which opens every device of the host that the cell has a node of")
 }
 
 // linuxOrdinary are the numbers of policy.OrdinaryDevices on the emulator's

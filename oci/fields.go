@@ -61,7 +61,7 @@ var rules = [...]rule{
 	{field: "linux.devices[]", handle: (*compiler).linuxDevice},
 	{field: "linux.gidMappings", grade: Refused, fatal: true, reason: noIDMappings},
 	{field: "linux.intelRdt", grade: Refused, reason: "NetBSD has no resource director"},
-	{field: "linux.maskedPaths[]", handle: (*compiler).maskedPath},
+	{field: "linux.maskedPaths", handle: (*compiler).maskedPaths},
 	{field: "linux.memoryPolicy", grade: Refused, reason: "NetBSD has no memory policies: memory comes from any node"},
 	{field: "linux.mountLabel", grade: Refused, reason: "NetBSD has no SELinux: mounts carry no label"},
 	{field: "linux.namespaces[]", handle: (*compiler).namespace},
@@ -71,7 +71,7 @@ var rules = [...]rule{
 			"give the cell its own address instead (netbsd.cell.addresses)",
 	},
 	{field: "linux.personality", handle: (*compiler).personality},
-	{field: "linux.readonlyPaths[]", handle: (*compiler).readonlyPath},
+	{field: "linux.readonlyPaths", handle: (*compiler).readonlyPaths},
 	{field: "linux.resources.blockIO", grade: Refused, reason: noCgroups},
 	{
 		field: "linux.resources.cpu", grade: Refused,

@@ -26,8 +26,8 @@ func (n namespace) value() string {
 	return string(n.typ) + " " + quote(n.path)
 }
 
-// namespaceKinds says what a new namespace of each type becomes. The network
-// namespace is settled with the netbsd section's network.
+// namespaceKinds says what a new namespace of each type becomes. Those without
+// a reason depend on the netbsd section and are noted when all is known.
 var namespaceKinds = [...]struct {
 	typ    specs.LinuxNamespaceType
 	grade  Grade
@@ -35,8 +35,9 @@ var namespaceKinds = [...]struct {
 	reason string
 }{
 	{specs.PIDNamespace, Approximated, false, "a cell sees and signals its own processes only; they keep the host's process ids"},
+	{specs.NetworkNamespace, "", false, ""}, // noteNetwork
+	{specs.IPCNamespace, "", false, ""},     // closeIPC
 	{specs.MountNamespace, Approximated, false, "the cell sees its root directory only; its mounts are in the host's list"},
-	{specs.IPCNamespace, Approximated, false, "System V and POSIX IPC are closed to the cell instead of being its own"},
 	{specs.UTSNamespace, Approximated, false, "the cell sees the host's name"},
 	{specs.CgroupNamespace, Approximated, false, "NetBSD has no cgroups to hide"},
 	{specs.TimeNamespace, Refused, false, "cells share the host's clocks"},
@@ -54,13 +55,11 @@ func (c *compiler) namespace(field string, v any) {
 		}
 	}
 	c.namespaces = append(c.namespaces, n)
-	if ns.Type == specs.NetworkNamespace {
-		return // settleNetwork notes it
-	}
 	for _, k := range namespaceKinds {
 		switch {
 		case k.typ != ns.Type:
 			continue
+		case ns.Type == specs.NetworkNamespace, k.reason == "" && ns.Path == "":
 		case ns.Path != "":
 			c.fatal(field+".path", n.value(), "a cell can't join a namespace: it would not be isolated from this container as asked; "+
 				"remove the path, or run the program with exec in the other container")

@@ -146,16 +146,17 @@ func hasOption(options []string, word string) bool {
 // options applies every option in order; a later one overrides an earlier.
 func (c *compiler) options(m *Mount, options []string) {
 	for i, o := range options {
-		field := fmt.Sprintf("%s.options[%d]", m.Field, i)
-		if !c.wordOption(m, field, o) && !c.valueOption(m, field, o) {
-			c.invalid(field, quote(o), fmt.Sprintf("not an option of %s mounts; remove it", m.Type))
+		if !c.wordOption(m, i, o) && !c.valueOption(m, i, o) {
+			c.invalid(m.optionField(i), quote(o), fmt.Sprintf("not an option of %s mounts; remove it", m.Type))
 		}
 	}
 }
 
-func (c *compiler) wordOption(m *Mount, field, option string) bool {
-	for i := range mountWords {
-		w := &mountWords[i]
+func (m *Mount) optionField(i int) string { return m.Field + ".options[" + strconv.Itoa(i) + "]" }
+
+func (c *compiler) wordOption(m *Mount, i int, option string) bool {
+	for n := range mountWords {
+		w := &mountWords[n]
 		if w.word != option {
 			continue
 		}
@@ -173,16 +174,16 @@ func (c *compiler) wordOption(m *Mount, field, option string) bool {
 			}
 			m.Tmpfs.CopyUp = true
 		case warn:
-			c.refused(field, quote(option), w.reason)
+			c.refused(m.optionField(i), quote(option), w.reason)
 		case refuse:
-			c.fatal(field, quote(option), w.reason)
+			c.fatal(m.optionField(i), quote(option), w.reason)
 		}
 		return true
 	}
 	return false
 }
 
-func (c *compiler) valueOption(m *Mount, field, option string) bool {
+func (c *compiler) valueOption(m *Mount, i int, option string) bool {
 	name, value, _ := strings.Cut(option, "=")
 	for _, v := range mountValues {
 		if v.kind != m.Type || v.name != name {
@@ -190,10 +191,10 @@ func (c *compiler) valueOption(m *Mount, field, option string) bool {
 		}
 		switch {
 		case v.reason != "":
-			c.refused(field, quote(option), v.reason)
+			c.refused(m.optionField(i), quote(option), v.reason)
 		case v.parse != nil:
 			if err := v.parse(m, value); err != nil {
-				c.invalid(field, quote(option), err.Error())
+				c.invalid(m.optionField(i), quote(option), err.Error())
 			}
 		case option != name:
 			return false // a word with a value that it does not take

@@ -176,25 +176,33 @@ func (c *compiler) rootReadonly(field string, _ any) {
 	c.exact(field, "true", "")
 }
 
-func (c *compiler) maskedPath(field string, v any) {
-	c.hidePath(field, v.(string), &c.plan.MaskedPaths,
-		"a directory is covered by an empty read-only one, a file replaced by an empty copy; what does not exist is left out")
+func (c *compiler) maskedPaths(field string, v any) {
+	c.plan.MaskedPaths = c.insidePaths(field, v.([]string),
+		"a directory is covered by an empty read-only one, a file by an empty copy; what does not exist is left out")
 }
 
-func (c *compiler) readonlyPath(field string, v any) {
-	c.hidePath(field, v.(string), &c.plan.ReadonlyPaths,
-		"a directory is mounted read-only onto itself; a file is replaced by a read-only copy; what does not exist is left out")
+func (c *compiler) readonlyPaths(field string, v any) {
+	c.plan.ReadonlyPaths = c.insidePaths(field, v.([]string),
+		"a directory is mounted read-only onto itself, a file replaced by a read-only copy; what does not exist is left out")
 }
 
-func (c *compiler) hidePath(field, p string, list *[]string, reason string) {
-	if problem := insidePath(p); problem != "" {
-		c.invalid(field, quote(p), problem)
-		return
+// insidePaths checks a list of paths inside the container and gives their
+// clean forms; reason says what NetBSD makes of them.
+func (c *compiler) insidePaths(field string, paths []string, reason string) []string {
+	list := make([]string, 0, len(paths))
+	for i, p := range paths {
+		if problem := insidePath(p); problem != "" {
+			c.invalid(fmt.Sprintf("%s[%d]", field, i), quote(p), problem)
+			continue
+		}
+		list = append(list, path.Clean(p))
 	}
-	*list = append(*list, path.Clean(p))
-	if c.emulated() {
-		c.exact(field, quote(p), "")
-		return
+	switch value := plural(len(paths), "path", "paths"); {
+	case len(list) < len(paths):
+	case c.emulated():
+		c.exact(field, value, "")
+	default:
+		c.approximated(field, value, reason)
 	}
-	c.approximated(field, quote(p), reason)
+	return list
 }

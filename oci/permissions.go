@@ -35,11 +35,7 @@ func (c *compiler) settlePermissions() {
 		c.close(p, w.fields[p])
 	}
 	if ns := c.namespaceOf(specs.IPCNamespace); ns != nil && ns.path == "" {
-		for _, p := range ipcPermissions {
-			if !w.open.Has(p) {
-				c.close(p, ns.field+": ipc")
-			}
-		}
+		c.closeIPC(ns, w)
 	}
 	if cell.Network == kmod.NetworkNone {
 		c.closeInet(w)
@@ -60,6 +56,23 @@ func (c *compiler) close(p policy.Permission, field string) {
 	cell.Permissions = cell.Permissions.Without(p)
 	cell.Grants = slices.DeleteFunc(cell.Grants, func(g Grant) bool { return g.Permission == p })
 	cell.Grants = append(cell.Grants, Grant{Permission: p, Name: p.String(), Field: field})
+}
+
+// closeIPC stands in for an ipc namespace: what would be shared is closed.
+func (c *compiler) closeIPC(ns *namespace, w permissionWish) {
+	var shared []string
+	for _, p := range ipcPermissions {
+		if w.open.Has(p) {
+			shared = append(shared, p.String())
+			continue
+		}
+		c.close(p, ns.field+": ipc")
+	}
+	reason := "System V and POSIX IPC are closed to the cell instead of being its own"
+	if shared != nil {
+		reason = "shared with the host, because " + c.want.permissions.field + " opens " + strings.Join(shared, ", ")
+	}
+	c.approximated(ns.field, ns.value(), reason)
 }
 
 // closeInet carries out network none.

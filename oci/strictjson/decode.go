@@ -46,7 +46,7 @@ func (e *Error) Error() string {
 // supported; an interface receives the JSON text of its value as a string.
 // null leaves a value as it is.
 func Unmarshal(data []byte, v any) (unknown []string, err error) {
-	d := &decoder{data: data, fields: make(map[reflect.Type][]field, 16)}
+	d := &decoder{data: data}
 	if !utf8.Valid(data) {
 		return nil, d.errorf("not valid UTF-8")
 	}
@@ -67,7 +67,6 @@ type decoder struct {
 	data    []byte
 	pos     int
 	path    []step
-	fields  map[reflect.Type][]field
 	unknown []string
 }
 
@@ -177,19 +176,19 @@ func (d *decoder) text(u encoding.TextUnmarshaler) error {
 
 // object decodes a JSON object into a struct.
 func (d *decoder) object(v reflect.Value) error {
-	fields := d.fieldsOf(v.Type())
+	fields := Fields(v.Type())
 	var seen uint64
 	var others map[string]bool
 	return d.members(func(key string) error {
 		for i := range fields {
-			if fields[i].name != key {
+			if fields[i].Name != key {
 				continue
 			}
 			if seen&(1<<i) != 0 {
 				return d.errorf("duplicate key")
 			}
 			seen |= 1 << i
-			return d.value(v.FieldByIndex(fields[i].index))
+			return d.value(fields[i].In(v))
 		}
 		if others[key] {
 			return d.errorf("duplicate key")
@@ -319,57 +318,4 @@ func (d *decoder) mismatch(want string) error {
 		got = strconv.QuoteRune(rune(c))
 	}
 	return d.errorf("must be %s, is %s", want, got)
-}
-
-// field is a struct field that has a JSON name.
-type field struct {
-	name  string
-	index []int
-}
-
-// fieldsOf lists a struct's fields, embedded structs flattened. A struct has
-// at most 64: object counts them in one word.
-func (d *decoder) fieldsOf(t reflect.Type) []field {
-	if f, ok := d.fields[t]; ok {
-		return f
-	}
-	f := Fields(t)
-	list := make([]field, 0, len(f))
-	for _, sf := range f {
-		list = append(list, field{name: Name(sf), index: sf.Index})
-	}
-	if len(list) > 64 {
-		panic("strictjson: " + t.String() + " has more than 64 fields")
-	}
-	d.fields[t] = list
-	return list
-}
-
-// Fields lists the fields of struct type t that have a JSON name, embedded
-// structs flattened; Index leads from t.
-func Fields(t reflect.Type) []reflect.StructField {
-	list := make([]reflect.StructField, 0, t.NumField())
-	for i := range t.NumField() {
-		sf := t.Field(i)
-		if sf.Anonymous && sf.Type.Kind() == reflect.Struct && sf.Tag.Get("json") == "" {
-			for _, inner := range Fields(sf.Type) {
-				inner.Index = append([]int{i}, inner.Index...)
-				list = append(list, inner)
-			}
-			continue
-		}
-		if sf.IsExported() && Name(sf) != "-" {
-			list = append(list, sf)
-		}
-	}
-	return list
-}
-
-// Name is a field's JSON name; "-" when it has none.
-func Name(sf reflect.StructField) string {
-	name, _, _ := strings.Cut(sf.Tag.Get("json"), ",")
-	if name == "" {
-		return sf.Name
-	}
-	return name
 }
