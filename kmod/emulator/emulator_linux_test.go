@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
+	"github.com/netbsd-cells/runcell/kmod/stage"
 )
 
 func TestCreateRefusesWhatTheModuleRefuses(t *testing.T) {
@@ -279,6 +281,39 @@ func TestWaitTooLate(t *testing.T) {
 	h.start(id, "exit=1").output()
 	if _, err := h.Wait(t.Context(), id); !errors.Is(err, kmod.ErrUnsupported) {
 		t.Errorf("Wait after the parent's wait = %v; want ErrUnsupported", err)
+	}
+}
+
+// BenchmarkBirth compares a child in a cgroup of its own with one without.
+func BenchmarkBirth(b *testing.B) {
+	dir := filepath.Join(cgroupV2(), "runcell.bench")
+	for _, in := range []string{"", dir} {
+		b.Run("cgroup="+strconv.FormatBool(in != ""), func(b *testing.B) {
+			for b.Loop() {
+				p := &stage.Program{Steps: []stage.Step{stage.Sys("getpid", unix.SYS_GETPID)}}
+				leaf := ""
+				if in != "" {
+					var err error
+					if leaf, err = makeCgroup(in, 1); err != nil {
+						b.Fatal(err)
+					}
+					if p.Fork.Cgroup, err = unix.Open(leaf, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
+						b.Fatal(err)
+					}
+				}
+				pid, err := p.Start()
+				if err != nil {
+					b.Fatal(err)
+				}
+				_, _ = syscall.Wait4(pid, nil, 0, nil)
+				if leaf != "" {
+					_ = unix.Close(p.Fork.Cgroup)
+				}
+				if err := removeCgroup(leaf); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

@@ -32,6 +32,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[0] == "probe" {
 		os.Exit(probe(os.Args[1:]))
 	}
+	if os.Args[0] == "rootless" {
+		os.Exit(rootless(os.Args[1:]))
+	}
 	if os.Geteuid() != 0 {
 		fmt.Fprintln(os.Stderr, "the emulator's tests make namespaces and cgroups: run them as root")
 		os.Exit(1)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
@@ -87,6 +88,9 @@ func probe(args []string) int {
 		name, arg, _ := strings.Cut(a, "=")
 		switch name {
 		case "wait":
+			if os.Getpid() == 1 {
+				signal.Ignore(unix.SIGTERM) // it would take the others with it
+			}
 			fmt.Println("ready")
 			_, _ = io.Copy(io.Discard, os.Stdin)
 		case "fork": // a sibling that stays

@@ -92,6 +92,8 @@ func startInside(exe string, pid int) (int, error) {
 	p := &stage.Program{
 		Steps: []stage.Step{
 			stage.Sys("join user namespace", unix.SYS_SETNS, uintptr(fd), unix.CLONE_NEWUSER),
+			// Its root may not touch the host's mounts, not even to copy one.
+			stage.Sys("unshare mounts", unix.SYS_UNSHARE, unix.CLONE_NEWNS),
 			exec,
 		},
 		Report: [2]int{int(w.Fd())}, ExitCode: 1,
