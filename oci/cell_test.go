@@ -1,0 +1,197 @@
+package oci
+
+import (
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/policy"
+)
+
+func TestParsePort(t *testing.T) {
+	v4, v6 := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
+	for s, want := range map[string]kmod.Port{
+		"8080":                    {Port: 8080},
+		"8080/udp":                {Port: 8080, Proto: "udp"},
+		"192.0.2.1:80/tcp":        {Port: 80, Addr: v4, Proto: "tcp"},
+		"[2001:db8::1]:80":        {Port: 80, Addr: v6},
+		"[::ffff:192.0.2.1]:80":   {Port: 80, Addr: v4},
+		"0.0.0.0:80":              {Port: 80},
+		"[::]:80":                 {Port: 80},
+		"65535":                   {Port: 65535},
+		"[2001:0db8:0::1]:80/tcp": {Port: 80, Addr: v6, Proto: "tcp"},
+	} {
+		got, err := ParsePort(s)
+		if err != nil || got != want {
+			t.Errorf("ParsePort(%q) = %+v, %v; want %+v", s, got, err, want)
+		}
+		if again, err := ParsePort(portString(got)); err != nil || again != got {
+			t.Errorf("ParsePort(%q) = %+v, %v; want %+v again", portString(got), again, err, got)
+		}
+	}
+	for _, s := range []string{
+		"", "0", "65536", "-1", "+80", "http", "80/sctp", "80/", "/tcp", ":80", "192.0.2.1:", "192.0.2.1", "2001:db8::1:80",
+		"[192.0.2.1]:80", "[2001:db8::1]80", "[2001:db8::1%wm0]:80", "[]:80", "80:90", "192.0.2.1:80/tcp/udp", " 80", "8_0", "080x",
+	} {
+		if got, err := ParsePort(s); err == nil || !strings.HasPrefix(err.Error(), "port ") {
+			t.Errorf("ParsePort(%q) = %+v, %v; want an error that says it is a port", s, got, err)
+		}
+	}
+}
+
+func TestParseAddress(t *testing.T) {
+	for s, want := range map[string]string{
+		"wm0=192.0.2.10/24": "wm0=192.0.2.10/24", "lo0=::1/128": "lo0=::1/128", "vlan0.5=2001:DB8::1/64": "vlan0.5=2001:db8::1/64",
+	} {
+		if a, err := parseAddressPair(s); err != nil || a.String() != want {
+			t.Errorf("parseAddressPair(%q) = %s, %v; want %s", s, a, err, want)
+		}
+	}
+	for _, s := range []string{
+		"", "wm0", "wm0=", "=192.0.2.1/24", "wm0=192.0.2.1", "wm0=192.0.2.1/33", "wm0=0.0.0.0/0", "wm0=224.0.0.1/24", "wm0=::ffff:1.2.3.4/120",
+		"wm 0=192.0.2.1/24", "an-interface-name=192.0.2.1/24", "wm0;reboot=192.0.2.1/24", "wm0=fe80::1%wm0/64",
+	} {
+		if a, err := parseAddressPair(s); err == nil {
+			t.Errorf("parseAddressPair(%q) = %s; want an error", s, a)
+		}
+	}
+}
+
+// TestSectionAndAnnotations: both say the same things.
+func TestSectionAndAnnotations(t *testing.T) {
+	section := compile(t, minimal(`"netbsd":{"cell":{"profile":"medium","permissions":["time","-chown"],"reservedPorts":["8080","192.0.2.10:80/tcp"],`+
+		`"addresses":[{"interface":"wm0","address":"192.0.2.10/24"}],"network":"addresses","maxProcesses":5}}`), ourModule())
+	annotations := compile(t, minimal(`"annotations":{"org.netbsd.cell.profile":"medium","org.netbsd.cell.permissions":"time, -chown",`+
+		`"org.netbsd.cell.reserved-ports":"8080,192.0.2.10:80/tcp","org.netbsd.cell.addresses":"wm0=192.0.2.10/24",`+
+		`"org.netbsd.cell.network":"addresses","org.netbsd.cell.max-processes":"5"}`), ourModule())
+	section.Cell.Grants, annotations.Cell.Grants = nil, nil
+	if !reflect.DeepEqual(section.Cell, annotations.Cell) {
+		t.Errorf("section %+v\nannotations %+v", section.Cell, annotations.Cell)
+	}
+	want := Cell{
+		Profile: policy.Medium, Permissions: policy.Defaults(policy.Medium).With(policy.Time).Without(policy.Chown),
+		Ports:     []kmod.Port{{Port: 8080}, {Port: 80, Addr: netip.MustParseAddr("192.0.2.10"), Proto: "tcp"}},
+		Addresses: []Address{{"wm0", netip.MustParsePrefix("192.0.2.10/24")}}, Network: kmod.NetworkAddresses, MaxProcesses: 5,
+	}
+	if !reflect.DeepEqual(section.Cell, want) {
+		t.Errorf("cell %+v\nwant %+v", section.Cell, want)
+	}
+	if w := section.Warnings(); len(w) > 0 {
+		t.Errorf("unexpected warnings: %v", w)
+	}
+}
+
+func TestDefaultsOfACell(t *testing.T) {
+	c := compile(t, minimal(""), ourModule()).Cell
+	want := Cell{Profile: policy.High, Permissions: policy.Defaults(policy.High), Network: kmod.NetworkHost}
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("cell %+v; want %+v", c, want)
+	}
+}
+
+func TestCellRefusals(t *testing.T) {
+	for text, want := range map[string]string{
+		`"netbsd":{"cell":{"profile":"lax"}}`:                   `netbsd.cell.profile "lax": unknown profile; use low, medium or high`,
+		`"netbsd":{"cell":{"permissions":["time","fly"]}}`:      `netbsd.cell.permissions[1]: unknown permission "fly"`,
+		`"netbsd":{"cell":{"permissions":["time","-time"]}}`:    `netbsd.cell.permissions time: opened and closed at the same time`,
+		`"netbsd":{"cell":{"reservedPorts":["80","x"]}}`:        `netbsd.cell.reservedPorts[1]: port "x"`,
+		`"netbsd":{"cell":{"reservedPorts":["80","80"]}}`:       `netbsd.cell.reservedPorts[1] "80": given twice`,
+		`"netbsd":{"cell":{"network":"bridge"}}`:                `netbsd.cell.network: unknown network "bridge" (use host, addresses or none)`,
+		`"netbsd":{"cell":{"network":"addresses"}}`:             `netbsd.cell.network addresses: the cell has none; add netbsd.cell.addresses`,
+		`"netbsd":{"cell":{"addresses":[{"interface":"wm0"}]}}`: `netbsd.cell.addresses[0]: "" is not an address with its prefix length`,
+		`"netbsd":{"cell":{"addresses":[{"interface":"wm0","address":"192.0.2.1/24"},{"interface":"wm1","address":"192.0.2.1/32"}]}}`: `wm1=192.0.2.1/32: given twice`,
+		`"netbsd":{"cell":{"network":"none","addresses":[{"interface":"wm0","address":"192.0.2.1/24"}]}}`:                             `netbsd.cell.addresses wm0=192.0.2.1/24: the cell could not use them: netbsd.cell.network says none`,
+		`"netbsd":{"cell":{"network":"host"}},"linux":{"namespaces":[{"type":"network"}]}`:                                            `netbsd.cell.network host: linux.namespaces[0] asks for a network of the container's own; remove one of the two`,
+		`"netbsd":{"cell":{"network":"none","permissions":["inet"]}}`:                                                                 `netbsd.cell.permissions[0] inet: contradicts the network none of netbsd.cell.network: none`,
+		`"annotations":{"org.netbsd.cell.profile":"low"},"netbsd":{"cell":{"profile":"high"}}`:                                        `netbsd.cell.profile high: disagrees with annotations.org.netbsd.cell.profile; keep one of the two`,
+		`"annotations":{"org.netbsd.cell.reserved-ports":"81"},"netbsd":{"cell":{"reservedPorts":["80"]}}`:                            `netbsd.cell.reservedPorts 80: disagrees with annotations.org.netbsd.cell.reserved-ports`,
+		`"annotations":{"org.netbsd.cell.max-processes":"many"}`:                                                                      `annotations.org.netbsd.cell.max-processes "many": must be a number`,
+		`"annotations":{"org.netbsd.cell.permissions":""}`:                                                                            `annotations.org.netbsd.cell.permissions: unknown permission ""`,
+		`"annotations":{"org.netbsd.cell.addresses":"192.0.2.1/24"}`:                                                                  `annotations.org.netbsd.cell.addresses: "192.0.2.1/24" is not of the form interface=address/prefix`,
+	} {
+		_, err := Compile(load(t, minimal(text)), ourModule())
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: Compile = %v; want an error with %q", text, err, want)
+		}
+	}
+	var ports []string
+	for i := range kmod.MaxPorts + 1 {
+		ports = append(ports, `"`+portString(kmod.Port{Port: uint16(i + 1)})+`"`)
+	}
+	_, err := Compile(load(t, minimal(`"netbsd":{"cell":{"reservedPorts":[`+strings.Join(ports, ",")+`]}}`)), ourModule())
+	if err == nil || !strings.Contains(err.Error(), "33 ports: a cell can reserve 32") {
+		t.Errorf("33 ports: Compile = %v", err)
+	}
+}
+
+func TestSectionAndAnnotationMayAgree(t *testing.T) {
+	p := compile(t, minimal(`"annotations":{"org.netbsd.cell.reserved-ports":"80,81"},"netbsd":{"cell":{"reservedPorts":["81","80"]}}`), ourModule())
+	if len(p.Cell.Ports) != 2 || len(p.Warnings()) != 0 {
+		t.Errorf("ports %v, warnings %v", p.Cell.Ports, p.Warnings())
+	}
+}
+
+func TestUnknownAnnotationIsAWarning(t *testing.T) {
+	p := compile(t, minimal(`"annotations":{"org.netbsd.cell.port":"80","org.example.x":"y"}`), ourModule())
+	w := p.Warnings()
+	if len(w) != 1 || w[0].Field != "annotations.org.netbsd.cell.port" || !strings.Contains(w[0].Reason, "reserved-ports") {
+		t.Errorf("warnings %v; want one that lists what there is", w)
+	}
+}
+
+func TestNetwork(t *testing.T) {
+	const path = `"linux":{"namespaces":[{"type":"network","path":"/n"}]}`
+	const own = `"linux":{"namespaces":[{"type":"network"}]}`
+	const addr = `"netbsd":{"cell":{"addresses":[{"interface":"wm0","address":"192.0.2.1/24"}]}}`
+	for text, want := range map[string]kmod.Network{
+		``:                                     kmod.NetworkHost,
+		own:                                    kmod.NetworkNone,
+		addr:                                   kmod.NetworkAddresses,
+		own + "," + addr:                       kmod.NetworkAddresses,
+		path + "," + addr:                      kmod.NetworkAddresses,
+		`"netbsd":{"cell":{"network":"none"}}`: kmod.NetworkNone,
+		path + `,"netbsd":{"cell":{"network":"none"}}`: kmod.NetworkNone,
+	} {
+		p := compile(t, minimal(text), ourModule())
+		if p.Cell.Network != want || p.Cell.Permissions.Has(policy.Inet) == (want == kmod.NetworkNone) {
+			t.Errorf("%s: network %s, inet open %v; want %s", text, p.Cell.Network, p.Cell.Permissions.Has(policy.Inet), want)
+		}
+	}
+}
+
+// TestIPCNamespace: what would be shared is closed, whatever the profile.
+func TestIPCNamespace(t *testing.T) {
+	const ipc = `"linux":{"namespaces":[{"type":"ipc"}]}`
+	p := compile(t, minimal(ipc+`,"netbsd":{"cell":{"profile":"low"}}`), ourModule())
+	checkPermissions(t, "low", p, nil, []policy.Permission{policy.SysVIPC, policy.SysVIPCOverride, policy.PosixIPC})
+	if by := grantOf(p, policy.SysVIPC); by != "linux.namespaces[0]: ipc" {
+		t.Errorf("sysv-ipc decided by %q", by)
+	}
+	p = compile(t, minimal(ipc+`,"netbsd":{"cell":{"permissions":["sysv-ipc"]}}`), ourModule())
+	checkPermissions(t, "explicit", p, []policy.Permission{policy.SysVIPC}, nil)
+	if n, _ := noteOn(p, "linux.namespaces[0]"); !strings.Contains(n.Reason, "shared with the host, because netbsd.cell.permissions opens sysv-ipc") {
+		t.Errorf("note = %+v", n)
+	}
+}
+
+func TestPortsWithoutAddresses(t *testing.T) {
+	p := compile(t, minimal(`"netbsd":{"cell":{"reservedPorts":["192.0.2.1:80/tcp","192.0.2.2:80"]}}`), published())
+	if !reflect.DeepEqual(p.Cell.Ports, []kmod.Port{{Port: 80}}) {
+		t.Errorf("ports %v; want 80 on every address once", p.Cell.Ports)
+	}
+	if n, _ := noteOn(p, "netbsd.cell.reservedPorts"); n.Grade != Approximated {
+		t.Errorf("note = %+v; want it approximated", n)
+	}
+}
+
+// TestRecordedIsAWarning: an emulator that can't enforce says so.
+func TestRecordedIsAWarning(t *testing.T) {
+	f := emulated()
+	f.Ports = kmod.Support{Level: kmod.Recorded, Reason: "no cgroup2"}
+	p := compile(t, minimal(`"netbsd":{"cell":{"reservedPorts":["80"]}}`), f)
+	if n, _ := noteOn(p, "netbsd.cell.reservedPorts"); n.Grade != Approximated || !strings.Contains(n.Reason, "not enforced: no cgroup2") {
+		t.Errorf("note = %+v", n)
+	}
+}
