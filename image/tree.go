@@ -25,6 +25,8 @@ type tree struct {
 	// loosen lets a user who is not root enter and change directories whose
 	// mode forbids it; the mode is put back on leaving.
 	loosen bool
+	// most is how deep the stack may get.
+	most int
 }
 
 type level struct {
@@ -43,7 +45,7 @@ func openTree(f *os.File) (*tree, error) {
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: f.Name(), Err: err}
 	}
-	t := &tree{loosen: os.Geteuid() != 0}
+	t := &tree{loosen: os.Geteuid() != 0, most: maxDepth + 1}
 	if err := t.add("", "", fd, false); err != nil {
 		return nil, err
 	}
@@ -88,7 +90,7 @@ func (t *tree) leave(depth int) error {
 // push enters name, a real directory in the current one.
 func (t *tree) push(name string) error {
 	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW
-	if len(t.stack) > maxDepth {
+	if len(t.stack) >= t.most {
 		return fmt.Errorf("more than %d directories deep", maxDepth)
 	}
 	fd, err := openat(t.top().fd, name, flags, 0)

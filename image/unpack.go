@@ -250,6 +250,7 @@ func (b *bundle) removeAll() error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
+	t.most++ // rootfs has its full depth below the bundle
 	for _, name := range []string{rootfsName, configTemp, configName} {
 		err = errors.Join(err, t.remove(name))
 	}
