@@ -1,0 +1,107 @@
+package runtime
+
+// Terminals on NetBSD. A pty is made by the process that is to have it, from
+// inside the container's root: the kernel then takes the container's own
+// ptyfs, and names that mean something there. The device that is asked for
+// one, /dev/ptm, is the host's, opened before the root is entered.
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/netbsd-cells/runcell/kmod/stage"
+	"golang.org/x/sys/unix"
+)
+
+// tiocptmget is TIOCPTMGET of sys/ttycom.h: _IOR('t', 70, struct ptmget),
+// with 2056 bytes. On most ports the one in x/sys is an older call's.
+const tiocptmget = 0x48087446
+
+// terminal is a pty of the container's own ptyfs.
+type terminal struct {
+	master, slave int
+	name          string
+}
+
+func openPtm() (int, error) {
+	fd, err := unix.Open("/dev/ptm", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("open the host's /dev/ptm for process.terminal: %w", err)
+	}
+	return fd, nil
+}
+
+// dupStep duplicates the descriptor stored at addr.
+func dupStep(name string, addr, fd uintptr) stage.Step {
+	s := stage.Sys(name, unix.SYS_DUP2, addr, fd)
+	s.From[0] = stage.Load32
+	return s
+}
+
+// ptySteps make a pty, take its slave as controlling terminal and standard
+// descriptors, and put the master's number into msg, to be sent away. The
+// master is close-on-exec; the slave's extra descriptor is closed.
+func ptySteps(ptm int, uid uint32, msg *message) []stage.Step {
+	pty := new(unix.Ptmget)
+	cfd, sfd := addressOf(&pty.Cfd), addressOf(&pty.Sfd)
+	onto := func(name string, nr, fd uintptr, rest ...uintptr) stage.Step {
+		s := stage.Sys(name, nr, append([]uintptr{fd}, rest...)...)
+		s.From[0], s.Keep = stage.Load32, []any{pty}
+		return s
+	}
+	get := stage.Sys("open terminal (process.terminal needs a devpts mount on /dev/pts)",
+		unix.SYS_IOCTL, uintptr(ptm), tiocptmget, addressOf(pty))
+	get.Keep = []any{pty}
+	steps := append([]stage.Step{get}, slaveSteps(sfd, pty)...)
+	if uid != 0 {
+		steps = append(steps, onto(fmt.Sprintf("give the terminal to user %d", uid), unix.SYS_FCHOWN, sfd, uintptr(uid), ^uintptr(0)))
+	}
+	keep := onto("keep the terminal's master", unix.SYS_FCNTL, cfd, unix.F_DUPFD_CLOEXEC, 3)
+	keep.Store = msg.fdAddr()
+	keep.Keep = append(keep.Keep, msg)
+	return append(steps, keep,
+		onto("close the terminal's slave", unix.SYS_CLOSE, sfd),
+		onto("close the terminal's master", unix.SYS_CLOSE, cfd))
+}
+
+// ttySetup gives a terminal to a process that joins a running cell.
+type ttySetup struct {
+	ptm  int
+	link *link
+}
+
+func (t *ttySetup) prepare(_ rootDir, uid uint32) (steps []stage.Step, err error) {
+	if t.ptm, err = openPtm(); err != nil {
+		return nil, err
+	}
+	if t.link, err = newLink(); err != nil {
+		closeFD(t.ptm)
+		return nil, err
+	}
+	msg := newMessage(true)
+	return append(ptySteps(t.ptm, uid, msg), t.link.sendStep("send terminal", 0, msg)), nil
+}
+
+// collect takes the master, which was sent before the exec.
+func (t *ttySetup) collect() (*terminal, error) {
+	defer t.abandon()
+	t.link.closeChild()
+	master, err := t.link.receive(nil)
+	if err != nil {
+		return nil, err
+	}
+	if master < 0 {
+		return nil, errors.New("receive terminal: no descriptor came")
+	}
+	term := &terminal{master: master, slave: -1, name: ptsDir}
+	var st unix.Stat_t
+	if err := unix.Fstat(master, &st); err == nil {
+		term.name = fmt.Sprintf("%s/%d", ptsDir, unix.Minor(st.Rdev))
+	}
+	return term, nil
+}
+
+func (t *ttySetup) abandon() {
+	closeFD(t.ptm)
+	t.link.close()
+}

@@ -1,0 +1,493 @@
+package runtime
+
+// The container's root on a system with one mount table for all (NetBSD).
+// Everything is mounted on the host before the cell exists, below a null mount
+// of the root in the state directory, and each mount point is recorded before
+// it is used, so that a create that was killed can be cleaned up.
+//
+// mount(2) takes a path, and what lies in the root is not to be trusted. So a
+// destination is first walked inside the root to a path free of links; after
+// the mount it is walked again, and must then lie on the new mount.
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/oci"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	rootDirName = "rootfs" // in the state directory
+
+	// unmountPatience is how long a mount may stay busy after the last
+	// process is gone.
+	unmountPatience = 5 * time.Second
+)
+
+// mountKernel is what the kernel does for hostRoot.
+type mountKernel interface {
+	mount(m hostMount, path string) error
+	unmount(path string) error
+	// table lists all mounts, oldest first.
+	table() ([]mountEntry, error)
+	// mountOf gives the mount that an open file lies on.
+	mountOf(fd int) (mountEntry, error)
+	mknod(dirfd int, name string, mode uint32, dev uint64) error
+}
+
+// hostRoot is a root while it is built.
+type hostRoot struct {
+	kernel   mountKernel
+	plan     *oci.Plan
+	bundle   string
+	source   string // the root filesystem on the host
+	stateDir string // the container's, without links
+	record   func(path string) error
+
+	path   string // where the root is mounted
+	mounts []hostMount
+	dir    rootDir
+}
+
+// build mounts and furnishes the root. What it mounted before an error is the
+// caller's to unmount.
+func (r *hostRoot) build() (err error) {
+	if r.mounts, err = planMounts(r.plan, r.bundle); err != nil {
+		return err
+	}
+	r.path = filepath.Join(r.stateDir, rootDirName)
+	if len(r.path) > kmod.MaxRoot {
+		return fmt.Errorf("the cell's root %s has %d bytes, and the kernel takes %d: use a shorter --root or container id",
+			r.path, len(r.path), kmod.MaxRoot)
+	}
+	if err := os.Mkdir(r.path, 0o700); err != nil {
+		return fmt.Errorf("make the root's mount point: %w", err)
+	}
+	old := unix.Umask(0)
+	defer unix.Umask(old)
+	root := rootMount(r.plan.Root, r.source)
+	if r.plan.Root.Readonly {
+		if err := r.prepare(root); err != nil {
+			return err
+		}
+	}
+	if err := r.mountRoot(root); err != nil {
+		return err
+	}
+	if err := r.furnish(); err != nil {
+		return err
+	}
+	return r.protect()
+}
+
+func (r *hostRoot) close() {
+	r.dir.close()
+	r.dir.fd = -1
+}
+
+// mountRoot mounts the root and opens it.
+func (r *hostRoot) mountRoot(m hostMount) (err error) {
+	if m.flags, err = r.inherit(m); err != nil {
+		return fmt.Errorf("mount root %s: %w", m.source, err)
+	}
+	if err := r.record(r.path); err != nil {
+		return err
+	}
+	if err := r.kernel.mount(m, r.path); err != nil {
+		return fmt.Errorf("mount root %s on %s: %w", m.source, r.path, err)
+	}
+	if r.dir, err = openRootDir(r.path); err != nil {
+		return err
+	}
+	return r.verify(m, r.dir.fd, r.path)
+}
+
+// prepare makes what a read-only root lacks: mount points, devices, links. It
+// goes through a writable mount, as the final one cannot change its mind.
+func (r *hostRoot) prepare(root hostMount) error {
+	root.flags &^= mntReadonly
+	if err := r.mountRoot(root); err != nil {
+		return err
+	}
+	for i, m := range r.mounts {
+		if covered(m.dest, r.mounts[:i]) {
+			continue
+		}
+		if err := r.makePlace(m); err != nil {
+			return fmt.Errorf("prepare %s (%s): %w", m.field, m.dest, err)
+		}
+	}
+	if err := r.makeContents(r.mounts); err != nil {
+		return err
+	}
+	r.close()
+	return unmountPoint(r.kernel, r.path)
+}
+
+// makePlace makes a mount's destination.
+func (r *hostRoot) makePlace(m hostMount) error {
+	if m.kind == fsNull {
+		file, err := bindFile(&m)
+		if err != nil {
+			return err
+		}
+		if file {
+			return r.dir.copyIn(m)
+		}
+	}
+	fd, err := r.dir.openDirAt(m.dest, true)
+	closeFD(fd)
+	return err
+}
+
+// furnish mounts and makes everything in the root.
+func (r *hostRoot) furnish() error {
+	for _, m := range r.mounts {
+		if err := r.place(m); err != nil {
+			return fmt.Errorf("mount %s (%s on %s): %w", m.field, m.kind, m.dest, err)
+		}
+	}
+	return r.makeContents(nil)
+}
+
+// makeContents makes devices, links and the working directory, except on
+// mounts that are still to come.
+func (r *hostRoot) makeContents(later []hostMount) error {
+	for _, d := range r.devices() {
+		if covered(d.Path, later) {
+			continue
+		}
+		if err := r.makeDevice(d); err != nil {
+			return fmt.Errorf("make device %s %s: %w", d.Field, d.Path, err)
+		}
+	}
+	for _, l := range hostLinks {
+		if covered(l.path, later) || l.terminal && !r.plan.Process.Terminal {
+			continue
+		}
+		if err := r.dir.linkAt(l.target, l.path); err != nil {
+			return fmt.Errorf("make link %s: %w", l.path, err)
+		}
+	}
+	cwd := r.plan.Process.Cwd
+	if cwd == "/" || covered(cwd, later) {
+		return nil
+	}
+	fd, err := r.dir.openDirAt(cwd, true)
+	if err != nil {
+		return fmt.Errorf("process.cwd: %w", err)
+	}
+	closeFD(fd)
+	return nil
+}
+
+// place carries out one mount of the Plan.
+func (r *hostRoot) place(m hostMount) error {
+	if m.kind != fsNull {
+		return r.mountAt(m)
+	}
+	file, err := bindFile(&m)
+	if err != nil {
+		return err
+	}
+	if file {
+		return r.dir.copyIn(m)
+	}
+	var below []string
+	if m.recursive {
+		table, err := r.kernel.table()
+		if err != nil {
+			return err
+		}
+		below = submounts(table, m.source, r.stateDir)
+	}
+	if err := r.mountAt(m); err != nil {
+		return err
+	}
+	for _, rel := range below {
+		s := m
+		s.source, s.dest = filepath.Join(m.source, rel), filepath.Join(m.dest, rel)
+		if err := r.mountAt(s); err != nil {
+			return fmt.Errorf("with %s below it: %w", s.source, err)
+		}
+	}
+	return nil
+}
+
+// bindFile resolves the source of a bind mount, which belongs to the host and
+// is trusted, and tells whether it is a plain file.
+func bindFile(m *hostMount) (file bool, err error) {
+	if m.source, err = filepath.EvalSymlinks(m.source); err != nil {
+		return false, fmt.Errorf("source: %w", err)
+	}
+	fi, err := os.Stat(m.source)
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("source: %w", err)
+	case fi.IsDir():
+		return false, nil
+	case fi.Mode().IsRegular():
+		return true, nil
+	}
+	return false, fmt.Errorf("source %s is neither a directory nor a plain file, and NetBSD mounts directories only: "+
+		"mount the directory that it lies in, or list a device in netbsd.devices", m.source)
+}
+
+// mountAt mounts on a directory inside the root, which is made if need be.
+func (r *hostRoot) mountAt(m hostMount) (err error) {
+	fd, plain, err := r.dir.resolveDirAt(m.dest, true)
+	if err != nil {
+		return err
+	}
+	defer func() { closeFD(fd) }()
+	path := filepath.Join(r.path, plain)
+	if len(path) > maxMountPath {
+		return fmt.Errorf("the mount point %s has %d bytes, and the kernel takes %d", path, len(path), maxMountPath)
+	}
+	if m.kind == fsPty {
+		if err := r.checkHostPty(); err != nil {
+			return err
+		}
+	}
+	if m.flags, err = r.inherit(m); err != nil {
+		return err
+	}
+	if m.kind == fsTmpfs && m.tmpfs.CopyUp {
+		return r.mountCopy(m, fd, path)
+	}
+	// An open directory would keep the mount point busy for nobody's good.
+	closeFD(fd)
+	fd = -1
+	return r.mountOn(m, path)
+}
+
+// mountOn mounts on a plain path and makes sure that the mount came to lie
+// where the path led to before.
+func (r *hostRoot) mountOn(m hostMount, path string) error {
+	if err := r.record(path); err != nil {
+		return err
+	}
+	if err := r.kernel.mount(m, path); err != nil {
+		return err
+	}
+	fd, plain, err := r.dir.resolveDirAt(m.dest, false)
+	if err == nil {
+		if filepath.Join(r.path, plain) != path {
+			err = fmt.Errorf("%s leads to %s now", m.dest, plain)
+		} else {
+			err = r.verify(m, fd, path)
+		}
+		closeFD(fd)
+	}
+	if err != nil {
+		err = fmt.Errorf("check mount point: %w", err)
+		return errors.Join(err, unmountPoint(r.kernel, path))
+	}
+	return nil
+}
+
+// verify compares the mount that an open directory lies on with the one that
+// was just made.
+func (r *hostRoot) verify(m hostMount, fd int, path string) error {
+	e, err := r.kernel.mountOf(fd)
+	if err != nil {
+		return err
+	}
+	if e.on != path || e.kind != m.kind {
+		return fmt.Errorf("%s lies on a %s mounted on %s, not on the new %s: something moved it meanwhile", path, e.kind, e.on, m.kind)
+	}
+	if missing := m.flags & mntRestrictions &^ e.flags; missing != 0 {
+		return fmt.Errorf("%s was mounted without the flags %#x", path, missing)
+	}
+	return nil
+}
+
+// inherit adds the restrictions of the file system that a null mount shows:
+// the kernel would not apply them through it.
+func (r *hostRoot) inherit(m hostMount) (int, error) {
+	if m.kind != fsNull {
+		return m.flags, nil
+	}
+	fd, err := unix.Open(m.source, openDir, 0)
+	if err != nil {
+		return 0, fmt.Errorf("open source %s: %w", m.source, err)
+	}
+	defer closeFD(fd)
+	e, err := r.kernel.mountOf(fd)
+	if err != nil {
+		return 0, fmt.Errorf("look at source %s: %w", m.source, err)
+	}
+	return m.flags | e.flags&mntRestrictions, nil
+}
+
+// checkHostPty refuses to mount the machine's first ptyfs for a container:
+// the kernel would use it for the host's terminals as well.
+func (r *hostRoot) checkHostPty() error {
+	table, err := r.kernel.table()
+	if err != nil {
+		return err
+	}
+	for _, e := range table {
+		if e.kind == fsPty && !within(e.on, filepath.Dir(r.stateDir)) {
+			return nil
+		}
+	}
+	return errors.New("the host has no ptyfs of its own, so its terminals would appear in the container: " +
+		"run `mount -t ptyfs ptyfs /dev/pts` on the host first (and add it to /etc/fstab)")
+}
+
+// mountCopy mounts a tmpfs that keeps what is in the directory (tmpcopyup).
+// The read-only flag is added when the content is there.
+func (r *hostRoot) mountCopy(m hostMount, fd int, path string) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return fmt.Errorf("look at the directory: %w", err)
+	}
+	if !m.tmpfs.HasMode {
+		m.tmpfs.Mode, m.tmpfs.HasMode = st.Mode&0o7777, true
+	}
+	src, err := openSame(path, &st)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = src.Close() }()
+	writable := m
+	writable.flags &^= mntReadonly
+	if err := r.mountOn(writable, path); err != nil {
+		return err
+	}
+	if err := r.fill(src, m.dest, path); err != nil {
+		return fmt.Errorf("copy the directory's content: %w", err)
+	}
+	if m.flags&mntReadonly == 0 {
+		return nil
+	}
+	m.flags |= mntUpdate
+	if err := r.kernel.mount(m, path); err != nil {
+		return fmt.Errorf("make read-only: %w", err)
+	}
+	return nil
+}
+
+// fill copies into the fresh mount, found again by way of the root.
+func (r *hostRoot) fill(src *os.Root, dest, path string) error {
+	fd, err := r.dir.openDirAt(dest, false)
+	if err != nil {
+		return err
+	}
+	defer closeFD(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	dst, err := openSame(path, &st)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = dst.Close() }()
+	return copyTree(src, dst, ".")
+}
+
+// openSame opens a directory by its path, if it is the one that st is about.
+func openSame(path string, st *unix.Stat_t) (*os.Root, error) {
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	fi, err := root.Stat(".")
+	if err == nil {
+		if s, ok := fi.Sys().(*syscall.Stat_t); ok && s.Dev == st.Dev && s.Ino == st.Ino {
+			return root, nil
+		}
+		err = fmt.Errorf("%s leads elsewhere now", path)
+	}
+	return nil, errors.Join(err, root.Close())
+}
+
+// protect hides and freezes what the config says. Only directories can be
+// mounted upon, so a file that is there and should be hidden is an error.
+func (r *hostRoot) protect() error {
+	for _, p := range r.plan.MaskedPaths {
+		err := r.protectDir(maskMount(p), "hidden: hide its directory, or remove the file from the root filesystem")
+		if err != nil {
+			return fmt.Errorf("linux.maskedPaths %s: %w", p, err)
+		}
+	}
+	for _, p := range r.plan.ReadonlyPaths {
+		m := hostMount{field: "linux.readonlyPaths", kind: fsNull, dest: p, flags: mntReadonly}
+		if err := r.protectDir(m, "made read-only: name its directory, or take away its write permission"); err != nil {
+			return fmt.Errorf("linux.readonlyPaths %s: %w", p, err)
+		}
+	}
+	return nil
+}
+
+func (r *hostRoot) protectDir(m hostMount, wayOut string) error {
+	st, err := r.dir.statAt(m.dest)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return fmt.Errorf("NetBSD mounts on directories only, so a single file can't be %s", wayOut)
+	}
+	if m.kind == fsNull { // onto itself
+		fd, plain, err := r.dir.resolveDirAt(m.dest, false)
+		if err != nil {
+			return err
+		}
+		closeFD(fd)
+		m.source = filepath.Join(r.path, plain)
+	}
+	return r.mountAt(m)
+}
+
+// unmountHostRoot unmounts all of a container's mounts, the newest first, and
+// removes the root's mount point, which proves that nothing is left on it. It
+// never forces: a process that is still there must not lose its files.
+func unmountHostRoot(k mountKernel, root string, recorded []string) error {
+	table, err := k.table()
+	if err != nil {
+		return err
+	}
+	for _, p := range ownMounts(table, root, recorded) {
+		if err := unmountPoint(k, p); err != nil {
+			return err
+		}
+	}
+	if table, err = k.table(); err != nil {
+		return err
+	}
+	if left := ownMounts(table, root, recorded); len(left) > 0 {
+		return fmt.Errorf("still mounted, but not to be found there: %q: unmount them by hand", left)
+	}
+	if err := os.Remove(root); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove the root's mount point: %w", err)
+	}
+	return nil
+}
+
+// unmountPoint unmounts a path. One that is no mount point is fine.
+func unmountPoint(k mountKernel, path string) error {
+	deadline := time.Now().Add(unmountPatience)
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		err := k.unmount(path)
+		switch {
+		case err == nil, errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT):
+			return nil
+		case !errors.Is(err, unix.EBUSY):
+			return fmt.Errorf("unmount %s: %w", path, err)
+		case time.Now().After(deadline):
+			return fmt.Errorf("unmount %s: %w: a process uses it (fstat -f shows which)", path, err)
+		}
+		time.Sleep(pause)
+	}
+}

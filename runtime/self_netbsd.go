@@ -1,0 +1,24 @@
+package runtime
+
+// What a container could do to the runcell process that serves it, on NetBSD.
+
+import "errors"
+
+// sendPidfd is for callers that know what a pidfd is.
+func sendPidfd(string, int) error {
+	return errors.New("--pidfd-socket: NetBSD has no pidfds: use --pid-file")
+}
+
+// protectSelf has nothing to do. On Linux a container can reach the binary of
+// a process that is about to exec in it, keep it open, and write to it later
+// (CVE-2019-5736). Here that file is found as /proc/PID/file, but NetBSD marks
+// a vnode as a program's text for as long as anybody refers to it, and
+// open(2) for writing gives ETXTBSY meanwhile: who still holds the file cannot
+// write to it, and who has let go of it cannot find it again from inside
+// chroot(2).
+func protectSelf() error { return nil }
+
+// isSelf tells whether a container's program turned out to be our own binary.
+// That takes a link such as /proc/self/exe, which on NetBSD is a path, looked
+// up in the container's root, where our binary is not.
+func isSelf(int) bool { return false }
