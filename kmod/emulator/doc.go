@@ -7,6 +7,11 @@
 // never makes a network namespace, and what NetBSD's cells cannot do it does
 // not add. What it cannot emulate it says in Features.
 //
+// One thing leaks through: Linux ties abstract UNIX sockets to the network
+// namespace, so a cell reaches those of the host, as the host's programs reach
+// its own. NetBSD has none. Landlock could stop it, but would also keep a
+// process that enters a cell later from looking at those that are there.
+//
 // The kernel's part of the state, that is ids, names and reserved ports, is
 // one file below the state root. So names are unique and ports are exclusive
 // per state root, where NetBSD's are per machine.

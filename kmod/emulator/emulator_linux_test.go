@@ -6,12 +6,14 @@ package emulator
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -64,6 +66,41 @@ func TestIdsAreNotReused(t *testing.T) {
 		if err := h.Destroy(id); !errors.Is(err, kmod.ErrNotFound) {
 			t.Errorf("second Destroy = %v; want ErrNotFound", err)
 		}
+	}
+}
+
+func TestManyClientsAtOnce(t *testing.T) {
+	h := newHost(t)
+	const clients, cells = 8, 10
+	ids := make(chan kmod.ID, clients*cells)
+	var wg sync.WaitGroup
+	for i := range clients {
+		wg.Go(func() {
+			k, err := Open(h.root)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for j := range cells {
+				id, err := k.Create(kmod.Spec{Name: fmt.Sprintf("cell-%d-%d", i, j), Root: h.rootfs})
+				if err != nil {
+					t.Errorf("Create: %v", err)
+				}
+				ids <- id
+			}
+		})
+	}
+	wg.Wait()
+	close(ids)
+	seen := map[kmod.ID]bool{}
+	for id := range ids {
+		if seen[id] {
+			t.Errorf("id %d was given twice", id)
+		}
+		seen[id] = true
+	}
+	if cells, err := h.List(); err != nil || len(cells) != clients*10 {
+		t.Errorf("List = %d cells, %v; want %d", len(cells), err, clients*10)
 	}
 }
 

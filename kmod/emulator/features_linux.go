@@ -3,6 +3,8 @@
 package emulator
 
 import (
+	"strings"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/netbsd-cells/runcell/kmod"
@@ -30,7 +32,7 @@ func (c *Client) probe() kmod.Features {
 		Backend:      "emulator",
 		ABI:          1,
 		Profiles:     filter,
-		Permissions:  filter,
+		Permissions:  permissions(filter),
 		Devices:      enforced(),
 		Ports:        ports,
 		PortAddress:  ports,
@@ -43,6 +45,21 @@ func (c *Client) probe() kmod.Features {
 		ExitStatus:   exit,
 		MaxGroups:    maxGroups,
 	}
+}
+
+// permissions lists, as the reason, what is emulated differently: an admin
+// who tries a policy on Linux must know where NetBSD answers otherwise.
+func permissions(filter kmod.Support) kmod.Support {
+	if filter.Level != kmod.Enforced {
+		return filter
+	}
+	gaps := Gaps()
+	parts := make([]string, len(gaps))
+	for i, g := range gaps {
+		parts[i] = g.Permission.String() + ": " + g.Reason
+	}
+	filter.Reason = "except " + strings.Join(parts, "; ")
+	return filter
 }
 
 // seccomp asks for the calling thread's filter mode: EINVAL says that the

@@ -25,9 +25,8 @@ const pidsV1 = "/sys/fs/cgroup/pids"
 // pidsController tells where a process limit can be set.
 func pidsController() (v2 bool, mount string, err error) {
 	if mount := cgroupV2(); mount != "" {
-		b, err := os.ReadFile(filepath.Join(mount, "cgroup.controllers"))
-		if err == nil && slices.Contains(strings.Fields(string(b)), "pids") {
-			return true, mount, usable(mount)
+		if lists(mount, "cgroup.controllers", "pids") {
+			return true, mount, delegable(mount)
 		}
 	}
 	var st unix.Statfs_t
@@ -35,6 +34,28 @@ func pidsController() (v2 bool, mount string, err error) {
 		return false, pidsV1, usable(pidsV1)
 	}
 	return false, "", errors.New("no cgroup hierarchy has the pids controller")
+}
+
+// lists tells whether a word is in a cgroup's file.
+func lists(dir, file, word string) bool {
+	b, err := os.ReadFile(filepath.Join(dir, file))
+	return err == nil && slices.Contains(strings.Fields(string(b)), word)
+}
+
+// delegable tells whether the pids controller works below the mount, or can
+// be made to. Only the machine's own root cgroup, which alone has no
+// cgroup.type, may hold processes and hand controllers down (cgroups(7)).
+func delegable(mount string) error {
+	if err := usable(mount); err != nil || lists(mount, "cgroup.subtree_control", "pids") {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(mount, "cgroup.type")); err != nil {
+		return nil //nolint:nilerr // it is missing at the root
+	}
+	if pids, err := cgroupProcesses(mount); err != nil || len(pids) > 0 {
+		return fmt.Errorf("%s is a cgroup with processes and does not hand down the pids controller", mount)
+	}
+	return nil
 }
 
 // usable tells whether cgroups can be made below a directory.
