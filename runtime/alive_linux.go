@@ -2,15 +2,13 @@ package runtime
 
 import (
 	"bytes"
-	"fmt"
-	"os"
 	"strconv"
 )
 
 // startTime gives a process's start in clock ticks since boot (proc(5), stat
 // field 22). ok is false when it is gone or a zombie.
 func startTime(pid int) (ticks uint64, ok bool) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	b, err := readSmall("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return 0, false
 	}

@@ -101,6 +101,7 @@ func (c *container) build(ctx context.Context, tx *txn, plan *oci.Plan, o Create
 		ID: o.ID, OCIVersion: plan.OCIVersion, Phase: Creating, Bundle: o.Bundle, Rootfs: rootfs,
 		Created: time.Now().UTC(), Owner: owner(), Annotations: plan.Annotations,
 	}
+	c.made = plan
 	if err := writeJSON(c.path(planFile), plan); err != nil {
 		return -1, err
 	}
@@ -122,10 +123,6 @@ func (c *container) build(ctx context.Context, tx *txn, plan *oci.Plan, o Create
 		return -1, fmt.Errorf("create cell: %w", err)
 	}
 	tx.did("cell", func() error { return destroyCell(c.rt.kmod, c.Cell) })
-	if err := c.save(); err != nil {
-		return -1, err
-	}
-	tx.did("record cell", nil)
 
 	l := &launch{container: c, plan: plan, fs: fs, tx: tx, options: o, master: -1}
 	if err := l.run(ctx); err != nil {

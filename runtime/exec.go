@@ -151,8 +151,7 @@ func (x *execution) announce() error {
 }
 
 func (x *execution) wait() (status int, err error) {
-	stop := forwardSignals(x.proc)
-	defer stop()
+	forwardSignals(x.proc)
 	if x.term == nil {
 		return waitStatus(x.proc)
 	}

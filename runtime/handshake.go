@@ -13,8 +13,6 @@ package runtime
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"unsafe"
 
 	"github.com/netbsd-cells/runcell/kmod/stage"
@@ -154,16 +152,11 @@ func (l *link) send(fd int) error {
 
 // readStageError reads what a child's program left in init.error.
 func readStageError(path string, names []string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil //nolint:nilerr // no file: nothing failed
+	b, err := readSmall(path)
+	if err != nil || len(b) < stage.RecordSize {
+		return nil //nolint:nilerr // no file or an empty one: nothing failed
 	}
-	defer func() { _ = f.Close() }()
-	var b [stage.RecordSize]byte
-	if _, err := io.ReadFull(f, b[:]); err != nil {
-		return nil //nolint:nilerr // empty: nothing failed
-	}
-	rec, err := stage.ParseRecord(b[:])
+	rec, err := stage.ParseRecord(b[:stage.RecordSize])
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ package runtime
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/stage"
@@ -29,7 +28,7 @@ type launch struct {
 	link    *link
 	prog    *stage.Program
 	fifo    int
-	errFile *os.File
+	errFile int
 	term    *terminal
 	sock    int // the caller's console socket, -1 = none
 	master  int // the terminal's master for a foreground run, -1 = none
@@ -72,14 +71,14 @@ func (l *launch) run(ctx context.Context) (err error) {
 // of a step that fails after that. Opened for reading and writing, the FIFO
 // never blocks and never ends.
 func (l *launch) openFiles() (err error) {
-	l.fifo = -1
+	l.fifo, l.errFile = -1, -1
 	if err := unix.Mkfifo(l.path(fifoFile), 0o600); err != nil {
 		return fmt.Errorf("make %s: %w", fifoFile, err)
 	}
 	if l.fifo, err = unix.Open(l.path(fifoFile), unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
 		return fmt.Errorf("open %s: %w", fifoFile, err)
 	}
-	if l.errFile, err = os.OpenFile(l.path(errorFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600); err != nil {
+	if l.errFile, err = unix.Open(l.path(errorFile), unix.O_WRONLY|unix.O_CREAT|unix.O_APPEND|unix.O_CLOEXEC, 0o600); err != nil {
 		return fmt.Errorf("make %s: %w", errorFile, err)
 	}
 	return nil
@@ -87,10 +86,8 @@ func (l *launch) openFiles() (err error) {
 
 func (l *launch) closeFiles() {
 	closeFD(l.fifo)
-	l.fifo = -1
-	if l.errFile != nil {
-		_ = l.errFile.Close()
-	}
+	closeFD(l.errFile)
+	l.fifo, l.errFile = -1, -1
 }
 
 // passDescriptors lets the callers' extra descriptors through to the process.
@@ -146,10 +143,7 @@ func (l *launch) fork() (err error) {
 	if err := l.rt.kmod.Entered(l.Cell, pid); err != nil {
 		return fmt.Errorf("register process: %w", err)
 	}
-	if err := l.save(); err != nil {
-		return err
-	}
-	l.tx.did("record process", nil)
+	l.tx.did("register process", nil)
 	return nil
 }
 
@@ -161,7 +155,7 @@ func (l *launch) program() (*stage.Program, error) {
 	// may hold is closed here: the lock, and the parent's end of the link, by
 	// whose closing the child learns that the parent was killed.
 	steps := []stage.Step{
-		stage.Sys("let go of the lock", unix.SYS_CLOSE, l.lock.Fd()),
+		stage.Sys("let go of the lock", unix.SYS_CLOSE, uintptr(l.lock)),
 		stage.Sys("let go of the parent's end", unix.SYS_CLOSE, uintptr(l.link.parent)),
 		stage.Sys("become session leader", unix.SYS_SETSID),
 	}
@@ -183,7 +177,7 @@ func (l *launch) program() (*stage.Program, error) {
 	}
 	return &stage.Program{
 		Fork: l.entry.Fork, Steps: append(steps, identity...),
-		Report: [2]int{int(l.errFile.Fd()), l.link.child}, ExitCode: initExitCode,
+		Report: [2]int{l.errFile, l.link.child}, ExitCode: initExitCode,
 	}, nil
 }
 
@@ -197,6 +191,12 @@ func (l *launch) hooks(ctx context.Context) error {
 		l.runPoststop(context.WithoutCancel(ctx), h.Poststop)
 		return nil
 	})
+	// Hooks ask for the state. Otherwise it is enough that the cell, which is
+	// found by its name, knows the process.
+	if err := l.save(); err != nil {
+		return err
+	}
+	l.tx.did("record process", nil)
 	// These two see the host's namespaces, so they do not run on this thread.
 	err := onThread(func() error {
 		if err := l.runHooks(ctx, h.Prestart, Creating); err != nil {

@@ -64,7 +64,8 @@ type record struct {
 type container struct {
 	rt   *Runtime
 	dir  string
-	lock *os.File
+	lock int       // descriptor of the locked directory, -1 = not locked
+	made *oci.Plan // set by create
 	record
 }
 
@@ -79,18 +80,14 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", path, err)
 	}
-	tmp := path + ".new"
-	if err := os.WriteFile(tmp, b, 0o600); err != nil {
-		return fmt.Errorf("write state: %w", err)
-	}
-	if err := os.Rename(tmp, path); err != nil {
+	if err := replaceSmall(path, b, 0o600); err != nil {
 		return fmt.Errorf("write state: %w", err)
 	}
 	return nil
 }
 
 func readJSON(path string, v any) error {
-	b, err := os.ReadFile(path)
+	b, err := readSmall(path)
 	if err != nil {
 		return err
 	}
@@ -98,6 +95,10 @@ func readJSON(path string, v any) error {
 		return fmt.Errorf("read state %s: %w (remove the container with `delete --force`)", path, err)
 	}
 	return nil
+}
+
+func (r *Runtime) container(id string) *container {
+	return &container{rt: r, dir: filepath.Join(r.root, id), lock: -1}
 }
 
 // newContainer makes and locks the directory of a new container.
@@ -108,7 +109,7 @@ func (r *Runtime) newContainer(id string) (*container, error) {
 	if err := os.MkdirAll(r.root, 0o700); err != nil {
 		return nil, fmt.Errorf("make state directory: %w", err)
 	}
-	c := &container{rt: r, dir: filepath.Join(r.root, id)}
+	c := r.container(id)
 	if err := os.Mkdir(c.dir, 0o700); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("create %q: %w", id, ErrExist)
@@ -128,7 +129,7 @@ func (r *Runtime) load(id string) (*container, error) {
 	if err := ValidateID(id); err != nil {
 		return nil, err
 	}
-	c := &container{rt: r, dir: filepath.Join(r.root, id)}
+	c := r.container(id)
 	err := readJSON(c.path(stateFile), &c.record)
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, fmt.Errorf("container %q: %w", id, ErrNotExist)
@@ -141,7 +142,7 @@ func (r *Runtime) loadLocked(id string) (*container, error) {
 	if err := ValidateID(id); err != nil {
 		return nil, err
 	}
-	c := &container{rt: r, dir: filepath.Join(r.root, id)}
+	c := r.container(id)
 	if err := c.acquire(); err != nil {
 		return nil, err
 	}
@@ -160,54 +161,47 @@ func (r *Runtime) loadLocked(id string) (*container, error) {
 func (c *container) acquire() error {
 	deadline := time.Now().Add(lockPatience)
 	for {
-		f, err := os.Open(c.dir)
+		fd, err := openRetry(c.dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("container %q: %w", filepath.Base(c.dir), ErrNotExist)
+			return fmt.Errorf("container %q: %w", c.name(), ErrNotExist)
 		}
 		if err != nil {
 			return fmt.Errorf("lock container: %w", err)
 		}
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil && sameFile(f, c.dir) {
-			c.lock = f
+		err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil && sameFile(fd, c.dir) {
+			c.lock = fd
 			return nil
 		}
-		_ = f.Close()
+		closeFD(fd)
 		if err != nil && !errors.Is(err, unix.EWOULDBLOCK) {
 			return fmt.Errorf("lock container: %w", err)
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("lock container %q: another runcell command has been working on it for %v", filepath.Base(c.dir), lockPatience)
+			return fmt.Errorf("lock container %q: another runcell command has been working on it for %v", c.name(), lockPatience)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
 }
 
-func sameFile(f *os.File, path string) bool {
-	a, err := f.Stat()
-	if err != nil {
-		return false
-	}
-	b, err := os.Lstat(path)
-	return err == nil && os.SameFile(a, b)
+func sameFile(fd int, path string) bool {
+	var a, b unix.Stat_t
+	return unix.Fstat(fd, &a) == nil && unix.Lstat(path, &b) == nil && a.Dev == b.Dev && a.Ino == b.Ino
 }
 
 func (c *container) release() {
-	if c.lock != nil {
-		_ = c.lock.Close()
-		c.lock = nil
-	}
+	closeFD(c.lock)
+	c.lock = -1
 }
 
 // locked tells whether another command holds the container's lock.
 func (c *container) locked() bool {
-	f, err := os.Open(c.dir)
+	fd, err := openRetry(c.dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return false
 	}
-	defer func() { _ = f.Close() }()
-	err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
-	return errors.Is(err, unix.EWOULDBLOCK)
+	defer closeFD(fd)
+	return errors.Is(unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
 }
 
 // remove deletes the directory, the record last: a removal that is cut off
@@ -218,9 +212,12 @@ func (c *container) remove() error {
 		return fmt.Errorf("remove state: %w", err)
 	}
 	for _, name := range []string{fifoFile, errorFile, planFile, planFile + ".new", stateFile + ".new", stateFile} {
-		if err := os.Remove(c.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("remove state: %w", err)
+		if err := removeFile(c.path(name)); err != nil {
+			return err
 		}
+	}
+	if unix.Rmdir(c.dir) == nil {
+		return nil
 	}
 	if err := os.RemoveAll(c.dir); err != nil {
 		return fmt.Errorf("remove state: %w", err)
@@ -228,8 +225,11 @@ func (c *container) remove() error {
 	return nil
 }
 
-// plan reads the stored Plan.
+// plan gives the Plan, which this process made or reads.
 func (c *container) plan() (*oci.Plan, error) {
+	if c.made != nil {
+		return c.made, nil
+	}
 	p := new(oci.Plan)
 	if err := readJSON(c.path(planFile), p); err != nil {
 		return nil, fmt.Errorf("read plan of %q: %w", c.ID, err)

@@ -32,8 +32,7 @@ func (r *Runtime) Run(ctx context.Context, o CreateOptions) (status int, err err
 		}
 		return 0, nil
 	}
-	stop := forwardSignals(proc)
-	defer stop()
+	forwardSignals(proc)
 	var tty *relay
 	if master >= 0 {
 		if tty, err = newRelay(master); err != nil {
@@ -59,25 +58,25 @@ func (r *Runtime) Run(ctx context.Context, o CreateOptions) (status int, err err
 	return status, nil
 }
 
-// forwardSignals passes on everything that is not meant for this process.
-func forwardSignals(proc *child) (stop func()) {
+// forwarded are the signals that a foreground run passes on to the container.
+// Each one costs the Go runtime several thread switches to set up, so these
+// are those that people and service managers send.
+var forwarded = []os.Signal{
+	unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGCONT,
+}
+
+// forwardSignals passes signals on until this process ends: one that comes
+// while the container is being deleted must not cut that off.
+func forwardSignals(proc *child) {
 	ch := make(chan os.Signal, 64)
-	signal.Notify(ch)
+	signal.Notify(ch, forwarded...)
 	go func() {
 		for s := range ch {
-			switch s {
-			case unix.SIGCHLD, unix.SIGURG, unix.SIGWINCH, unix.SIGPIPE:
-			default:
-				if sig, ok := s.(syscall.Signal); ok {
-					proc.signal(sig)
-				}
+			if sig, ok := s.(syscall.Signal); ok {
+				proc.signal(sig)
 			}
 		}
 	}()
-	return func() {
-		signal.Stop(ch)
-		close(ch)
-	}
 }
 
 // waitStatus waits for a child and translates its status as shells do.

@@ -19,6 +19,7 @@ func sendPidfd(string, int) error {
 func protectSelf() error { return nil }
 
 // isSelf tells whether a container's program turned out to be our own binary.
-// That takes a link such as /proc/self/exe, which on NetBSD is a path, looked
-// up in the container's root, where our binary is not.
+// /proc/self/exe is a plain path on NetBSD, looked up in the container's root,
+// where our binary is not. /proc/self/file does lead to it, but then it runs
+// with the cell's rights and, as said above, cannot be written to.
 func isSelf(int) bool { return false }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -44,7 +43,7 @@ func (c *container) start(ctx context.Context) error {
 		return c.failStart(err)
 	}
 	fault("released")
-	if err := os.Remove(c.path(fifoFile)); err != nil {
+	if err := removeFile(c.path(fifoFile)); err != nil {
 		return c.failStart(err)
 	}
 	fault("fifo removed")
