@@ -132,7 +132,7 @@ func (c *compiler) noNewPrivileges(field string, _ any) {
 }
 
 func (c *compiler) oomScoreAdj(field string, v any) {
-	c.refused(field, strconv.Itoa(v.(int)), "NetBSD has no out-of-memory score: when memory runs out, it picks the largest process")
+	c.refused(field, strconv.Itoa(v.(int)), "NetBSD has no out-of-memory score; not set")
 }
 
 // scheduler: an ordinary process can be nice; the rest is Linux's.
