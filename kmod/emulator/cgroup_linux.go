@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -84,7 +83,7 @@ func (x *cell) removeCgroups() error {
 // cgroupProcesses reads the members of a cgroup. Processes that this pid
 // namespace does not see are listed as 0 and left out.
 func cgroupProcesses(dir string) ([]int, error) {
-	b, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	b, err := readFile(filepath.Join(dir, "cgroup.procs"))
 	if err != nil {
 		return nil, fmt.Errorf("read cgroup: %w", err)
 	}

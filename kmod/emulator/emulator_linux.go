@@ -23,6 +23,7 @@ type Client struct {
 	root     string
 	dir      string // root/.cells
 	features func() kmod.Features
+	boot     func() (string, error)
 }
 
 var _ kmod.Client = (*Client)(nil)
@@ -35,7 +36,7 @@ func Open(root string) (kmod.Client, error) {
 	}
 	root = filepath.Clean(root)
 	c := &Client{root: root, dir: filepath.Join(root, stateDir)}
-	c.features = sync.OnceValue(c.probe)
+	c.features, c.boot = sync.OnceValue(c.probe), sync.OnceValues(bootID)
 	return c, nil
 }
 

@@ -375,3 +375,31 @@ func BenchmarkLife(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkAmongMany finds one cell among a thousand.
+func BenchmarkAmongMany(b *testing.B) {
+	k, err := Open(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := k.(*Client)
+	err = c.update(func(s *state) error {
+		for range 1000 {
+			r, err := encode(&cell{ID: s.Next, Spec: kmod.Spec{Name: fmt.Sprintf("cell-%d", s.Next), Root: "/var/cells/some/bundle/rootfs"}})
+			if err != nil {
+				return err
+			}
+			s.rows = append(s.rows, r)
+			s.Next++
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := c.lookup(500); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

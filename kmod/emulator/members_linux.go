@@ -117,11 +117,7 @@ func (c *Client) Kill(id kmod.ID, sig int) error {
 func (x *cell) killAll() error {
 	if x.Cgroup != "" {
 		// Linux 5.14. It also reaches a process born before Entered.
-		kill := filepath.Join(x.Cgroup, "cgroup.kill")
-		if f, err := os.OpenFile(kill, os.O_WRONLY, 0); err == nil {
-			_, _ = f.WriteString("1")
-			_ = f.Close()
-		}
+		_ = writeFile(filepath.Join(x.Cgroup, "cgroup.kill"), 0, []byte("1"))
 	}
 	fd, err := x.First.open(0)
 	if errors.Is(err, errGone) {

@@ -38,7 +38,7 @@ func pidsController() (v2 bool, mount string, err error) {
 
 // lists tells whether a word is in a cgroup's file.
 func lists(dir, file, word string) bool {
-	b, err := os.ReadFile(filepath.Join(dir, file))
+	b, err := readFile(filepath.Join(dir, file))
 	return err == nil && slices.Contains(strings.Fields(string(b)), word)
 }
 
@@ -84,25 +84,15 @@ func (c *Client) limit(n *cell) error {
 		return fmt.Errorf("limit processes: cell has no cgroup below %s", parent)
 	default:
 		for _, d := range []string{mount, parent} {
-			if err := writeFile(filepath.Join(d, "cgroup.subtree_control"), "+pids"); err != nil {
+			if err := writeFile(filepath.Join(d, "cgroup.subtree_control"), 0, []byte("+pids")); err != nil {
 				return fmt.Errorf("limit processes: %w", err)
 			}
 		}
 	}
-	if err := writeFile(filepath.Join(dir, "pids.max"), strconv.FormatUint(n.Spec.MaxProcesses, 10)); err != nil {
+	if err := writeFile(filepath.Join(dir, "pids.max"), 0, strconv.AppendUint(nil, n.Spec.MaxProcesses, 10)); err != nil {
 		return fmt.Errorf("limit processes: %w", err)
 	}
 	return nil
-}
-
-// writeFile writes to a file that exists.
-func writeFile(path, s string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(s)
-	return errors.Join(err, f.Close())
 }
 
 // enterPids is the step by which a child moves itself below its limit.

@@ -72,7 +72,7 @@ func procPath(pid int, name string) string {
 }
 
 func readStat(pid int) (stat, error) {
-	b, err := os.ReadFile(procPath(pid, "stat"))
+	b, err := readFile(procPath(pid, "stat"))
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
 		return stat{}, errGone
 	}

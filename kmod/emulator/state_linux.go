@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -175,7 +174,7 @@ func (s *state) replace(c *cell) error {
 
 // bootID identifies this boot of the kernel.
 func bootID() (string, error) {
-	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	b, err := readFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return "", fmt.Errorf("read boot id: %w", err)
 	}
@@ -184,12 +183,12 @@ func bootID() (string, error) {
 
 // load reads the state without a lock: the file is only ever replaced.
 func (c *Client) load() (*state, error) {
-	boot, err := bootID()
+	boot, err := c.boot()
 	if err != nil {
 		return nil, err
 	}
 	empty := &state{header: header{Version: stateVersion, Boot: boot, Next: 1}}
-	b, err := os.ReadFile(filepath.Join(c.dir, stateFile))
+	b, err := readFile(filepath.Join(c.dir, stateFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return empty, nil
 	}
@@ -227,10 +226,10 @@ func (c *Client) update(change func(*state) error) (err error) {
 	}
 	// No fsync: after a crash of the machine there are no cells.
 	file := filepath.Join(c.dir, stateFile)
-	if err := os.WriteFile(file+".new", b, 0o600); err != nil {
+	if err := writeFile(file+".new", unix.O_CREAT|unix.O_TRUNC, b); err != nil {
 		return fmt.Errorf("write cells: %w", err)
 	}
-	if err := os.Rename(file+".new", file); err != nil {
+	if err := unix.Rename(file+".new", file); err != nil {
 		return fmt.Errorf("write cells: %w", err)
 	}
 	return nil
@@ -249,13 +248,7 @@ func (c *Client) lock() (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open state directory %s: %w", c.dir, err)
 	}
-	for {
-		err = unix.Flock(fd, unix.LOCK_EX)
-		if !errors.Is(err, syscall.EINTR) {
-			break
-		}
-	}
-	if err != nil {
+	if _, err := retry(func() (int, error) { return 0, unix.Flock(fd, unix.LOCK_EX) }); err != nil {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("lock state directory %s: %w", c.dir, err)
 	}
