@@ -151,7 +151,9 @@ func ParseLines(text string) Lines {
 	var lines Lines
 	for s := range strings.Lines(text) {
 		var line fact.Line
-		if json.Unmarshal([]byte(s), &line) == nil && line.Op != "" {
+		// A terminal's echo, such as "^C", may stand before the object.
+		_, object, _ := strings.Cut(s, "{")
+		if json.Unmarshal([]byte("{"+object), &line) == nil && line.Op != "" {
 			lines = append(lines, line)
 		}
 	}

@@ -16,3 +16,6 @@ func DeviceNumber(path string) (uint64, error) {
 	}
 	return uint64(st.Rdev), nil
 }
+
+// Alive says whether a process exists on this host and has not ended.
+func Alive(pid int) bool { return pid > 0 && unix.Kill(pid, 0) == nil }

@@ -110,7 +110,7 @@ var hooks = slices.Concat(hookStates(), hookFailures, []h.Case{
 				did  string
 				want int
 				next func()
-			}{{"create", 3, c.Start}, {"start", 5, func() { c.Stop(); c.Delete() }}, {"delete", 6, func() {}}} {
+			}{{"create", 3, func() { c.Start(); c.WaitLine("ready") }}, {"start", 5, func() { c.Stop(); c.Delete() }}, {"delete", 6, func() {}}} {
 				if got := logged(t).Ops(); len(got) != step.want {
 					t.Errorf("after %s the hooks that ran are %q", step.did, got)
 				}

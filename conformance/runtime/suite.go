@@ -15,6 +15,7 @@ var Suite = &harness.Suite{
 	Cases: slices.Concat(
 		lifecycle, create, config, state, kill, deletes, hooks,
 		process, root, mounts,
+		pidFile, console, runs, execs, logs, concurrency, callers,
 	),
 	Expected: differences,
 }
