@@ -157,7 +157,9 @@ func TestMountsArePlanned(t *testing.T) {
 }
 
 func TestImpossibleMountsAreRefused(t *testing.T) {
-	pts := func(dest string) oci.Mount { return oci.Mount{Field: "mounts[x]", Destination: dest, Type: oci.MountDevpts} }
+	pts := func(dest string) oci.Mount {
+		return oci.Mount{Field: "mounts[x]", Destination: dest, Type: oci.MountDevpts}
+	}
 	for _, c := range []struct {
 		plan oci.Plan
 		want string
