@@ -116,12 +116,12 @@ expect '/web serve 127.0.0.1:8181' runcell exec two /web try processes
 if grep -q '127.0.0.1:8080' out; then fail 'it sees the first cell'; fi
 
 step 'Port 8443 belongs to the cell "web", though nothing listens there yet.'
-if runcell features | grep -q '"org.netbsd.cell.kernel.ports": "enforced"'; then
+if runcell features | grep -q 'kernel.ports": "enforced'; then
 	expect '^bind 127.0.0.1:8443: (EACCES|EPERM)$' runcell exec two /web try bind 127.0.0.1:8443
 	expect '^bind 127.0.0.1:8443: ok$' runcell exec web /web try bind 127.0.0.1:8443
 else
 	echo 'This host can record reserved ports, but not enforce them:'
-	runcell features | grep '"org.netbsd.cell.kernel.ports"'
+	runcell features | grep 'kernel.ports"'
 fi
 
 step 'Stop and remove. A running cell is not deleted by accident.'
@@ -154,6 +154,6 @@ echo 'cgroups: none'
 kill "$outside"
 outside=''
 rm -rf web two
-files=$(find "$state" -type f ! -path "$state/.cells/*")
+files=$(find "$state" -type f ! -path "$state/@cells/*")
 [ -z "$files" ] || fail "files are left: $files"
 echo 'files: none, but the ids that the emulated kernel has given out'
