@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/oci/strictjson"
 )
 
 func kernels() map[string]kmod.Features {
@@ -57,18 +58,25 @@ func TestRealConfigurations(t *testing.T) {
 	}
 }
 
-// roundTrip wants a Plan to survive being stored beside the state.
+// roundTrip wants a Plan to survive being stored beside the state, with
+// either JSON package.
 func roundTrip(t *testing.T, p *Plan) {
 	t.Helper()
-	text, err := json.Marshal(p)
+	text, err := strictjson.Marshal(p)
 	if err != nil {
 		t.Fatalf("marshal plan: %v", err)
 	}
-	back := new(Plan)
-	if err := json.Unmarshal(text, back); err != nil {
-		t.Fatalf("unmarshal plan: %v", err)
+	strict, std := new(Plan), new(Plan)
+	if unknown, err := strictjson.Unmarshal(text, strict); err != nil || unknown != nil {
+		t.Fatalf("unmarshal plan: %v, unknown %q", err, unknown)
 	}
-	again, err := json.Marshal(back)
+	if err := json.Unmarshal(text, std); err != nil {
+		t.Fatalf("unmarshal plan with encoding/json: %v", err)
+	}
+	if !reflect.DeepEqual(strict, std) {
+		t.Errorf("the plan reads differently:\n%+v\n%+v", strict, std)
+	}
+	again, err := strictjson.Marshal(strict)
 	if err != nil || string(again) != string(text) {
 		t.Errorf("plan changed on its way through JSON: %v\n%s\n%s", err, text, again)
 	}

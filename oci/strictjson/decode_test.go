@@ -124,9 +124,12 @@ func FuzzUnmarshal(f *testing.F) {
 		if err := json.Unmarshal(data, &want); err != nil {
 			t.Fatalf("encoding/json: %v", err)
 		}
-		g, _ := json.Marshal(got)
+		g, err := Marshal(&got)
+		if err != nil {
+			t.Fatal(err)
+		}
 		w, _ := json.Marshal(want)
-		if string(g) != string(w) {
+		if !sameJSON(t, g, w) {
 			t.Fatalf("%s\n got %s\nwant %s", data, g, w)
 		}
 	})

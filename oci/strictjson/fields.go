@@ -13,6 +13,8 @@ type Field struct {
 	Name  string
 	Type  reflect.Type
 	index []int
+
+	omitEmpty, omitZero bool
 }
 
 // In gives the field's value in struct v.
@@ -54,12 +56,15 @@ func fields(t reflect.Type) []Field {
 			}
 			continue
 		}
-		name, _, _ := strings.Cut(tag, ",")
+		name, options, _ := strings.Cut(tag, ",")
 		if name == "" {
 			name = sf.Name
 		}
 		if sf.IsExported() && name != "-" {
-			list = append(list, Field{name, sf.Type, sf.Index})
+			list = append(list, Field{
+				Name: name, Type: sf.Type, index: sf.Index,
+				omitEmpty: options == "omitempty", omitZero: options == "omitzero",
+			})
 		}
 	}
 	if len(list) > 64 {
