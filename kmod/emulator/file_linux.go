@@ -21,13 +21,16 @@ func retry(call func() (int, error)) (int, error) {
 }
 
 // readFile is os.ReadFile.
-func readFile(path string) ([]byte, error) {
+func readFile(path string) ([]byte, error) { return readSized(path, 1024) }
+
+// readSized reads a file whose size is about known.
+func readSized(path string, size int) ([]byte, error) {
 	fd, err := retry(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer func() { _ = unix.Close(fd) }()
-	b := make([]byte, 0, 1024)
+	b := make([]byte, 0, size+1)
 	for {
 		n, err := retry(func() (int, error) { return unix.Read(fd, b[len(b):cap(b)]) })
 		if err != nil {

@@ -38,26 +38,24 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "the emulator's tests make namespaces and cgroups: run them as root")
 		os.Exit(1)
 	}
-	before := leftovers()
 	code := m.Run()
-	if after := leftovers(); after != before {
-		fmt.Fprintf(os.Stderr, "left behind; before:\n%safter:\n%s", before, after)
+	if n := leftovers(); n != 0 {
+		fmt.Fprintf(os.Stderr, "%d processes were left behind\n", n)
 		code = 1
 	}
 	os.Exit(code)
 }
 
-// leftovers lists what a test can leave on the host: mounts and children.
-// Each host checks its own cgroups.
-func leftovers() string {
-	mounts, _ := os.ReadFile("/proc/self/mountinfo")
+// leftovers counts the children of the tests. Each host checks its own mounts
+// and cgroups.
+func leftovers() int {
 	children := 0
 	tasks, _ := filepath.Glob("/proc/self/task/*/children")
 	for _, t := range tasks {
 		b, _ := os.ReadFile(t)
 		children += len(bytes.Fields(b))
 	}
-	return fmt.Sprintf("%d mounts, %d children\n", bytes.Count(mounts, []byte("\n")), children)
+	return children
 }
 
 // host is a state root with a client, and a root directory for its cells.
@@ -119,6 +117,10 @@ func (h *host) sweep() {
 		if err := h.Destroy(x.ID); err != nil {
 			h.t.Errorf("Destroy(%d): %v", x.ID, err)
 		}
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil || bytes.Contains(mounts, []byte(h.rootfs)) {
+		h.t.Errorf("mounts below %s are still there, or unknown: %v", h.rootfs, err)
 	}
 	for _, mount := range []string{cgroupV2(), "/sys/fs/cgroup/pids"} {
 		dir := filepath.Join(mount, cgroupName(h.root))

@@ -188,7 +188,9 @@ func (c *Client) load() (*state, error) {
 		return nil, err
 	}
 	empty := &state{header: header{Version: stateVersion, Boot: boot, Next: 1}}
-	b, err := readFile(filepath.Join(c.dir, stateFile))
+	var st unix.Stat_t
+	_ = unix.Stat(filepath.Join(c.dir, stateFile), &st)
+	b, err := readSized(filepath.Join(c.dir, stateFile), int(st.Size))
 	if errors.Is(err, fs.ErrNotExist) {
 		return empty, nil
 	}
