@@ -23,14 +23,14 @@ func relatime(f *MountFlags) *bool { return &f.RelAtime }
 type effect uint8
 
 const (
-	nothing effect = iota // says what is so anyway
-	set                   // sets flag
-	clear                 // clears flag
-	bindOne               // bind
-	bindAll               // rbind
-	copyUp                // tmpcopyup
-	warn                  // not honoured: a warning with reason
-	refuse                // not honoured: fatal, with reason
+	nothing   effect = iota // says what is so anyway
+	setFlag                 // sets flag
+	clearFlag               // clears flag
+	bindOne                 // bind
+	bindAll                 // rbind
+	copyUp                  // tmpcopyup
+	warn                    // not honoured: a warning with reason
+	refuse                  // not honoured: fatal, with reason
 )
 
 const (
@@ -48,63 +48,63 @@ var mountWords = [...]struct {
 	reason string
 }{
 	{word: "async"},
-	{word: "atime", effect: clear, flag: noatime},
+	{word: "atime", effect: clearFlag, flag: noatime},
 	{word: "bind", effect: bindOne},
 	{word: "defaults"},
-	{word: "dev", effect: clear, flag: nodev},
+	{word: "dev", effect: clearFlag, flag: nodev},
 	{word: "diratime"},
 	{word: "dirsync", effect: warn, reason: "directory writes are not made synchronous"},
-	{word: "exec", effect: clear, flag: noexec},
+	{word: "exec", effect: clearFlag, flag: noexec},
 	{word: "idmap", effect: refuse, reason: noIDMap},
 	{word: "iversion", effect: warn, reason: "Linux's; not set"},
 	{word: "lazytime", effect: warn, reason: "Linux's; not set"},
 	{word: "loud"},
 	{word: "mand", effect: warn, reason: "NetBSD has no mandatory locks"},
-	{word: "noatime", effect: set, flag: noatime},
-	{word: "nodev", effect: set, flag: nodev},
+	{word: "noatime", effect: setFlag, flag: noatime},
+	{word: "nodev", effect: setFlag, flag: nodev},
 	{word: "nodiratime", effect: warn, reason: "NetBSD can't treat directories apart; use noatime"},
-	{word: "noexec", effect: set, flag: noexec},
+	{word: "noexec", effect: setFlag, flag: noexec},
 	{word: "noiversion"},
 	{word: "nolazytime"},
 	{word: "nomand"},
-	{word: "norelatime", effect: clear, flag: relatime},
+	{word: "norelatime", effect: clearFlag, flag: relatime},
 	{word: "nostrictatime"},
-	{word: "nosuid", effect: set, flag: nosuid},
+	{word: "nosuid", effect: setFlag, flag: nosuid},
 	{word: "nosymfollow", effect: refuse, reason: "NetBSD's mounts follow symbolic links; remove the option"},
 	{word: "private"},
-	{word: "ratime", effect: clear, flag: noatime},
+	{word: "ratime", effect: clearFlag, flag: noatime},
 	{word: "rbind", effect: bindAll},
-	{word: "rdev", effect: clear, flag: nodev},
+	{word: "rdev", effect: clearFlag, flag: nodev},
 	{word: "rdiratime"},
-	{word: "relatime", effect: set, flag: relatime},
+	{word: "relatime", effect: setFlag, flag: relatime},
 	{word: "remount", effect: refuse, reason: "a mount can't be changed afterwards; give the options to the first mount"},
-	{word: "rexec", effect: clear, flag: noexec},
+	{word: "rexec", effect: clearFlag, flag: noexec},
 	{word: "ridmap", effect: refuse, reason: noIDMap},
-	{word: "rnoatime", effect: set, flag: noatime},
-	{word: "rnodev", effect: set, flag: nodev},
+	{word: "rnoatime", effect: setFlag, flag: noatime},
+	{word: "rnodev", effect: setFlag, flag: nodev},
 	{word: "rnodiratime", effect: warn, reason: "NetBSD can't treat directories apart; use noatime"},
-	{word: "rnoexec", effect: set, flag: noexec},
-	{word: "rnorelatime", effect: clear, flag: relatime},
+	{word: "rnoexec", effect: setFlag, flag: noexec},
+	{word: "rnorelatime", effect: clearFlag, flag: relatime},
 	{word: "rnostrictatime"},
-	{word: "rnosuid", effect: set, flag: nosuid},
+	{word: "rnosuid", effect: setFlag, flag: nosuid},
 	{word: "rnosymfollow", effect: refuse, reason: "NetBSD's mounts follow symbolic links; remove the option"},
-	{word: "ro", effect: set, flag: readonly},
+	{word: "ro", effect: setFlag, flag: readonly},
 	{word: "rprivate"},
-	{word: "rrelatime", effect: set, flag: relatime},
-	{word: "rro", effect: set, flag: readonly},
-	{word: "rrw", effect: clear, flag: readonly},
+	{word: "rrelatime", effect: setFlag, flag: relatime},
+	{word: "rro", effect: setFlag, flag: readonly},
+	{word: "rrw", effect: clearFlag, flag: readonly},
 	{word: "rshared", effect: warn, reason: noPropagate},
 	{word: "rslave", effect: warn, reason: noPropagate},
-	{word: "rstrictatime", effect: clear, flag: relatime},
-	{word: "rsuid", effect: clear, flag: nosuid},
+	{word: "rstrictatime", effect: clearFlag, flag: relatime},
+	{word: "rsuid", effect: clearFlag, flag: nosuid},
 	{word: "rsymfollow"},
 	{word: "runbindable"},
-	{word: "rw", effect: clear, flag: readonly},
+	{word: "rw", effect: clearFlag, flag: readonly},
 	{word: "shared", effect: warn, reason: noPropagate},
 	{word: "silent"},
 	{word: "slave", effect: warn, reason: noPropagate},
-	{word: "strictatime", effect: clear, flag: relatime},
-	{word: "suid", effect: clear, flag: nosuid},
+	{word: "strictatime", effect: clearFlag, flag: relatime},
+	{word: "suid", effect: clearFlag, flag: nosuid},
 	{word: "symfollow"},
 	{word: "sync", effect: warn, reason: "writes are not made synchronous"},
 	{word: "tmpcopyup", effect: copyUp},
@@ -162,9 +162,9 @@ func (c *compiler) wordOption(m *Mount, i int, option string) bool {
 		}
 		switch w.effect {
 		case nothing, bindOne:
-		case set:
+		case setFlag:
 			*w.flag(&m.Flags) = true
-		case clear:
+		case clearFlag:
 			*w.flag(&m.Flags) = false
 		case bindAll:
 			m.Recursive = true

@@ -103,7 +103,7 @@ func TestMountWordsAreThoseOfTheSpecification(t *testing.T) {
 	var got []string
 	for _, w := range mountWords {
 		got = append(got, w.word)
-		if (w.effect == warn || w.effect == refuse) != (w.reason != "") || (w.effect == set || w.effect == clear) != (w.flag != nil) {
+		if (w.effect == warn || w.effect == refuse) != (w.reason != "") || (w.effect == setFlag || w.effect == clearFlag) != (w.flag != nil) {
 			t.Errorf("%s: effect, flag and reason do not fit", w.word)
 		}
 	}

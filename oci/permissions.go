@@ -104,8 +104,10 @@ func (c *compiler) recordDecisions(decisions []policy.Decision, w permissionWish
 		case d.Effect == policy.Opened:
 			cell.Grants = append(cell.Grants, Grant{d.Permission, d.Permission.String(), true, c.capabilityField(d.Capability)})
 		case d.Effect == policy.Closed:
-			cell.Grants = append(cell.Grants, Grant{d.Permission, d.Permission.String(), false,
-				fmt.Sprintf("%s.bounding: without %s", c.want.capsField, d.Capability)})
+			cell.Grants = append(cell.Grants, Grant{
+				d.Permission, d.Permission.String(), false,
+				fmt.Sprintf("%s.bounding: without %s", c.want.capsField, d.Capability),
+			})
 		case d.Effect == policy.Ignored:
 			c.ignoredCapability(d, &noCounterpart, &undroppable)
 		case d.Capability != "" && !cell.Permissions.Has(d.Permission):

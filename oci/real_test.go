@@ -4,6 +4,7 @@
 package oci
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -101,12 +102,11 @@ func TestRealProcesses(t *testing.T) {
 		t.Fatal("no processes")
 	}
 	for _, file := range files {
-		f, err := os.Open(file)
+		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer f.Close()
-		sp, err := LoadProcess(f)
+		sp, err := LoadProcess(bytes.NewReader(data))
 		if err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}

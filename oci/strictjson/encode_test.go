@@ -39,7 +39,9 @@ func TestMarshalIsEncodingJSONs(t *testing.T) {
 			base: base{math.MinInt64}, Text: "a\"\\/\b\x01é😀<&>", Big: math.MaxUint64, Opt: &opt, List: []string{"", "x"},
 			Objs: []sample{{}}, Map: map[string]sample{"b": {}, "a": {Small: 1}}, Addr: netip.MustParseAddr("2001:db8::1"),
 		},
-		odd{}, []int{1, 2}, map[string]string(nil), (*sample)(nil), "text", true,
+		odd{},
+		[]int{1, 2},
+		map[string]string(nil), (*sample)(nil), "text", true,
 	} {
 		got, err := Marshal(v)
 		if err != nil {
