@@ -98,6 +98,8 @@ func needsWholeTree(args []string) bool {
 		switch arg {
 		case "help", "h", "-h", "--help", "completion", "--generate-shell-completion":
 			return true
+		case "--version", "-v":
+			named = true
 		}
 		named = named || isCommand(arg)
 	}
