@@ -94,9 +94,11 @@ func (a *assembler) label(name string) { a.labels[name] = len(a.code) }
 func (a *assembler) move(dst, src uint8) {
 	a.emit(unix.BPF_ALU64|unix.BPF_MOV|unix.BPF_X, dst, src, 0, 0)
 }
+
 func (a *assembler) set(dst uint8, imm int32) {
 	a.emit(unix.BPF_ALU64|unix.BPF_MOV|unix.BPF_K, dst, 0, 0, imm)
 }
+
 func (a *assembler) load(dst, src uint8, off int16) {
 	a.emit(unix.BPF_LDX|unix.BPF_MEM|unix.BPF_W, dst, src, off, 0)
 }

@@ -52,7 +52,7 @@ type elem struct {
 	fd         uint32
 	_          uint32
 	key, value unsafe.Pointer
-	flags      uint64
+	_          uint64 // flags
 }
 
 func setElem[K, V any](fd int, k K, v V) error {

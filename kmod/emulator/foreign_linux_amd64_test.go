@@ -33,9 +33,28 @@ func elf64(code []byte) []byte {
 		n int
 	}{
 		// e_type EXEC, e_machine, e_version, e_entry, e_phoff, e_shoff, e_flags, sizes and counts
-		{2, 2}, {62, 2}, {1, 4}, {base + head, 8}, {64, 8}, {0, 8}, {0, 4}, {64, 2}, {56, 2}, {1, 2}, {0, 2}, {0, 2}, {0, 2},
+		{2, 2},
+		{62, 2},
+		{1, 4},
+		{base + head, 8},
+		{64, 8},
+		{0, 8},
+		{0, 4},
+		{64, 2},
+		{56, 2},
+		{1, 2},
+		{0, 2},
+		{0, 2},
+		{0, 2},
 		// PT_LOAD, R+X, from the file's start
-		{1, 4}, {5, 4}, {0, 8}, {base, 8}, {base, 8}, {uint64(head + len(code)), 8}, {uint64(head + len(code)), 8}, {0x1000, 8},
+		{1, 4},
+		{5, 4},
+		{0, 8},
+		{base, 8},
+		{base, 8},
+		{uint64(head + len(code)), 8},
+		{uint64(head + len(code)), 8},
+		{0x1000, 8},
 	} {
 		b = append(b, le(f.v, f.n)...)
 	}

@@ -5,6 +5,8 @@
 package emulator
 
 import (
+	"slices"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/netbsd-cells/runcell/kmod/policy"
@@ -58,10 +60,16 @@ const (
 
 // emulation has a row for every permission, in their order.
 func emulation() []emulated {
-	socket := func(tests ...test) call { return call{nrs: []uint32{unix.SYS_SOCKET}, when: tests} }
-	ioctl := func(t test) call { return call{nrs: []uint32{unix.SYS_IOCTL}, when: []test{t}} }
-	calls := func(nrs ...uint32) call { return call{nrs: nrs} }
-	raw := masked(argType, typeMask, unix.SOCK_RAW)
+	return slices.Concat(systemRows(), networkRows(), deviceAndProcessRows())
+}
+
+func calls(nrs ...uint32) call  { return call{nrs: nrs} }
+func socket(tests ...test) call { return call{nrs: []uint32{unix.SYS_SOCKET}, when: tests} }
+func ioctl(request test) call   { return call{nrs: []uint32{unix.SYS_IOCTL}, when: []test{request}} }
+func domain(d uint32) test      { return is(argDomain, d) }
+func socketType(t uint32) test  { return masked(argType, typeMask, t) }
+
+func systemRows() []emulated {
 	return []emulated{
 		{permission: policy.Chroot, deny: []call{calls(unix.SYS_CHROOT)}},
 		{permission: policy.Mount, deny: []call{calls(
@@ -107,26 +115,37 @@ func emulation() []emulated {
 			{nrs: []uint32{unix.SYS_SHMCTL}, when: []test{is(1, shmLock)}},
 			{nrs: []uint32{unix.SYS_SHMCTL}, when: []test{is(1, shmUnlock)}},
 		}},
+	}
+}
+
+func networkRows() []emulated {
+	raw := socketType(unix.SOCK_RAW)
+	return []emulated{
 		{permission: policy.Interface}, // CAP_NET_ADMIN
 		{permission: policy.InterfaceRead, gap: "Linux does not guard reading an interface's settings: always possible"},
 		{permission: policy.Firewall, gap: "closed by CAP_NET_ADMIN, as interface, route, ipsec and socket-admin are: one of them opens all"},
-		{permission: policy.Route, deny: []call{socket(is(argDomain, unix.AF_NETLINK), is(argProtocol, unix.NETLINK_ROUTE))}},
-		{permission: policy.IPsec, deny: []call{socket(is(argDomain, unix.AF_KEY))}},
+		{permission: policy.Route, deny: []call{socket(domain(unix.AF_NETLINK), is(argProtocol, unix.NETLINK_ROUTE))}},
+		{permission: policy.IPsec, deny: []call{socket(domain(unix.AF_KEY))}},
 		{permission: policy.NFS, deny: []call{calls(unix.SYS_NFSSERVCTL)}},
 		{permission: policy.SMB, gap: "Linux has no such request besides mount: always closed"},
-		{permission: policy.RawSocket, deny: []call{socket(is(argDomain, unix.AF_INET6), raw)}},
+		{permission: policy.RawSocket, deny: []call{socket(domain(unix.AF_INET6), raw)}},
 		{permission: policy.SocketAdmin}, // CAP_NET_ADMIN
 		{permission: policy.RawOpen, deny: []call{
-			socket(is(argDomain, unix.AF_INET), raw), socket(is(argDomain, unix.AF_INET6), raw),
-			socket(is(argDomain, unix.AF_PACKET)), socket(is(argDomain, unix.AF_INET), masked(argType, typeMask, sockPacket)),
+			socket(domain(unix.AF_INET), raw), socket(domain(unix.AF_INET6), raw),
+			socket(domain(unix.AF_PACKET)), socket(domain(unix.AF_INET), socketType(sockPacket)),
 		}},
 		{permission: policy.BindPrivileged}, // CAP_NET_BIND_SERVICE
 		// Raw ones have a permission of their own.
-		{permission: policy.Inet, deny: []call{socket(is(argDomain, unix.AF_INET), not(raw)), socket(is(argDomain, unix.AF_INET6), not(raw))}},
+		{permission: policy.Inet, deny: []call{socket(domain(unix.AF_INET), not(raw)), socket(domain(unix.AF_INET6), not(raw))}},
+	}
+}
+
+func deviceAndProcessRows() []emulated {
+	return []emulated{
 		{
 			permission: policy.RawDevice, readonly: []string{"/proc/bus"},
 			// bpf(4), which stands for packet sockets on NetBSD, is a device.
-			deny: []call{socket(is(argDomain, unix.AF_PACKET)), socket(is(argDomain, unix.AF_INET), masked(argType, typeMask, sockPacket))},
+			deny: []call{socket(domain(unix.AF_PACKET)), socket(domain(unix.AF_INET), socketType(sockPacket))},
 			gap:  "no node can be made, but one that the image or the configuration puts into the cell can be opened",
 		},
 		{permission: policy.TTYAdmin, deny: []call{
@@ -137,7 +156,7 @@ func emulation() []emulated {
 			ioctl(is(argRequest, unix.RNDADDENTROPY)), ioctl(is(argRequest, unix.RNDADDTOENTCNT)),
 			ioctl(is(argRequest, unix.RNDZAPENTCNT)), ioctl(is(argRequest, unix.RNDCLEARPOOL)), ioctl(is(argRequest, unix.RNDRESEEDCRNG)),
 		}},
-		{permission: policy.Bluetooth, deny: []call{socket(is(argDomain, unix.AF_BLUETOOTH))}},
+		{permission: policy.Bluetooth, deny: []call{socket(domain(unix.AF_BLUETOOTH))}},
 		{permission: policy.VMM, deny: []call{ioctl(masked(argRequest, requestType, kvmRequests))}},
 		{permission: policy.Machdep, deny: []call{calls(sysIopl, sysIoperm, sysModifyLDT)}},
 		{permission: policy.SetID}, // CAP_SETUID, CAP_SETGID
@@ -184,9 +203,9 @@ func linuxOnly() []call {
 		{nrs: []uint32{unix.SYS_UNSHARE}, when: []test{not(masked(0, cloneTime, 0))}},
 		{nrs: []uint32{unix.SYS_SOCKET, unix.SYS_SOCKETPAIR}, errno: unix.EAFNOSUPPORT, when: []test{
 			// The domains that NetBSD has, or that stand for one of its own.
-			not(is(argDomain, unix.AF_UNIX)), not(is(argDomain, unix.AF_INET)), not(is(argDomain, unix.AF_INET6)),
-			not(is(argDomain, unix.AF_NETLINK)), not(is(argDomain, unix.AF_PACKET)), not(is(argDomain, unix.AF_KEY)),
-			not(is(argDomain, unix.AF_BLUETOOTH)),
+			not(domain(unix.AF_UNIX)), not(domain(unix.AF_INET)), not(domain(unix.AF_INET6)),
+			not(domain(unix.AF_NETLINK)), not(domain(unix.AF_PACKET)), not(domain(unix.AF_KEY)),
+			not(domain(unix.AF_BLUETOOTH)),
 		}},
 	}
 }
