@@ -22,13 +22,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	rootDirName = "rootfs" // in the state directory
+const rootDirName = "rootfs" // in the state directory
 
-	// unmountPatience is how long a mount may stay busy after the last
-	// process is gone.
-	unmountPatience = 5 * time.Second
-)
+// unmountPatience is how long a mount may stay busy after the last process is
+// gone; a test shortens it.
+var unmountPatience = 5 * time.Second
 
 // mountKernel is what the kernel does for hostRoot.
 type mountKernel interface {

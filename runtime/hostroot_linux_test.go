@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/netbsd-cells/runcell/oci"
 	"golang.org/x/sys/unix"
@@ -553,7 +554,10 @@ func TestBusyRootIsNotForced(t *testing.T) {
 			t.Error(err)
 			return
 		}
+		patience := unmountPatience
+		unmountPatience = 50 * time.Millisecond
 		err = b.unmount()
+		unmountPatience = patience
 		_ = f.Close()
 		if !errors.Is(err, unix.EBUSY) {
 			t.Errorf("unmount of a busy root = %v; want EBUSY", err)

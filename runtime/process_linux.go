@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"unsafe"
 
 	"github.com/netbsd-cells/runcell/kmod/stage"
@@ -44,11 +45,12 @@ func userSteps(uid, gid uint32) []stage.Step {
 }
 
 // groupsSettable is false in a user namespace that forbids setgroups(2),
-// where the caller's groups are not mapped and mean nothing.
-func groupsSettable() bool {
-	b, err := os.ReadFile("/proc/self/setgroups")
+// where the caller's groups are not mapped and mean nothing. Asked once, by
+// the main thread, before any other has joined a cell without a /proc.
+var groupsSettable = sync.OnceValue(func() bool {
+	b, err := readSmall("/proc/self/setgroups")
 	return err != nil || strings.TrimSpace(string(b)) != "deny"
-}
+})
 
 // callersNofile is the parent process's limit: what this process inherited.
 func callersNofile() (soft, hard uint64, ok bool) {

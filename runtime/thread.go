@@ -28,6 +28,7 @@ func onThread(f func() error) error {
 // enterCell joins the calling thread to a cell that is there already and
 // opens the cell's root.
 func enterCell(c *container, entry kmod.Entry) (rootDir, error) {
+	groupsSettable() // looks at /proc, which the cell may not have
 	if err := entry.Thread(); err != nil {
 		return rootDir{-1}, fmt.Errorf("enter cell: %w", err)
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"os"
+	goruntime "runtime"
 )
 
 // The Makefile sets both with -ldflags "-X main.version=…".
@@ -12,6 +13,10 @@ var (
 	version = "0.1.0"
 	commit  = "unknown"
 )
+
+// The main goroutine stays on the main thread: threads that enter a cell are
+// others, so /proc/self, which shows the main thread, stays the host's.
+func init() { goruntime.LockOSThread() }
 
 func main() {
 	// A container whose entry point is /proc/self/exe would run this binary
