@@ -237,8 +237,8 @@ func TestSparse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const size = 64 << 20
-	for _, at := range []int64{1 << 20, 40<<20 + 5} {
+	const size = 16 << 20
+	for _, at := range []int64{1 << 20, 10<<20 + 5} {
 		if _, err := f.WriteAt([]byte("data"), at); err != nil {
 			t.Fatal(err)
 		}

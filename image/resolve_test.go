@@ -225,7 +225,8 @@ func TestIndexBombs(t *testing.T) {
 	}
 	var all []Descriptor
 	for i := range 1100 {
-		all = append(all, l.image(Config{Author: strings.Repeat("x", i)}, tarOf(t, ent{name: "f"})))
+		cfg := l.json(mediaConfig, Config{Author: strings.Repeat("x", i), RootFS: rootFS{Type: "layers"}})
+		all = append(all, l.json(mediaManifest, manifest{SchemaVersion: 2, Config: cfg, Layers: []Descriptor{}}))
 	}
 	l.index(all...)
 	if _, _, err := unpackIn(t, l.dir, UnpackOptions{}); err == nil || !strings.Contains(err.Error(), "documents to look through") {

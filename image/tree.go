@@ -193,13 +193,17 @@ func (t *tree) enter(names []string, create bool) error {
 	return nil
 }
 
-// mkdir makes a directory that no entry describes: root's, mode 0755.
+// mkdir makes a directory that no entry describes: root's, mode 0755, from
+// 1970, so that the same image always gives the same tree.
 func (t *tree) mkdir(name string) error {
 	if err := unix.Mkdirat(t.top().fd, name, 0o755); err != nil {
 		return err
 	}
 	t.top().dirty = true
-	return chmodat(t.top().fd, name, 0o755) // whatever the umask
+	if err := chmodat(t.top().fd, name, 0o755); err != nil { // whatever the umask
+		return err
+	}
+	return setTimes(t.top().fd, name, unix.Timespec{})
 }
 
 // link gives the components of the link name in the current directory, and

@@ -11,6 +11,7 @@ import (
 	"runtime"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // The files of a bundle.
@@ -102,6 +103,7 @@ func (img *Image) unpack(ctx context.Context, dir *os.Root, o UnpackOptions) (_ 
 		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, t.Close()) }()
+	t.top().mtime, t.top().dirty = unix.Timespec{}, true // as mkdir, unless an entry says otherwise
 	n := &notes{}
 	a := newApplier(t, o.Limits, n, img.Config.OS == runtime.GOOS)
 	if err := img.apply(ctx, a, o.Progress); err != nil {

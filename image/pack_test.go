@@ -1,0 +1,344 @@
+// Packing: what goes in comes out, the same input gives the same bytes, and
+// nothing half made takes a final name.
+
+package image
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// sample makes a tree with everything in it.
+func sample(tb testing.TB) string {
+	tb.Helper()
+	dir := tb.TempDir()
+	var errs []error
+	do := func(err error) { errs = append(errs, err) }
+	for _, d := range []string{"bin", "etc", "tmp", "dev", "var/empty", "root", strings.Repeat("long-name-", 15)} {
+		do(os.MkdirAll(filepath.Join(dir, d), 0o755))
+	}
+	do(os.WriteFile(dir+"/bin/sh", []byte(strings.Repeat("shell", 100_000)), 0o755))
+	do(os.WriteFile(dir+"/bin/su", []byte("su"), 0o755))
+	do(os.Chown(dir+"/bin/su", 0, 5))
+	do(os.Chmod(dir+"/bin/su", 0o755|os.ModeSetuid))
+	do(os.WriteFile(dir+"/etc/näme with spaces\nand a line", nil, 0o600))
+	do(os.WriteFile(dir+"/"+strings.Repeat("long-name-", 15)+"/"+strings.Repeat("x", 250), []byte("y"), 0o640))
+	do(os.Symlink("/bin/sh", dir+"/bin/ash"))
+	do(os.Symlink(strings.Repeat("../", 50)+"x", dir+"/etc/far"))
+	do(os.Link(dir+"/bin/sh", dir+"/zz-hardlink"))
+	do(os.Link(dir+"/bin/ash", dir+"/zz-link-to-link"))
+	do(unix.Mkfifo(dir+"/tmp/fifo", 0o620))
+	do(unix.Mknod(dir+"/dev/null", unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))))
+	do(unix.Mknod(dir+"/dev/sd", unix.S_IFBLK|0o660, int(unix.Mkdev(259, 70000))))
+	do(os.Lchown(dir+"/bin/ash", 12, 13))
+	do(os.Chown(dir+"/root", 3_000_000_000, 5))
+	do(os.Chmod(dir+"/root", 0o700))
+	do(os.Chmod(dir+"/tmp", 0o777|os.ModeSticky))
+	do(os.Chmod(dir, 0o751))
+	do(unix.Setxattr(dir+"/bin/su", "user.note", []byte("a\x00b"), 0))
+	do(unix.Setxattr(dir+"/etc", "user.dir", []byte("d"), 0))
+	for i, f := range []string{"bin/sh", "etc/far", "tmp/fifo", "tmp", "etc", "bin", "."} {
+		at := []unix.Timespec{{Sec: 1_400_000_000 + int64(i), Nsec: int64(i) * 100_000_001}, {Sec: 1_400_000_000 + int64(i), Nsec: int64(i) * 100_000_001}}
+		do(unix.UtimesNanoAt(unix.AT_FDCWD, filepath.Join(dir, f), at, unix.AT_SYMLINK_NOFOLLOW))
+	}
+	if err := errors.Join(errs...); err != nil {
+		tb.Fatal(err)
+	}
+	return dir
+}
+
+func TestRoundTrip(t *testing.T) {
+	rootfs := sample(t)
+	want := strings.Join(treeOf(t, rootfs), "\n")
+	for _, c := range []Compression{Gzip, Zstd, None} {
+		for _, name := range []string{"oci:" + t.TempDir() + "/img:v1", "oci-archive:" + t.TempDir() + "/img.tar:v1", t.TempDir() + "/plain.tar"} {
+			res, err := Pack(t.Context(), rootfs, name, PackOptions{Compression: c})
+			if err != nil {
+				t.Fatalf("%s, %s: %v", c, name, err)
+			}
+			bundle, unpacked, err := unpackIn(t, name, UnpackOptions{})
+			if err != nil {
+				t.Fatalf("%s, %s: %v", c, name, err)
+			}
+			if got := strings.Join(treeOf(t, filepath.Join(bundle, rootfsName)), "\n"); got != want {
+				t.Errorf("%s, %s: tree is\n%s\nwas\n%s", c, name, got, want)
+			}
+			if res.Manifest != unpacked.Manifest || res.Entries != unpacked.Entries {
+				t.Errorf("%s, %s: packed %s (%d entries), unpacked %s (%d)", c, name, res.Manifest, res.Entries, unpacked.Manifest, unpacked.Entries)
+			}
+		}
+	}
+}
+
+func TestDeterministic(t *testing.T) {
+	rootfs := sample(t)
+	o := PackOptions{Config: RunConfig{
+		Env: []string{"B=1", "A=2"}, Labels: map[string]string{"x": "1", "a": "2", "m": "3"},
+		ExposedPorts: map[string]struct{}{"80": {}, "1": {}, "443": {}},
+	}}
+	for _, o.Compression = range []Compression{Gzip, Zstd} {
+		var first *PackResult
+		for range 3 {
+			res, err := Pack(t.Context(), rootfs, filepath.Join(t.TempDir(), "img"), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if first == nil {
+				first = res
+			}
+			if res.Manifest != first.Manifest || res.Layer != first.Layer {
+				t.Errorf("%s: %s, then %s", o.Compression, first.Manifest, res.Manifest)
+			}
+		}
+	}
+}
+
+// Two copies made at different times are the same image with --mtime, and
+// with SOURCE_DATE_EPOCH if only newer times differ.
+func TestTimes(t *testing.T) {
+	at := time.Unix(1_000_000_000, 0)
+	var manifests []Digest
+	for i := range 2 {
+		dir := t.TempDir()
+		os.WriteFile(dir+"/f", []byte("x"), 0o644)
+		os.Chtimes(dir+"/f", someTime.Add(time.Duration(i)*time.Hour), someTime.Add(time.Duration(i)*time.Hour))
+		for _, o := range []PackOptions{{MTime: &at}, {Epoch: &at}} {
+			name := filepath.Join(t.TempDir(), "img")
+			res, err := Pack(t.Context(), dir, name, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			manifests = append(manifests, res.Manifest)
+			bundle, _, err := unpackIn(t, name, UnpackOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			data, _ := os.ReadFile(filepath.Join(bundle, configName))
+			if !strings.Contains(string(data), `"org.opencontainers.image.created": "2001-09-09T01:46:40Z"`) {
+				t.Errorf("%+v: no creation time in %s", o, data)
+			}
+		}
+	}
+	if manifests[0] != manifests[2] || manifests[1] != manifests[3] || manifests[0] != manifests[1] {
+		t.Errorf("manifests differ: %v", manifests)
+	}
+}
+
+// An existing layout gets images added; one of the same name gives way.
+func TestAddToLayout(t *testing.T) {
+	layout := filepath.Join(t.TempDir(), "img")
+	if err := os.Mkdir(layout, 0o755); err != nil { // an empty directory is as good as none
+		t.Fatal(err)
+	}
+	for i, tag := range []string{"a", "b", "a"} {
+		dir := t.TempDir()
+		os.WriteFile(dir+"/"+tag+string(rune('0'+i)), nil, 0o644)
+		if _, err := Pack(t.Context(), dir, "oci:"+layout, PackOptions{Tag: tag}); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 { // what others keep in the index stays
+			name := filepath.Join(layout, indexFile)
+			data, _ := os.ReadFile(name)
+			os.WriteFile(name, append(data[:len(data)-1], `,"annotations":{"com.example":"kept"}}`...), 0o644)
+		}
+	}
+	for tag, file := range map[string]string{"a": "a2", "b": "b1"} {
+		bundle, _, err := unpackIn(t, layout+":"+tag, UnpackOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Lstat(filepath.Join(bundle, rootfsName, file)); err != nil {
+			t.Errorf("%s: %v", tag, err)
+		}
+	}
+	data, _ := os.ReadFile(filepath.Join(layout, indexFile))
+	if strings.Count(string(data), annotationRef) != 2 || !strings.Contains(string(data), "com.example") {
+		t.Errorf("index is %s; want two names and the annotation", data)
+	}
+	list, _ := filepath.Glob(layout + "/.*")
+	more, _ := filepath.Glob(layout + "/blobs/sha256/*tmp*")
+	if len(list)+len(more) > 0 {
+		t.Errorf("temporary files %v %v", list, more)
+	}
+}
+
+// Two writers of one layout both get in.
+func TestConcurrentPack(t *testing.T) {
+	layout := filepath.Join(t.TempDir(), "img")
+	rootfs := t.TempDir()
+	if _, err := Pack(t.Context(), rootfs, layout, PackOptions{Tag: "first"}); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	tags := []string{"a", "b", "c", "d"}
+	for _, tag := range tags {
+		go func() {
+			_, err := Pack(context.Background(), rootfs, layout, PackOptions{Tag: tag})
+			done <- err
+		}()
+	}
+	for range tags {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	for _, tag := range tags {
+		if _, _, err := unpackIn(t, layout+":"+tag, UnpackOptions{}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestPackRefuses(t *testing.T) {
+	whiteouts := t.TempDir()
+	os.WriteFile(whiteouts+"/.wh.x", nil, 0o644)
+	good := t.TempDir()
+	os.Mkdir(good+"/sub", 0o755)
+	notLayout := t.TempDir()
+	os.WriteFile(notLayout+"/x", nil, 0o644)
+	for name, c := range map[string]struct {
+		rootfs, image, want string
+		o                   PackOptions
+	}{
+		"whiteout names":       {whiteouts, "img", "mean whiteouts", PackOptions{}},
+		"output inside":        {good, "IN/sub/img", "would lie inside", PackOptions{}},
+		"output is the rootfs": {good, "IN/img.tar", "would lie inside", PackOptions{}},
+		"no rootfs":            {good + "/nothing", "img", "no such file", PackOptions{}},
+		"a file":               {good, "oci:FILE", "add to it", PackOptions{}},
+		"no layout":            {good, notLayout, "no OCI image layout", PackOptions{}},
+		"a directory as tar":   {good, "oci-archive:" + notLayout, "no regular file", PackOptions{}},
+		"compression":          {good, "img", "want gzip, zstd or none", PackOptions{Compression: "xz"}},
+		"two tags":             {good, "img:a", "give one of them", PackOptions{Tag: "b"}},
+		"env":                  {good, "img", "config.Env[0]", PackOptions{Config: RunConfig{Env: []string{"x"}}}},
+		"port":                 {good, "img", "config.ExposedPorts", PackOptions{Config: RunConfig{ExposedPorts: map[string]struct{}{"x": {}}}}},
+		"workdir":              {good, "img", "config.WorkingDir", PackOptions{Config: RunConfig{WorkingDir: "../x"}}},
+		"registry":             {good, "docker://x/y", "no transport", PackOptions{}},
+	} {
+		dir := t.TempDir()
+		os.WriteFile(dir+"/file", []byte("x"), 0o644)
+		target := strings.NewReplacer("IN", good, "FILE", dir+"/file").Replace(c.image)
+		if target == "img" || target == "img:a" {
+			target = dir + "/" + target
+		}
+		before := strings.Join(treeOf(t, good), "\n")
+		if _, err := Pack(t.Context(), c.rootfs, target, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error is %v; want %q in it", name, err, c.want)
+		}
+		if list, _ := os.ReadDir(dir); len(list) != 1 {
+			t.Errorf("%s: it left %v", name, list)
+		}
+		if after := strings.Join(treeOf(t, good), "\n"); after != before {
+			t.Errorf("%s: the rootfs changed", name)
+		}
+	}
+}
+
+// Sockets, and other file systems mounted in the tree, are left out with a note.
+func TestLeftOut(t *testing.T) {
+	dir := t.TempDir()
+	s, err := net.Listen("unix", dir+"/sock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	os.Mkdir(dir+"/mnt", 0o755)
+	if err := unix.Mount("tmpfs", dir+"/mnt", "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Unmount(dir+"/mnt", unix.MNT_DETACH)
+	os.WriteFile(dir+"/mnt/secret", nil, 0o644)
+	name := filepath.Join(t.TempDir(), "img")
+	res, err := Pack(t.Context(), dir, name, PackOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle, _, err := unpackIn(t, name, UnpackOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var st unix.Stat_t
+	unix.Stat(dir+"/mnt", &st)
+	got := treeOf(t, filepath.Join(bundle, rootfsName))
+	if slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, "sock") || strings.Contains(s, "secret") }) {
+		t.Errorf("tree is %q; want neither socket nor mount", got)
+	}
+	notes := ""
+	for _, n := range res.Notes {
+		notes += n.String() + "\n"
+	}
+	if !strings.Contains(notes, "a socket") || !strings.Contains(notes, "a mounted file system") {
+		t.Errorf("notes are %q", notes)
+	}
+}
+
+// A failed or interrupted pack leaves neither a new image nor a changed old one.
+func TestPackCancel(t *testing.T) {
+	rootfs := sample(t)
+	parent := t.TempDir()
+	for _, name := range []string{"oci:" + parent + "/dir", "oci-archive:" + parent + "/img.tar"} {
+		if _, err := Pack(t.Context(), rootfs, name, PackOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := strings.Join(treeOf(t, parent), "\n")
+	for _, name := range []string{"oci:" + parent + "/dir", "oci-archive:" + parent + "/img.tar", parent + "/new", parent + "/new.tar"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err := Pack(ctx, rootfs, name, PackOptions{Progress: func(int64, int64) { cancel() }})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: error is %v; want canceled", name, err)
+		}
+		cancel()
+	}
+	after := treeOf(t, parent)
+	for i := range after { // an existing layout had a temporary file in it
+		if strings.HasPrefix(after[i], "mtime dir ") || strings.HasPrefix(after[i], "mtime . ") {
+			after[i] = ""
+		}
+	}
+	for _, line := range strings.Split(before, "\n") {
+		if !slices.Contains(after, line) && !strings.HasPrefix(line, "mtime dir ") && !strings.HasPrefix(line, "mtime . ") {
+			t.Errorf("changed: %s", line)
+		}
+	}
+	if len(after) != strings.Count(before, "\n")+1 {
+		t.Errorf("left behind:\n%s\nwas\n%s", strings.Join(after, "\n"), before)
+	}
+}
+
+// A file that shrinks while it is read is no image.
+func TestShrinkingFile(t *testing.T) {
+	dir := t.TempDir()
+	f := dir + "/f"
+	if err := os.WriteFile(f, make([]byte, 8<<20), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	os.WriteFile(dir+"/a", make([]byte, 10), 0o644)
+	done := false
+	_, err := Pack(t.Context(), dir, filepath.Join(t.TempDir(), "img"), PackOptions{Progress: func(n, _ int64) {
+		if !done {
+			done = true
+			syscall.Truncate(f, 100)
+		}
+	}})
+	if err != nil { // truncated before it was opened: a whole, shorter file
+		t.Fatalf("error is %v", err)
+	}
+	p := &packer{}
+	hdr := ent{name: "f", body: "12345"}.header()
+	var b strings.Builder
+	p.tw, p.buf = tar.NewWriter(&b), make([]byte, 10)
+	if err := p.write(hdr, strings.NewReader("123")); err == nil || !strings.Contains(err.Error(), "it shrank from 5 to 3") {
+		t.Errorf("error is %v; want it shrank", err)
+	}
+}
