@@ -9,6 +9,10 @@ type Fork struct{}
 
 type childFork struct{}
 
+// prepare has nothing to do. fork(2) keeps the Go runtime's signal handlers,
+// but syscall.runtime_AfterForkInChild, which forkRun calls in the child,
+// sets every signal that has one back to its default, SIGPIPE too. So a child
+// whose parent is gone dies of its report: nobody is left to read it.
 func (c *childFork) prepare(Fork) {}
 
 // fork returns 0 in the child.
