@@ -64,7 +64,7 @@ func parse() options {
 		o.runtimes = append(o.runtimes, s)
 		return nil
 	})
-	jobs := goruntime.NumCPU()
+	jobs := 2 * goruntime.NumCPU() // cases wait more than they compute
 	if goruntime.GOOS == "netbsd" {
 		jobs = 1 // leftovers can only be told apart one case at a time
 	}

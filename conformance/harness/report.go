@@ -75,7 +75,7 @@ func (p *TAP) diagnose(r Result) {
 		key   string
 		lines []string
 	}{{"message", r.Message}, {"leaks", r.Leaks}, {"log", r.Log}} {
-		if len(part.lines) == 0 {
+		if len(part.lines) == 0 || part.key == "log" && r.Outcome == Known {
 			continue
 		}
 		fmt.Fprintf(p.w, "  %s:\n", part.key)

@@ -1,0 +1,99 @@
+package harness
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// golden compares with a file under testdata.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s differs (-update writes it):\n%s", path, got)
+	}
+}
+
+// sample has a result of every outcome.
+func sample() *Report {
+	r := &Report{
+		Suite:    "runtime",
+		Runtimes: []Target{{Name: "one", Version: "1.2.3", Path: "/usr/bin/one"}, {Name: "two", Path: "/usr/bin/two"}},
+		Results: []Result{
+			{Runtime: "one", Case: "kill/a", Clause: "runtime.md Kill", Does: "kills # one | two", Outcome: Pass, Seconds: 1.5},
+			{Runtime: "one", Case: "kill/b", Clause: "runtime.md Kill", Does: "kills all", Outcome: Fail, Message: []string{"want \"a\": b", "line\nbreak"}, Leaks: []string{"mount: DIR/mnt"}, Log: []string{"`kill` = 1"}},
+			{Runtime: "one", Case: "list/c", Clause: "containerd", Does: "lists", Outcome: Skip, Reason: "needs plan9"},
+			{Runtime: "two", Case: "kill/a", Clause: "runtime.md Kill", Does: "kills # one | two", Outcome: Known, Reason: "too\nold", Message: []string{"it did not"}, Log: []string{"`kill` = 1"}},
+			{Runtime: "two", Case: "kill/b", Clause: "runtime.md Kill", Does: "kills all", Outcome: Fixed, Reason: "was old"},
+			{Runtime: "two", Case: "list/c", Clause: "containerd", Does: "lists", Outcome: Skip, Reason: "needs plan9"},
+		},
+	}
+	for _, result := range r.Results {
+		r.Summary.Add(result)
+	}
+	return r
+}
+
+func TestTAP(t *testing.T) {
+	var b bytes.Buffer
+	r, tap := sample(), NewTAP(&b)
+	for _, result := range r.Results {
+		tap.Print(result)
+	}
+	tap.Close(r.Summary)
+	golden(t, "sample.tap", b.Bytes())
+}
+
+func TestTAPOneLineEach(t *testing.T) {
+	var b bytes.Buffer
+	NewTAP(&b).Print(Result{Runtime: "r", Case: "a/b", Does: "line\nbreak # TODO \\", Clause: "c", Outcome: Pass})
+	want := "TAP version 14\nok 1 - r: a/b: line break \\# TODO \\\\ [c]\n"
+	if got := b.String(); got != want {
+		t.Errorf("Print gave %q; want %q", got, want)
+	}
+}
+
+func TestJSON(t *testing.T) {
+	var b bytes.Buffer
+	r := sample()
+	if err := r.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	var got Report
+	if err := json.Unmarshal(b.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Summary != (Summary{Passed: 2, Failed: 1, Skipped: 2, Known: 1, Fixed: 1}) || len(got.Results) != 6 {
+		t.Errorf("Write gave summary %+v, %d results", got.Summary, len(got.Results))
+	}
+	if got.Results[1].Message[1] != "line\nbreak" || got.Results[0].Clause != "runtime.md Kill" {
+		t.Errorf("Write gave %+v", got.Results)
+	}
+}
+
+func TestTable(t *testing.T) {
+	var b bytes.Buffer
+	if err := Table(&b, sample()); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "sample.md", b.Bytes())
+	if strings.Contains(b.String(), "/usr/bin") {
+		t.Errorf("the table has a path of this host")
+	}
+}
