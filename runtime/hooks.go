@@ -6,7 +6,6 @@ package runtime
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -18,6 +17,7 @@ import (
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/stage"
 	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/oci/strictjson"
 	"golang.org/x/sys/unix"
 )
 
@@ -50,7 +50,7 @@ func (c *container) hookState(status Status) ([]byte, error) {
 	if status == Stopped {
 		s.Pid = 0
 	}
-	b, err := json.Marshal(s)
+	b, err := strictjson.Marshal(s)
 	if err != nil {
 		return nil, fmt.Errorf("encode state for hooks: %w", err)
 	}

@@ -11,7 +11,6 @@ package runtime
 // Nothing is fsynced: no cell survives a reboot, so neither need its record.
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/oci/strictjson"
 	"golang.org/x/sys/unix"
 )
 
@@ -76,7 +76,7 @@ func (c *container) save() error { return writeJSON(c.path(stateFile), c.record)
 
 // writeJSON replaces a file of the state directory, which only root can write.
 func writeJSON(path string, v any) error {
-	b, err := json.Marshal(v)
+	b, err := strictjson.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", path, err)
 	}
@@ -91,7 +91,7 @@ func readJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(b, v); err != nil {
+	if _, err := strictjson.Unmarshal(b, v); err != nil {
 		return fmt.Errorf("read state %s: %w (remove the container with `delete --force`)", path, err)
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -235,4 +236,32 @@ func TestPidFile(t *testing.T) {
 	if b, err := os.ReadFile(p); string(b) != "4711" {
 		t.Errorf("pid file = %q, %v; want digits and no newline", b, err)
 	}
+}
+
+func TestRecordRoundTrip(t *testing.T) {
+	want := record{
+		ID: "a", OCIVersion: "1.3.0", Phase: Created, Bundle: "/b", Rootfs: "/b/r", Created: time.Now().UTC().Round(0),
+		Owner: "root", Annotations: map[string]string{"k": "v\n\"ü"}, Cell: 7, Pid: 8, PidStart: 1 << 60, Paused: true,
+		Steps: []string{"one"}, Mounts: []string{"/m"},
+	}
+	file := filepath.Join(t.TempDir(), "state.json")
+	if err := writeJSON(file, want); err != nil {
+		t.Fatal(err)
+	}
+	var got record
+	if err := readJSON(file, &got); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("record came back as %+v, %v; want %+v", got, err, want)
+	}
+}
+
+func FuzzReadRecord(f *testing.F) {
+	f.Add([]byte(`{"id":"a","pid":1,"created":"2026-01-01T00:00:00Z"}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		file := filepath.Join(t.TempDir(), "state.json")
+		if err := os.WriteFile(file, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var r record
+		_ = readJSON(file, &r) // an error or a record, never a panic
+	})
 }
