@@ -3,6 +3,7 @@ package sysctl
 // The helper's program, from fork to exit, and the step that enters a cell.
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"syscall"
@@ -64,11 +65,19 @@ func listSteps(room int) []stage.Step {
 	read.Keep = append(read.Keep, &buf[0], size)
 	head := stage.Sys("report the list's length", sysWrite, 0, address(size), unsafe.Sizeof(*size))
 	head.Keep, head.Exact, head.Want = []any{size}, true, unsafe.Sizeof(*size)
-	// The low half of a size_t comes first on every port that Go runs on.
-	body := stage.Sys("report the list", sysWrite, 0, address(&buf[0]), address(size))
+	body := stage.Sys("report the list", sysWrite, 0, address(&buf[0]), lowHalf(size))
 	body.From[2] = stage.Load32
 	body.Keep = []any{&buf[0], size}
 	return []stage.Step{read, head, body}
+}
+
+// lowHalf is where the lower 32 bits of a size_t lie: a step can load those.
+func lowHalf(size *uintptr) uintptr {
+	bigEndian := binary.NativeEndian.Uint16([]byte{0, 1}) == 1
+	if bigEndian {
+		return address(size) + unsafe.Sizeof(*size) - 4
+	}
+	return address(size)
 }
 
 // procMIB asks for every visible process, at most room of them.

@@ -1,6 +1,7 @@
 package sysctl
 
 import (
+	"encoding/binary"
 	"errors"
 	"os"
 	"slices"
@@ -213,7 +214,7 @@ func TestReadFailure(t *testing.T) {
 		t.Error("a report cut short is no error")
 	}
 	var e *stage.Error
-	rec := string([]byte{1, 0, 0, 0, 1, 0, 0, 0})
+	rec := string(binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, 1), uint32(syscall.EPERM)))
 	if err := readFailure(strings.NewReader(rec), []string{"a", "b"}); !errors.As(err, &e) || e.Step != "b" {
 		t.Errorf("report = %v; want step b", err)
 	}

@@ -18,12 +18,12 @@ import (
 
 // readMembers reads the helper's report of the list.
 func readMembers(r io.Reader) ([]member, error) {
-	var head [unsafe.Sizeof(uintptr(0))]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
+	var size uintptr
+	head := unsafe.Slice((*byte)(unsafe.Pointer(&size)), unsafe.Sizeof(size))
+	if _, err := io.ReadFull(r, head); err != nil {
 		return nil, fmt.Errorf("read the list's length: %w", err)
 	}
-	size := binary.NativeEndian.Uint32(head[:])
-	if size > 1<<30 {
+	if size > 2*maxRoom*procSize {
 		return nil, fmt.Errorf("list of %d bytes", size)
 	}
 	b, err := io.ReadAll(io.LimitReader(r, int64(size)))
