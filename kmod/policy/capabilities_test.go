@@ -98,9 +98,9 @@ func TestForCapabilitiesRule(t *testing.T) {
 
 func TestDecisions(t *testing.T) {
 	_, ds := ForCapabilities(High, append(slices.Clone(podmanDefault), "CAP_WINGS"), []Permission{Swap})
-	find := func(cap string, p Permission) string {
+	find := func(capability string, p Permission) string {
 		for _, d := range ds {
-			if d.Permission == p && (cap == "" || d.Capability == cap) {
+			if d.Permission == p && (capability == "" || d.Capability == capability) {
 				return string(d.Effect) + ": " + d.Reason
 			}
 		}

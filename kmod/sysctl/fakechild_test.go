@@ -4,6 +4,7 @@ package sysctl
 // by system call, reading its arguments from memory as a kernel does.
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"syscall"
@@ -92,7 +93,8 @@ func (m *fakeMachine) step(s *stage.Step) syscall.Errno {
 		}
 	}
 	r, err := m.syscall(s.Nr, a)
-	errno, _ := err.(syscall.Errno)
+	var errno syscall.Errno
+	errors.As(err, &errno)
 	switch {
 	case errno != 0 && (errno == s.Tolerate[0] || errno == s.Tolerate[1]):
 		return 0
