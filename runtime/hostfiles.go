@@ -111,7 +111,7 @@ func hostDevice(d oci.Device) (mode uint32, dev uint64, err error) {
 // flags take permissions from. A file that already has the content stays, so
 // that a read-only root can be prepared beforehand.
 func (r rootDir) copyIn(m hostMount) error {
-	in, err := os.Open(m.source)
+	in, err := os.Open(m.source) //nolint:forbidigo // the host's own path
 	if err != nil {
 		return fmt.Errorf("source: %w", err)
 	}

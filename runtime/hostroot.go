@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -59,12 +60,12 @@ func (r *hostRoot) build() (err error) {
 	if r.mounts, err = planMounts(r.plan, r.bundle); err != nil {
 		return err
 	}
-	r.path = filepath.Join(r.stateDir, rootDirName)
+	r.path = filepath.Join(r.stateDir, rootDirName) //nolint:forbidigo // the state directory is ours alone
 	if len(r.path) > kmod.MaxRoot {
 		return fmt.Errorf("the cell's root %s has %d bytes, and the kernel takes %d: use a shorter --root or container id",
 			r.path, len(r.path), kmod.MaxRoot)
 	}
-	if err := os.Mkdir(r.path, 0o700); err != nil {
+	if err := os.Mkdir(r.path, 0o700); err != nil { //nolint:forbidigo // the state directory is ours alone
 		return fmt.Errorf("make the root's mount point: %w", err)
 	}
 	old := unix.Umask(0)
@@ -82,6 +83,12 @@ func (r *hostRoot) build() (err error) {
 		return err
 	}
 	return r.protect()
+}
+
+// hostPath is where a path inside the root, which the walker found free of
+// links, is for mount(2).
+func (r *hostRoot) hostPath(plain string) string {
+	return filepath.Join(r.path, plain) //nolint:forbidigo // mount(2) takes no descriptor; mountOn checks the outcome
 }
 
 func (r *hostRoot) close() {
@@ -210,7 +217,7 @@ func (r *hostRoot) place(m hostMount) error {
 	}
 	for _, rel := range below {
 		s := m
-		s.source, s.dest = filepath.Join(m.source, rel), filepath.Join(m.dest, rel)
+		s.source, s.dest = path.Join(m.source, rel), path.Join(m.dest, rel) // names of the mount table
 		if err := r.mountAt(s); err != nil {
 			return fmt.Errorf("with %s below it: %w", s.source, err)
 		}
@@ -221,10 +228,10 @@ func (r *hostRoot) place(m hostMount) error {
 // bindFile resolves the source of a bind mount, which belongs to the host and
 // is trusted, and tells whether it is a plain file.
 func bindFile(m *hostMount) (file bool, err error) {
-	if m.source, err = filepath.EvalSymlinks(m.source); err != nil {
+	if m.source, err = filepath.EvalSymlinks(m.source); err != nil { //nolint:forbidigo // the host's own path
 		return false, fmt.Errorf("source: %w", err)
 	}
-	fi, err := os.Stat(m.source)
+	fi, err := os.Stat(m.source) //nolint:forbidigo // the host's own path
 	switch {
 	case err != nil:
 		return false, fmt.Errorf("source: %w", err)
@@ -244,7 +251,7 @@ func (r *hostRoot) mountAt(m hostMount) (err error) {
 		return err
 	}
 	defer func() { closeFD(fd) }()
-	path := filepath.Join(r.path, plain)
+	path := r.hostPath(plain)
 	if len(path) > maxMountPath {
 		return fmt.Errorf("the mount point %s has %d bytes, and the kernel takes %d", path, len(path), maxMountPath)
 	}
@@ -276,7 +283,7 @@ func (r *hostRoot) mountOn(m hostMount, path string) error {
 	}
 	fd, plain, err := r.dir.resolveDirAt(m.dest, false)
 	if err == nil {
-		if filepath.Join(r.path, plain) != path {
+		if r.hostPath(plain) != path {
 			err = fmt.Errorf("%s leads to %s now", m.dest, plain)
 		} else {
 			err = r.verify(m, fd, path)
@@ -443,7 +450,7 @@ func (r *hostRoot) protectDir(m hostMount, wayOut string) error {
 			return err
 		}
 		closeFD(fd)
-		m.source = filepath.Join(r.path, plain)
+		m.source = r.hostPath(plain)
 	}
 	return r.mountAt(m)
 }

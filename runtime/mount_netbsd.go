@@ -22,6 +22,16 @@ const (
 	statNoWait = 2 // ST_NOWAIT: names and flags do not change
 )
 
+// nativeABI is the running machine's: of NetBSD's ports that Go runs on, i386
+// alone aligns 64-bit integers to 4 bytes.
+func nativeABI() abi {
+	a := abi{pointer: int(unsafe.Sizeof(uintptr(0))), align64: 8}
+	if goruntime.GOARCH == "386" {
+		a.align64 = 4
+	}
+	return a
+}
+
 // netbsdKernel is the running kernel. A system call that it does not have
 // would be a SIGSYS, so the version decides which ones are made.
 type netbsdKernel struct {

@@ -64,7 +64,7 @@ func planMounts(p *oci.Plan, bundle string) ([]hostMount, error) {
 		case oci.MountBind:
 			h.kind, h.source, h.recursive = fsNull, m.Source, m.Recursive
 			if !filepath.IsAbs(h.source) {
-				h.source = filepath.Join(bundle, h.source)
+				h.source = filepath.Join(bundle, h.source) //nolint:forbidigo // the host's own path
 			}
 		case oci.MountTmpfs:
 			h.kind, h.tmpfs = fsTmpfs, m.Tmpfs

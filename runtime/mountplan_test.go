@@ -188,8 +188,15 @@ func TestCovered(t *testing.T) {
 
 func TestSubmountsAndOwnMounts(t *testing.T) {
 	table := []mountEntry{
-		{on: "/"}, {on: "/usr"}, {on: "/usr/pkg"}, {on: "/usr2"}, {on: "/s/c/rootfs"}, {on: "/s/c/rootfs/dev"},
-		{on: "/s/cc/rootfs"}, {on: "/s/c/rootfs/dev"}, {on: "/elsewhere"},
+		{on: "/"},
+		{on: "/usr"},
+		{on: "/usr/pkg"},
+		{on: "/usr2"},
+		{on: "/s/c/rootfs"},
+		{on: "/s/c/rootfs/dev"},
+		{on: "/s/cc/rootfs"},
+		{on: "/s/c/rootfs/dev"},
+		{on: "/elsewhere"},
 	}
 	for _, c := range []struct {
 		source string

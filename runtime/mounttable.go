@@ -7,23 +7,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	goruntime "runtime"
-	"unsafe"
 )
 
 // abi is what C structures depend on: the size of a pointer (and of a long),
 // and the alignment of a 64-bit integer in a structure.
 type abi struct{ pointer, align64 int }
-
-// nativeABI is the running machine's: of NetBSD's ports that Go runs on, i386
-// alone aligns 64-bit integers to 4 bytes.
-func nativeABI() abi {
-	a := abi{pointer: int(unsafe.Sizeof(uintptr(0))), align64: 8}
-	if goruntime.GOARCH == "386" {
-		a.align64 = 4
-	}
-	return a
-}
 
 func alignUp(n, align int) int { return (n + align - 1) / align * align }
 

@@ -34,7 +34,7 @@ func newRootfs(c *container, p *oci.Plan, bundle, path string, _ bool) (_ *rootf
 	if err != nil {
 		return nil, err
 	}
-	dir, err := filepath.EvalSymlinks(c.dir)
+	dir, err := filepath.EvalSymlinks(c.dir) //nolint:forbidigo // the state directory is ours alone
 	if err != nil {
 		return nil, fmt.Errorf("find state directory: %w", err)
 	}
@@ -126,7 +126,7 @@ func (c *container) cellRootPath() string {
 // unmountRoot unmounts whatever is left of the container's mounts. It trusts
 // the kernel's table more than the record, which may be lost.
 func (c *container) unmountRoot() error {
-	dir, err := filepath.EvalSymlinks(c.dir)
+	dir, err := filepath.EvalSymlinks(c.dir) //nolint:forbidigo // the state directory is ours alone
 	if errors.Is(err, unix.ENOENT) {
 		return nil // nothing can be mounted below it
 	}
@@ -137,5 +137,6 @@ func (c *container) unmountRoot() error {
 	if err != nil {
 		return err
 	}
-	return unmountHostRoot(kernel, filepath.Join(dir, rootDirName), c.Mounts)
+	root := filepath.Join(dir, rootDirName) //nolint:forbidigo // the state directory is ours alone
+	return unmountHostRoot(kernel, root, c.Mounts)
 }
