@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -107,6 +108,15 @@ type Result struct {
 	Leaks   []string `json:"leaks,omitempty"`
 	Log     []string `json:"log,omitempty"` // the commands run, of a failure
 	Seconds float64  `json:"seconds"`
+}
+
+// Sometimes ends the reason of a difference that depends on timing, so that
+// neither outcome says anything new.
+const Sometimes = "; not every time"
+
+// unsteady says whether the outcome may differ from run to run.
+func (r *Result) unsteady() bool {
+	return (r.Outcome == Known || r.Outcome == Fixed) && strings.HasSuffix(r.Reason, Sometimes)
 }
 
 // explain applies the table of known differences.

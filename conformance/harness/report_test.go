@@ -41,6 +41,7 @@ func sample() *Report {
 			{Runtime: "one", Case: "list/c", Clause: "containerd", Does: "lists", Outcome: Skip, Reason: "needs plan9"},
 			{Runtime: "two", Case: "kill/a", Clause: "runtime.md Kill", Does: "kills # one | two", Outcome: Known, Reason: "too\nold", Message: []string{"it did not"}, Log: []string{"`kill` = 1"}},
 			{Runtime: "two", Case: "kill/b", Clause: "runtime.md Kill", Does: "kills all", Outcome: Fixed, Reason: "was old"},
+			{Runtime: "two", Case: "kill/d", Clause: "runtime.md Kill", Does: "kills at once", Outcome: Fixed, Reason: "it races" + Sometimes},
 			{Runtime: "two", Case: "list/c", Clause: "containerd", Does: "lists", Outcome: Skip, Reason: "needs plan9"},
 		},
 	}
@@ -79,7 +80,7 @@ func TestJSON(t *testing.T) {
 	if err := json.Unmarshal(b.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Summary != (Summary{Passed: 2, Failed: 1, Skipped: 2, Known: 1, Fixed: 1}) || len(got.Results) != 6 {
+	if got.Summary != (Summary{Passed: 3, Failed: 1, Skipped: 2, Known: 1, Fixed: 2}) || len(got.Results) != 7 {
 		t.Errorf("Write gave summary %+v, %d results", got.Summary, len(got.Results))
 	}
 	if got.Results[1].Message[1] != "line\nbreak" || got.Results[0].Clause != "runtime.md Kill" {

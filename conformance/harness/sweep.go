@@ -35,6 +35,7 @@ func (t *T) sweep(before snapshot) []string {
 		}
 	}
 	killLeft(before)
+	removeCgroups(t.Token)
 	for i, leak := range leaks {
 		leaks[i] = strings.ReplaceAll(strings.ReplaceAll(leak, t.Dir, "DIR"), t.Token, "ID")
 	}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -96,6 +97,23 @@ func cgroupsNamed(token string, hidden bool) []string {
 		return nil
 	})
 	return found
+}
+
+// removeCgroups removes what cgroupsNamed found, innermost first, so that a
+// runtime's leak does not become the host's.
+func removeCgroups(token string) {
+	for _, top := range cgroupsNamed(token, false) {
+		var dirs []string
+		_ = filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				dirs = append(dirs, path)
+			}
+			return nil
+		})
+		for _, dir := range slices.Backward(dirs) {
+			_ = os.Remove(dir)
+		}
+	}
 }
 
 // Resident counts the caller's children beside its own commands: what a

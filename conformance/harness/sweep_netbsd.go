@@ -47,6 +47,8 @@ func killLeft(before snapshot) {
 
 func cgroupsNamed(string, bool) []string { return nil }
 
+func removeCgroups(string) {}
+
 // Resident needs a subreaper: cases that use it say OS Linux.
 func (t *T) Resident() []string {
 	t.Skipf("NetBSD has no subreaper")
