@@ -49,8 +49,7 @@ func TestManualNamesEveryFlag(t *testing.T) {
 // programFlags collects the flags of every command that does something,
 // by its path.
 func programFlags(cmd *cli.Command, path string, into map[string][]string) {
-	commands := slices.DeleteFunc(slices.Clone(cmd.Commands), func(c *cli.Command) bool { return c.Name == "help" })
-	if len(commands) == 0 || path == "" {
+	if len(cmd.Commands) == 0 || path == "" {
 		flags := []string{}
 		for _, f := range cmd.Flags {
 			if name := f.Names()[0]; name != "help" && name != "version" {
@@ -59,7 +58,7 @@ func programFlags(cmd *cli.Command, path string, into map[string][]string) {
 		}
 		into[path] = flags
 	}
-	for _, c := range commands {
+	for _, c := range cmd.Commands {
 		programFlags(c, strings.TrimSpace(path+" "+c.Name), into)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
-	"strings"
 
 	"github.com/containerd/log"
 	"github.com/urfave/cli/v3"
@@ -56,6 +55,7 @@ var commands = []struct {
 	{"explain", "", (*app).explainCommand},
 	{"image", "", func(*app) *cli.Command { return imageCommand() }},
 	{"version", "", (*app).versionCommand},
+	{"help", "h", (*app).helpCommand},
 }
 
 // root builds the command tree for one command line.
@@ -71,7 +71,6 @@ func (a *app) root(args []string) *cli.Command {
 		Before: func(ctx context.Context, cmd *cli.Command) (context.Context, error) {
 			return ctx, a.openJournal(cmd)
 		},
-		Action:         a.noCommand,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // finish does it
 	}
 	for _, c := range commands {
@@ -85,7 +84,6 @@ func (a *app) root(args []string) *cli.Command {
 		cmd.ConfigureShellCompletionCommand = describeCompletion
 	}
 	cli.VersionPrinter = func(*cli.Command) { _ = printVersion(a.stdout) } // it can return nothing
-	cli.UsageCommandHelp = "list the commands, or the flags of one"
 	prepare(cmd)
 	return cmd
 }
@@ -132,8 +130,9 @@ func globalFlags() []cli.Flag {
 func prepare(cmd *cli.Command) {
 	cmd.OnUsageError = usageError
 	cmd.DisableSliceFlagSeparator = true // --env A=1,2 is one value
-	if len(cmd.Commands) == 0 {
-		cmd.HideHelpCommand = true // "runcell state help" asks for a container called help
+	cmd.HideHelpCommand = true           // help.go; and "runcell state help" asks for a container
+	if len(cmd.Commands) > 0 {
+		cmd.Action = noCommand
 	}
 	for _, c := range cmd.Commands {
 		prepare(c)
@@ -193,47 +192,4 @@ func (a *app) stateDir(root *cli.Command) (string, error) {
 		return "", fmt.Errorf("XDG_RUNTIME_DIR is %q: set it to an absolute directory of your own, give --root DIR, or run as root", dir)
 	}
 	return filepath.Join(dir, "runcell"), nil
-}
-
-// noCommand is what runcell does without a command that it knows.
-func (a *app) noCommand(_ context.Context, cmd *cli.Command) error {
-	name := cmd.Args().First()
-	if name == "" {
-		return cli.ShowRootCommandHelp(cmd)
-	}
-	if why, ok := otherCommands[name]; ok {
-		return fmt.Errorf("no command %q: %s", name, why)
-	}
-	return fmt.Errorf("no command %q%s; \"runcell help\" lists them", name, suggest(name, cli.SuggestCommand(a.root(nil).Commands, name)))
-}
-
-// suggest offers a name that looks like what was given: the library always
-// finds one, however far off.
-func suggest(given, found string) string {
-	if strings.Trim(given, "-") == "" || strings.Trim(found, "-") == "" || strings.Trim(given, "-")[0] != strings.Trim(found, "-")[0] {
-		return ""
-	}
-	return fmt.Sprintf(" (did you mean %q?)", found)
-}
-
-// otherCommands are commands of other runtimes that callers may try.
-var otherCommands = map[string]string{
-	"pause":      "this version does not freeze a container; kill or delete it",
-	"resume":     "this version does not freeze a container",
-	"events":     "this version does not report resource use; \"runcell ps\" lists the processes",
-	"update":     "a cell's limits are fixed when it is created; delete and create the container anew",
-	"checkpoint": "a cell can not be saved to disk",
-	"restore":    "a cell can not be saved to disk",
-}
-
-// usageError adds the way out to an error in the command line.
-func usageError(_ context.Context, cmd *cli.Command, err error, _ bool) error {
-	if flag, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
-		err = fmt.Errorf("%s has no flag %q%s", cmd.Name, flag, suggest(flag, cli.SuggestFlag(cmd.Flags, flag, false)))
-	}
-	err = fmt.Errorf("%w; \"runcell help%s\" lists the flags", err, strings.TrimPrefix(cmd.FullName(), "runcell"))
-	if cmd.Name == "exec" {
-		return coded{err, exitExec}
-	}
-	return err
 }
