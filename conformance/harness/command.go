@@ -28,7 +28,7 @@ type Cmd struct {
 	Sys            *syscall.SysProcAttr
 }
 
-// Result of a call.
+// CmdResult is how a call ended.
 type CmdResult struct {
 	Args   []string
 	Code   int // exit status; 128+n when a signal killed the runtime
