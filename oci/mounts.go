@@ -178,12 +178,12 @@ func (c *compiler) rootReadonly(field string, _ any) {
 
 func (c *compiler) maskedPaths(field string, v any) {
 	c.plan.MaskedPaths = c.insidePaths(field, v.([]string),
-		"a directory is covered by an empty read-only one, a file by an empty copy; what does not exist is left out")
+		"a directory is covered by an empty read-only one; a file that exists cannot be covered on NetBSD and stops create; what does not exist is left out")
 }
 
 func (c *compiler) readonlyPaths(field string, v any) {
 	c.plan.ReadonlyPaths = c.insidePaths(field, v.([]string),
-		"a directory is mounted read-only onto itself, a file replaced by a read-only copy; what does not exist is left out")
+		"a directory is mounted read-only onto itself; a file that exists cannot be on NetBSD and stops create; what does not exist is left out")
 }
 
 // insidePaths checks a list of paths inside the container and gives their
