@@ -9,7 +9,9 @@ DESTDIR=
 VERSION!=	git describe --tags 2>/dev/null || echo 0.1.0
 COMMIT!=	git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null || echo unknown
 LDFLAGS=	-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
-BUILD=		CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
+# Help texts without text/template: 1 MB less, and 1 ms less for each command.
+TAGS=		urfave_cli_no_template
+BUILD=		CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -tags $(TAGS) -ldflags "$(LDFLAGS)"
 
 GOLANGCI=	github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOFUMPT=	mvdan.cc/gofumpt@v0.12.0
@@ -35,11 +37,11 @@ lint: tools
 	GO="$(GO)" sh .ci/lint
 
 test: build tools
-	GO="$(GO)" sh .ci/test
+	GO="$(GO)" TAGS=$(TAGS) sh .ci/test
 
 # Builds and vets every port, and checks what the NetBSD binary links.
 cross:
-	GO="$(GO)" sh .ci/cross
+	GO="$(GO)" TAGS=$(TAGS) sh .ci/cross
 
 bench: build
 	$(GO) run ./conformance/bench -runcell bin/runcell
