@@ -141,6 +141,9 @@ func TestChanges(t *testing.T) {
 	}
 }
 
+// Ids that an int has no room for on 32-bit ports.
+var bigID, biggestID, noID uint32 = 4_000_000_000, 1<<32 - 2, 1<<32 - 1
+
 func TestOwnersAndTimes(t *testing.T) {
 	old, older := someTime, someTime.Add(-time.Hour+123*time.Nanosecond)
 	rootfs := unpackLayers(
@@ -151,7 +154,7 @@ func TestOwnersAndTimes(t *testing.T) {
 			ent{name: "d/f", uid: 1000, gid: 100, mode: 0o4711, mtime: older, body: "x"},
 			ent{name: "d/l", typ: tar.TypeSymlink, link: "f", uid: 7, gid: 8, mtime: older},
 			ent{name: "d/p", typ: tar.TypeFifo, uid: 7, gid: 8, mtime: older},
-			ent{name: "big", uid: 4_000_000_000, gid: 4_294_967_294, mtime: old},
+			ent{name: "big", uid: int(bigID), gid: int(biggestID), mtime: old},
 		),
 		// A file more in a directory that this layer does not list, and one
 		// less: the directory keeps its time.
@@ -190,7 +193,7 @@ func TestNanoseconds(t *testing.T) {
 }
 
 func TestOwnerOutOfRange(t *testing.T) {
-	_, _, err := unpackIn(t, layoutOf(t, tarOf(t, ent{name: "f", uid: 1<<32 - 1})), UnpackOptions{})
+	_, _, err := unpackIn(t, layoutOf(t, tarOf(t, ent{name: "f", uid: int(noID)})), UnpackOptions{})
 	if err == nil || !strings.Contains(err.Error(), "owner 4294967295:0 is out of range") {
 		t.Errorf("error is %v; want the owner refused", err)
 	}

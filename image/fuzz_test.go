@@ -75,8 +75,15 @@ func applyRaw(t *testing.T, rootfs string, layers ...[]byte) {
 // names, which is where path handling goes wrong.
 func FuzzNames(f *testing.F) {
 	for _, s := range [][2]string{
-		{"a", "b"}, {"../x", "/etc/passwd"}, {".wh.", ".wh..wh..opq"}, {"a/.wh...", "l/../.."}, {"//a/./b//", "."}, {"e/e/e", "/e"},
-		{strings.Repeat("a/", 600), strings.Repeat("../", 600)}, {"\x00", "a\x00b"}, {"\xff\xfe", "l/victim"},
+		{"a", "b"},
+		{"../x", "/etc/passwd"},
+		{".wh.", ".wh..wh..opq"},
+		{"a/.wh...", "l/../.."},
+		{"//a/./b//", "."},
+		{"e/e/e", "/e"},
+		{strings.Repeat("a/", 600), strings.Repeat("../", 600)},
+		{"\x00", "a\x00b"},
+		{"\xff\xfe", "l/victim"},
 	} {
 		f.Add(s[0], s[1])
 	}

@@ -5,6 +5,7 @@ package image
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,7 +20,8 @@ func runTool(tb testing.TB, name string, args ...string) string {
 	out, err := cmd.Output()
 	if err != nil {
 		stderr := ""
-		if e, ok := err.(*exec.ExitError); ok {
+		var e *exec.ExitError
+		if errors.As(err, &e) {
 			stderr = string(e.Stderr)
 		}
 		tb.Fatalf("%s %s: %v\n%s%s\n(these tests need Debian's skopeo, umoci, buildah and busybox-static)", name, strings.Join(args, " "), err, out, stderr)
