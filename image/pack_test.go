@@ -48,7 +48,8 @@ func sample(tb testing.TB) string {
 	do(unix.Setxattr(dir+"/bin/su", "user.note", []byte("a\x00b"), 0))
 	do(unix.Setxattr(dir+"/etc", "user.dir", []byte("d"), 0))
 	for i, f := range []string{"bin/sh", "etc/far", "tmp/fifo", "tmp", "etc", "bin", "."} {
-		at := []unix.Timespec{{Sec: 1_400_000_000 + int64(i), Nsec: int64(i) * 100_000_001}, {Sec: 1_400_000_000 + int64(i), Nsec: int64(i) * 100_000_001}}
+		ts := unix.NsecToTimespec((1_400_000_000+int64(i))*1e9 + int64(i)*100_000_001)
+		at := []unix.Timespec{ts, ts}
 		do(unix.UtimesNanoAt(unix.AT_FDCWD, filepath.Join(dir, f), at, unix.AT_SYMLINK_NOFOLLOW))
 	}
 	if err := errors.Join(errs...); err != nil {
