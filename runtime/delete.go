@@ -38,6 +38,9 @@ func (r *Runtime) Delete(ctx context.Context, id string, force bool) error {
 // delete is kill, reap, destroy, unmount, hooks, record: in this order, as
 // each step depends on the one before.
 func (c *container) delete(ctx context.Context) error {
+	if c.deleted {
+		return nil
+	}
 	if err := c.killAll(); err != nil {
 		return fmt.Errorf("delete %q: %w", c.ID, err)
 	}
@@ -63,6 +66,7 @@ func (c *container) delete(ctx context.Context) error {
 	if err := c.remove(); err != nil {
 		return fmt.Errorf("delete %q: %w", c.ID, err)
 	}
+	c.deleted = true
 	return nil
 }
 

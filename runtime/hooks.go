@@ -27,10 +27,15 @@ const maxHookOutput = 512
 // runHooks runs a list in order and stops at the first failure. status is
 // what the spec says the state is at this point.
 func (c *container) runHooks(ctx context.Context, hooks []oci.Hook, status Status) error {
+	return c.runHooksAs(ctx, hooks, status, c.Pid)
+}
+
+// runHooksAs is runHooks with the pid that the hooks are told.
+func (c *container) runHooksAs(ctx context.Context, hooks []oci.Hook, status Status, pid int) error {
 	if len(hooks) == 0 {
 		return nil
 	}
-	state, err := c.hookState(status)
+	state, err := c.hookState(status, pid)
 	if err != nil {
 		return err
 	}
@@ -42,9 +47,9 @@ func (c *container) runHooks(ctx context.Context, hooks []oci.Hook, status Statu
 	return nil
 }
 
-func (c *container) hookState(status Status) ([]byte, error) {
+func (c *container) hookState(status Status, pid int) ([]byte, error) {
 	s := &State{
-		OCIVersion: c.OCIVersion, ID: c.ID, Status: status, Pid: c.Pid, Bundle: c.Bundle,
+		OCIVersion: c.OCIVersion, ID: c.ID, Status: status, Pid: pid, Bundle: c.Bundle,
 		Rootfs: c.Rootfs, Created: c.Created, Owner: c.Owner, Annotations: c.Annotations,
 	}
 	if status == Stopped {
@@ -107,7 +112,7 @@ func (c *container) runCellHooks(ctx context.Context, hooks []oci.Hook) error {
 	if len(hooks) == 0 {
 		return nil
 	}
-	state, err := c.hookState(Created)
+	state, err := c.hookState(Created, insidePid(c.Pid))
 	if err != nil {
 		return err
 	}

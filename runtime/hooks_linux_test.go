@@ -52,8 +52,9 @@ func TestHooksGetTheState(t *testing.T) {
 		if string(s.Status) != status || s.ID != "h" || s.Bundle != b.bundle || s.Annotations["a.b"] != "c" {
 			t.Errorf("hook %s: state = %s; want status %s", file, raw, status)
 		}
-		if (s.Pid == 0) != (status == "stopped") {
-			t.Errorf("hook %s: pid = %d at %s", file, s.Pid, status)
+		inside := file == "createContainer" || file == "rootfs/tmp/startContainer"
+		if (s.Pid == 0) != (status == "stopped") || (s.Pid == 1) != inside {
+			t.Errorf("hook %s: pid = %d at %s; want it as the hook's namespace has it", file, s.Pid, status)
 		}
 	}
 }
@@ -88,23 +89,33 @@ func TestHookTimeout(t *testing.T) {
 	}
 }
 
-// TestFailingStartHooksStop: since spec 1.3 a failing startContainer or
-// poststart hook stops the container.
-func TestFailingStartHooksStop(t *testing.T) {
+// TestFailingStartHooksDelete: after a failed startContainer or (since spec
+// 1.3) poststart hook the container is stopped and deleted, poststop included.
+func TestFailingStartHooksDelete(t *testing.T) {
 	for _, point := range []string{"startContainer", "poststart"} {
 		b := newBox(t)
+		b.withHooks()
+		bad := []specs.Hook{{Path: probeBin, Args: []string{"probe", "exit", "3"}}}
 		if point == "poststart" {
-			b.spec.Hooks = &specs.Hooks{Poststart: []specs.Hook{{Path: probeBin, Args: []string{"probe", "exit", "3"}}}}
+			b.spec.Hooks.Poststart = bad
 		} else {
-			b.spec.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: "/probe", Args: []string{"probe", "exit", "3"}}}}
+			bad[0].Path = "/probe"
+			b.spec.Hooks.StartContainer = bad
 		}
-		b.ok("create", "h")
-		if r := b.run("start", "h"); r.status != 1 || !strings.Contains(r.stderr, "hooks."+point) {
-			t.Errorf("%s: start = %d, %q; want 1 and the hook's name", point, r.status, r.stderr)
+		for _, cmds := range [][][]string{{{"create", "h"}, {"start", "h"}}, {{"run", "--detach", "h"}}, {{"run", "h"}}} {
+			_ = os.Remove(filepath.Join(b.bundle, "poststop"))
+			for _, c := range cmds[:len(cmds)-1] {
+				b.ok(c...)
+			}
+			if r := b.run(cmds[len(cmds)-1]...); r.status != 1 || !strings.Contains(r.stderr, "hooks."+point) {
+				t.Errorf("%s: %v = %d, %q; want 1 and the hook's name", point, cmds, r.status, r.stderr)
+			}
+			if r := b.run("state", "h"); r.status == 0 {
+				t.Errorf("%s: %v left a container: %s", point, cmds, r.stdout)
+			}
+			if _, err := os.Stat(filepath.Join(b.bundle, "poststop")); err != nil {
+				t.Errorf("%s: %v did not run the poststop hooks: %v", point, cmds, err)
+			}
 		}
-		if s := b.status("h"); s != "stopped" {
-			t.Errorf("%s: status after a failed hook = %s; want stopped", point, s)
-		}
-		b.ok("delete", "h")
 	}
 }

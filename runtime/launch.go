@@ -207,7 +207,7 @@ func (l *launch) hooks(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := l.runHooks(ctx, h.CreateContainer, Creating); err != nil {
+	if err := l.runHooksAs(ctx, h.CreateContainer, Creating, insidePid(l.Pid)); err != nil {
 		return err
 	}
 	l.tx.did("hooks", nil)

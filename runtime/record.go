@@ -66,6 +66,8 @@ type container struct {
 	dir  string
 	lock int       // descriptor of the locked directory, -1 = not locked
 	made *oci.Plan // set by create
+	// deleted is set when a failed start has ended the container already.
+	deleted bool
 	record
 }
 

@@ -15,7 +15,7 @@ import (
 const execPatience = 30 * time.Second
 
 // Start runs the container's program. A failing startContainer or (since
-// spec 1.3) poststart hook stops the container.
+// spec 1.3) poststart hook stops and deletes the container.
 func (r *Runtime) Start(ctx context.Context, id string) error {
 	c, err := r.loadLocked(id)
 	if c != nil {
@@ -36,7 +36,7 @@ func (c *container) start(ctx context.Context) error {
 		return err
 	}
 	if err := c.runCellHooks(ctx, plan.Hooks.StartContainer); err != nil {
-		return c.failStart(err)
+		return c.failHook(ctx, err)
 	}
 	fault("startContainer hooks")
 	if err := c.releaseChild(); err != nil {
@@ -48,7 +48,7 @@ func (c *container) start(ctx context.Context) error {
 	}
 	fault("fifo removed")
 	if err := c.runHooks(ctx, plan.Hooks.Poststart, Running); err != nil {
-		return c.failStart(err)
+		return c.failHook(ctx, err)
 	}
 	return nil
 }
@@ -58,6 +58,12 @@ func notCreated(s Status) error {
 		return ErrNotRunning
 	}
 	return errors.New("it is started already")
+}
+
+// failHook ends the container's life: after a failed hook of start the spec
+// goes on with its deletion (runtime.md, "Lifecycle", steps 7 and 9).
+func (c *container) failHook(ctx context.Context, err error) error {
+	return errors.Join(fmt.Errorf("start %q: %w", c.ID, err), c.delete(context.WithoutCancel(ctx)))
 }
 
 // failStart stops the container; what is left is for delete.

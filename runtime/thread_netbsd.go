@@ -22,3 +22,7 @@ func enterSteps(root rootDir) []stage.Step {
 func dupTo(name string, from, to int) stage.Step {
 	return stage.Sys(name, unix.SYS_DUP2, uintptr(from), uintptr(to))
 }
+
+// insidePid is the first process's pid as the container sees it: a cell hides
+// processes and does not renumber them.
+func insidePid(pid int) int { return pid }
