@@ -32,6 +32,11 @@ func (a *applier) metadata(hdr *tar.Header, name string, fd int) error {
 	default:
 		err = chmodat(a.tree.top().fd, name, mode)
 	}
+	if !a.root && mode&^0o777 != 0 && (err == unix.EPERM || err == errnoNoFollow) {
+		// BSD systems tell what Linux does silently.
+		a.notes.add(quote(hdr.Name), "set-id and sticky bits are not kept: only root can set them here")
+		err = chmodat(a.tree.top().fd, name, mode&0o777)
+	}
 	if err != nil {
 		return fmt.Errorf("set mode %04o: %w", mode, err)
 	}

@@ -243,7 +243,8 @@ func (c *chooser) image(d Descriptor) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !c.want.matches(cfg.Platform) {
+	system := Platform{OS: c.want.OS, Architecture: c.want.Architecture} // configs often lack the variant
+	if !system.matches(cfg.Platform) {
 		return nil, fmt.Errorf("manifest %s: the index says it is for %s, its config says %s", d.Digest, c.want, describe(cfg.Platform, ""))
 	}
 	img := &Image{Descriptor: d, Config: *cfg, layout: c.layout}

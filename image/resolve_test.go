@@ -77,6 +77,18 @@ func TestPlatformSelection(t *testing.T) {
 	}
 }
 
+// Indexes give the variant, configs often don't.
+func TestVariantInIndexOnly(t *testing.T) {
+	l := newLayout(t)
+	d := l.image(Config{Platform: Platform{OS: "linux", Architecture: "arm"}}, tarOf(t, ent{name: "f"}))
+	p := Platform{OS: "linux", Architecture: "arm", Variant: "v7"}
+	d.Platform = &p
+	l.index(d)
+	if _, _, err := unpackIn(t, l.dir, UnpackOptions{Platform: p}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestParsePlatform(t *testing.T) {
 	for _, s := range []string{"linux", "linux/", "/amd64", "a/b/c/d", "linux/amd64/", "lin ux/amd64", "linux/am\nd64"} {
 		if p, err := ParsePlatform(s); err == nil {
