@@ -300,7 +300,7 @@ func TestBadArchives(t *testing.T) {
 		if err := os.WriteFile(file, c.data, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		_, _, err := unpackIn(t, file, UnpackOptions{Limits: Limits{MaxSize: 64 << 20}})
+		_, _, err := unpackIn(t, file, UnpackOptions{Limits: &Limits{MaxSize: 64 << 20}})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error is %v; want %q in it", name, err, c.want)
 		}

@@ -191,12 +191,12 @@ func TestLimits(t *testing.T) {
 		{"two layers together", layoutOf(t, tarOf(t, many[:125]...), tarOf(t, many[125:]...)), "--max-entries", Limits{MaxEntries: 249}},
 		{"names", layoutOf(t, tarOf(t, many[:200]...)), "--max-path", Limits{MaxPath: 100}},
 	} {
-		_, _, err := unpackIn(t, c.layout, UnpackOptions{Limits: c.limits})
+		_, _, err := unpackIn(t, c.layout, UnpackOptions{Limits: &c.limits})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error is %v; want %s named", c.name, err, c.want)
 		}
 	}
-	if _, _, err := unpackIn(t, bombDir, UnpackOptions{Limits: Limits{MaxSize: 1 << 30}}); err != nil {
+	if _, _, err := unpackIn(t, bombDir, UnpackOptions{Limits: &Limits{MaxSize: 1 << 30}}); err != nil {
 		t.Errorf("the bomb within the limits: %v", err)
 	}
 }
@@ -227,7 +227,7 @@ func TestMemory(t *testing.T) {
 	blob = nil
 	runtime.GC()
 	var peak uint64
-	_, _, err := unpackIn(t, dir, UnpackOptions{Limits: Limits{MaxSize: 1 << 20}})
+	_, _, err := unpackIn(t, dir, UnpackOptions{Limits: &Limits{MaxSize: 1 << 20}})
 	if err == nil {
 		t.Fatal("the limit does not hold")
 	}

@@ -25,7 +25,7 @@ const (
 type UnpackOptions struct {
 	Platform     Platform // zero: the host's
 	ReservePorts bool     // reserve the exposed ports for the cell
-	Limits       Limits   // zero: DefaultLimits
+	Limits       *Limits  // nil: DefaultLimits
 	// Strict makes every note an error.
 	Strict bool
 	// Progress, if not nil, is told of compressed bytes read, from several
@@ -50,14 +50,15 @@ func Unpack(ctx context.Context, name, bundle string, o UnpackOptions) (_ *Resul
 	if o.Platform == (Platform{}) {
 		o.Platform = HostPlatform()
 	}
-	if o.Limits == (Limits{}) {
-		o.Limits = DefaultLimits()
+	if o.Limits == nil {
+		limits := DefaultLimits()
+		o.Limits = &limits
 	}
 	ref, err := ParseReference(name)
 	if err != nil {
 		return nil, err
 	}
-	layout, ref, err := Open(ref, o.Limits)
+	layout, ref, err := Open(ref, *o.Limits)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +106,7 @@ func (img *Image) unpack(ctx context.Context, dir *os.Root, o UnpackOptions) (_ 
 	defer func() { err = errors.Join(err, t.Close()) }()
 	t.top().mtime, t.top().dirty = unix.Timespec{}, true // as mkdir, unless an entry says otherwise
 	n := &notes{}
-	a := newApplier(t, o.Limits, n, img.Config.OS == runtime.GOOS)
+	a := newApplier(t, *o.Limits, n, img.Config.OS == runtime.GOOS)
 	if err := img.apply(ctx, a, o.Progress); err != nil {
 		return nil, nil, err
 	}

@@ -52,7 +52,7 @@ func imageUnpack(ctx context.Context, cmd *cli.Command) error {
 		Platform:     platform,
 		ReservePorts: cmd.Bool("reserve-ports"),
 		Strict:       cmd.Bool("strict"),
-		Limits: image.Limits{
+		Limits: &image.Limits{
 			MaxSize: cmd.Int64("max-size"), MaxEntries: cmd.Int64("max-entries"),
 			MaxPath: cmd.Int("max-path"), MaxRatio: cmd.Int64("max-ratio"),
 		},
