@@ -1,3 +1,5 @@
+// What a runtime config needs to know about Linux.
+
 package image
 
 // ttyGroup is the group of terminals: Debian's, which the ABI of glibc's

@@ -1,3 +1,5 @@
+// What a runtime config needs to know about NetBSD.
+
 package image
 
 // ttyGroup is the group of terminals in NetBSD's /etc/group.
