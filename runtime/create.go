@@ -102,7 +102,7 @@ func (c *container) build(ctx context.Context, tx *txn, plan *oci.Plan, o Create
 		Created: time.Now().UTC(), Owner: owner(), Annotations: plan.Annotations,
 	}
 	c.made = plan
-	if err := writeJSON(c.path(planFile), plan); err != nil {
+	if err := writeJSON(writeSmall, c.path(planFile), plan); err != nil {
 		return -1, err
 	}
 	if err := c.save(); err != nil {

@@ -3,12 +3,15 @@ package runtime
 // A container's directory below the state root: its lock, record and plan.
 //
 //	<root>/<id>/            0700, flock(2)ed while a command changes it
-//	<root>/<id>/state.json  the record, replaced by rename
-//	<root>/<id>/plan.json   the Plan, written once
+//	<root>/<id>/creating.json  the record while it is being created
+//	<root>/<id>/state.json  the record from then on; it goes before the other
+//	<root>/<id>/plan.json   the Plan, written once, before any record
 //	<root>/<id>/exec.fifo   there until `start` has released the process
 //	<root>/<id>/init.error  what the child's program says when it fails
 //
 // Nothing is fsynced: no cell survives a reboot, so neither need its record.
+// There are two records because some file systems flush a file that is renamed
+// over another one, which takes longer than everything else in create.
 
 import (
 	"errors"
@@ -32,10 +35,11 @@ var (
 )
 
 const (
-	stateFile = "state.json"
-	planFile  = "plan.json"
-	fifoFile  = "exec.fifo"
-	errorFile = "init.error"
+	creatingFile = "creating.json"
+	stateFile    = "state.json"
+	planFile     = "plan.json"
+	fifoFile     = "exec.fifo"
+	errorFile    = "init.error"
 
 	lockPatience = 10 * time.Second
 )
@@ -74,15 +78,32 @@ type container struct {
 func (c *container) path(name string) string { return filepath.Join(c.dir, name) }
 
 // save replaces the record.
-func (c *container) save() error { return writeJSON(c.path(stateFile), c.record) }
+func (c *container) save() error {
+	if c.Phase == Creating {
+		return writeJSON(replaceSmall, c.path(creatingFile), c.record)
+	}
+	return writeJSON(replaceSmall, c.path(stateFile), c.record)
+}
 
-// writeJSON replaces a file of the state directory, which only root can write.
-func writeJSON(path string, v any) error {
+// read finds the record, whichever there is.
+func (c *container) read() error {
+	err := readJSON(c.path(stateFile), &c.record)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = readJSON(c.path(creatingFile), &c.record)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("container %q: %w", c.name(), ErrNotExist)
+	}
+	return err
+}
+
+// writeJSON writes a file of the state directory, which only root can write.
+func writeJSON(write func(path string, b []byte, mode uint32) error, path string, v any) error {
 	b, err := strictjson.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", path, err)
 	}
-	if err := replaceSmall(path, b, 0o600); err != nil {
+	if err := write(path, b, 0o600); err != nil {
 		return fmt.Errorf("write state: %w", err)
 	}
 	return nil
@@ -132,11 +153,7 @@ func (r *Runtime) load(id string) (*container, error) {
 		return nil, err
 	}
 	c := r.container(id)
-	err := readJSON(c.path(stateFile), &c.record)
-	if errors.Is(err, fs.ErrNotExist) {
-		return c, fmt.Errorf("container %q: %w", id, ErrNotExist)
-	}
-	return c, err
+	return c, c.read()
 }
 
 // loadLocked reads a container with its lock held; the caller releases it.
@@ -148,14 +165,7 @@ func (r *Runtime) loadLocked(id string) (*container, error) {
 	if err := c.acquire(); err != nil {
 		return nil, err
 	}
-	err := readJSON(c.path(stateFile), &c.record)
-	if errors.Is(err, fs.ErrNotExist) {
-		return c, fmt.Errorf("container %q: %w", id, ErrNotExist)
-	}
-	if err != nil {
-		return c, err
-	}
-	return c, nil
+	return c, c.read()
 }
 
 // acquire locks the directory and makes sure that it still is the one that
@@ -213,7 +223,7 @@ func (c *container) remove() error {
 	if err := c.unmountRoot(); err != nil {
 		return fmt.Errorf("remove state: %w", err)
 	}
-	for _, name := range []string{fifoFile, errorFile, planFile, planFile + ".new", stateFile + ".new", stateFile} {
+	for _, name := range []string{fifoFile, errorFile, planFile, stateFile, creatingFile} {
 		if err := removeFile(c.path(name)); err != nil {
 			return err
 		}
@@ -221,6 +231,7 @@ func (c *container) remove() error {
 	if unix.Rmdir(c.dir) == nil {
 		return nil
 	}
+	// Something else is there: what a killed command was writing.
 	if err := os.RemoveAll(c.dir); err != nil {
 		return fmt.Errorf("remove state: %w", err)
 	}

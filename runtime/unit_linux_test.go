@@ -245,7 +245,7 @@ func TestRecordRoundTrip(t *testing.T) {
 		Steps: []string{"one"}, Mounts: []string{"/m"},
 	}
 	file := filepath.Join(t.TempDir(), "state.json")
-	if err := writeJSON(file, want); err != nil {
+	if err := writeJSON(replaceSmall, file, want); err != nil {
 		t.Fatal(err)
 	}
 	var got record
