@@ -224,3 +224,14 @@ func TestIdsAreNames(t *testing.T) {
 		}
 	}
 }
+
+// TestRefusedLimitIsToldByCreate: a limit that can't be had, or a user whose
+// limit can't be raised, is named by create, and nothing is left.
+func TestRefusedLimitIsToldByCreate(t *testing.T) {
+	b := newBox(t)
+	b.spec.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 1 << 40, Hard: 1 << 40}}
+	r := b.run("create", "d")
+	if r.status != 1 || !strings.Contains(r.stderr, "RLIMIT_NOFILE") || !strings.Contains(r.stderr, "operation not permitted") {
+		t.Errorf("create = %d, %q; want a refusal that names the limit", r.status, r.stderr)
+	}
+}

@@ -109,10 +109,15 @@ func (x *execution) start() error {
 		steps = append(steps, ttySteps...)
 	}
 	steps = append(steps, x.entry.Steps...)
+	limits, err := limitSteps(&p)
+	if err != nil {
+		return err
+	}
 	identity, err := identitySteps(&p, x.entry)
 	if err != nil {
 		return err
 	}
+	steps = append(steps, limits...)
 	x.proc, err = startProgram(&stage.Program{Fork: x.entry.Fork, Steps: append(steps, identity...), ExitCode: ExecFailed})
 	if !p.Terminal {
 		return err

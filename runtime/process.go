@@ -14,14 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// identitySteps sets what oci.Process says, seals the process and execs it.
-// What needs root comes first; the working directory comes last, with the
-// process's own rights.
-func identitySteps(p *oci.Process, e kmod.Entry) ([]stage.Step, error) {
-	limits, err := rlimitSteps(p.Rlimits)
-	if err != nil {
-		return nil, err
-	}
+// limitSteps set what can be refused for want of a right: a container gets
+// them before it counts as created, so that `create` can say so.
+func limitSteps(p *oci.Process) ([]stage.Step, error) {
 	var steps []stage.Step
 	if p.Umask != nil {
 		steps = append(steps, stage.Sys(fmt.Sprintf("umask %04o", *p.Umask), unix.SYS_UMASK, uintptr(*p.Umask)))
@@ -29,7 +24,15 @@ func identitySteps(p *oci.Process, e kmod.Entry) ([]stage.Step, error) {
 	if p.Nice != nil {
 		steps = append(steps, stage.Sys(fmt.Sprintf("set nice value %d", *p.Nice), unix.SYS_SETPRIORITY, 0, 0, uintptr(*p.Nice)))
 	}
-	steps = append(steps, limits...)
+	limits, err := rlimitSteps(p.Rlimits)
+	return append(steps, limits...), err
+}
+
+// identitySteps seal the process, make it the user's and exec it. What needs
+// root comes first; the working directory comes last, with the process's own
+// rights.
+func identitySteps(p *oci.Process, e kmod.Entry) ([]stage.Step, error) {
+	var steps []stage.Step
 	if p.NoNewPrivs {
 		steps = append(steps, noNewPrivsSteps()...)
 	}
