@@ -49,9 +49,10 @@ bench: build
 demo: build
 	sh docs/demo.sh
 
-# Pages that are generated from the code.
+# Pages that are generated from the code, and from what three runtimes do.
 docs: build
 	$(GO) generate ./...
+	$(GO) run ./conformance --runtime bin/runcell --runtime runc --runtime crun --table docs/conformance.md >/dev/null
 
 clean:
 	rm -rf bin
