@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
 	"golang.org/x/sys/unix"
 )
 
@@ -25,7 +26,7 @@ type applier struct {
 
 	// Of the current layer:
 	number int
-	digest Digest
+	digest digest.Digest
 	own    *pathSet // what it made; nil in the lowest layer, where nothing can be hidden
 }
 

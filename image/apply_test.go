@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
 )
 
@@ -280,8 +281,8 @@ func TestSparse(t *testing.T) {
 // An image of another system has other device numbers.
 func TestForeignDevices(t *testing.T) {
 	l := newLayout(t)
-	p := Platform{OS: "plan9", Architecture: "amd64"}
-	l.index(l.image(Config{Platform: p}, tarOf(t, ent{name: "dev/null", typ: tar.TypeChar, mode: 0o666, major: 1, minor: 3})))
+	p := v1.Platform{OS: "plan9", Architecture: "amd64"}
+	l.index(l.image(v1.Image{Platform: p}, tarOf(t, ent{name: "dev/null", typ: tar.TypeChar, mode: 0o666, major: 1, minor: 3})))
 	bundle, res, err := unpackIn(t, l.dir, UnpackOptions{Platform: p})
 	if err != nil {
 		t.Fatal(err)

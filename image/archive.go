@@ -18,6 +18,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // archiveSource is a layout in a tar archive: where each file's bytes lie.
@@ -99,15 +101,11 @@ func scanArchive(f *os.File) (map[string]part, error) {
 // layoutName tells whether a file can belong to a layout.
 func layoutName(name string) bool {
 	switch name {
-	case layoutFile, indexFile, "manifest.json":
+	case v1.ImageLayoutFile, v1.ImageIndexFile, "manifest.json":
 		return true
 	}
-	blob, found := strings.CutPrefix(name, "blobs/")
-	if !found {
-		return false
-	}
-	_, _, _, err := Digest(strings.Replace(blob, "/", ":", 1)).parse()
-	return err == nil
+	blob, found := strings.CutPrefix(name, v1.ImageBlobsDir+"/")
+	return found && checkDigest(digest.Digest(strings.Replace(blob, "/", ":", 1))) == nil
 }
 
 // expand gives f itself, rewound, or its expansion if it is compressed.

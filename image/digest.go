@@ -3,55 +3,34 @@
 package image
 
 import (
-	"crypto/sha256"
-	"crypto/sha512"
-	"encoding/hex"
+	// The algorithms that go-digest finds.
+	_ "crypto/sha256"
+	_ "crypto/sha512"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
-	"strings"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Digest is "algorithm:hex" (image-spec, descriptor.md).
-type Digest string
-
-// digestAlgorithms are the algorithms registered by image-spec 1.1.
-var digestAlgorithms = []struct {
-	name string
-	size int // of the sum, bytes
-	new  func() hash.Hash
-}{
-	{"sha256", sha256.Size, sha256.New},
-	{"sha512", sha512.Size, sha512.New},
-}
-
-// parse gives the digest's parts and its hash. A digest becomes a file name,
-// so anything but a known algorithm and lower-case hex of the right length is
-// an error.
-func (d Digest) parse() (algorithm, sum string, h hash.Hash, err error) {
-	algorithm, sum, _ = strings.Cut(string(d), ":")
-	for _, a := range digestAlgorithms {
-		if a.name != algorithm {
-			continue
-		}
-		if len(sum) != 2*a.size || strings.Trim(sum, "0123456789abcdef") != "" {
-			return "", "", nil, fmt.Errorf("malformed digest %s: want %s: and %d lower-case hex digits", quote(string(d)), a.name, 2*a.size)
-		}
-		return algorithm, sum, a.new(), nil
+// checkDigest refuses what is not a digest of an algorithm that image-spec
+// registers (descriptor.md). A digest becomes a file name, and go-digest
+// panics on some that it did not validate: nothing is done with one before.
+func checkDigest(d digest.Digest) error {
+	if err := d.Validate(); err != nil {
+		return fmt.Errorf("malformed digest %s: %w: want sha256: or sha512: and lower-case hex digits", quote(string(d)), err)
 	}
-	return "", "", nil, fmt.Errorf("malformed digest %s: the algorithm must be sha256 or sha512", quote(string(d)))
+	switch d.Algorithm() {
+	case digest.SHA256, digest.SHA512:
+		return nil
+	}
+	return fmt.Errorf("malformed digest %s: the algorithm must be sha256 or sha512", quote(string(d)))
 }
 
-// sumDigest is the sha256 digest of what h has seen.
-func sumDigest(h hash.Hash) Digest {
-	return Digest("sha256:" + hex.EncodeToString(h.Sum(nil)))
-}
-
-// digestOf is the sha256 digest of data.
-func digestOf(data []byte) Digest {
-	sum := sha256.Sum256(data)
-	return Digest("sha256:" + hex.EncodeToString(sum[:]))
+// blobName is where a layout keeps the blob of a checked digest.
+func blobName(d digest.Digest) string {
+	return v1.ImageBlobsDir + "/" + d.Algorithm().String() + "/" + d.Encoded()
 }
 
 // errUnverified is wrapped by every mismatch of size or digest.
@@ -61,18 +40,17 @@ var errUnverified = errors.New("content does not match its descriptor")
 // the right digest; a longer blob is cut off at the first byte too many.
 type verified struct {
 	r    io.Reader
-	h    hash.Hash
-	want Digest
+	sum  digest.Digester
+	want digest.Digest
 	size int64
 	n    int64
 }
 
-func newVerified(r io.Reader, d Descriptor) (*verified, error) {
-	_, _, h, err := d.Digest.parse()
-	if err != nil {
+func newVerified(r io.Reader, d v1.Descriptor) (*verified, error) {
+	if err := checkDigest(d.Digest); err != nil {
 		return nil, err
 	}
-	return &verified{r: r, h: h, want: d.Digest, size: d.Size}, nil
+	return &verified{r: r, sum: d.Digest.Algorithm().Digester(), want: d.Digest, size: d.Size}, nil
 }
 
 func (v *verified) Read(p []byte) (int, error) {
@@ -81,15 +59,15 @@ func (v *verified) Read(p []byte) (int, error) {
 	if v.n > v.size {
 		return 0, fmt.Errorf("blob %s: longer than the %d bytes its descriptor says: %w", v.want, v.size, errUnverified)
 	}
-	v.h.Write(p[:n])
+	v.sum.Hash().Write(p[:n])
 	if err != io.EOF {
 		return n, err
 	}
 	if v.n != v.size {
 		return n, fmt.Errorf("blob %s: %d bytes, its descriptor says %d: %w", v.want, v.n, v.size, errUnverified)
 	}
-	if _, sum, _, _ := v.want.parse(); hex.EncodeToString(v.h.Sum(nil)) != sum {
-		return n, fmt.Errorf("blob %s: its digest is %x: %w", v.want, v.h.Sum(nil), errUnverified)
+	if got := v.sum.Digest(); got != v.want {
+		return n, fmt.Errorf("blob %s: its digest is %s: %w", v.want, got, errUnverified)
 	}
 	return n, io.EOF
 }

@@ -21,6 +21,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
 )
 
@@ -171,7 +173,7 @@ func newLayout(tb testing.TB) *layoutBuilder {
 	if err := os.MkdirAll(l.dir+"/blobs/sha256", 0o755); err != nil {
 		tb.Fatal(err)
 	}
-	l.write(layoutFile, []byte(layoutContent))
+	l.write(v1.ImageLayoutFile, []byte(layoutContent))
 	return l
 }
 
@@ -182,13 +184,13 @@ func (l *layoutBuilder) write(name string, data []byte) {
 	}
 }
 
-func (l *layoutBuilder) blob(mediaType string, data []byte) Descriptor {
-	d := Descriptor{MediaType: mediaType, Digest: digestOf(data), Size: int64(len(data))}
+func (l *layoutBuilder) blob(mediaType string, data []byte) v1.Descriptor {
+	d := v1.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
 	l.write(blobName(d.Digest), data)
 	return d
 }
 
-func (l *layoutBuilder) json(mediaType string, v any) Descriptor {
+func (l *layoutBuilder) json(mediaType string, v any) v1.Descriptor {
 	l.tb.Helper()
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -197,34 +199,34 @@ func (l *layoutBuilder) json(mediaType string, v any) Descriptor {
 	return l.blob(mediaType, data)
 }
 
-func (l *layoutBuilder) index(list ...Descriptor) {
-	data, _ := json.Marshal(index{SchemaVersion: 2, MediaType: mediaIndex, Manifests: list})
-	l.write(indexFile, data)
+func (l *layoutBuilder) index(list ...v1.Descriptor) {
+	data, _ := json.Marshal(v1.Index{Versioned: schema2, MediaType: v1.MediaTypeImageIndex, Manifests: list})
+	l.write(v1.ImageIndexFile, data)
 }
 
 // image adds an image whose layers are the tar archives.
-func (l *layoutBuilder) image(cfg Config, layers ...[]byte) Descriptor {
+func (l *layoutBuilder) image(cfg v1.Image, layers ...[]byte) v1.Descriptor {
 	l.tb.Helper()
 	if cfg.OS == "" {
 		cfg.Platform = HostPlatform()
 	}
-	cfg.RootFS.Type, cfg.RootFS.DiffIDs = "layers", []Digest{}
-	m := manifest{SchemaVersion: 2, MediaType: mediaManifest, Layers: []Descriptor{}}
+	cfg.RootFS.Type, cfg.RootFS.DiffIDs = "layers", []digest.Digest{}
+	m := v1.Manifest{Versioned: schema2, MediaType: v1.MediaTypeImageManifest, Layers: []v1.Descriptor{}}
 	for i, data := range layers {
 		c := []Compression{Gzip, Zstd, None}[i%3]
 		suffix := []string{"+gzip", "+zstd", ""}[i%3]
-		m.Layers = append(m.Layers, l.blob(mediaLayer+suffix, compressed(l.tb, data, c)))
-		cfg.RootFS.DiffIDs = append(cfg.RootFS.DiffIDs, digestOf(data))
+		m.Layers = append(m.Layers, l.blob(v1.MediaTypeImageLayer+suffix, compressed(l.tb, data, c)))
+		cfg.RootFS.DiffIDs = append(cfg.RootFS.DiffIDs, digest.FromBytes(data))
 	}
-	m.Config = l.json(mediaConfig, cfg)
-	return l.json(mediaManifest, m)
+	m.Config = l.json(v1.MediaTypeImageConfig, cfg)
+	return l.json(v1.MediaTypeImageManifest, m)
 }
 
 // layoutOf is a layout with one image of these layers.
 func layoutOf(tb testing.TB, layers ...[]byte) string {
 	tb.Helper()
 	l := newLayout(tb)
-	l.index(l.image(Config{}, layers...))
+	l.index(l.image(v1.Image{}, layers...))
 	return l.dir
 }
 
@@ -309,7 +311,7 @@ func treeOf(tb testing.TB, root string) []string {
 			if err != nil {
 				return err
 			}
-			line += fmt.Sprintf(" %d %s", st.Size, digestOf(data)[:19])
+			line += fmt.Sprintf(" %d %s", st.Size, digest.FromBytes(data)[:19])
 		case unix.S_IFLNK:
 			target, _ := os.Readlink(path)
 			line += " -> " + target

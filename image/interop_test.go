@@ -12,6 +12,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 func runTool(tb testing.TB, name string, args ...string) string {
@@ -130,17 +133,17 @@ func TestOthersReadOurs(t *testing.T) {
 		layout := dir + "/" + string(c)
 		res, err := Pack(t.Context(), rootfs, "oci:"+layout+":v1", PackOptions{
 			Compression: c,
-			Config:      RunConfig{User: "web", Env: []string{"A=b"}, Labels: map[string]string{"k": "v"}, Entrypoint: []string{"/bin/sh"}},
+			Config:      v1.ImageConfig{User: "web", Env: []string{"A=b"}, Labels: map[string]string{"k": "v"}, Entrypoint: []string{"/bin/sh"}},
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		var seen struct {
-			Digest       Digest
+			Digest       digest.Digest
 			Architecture string
 			Os           string
 			Labels       map[string]string
-			Layers       []Digest
+			Layers       []digest.Digest
 			Env          []string
 		}
 		if err := json.Unmarshal([]byte(runTool(t, "skopeo", "inspect", "oci:"+layout+":v1")), &seen); err != nil {

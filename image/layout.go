@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // Layout is an open image layout (image-spec, image-layout.md).
@@ -50,25 +52,23 @@ func Open(ref Reference, limits Limits) (*Layout, Reference, error) {
 func (l *Layout) Close() error { return l.files.Close() }
 
 func (l *Layout) checkVersion() error {
-	data, err := l.readFile(layoutFile)
+	data, err := l.readFile(v1.ImageLayoutFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		if f, _, err := l.files.open("manifest.json"); err == nil {
 			_ = f.Close()
 			return fmt.Errorf("open image %s: it is an archive of docker save: convert it (skopeo copy docker-archive:FILE oci:DIR)", l.name)
 		}
-		return fmt.Errorf("open image %s: it has no file %s, so it is no OCI image layout", l.name, layoutFile)
+		return fmt.Errorf("open image %s: it has no file %s, so it is no OCI image layout", l.name, v1.ImageLayoutFile)
 	}
 	if err != nil {
 		return fmt.Errorf("open image %s: %w", l.name, err)
 	}
-	var v struct {
-		Version string `json:"imageLayoutVersion"`
-	}
+	var v v1.ImageLayout
 	if err := json.Unmarshal(data, &v); err != nil {
-		return fmt.Errorf("open image %s: parse %s: %w", l.name, layoutFile, err)
+		return fmt.Errorf("open image %s: parse %s: %w", l.name, v1.ImageLayoutFile, err)
 	}
-	if v.Version != layoutVersion {
-		return fmt.Errorf("open image %s: imageLayoutVersion %s: only %s is known", l.name, quote(v.Version), layoutVersion)
+	if v.Version != v1.ImageLayoutVersion {
+		return fmt.Errorf("open image %s: imageLayoutVersion %s: only %s is known", l.name, quote(v.Version), v1.ImageLayoutVersion)
 	}
 	return nil
 }
@@ -87,12 +87,11 @@ func (l *Layout) readFile(name string) ([]byte, error) {
 }
 
 // openBlob opens the blob of a descriptor. What it gives is not verified yet.
-func (l *Layout) openBlob(d Descriptor) (io.ReadCloser, error) {
-	algorithm, sum, _, err := d.Digest.parse()
-	if err != nil {
+func (l *Layout) openBlob(d v1.Descriptor) (io.ReadCloser, error) {
+	if err := checkDigest(d.Digest); err != nil {
 		return nil, err
 	}
-	f, size, err := l.files.open("blobs/" + algorithm + "/" + sum)
+	f, size, err := l.files.open(blobName(d.Digest))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("blob %s (%s) is missing in %s", d.Digest, quote(d.MediaType), l.name)
 	}
@@ -107,7 +106,7 @@ func (l *Layout) openBlob(d Descriptor) (io.ReadCloser, error) {
 }
 
 // readBlob reads a JSON blob whole and verifies it.
-func (l *Layout) readBlob(d Descriptor) ([]byte, error) {
+func (l *Layout) readBlob(d v1.Descriptor) ([]byte, error) {
 	if d.Size < 0 || d.Size > maxJSON {
 		return nil, fmt.Errorf("blob %s: size %d: a document has at most %d bytes", quote(string(d.Digest)), d.Size, maxJSON)
 	}

@@ -6,6 +6,8 @@ package image
 import (
 	"fmt"
 	"strconv"
+
+	"github.com/opencontainers/go-digest"
 )
 
 // Limits bound what one image can make Unpack spend. A zero field means no
@@ -41,7 +43,7 @@ const (
 // EntryError refuses an entry of a layer.
 type EntryError struct {
 	Layer  int // from 1
-	Digest Digest
+	Digest digest.Digest
 	Entry  string // as the layer spells it
 	Reason error
 }

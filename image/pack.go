@@ -12,11 +12,14 @@ import (
 	"io"
 	"path/filepath"
 	"time"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // PackOptions say how to pack.
 type PackOptions struct {
-	Platform    Platform    // zero: the host's
+	Platform    v1.Platform // zero: the host's
 	Compression Compression // empty: gzip
 	Tag         string      // the image's name in the layout, if the reference has none
 	// MTime, if not nil, is given to every entry.
@@ -25,7 +28,7 @@ type PackOptions struct {
 	// (SOURCE_DATE_EPOCH).
 	Epoch  *time.Time
 	Author string
-	Config RunConfig
+	Config v1.ImageConfig
 	// Progress, if not nil, is told of bytes read from files; the total is
 	// not known.
 	Progress func(done, total int64)
@@ -33,13 +36,13 @@ type PackOptions struct {
 
 // PackResult says what was packed.
 type PackResult struct {
-	Manifest Digest `json:"manifest"`
-	Layer    Digest `json:"layer"`
-	DiffID   Digest `json:"diffID"`
-	Entries  int64  `json:"entries"`
-	Size     int64  `json:"size"`     // bytes of the layer
-	Unpacked int64  `json:"unpacked"` // bytes of the tar archive
-	Notes    []Note `json:"notes,omitempty"`
+	Manifest digest.Digest `json:"manifest"`
+	Layer    digest.Digest `json:"layer"`
+	DiffID   digest.Digest `json:"diffID"`
+	Entries  int64         `json:"entries"`
+	Size     int64         `json:"size"`     // bytes of the layer
+	Unpacked int64         `json:"unpacked"` // bytes of the tar archive
+	Notes    []Note        `json:"notes,omitempty"`
 }
 
 // Pack packs the directory rootfs as the image called name: oci:DIR[:TAG]
@@ -47,13 +50,13 @@ type PackResult struct {
 // plain path is an archive if it ends in .tar, else a layout. What is there
 // under the name is replaced only once the new image is whole.
 func Pack(ctx context.Context, rootfs, name string, o PackOptions) (_ *PackResult, err error) {
-	if o.Platform == (Platform{}) {
+	if o.Platform.OS == "" {
 		o.Platform = HostPlatform()
 	}
 	if o.Compression == "" {
 		o.Compression = Gzip
 	}
-	if err := o.Config.check(); err != nil {
+	if err := checkConfig(&o.Config); err != nil {
 		return nil, err
 	}
 	ref, err := packReference(name)
@@ -78,8 +81,8 @@ func Pack(ctx context.Context, rootfs, name string, o PackOptions) (_ *PackResul
 	return res, nil
 }
 
-// check refuses what Unpack would refuse.
-func (c *RunConfig) check() error {
+// checkConfig refuses what Unpack would refuse.
+func checkConfig(c *v1.ImageConfig) error {
 	if _, err := environment(c.Env, "", ""); err != nil {
 		return err
 	}
@@ -98,21 +101,18 @@ func (out *output) pack(ctx context.Context, rootfs string, o PackOptions) (*Pac
 	if err != nil {
 		return nil, err
 	}
-	created := ""
-	if t := o.created(); t != nil {
-		created = t.UTC().Format(time.RFC3339)
-	}
-	cfg := Config{
+	created := o.created()
+	cfg := v1.Image{
 		Created: created, Author: o.Author, Platform: o.Platform, Config: o.Config,
-		RootFS:  rootFS{Type: "layers", DiffIDs: []Digest{diffID}},
-		History: []history{{Created: created, CreatedBy: "runcell image pack"}},
+		RootFS:  v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{diffID}},
+		History: []v1.History{{Created: created, CreatedBy: "runcell image pack"}},
 	}
-	cfgDesc, err := out.document(mediaConfig, cfg)
+	cfgDesc, err := out.document(v1.MediaTypeImageConfig, cfg)
 	if err != nil {
 		return nil, err
 	}
-	m := manifest{SchemaVersion: 2, MediaType: mediaManifest, Config: cfgDesc, Layers: []Descriptor{layer}}
-	desc, err := out.document(mediaManifest, m)
+	m := v1.Manifest{Versioned: schema2, MediaType: v1.MediaTypeImageManifest, Config: cfgDesc, Layers: []v1.Descriptor{layer}}
+	desc, err := out.document(v1.MediaTypeImageManifest, m)
 	if err != nil {
 		return nil, err
 	}
@@ -124,29 +124,36 @@ func (out *output) pack(ctx context.Context, rootfs string, o PackOptions) (*Pac
 // created is the image's creation time; without a given one it has none,
 // because it would differ at every run.
 func (o *PackOptions) created() *time.Time {
-	if o.Epoch != nil {
-		return o.Epoch
+	t := o.Epoch
+	if t == nil {
+		t = o.MTime
 	}
-	return o.MTime
+	if t == nil {
+		return nil
+	}
+	utc := t.UTC().Truncate(time.Second)
+	return &utc
 }
 
 // document stores v as a blob.
-func (out *output) document(mediaType string, v any) (Descriptor, error) {
+func (out *output) document(mediaType string, v any) (v1.Descriptor, error) {
 	data, err := json.Marshal(v)
 	if err != nil {
-		return Descriptor{}, err
+		return v1.Descriptor{}, err
 	}
 	if len(data) > maxJSON {
-		return Descriptor{}, fmt.Errorf("the image's %s has %d bytes, at most %d can be read again", mediaType, len(data), maxJSON)
+		return v1.Descriptor{}, fmt.Errorf("the image's %s has %d bytes, at most %d can be read again", mediaType, len(data), maxJSON)
 	}
-	d := Descriptor{MediaType: mediaType, Digest: digestOf(data), Size: int64(len(data))}
+	d := v1.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
 	return d, out.blob(d.Digest, data)
 }
 
 // layer packs the tree as the image's layer: the walker writes tar into a
 // pipe, another goroutine compresses from it.
-func (out *output) layer(ctx context.Context, rootfs string, o PackOptions) (Descriptor, Digest, *PackResult, error) {
-	fail := func(err error) (Descriptor, Digest, *PackResult, error) { return Descriptor{}, "", nil, err }
+func (out *output) layer(ctx context.Context, rootfs string, o PackOptions) (v1.Descriptor, digest.Digest, *PackResult, error) {
+	fail := func(err error) (v1.Descriptor, digest.Digest, *PackResult, error) {
+		return v1.Descriptor{}, "", nil, err
+	}
 	f, err := out.temp()
 	if err != nil {
 		return fail(err)
@@ -181,7 +188,7 @@ func (out *output) layer(ctx context.Context, rootfs string, o PackOptions) (Des
 		return fail(err)
 	}
 	res.Unpacked = plain.n
-	d := Descriptor{MediaType: mediaLayer, Digest: sumDigest(packed.hash), Size: packed.n}
+	d := v1.Descriptor{MediaType: v1.MediaTypeImageLayer, Digest: packed.sum.Digest(), Size: packed.n}
 	if o.Compression != None {
 		d.MediaType += "+" + string(o.Compression)
 	}
@@ -189,7 +196,7 @@ func (out *output) layer(ctx context.Context, rootfs string, o PackOptions) (Des
 		return fail(err)
 	}
 	kept = true
-	return d, sumDigest(plain.hash), res, nil
+	return d, plain.sum.Digest(), res, nil
 }
 
 // Copying through these uses the given buffer.

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
 )
 
@@ -77,10 +79,10 @@ func newOutput(ref Reference, rootfs string) (*output, error) {
 		err = errors.Join(out.dir.MkdirAll("blobs/sha256", 0o755), out.dir.Chmod(".", 0o755))
 	}
 	if err == nil {
-		err = out.dir.WriteFile(layoutFile, []byte(layoutContent), 0o644)
+		err = out.dir.WriteFile(v1.ImageLayoutFile, []byte(layoutContent), 0o644)
 	}
 	if err == nil {
-		err = out.dir.WriteFile(indexFile, []byte(`{"schemaVersion":2,"mediaType":"`+mediaIndex+`","manifests":[]}`), 0o644)
+		err = out.dir.WriteFile(v1.ImageIndexFile, []byte(`{"schemaVersion":2,"mediaType":"`+v1.MediaTypeImageIndex+`","manifests":[]}`), 0o644)
 	}
 	if err != nil {
 		return nil, errors.Join(err, out.close())
@@ -156,10 +158,8 @@ func (out *output) temp() (*os.File, error) {
 	return out.dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
 }
 
-func blobName(d Digest) string { return "blobs/" + strings.Replace(string(d), ":", "/", 1) }
-
 // keep gives the layer's file its name.
-func (out *output) keep(f *os.File, d Digest) error {
+func (out *output) keep(f *os.File, d digest.Digest) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
@@ -167,7 +167,9 @@ func (out *output) keep(f *os.File, d Digest) error {
 }
 
 // blob stores a small blob.
-func (out *output) blob(d Digest, data []byte) error { return out.replaceFile(blobName(d), data) }
+func (out *output) blob(d digest.Digest, data []byte) error {
+	return out.replaceFile(blobName(d), data)
+}
 
 // replaceFile writes a file under another name first.
 func (out *output) replaceFile(name string, data []byte) error {
@@ -190,9 +192,9 @@ func (out *output) replaceFile(name string, data []byte) error {
 }
 
 // publish puts the image into the index and gives the output its name.
-func (out *output) publish(ctx context.Context, d Descriptor) error {
+func (out *output) publish(ctx context.Context, d v1.Descriptor) error {
 	if out.ref.Ref != "" {
-		d.Annotations = map[string]string{annotationRef: out.ref.Ref}
+		d.Annotations = map[string]string{v1.AnnotationRefName: out.ref.Ref}
 	}
 	if err := out.index(d); err != nil {
 		return err
@@ -212,28 +214,28 @@ func (out *output) publish(ctx context.Context, d Descriptor) error {
 
 // index adds d to index.json and takes its name away from others. Members
 // that are not known here stay as they are.
-func (out *output) index(d Descriptor) error {
-	data, err := out.dir.ReadFile(indexFile)
+func (out *output) index(d v1.Descriptor) error {
+	data, err := out.dir.ReadFile(v1.ImageIndexFile)
 	if err != nil {
 		return err
 	}
 	if _, err := parseIndex(data, ""); err != nil {
-		return fmt.Errorf("parse %s: %w", indexFile, err)
+		return fmt.Errorf("parse %s: %w", v1.ImageIndexFile, err)
 	}
 	var whole map[string]json.RawMessage
 	var list, kept []json.RawMessage
 	if err := json.Unmarshal(data, &whole); err != nil {
-		return fmt.Errorf("parse %s: %w", indexFile, err)
+		return fmt.Errorf("parse %s: %w", v1.ImageIndexFile, err)
 	}
 	if err := json.Unmarshal(whole["manifests"], &list); err != nil {
-		return fmt.Errorf("parse %s: manifests: %w", indexFile, err)
+		return fmt.Errorf("parse %s: manifests: %w", v1.ImageIndexFile, err)
 	}
 	for _, raw := range list {
-		var old Descriptor
+		var old v1.Descriptor
 		if err := json.Unmarshal(raw, &old); err != nil {
-			return fmt.Errorf("parse %s: manifests: %w", indexFile, err)
+			return fmt.Errorf("parse %s: manifests: %w", v1.ImageIndexFile, err)
 		}
-		if old.Annotations[annotationRef] != out.ref.Ref {
+		if old.Annotations[v1.AnnotationRefName] != out.ref.Ref {
 			kept = append(kept, raw)
 		}
 	}
@@ -247,7 +249,7 @@ func (out *output) index(d Descriptor) error {
 	if data, err = json.Marshal(whole); err != nil {
 		return err
 	}
-	return out.replaceFile(indexFile, data)
+	return out.replaceFile(v1.ImageIndexFile, data)
 }
 
 // archive writes the finished layout as a tar archive and renames it.
@@ -276,12 +278,12 @@ func (out *output) archive(ctx context.Context) error {
 // of a stream knows early what it gets. fs.WalkDir sorts.
 func (out *output) writeArchive(ctx context.Context, w io.Writer) error {
 	tw := tar.NewWriter(w)
-	for _, name := range []string{layoutFile, indexFile} {
+	for _, name := range []string{v1.ImageLayoutFile, v1.ImageIndexFile} {
 		if err := out.archiveFile(tw, name); err != nil {
 			return err
 		}
 	}
-	err := fs.WalkDir(out.dir.FS(), "blobs", func(name string, e fs.DirEntry, err error) error {
+	err := fs.WalkDir(out.dir.FS(), v1.ImageBlobsDir, func(name string, e fs.DirEntry, err error) error {
 		if err == nil {
 			err = ctx.Err()
 		}

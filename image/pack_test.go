@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
 )
 
@@ -83,7 +85,7 @@ func TestRoundTrip(t *testing.T) {
 
 func TestDeterministic(t *testing.T) {
 	rootfs := sample(t)
-	o := PackOptions{Config: RunConfig{
+	o := PackOptions{Config: v1.ImageConfig{
 		Env: []string{"B=1", "A=2"}, Labels: map[string]string{"x": "1", "a": "2", "m": "3"},
 		ExposedPorts: map[string]struct{}{"80": {}, "1": {}, "443": {}},
 	}}
@@ -108,7 +110,7 @@ func TestDeterministic(t *testing.T) {
 // with SOURCE_DATE_EPOCH if only newer times differ.
 func TestTimes(t *testing.T) {
 	at := time.Unix(1_000_000_000, 0)
-	var manifests []Digest
+	var manifests []digest.Digest
 	for i := range 2 {
 		dir := t.TempDir()
 		os.WriteFile(dir+"/f", []byte("x"), 0o644)
@@ -148,7 +150,7 @@ func TestAddToLayout(t *testing.T) {
 			t.Fatal(err)
 		}
 		if i == 0 { // what others keep in the index stays
-			name := filepath.Join(layout, indexFile)
+			name := filepath.Join(layout, v1.ImageIndexFile)
 			data, _ := os.ReadFile(name)
 			os.WriteFile(name, append(data[:len(data)-1], `,"annotations":{"com.example":"kept"}}`...), 0o644)
 		}
@@ -162,8 +164,8 @@ func TestAddToLayout(t *testing.T) {
 			t.Errorf("%s: %v", tag, err)
 		}
 	}
-	data, _ := os.ReadFile(filepath.Join(layout, indexFile))
-	if strings.Count(string(data), annotationRef) != 2 || !strings.Contains(string(data), "com.example") {
+	data, _ := os.ReadFile(filepath.Join(layout, v1.ImageIndexFile))
+	if strings.Count(string(data), v1.AnnotationRefName) != 2 || !strings.Contains(string(data), "com.example") {
 		t.Errorf("index is %s; want two names and the annotation", data)
 	}
 	list, _ := filepath.Glob(layout + "/.*")
@@ -220,9 +222,9 @@ func TestPackRefuses(t *testing.T) {
 		"a directory as tar":   {good, "oci-archive:" + notLayout, "no regular file", PackOptions{}},
 		"compression":          {good, "img", "want gzip, zstd or none", PackOptions{Compression: "xz"}},
 		"two tags":             {good, "img:a", "give one of them", PackOptions{Tag: "b"}},
-		"env":                  {good, "img", "config.Env[0]", PackOptions{Config: RunConfig{Env: []string{"x"}}}},
-		"port":                 {good, "img", "config.ExposedPorts", PackOptions{Config: RunConfig{ExposedPorts: map[string]struct{}{"x": {}}}}},
-		"workdir":              {good, "img", "config.WorkingDir", PackOptions{Config: RunConfig{WorkingDir: "../x"}}},
+		"env":                  {good, "img", "config.Env[0]", PackOptions{Config: v1.ImageConfig{Env: []string{"x"}}}},
+		"port":                 {good, "img", "config.ExposedPorts", PackOptions{Config: v1.ImageConfig{ExposedPorts: map[string]struct{}{"x": {}}}}},
+		"workdir":              {good, "img", "config.WorkingDir", PackOptions{Config: v1.ImageConfig{WorkingDir: "../x"}}},
 		"registry":             {good, "docker://x/y", "no transport", PackOptions{}},
 	} {
 		dir := t.TempDir()

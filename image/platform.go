@@ -7,17 +7,12 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Platform is the system an image is for (image-spec, image-index.md).
-type Platform struct {
-	Architecture string `json:"architecture"`
-	OS           string `json:"os"`
-	Variant      string `json:"variant,omitempty"`
-	OSVersion    string `json:"os.version,omitempty"`
-}
-
-func (p Platform) String() string {
+// platformName is the platform as it is written on a command line.
+func platformName(p v1.Platform) string {
 	s := p.OS + "/" + p.Architecture
 	if p.Variant != "" {
 		s += "/" + p.Variant
@@ -38,8 +33,8 @@ var archNames = []struct{ name, arch, variant string }{
 	{"earmv6hf", "arm", "v6"},
 }
 
-// normal gives p with the architecture's usual name.
-func (p Platform) normal() Platform {
+// normalPlatform gives p with the architecture's usual name.
+func normalPlatform(p v1.Platform) v1.Platform {
 	p.OS, p.Architecture, p.Variant = strings.ToLower(p.OS), strings.ToLower(p.Architecture), strings.ToLower(p.Variant)
 	for _, a := range archNames {
 		if a.name == p.Architecture {
@@ -53,47 +48,47 @@ func (p Platform) normal() Platform {
 }
 
 // HostPlatform is the system this binary runs on.
-func HostPlatform() Platform {
-	return Platform{OS: runtime.GOOS, Architecture: runtime.GOARCH}
+func HostPlatform() v1.Platform {
+	return v1.Platform{OS: runtime.GOOS, Architecture: runtime.GOARCH}
 }
 
 // ParsePlatform reads os/arch[/variant]; "" is the host's.
-func ParsePlatform(s string) (Platform, error) {
+func ParsePlatform(s string) (v1.Platform, error) {
 	if s == "" {
 		return HostPlatform(), nil
 	}
 	parts := strings.Split(s, "/")
 	bad := func(r rune) bool { return r <= ' ' || r > '~' }
 	if len(parts) < 2 || len(parts) > 3 || slices.Contains(parts, "") || strings.ContainsFunc(s, bad) {
-		return Platform{}, fmt.Errorf("parse platform %s: want os/arch[/variant], such as netbsd/amd64 or linux/arm/v7", quote(s))
+		return v1.Platform{}, fmt.Errorf("parse platform %s: want os/arch[/variant], such as netbsd/amd64 or linux/arm/v7", quote(s))
 	}
-	p := Platform{OS: parts[0], Architecture: parts[1]}
+	p := v1.Platform{OS: parts[0], Architecture: parts[1]}
 	if len(parts) == 3 {
 		p.Variant = parts[2]
 	}
-	return p.normal(), nil
+	return normalPlatform(p), nil
 }
 
-// matches tells whether an image for have runs on want. A variant counts only
+// runsOn tells whether an image for have runs on want. A variant counts only
 // if it is asked for; arm64 is v8 by definition.
-func (p Platform) matches(have Platform) bool {
-	have = have.normal()
-	if p.OS != have.OS || p.Architecture != have.Architecture {
+func runsOn(have, want v1.Platform) bool {
+	have = normalPlatform(have)
+	if want.OS != have.OS || want.Architecture != have.Architecture {
 		return false
 	}
 	variant := have.Variant
 	if variant == "" && have.Architecture == "arm64" {
 		variant = "v8"
 	}
-	return p.Variant == "" || p.Variant == variant
+	return want.Variant == "" || want.Variant == variant
 }
 
 // PlatformError says that an image has nothing for the platform.
 type PlatformError struct {
-	Want Platform
+	Want v1.Platform
 	Have []string
 }
 
 func (e *PlatformError) Error() string {
-	return fmt.Sprintf("choose manifest: the image has nothing for %s, only for %s: choose one with --platform", e.Want, strings.Join(e.Have, ", "))
+	return fmt.Sprintf("choose manifest: the image has nothing for %s, only for %s: choose one with --platform", platformName(e.Want), strings.Join(e.Have, ", "))
 }

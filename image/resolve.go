@@ -12,13 +12,16 @@ import (
 	"slices"
 	"sort"
 	"strings"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // Image is an image of a layout, its documents verified. Its layers are
 // verified while they are read.
 type Image struct {
-	Descriptor Descriptor
-	Config     Config
+	Descriptor v1.Descriptor
+	Config     v1.Image
 	Layers     []Layer // lowest first
 
 	layout *Layout
@@ -26,8 +29,8 @@ type Image struct {
 
 // Layer is a layer's blob and the digest of its content.
 type Layer struct {
-	Descriptor
-	DiffID      Digest
+	v1.Descriptor
+	DiffID      digest.Digest
 	compression Compression
 }
 
@@ -47,12 +50,12 @@ var layerTypes = []struct {
 	mediaType   string
 	compression Compression
 }{
-	{mediaLayer, None},
-	{mediaLayer + "+gzip", Gzip},
-	{mediaLayer + "+zstd", Zstd},
-	{"application/vnd.oci.image.layer.nondistributable.v1.tar", None},
-	{"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", Gzip},
-	{"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd", Zstd},
+	{v1.MediaTypeImageLayer, None},
+	{v1.MediaTypeImageLayerGzip, Gzip},
+	{v1.MediaTypeImageLayerZstd, Zstd},
+	{mediaForeignLayer, None},
+	{mediaForeignLayer + "+gzip", Gzip},
+	{mediaForeignLayer + "+zstd", Zstd},
 	{mediaDockerLayer, None},
 	{mediaDockerLayer + ".gzip", Gzip},
 	{mediaDockerLayer + ".zstd", Zstd},
@@ -60,20 +63,20 @@ var layerTypes = []struct {
 }
 
 // Image resolves ref ("" for any) and the platform to one image.
-func (l *Layout) Image(ref string, platform Platform) (*Image, error) {
-	data, err := l.readFile(indexFile)
+func (l *Layout) Image(ref string, platform v1.Platform) (*Image, error) {
+	data, err := l.readFile(v1.ImageIndexFile)
 	if err != nil {
 		return nil, fmt.Errorf("read image %s: %w", l.name, err)
 	}
 	top, err := parseIndex(data, "")
 	if err != nil {
-		return nil, fmt.Errorf("read image %s: parse %s: %w", l.name, indexFile, err)
+		return nil, fmt.Errorf("read image %s: parse %s: %w", l.name, v1.ImageIndexFile, err)
 	}
 	roots, err := named(top.Manifests, ref)
 	if err != nil {
 		return nil, fmt.Errorf("read image %s: %w", l.name, err)
 	}
-	c := chooser{layout: l, want: platform.normal(), seen: map[Digest]bool{}}
+	c := chooser{layout: l, want: normalPlatform(platform), seen: map[digest.Digest]bool{}}
 	if err := c.collect(roots, 0); err != nil {
 		return nil, fmt.Errorf("read image %s: %w", l.name, err)
 	}
@@ -85,14 +88,14 @@ func (l *Layout) Image(ref string, platform Platform) (*Image, error) {
 }
 
 // named picks the descriptors that ref names.
-func named(all []Descriptor, ref string) ([]Descriptor, error) {
+func named(all []v1.Descriptor, ref string) ([]v1.Descriptor, error) {
 	if ref == "" {
 		return all, nil
 	}
 	var have []string
-	var found []Descriptor
+	var found []v1.Descriptor
 	for _, d := range all {
-		name := d.Annotations[annotationRef]
+		name := d.Annotations[v1.AnnotationRefName]
 		if name == ref {
 			found = append(found, d)
 		} else if name != "" {
@@ -112,22 +115,22 @@ func named(all []Descriptor, ref string) ([]Descriptor, error) {
 // chooser gathers the images that an index offers and picks one.
 type chooser struct {
 	layout *Layout
-	want   Platform
-	seen   map[Digest]bool
+	want   v1.Platform
+	seen   map[digest.Digest]bool
 	fit    []candidate
 	have   []string // what is there, for the error
 	loaded int
 }
 
 type candidate struct {
-	Descriptor
-	platform Platform
+	v1.Descriptor
+	platform v1.Platform
 	name     string
 }
 
 // collect walks descriptors into fit. An index without platforms is looked
 // through by reading the configs, so what it reads is limited.
-func (c *chooser) collect(list []Descriptor, depth int) error {
+func (c *chooser) collect(list []v1.Descriptor, depth int) error {
 	if depth > maxNesting {
 		return fmt.Errorf("more than %d indexes within indexes", maxNesting)
 	}
@@ -137,7 +140,7 @@ func (c *chooser) collect(list []Descriptor, depth int) error {
 		}
 		c.seen[d.Digest] = true
 		switch d.MediaType {
-		case mediaIndex, mediaDockerIndex:
+		case v1.MediaTypeImageIndex, mediaDockerIndex:
 			data, err := c.load(d)
 			if err != nil {
 				return err
@@ -147,14 +150,14 @@ func (c *chooser) collect(list []Descriptor, depth int) error {
 				return fmt.Errorf("parse index %s: %w", d.Digest, err)
 			}
 			for i := range sub.Manifests { // a name covers everything below it
-				if name := d.Annotations[annotationRef]; name != "" {
-					sub.Manifests[i].Annotations = map[string]string{annotationRef: name}
+				if name := d.Annotations[v1.AnnotationRefName]; name != "" {
+					sub.Manifests[i].Annotations = map[string]string{v1.AnnotationRefName: name}
 				}
 			}
 			if err := c.collect(sub.Manifests, depth+1); err != nil {
 				return err
 			}
-		case mediaManifest, mediaDockerManifest:
+		case v1.MediaTypeImageManifest, mediaDockerManifest:
 			if err := c.consider(d); err != nil {
 				return err
 			}
@@ -165,7 +168,7 @@ func (c *chooser) collect(list []Descriptor, depth int) error {
 	return nil
 }
 
-func (c *chooser) load(d Descriptor) ([]byte, error) {
+func (c *chooser) load(d v1.Descriptor) ([]byte, error) {
 	const most = 1000
 	if c.loaded++; c.loaded > most {
 		return nil, fmt.Errorf("more than %d documents to look through: name one of them", most)
@@ -174,8 +177,8 @@ func (c *chooser) load(d Descriptor) ([]byte, error) {
 }
 
 // consider adds the manifest d if its platform fits.
-func (c *chooser) consider(d Descriptor) error {
-	p := Platform{}
+func (c *chooser) consider(d v1.Descriptor) error {
+	var p v1.Platform
 	if d.Platform != nil {
 		p = *d.Platform
 	} else {
@@ -183,7 +186,7 @@ func (c *chooser) consider(d Descriptor) error {
 		if err != nil {
 			return err
 		}
-		if m.Config.MediaType != mediaConfig && m.Config.MediaType != mediaDockerConfig {
+		if m.Config.MediaType != v1.MediaTypeImageConfig && m.Config.MediaType != mediaDockerConfig {
 			c.have = append(c.have, fmt.Sprintf("an artifact of type %s", quote(m.Config.MediaType)))
 			return nil
 		}
@@ -193,19 +196,19 @@ func (c *chooser) consider(d Descriptor) error {
 		}
 		p = cfg.Platform
 	}
-	name := d.Annotations[annotationRef]
+	name := d.Annotations[v1.AnnotationRefName]
 	c.have = append(c.have, describe(p, name))
-	if c.want.matches(p) {
-		c.fit = append(c.fit, candidate{d, p.normal(), name})
+	if runsOn(p, c.want) {
+		c.fit = append(c.fit, candidate{d, normalPlatform(p), name})
 	}
 	return nil
 }
 
-func describe(p Platform, name string) string {
+func describe(p v1.Platform, name string) string {
 	if name == "" {
-		return strings.Trim(quote(p.String()), `"`)
+		return strings.Trim(quote(platformName(p)), `"`)
 	}
-	return strings.Trim(quote(p.String()), `"`) + " (" + quote(name) + ")"
+	return strings.Trim(quote(platformName(p)), `"`) + " (" + quote(name) + ")"
 }
 
 // choose takes the best candidate. Without a wanted variant the least
@@ -228,13 +231,13 @@ func (c *chooser) choose() (*Image, error) {
 		}
 	}
 	if len(rivals) > 0 {
-		return nil, fmt.Errorf("several images for %s: add one of their names after a colon: %s, %s", c.want, quote(best.name), strings.Join(rivals, ", "))
+		return nil, fmt.Errorf("several images for %s: add one of their names after a colon: %s, %s", platformName(c.want), quote(best.name), strings.Join(rivals, ", "))
 	}
 	return c.image(best.Descriptor)
 }
 
 // image reads a manifest and its config.
-func (c *chooser) image(d Descriptor) (*Image, error) {
+func (c *chooser) image(d v1.Descriptor) (*Image, error) {
 	m, err := c.manifest(d)
 	if err != nil {
 		return nil, err
@@ -243,9 +246,9 @@ func (c *chooser) image(d Descriptor) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	system := Platform{OS: c.want.OS, Architecture: c.want.Architecture} // configs often lack the variant
-	if !system.matches(cfg.Platform) {
-		return nil, fmt.Errorf("manifest %s: the index says it is for %s, its config says %s", d.Digest, c.want, describe(cfg.Platform, ""))
+	system := v1.Platform{OS: c.want.OS, Architecture: c.want.Architecture} // configs often lack the variant
+	if !runsOn(cfg.Platform, system) {
+		return nil, fmt.Errorf("manifest %s: the index says it is for %s, its config says %s", d.Digest, platformName(c.want), describe(cfg.Platform, ""))
 	}
 	img := &Image{Descriptor: d, Config: *cfg, layout: c.layout}
 	if img.Layers, err = pairLayers(m, cfg); err != nil {
@@ -254,7 +257,7 @@ func (c *chooser) image(d Descriptor) (*Image, error) {
 	return img, nil
 }
 
-func (c *chooser) manifest(d Descriptor) (*manifest, error) {
+func (c *chooser) manifest(d v1.Descriptor) (*v1.Manifest, error) {
 	data, err := c.load(d)
 	if err != nil {
 		return nil, err
@@ -266,15 +269,15 @@ func (c *chooser) manifest(d Descriptor) (*manifest, error) {
 	return m, nil
 }
 
-func (c *chooser) config(d Descriptor) (*Config, error) {
-	if d.MediaType != mediaConfig && d.MediaType != mediaDockerConfig {
+func (c *chooser) config(d v1.Descriptor) (*v1.Image, error) {
+	if d.MediaType != v1.MediaTypeImageConfig && d.MediaType != mediaDockerConfig {
 		return nil, fmt.Errorf("config %s has type %s: it is an artifact, not an image", quote(string(d.Digest)), quote(d.MediaType))
 	}
 	data, err := c.load(d)
 	if err != nil {
 		return nil, err
 	}
-	cfg := &Config{}
+	cfg := &v1.Image{}
 	if err := json.Unmarshal(data, cfg); err != nil {
 		return nil, fmt.Errorf("parse config %s: %w", d.Digest, err)
 	}
@@ -285,7 +288,7 @@ func (c *chooser) config(d Descriptor) (*Config, error) {
 }
 
 // pairLayers joins the manifest's layers and the config's DiffIDs.
-func pairLayers(m *manifest, cfg *Config) ([]Layer, error) {
+func pairLayers(m *v1.Manifest, cfg *v1.Image) ([]Layer, error) {
 	if len(m.Layers) != len(cfg.RootFS.DiffIDs) {
 		return nil, fmt.Errorf("%d layers, but the config has %d rootfs.diff_ids", len(m.Layers), len(cfg.RootFS.DiffIDs))
 	}
@@ -303,8 +306,8 @@ func pairLayers(m *manifest, cfg *Config) ([]Layer, error) {
 		if layers[i].compression == "" {
 			return nil, fmt.Errorf("layers[%d] has type %s: not a layer this version can read", i, quote(d.MediaType))
 		}
-		for _, digest := range []Digest{d.Digest, layers[i].DiffID} {
-			if _, _, _, err := digest.parse(); err != nil {
+		for _, sum := range []digest.Digest{d.Digest, layers[i].DiffID} {
+			if err := checkDigest(sum); err != nil {
 				return nil, fmt.Errorf("layers[%d]: %w", i, err)
 			}
 		}
@@ -317,16 +320,16 @@ func pairLayers(m *manifest, cfg *Config) ([]Layer, error) {
 
 // parseIndex reads an index that a descriptor of type want ("" for the
 // layout's own index.json) points to.
-func parseIndex(data []byte, want string) (*index, error) {
+func parseIndex(data []byte, want string) (*v1.Index, error) {
 	if err := checkShape(data, want, "manifests", "config", "layers", "fsLayers"); err != nil {
 		return nil, err
 	}
-	x := &index{}
+	x := &v1.Index{}
 	if err := json.Unmarshal(data, x); err != nil {
 		return nil, err
 	}
 	if want == "" {
-		if want = mediaIndex; x.MediaType == mediaDockerIndex {
+		if want = v1.MediaTypeImageIndex; x.MediaType == mediaDockerIndex {
 			want = mediaDockerIndex
 		}
 	}
@@ -334,11 +337,11 @@ func parseIndex(data []byte, want string) (*index, error) {
 }
 
 // parseManifest reads a manifest that a descriptor of type want points to.
-func parseManifest(data []byte, want string) (*manifest, error) {
+func parseManifest(data []byte, want string) (*v1.Manifest, error) {
 	if err := checkShape(data, want, "config", "manifests", "fsLayers"); err != nil {
 		return nil, err
 	}
-	m := &manifest{}
+	m := &v1.Manifest{}
 	if err := json.Unmarshal(data, m); err != nil {
 		return nil, err
 	}

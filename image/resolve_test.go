@@ -12,6 +12,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // platforms makes a layout whose only image is an index over platforms; each
@@ -19,21 +22,21 @@ import (
 func platforms(t *testing.T, describe bool, list ...string) *layoutBuilder {
 	t.Helper()
 	l := newLayout(t)
-	var all []Descriptor
+	var all []v1.Descriptor
 	for _, s := range list {
 		p, err := ParsePlatform(s)
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := l.image(Config{Platform: p}, tarOf(t, ent{name: strings.ReplaceAll(s, "/", "_")}))
+		d := l.image(v1.Image{Platform: p}, tarOf(t, ent{name: strings.ReplaceAll(s, "/", "_")}))
 		if describe {
 			d.Platform = &p
 		}
 		all = append(all, d)
 	}
-	inner := l.json(mediaIndex, index{SchemaVersion: 2, MediaType: mediaIndex, Manifests: all})
-	outer := l.json(mediaIndex, index{SchemaVersion: 2, Manifests: []Descriptor{inner}})
-	outer.Annotations = map[string]string{annotationRef: "docker.io/library/x:1"}
+	inner := l.json(v1.MediaTypeImageIndex, v1.Index{Versioned: schema2, MediaType: v1.MediaTypeImageIndex, Manifests: all})
+	outer := l.json(v1.MediaTypeImageIndex, v1.Index{Versioned: schema2, Manifests: []v1.Descriptor{inner}})
+	outer.Annotations = map[string]string{v1.AnnotationRefName: "docker.io/library/x:1"}
 	l.index(outer)
 	return l
 }
@@ -80,8 +83,8 @@ func TestPlatformSelection(t *testing.T) {
 // Indexes give the variant, configs often don't.
 func TestVariantInIndexOnly(t *testing.T) {
 	l := newLayout(t)
-	d := l.image(Config{Platform: Platform{OS: "linux", Architecture: "arm"}}, tarOf(t, ent{name: "f"}))
-	p := Platform{OS: "linux", Architecture: "arm", Variant: "v7"}
+	d := l.image(v1.Image{Platform: v1.Platform{OS: "linux", Architecture: "arm"}}, tarOf(t, ent{name: "f"}))
+	p := v1.Platform{OS: "linux", Architecture: "arm", Variant: "v7"}
 	d.Platform = &p
 	l.index(d)
 	if _, _, err := unpackIn(t, l.dir, UnpackOptions{Platform: p}); err != nil {
@@ -95,7 +98,7 @@ func TestParsePlatform(t *testing.T) {
 			t.Errorf("ParsePlatform(%q) = %v; want an error", s, p)
 		}
 	}
-	if p, err := ParsePlatform(""); err != nil || p != HostPlatform() {
+	if p, err := ParsePlatform(""); err != nil || platformName(p) != platformName(HostPlatform()) {
 		t.Errorf("ParsePlatform of nothing = %v, %v; want the host's", p, err)
 	}
 }
@@ -125,10 +128,10 @@ func TestParseReference(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	l := newLayout(t)
-	var all []Descriptor
+	var all []v1.Descriptor
 	for _, name := range []string{"one", "two"} {
-		d := l.image(Config{}, tarOf(t, ent{name: name}))
-		d.Annotations = map[string]string{annotationRef: name}
+		d := l.image(v1.Image{}, tarOf(t, ent{name: name}))
+		d.Annotations = map[string]string{v1.AnnotationRefName: name}
 		all = append(all, d)
 	}
 	l.index(all...)
@@ -166,13 +169,13 @@ func TestForeignSystem(t *testing.T) {
 func TestDockerMediaTypes(t *testing.T) {
 	l := newLayout(t)
 	data := tarOf(t, ent{name: "f"})
-	cfg := Config{Platform: HostPlatform(), RootFS: rootFS{"layers", []Digest{digestOf(data)}}}
-	m := l.json(mediaDockerManifest, manifest{
-		SchemaVersion: 2, MediaType: mediaDockerManifest, Config: l.json(mediaDockerConfig, cfg),
-		Layers: []Descriptor{l.blob(mediaDockerLayer+".gzip", compressed(t, data, Gzip))},
+	cfg := v1.Image{Platform: HostPlatform(), RootFS: v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromBytes(data)}}}
+	m := l.json(mediaDockerManifest, v1.Manifest{
+		Versioned: schema2, MediaType: mediaDockerManifest, Config: l.json(mediaDockerConfig, cfg),
+		Layers: []v1.Descriptor{l.blob(mediaDockerLayer+".gzip", compressed(t, data, Gzip))},
 	})
 	m.Platform = &cfg.Platform
-	l.index(l.json(mediaDockerIndex, index{SchemaVersion: 2, MediaType: mediaDockerIndex, Manifests: []Descriptor{m}}))
+	l.index(l.json(mediaDockerIndex, v1.Index{Versioned: schema2, MediaType: mediaDockerIndex, Manifests: []v1.Descriptor{m}}))
 	bundle, _, err := unpackIn(t, l.dir, UnpackOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -185,23 +188,23 @@ func TestConfusion(t *testing.T) {
 	for name, c := range map[string]struct {
 		mediaType, document, want string
 	}{
-		"manifest and index at once":          {mediaManifest, `{"schemaVersion":2,"config":{},"layers":[],"manifests":[]}`, "could be read as two kinds"},
-		"index and manifest at once":          {mediaIndex, `{"schemaVersion":2,"manifests":[],"config":{}}`, "could be read as two kinds"},
-		"index with layers":                   {mediaIndex, `{"schemaVersion":2,"manifests":[],"layers":[]}`, "could be read as two kinds"},
-		"capitals hide it":                    {mediaManifest, `{"schemaVersion":2,"config":{},"MANIFESTS":[]}`, "could be read as two kinds"},
-		"an index called manifest":            {mediaManifest, `{"schemaVersion":2,"manifests":[]}`, `no member "config"`},
-		"a manifest called index":             {mediaIndex, `{"schemaVersion":2,"config":{},"layers":[]}`, `no member "manifests"`},
-		"mediaType differs from descriptor":   {mediaManifest, `{"schemaVersion":2,"mediaType":"` + mediaIndex + `","config":{},"layers":[]}`, "its descriptor says"},
-		"schema 1":                            {mediaManifest, `{"schemaVersion":1,"config":{},"fsLayers":[]}`, "could be read as two kinds"},
-		"schema 3":                            {mediaManifest, `{"schemaVersion":3,"config":{},"layers":[]}`, "schemaVersion 3"},
-		"a member twice":                      {mediaManifest, `{"schemaVersion":2,"config":{},"layers":[],"layers":[]}`, "occurs twice"},
-		"a member twice by the long s":        {mediaManifest, `{"schemaVersion":2,"config":{},"layers":[],"layer` + "\u017f" + `":[]}`, "occurs twice"},
-		"a list":                              {mediaManifest, `[]`, "cannot unmarshal"},
-		"two documents":                       {mediaManifest, `{"schemaVersion":2,"config":{}}{}`, "after top-level value"},
-		"nothing":                             {mediaManifest, ``, "unexpected end"},
-		"null":                                {mediaManifest, `null`, `no member "config"`},
-		"a config that is not JSON":           {mediaManifest, `{"schemaVersion":2,"config":{"mediaType":"` + mediaConfig + `","digest":"` + string(digestOf([]byte("]"))) + `","size":1},"layers":[]}`, "parse config"},
-		"a config with a path for its digest": {mediaManifest, `{"schemaVersion":2,"config":{"mediaType":"` + mediaConfig + `","digest":"sha256:../../x","size":1},"layers":[]}`, "malformed digest"},
+		"manifest and index at once":          {v1.MediaTypeImageManifest, `{"schemaVersion":2,"config":{},"layers":[],"manifests":[]}`, "could be read as two kinds"},
+		"index and manifest at once":          {v1.MediaTypeImageIndex, `{"schemaVersion":2,"manifests":[],"config":{}}`, "could be read as two kinds"},
+		"index with layers":                   {v1.MediaTypeImageIndex, `{"schemaVersion":2,"manifests":[],"layers":[]}`, "could be read as two kinds"},
+		"capitals hide it":                    {v1.MediaTypeImageManifest, `{"schemaVersion":2,"config":{},"MANIFESTS":[]}`, "could be read as two kinds"},
+		"an index called manifest":            {v1.MediaTypeImageManifest, `{"schemaVersion":2,"manifests":[]}`, `no member "config"`},
+		"a manifest called index":             {v1.MediaTypeImageIndex, `{"schemaVersion":2,"config":{},"layers":[]}`, `no member "manifests"`},
+		"mediaType differs from descriptor":   {v1.MediaTypeImageManifest, `{"schemaVersion":2,"mediaType":"` + v1.MediaTypeImageIndex + `","config":{},"layers":[]}`, "its descriptor says"},
+		"schema 1":                            {v1.MediaTypeImageManifest, `{"schemaVersion":1,"config":{},"fsLayers":[]}`, "could be read as two kinds"},
+		"schema 3":                            {v1.MediaTypeImageManifest, `{"schemaVersion":3,"config":{},"layers":[]}`, "schemaVersion 3"},
+		"a member twice":                      {v1.MediaTypeImageManifest, `{"schemaVersion":2,"config":{},"layers":[],"layers":[]}`, "occurs twice"},
+		"a member twice by the long s":        {v1.MediaTypeImageManifest, `{"schemaVersion":2,"config":{},"layers":[],"layer` + "\u017f" + `":[]}`, "occurs twice"},
+		"a list":                              {v1.MediaTypeImageManifest, `[]`, "cannot unmarshal"},
+		"two documents":                       {v1.MediaTypeImageManifest, `{"schemaVersion":2,"config":{}}{}`, "after top-level value"},
+		"nothing":                             {v1.MediaTypeImageManifest, ``, "unexpected end"},
+		"null":                                {v1.MediaTypeImageManifest, `null`, `no member "config"`},
+		"a config that is not JSON":           {v1.MediaTypeImageManifest, `{"schemaVersion":2,"config":{"mediaType":"` + v1.MediaTypeImageConfig + `","digest":"` + string(digest.FromBytes([]byte("]"))) + `","size":1},"layers":[]}`, "parse config"},
+		"a config with a path for its digest": {v1.MediaTypeImageManifest, `{"schemaVersion":2,"config":{"mediaType":"` + v1.MediaTypeImageConfig + `","digest":"sha256:../../x","size":1},"layers":[]}`, "malformed digest"},
 	} {
 		l := newLayout(t)
 		l.blob("", []byte("]"))
@@ -216,7 +219,7 @@ func TestConfusion(t *testing.T) {
 // An index that promises one platform and delivers another is not believed.
 func TestPlatformLie(t *testing.T) {
 	l := newLayout(t)
-	d := l.image(Config{Platform: Platform{OS: "plan9", Architecture: "mips"}}, tarOf(t, ent{name: "f"}))
+	d := l.image(v1.Image{Platform: v1.Platform{OS: "plan9", Architecture: "mips"}}, tarOf(t, ent{name: "f"}))
 	host := HostPlatform()
 	d.Platform = &host
 	l.index(d)
@@ -227,18 +230,18 @@ func TestPlatformLie(t *testing.T) {
 
 func TestIndexBombs(t *testing.T) {
 	l := newLayout(t)
-	d := l.image(Config{}, tarOf(t, ent{name: "f"}))
+	d := l.image(v1.Image{}, tarOf(t, ent{name: "f"}))
 	for range 20 {
-		d = l.json(mediaIndex, index{SchemaVersion: 2, Manifests: []Descriptor{d}})
+		d = l.json(v1.MediaTypeImageIndex, v1.Index{Versioned: schema2, Manifests: []v1.Descriptor{d}})
 	}
 	l.index(d)
 	if _, _, err := unpackIn(t, l.dir, UnpackOptions{}); err == nil || !strings.Contains(err.Error(), "indexes within indexes") {
 		t.Errorf("nested: error is %v; want the nesting refused", err)
 	}
-	var all []Descriptor
+	var all []v1.Descriptor
 	for i := range 1100 {
-		cfg := l.json(mediaConfig, Config{Author: strings.Repeat("x", i), RootFS: rootFS{Type: "layers"}})
-		all = append(all, l.json(mediaManifest, manifest{SchemaVersion: 2, Config: cfg, Layers: []Descriptor{}}))
+		cfg := l.json(v1.MediaTypeImageConfig, v1.Image{Author: strings.Repeat("x", i), RootFS: v1.RootFS{Type: "layers"}})
+		all = append(all, l.json(v1.MediaTypeImageManifest, v1.Manifest{Versioned: schema2, Config: cfg, Layers: []v1.Descriptor{}}))
 	}
 	l.index(all...)
 	if _, _, err := unpackIn(t, l.dir, UnpackOptions{}); err == nil || !strings.Contains(err.Error(), "documents to look through") {
@@ -286,15 +289,15 @@ func TestBadArchives(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"index.json twice":    {archiveOf(t, dir, ent{name: indexFile, body: "{}"}), "occurs twice"},
+		"index.json twice":    {archiveOf(t, dir, ent{name: v1.ImageIndexFile, body: "{}"}), "occurs twice"},
 		"truncated":           {good[:len(good)/2], ""},
 		"not an archive":      {[]byte(strings.Repeat("not a tar archive ", 100)), "invalid tar header"},
 		"empty":               {nil, "no OCI image layout"},
 		"docker save":         {tarOf(t, ent{name: "manifest.json", body: "[]"}), "docker save"},
 		"gzip bomb":           {blob, "--max-size"},
 		"gzip garbage behind": {append(compressed(t, good, Gzip), "garbage"...), "expand archive"},
-		"blobs that are links": {tarOf(t, ent{name: layoutFile, body: layoutContent},
-			ent{name: indexFile, typ: tar.TypeSymlink, link: "/etc/passwd"}), "does not exist"},
+		"blobs that are links": {tarOf(t, ent{name: v1.ImageLayoutFile, body: layoutContent},
+			ent{name: v1.ImageIndexFile, typ: tar.TypeSymlink, link: "/etc/passwd"}), "does not exist"},
 	} {
 		file := filepath.Join(t.TempDir(), "image.tar")
 		if err := os.WriteFile(file, c.data, 0o644); err != nil {
@@ -312,15 +315,15 @@ func TestBadLayouts(t *testing.T) {
 		change func(l *layoutBuilder)
 		want   string
 	}{
-		"no oci-layout":     {func(l *layoutBuilder) { os.Remove(l.dir + "/" + layoutFile) }, "no OCI image layout"},
-		"another version":   {func(l *layoutBuilder) { l.write(layoutFile, []byte(`{"imageLayoutVersion":"9.0.0"}`)) }, "only 1.0.0 is known"},
-		"no index":          {func(l *layoutBuilder) { os.Remove(l.dir + "/" + indexFile) }, "no such file"},
+		"no oci-layout":     {func(l *layoutBuilder) { os.Remove(l.dir + "/" + v1.ImageLayoutFile) }, "no OCI image layout"},
+		"another version":   {func(l *layoutBuilder) { l.write(v1.ImageLayoutFile, []byte(`{"imageLayoutVersion":"9.0.0"}`)) }, "only 1.0.0 is known"},
+		"no index":          {func(l *layoutBuilder) { os.Remove(l.dir + "/" + v1.ImageIndexFile) }, "no such file"},
 		"an empty index":    {func(l *layoutBuilder) { l.index() }, "the index is empty"},
-		"a huge index":      {func(l *layoutBuilder) { l.write(indexFile, bytes.Repeat([]byte(" "), maxJSON+1)) }, "at most"},
-		"an index too deep": {func(l *layoutBuilder) { l.write(indexFile, []byte(strings.Repeat("[", 20000))) }, "exceeded max depth"},
+		"a huge index":      {func(l *layoutBuilder) { l.write(v1.ImageIndexFile, bytes.Repeat([]byte(" "), maxJSON+1)) }, "at most"},
+		"an index too deep": {func(l *layoutBuilder) { l.write(v1.ImageIndexFile, []byte(strings.Repeat("[", 20000))) }, "exceeded max depth"},
 	} {
 		l := newLayout(t)
-		l.index(l.image(Config{}, tarOf(t, ent{name: "f"})))
+		l.index(l.image(v1.Image{}, tarOf(t, ent{name: "f"})))
 		c.change(l)
 		if _, _, err := unpackIn(t, l.dir, UnpackOptions{}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error is %v; want %q in it", name, err, c.want)

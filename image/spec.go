@@ -8,7 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -45,7 +47,7 @@ func defaultMounts() []specs.Mount {
 
 // runtimeSpec makes the bundle's config.json. It makes the working directory
 // and the volumes' directories in the tree if they are missing.
-func runtimeSpec(t *tree, cfg *Config, reserve bool, n *notes) (*specs.Spec, error) {
+func runtimeSpec(t *tree, cfg *v1.Image, reserve bool, n *notes) (*specs.Spec, error) {
 	c := cfg.Config
 	u, home, err := lookupUser(t, c.User)
 	if err != nil {
@@ -132,7 +134,7 @@ func directory(t *tree, field, path string) (string, error) {
 // annotate gives the annotations of conversion.md. Labels may override them
 // as it demands, but an image doesn't configure its own cell: labels that
 // runcell would read as such are left out.
-func annotate(cfg *Config, reserve bool, n *notes) (map[string]string, error) {
+func annotate(cfg *v1.Image, reserve bool, n *notes) (map[string]string, error) {
 	ports, err := exposed(cfg.Config.ExposedPorts)
 	if err != nil {
 		return nil, err
@@ -143,7 +145,7 @@ func annotate(cfg *Config, reserve bool, n *notes) (map[string]string, error) {
 		annotationPrefix + "variant":      cfg.Variant,
 		annotationPrefix + "os.version":   cfg.OSVersion,
 		annotationPrefix + "author":       cfg.Author,
-		annotationPrefix + "created":      cfg.Created,
+		annotationPrefix + "created":      timeString(cfg.Created),
 		annotationPrefix + "stopSignal":   cfg.Config.StopSignal,
 		annotationPrefix + "exposedPorts": strings.Join(slices.Sorted(maps.Keys(cfg.Config.ExposedPorts)), ","),
 	}
@@ -163,6 +165,14 @@ func annotate(cfg *Config, reserve bool, n *notes) (map[string]string, error) {
 	}
 	maps.DeleteFunc(all, func(k, v string) bool { return v == "" || k == "" })
 	return all, nil
+}
+
+// timeString is a time as RFC 3339 has it; no time is "".
+func timeString(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return t.Format(time.RFC3339Nano)
 }
 
 // exposed turns ExposedPorts ("8080", "8080/tcp", "8000-8003/udp") into

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -20,10 +21,10 @@ const (
 )
 
 // specOf unpacks an image with a config over some entries.
-func specOf(t *testing.T, c RunConfig, o UnpackOptions, entries ...ent) (*specs.Spec, *Result, string, error) {
+func specOf(t *testing.T, c v1.ImageConfig, o UnpackOptions, entries ...ent) (*specs.Spec, *Result, string, error) {
 	t.Helper()
 	l := newLayout(t)
-	l.index(l.image(Config{Config: c}, tarOf(t, entries...)))
+	l.index(l.image(v1.Image{Config: c}, tarOf(t, entries...)))
 	bundle, res, err := unpackIn(t, l.dir, o)
 	if err != nil {
 		return nil, nil, "", err
@@ -63,7 +64,7 @@ func TestUser(t *testing.T) {
 		{"4294967295", specs.User{}, "", "config.User"},
 		{"99999999999999999999", specs.User{}, "", "config.User"},
 	} {
-		s, _, _, err := specOf(t, RunConfig{User: c.user}, UnpackOptions{}, accountFiles()...)
+		s, _, _, err := specOf(t, v1.ImageConfig{User: c.user}, UnpackOptions{}, accountFiles()...)
 		if c.err != "" {
 			if err == nil || !strings.Contains(err.Error(), c.err) {
 				t.Errorf("user %q: error is %v; want %q in it", c.user, err, c.err)
@@ -113,7 +114,7 @@ func TestAccountFiles(t *testing.T) {
 		"a file of nine megabyte": {[]ent{{name: "etc/passwd", body: strings.Repeat("a:x:1:1::/:\n", 800_000)}}, "longer than"},
 		"a group file":            {[]ent{{name: "etc/group", typ: tar.TypeFifo}}, "not a regular file"},
 	} {
-		s, _, _, err := specOf(t, RunConfig{User: "42"}, UnpackOptions{}, c.entries...)
+		s, _, _, err := specOf(t, v1.ImageConfig{User: "42"}, UnpackOptions{}, c.entries...)
 		switch {
 		case c.err == "" && err != nil:
 			t.Errorf("%s: %v", name, err)
@@ -126,7 +127,7 @@ func TestAccountFiles(t *testing.T) {
 }
 
 func TestProcess(t *testing.T) {
-	s, res, rootfs, err := specOf(t, RunConfig{
+	s, res, rootfs, err := specOf(t, v1.ImageConfig{
 		Entrypoint: []string{"/web", "-p"}, Cmd: []string{"80"}, Env: []string{"A=b", "PATH=/x", "HOME=/h"},
 		WorkingDir: "/srv//app/", Volumes: map[string]struct{}{"/data/db": {}},
 	}, UnpackOptions{}, ent{name: "srv", typ: tar.TypeSymlink, link: "/var/srv"})
@@ -150,7 +151,7 @@ func TestProcess(t *testing.T) {
 }
 
 func TestDefaults(t *testing.T) {
-	s, res, _, err := specOf(t, RunConfig{}, UnpackOptions{}, ent{name: "f"})
+	s, res, _, err := specOf(t, v1.ImageConfig{}, UnpackOptions{}, ent{name: "f"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,21 +176,21 @@ func TestDefaults(t *testing.T) {
 
 func TestBadRunConfigs(t *testing.T) {
 	for name, c := range map[string]struct {
-		config RunConfig
+		config v1.ImageConfig
 		want   string
 	}{
-		"env without =":        {RunConfig{Env: []string{"A=b", "B"}}, "config.Env[1]"},
-		"env with NUL":         {RunConfig{Env: []string{"A=b\x00c"}}, "config.Env[0]"},
-		"args with NUL":        {RunConfig{Cmd: []string{"a\x00"}}, "NUL byte"},
-		"workdir with dot-dot": {RunConfig{WorkingDir: "/a/../../etc"}, "config.WorkingDir"},
-		"workdir in a file":    {RunConfig{WorkingDir: "/f/x"}, "config.WorkingDir"},
+		"env without =":        {v1.ImageConfig{Env: []string{"A=b", "B"}}, "config.Env[1]"},
+		"env with NUL":         {v1.ImageConfig{Env: []string{"A=b\x00c"}}, "config.Env[0]"},
+		"args with NUL":        {v1.ImageConfig{Cmd: []string{"a\x00"}}, "NUL byte"},
+		"workdir with dot-dot": {v1.ImageConfig{WorkingDir: "/a/../../etc"}, "config.WorkingDir"},
+		"workdir in a file":    {v1.ImageConfig{WorkingDir: "/f/x"}, "config.WorkingDir"},
 		"CVE-2022-23648: volume with dot-dot": {
-			RunConfig{Volumes: map[string]struct{}{"/../../victim": {}}}, "config.Volumes",
+			v1.ImageConfig{Volumes: map[string]struct{}{"/../../victim": {}}}, "config.Volumes",
 		},
-		"port 0":        {RunConfig{ExposedPorts: map[string]struct{}{"0/tcp": {}}}, "config.ExposedPorts"},
-		"port of sctp":  {RunConfig{ExposedPorts: map[string]struct{}{"5/sctp": {}}}, "config.ExposedPorts"},
-		"a port's name": {RunConfig{ExposedPorts: map[string]struct{}{"http": {}}}, "config.ExposedPorts"},
-		"all ports":     {RunConfig{ExposedPorts: map[string]struct{}{"1-65535": {}}}, "more than"},
+		"port 0":        {v1.ImageConfig{ExposedPorts: map[string]struct{}{"0/tcp": {}}}, "config.ExposedPorts"},
+		"port of sctp":  {v1.ImageConfig{ExposedPorts: map[string]struct{}{"5/sctp": {}}}, "config.ExposedPorts"},
+		"a port's name": {v1.ImageConfig{ExposedPorts: map[string]struct{}{"http": {}}}, "config.ExposedPorts"},
+		"all ports":     {v1.ImageConfig{ExposedPorts: map[string]struct{}{"1-65535": {}}}, "more than"},
 	} {
 		if _, _, _, err := specOf(t, c.config, UnpackOptions{}, ent{name: "f"}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error is %v; want %q in it", name, err, c.want)
@@ -199,7 +200,7 @@ func TestBadRunConfigs(t *testing.T) {
 
 // Labels become annotations, but an image can't configure its own cell.
 func TestAnnotations(t *testing.T) {
-	config := RunConfig{
+	config := v1.ImageConfig{
 		ExposedPorts: map[string]struct{}{"8080": {}, "53/udp": {}, "53/tcp": {}, "9000-9001/tcp": {}},
 		StopSignal:   "SIGQUIT",
 		Labels: map[string]string{

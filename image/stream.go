@@ -8,14 +8,13 @@ package image
 import (
 	"bufio"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
+	"github.com/opencontainers/go-digest"
 )
 
 const (
@@ -163,8 +162,8 @@ func (l *limited) Read(p []byte) (int, error) {
 // verified.
 type layerReader struct {
 	io.Reader
-	hash   hash.Hash
-	diffID Digest
+	sum    digest.Digester
+	diffID digest.Digest
 	close  []func() error
 }
 
@@ -190,9 +189,10 @@ func (l *Layout) openLayer(ctx context.Context, layer Layer, b *budget, seen fun
 	if err != nil {
 		return nil, err
 	}
-	if _, _, lr.hash, err = layer.DiffID.parse(); err != nil {
+	if err := checkDigest(layer.DiffID); err != nil {
 		return nil, err
 	}
+	lr.sum = layer.DiffID.Algorithm().Digester()
 	plain, err := lr.decompress(bufio.NewReaderSize(blob, aheadSize), layer.compression)
 	if err != nil {
 		return nil, err
@@ -200,7 +200,7 @@ func (l *Layout) openLayer(ctx context.Context, layer Layer, b *budget, seen fun
 	whole := &exhaust{r: &limited{r: plain, blob: blob, budget: b}, blob: blob}
 	first := newAhead(ctx, whole)
 	lr.close = append(lr.close, first.Close)
-	second := newAhead(ctx, io.TeeReader(first, lr.hash))
+	second := newAhead(ctx, io.TeeReader(first, lr.sum.Hash()))
 	lr.close = append(lr.close, second.Close)
 	lr.Reader = second
 	return lr, nil
@@ -267,8 +267,7 @@ func (lr *layerReader) finish() error {
 			return err
 		}
 	}
-	_, want, _, _ := lr.diffID.parse()
-	if got := fmt.Sprintf("%x", lr.hash.Sum(nil)); got != want {
+	if got := lr.sum.Digest(); got != lr.diffID {
 		return fmt.Errorf("the content's digest is %s, rootfs.diff_ids says %s: %w", got, lr.diffID, errUnverified)
 	}
 	return nil
@@ -298,16 +297,16 @@ func (c counter) Read(p []byte) (int, error) {
 
 // hashing counts and hashes what is written through it.
 type hashing struct {
-	w    io.Writer
-	hash hash.Hash
-	n    int64
+	w   io.Writer
+	sum digest.Digester
+	n   int64
 }
 
-func newHashing(w io.Writer) *hashing { return &hashing{w: w, hash: sha256.New()} }
+func newHashing(w io.Writer) *hashing { return &hashing{w: w, sum: digest.Canonical.Digester()} }
 
 func (h *hashing) Write(p []byte) (int, error) {
 	n, err := h.w.Write(p)
-	h.hash.Write(p[:n])
+	h.sum.Hash().Write(p[:n])
 	h.n += int64(n)
 	return n, err
 }

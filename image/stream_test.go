@@ -16,96 +16,104 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // lieTo builds an image and lets lie change it after it is whole.
-func lieTo(t *testing.T, lie func(l *layoutBuilder, m *manifest, cfg *Config)) string {
+func lieTo(t *testing.T, lie func(l *layoutBuilder, m *v1.Manifest, cfg *v1.Image)) string {
 	t.Helper()
 	l := newLayout(t)
 	data := tarOf(t, ent{name: "f", body: strings.Repeat("content ", 1000)})
-	cfg := &Config{Platform: HostPlatform(), RootFS: rootFS{Type: "layers", DiffIDs: []Digest{digestOf(data)}}}
-	m := &manifest{SchemaVersion: 2, MediaType: mediaManifest, Layers: []Descriptor{l.blob(mediaLayer+"+gzip", compressed(t, data, Gzip))}}
+	cfg := &v1.Image{Platform: HostPlatform(), RootFS: v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromBytes(data)}}}
+	m := &v1.Manifest{Versioned: schema2, MediaType: v1.MediaTypeImageManifest, Layers: []v1.Descriptor{l.blob(v1.MediaTypeImageLayer+"+gzip", compressed(t, data, Gzip))}}
 	lie(l, m, cfg)
 	if m.Config.Digest == "" {
-		m.Config = l.json(mediaConfig, cfg)
+		m.Config = l.json(v1.MediaTypeImageConfig, cfg)
 	}
-	l.index(l.json(mediaManifest, m))
+	l.index(l.json(v1.MediaTypeImageManifest, m))
 	return l.dir
 }
 
 var lies = []struct {
 	name string
 	want string
-	lie  func(l *layoutBuilder, m *manifest, cfg *Config)
+	lie  func(l *layoutBuilder, m *v1.Manifest, cfg *v1.Image)
 }{
-	{"a blob that is not what its digest says", "its digest is", func(l *layoutBuilder, m *manifest, _ *Config) {
+	{"a blob that is not what its digest says", "its digest is", func(l *layoutBuilder, m *v1.Manifest, _ *v1.Image) {
 		name := filepath.Join(l.dir, blobName(m.Layers[0].Digest))
 		data, _ := os.ReadFile(name)
 		data[9] ^= 1 // the gzip header's operating system
 		os.WriteFile(name, data, 0o644)
 	}},
-	{"a blob shorter than its descriptor", "its descriptor says", func(_ *layoutBuilder, m *manifest, _ *Config) { m.Layers[0].Size++ }},
-	{"a blob longer than its descriptor", "its descriptor says", func(_ *layoutBuilder, m *manifest, _ *Config) { m.Layers[0].Size-- }},
-	{"a negative size", "size -1", func(_ *layoutBuilder, m *manifest, _ *Config) { m.Layers[0].Size = -1 }},
-	{"a DiffID of other content", "rootfs.diff_ids says", func(_ *layoutBuilder, _ *manifest, cfg *Config) {
-		cfg.RootFS.DiffIDs[0] = digestOf([]byte("other"))
+	{"a blob shorter than its descriptor", "its descriptor says", func(_ *layoutBuilder, m *v1.Manifest, _ *v1.Image) { m.Layers[0].Size++ }},
+	{"a blob longer than its descriptor", "its descriptor says", func(_ *layoutBuilder, m *v1.Manifest, _ *v1.Image) { m.Layers[0].Size-- }},
+	{"a negative size", "size -1", func(_ *layoutBuilder, m *v1.Manifest, _ *v1.Image) { m.Layers[0].Size = -1 }},
+	{"a DiffID of other content", "rootfs.diff_ids says", func(_ *layoutBuilder, _ *v1.Manifest, cfg *v1.Image) {
+		cfg.RootFS.DiffIDs[0] = digest.FromBytes([]byte("other"))
 	}},
-	{"a malformed DiffID", "malformed digest", func(_ *layoutBuilder, _ *manifest, cfg *Config) { cfg.RootFS.DiffIDs[0] = "sha256:xyz" }},
-	{"garbage after the gzip stream", "invalid header", func(l *layoutBuilder, m *manifest, _ *Config) {
+	{"a malformed DiffID", "malformed digest", func(_ *layoutBuilder, _ *v1.Manifest, cfg *v1.Image) { cfg.RootFS.DiffIDs[0] = "sha256:xyz" }},
+	{"garbage after the gzip stream", "invalid header", func(l *layoutBuilder, m *v1.Manifest, _ *v1.Image) {
 		data, _ := os.ReadFile(filepath.Join(l.dir, blobName(m.Layers[0].Digest)))
 		m.Layers[0] = l.blob(m.Layers[0].MediaType, append(data, "garbage behind it"...))
 	}},
-	{"garbage after the zstd stream", "magic number mismatch", func(l *layoutBuilder, m *manifest, _ *Config) {
+	{"garbage after the zstd stream", "magic number mismatch", func(l *layoutBuilder, m *v1.Manifest, _ *v1.Image) {
 		data := compressed(l.tb, tarOf(l.tb, ent{name: "f"}), Zstd)
-		m.Layers[0] = l.blob(mediaLayer+"+zstd", append(data, "garbage behind it"...))
+		m.Layers[0] = l.blob(v1.MediaTypeImageLayer+"+zstd", append(data, "garbage behind it"...))
 	}},
-	{"data after the end of the archive", "data after the end of the tar archive", func(l *layoutBuilder, m *manifest, cfg *Config) {
+	{"data after the end of the archive", "data after the end of the tar archive", func(l *layoutBuilder, m *v1.Manifest, cfg *v1.Image) {
 		data := append(tarOf(l.tb, ent{name: "f"}), tarOf(l.tb, ent{name: "hidden"})...)
-		m.Layers[0], cfg.RootFS.DiffIDs[0] = l.blob(mediaLayer, data), digestOf(data)
+		m.Layers[0], cfg.RootFS.DiffIDs[0] = l.blob(v1.MediaTypeImageLayer, data), digest.FromBytes(data)
 	}},
-	{"a truncated gzip stream", "unexpected EOF", func(l *layoutBuilder, m *manifest, _ *Config) {
+	{"a truncated gzip stream", "unexpected EOF", func(l *layoutBuilder, m *v1.Manifest, _ *v1.Image) {
 		data, _ := os.ReadFile(filepath.Join(l.dir, blobName(m.Layers[0].Digest)))
 		m.Layers[0] = l.blob(m.Layers[0].MediaType, data[:len(data)-20])
 	}},
-	{"a truncated archive", "unexpected EOF", func(l *layoutBuilder, m *manifest, cfg *Config) {
+	{"a truncated archive", "unexpected EOF", func(l *layoutBuilder, m *v1.Manifest, cfg *v1.Image) {
 		data := tarOf(l.tb, ent{name: "f", body: strings.Repeat("x", 5000)})[:2000]
-		m.Layers[0], cfg.RootFS.DiffIDs[0] = l.blob(mediaLayer, data), digestOf(data)
+		m.Layers[0], cfg.RootFS.DiffIDs[0] = l.blob(v1.MediaTypeImageLayer, data), digest.FromBytes(data)
 	}},
-	{"plain tar called gzip", "invalid header", func(l *layoutBuilder, m *manifest, _ *Config) {
-		m.Layers[0] = l.blob(mediaLayer+"+gzip", tarOf(l.tb, ent{name: "f"}))
+	{"plain tar called gzip", "invalid header", func(l *layoutBuilder, m *v1.Manifest, _ *v1.Image) {
+		m.Layers[0] = l.blob(v1.MediaTypeImageLayer+"+gzip", tarOf(l.tb, ent{name: "f"}))
 	}},
-	{"an empty blob called gzip", "EOF", func(l *layoutBuilder, m *manifest, _ *Config) { m.Layers[0] = l.blob(mediaLayer+"+gzip", nil) }},
-	{"a layer that is missing", "is missing", func(_ *layoutBuilder, m *manifest, _ *Config) {
-		m.Layers[0].Digest = digestOf([]byte("no such blob"))
+	{"an empty blob called gzip", "EOF", func(l *layoutBuilder, m *v1.Manifest, _ *v1.Image) {
+		m.Layers[0] = l.blob(v1.MediaTypeImageLayer+"+gzip", nil)
 	}},
-	{"CVE-2024-3727: a digest that is a path", "malformed digest", func(_ *layoutBuilder, m *manifest, _ *Config) {
+	{"a layer that is missing", "is missing", func(_ *layoutBuilder, m *v1.Manifest, _ *v1.Image) {
+		m.Layers[0].Digest = digest.FromBytes([]byte("no such blob"))
+	}},
+	{"CVE-2024-3727: a digest that is a path", "malformed digest", func(_ *layoutBuilder, m *v1.Manifest, _ *v1.Image) {
 		m.Layers[0].Digest = "sha256:../../../etc/passwd"
 	}},
-	{"a digest with an unknown algorithm", "malformed digest", func(_ *layoutBuilder, m *manifest, _ *Config) {
+	{"a digest with an unknown algorithm", "malformed digest", func(_ *layoutBuilder, m *v1.Manifest, _ *v1.Image) {
 		m.Layers[0].Digest = "md5:d41d8cd98f00b204e9800998ecf8427e"
 	}},
-	{"a digest in capitals", "malformed digest", func(_ *layoutBuilder, m *manifest, _ *Config) {
-		m.Layers[0].Digest = Digest("sha256:" + strings.ToUpper(string(m.Layers[0].Digest[7:])))
+	{"a digest with an algorithm that image-spec does not register", "must be sha256 or sha512", func(_ *layoutBuilder, m *v1.Manifest, _ *v1.Image) {
+		m.Layers[0].Digest = digest.Digest("sha384:" + strings.Repeat("0", 96))
 	}},
-	{"a blob that is a FIFO", "is not a regular file", func(l *layoutBuilder, m *manifest, _ *Config) {
+	{"a digest without an algorithm", "malformed digest", func(_ *layoutBuilder, m *v1.Manifest, _ *v1.Image) { m.Layers[0].Digest = "" }},
+	{"a digest in capitals", "malformed digest", func(_ *layoutBuilder, m *v1.Manifest, _ *v1.Image) {
+		m.Layers[0].Digest = digest.Digest("sha256:" + strings.ToUpper(string(m.Layers[0].Digest[7:])))
+	}},
+	{"a blob that is a FIFO", "is not a regular file", func(l *layoutBuilder, m *v1.Manifest, _ *v1.Image) {
 		name := filepath.Join(l.dir, blobName(m.Layers[0].Digest))
 		os.Remove(name)
 		mknodatPath(l.tb, name)
 	}},
-	{"a blob that is a link out of the layout", "escapes", func(l *layoutBuilder, m *manifest, _ *Config) {
+	{"a blob that is a link out of the layout", "escapes", func(l *layoutBuilder, m *v1.Manifest, _ *v1.Image) {
 		name := filepath.Join(l.dir, blobName(m.Layers[0].Digest))
 		os.Rename(name, filepath.Join(l.tb.TempDir(), "blob"))
 		os.Symlink("/etc/passwd", name)
 	}},
-	{"fewer DiffIDs than layers", "rootfs.diff_ids", func(_ *layoutBuilder, _ *manifest, cfg *Config) { cfg.RootFS.DiffIDs = nil }},
-	{"a config of another kind", "an artifact of type", func(l *layoutBuilder, m *manifest, cfg *Config) {
+	{"fewer DiffIDs than layers", "rootfs.diff_ids", func(_ *layoutBuilder, _ *v1.Manifest, cfg *v1.Image) { cfg.RootFS.DiffIDs = nil }},
+	{"a config of another kind", "an artifact of type", func(l *layoutBuilder, m *v1.Manifest, cfg *v1.Image) {
 		m.Config = l.json("application/vnd.example+json", cfg)
 	}},
-	{"a layer of another kind", "not a layer this version can read", func(_ *layoutBuilder, m *manifest, _ *Config) { m.Layers[0].MediaType = "text/plain" }},
-	{"rootfs.type", "want \"layers\"", func(_ *layoutBuilder, _ *manifest, cfg *Config) { cfg.RootFS.Type = "squashfs" }},
-	{"a huge config", "at most", func(l *layoutBuilder, m *manifest, cfg *Config) {
+	{"a layer of another kind", "not a layer this version can read", func(_ *layoutBuilder, m *v1.Manifest, _ *v1.Image) { m.Layers[0].MediaType = "text/plain" }},
+	{"rootfs.type", "want \"layers\"", func(_ *layoutBuilder, _ *v1.Manifest, cfg *v1.Image) { cfg.RootFS.Type = "squashfs" }},
+	{"a huge config", "at most", func(l *layoutBuilder, m *v1.Manifest, cfg *v1.Image) {
 		cfg.Author = strings.Repeat("x", maxJSON)
-		m.Config = l.json(mediaConfig, cfg)
+		m.Config = l.json(v1.MediaTypeImageConfig, cfg)
 	}},
 }
 
@@ -133,13 +141,13 @@ func TestLies(t *testing.T) {
 			}
 		})
 	}
-	if _, _, err := unpackIn(t, lieTo(t, func(*layoutBuilder, *manifest, *Config) {}), UnpackOptions{}); err != nil {
+	if _, _, err := unpackIn(t, lieTo(t, func(*layoutBuilder, *v1.Manifest, *v1.Image) {}), UnpackOptions{}); err != nil {
 		t.Errorf("the honest image is refused: %v", err)
 	}
 }
 
 // bomb is a file of size zeros in a layer.
-func bomb(tb testing.TB, size int64, c Compression) ([]byte, Digest) {
+func bomb(tb testing.TB, size int64, c Compression) ([]byte, digest.Digest) {
 	tb.Helper()
 	var packed bytes.Buffer
 	w, err := compressor(&packed, c)
@@ -157,7 +165,7 @@ func bomb(tb testing.TB, size int64, c Compression) ([]byte, Digest) {
 	if err := errors.Join(tw.Close(), w.Close()); err != nil {
 		tb.Fatal(err)
 	}
-	return packed.Bytes(), sumDigest(plain.hash)
+	return packed.Bytes(), plain.sum.Digest()
 }
 
 type zeros struct{}
@@ -174,8 +182,8 @@ func TestLimits(t *testing.T) {
 		many = append(many, ent{name: "d/" + strings.Repeat("n", i+1)})
 	}
 	blob, diffID := bomb(t, 200<<20, Zstd)
-	bombDir := lieTo(t, func(l *layoutBuilder, m *manifest, cfg *Config) {
-		m.Layers[0], cfg.RootFS.DiffIDs[0] = l.blob(mediaLayer+"+zstd", blob), diffID
+	bombDir := lieTo(t, func(l *layoutBuilder, m *v1.Manifest, cfg *v1.Image) {
+		m.Layers[0], cfg.RootFS.DiffIDs[0] = l.blob(v1.MediaTypeImageLayer+"+zstd", blob), diffID
 	})
 	padded := append(tarOf(t, ent{name: "f"}), make([]byte, 3<<20)...)
 	sparse := append(rawTar(t, 'x', "PaxHeaders/f", paxRecords("GNU.sparse.major", "1", "GNU.sparse.minor", "0", "GNU.sparse.realsize", "1125899906842624", "GNU.sparse.name", "f")),
@@ -212,7 +220,9 @@ func TestZstdWindow(t *testing.T) {
 	w.Write(data)
 	w.Write(make([]byte, 1<<20))
 	w.Close()
-	dir := lieTo(t, func(l *layoutBuilder, m *manifest, _ *Config) { m.Layers[0] = l.blob(mediaLayer+"+zstd", b.Bytes()) })
+	dir := lieTo(t, func(l *layoutBuilder, m *v1.Manifest, _ *v1.Image) {
+		m.Layers[0] = l.blob(v1.MediaTypeImageLayer+"+zstd", b.Bytes())
+	})
 	if _, _, err := unpackIn(t, dir, UnpackOptions{}); err == nil || !strings.Contains(err.Error(), "window size exceeded") {
 		t.Errorf("error is %v; want the window refused", err)
 	}
@@ -221,8 +231,8 @@ func TestZstdWindow(t *testing.T) {
 // Memory stays bounded however many entries and however large a layer is.
 func TestMemory(t *testing.T) {
 	blob, diffID := bomb(t, 400<<20, Gzip)
-	dir := lieTo(t, func(l *layoutBuilder, m *manifest, cfg *Config) {
-		m.Layers[0], cfg.RootFS.DiffIDs[0] = l.blob(mediaLayer+"+gzip", blob), diffID
+	dir := lieTo(t, func(l *layoutBuilder, m *v1.Manifest, cfg *v1.Image) {
+		m.Layers[0], cfg.RootFS.DiffIDs[0] = l.blob(v1.MediaTypeImageLayer+"+gzip", blob), diffID
 	})
 	blob = nil
 	runtime.GC()
@@ -268,8 +278,8 @@ func TestMemory(t *testing.T) {
 // An interrupt stops at once and removes everything.
 func TestCancel(t *testing.T) {
 	blob, diffID := bomb(t, 400<<20, Gzip)
-	dir := lieTo(t, func(l *layoutBuilder, m *manifest, cfg *Config) {
-		m.Layers[0], cfg.RootFS.DiffIDs[0] = l.blob(mediaLayer+"+gzip", blob), diffID
+	dir := lieTo(t, func(l *layoutBuilder, m *v1.Manifest, cfg *v1.Image) {
+		m.Layers[0], cfg.RootFS.DiffIDs[0] = l.blob(v1.MediaTypeImageLayer+"+gzip", blob), diffID
 	})
 	for _, after := range []int64{0, 100_000} {
 		ctx, cancel := context.WithCancel(t.Context())

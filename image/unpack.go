@@ -10,6 +10,8 @@ import (
 	"os"
 	"runtime"
 
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -23,9 +25,9 @@ const (
 
 // UnpackOptions say how to unpack. The zero value unpacks for the host.
 type UnpackOptions struct {
-	Platform     Platform // zero: the host's
-	ReservePorts bool     // reserve the exposed ports for the cell
-	Limits       *Limits  // nil: DefaultLimits
+	Platform     v1.Platform // zero: the host's
+	ReservePorts bool        // reserve the exposed ports for the cell
+	Limits       *Limits     // nil: DefaultLimits
 	// Strict makes every note an error.
 	Strict bool
 	// Progress, if not nil, is told of compressed bytes read, from several
@@ -35,19 +37,19 @@ type UnpackOptions struct {
 
 // Result says what was unpacked.
 type Result struct {
-	Manifest Digest   `json:"manifest"`
-	Platform Platform `json:"platform"`
-	Layers   int      `json:"layers"`
-	Entries  int64    `json:"entries"`
-	Size     int64    `json:"size"` // bytes of all layers uncompressed
-	Notes    []Note   `json:"notes,omitempty"`
+	Manifest digest.Digest `json:"manifest"`
+	Platform v1.Platform   `json:"platform"`
+	Layers   int           `json:"layers"`
+	Entries  int64         `json:"entries"`
+	Size     int64         `json:"size"` // bytes of all layers uncompressed
+	Notes    []Note        `json:"notes,omitempty"`
 }
 
 // Unpack makes the bundle from the image called name (see ParseReference).
 // The directory must be missing or empty. config.json is written last, so a
 // bundle that has it is whole; on any error all that was made is removed.
 func Unpack(ctx context.Context, name, bundle string, o UnpackOptions) (_ *Result, err error) {
-	if o.Platform == (Platform{}) {
+	if o.Platform.OS == "" {
 		o.Platform = HostPlatform()
 	}
 	if o.Limits == nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v3"
 
 	"github.com/netbsd-cells/runcell/image"
@@ -72,7 +73,7 @@ func imagePack(ctx context.Context, cmd *cli.Command) error {
 }
 
 func packOptions(cmd *cli.Command) (image.PackOptions, error) {
-	c := image.RunConfig{
+	c := v1.ImageConfig{
 		User: cmd.String("user"), WorkingDir: cmd.String("workdir"), StopSignal: cmd.String("stop-signal"),
 		Env: cmd.StringSlice("env"), Entrypoint: cmd.StringSlice("entrypoint"), Cmd: cmd.StringSlice("cmd"),
 		ExposedPorts: asSet(cmd.StringSlice("expose")), Volumes: asSet(cmd.StringSlice("volume")),
