@@ -1,23 +1,17 @@
-// bpf(2), as far as the bind hooks need it. The usual library costs every
-// command most of a millisecond before main, so this is by hand.
+// bpf(2), as far as the bind hooks need it. The usual library makes the
+// programs (bindgen), but linked into the binary it would cost every command
+// more than a millisecond before main.
 
 package emulator
 
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
-
-// insn is struct bpf_insn.
-type insn struct {
-	op   uint8
-	regs uint8 // destination, source << 4
-	off  int16
-	imm  int32
-}
 
 func bpfCall[A any](cmd int, attr *A) (int, error) {
 	r, _, errno := unix.Syscall(unix.SYS_BPF, uintptr(cmd), uintptr(unsafe.Pointer(attr)), unsafe.Sizeof(*attr))
@@ -74,9 +68,11 @@ func deleteElem[K any](fd int, k K) error {
 	return nil
 }
 
-// loadBind loads a program for a cgroup's bind hook.
-func loadBind(name string, attach uint32, code []insn) (int, error) {
+// loadBind loads a program for a cgroup's bind hook; its map is rules.
+func loadBind(name string, attach uint32, program []uint64, rules int) (int, error) {
 	license := []byte("GPL\x00")
+	code := slices.Clone(program)
+	code[bindMap] |= uint64(rules) << 32
 	attr := &struct {
 		typ, count               uint32
 		insns, license           unsafe.Pointer

@@ -23,12 +23,14 @@ type rules map[ruleKey]uint32
 type hook struct {
 	name   string
 	attach uint32
-	v6     bool
+	// The program, and that for Linux before 5.18, where a program cannot
+	// choose the error: EPERM instead of NetBSD's EACCES.
+	program, old []uint64
 }
 
 var hooks = [...]hook{
-	{"runcell_bind4", unix.BPF_CGROUP_INET4_BIND, false},
-	{"runcell_bind6", unix.BPF_CGROUP_INET6_BIND, true},
+	{"runcell_bind4", unix.BPF_CGROUP_INET4_BIND, bind4[:], bind4Old[:]},
+	{"runcell_bind6", unix.BPF_CGROUP_INET6_BIND, bind6[:], bind6Old[:]},
 }
 
 // maxRules bounds the map: 65536 bound cells, or ports, or addresses.
@@ -214,7 +216,7 @@ func unhook(cgroup int) error {
 // hookAll makes the map, fills it and attaches the programs. The kernel keeps
 // the map for the programs, and the programs for the cgroup.
 func hookAll(cgroup int, want rules) error {
-	fd, err := newHash("runcell_rules", uint32(len(ruleKey{}.addr))+8, 4, maxRules)
+	fd, err := newHash("runcell_rules", ruleKeySize, 4, maxRules)
 	if err != nil {
 		return err
 	}
@@ -225,10 +227,9 @@ func hookAll(cgroup int, want rules) error {
 		}
 	}
 	for _, h := range hooks {
-		prog, err := loadBind(h.name, h.attach, bindProgram(fd, h.v6, true))
+		prog, err := loadBind(h.name, h.attach, h.program, fd)
 		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EACCES) {
-			// Before Linux 5.18 a program cannot choose the error.
-			prog, err = loadBind(h.name, h.attach, bindProgram(fd, h.v6, false))
+			prog, err = loadBind(h.name, h.attach, h.old, fd)
 		}
 		if err != nil {
 			return errors.Join(err, unhook(cgroup))

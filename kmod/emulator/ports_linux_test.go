@@ -122,6 +122,52 @@ func TestOwnAddresses(t *testing.T) {
 	h.binds(free, map[string]string{"tcp=127.0.0.1:0": "ok", "tcp=0.0.0.0:0": "ok"})
 }
 
+// Before Linux 5.18 another pair of programs decides the same, with EPERM.
+func TestProgramsForOldKernels(t *testing.T) {
+	h := withPorts(t)
+	port := strconv.Itoa(int(freePort(t)))
+	early := h.running(kmod.Spec{Name: "early"})
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.running(kmod.Spec{Name: "owner", Ports: []kmod.Port{{Port: uint16(n)}}})
+	cgroup := h.cgroup()
+	fd, err := findRules(cgroup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if err := unhook(cgroup); err != nil {
+		t.Fatal(err)
+	}
+	h.binds(early, map[string]string{"tcp=0.0.0.0:" + port: "ok"})
+	for _, k := range hooks {
+		prog, err := loadBind(k.name, k.attach, k.old, fd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := attachProgram(cgroup, prog, k.attach); err != nil {
+			t.Error(err)
+		}
+		_ = unix.Close(prog)
+	}
+	h.binds(early, map[string]string{
+		"tcp=0.0.0.0:" + port: "EPERM", "udp=127.0.0.1:" + port: "EPERM", "tcp=[::]:" + port: "EPERM", "tcp=[::1]:0": "ok",
+	})
+}
+
+// cgroup opens the cells' directory, where the hooks are.
+func (h *host) cgroup() int {
+	h.t.Helper()
+	fd, err := unix.Open(filepath.Join(cgroupV2(), cgroupName(h.root)), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { _ = unix.Close(fd) })
+	return fd
+}
+
 // end kills a cell and destroys it.
 func (h *host) end(id kmod.ID) {
 	h.t.Helper()
@@ -136,14 +182,9 @@ func (h *host) end(id kmod.ID) {
 // hooks counts our programs at the cells' cgroup.
 func (h *host) hooks() int {
 	h.t.Helper()
-	fd, err := unix.Open(filepath.Join(cgroupV2(), cgroupName(h.root)), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	defer func() { _ = unix.Close(fd) }()
 	n := 0
 	for _, k := range hooks {
-		ids, err := attached(fd, k.attach)
+		ids, err := attached(h.cgroup(), k.attach)
 		if err != nil {
 			h.t.Fatal(err)
 		}
