@@ -52,10 +52,20 @@ func (r *Runtime) Run(ctx context.Context, o CreateOptions) (status int, err err
 	if o.Keep {
 		return status, nil
 	}
-	if err := r.Delete(context.WithoutCancel(ctx), o.ID, true); err != nil {
-		return status, err
+	return status, c.deleteAfterRun(context.WithoutCancel(ctx))
+}
+
+// deleteAfterRun deletes a container whose process this command has reaped,
+// unless somebody else has done so meanwhile.
+func (c *container) deleteAfterRun(ctx context.Context) error {
+	err := c.acquire()
+	if errors.Is(err, ErrNotExist) {
+		return nil
 	}
-	return status, nil
+	if err != nil {
+		return err
+	}
+	return c.delete(ctx)
 }
 
 // forwarded are the signals that a foreground run passes on to the container.
