@@ -4,6 +4,7 @@
 GO=		go
 PREFIX=		/usr/local
 BINDIR=		$(PREFIX)/sbin
+LIBEXECDIR=	$(PREFIX)/libexec
 MANDIR=		$(PREFIX)/share/man
 DESTDIR=
 VERSION!=	git describe --tags 2>/dev/null || echo 0.1.0
@@ -21,10 +22,12 @@ all: build
 # The same sources and Go version give the same bytes.
 build:
 	$(BUILD) -o bin/runcell ./cmd/runcell
+	$(BUILD) -o bin/runcell-image ./cmd/runcell-image
 
 install: build
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man8
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(MANDIR)/man8
 	install -m 755 bin/runcell $(DESTDIR)$(BINDIR)/runcell
+	install -m 755 bin/runcell-image $(DESTDIR)$(LIBEXECDIR)/runcell-image
 	install -m 644 docs/*.8 $(DESTDIR)$(MANDIR)/man8/
 
 # Pinned, from the Go proxy, checked against the checksum database.

@@ -15,6 +15,5 @@
 //   - What an image can make us spend (memory, disk, entries, path length,
 //     nesting) has a limit, see Limits.
 //
-// No external program takes part, nothing is mounted, and the package does no
-// work before it is called.
+// No external program takes part and nothing is mounted.
 package image

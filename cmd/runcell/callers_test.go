@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/runtime"
 )
 
@@ -118,7 +119,7 @@ func TestStateRoot(t *testing.T) {
 		want string // the root, or a part of the error
 		code int
 	}{
-		{"root", 0, env, nil, stateRoot, 0},
+		{"root", 0, env, nil, cmdline.StateRoot, 0},
 		{"user", 7, env, nil, "/run/user/7/runcell", 0},
 		{"user without a directory", 7, nil, nil, "XDG_RUNTIME_DIR", 1},
 		{"user with a relative one", 7, map[string]string{"XDG_RUNTIME_DIR": "tmp"}, nil, "XDG_RUNTIME_DIR", 1},

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 )
 
 const completionText = `The script goes where the shell looks for it, or is read at once:
@@ -19,5 +21,5 @@ func describeCompletion(c *cli.Command) {
 	c.Usage = "print a script that completes commands in a shell: bash, zsh or fish"
 	c.Description = completionText
 	c.Commands = slices.DeleteFunc(c.Commands, func(c *cli.Command) bool { return c.Name == "pwsh" })
-	prepare(c)
+	cmdline.Prepare(c)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/containerd/log"
 	"github.com/urfave/cli/v3"
 
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime"
 )
@@ -25,16 +26,19 @@ func (a *app) execCommand() *cli.Command {
 		Description: `The program gets the environment, user, directory and limits of the container's
 own program unless flags say otherwise, and is held by the same policy. runcell ends with
 its exit status (128+n when signal n ended it), or with 255 when it could not be run.`,
-		Flags:         append(execFlags(), processFlags()...),
+		Flags: append(execFlags(), processFlags()...),
+		OnUsageError: func(ctx context.Context, cmd *cli.Command, err error, sub bool) error {
+			return cmdline.WithCode(cmdline.UsageError(ctx, cmd, err, sub), exitExec)
+		},
 		StopOnNthArg:  &one, // what follows the ID belongs to the program
 		ShellComplete: a.completeIDs,
 		Action: a.action(func(ctx context.Context, cmd *cli.Command) error {
 			err := a.exec(ctx, cmd)
-			var status exitStatus
+			var status cmdline.ExitStatus
 			if err == nil || errors.As(err, &status) {
 				return err
 			}
-			return coded{err, exitExec}
+			return cmdline.WithCode(err, exitExec)
 		}),
 	}
 }
@@ -51,8 +55,8 @@ func execFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "no-new-privs", Usage: "let the program gain no privileges, not even through setuid files"},
 		&cli.StringFlag{Name: "apparmor", Usage: "refused: cells have no AppArmor `PROFILE`"},
 		&cli.StringFlag{Name: "process-label", Usage: "refused: cells have no SELinux `LABEL`"},
-		&cli.StringSliceFlag{Name: "cap", Category: inertCategory, Usage: "`CAPABILITY`; permissions belong to the whole cell"},
-		&cli.StringSliceFlag{Name: "cgroup", Category: inertCategory, Usage: "`PATH`; cells have no cgroups"},
+		&cli.StringSliceFlag{Name: "cap", Category: cmdline.InertCategory, Usage: "`CAPABILITY`; permissions belong to the whole cell"},
+		&cli.StringSliceFlag{Name: "cgroup", Category: cmdline.InertCategory, Usage: "`PATH`; cells have no cgroups"},
 		inertBool("ignore-paused", "cells are never paused"),
 	}
 }
@@ -85,7 +89,7 @@ func (a *app) exec(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	if !o.Detach {
-		a.journal.flush()
+		a.Journal.Flush()
 	}
 	return asStatus(e.Exec(ctx, o))
 }

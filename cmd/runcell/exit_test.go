@@ -66,9 +66,6 @@ func TestExitCodes(t *testing.T) {
 		{"pause c1", nil, 0, 1, `no command "pause": `},
 		{"help nonsense", nil, 0, 1, `runcell has no command "nonsense"; "runcell --help"`},
 		{"help -A0", nil, 0, 1, `help has no flag "A0"`},
-		{"image unpak x", nil, 0, 1, `runcell image has no command "unpak" \(did you mean "unpack"\?\)`},
-		{"image unpack --nonsense", nil, 0, 1, `"runcell image unpack --help"`},
-		{"help image unpack", nil, 0, 0, ""},
 		{"completion tcsh", nil, 0, 1, `runcell completion has no command "tcsh"`},
 		{"explain /nowhere", nil, 0, 1, "no such file"},
 	} {

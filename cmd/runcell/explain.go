@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/oci"
 )
 
@@ -48,10 +49,10 @@ func (a *app) explain(_ context.Context, cmd *cli.Command) error {
 		return refusal
 	}
 	if cmd.Bool("json") {
-		err = writeJSON(a.stdout, oci.Explain(plan, features), "  ")
+		err = writeJSON(a.Stdout, oci.Explain(plan, features), "  ")
 	} else {
-		colour := isTerminal(a.stdout) && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
-		err = oci.WriteExplanation(a.stdout, plan, features, colour)
+		colour := cmdline.IsTerminal(a.Stdout) && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
+		err = oci.WriteExplanation(a.Stdout, plan, features, colour)
 	}
 	switch {
 	case err != nil:

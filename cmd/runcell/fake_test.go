@@ -115,7 +115,7 @@ func (f *fake) runcellAs(t *testing.T, euid int, env map[string]string, args ...
 	t.Helper()
 	var out, errs bytes.Buffer
 	a := newApp()
-	a.stdout, a.stderr, a.euid = &out, &errs, euid
+	a.Stdout, a.Stderr, a.euid = &out, &errs, euid
 	a.getenv = func(name string) string { return env[name] }
 	a.open = func(root string, strict bool) (engine, error) {
 		f.root, f.strict = root, strict
@@ -123,9 +123,7 @@ func (f *fake) runcellAs(t *testing.T, euid int, env map[string]string, args ...
 	}
 	a.reenter = func(int) (int, bool, error) { return 0, false, nil }
 	code = a.main(append([]string{"runcell"}, args...))
-	if a.journal.file != nil {
-		a.journal.file.Close()
-	}
+	a.Journal.Close()
 	return out.String(), errs.String(), code
 }
 

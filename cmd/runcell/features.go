@@ -34,9 +34,9 @@ shown, but not enforced) or "absent", with the reason.`,
 				return err
 			}
 			if cmd.String("format") == "table" {
-				return writeFeatures(a.stdout, f)
+				return writeFeatures(a.Stdout, f)
 			}
-			return writeJSON(a.stdout, describeFeatures(f), "  ")
+			return writeJSON(a.Stdout, describeFeatures(f), "  ")
 		}),
 	}
 }

@@ -9,30 +9,14 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/runtime"
 )
 
 // inertBool makes a flag that other runtimes have and that means nothing on
 // cells. It is accepted, because callers pass it blindly.
 func inertBool(name, why string) cli.Flag {
-	return &cli.BoolFlag{Name: name, Usage: why, Category: inertCategory}
-}
-
-// anyBool is the value of --rootless, which callers give alone or as
-// true, false or auto.
-type anyBool struct{ s string }
-
-func (b *anyBool) IsBoolFlag() bool { return true }
-func (b *anyBool) String() string   { return b.s }
-func (b *anyBool) Get() any         { return b.s }
-
-func (b *anyBool) Set(s string) error {
-	switch s {
-	case "true", "false", "auto":
-		b.s = s
-		return nil
-	}
-	return fmt.Errorf("%q is not true, false or auto", s)
+	return &cli.BoolFlag{Name: name, Usage: why, Category: cmdline.InertCategory}
 }
 
 func bundleFlag() cli.Flag {

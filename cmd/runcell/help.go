@@ -1,88 +1,14 @@
-// runcell help. The library's own help knows one level of commands, and says
-// less about what it does not know.
+// runcell help.
 package main
 
 import (
-	"context"
-	"fmt"
-	"strings"
-
 	"github.com/urfave/cli/v3"
+
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 )
 
 func (a *app) helpCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "help",
-		Aliases:   []string{"h"},
-		Usage:     "list the commands, or the flags of one",
-		ArgsUsage: "[COMMAND]",
-		Action: a.action(func(ctx context.Context, cmd *cli.Command) error {
-			at, path := cmd.Root(), cmd.Args().Slice()
-			if len(path) == 0 {
-				return cli.ShowRootCommandHelp(at)
-			}
-			for i, name := range path {
-				next := at.Command(name)
-				switch {
-				case next == nil:
-					return unknownCommand(at, name)
-				case i == len(path)-1:
-					return cli.ShowCommandHelp(ctx, at, name)
-				}
-				at = next
-			}
-			return nil
-		}),
-	}
-}
-
-// noCommand is the action of a command that has commands of its own.
-func noCommand(_ context.Context, cmd *cli.Command) error {
-	switch name := cmd.Args().First(); {
-	case name != "":
-		return unknownCommand(cmd, name)
-	case cmd == cmd.Root():
-		return cli.ShowRootCommandHelp(cmd)
-	}
-	return cli.ShowSubcommandHelp(cmd)
-}
-
-func unknownCommand(cmd *cli.Command, name string) error {
-	if why, ok := otherCommands[name]; ok && cmd == cmd.Root() {
-		return fmt.Errorf("no command %q: %s", name, why)
-	}
-	return fmt.Errorf("%s has no command %q%s; \"%s --help\" lists them",
-		cmd.FullName(), name, suggest(name, cli.SuggestCommand(cmd.Commands, name)), cmd.FullName())
-}
-
-// suggest offers a name that looks like what was given: the library always
-// finds one, however far off.
-func suggest(given, found string) string {
-	g, f := strings.Trim(given, "-"), strings.Trim(found, "-")
-	if g == "" || f == "" || g[0] != f[0] {
-		return ""
-	}
-	return fmt.Sprintf(" (did you mean %q?)", found)
-}
-
-// otherCommands are commands of other runtimes that callers may try.
-var otherCommands = map[string]string{
-	"pause":      "this version does not freeze a container; kill or delete it",
-	"resume":     "this version does not freeze a container",
-	"events":     "this version does not report resource use; \"runcell ps\" lists the processes",
-	"update":     "a cell's limits are fixed when it is created; delete and create the container anew",
-	"checkpoint": "a cell can not be saved to disk",
-	"restore":    "a cell can not be saved to disk",
-}
-
-// usageError adds the way out to an error in the command line.
-func usageError(_ context.Context, cmd *cli.Command, err error, _ bool) error {
-	if flag, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
-		err = fmt.Errorf("%s has no flag %q%s", cmd.Name, flag, suggest(flag, cli.SuggestFlag(cmd.Flags, flag, false)))
-	}
-	err = fmt.Errorf("%w; \"%s --help\" lists the flags", err, cmd.FullName())
-	if cmd.Name == "exec" {
-		return coded{err, exitExec}
-	}
-	return err
+	c := cmdline.HelpCommand()
+	c.Action = a.action(c.Action)
+	return c
 }

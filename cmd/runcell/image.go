@@ -1,57 +1,49 @@
-// The image command: from images to bundles and back.
+// runcell image. The image commands are a program of their own, because what
+// they link would cost every other command start-up time. runcell becomes it:
+// same process, same arguments and environment.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os/signal"
-	"syscall"
+	"io/fs"
+	"os"
+	"path/filepath"
 
-	"github.com/containerd/log"
 	"github.com/urfave/cli/v3"
-
-	"github.com/netbsd-cells/runcell/image"
 )
 
-const imageNames = `An IMAGE is
-    oci:DIR[:NAME]            an OCI image layout in a directory
-    oci-archive:FILE[:NAME]   a tar archive of one, also compressed
-    PATH                      either of them, as it lies there
-NAME is the annotation org.opencontainers.image.ref.name, which tools call a
-tag. It can be left out if there is only one image for the platform.`
+const imageProgram = "runcell-image"
 
-// imageCommand groups the commands that work on images.
-func imageCommand() *cli.Command {
+func (a *app) imageCommand() *cli.Command {
 	return &cli.Command{
-		Name:        "image",
-		Usage:       "turn an image into a bundle, or a directory into an image",
-		Description: imageNames,
-		Commands:    []*cli.Command{imageUnpackCommand(), imagePackCommand()},
+		Name:            "image",
+		Usage:           "turn an image into a bundle, or a directory into an image",
+		ArgsUsage:       "unpack|pack",
+		SkipFlagParsing: true, // the flags are the other program's
+		Action:          func(context.Context, *cli.Command) error { return a.becomeImage() },
+		ShellComplete:   func(context.Context, *cli.Command) { _ = a.becomeImage() }, // a shell has no use for the message
 	}
 }
 
-// interruptible ends ctx at the signals of a terminal and of service
-// managers, so that what is half made gets removed.
-func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
-	return signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-}
-
-// twoArguments gives the arguments of unpack and pack.
-func twoArguments(cmd *cli.Command) (first, second string, err error) {
-	if n := cmd.Args().Len(); n != 2 {
-		return "", "", fmt.Errorf("image %s needs two arguments, got %d; usage: %s [flags] %s", cmd.Name, n, cmd.FullName(), cmd.ArgsUsage)
+// becomeImage replaces this process by the program beside runcell's own file,
+// or in the directory where "make install" puts it. PATH has no say.
+func (a *app) becomeImage() error {
+	own, err := a.executable()
+	if err == nil {
+		own, err = filepath.EvalSymlinks(own)
 	}
-	return cmd.Args().Get(0), cmd.Args().Get(1), nil
-}
-
-// warn prints notes. Standard error is not a container's here, so they are
-// shown on anything; --log takes them instead.
-func warn(ctx context.Context, cmd *cli.Command, list []image.Note) {
-	for _, n := range list {
-		if cmd.String("log") != "" {
-			log.G(ctx).Warn(n.String())
-		} else {
-			fmt.Fprintln(cmd.Root().ErrWriter, "runcell: warning: "+n.String())
+	if err != nil {
+		return fmt.Errorf("find runcell's own file: %w", err)
+	}
+	dir := filepath.Dir(own)
+	places := [...]string{filepath.Join(dir, imageProgram), filepath.Join(dir, "..", "libexec", imageProgram)}
+	for _, path := range places {
+		err := a.become(path, a.args, os.Environ())
+		if !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("run %s: %w", path, err)
 		}
 	}
+	return fmt.Errorf("the program %s is missing: install it as %s or %s", imageProgram, places[0], places[1])
 }

@@ -1,232 +1,128 @@
-// The image commands as a user types them.
+// runcell image becomes another program; what that one does is tested there.
 package main
 
 import (
 	"bytes"
-	"encoding/json"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
-
-	specs "github.com/opencontainers/runtime-spec/specs-go"
-
-	"github.com/netbsd-cells/runcell/kmod"
-	"github.com/netbsd-cells/runcell/oci"
 )
 
-// runImage runs one command line in this process.
-func runImage(args ...string) (stdout, stderr string, status int) {
-	var out, errs bytes.Buffer
-	a := newApp()
-	a.stdout, a.stderr = &out, &errs
-	status = a.main(append([]string{"runcell"}, args...))
-	return out.String(), errs.String(), status
-}
-
-func imageRootfs(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, content := range map[string]string{
-		"etc/passwd": "root:x:0:0::/root:/bin/sh\nweb:x:80:81:Web:/srv:/bin/sh\n", "etc/group": "web:x:81:\nlog:x:82:web\n", "bin/web": "#!/bin/sh\n",
-	} {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(content), 0o755); err != nil {
+func TestImageBecomesTheOtherProgram(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sub := range []string{"sbin", "libexec", "elsewhere"} {
+		if err := os.Mkdir(filepath.Join(dir, sub), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return dir
-}
-
-// A directory becomes an image, the image a bundle, and the bundle compiles
-// without a single warning.
-func TestImagePackAndUnpack(t *testing.T) {
-	t.Setenv("SOURCE_DATE_EPOCH", "1000000000")
-	dir := t.TempDir()
-	image := "oci:" + dir + "/img:v1"
-	pack := []string{
-		"image", "pack", "--compress", "zstd", "--entrypoint", "/bin/web", "--entrypoint=--log=a,b", "--cmd=-p", "--cmd", "80",
-		"--env", "LIST=a,b,c", "--env", "X=", "--workdir", "/srv/www", "--user", "web", "--expose", "80", "--expose", "53/udp",
-		"--label", "com.example=1,2", "--stop-signal", "SIGINT", "--author", "me", imageRootfs(t), image,
-	}
-	digest, stderr, status := runImage(pack...)
-	if status != 0 || !strings.HasPrefix(digest, "sha256:") || len(digest) != len("sha256:")+64+1 || stderr != "" {
-		t.Fatalf("pack: status %d, stdout %q, stderr %q; want a digest alone", status, digest, stderr)
-	}
-	pack[len(pack)-1], pack[len(pack)-2] = dir+"/again.tar", imageRootfs(t)
-	if again, _, _ := runImage(pack...); again != digest {
-		t.Errorf("packed again: %q; want %q", again, digest)
-	}
-	stdout, stderr, status := runImage("--strict", "image", "unpack", "--reserve-ports", image, dir+"/bundle")
-	if status != 0 || stdout != "" || stderr != "" {
-		t.Fatalf("unpack: status %d, stdout %q, stderr %q", status, stdout, stderr)
-	}
-	data, err := os.ReadFile(dir + "/bundle/config.json")
-	if err != nil {
+	own := filepath.Join(dir, "sbin/runcell")
+	if err := os.WriteFile(own, nil, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s := specs.Spec{}
-	if err := json.Unmarshal(data, &s); err != nil {
+	link := filepath.Join(dir, "elsewhere/runcell")
+	if err := os.Symlink(own, link); err != nil {
 		t.Fatal(err)
 	}
-	got := strings.Join(s.Process.Args, " ") + "|" + strings.Join(s.Process.Env[1:], " ") + "|" + s.Process.Cwd
-	if want := "/bin/web --log=a,b -p 80|LIST=a,b,c X= HOME=/srv|/srv/www"; got != want {
-		t.Errorf("process is %s; want %s", got, want)
-	}
-	cfg, err := oci.LoadFile(dir + "/bundle/config.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	plan, err := oci.Compile(cfg, everything())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w := plan.Warnings(); len(w) > 0 {
-		t.Errorf("the bundle compiles with warnings: %v", w)
-	}
-	if p := plan.Process; p.UID != 80 || p.GID != 81 || len(p.AdditionalGIDs) != 1 || p.AdditionalGIDs[0] != 82 {
-		t.Errorf("process is %d:%d %v; want web's ids", p.UID, p.GID, p.AdditionalGIDs)
-	}
-	if ports := plan.Cell.Ports; len(ports) != 2 || ports[0].Port != 53 || ports[0].Proto != "udp" || ports[1].Port != 80 {
-		t.Errorf("reserved ports are %+v", ports)
-	}
-}
-
-// everything is a kernel interface that lacks nothing.
-func everything() kmod.Features {
-	e := kmod.Support{Level: kmod.Enforced}
-	return kmod.Features{
-		Backend: "secmodel_cell", ABI: 1, Profiles: e, Permissions: e, Devices: e, Ports: e, PortAddress: e, Addresses: e,
-		Network: e, MaxProcesses: e, Processes: e, Kill: e, Stats: e, ExitStatus: e, MaxGroups: 16,
-	}
-}
-
-func TestImageErrors(t *testing.T) {
-	dir := t.TempDir()
-	rootfs := imageRootfs(t)
-	if _, stderr, status := runImage("image", "pack", "--platform", "netbsd/arm64", rootfs, dir+"/img"); status != 0 {
-		t.Fatal(stderr)
-	}
+	beside, libexec := filepath.Join(dir, "sbin/runcell-image"), filepath.Join(dir, "libexec/runcell-image")
+	t.Setenv("PATH", filepath.Join(dir, "elsewhere"))
 	for _, c := range []struct {
-		args []string
-		want string
+		line  string
+		there []string // programs that are installed
+		want  string   // the one that runs, or a part of the error
+		code  int
 	}{
-		{[]string{"unpack"}, "needs two arguments"},
-		{[]string{"unpack", dir + "/img", dir + "/b", "more"}, "needs two arguments"},
-		{[]string{"unpack", dir + "/img", dir + "/b"}, "only for netbsd/arm64: choose one with --platform"},
-		{[]string{"unpack", "--platform", "netbsd", dir + "/img", dir + "/b"}, "want os/arch"},
-		{[]string{"unpack", "--platform", "netbsd/arm64", "--max-entries", "2", dir + "/img", dir + "/b"}, "more than 2 entries"},
-		{[]string{"unpack", "docker://busybox", dir + "/b"}, "no transport"},
-		{[]string{"unpack", dir + "/nothing", dir + "/b"}, "no such file"},
-		{[]string{"pack", "--mtime", "yesterday", rootfs, dir + "/x"}, "--mtime"},
-		{[]string{"pack", "--label", "x", rootfs, dir + "/x"}, "NAME=VALUE"},
-		{[]string{"pack", "--compress", "xz", rootfs, dir + "/x"}, "gzip, zstd or none"},
-		{[]string{"pack", "--tag", "a", rootfs, "oci:" + dir + "/x:b"}, "give one of them"},
+		{"image unpack --platform x --strict a b", []string{beside, libexec}, beside, 0},
+		{"--log-format json image pack --help", []string{libexec}, libexec, 0},
+		{"image", []string{libexec}, libexec, 0},
+		{"image -h", []string{libexec}, libexec, 0},
+		{"help image unpack", []string{libexec}, libexec, 0},
+		{"image unpack --generate-shell-completion", []string{libexec}, libexec, 0},
+		{"--rootless=auto image unpack state list", []string{libexec}, libexec, 0},
+		{"image unpack a b", nil, "runcell-image is missing: install it as " + beside + " or " + libexec, 1},
+		{"image unpack a b", []string{filepath.Join(dir, "elsewhere/runcell-image")}, "runcell-image is missing", 1},
 	} {
-		stdout, stderr, status := runImage(append([]string{"image"}, c.args...)...)
-		if status != 1 || stdout != "" || !strings.Contains(stderr, c.want) || strings.Count(stderr, "\n") != 1 {
-			t.Errorf("image %q: status %d, stdout %q, stderr %q; want 1 and %q on one line", c.args, status, stdout, stderr, c.want)
+		t.Run(c.line, func(t *testing.T) {
+			var stderr bytes.Buffer
+			var ran string
+			var args, env []string
+			a := newApp()
+			a.Stdout, a.Stderr = &stderr, &stderr
+			a.executable = func() (string, error) { return link, nil }
+			a.become = func(path string, v, e []string) error {
+				if !slices.Contains(c.there, path) {
+					return fs.ErrNotExist
+				}
+				ran, args, env = path, v, e
+				panic("a process that was replaced does not return")
+			}
+			line := append([]string{"runcell"}, strings.Fields(c.line)...)
+			code := func() int {
+				defer func() { _ = recover() }()
+				return a.main(line)
+			}()
+			if code != c.code || !strings.Contains(ran+stderr.String(), c.want) {
+				t.Fatalf("ran %q, stderr %q, code %d; want %q, code %d", ran, stderr.String(), code, c.want, c.code)
+			}
+			if code == 0 && (!slices.Equal(args, line) || !slices.Equal(env, os.Environ())) {
+				t.Errorf("it got the arguments %q and %d variables; want its own", args, len(env))
+			}
+		})
+	}
+}
+
+// The two programs as they are installed, called through a link, as one.
+func TestInstalledPrograms(t *testing.T) {
+	dir := t.TempDir()
+	for name, pkg := range map[string]string{"sbin/runcell": ".", "libexec/runcell-image": "../runcell-image"} {
+		cmd := exec.Command("go", "build", "-tags", "urfave_cli_no_template", "-o", filepath.Join(dir, name), pkg)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("build %s: %v\n%s", name, err, out)
 		}
 	}
-	if list, _ := os.ReadDir(dir); len(list) != 1 {
-		t.Errorf("failures left %v", list)
-	}
-}
-
-// A warning is shown on standard error, or kept in the log, never on stdout.
-func TestImageWarnings(t *testing.T) {
-	dir := t.TempDir()
-	if _, stderr, status := runImage("image", "pack", imageRootfs(t), dir+"/img"); status != 0 {
-		t.Fatal(stderr)
-	}
-	stdout, stderr, status := runImage("image", "unpack", dir+"/img", dir+"/one")
-	if status != 0 || stdout != "" || stderr != "runcell: warning: config.Cmd: the image names no program: process.args is /bin/sh\n" {
-		t.Errorf("status %d, stdout %q, stderr %q; want a warning", status, stdout, stderr)
-	}
-	stdout, stderr, status = runImage("--log", dir+"/log", "--log-format", "json", "image", "unpack", dir+"/img", dir+"/two")
-	log, _ := os.ReadFile(dir + "/log")
-	if status != 0 || stdout+stderr != "" || !strings.Contains(string(log), `"level":"warning"`) || !strings.Contains(string(log), "names no program") {
-		t.Errorf("status %d, output %q, log %q; want the warning in the log", status, stdout+stderr, log)
-	}
-	if _, stderr, status := runImage("--strict", "image", "unpack", dir+"/img", dir+"/three"); status != 1 || !strings.Contains(stderr, "names no program") {
-		t.Errorf("strict: status %d, stderr %q; want the warning as an error", status, stderr)
-	}
-}
-
-const imageChild = "RUNCELL_TEST_IMAGE"
-
-// An interrupted unpack cleans up; a killed one leaves nothing that looks
-// complete, and says so the next time.
-func TestImageInterrupted(t *testing.T) {
-	if args := os.Getenv(imageChild); args != "" {
-		os.Exit(newApp().main(strings.Split(args, "\n")))
-	}
-	dir := t.TempDir()
-	rootfs := imageRootfs(t)
-	if err := os.Truncate(filepath.Join(rootfs, "bin/web"), 1<<30); err != nil {
+	link := filepath.Join(dir, "runcell")
+	if err := os.Symlink("sbin/runcell", link); err != nil {
 		t.Fatal(err)
 	}
-	if _, stderr, status := runImage("image", "pack", "--compress", "zstd", rootfs, dir+"/img"); status != 0 {
-		t.Fatal(stderr)
+	for _, args := range []string{"image unpack --help", "help image unpack", "--debug image unpack -h"} {
+		out, err := exec.Command(link, strings.Fields(args)...).Output()
+		if err != nil || !strings.Contains(string(out), "runcell image unpack [options] IMAGE BUNDLE") {
+			t.Errorf("runcell %s: %v\n%s", args, err, out)
+		}
 	}
-	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
-		bundle := dir + "/bundle"
-		cmd := exec.Command("/proc/self/exe", "-test.run=^TestImageInterrupted$")
-		cmd.Env = append(os.Environ(), imageChild+"="+strings.Join([]string{"runcell", "image", "unpack", "--max-ratio", "0", dir + "/img", bundle}, "\n"))
-		var stderr bytes.Buffer
-		cmd.Stderr = &stderr
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-			if _, err := os.Lstat(bundle + "/rootfs/bin/web"); err == nil {
-				break
-			}
-			if time.Now().After(end) {
-				t.Fatal("the unpack never got to its file")
-			}
-		}
-		if err := cmd.Process.Signal(sig); err != nil {
-			t.Fatal(err)
-		}
-		err := cmd.Wait()
-		if _, e := os.Lstat(bundle + "/config.json"); e == nil || err == nil {
-			t.Fatalf("%v: error %v, config.json %v; want the unpack cut short", sig, err, e)
-		}
-		_, e := os.Lstat(bundle)
-		if sig != syscall.SIGKILL {
-			if !os.IsNotExist(e) || cmd.ProcessState.ExitCode() != 1 || !strings.Contains(stderr.String(), "unpack") {
-				t.Errorf("%v: the bundle is there (%v), status %d, stderr %q", sig, e, cmd.ProcessState.ExitCode(), stderr.String())
-			}
-			continue
-		}
-		if _, stderr, status := runImage("image", "unpack", dir+"/img", bundle); status != 1 || !strings.Contains(stderr, "as an interrupted unpack leaves it") {
-			t.Errorf("after %v: status %d, stderr %q; want the leftover named", sig, status, stderr)
-		}
+	cmd := exec.Command(link, "image", "unpack", "a")
+	out, err := cmd.CombinedOutput()
+	if want := "runcell: image unpack needs two arguments"; cmd.ProcessState.ExitCode() != 1 || !strings.HasPrefix(string(out), want) {
+		t.Errorf("error %v, output %q; want %q", err, out, want)
 	}
 }
 
-// Progress is for a terminal only.
-func TestImageProgress(t *testing.T) {
-	var out bytes.Buffer
-	p := newProgress(&out, "unpack")
-	p.next = time.Time{}
-	p.report(1, 2)
-	p.finish()
-	if out.Len() != 0 {
-		t.Errorf("on no terminal it printed %q", out.String())
-	}
-	p.out = &out
-	p.report(3<<20, 4<<20)
-	p.report(4<<20, 4<<20) // too soon
-	p.finish()
-	if want := "\runpack: 3 of 4 MiB (75%)\x1b[K\r\x1b[K"; out.String() != want {
-		t.Errorf("on a terminal it printed %q; want %q", out.String(), want)
+// What the image commands link would cost every command start-up time: every
+// package runs its initialisation, and a bigger binary faults in more pages.
+func TestRuncellLinksNoImageCode(t *testing.T) {
+	for _, system := range []string{"linux", "netbsd"} {
+		cmd := exec.Command("go", "list", "-deps", "-tags", "urfave_cli_no_template", ".")
+		cmd.Env = append(os.Environ(), "GOOS="+system, "CGO_ENABLED=0")
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for pkg := range strings.Lines(string(out)) {
+			pkg = strings.TrimSpace(pkg)
+			for _, bad := range []string{
+				"github.com/netbsd-cells/runcell/image", "github.com/opencontainers/image-spec", "github.com/opencontainers/go-digest",
+				"github.com/klauspost/compress", "github.com/vbauerster/mpb", "archive/tar", "compress/gzip", "text/template", "net/http", "crypto/tls",
+			} {
+				if pkg == bad || strings.HasPrefix(pkg, bad+"/") {
+					t.Errorf("on %s runcell links %s", system, pkg)
+				}
+			}
+		}
 	}
 }

@@ -35,12 +35,12 @@ func (a *app) listCommand() *cli.Command {
 			}
 			switch {
 			case cmd.Bool("quiet"):
-				return writeLines(a.stdout, ids(states))
+				return writeLines(a.Stdout, ids(states))
 			case cmd.String("format") == "json":
 				// [] when there is none, never null: callers index it.
-				return writeJSON(a.stdout, append([]*runtime.State{}, states...), "")
+				return writeJSON(a.Stdout, append([]*runtime.State{}, states...), "")
 			}
-			return writeTable(a.stdout, stateTable(states))
+			return writeTable(a.Stdout, stateTable(states))
 		}),
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	goruntime "runtime"
+
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 )
 
 // The Makefile sets both with -ldflags "-X main.version=…".
@@ -23,7 +25,7 @@ func main() {
 	// as its first process, with the container's arguments and environment.
 	if os.Getpid() == 1 {
 		fmt.Fprintln(os.Stderr, "runcell: runcell does not run as a container's first process; start it through a shell or an init")
-		os.Exit(exitFailure)
+		os.Exit(cmdline.ExitFailure)
 	}
 	os.Exit(newApp().main(os.Args))
 }

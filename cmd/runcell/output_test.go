@@ -12,6 +12,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime"
@@ -60,7 +61,7 @@ func TestOutput(t *testing.T) {
 			if stderr != "" || code != 0 {
 				t.Errorf("stderr %q, code %d", stderr, code)
 			}
-			golden(t, file, strings.ReplaceAll(stdout, stateRoot, "STATEROOT"))
+			golden(t, file, strings.ReplaceAll(stdout, cmdline.StateRoot, "STATEROOT"))
 		})
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 )
 
 // writeJSON prints a value as one document, indented with "  " or, with "",
@@ -22,7 +24,7 @@ func writeTable(w io.Writer, rows [][]string) error {
 	t := tabwriter.NewWriter(w, 0, 1, 3, ' ', 0)
 	for _, row := range rows {
 		for i := range row {
-			row[i] = oneLine(row[i])
+			row[i] = cmdline.OneLine(row[i])
 		}
 		if _, err := io.WriteString(t, strings.Join(row, "\t")+"\n"); err != nil {
 			return err

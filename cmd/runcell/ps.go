@@ -33,13 +33,13 @@ runtimes hand to ps(1), are accepted and do nothing: runcell runs no other progr
 				return err
 			}
 			if cmd.String("format") == "json" {
-				return writeJSON(a.stdout, append([]int{}, pids...), "")
+				return writeJSON(a.Stdout, append([]int{}, pids...), "")
 			}
 			lines := []string{"PID"}
 			for _, pid := range pids {
 				lines = append(lines, strconv.Itoa(pid))
 			}
-			return writeLines(a.stdout, lines)
+			return writeLines(a.Stdout, lines)
 		}),
 	}
 }

@@ -1,5 +1,4 @@
-// The root command: global flags, the list of commands, and what an unknown
-// command or flag is told.
+// The root command: the list of commands, and what they share.
 package main
 
 import (
@@ -10,8 +9,9 @@ import (
 	"runtime/debug"
 	"slices"
 
-	"github.com/containerd/log"
 	"github.com/urfave/cli/v3"
+
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 )
 
 const rootDescription = `A cell is a group of processes that NetBSD's kernel keeps apart from the rest
@@ -25,9 +25,6 @@ The shortest way to a running cell:
     runcell run --bundle B web   runs it under the name web until it ends
 
 The manual page runcell(8) has the whole of it.`
-
-// The flags that are accepted but do nothing are listed under this heading.
-const inertCategory = "ACCEPTED FOR OTHER TOOLS, NO EFFECT ON CELLS"
 
 // memoryLimit (bytes) brings the collector back for a command that turns out
 // to need much memory.
@@ -53,7 +50,7 @@ var commands = []struct {
 	{"spec", "", (*app).specCommand},
 	{"features", "", (*app).featuresCommand},
 	{"explain", "", (*app).explainCommand},
-	{"image", "", func(*app) *cli.Command { return imageCommand() }},
+	{"image", "", (*app).imageCommand},
 	{"version", "", (*app).versionCommand},
 	{"help", "h", (*app).helpCommand},
 }
@@ -61,18 +58,8 @@ var commands = []struct {
 // root builds the command tree for one command line.
 func (a *app) root(args []string) *cli.Command {
 	whole := needsWholeTree(args)
-	cmd := &cli.Command{
-		Name:      "runcell",
-		Usage:     "run OCI containers as NetBSD cells",
-		Version:   version,
-		Writer:    a.stdout,
-		ErrWriter: a.stderr,
-		Flags:     globalFlags(),
-		Before: func(ctx context.Context, cmd *cli.Command) (context.Context, error) {
-			return ctx, a.openJournal(cmd)
-		},
-		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // finish does it
-	}
+	cmd := a.Root()
+	cmd.Version = version
 	for _, c := range commands {
 		if whole || slices.Contains(args, c.name) || c.alias != "" && slices.Contains(args, c.alias) {
 			cmd.Commands = append(cmd.Commands, c.build(a))
@@ -83,8 +70,8 @@ func (a *app) root(args []string) *cli.Command {
 		cmd.EnableShellCompletion = true
 		cmd.ConfigureShellCompletionCommand = describeCompletion
 	}
-	cli.VersionPrinter = func(*cli.Command) { _ = printVersion(a.stdout) } // it can return nothing
-	prepare(cmd)
+	cli.VersionPrinter = func(*cli.Command) { _ = printVersion(a.Stdout) } // it can return nothing
+	cmdline.Prepare(cmd)
 	return cmd
 }
 
@@ -113,57 +100,15 @@ func isCommand(name string) bool {
 	return false
 }
 
-func globalFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "root", Usage: "keep the containers' state in `DIR` (default: " + stateRoot + " for root, $XDG_RUNTIME_DIR/runcell for others)"},
-		&cli.StringFlag{Name: "log", Usage: "append errors and warnings to `FILE` too"},
-		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "write the log as `text|json`"},
-		&cli.BoolFlag{Name: "debug", Usage: "log what is done, step by step"},
-		&cli.BoolFlag{Name: "strict", Usage: "refuse a configuration that a cell can not carry out exactly, instead of warning"},
-		&cli.BoolFlag{Name: "systemd-cgroup", Local: true, Category: inertCategory, Usage: "cells have no cgroups"},
-		&cli.StringFlag{Name: "cgroup-manager", Local: true, Category: inertCategory, Usage: "`NAME`; cells have no cgroups"},
-		&cli.GenericFlag{Name: "rootless", Local: true, Category: inertCategory, Value: &anyBool{}, Usage: "`true|false|auto`; it depends on who runs runcell"},
-	}
-}
-
-// prepare sets what has to be the same on every command.
-func prepare(cmd *cli.Command) {
-	cmd.OnUsageError = usageError
-	cmd.DisableSliceFlagSeparator = true // --env A=1,2 is one value
-	cmd.HideHelpCommand = true           // help.go; and "runcell state help" asks for a container
-	if len(cmd.Commands) > 0 {
-		cmd.Action = noCommand
-	}
-	for _, c := range cmd.Commands {
-		prepare(c)
-	}
-}
-
 // action wraps a short-lived command. The garbage collector would cost it more
 // than the memory is worth.
 func (a *app) action(f cli.ActionFunc) cli.ActionFunc {
 	return func(ctx context.Context, cmd *cli.Command) error {
 		debug.SetGCPercent(-1)
 		debug.SetMemoryLimit(memoryLimit)
-		logInert(ctx, cmd)
+		cmdline.LogInert(ctx, cmd)
 		return f(ctx, cmd)
 	}
-}
-
-// logInert says at debug level which of the given flags did nothing.
-func logInert(ctx context.Context, cmd *cli.Command) {
-	for _, c := range cmd.Lineage() {
-		for _, f := range c.Flags {
-			if g, ok := f.(cli.CategorizableFlag); ok && g.GetCategory() == inertCategory && f.IsSet() {
-				log.G(ctx).Debugf("flag --%s has no effect on cells", f.Names()[0])
-			}
-		}
-	}
-}
-
-// openJournal starts logging as --log, --log-format and --debug say.
-func (a *app) openJournal(root *cli.Command) error {
-	return a.journal.open(root.String("log"), root.String("log-format"), root.Bool("debug"), a.stderr)
 }
 
 // engine opens the runtime on the state directory that the flags name.
@@ -185,7 +130,7 @@ func (a *app) stateDir(root *cli.Command) (string, error) {
 		return filepath.Abs(root.String("root"))
 	}
 	if a.euid == 0 {
-		return stateRoot, nil
+		return cmdline.StateRoot, nil
 	}
 	dir := a.getenv("XDG_RUNTIME_DIR")
 	if !filepath.IsAbs(dir) {

@@ -32,7 +32,7 @@ it) and removes the container. With --detach it returns once the program runs.`,
 				return err
 			}
 			if !o.Detach {
-				a.journal.flush() // who waits for hours wants to read it now
+				a.Journal.Flush() // who waits for hours wants to read it now
 			}
 			return asStatus(e.Run(ctx, o))
 		}),

@@ -26,7 +26,7 @@ func (a *app) stateCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return writeJSON(a.stdout, s, "  ")
+			return writeJSON(a.Stdout, s, "  ")
 		}),
 	}
 }

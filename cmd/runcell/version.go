@@ -19,7 +19,7 @@ func (a *app) versionCommand() *cli.Command {
 			if err := noArguments(cmd); err != nil {
 				return err
 			}
-			return printVersion(a.stdout)
+			return printVersion(a.Stdout)
 		}),
 	}
 }

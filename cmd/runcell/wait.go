@@ -26,7 +26,7 @@ func (a *app) waitCommand() *cli.Command {
 			}
 			status, err := e.Wait(ctx, id)
 			if err == nil {
-				_, err = fmt.Fprintln(a.stdout, status)
+				_, err = fmt.Fprintln(a.Stdout, status)
 			}
 			return asStatus(status, err)
 		}),

@@ -9,7 +9,7 @@ import (
 	"github.com/netbsd-cells/runcell/image"
 )
 
-func imageUnpackCommand() *cli.Command {
+func unpackCommand() *cli.Command {
 	limits := image.DefaultLimits()
 	return &cli.Command{
 		Name:      "unpack",
@@ -32,11 +32,11 @@ that costs more than the limits below, is refused.`,
 			&cli.IntFlag{Name: "max-path", Value: limits.MaxPath, Usage: "refuse names and link targets of more than `BYTES` (0: no limit)"},
 			&cli.Int64Flag{Name: "max-ratio", Value: limits.MaxRatio, Usage: "refuse a layer that expands more than `N` times (0: no limit)"},
 		},
-		Action: imageUnpack,
+		Action: unpack,
 	}
 }
 
-func imageUnpack(ctx context.Context, cmd *cli.Command) error {
+func unpack(ctx context.Context, cmd *cli.Command) error {
 	name, bundle, err := twoArguments(cmd)
 	if err != nil {
 		return err

@@ -10,7 +10,8 @@
 // Without --log, warnings go to standard error only when that is a terminal:
 // otherwise it belongs to the container's output. `runcell explain` and the
 // container's state keep them in any case.
-package main
+
+package cmdline
 
 import (
 	"fmt"
@@ -23,9 +24,9 @@ import (
 	"golang.org/x/term"
 )
 
-// journal is the formatter behind containerd/log: it sees every entry and
+// Journal is the formatter behind containerd/log: it sees every entry and
 // decides when it is written.
-type journal struct {
+type Journal struct {
 	mu     sync.Mutex
 	out    io.Writer // nil until open
 	file   *os.File  // --log
@@ -44,17 +45,17 @@ type entry struct {
 	text string
 }
 
-func (j *journal) isClosed() bool { return j.out == nil }
+func (j *Journal) isClosed() bool { return j.out == nil }
 
 // open prepares logging. It leaves the journal usable on standard error when
 // it fails.
-func (j *journal) open(path, format string, debug bool, stderr io.Writer) error {
+func (j *Journal) open(path, format string, debug bool, stderr io.Writer) error {
 	level := log.InfoLevel
 	if debug {
 		level = log.DebugLevel
 	}
 	log.L.Logger.SetLevel(level)
-	j.out, j.debug, j.direct, j.quiet = stderr, debug, true, !debug && !isTerminal(stderr)
+	j.out, j.debug, j.direct, j.quiet = stderr, debug, true, !debug && !IsTerminal(stderr)
 	defer func() {
 		log.L.Logger.SetOutput(j.out)
 		log.L.Logger.SetFormatter(j)
@@ -75,14 +76,14 @@ func (j *journal) open(path, format string, debug bool, stderr io.Writer) error 
 }
 
 // Format gives the bytes to write now, or none.
-func (j *journal) Format(e *log.Entry) ([]byte, error) {
+func (j *Journal) Format(e *log.Entry) ([]byte, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	switch {
 	case j.file == nil && (j.quiet || e.Level > log.WarnLevel && !j.debug):
 		return nil, nil
 	case j.file == nil:
-		return []byte("runcell: " + e.Level.String() + ": " + oneLine(e.Message) + fields(e.Data) + "\n"), nil
+		return []byte("runcell: " + e.Level.String() + ": " + OneLine(e.Message) + fields(e.Data) + "\n"), nil
 	}
 	line, err := j.format.Format(e)
 	if err != nil || j.direct {
@@ -96,7 +97,7 @@ func (j *journal) Format(e *log.Entry) ([]byte, error) {
 func fields(data log.Fields) string {
 	var list []string
 	for k, v := range data {
-		list = append(list, oneLine(fmt.Sprintf(" %s=%v", k, v)))
+		list = append(list, OneLine(fmt.Sprintf(" %s=%v", k, v)))
 	}
 	slices.Sort(list)
 	s := ""
@@ -106,8 +107,8 @@ func fields(data log.Fields) string {
 	return s
 }
 
-// flush writes what was held back, and holds nothing back from here on.
-func (j *journal) flush() {
+// Flush writes what was held back, and holds nothing back from here on.
+func (j *Journal) Flush() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, e := range j.held {
@@ -117,7 +118,7 @@ func (j *journal) flush() {
 }
 
 // fail writes the error that ends the command to the log, if there is one.
-func (j *journal) fail(text string) {
+func (j *Journal) fail(text string) {
 	if j.file == nil {
 		return
 	}
@@ -130,11 +131,21 @@ func (j *journal) fail(text string) {
 		out = out.WithField("warnings", warnings)
 		j.held = nil
 	}
-	j.flush()
+	j.Flush()
 	out.Error(text)
 }
 
-func isTerminal(v any) bool {
+// Close closes the log file, if there is one. It is for tests: a process ends
+// with its journal open.
+func (j *Journal) Close() error {
+	if j.file == nil {
+		return nil
+	}
+	return j.file.Close()
+}
+
+// IsTerminal tells whether v is a file that is a terminal.
+func IsTerminal(v any) bool {
 	f, ok := v.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/netbsd-cells/runcell/image"
 )
 
-func imagePackCommand() *cli.Command {
+func packCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "pack",
 		Usage:     "make an image from a directory",
@@ -45,11 +45,11 @@ their numbers. Sockets and the content of mounted file systems are left out.`,
 			&cli.StringFlag{Name: "stop-signal", Usage: "`SIGNAL` ends the program, such as SIGINT"},
 			&cli.StringFlag{Name: "author", Usage: "`NAME` of who made the image"},
 		},
-		Action: imagePack,
+		Action: pack,
 	}
 }
 
-func imagePack(ctx context.Context, cmd *cli.Command) error {
+func pack(ctx context.Context, cmd *cli.Command) error {
 	rootfs, name, err := twoArguments(cmd)
 	if err != nil {
 		return err

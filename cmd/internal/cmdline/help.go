@@ -1,0 +1,103 @@
+// Help. The library's own help knows one level of commands, and says
+// less about what it does not know.
+
+package cmdline
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+)
+
+// HelpCommand prints the help of any command.
+func HelpCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "help",
+		Aliases:   []string{"h"},
+		Usage:     "list the commands, or the flags of one",
+		ArgsUsage: "[COMMAND]",
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			at, path := cmd.Root(), cmd.Args().Slice()
+			if len(path) == 0 {
+				return cli.ShowRootCommandHelp(at)
+			}
+			for i, name := range path {
+				next := at.Command(name)
+				switch {
+				case next == nil:
+					return unknownCommand(at, name)
+				case next.SkipFlagParsing: // it is a program of its own and knows its help
+					return next.Action(ctx, next)
+				case i == len(path)-1:
+					return cli.ShowCommandHelp(ctx, at, name)
+				}
+				at = next
+			}
+			return nil
+		},
+	}
+}
+
+// Prepare sets what has to be the same on every command.
+func Prepare(cmd *cli.Command) {
+	if cmd.OnUsageError == nil {
+		cmd.OnUsageError = UsageError
+	}
+	cmd.DisableSliceFlagSeparator = true // --env A=1,2 is one value
+	cmd.HideHelpCommand = true           // there is HelpCommand; and "runcell state help" asks for a container
+	if len(cmd.Commands) > 0 {
+		cmd.Action = noCommand
+	}
+	for _, c := range cmd.Commands {
+		Prepare(c)
+	}
+}
+
+// noCommand is the action of a command that has commands of its own.
+func noCommand(_ context.Context, cmd *cli.Command) error {
+	switch name := cmd.Args().First(); {
+	case name != "":
+		return unknownCommand(cmd, name)
+	case cmd == cmd.Root():
+		return cli.ShowRootCommandHelp(cmd)
+	}
+	return cli.ShowSubcommandHelp(cmd)
+}
+
+func unknownCommand(cmd *cli.Command, name string) error {
+	if why, ok := otherCommands[name]; ok && cmd == cmd.Root() {
+		return fmt.Errorf("no command %q: %s", name, why)
+	}
+	return fmt.Errorf("%s has no command %q%s; \"%s --help\" lists them",
+		cmd.FullName(), name, suggest(name, cli.SuggestCommand(cmd.Commands, name)), cmd.FullName())
+}
+
+// suggest offers a name that looks like what was given: the library always
+// finds one, however far off.
+func suggest(given, found string) string {
+	g, f := strings.Trim(given, "-"), strings.Trim(found, "-")
+	if g == "" || f == "" || g[0] != f[0] {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %q?)", found)
+}
+
+// otherCommands are commands of other runtimes that callers may try.
+var otherCommands = map[string]string{
+	"pause":      "this version does not freeze a container; kill or delete it",
+	"resume":     "this version does not freeze a container",
+	"events":     "this version does not report resource use; \"runcell ps\" lists the processes",
+	"update":     "a cell's limits are fixed when it is created; delete and create the container anew",
+	"checkpoint": "a cell can not be saved to disk",
+	"restore":    "a cell can not be saved to disk",
+}
+
+// UsageError adds the way out to an error in the command line.
+func UsageError(_ context.Context, cmd *cli.Command, err error, _ bool) error {
+	if flag, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
+		err = fmt.Errorf("%s has no flag %q%s", cmd.Name, flag, suggest(flag, cli.SuggestFlag(cmd.Flags, flag, false)))
+	}
+	return fmt.Errorf("%w; \"%s --help\" lists the flags", err, cmd.FullName())
+}

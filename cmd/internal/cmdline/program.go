@@ -1,0 +1,105 @@
+// Package cmdline is what runcell's programs have in common: the flags before
+// the command, help, the log, and the way from an error to an exit code. To a
+// user they are one program, runcell.
+package cmdline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode"
+
+	"github.com/urfave/cli/v3"
+)
+
+// ExitFailure is the exit code of a command that could not do what was asked.
+const ExitFailure = 1
+
+// Program is where one run of a program writes to.
+type Program struct {
+	Stdout  io.Writer
+	Stderr  io.Writer
+	Journal Journal
+}
+
+// NewProgram writes to the standard streams.
+func NewProgram() Program { return Program{Stdout: os.Stdout, Stderr: os.Stderr} }
+
+// Root is the root command, still without commands.
+func (p *Program) Root() *cli.Command {
+	return &cli.Command{
+		Name:      "runcell",
+		Usage:     "run OCI containers as NetBSD cells",
+		Writer:    p.Stdout,
+		ErrWriter: p.Stderr,
+		Flags:     globalFlags(),
+		Before: func(ctx context.Context, root *cli.Command) (context.Context, error) {
+			return ctx, p.openJournal(root)
+		},
+		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // finish does it
+	}
+}
+
+// Run runs one command line, the program's name first, and gives the
+// process's exit code.
+func (p *Program) Run(root *cli.Command, args []string) int {
+	err := root.Run(context.Background(), args)
+	if p.Journal.isClosed() { // the command line did not parse: Before did not run
+		err = errors.Join(err, p.openJournal(root))
+	}
+	return p.finish(err)
+}
+
+// openJournal starts logging as --log, --log-format and --debug say.
+func (p *Program) openJournal(root *cli.Command) error {
+	return p.Journal.open(root.String("log"), root.String("log-format"), root.Bool("debug"), p.Stderr)
+}
+
+// finish reports an error and chooses the exit code.
+func (p *Program) finish(err error) int {
+	var status ExitStatus
+	if err == nil || errors.As(err, &status) {
+		p.Journal.Flush()
+		return int(status)
+	}
+	text := OneLine(err.Error())
+	p.Journal.fail(text)
+	_, _ = fmt.Fprintln(p.Stderr, "runcell: "+text) // there is nowhere else to complain
+	var c coded
+	if errors.As(err, &c) {
+		return c.code
+	}
+	return ExitFailure
+}
+
+// ExitStatus is a program's own exit status (128+n for signal n), passed on
+// without a message.
+type ExitStatus int
+
+func (s ExitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+// WithCode makes err end the program with another code than ExitFailure.
+func WithCode(err error, code int) error { return coded{err, code} }
+
+type coded struct {
+	error
+	code int
+}
+
+func (c coded) Unwrap() error { return c.error }
+
+// OneLine keeps a message on one line, for callers that read one, and free of
+// control characters, which a name from a config file could smuggle to a
+// terminal.
+func OneLine(s string) string {
+	s = strings.ReplaceAll(strings.TrimSpace(s), "\n", "; ")
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '?'
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,62 @@
+// The image command and what its commands share.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os/signal"
+	"syscall"
+
+	"github.com/containerd/log"
+	"github.com/urfave/cli/v3"
+
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
+	"github.com/netbsd-cells/runcell/image"
+)
+
+const imageNames = `An IMAGE is
+    oci:DIR[:NAME]            an OCI image layout in a directory
+    oci-archive:FILE[:NAME]   a tar archive of one, also compressed
+    PATH                      either of them, as it lies there
+NAME is the annotation org.opencontainers.image.ref.name, which tools call a
+tag. It can be left out if there is only one image for the platform.`
+
+// imageCommand groups the commands that work on images.
+func imageCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "image",
+		Usage:       "turn an image into a bundle, or a directory into an image",
+		Description: imageNames,
+		Commands:    []*cli.Command{unpackCommand(), packCommand()},
+		Before: func(ctx context.Context, cmd *cli.Command) (context.Context, error) {
+			cmdline.LogInert(ctx, cmd)
+			return ctx, nil
+		},
+	}
+}
+
+// interruptible ends ctx at the signals of a terminal and of service
+// managers, so that what is half made gets removed.
+func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+}
+
+// twoArguments gives the arguments of unpack and pack.
+func twoArguments(cmd *cli.Command) (first, second string, err error) {
+	if n := cmd.Args().Len(); n != 2 {
+		return "", "", fmt.Errorf("image %s needs two arguments, got %d; usage: %s [flags] %s", cmd.Name, n, cmd.FullName(), cmd.ArgsUsage)
+	}
+	return cmd.Args().Get(0), cmd.Args().Get(1), nil
+}
+
+// warn prints notes. Standard error is not a container's here, so they are
+// shown on anything; --log takes them instead.
+func warn(ctx context.Context, cmd *cli.Command, list []image.Note) {
+	for _, n := range list {
+		if cmd.String("log") != "" {
+			log.G(ctx).Warn(n.String())
+		} else {
+			fmt.Fprintln(cmd.Root().ErrWriter, "runcell: warning: "+n.String())
+		}
+	}
+}

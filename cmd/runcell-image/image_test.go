@@ -1,0 +1,217 @@
+// The image commands as a user types them.
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/oci"
+)
+
+// runImage runs one command line in this process.
+func runImage(args ...string) (stdout, stderr string, status int) {
+	var out, errs bytes.Buffer
+	p := cmdline.Program{Stdout: &out, Stderr: &errs}
+	status = run(&p, append([]string{"runcell"}, args...))
+	p.Journal.Close()
+	return out.String(), errs.String(), status
+}
+
+func imageRootfs(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range map[string]string{
+		"etc/passwd": "root:x:0:0::/root:/bin/sh\nweb:x:80:81:Web:/srv:/bin/sh\n", "etc/group": "web:x:81:\nlog:x:82:web\n", "bin/web": "#!/bin/sh\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// A directory becomes an image, the image a bundle, and the bundle compiles
+// without a single warning.
+func TestImagePackAndUnpack(t *testing.T) {
+	t.Setenv("SOURCE_DATE_EPOCH", "1000000000")
+	dir := t.TempDir()
+	image := "oci:" + dir + "/img:v1"
+	pack := []string{
+		"image", "pack", "--compress", "zstd", "--entrypoint", "/bin/web", "--entrypoint=--log=a,b", "--cmd=-p", "--cmd", "80",
+		"--env", "LIST=a,b,c", "--env", "X=", "--workdir", "/srv/www", "--user", "web", "--expose", "80", "--expose", "53/udp",
+		"--label", "com.example=1,2", "--stop-signal", "SIGINT", "--author", "me", imageRootfs(t), image,
+	}
+	digest, stderr, status := runImage(pack...)
+	if status != 0 || !strings.HasPrefix(digest, "sha256:") || len(digest) != len("sha256:")+64+1 || stderr != "" {
+		t.Fatalf("pack: status %d, stdout %q, stderr %q; want a digest alone", status, digest, stderr)
+	}
+	pack[len(pack)-1], pack[len(pack)-2] = dir+"/again.tar", imageRootfs(t)
+	if again, _, _ := runImage(pack...); again != digest {
+		t.Errorf("packed again: %q; want %q", again, digest)
+	}
+	stdout, stderr, status := runImage("--strict", "image", "unpack", "--reserve-ports", image, dir+"/bundle")
+	if status != 0 || stdout != "" || stderr != "" {
+		t.Fatalf("unpack: status %d, stdout %q, stderr %q", status, stdout, stderr)
+	}
+	data, err := os.ReadFile(dir + "/bundle/config.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := specs.Spec{}
+	if err := json.Unmarshal(data, &s); err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(s.Process.Args, " ") + "|" + strings.Join(s.Process.Env[1:], " ") + "|" + s.Process.Cwd
+	if want := "/bin/web --log=a,b -p 80|LIST=a,b,c X= HOME=/srv|/srv/www"; got != want {
+		t.Errorf("process is %s; want %s", got, want)
+	}
+	cfg, err := oci.LoadFile(dir + "/bundle/config.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := oci.Compile(cfg, everything())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := plan.Warnings(); len(w) > 0 {
+		t.Errorf("the bundle compiles with warnings: %v", w)
+	}
+	if p := plan.Process; p.UID != 80 || p.GID != 81 || len(p.AdditionalGIDs) != 1 || p.AdditionalGIDs[0] != 82 {
+		t.Errorf("process is %d:%d %v; want web's ids", p.UID, p.GID, p.AdditionalGIDs)
+	}
+	if ports := plan.Cell.Ports; len(ports) != 2 || ports[0].Port != 53 || ports[0].Proto != "udp" || ports[1].Port != 80 {
+		t.Errorf("reserved ports are %+v", ports)
+	}
+}
+
+// everything is a kernel interface that lacks nothing.
+func everything() kmod.Features {
+	e := kmod.Support{Level: kmod.Enforced}
+	return kmod.Features{
+		Backend: "secmodel_cell", ABI: 1, Profiles: e, Permissions: e, Devices: e, Ports: e, PortAddress: e, Addresses: e,
+		Network: e, MaxProcesses: e, Processes: e, Kill: e, Stats: e, ExitStatus: e, MaxGroups: 16,
+	}
+}
+
+func TestImageErrors(t *testing.T) {
+	dir := t.TempDir()
+	rootfs := imageRootfs(t)
+	if _, stderr, status := runImage("image", "pack", "--platform", "netbsd/arm64", rootfs, dir+"/img"); status != 0 {
+		t.Fatal(stderr)
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"unpak", "x"}, `runcell image has no command "unpak" (did you mean "unpack"?)`},
+		{[]string{"unpack", "--nonsense"}, `unpack has no flag "nonsense"; "runcell image unpack --help" lists the flags`},
+		{[]string{"unpack"}, "needs two arguments"},
+		{[]string{"unpack", dir + "/img", dir + "/b", "more"}, "needs two arguments"},
+		{[]string{"unpack", dir + "/img", dir + "/b"}, "only for netbsd/arm64: choose one with --platform"},
+		{[]string{"unpack", "--platform", "netbsd", dir + "/img", dir + "/b"}, "want os/arch"},
+		{[]string{"unpack", "--platform", "netbsd/arm64", "--max-entries", "2", dir + "/img", dir + "/b"}, "more than 2 entries"},
+		{[]string{"unpack", "docker://busybox", dir + "/b"}, "no transport"},
+		{[]string{"unpack", dir + "/nothing", dir + "/b"}, "no such file"},
+		{[]string{"pack", "--mtime", "yesterday", rootfs, dir + "/x"}, "--mtime"},
+		{[]string{"pack", "--label", "x", rootfs, dir + "/x"}, "NAME=VALUE"},
+		{[]string{"pack", "--compress", "xz", rootfs, dir + "/x"}, "gzip, zstd or none"},
+		{[]string{"pack", "--tag", "a", rootfs, "oci:" + dir + "/x:b"}, "give one of them"},
+	} {
+		stdout, stderr, status := runImage(append([]string{"image"}, c.args...)...)
+		if status != 1 || stdout != "" || !strings.Contains(stderr, c.want) || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("image %q: status %d, stdout %q, stderr %q; want 1 and %q on one line", c.args, status, stdout, stderr, c.want)
+		}
+	}
+	if list, _ := os.ReadDir(dir); len(list) != 1 {
+		t.Errorf("failures left %v", list)
+	}
+}
+
+// A warning is shown on standard error, or kept in the log, never on stdout.
+func TestImageWarnings(t *testing.T) {
+	dir := t.TempDir()
+	if _, stderr, status := runImage("image", "pack", imageRootfs(t), dir+"/img"); status != 0 {
+		t.Fatal(stderr)
+	}
+	stdout, stderr, status := runImage("image", "unpack", dir+"/img", dir+"/one")
+	if status != 0 || stdout != "" || stderr != "runcell: warning: config.Cmd: the image names no program: process.args is /bin/sh\n" {
+		t.Errorf("status %d, stdout %q, stderr %q; want a warning", status, stdout, stderr)
+	}
+	stdout, stderr, status = runImage("--log", dir+"/log", "--log-format", "json", "image", "unpack", dir+"/img", dir+"/two")
+	log, _ := os.ReadFile(dir + "/log")
+	if status != 0 || stdout+stderr != "" || !strings.Contains(string(log), `"level":"warning"`) || !strings.Contains(string(log), "names no program") {
+		t.Errorf("status %d, output %q, log %q; want the warning in the log", status, stdout+stderr, log)
+	}
+	if _, stderr, status := runImage("--strict", "image", "unpack", dir+"/img", dir+"/three"); status != 1 || !strings.Contains(stderr, "names no program") {
+		t.Errorf("strict: status %d, stderr %q; want the warning as an error", status, stderr)
+	}
+}
+
+const imageChild = "RUNCELL_TEST_IMAGE"
+
+// An interrupted unpack cleans up; a killed one leaves nothing that looks
+// complete, and says so the next time.
+func TestImageInterrupted(t *testing.T) {
+	if args := os.Getenv(imageChild); args != "" {
+		p := cmdline.NewProgram()
+		os.Exit(run(&p, strings.Split(args, "\n")))
+	}
+	dir := t.TempDir()
+	rootfs := imageRootfs(t)
+	if err := os.Truncate(filepath.Join(rootfs, "bin/web"), 1<<30); err != nil {
+		t.Fatal(err)
+	}
+	if _, stderr, status := runImage("image", "pack", "--compress", "zstd", rootfs, dir+"/img"); status != 0 {
+		t.Fatal(stderr)
+	}
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
+		bundle := dir + "/bundle"
+		cmd := exec.Command("/proc/self/exe", "-test.run=^TestImageInterrupted$")
+		cmd.Env = append(os.Environ(), imageChild+"="+strings.Join([]string{"runcell", "image", "unpack", "--max-ratio", "0", dir + "/img", bundle}, "\n"))
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+			if _, err := os.Lstat(bundle + "/rootfs/bin/web"); err == nil {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatal("the unpack never got to its file")
+			}
+		}
+		if err := cmd.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+		err := cmd.Wait()
+		if _, e := os.Lstat(bundle + "/config.json"); e == nil || err == nil {
+			t.Fatalf("%v: error %v, config.json %v; want the unpack cut short", sig, err, e)
+		}
+		_, e := os.Lstat(bundle)
+		if sig != syscall.SIGKILL {
+			if !os.IsNotExist(e) || cmd.ProcessState.ExitCode() != 1 || !strings.Contains(stderr.String(), "unpack") {
+				t.Errorf("%v: the bundle is there (%v), status %d, stderr %q", sig, e, cmd.ProcessState.ExitCode(), stderr.String())
+			}
+			continue
+		}
+		if _, stderr, status := runImage("image", "unpack", dir+"/img", bundle); status != 1 || !strings.Contains(stderr, "as an interrupted unpack leaves it") {
+			t.Errorf("after %v: status %d, stderr %q; want the leftover named", sig, status, stderr)
+		}
+	}
+}

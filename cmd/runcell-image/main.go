@@ -1,0 +1,28 @@
+// Command runcell-image is the program behind "runcell image", which becomes
+// it with all its arguments: from images to bundles and back.
+package main
+
+import (
+	"os"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
+)
+
+func main() {
+	p := cmdline.NewProgram()
+	os.Exit(run(&p, os.Args))
+}
+
+// run runs one command line, spelled as for runcell: [flags] image unpack ….
+func run(p *cmdline.Program, args []string) int { return p.Run(root(p), args) }
+
+func root(p *cmdline.Program) *cli.Command {
+	root := p.Root()
+	root.HideVersion = true
+	root.EnableShellCompletion = true
+	root.Commands = []*cli.Command{imageCommand(), cmdline.HelpCommand()}
+	cmdline.Prepare(root)
+	return root
+}
