@@ -4,7 +4,6 @@
 package emulator
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -21,7 +20,7 @@ import (
 // and by processes.
 type Client struct {
 	root     string
-	dir      string // root/.cells
+	dir      string // root/@cells
 	features func() kmod.Features
 	boot     func() (string, error)
 }
@@ -59,14 +58,14 @@ func (c *Client) Create(spec kmod.Spec) (kmod.ID, error) {
 
 // add gives n an id and a row, unless its name or a port is taken.
 func (c *Client) add(s *state, n *cell) error {
-	if s.Next+1 == 0 {
+	if s.next+1 == 0 {
 		return fmt.Errorf("cell ids are used up: %w", unix.EOVERFLOW)
 	}
 	for _, r := range s.rows {
 		if r.name == n.Spec.Name {
 			return fmt.Errorf("cell %d: %w", r.id, kmod.ErrExists)
 		}
-		if len(n.Spec.Ports) == 0 || !bytes.Contains(r.data, []byte(`"ports":`)) {
+		if len(n.Spec.Ports) == 0 || !r.has("ports") {
 			continue
 		}
 		o, err := r.decode()
@@ -77,17 +76,14 @@ func (c *Client) add(s *state, n *cell) error {
 			return err
 		}
 	}
-	n.ID = s.Next
-	s.Next++
+	n.ID = s.next
 	if err := c.place(n); err != nil {
 		return err
 	}
-	r, err := encode(n)
-	if err != nil {
+	before := slices.Clip(s.rows)
+	if err := s.save(n); err != nil {
 		return err
 	}
-	before := s.rows
-	s.rows = append(slices.Clip(before), r)
 	if !hooked(&n.Spec) || c.features().Ports.Level != kmod.Enforced {
 		return nil
 	}
@@ -175,8 +171,7 @@ func (c *Client) remove(s *state, x *cell) error {
 	if err := x.removeCgroups(); err != nil {
 		return err
 	}
-	s.rows = rest
-	return nil
+	return s.forget(x.ID)
 }
 
 // List gives every cell, newest first.

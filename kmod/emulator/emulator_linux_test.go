@@ -276,7 +276,7 @@ func TestEnterNeedsTheCellsOwnRoot(t *testing.T) {
 			return err
 		}
 		x.First = process{}
-		return s.replace(x)
+		return s.save(x)
 	})
 	if err != nil {
 		t.Error(err)
@@ -385,12 +385,10 @@ func BenchmarkAmongMany(b *testing.B) {
 	c := k.(*Client)
 	err = c.update(func(s *state) error {
 		for range 1000 {
-			r, err := encode(&cell{ID: s.Next, Spec: kmod.Spec{Name: fmt.Sprintf("cell-%d", s.Next), Root: "/var/cells/some/bundle/rootfs"}})
-			if err != nil {
+			x := &cell{ID: s.next, Spec: kmod.Spec{Name: fmt.Sprintf("cell-%d", s.next), Root: "/var/cells/some/bundle/rootfs"}}
+			if err := s.save(x); err != nil {
 				return err
 			}
-			s.rows = append(s.rows, r)
-			s.Next++
 		}
 		return nil
 	})

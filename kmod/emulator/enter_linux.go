@@ -185,7 +185,7 @@ func (c *Client) Entered(id kmod.ID, pid int) error {
 			return fmt.Errorf("its first process is %d: %w", x.First.Pid, kmod.ErrBusy)
 		}
 		x.First = p
-		return s.replace(x)
+		return s.save(x)
 	})
 	if err != nil {
 		return fmt.Errorf("record first process of cell %d: %w", id, err)

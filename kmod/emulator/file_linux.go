@@ -21,16 +21,13 @@ func retry(call func() (int, error)) (int, error) {
 }
 
 // readFile is os.ReadFile.
-func readFile(path string) ([]byte, error) { return readSized(path, 1024) }
-
-// readSized reads a file whose size is about known.
-func readSized(path string, size int) ([]byte, error) {
+func readFile(path string) ([]byte, error) {
 	fd, err := retry(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer func() { _ = unix.Close(fd) }()
-	b := make([]byte, 0, size+1)
+	b := make([]byte, 0, 1024)
 	for {
 		n, err := retry(func() (int, error) { return unix.Read(fd, b[len(b):cap(b)]) })
 		if err != nil {
@@ -43,6 +40,26 @@ func readSized(path string, size int) ([]byte, error) {
 			b = append(b, make([]byte, len(b))...)[:len(b)]
 		}
 	}
+}
+
+// readOpen reads an open file of a file system, from its beginning.
+func readOpen(fd int) ([]byte, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, err
+	}
+	b := make([]byte, st.Size)
+	for done := 0; done < len(b); {
+		n, err := retry(func() (int, error) { return unix.Read(fd, b[done:]) })
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			return b[:done], nil
+		}
+		done += n
+	}
+	return b, nil
 }
 
 // writeFile writes to a file, which it opens with flags, at once.

@@ -31,6 +31,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[0] == "probe" {
 		os.Exit(probe(os.Args[1:]))
 	}
+	if os.Args[0] == "churn" {
+		churn(os.Args[1], os.Args[2])
+	}
 	if os.Args[0] == "rootless" {
 		os.Exit(rootless(os.Args[1:]))
 	}

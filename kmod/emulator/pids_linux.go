@@ -115,5 +115,6 @@ func maxProcesses() kmod.Support {
 	if _, _, err := pidsController(); err != nil {
 		return recorded(err.Error())
 	}
-	return enforced()
+	// NetBSD counts processes. Programs with many threads need a higher limit here.
+	return kmod.Support{Level: kmod.Enforced, Reason: "the pids controller counts threads, so each thread of a process counts too"}
 }

@@ -41,7 +41,7 @@ func hooked(s *kmod.Spec) bool { return len(s.Ports) > 0 || s.Network == kmod.Ne
 
 // hookedRow is a cheap test that a row may be of such a cell.
 func hookedRow(r row) bool {
-	return bytes.Contains(r.data, []byte(`"ports":`)) || bytes.Contains(r.data, []byte(`"network":"addresses"`))
+	return r.has("ports") || bytes.Contains(r.data, []byte("\tnetwork=addresses"))
 }
 
 // desired gives what the map has to hold for these cells.

@@ -21,9 +21,9 @@ var errGone = errors.New("process has ended")
 
 // process identifies one process of this boot.
 type process struct {
-	Pid int `json:"pid"`
+	Pid int
 	// Start is field 22 of /proc/PID/stat: clock ticks since boot.
-	Start uint64 `json:"start"`
+	Start uint64
 }
 
 // stat is what the emulator needs of /proc/PID/stat, see proc_pid_stat(5).

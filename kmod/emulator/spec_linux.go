@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -71,10 +72,30 @@ func checkSpec(s *kmod.Spec) error {
 	default:
 		return fmt.Errorf("network %q: want host, addresses or none: %w", s.Network, unix.EINVAL)
 	}
+	if err := checkAddresses(s); err != nil {
+		return err
+	}
 	if err := checkName(s.Name); err != nil {
 		return err
 	}
 	return checkRoot(s.Root)
+}
+
+// checkAddresses refuses an address that is none, and a zone that is not an
+// interface's name: netip takes anything for one.
+func checkAddresses(s *kmod.Spec) error {
+	all := slices.Clone(s.Addresses)
+	for _, p := range s.Ports {
+		if p.Addr.IsValid() {
+			all = append(all, p.Addr)
+		}
+	}
+	for _, a := range all {
+		if !a.IsValid() || a.Zone() != "" && checkName(a.Zone()) != nil {
+			return fmt.Errorf("address %q: want an IPv4 or IPv6 address: %w", a, unix.EINVAL)
+		}
+	}
+	return nil
 }
 
 // overlap tells whether one socket could claim both ports.

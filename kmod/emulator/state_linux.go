@@ -1,156 +1,178 @@
-// The state file: what secmodel_cell keeps in the kernel. One line a cell,
-// rewritten as a whole under a lock on its directory.
+// The state file: what secmodel_cell keeps in the kernel. It is a journal: a
+// change adds a line, under a lock on the directory, and whoever reads it sees
+// it as it was before a change or after, without a lock.
+//
+//	cells 2 BOOT        the format's version, the boot id
+//	1 TAB web TAB ...   cell 1 is new, or has changed
+//	1                   cell 1 is gone
 
 package emulator
 
 import (
 	"bytes"
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/netbsd-cells/runcell/kmod"
 )
 
-// stateDir is the directory below the state root, stateFile the file in it.
 const (
-	stateDir     = "@cells" // not a container id
+	stateDir     = "@cells" // below the state root; not a container id
 	stateFile    = "cells"
-	stateVersion = 1
+	stateWord    = "cells "
+	stateVersion = "2"
+	// slack is how much of the file may be lines that no longer hold, besides
+	// as much again as those that do. Then it is written anew.
+	slack = 4096
 )
 
-// header is the file's first line.
-type header struct {
-	Version int `json:"version"`
-	// Boot is the kernel's boot id: no cell outlives a reboot, so a file of
-	// another boot is an empty one.
-	Boot string `json:"boot"`
-	// Next is the id of the next cell. Ids are never reused.
-	Next kmod.ID `json:"next"`
-}
-
-// cell is one cell of the file.
-type cell struct {
-	ID      kmod.ID       `json:"-"`
-	Spec    kmod.Spec     `json:"spec"`
-	Created time.Duration `json:"created"` // since boot
-	// First is the first process; zero before Entered.
-	First process `json:"first,omitzero"`
-	// Status is the first process's wait status, once a Wait has seen it.
-	Status *uint32 `json:"status,omitempty"`
-	// Cgroup is the cell's directory in the cgroup v2 hierarchy, Pids the one
-	// in the pids controller's v1 hierarchy. Empty where there is none.
-	Cgroup string `json:"cgroup,omitempty"`
-	Pids   string `json:"pids,omitempty"`
-}
-
-// row is a cell's line: id, name and the JSON, which is decoded on demand
-// because most calls are about one cell among many.
-type row struct {
-	id   kmod.ID
-	name string
-	data []byte
-}
-
-func (r row) decode() (*cell, error) {
-	c := &cell{ID: r.id}
-	if err := json.Unmarshal(r.data, c); err != nil {
-		return nil, fmt.Errorf("decode cell %d: %w", r.id, err)
-	}
-	if c.Spec.Name != r.name {
-		return nil, fmt.Errorf("decode cell %d: name %q in a line for %q", r.id, c.Spec.Name, r.name)
-	}
-	return c, nil
-}
-
-func encode(c *cell) (row, error) {
-	data, err := json.Marshal(c)
-	if err != nil {
-		return row{}, fmt.Errorf("encode cell %d: %w", c.ID, err)
-	}
-	return row{id: c.ID, name: c.Spec.Name, data: data}, nil
-}
-
-// state is the file's content, oldest cell first.
+// state is the file's content.
 type state struct {
-	header
-	rows []row
+	boot string // the kernel's boot id: no cell outlives a reboot
+	// next is the id of the next cell. Ids are never reused.
+	next kmod.ID
+	rows []row // ascending, so the oldest is first
+	// size is what the file has; 0 when it has to be written anew, because it
+	// is not there, of another boot, or ends in the middle of a line.
+	size  int
+	added []byte // the lines for the changes since
 }
 
-// parseState reads the file. The rows share b's memory.
-func parseState(b []byte) (*state, error) {
-	first, rest, _ := bytes.Cut(b, []byte("\n"))
-	s := &state{}
-	if err := json.Unmarshal(first, &s.header); err != nil {
-		return nil, fmt.Errorf("parse cells, line 1: %w", err)
+// parseState reads the file. The rows share b's memory. An incomplete last
+// line is one that is being written, or whose writer was killed or had no
+// room: that change is not made. A file that was not on the disk yet when the
+// machine lost its power is empty or begins with zeros.
+func parseState(b []byte, boot string) (*state, error) {
+	s := &state{boot: boot, next: 1}
+	if len(b) == 0 || b[0] == 0 {
+		return s, nil
 	}
-	if s.Version != stateVersion {
-		return nil, fmt.Errorf("parse cells: version %d, want %d (written by another runcell)", s.Version, stateVersion)
+	whole := b[:bytes.LastIndexByte(b, '\n')+1]
+	line, rest, _ := bytes.Cut(whole, []byte("\n"))
+	head, ok := strings.CutPrefix(string(line), stateWord)
+	version, in, _ := strings.Cut(head, " ")
+	if ok && in != "" && in != boot {
+		return s, nil
+	}
+	if !ok || version != stateVersion || in == "" {
+		return nil, fmt.Errorf("parse cells, line 1: %q, want %q (if another version of runcell wrote it, end its cells and remove the file)",
+			line, stateWord+stateVersion+" "+boot)
+	}
+	if len(whole) == len(b) {
+		s.size = len(b)
 	}
 	for n := 2; len(rest) > 0; n++ {
-		var line []byte
 		line, rest, _ = bytes.Cut(rest, []byte("\n"))
-		r, err := parseRow(line)
-		if err != nil {
+		if err := s.apply(line); err != nil {
 			return nil, fmt.Errorf("parse cells, line %d: %w", n, err)
 		}
-		if r.id >= s.Next || (len(s.rows) > 0 && r.id <= s.rows[len(s.rows)-1].id) {
-			return nil, fmt.Errorf("parse cells, line %d: id %d is out of order", n, r.id)
-		}
-		s.rows = append(s.rows, r)
 	}
 	return s, nil
 }
 
-func parseRow(line []byte) (row, error) {
-	id, rest, ok := bytes.Cut(line, []byte(" "))
-	name, data, ok2 := bytes.Cut(rest, []byte(" "))
-	if !ok || !ok2 {
-		return row{}, errors.New("want id, name and JSON")
+// apply makes the change of one line.
+func (s *state) apply(line []byte) error {
+	number, rest, isCell := bytes.Cut(line, []byte("\t"))
+	id, err := parseID(number)
+	if err != nil {
+		return err
 	}
-	n, err := strconv.ParseUint(string(id), 10, 32)
-	if err != nil || n == 0 || id[0] == '0' || id[0] == '+' {
-		return row{}, fmt.Errorf("id %q is not a number from 1", id)
+	if !isCell {
+		return s.drop(id)
 	}
-	if err := checkName(string(name)); err != nil {
-		return row{}, err
+	r, err := parseRow(id, rest)
+	if err != nil {
+		return err
 	}
-	return row{id: kmod.ID(n), name: string(name), data: data}, nil
+	return s.put(r)
 }
 
-func (s *state) format() ([]byte, error) {
-	b, err := json.Marshal(s.header)
-	if err != nil {
-		return nil, fmt.Errorf("encode cells: %w", err)
+// put adds a cell or replaces it.
+func (s *state) put(r row) error {
+	i := s.index(r.id)
+	switch {
+	case r.id >= s.next:
+		s.rows = append(s.rows, r)
+		s.next = r.id + 1
+	case i < 0:
+		return fmt.Errorf("id %d is out of order", r.id)
+	default:
+		s.rows[i] = r
 	}
-	b = append(b, '\n')
+	return nil
+}
+
+// drop removes a cell. The last id that was given is dropped in any case: a
+// file that is written anew would not tell it otherwise.
+func (s *state) drop(id kmod.ID) error {
+	i := s.index(id)
+	switch {
+	case id >= s.next:
+		s.next = id + 1
+	case i < 0:
+		return fmt.Errorf("id %d is out of order", id)
+	default:
+		s.rows = slices.Delete(s.rows, i, i+1)
+	}
+	return nil
+}
+
+// save stores a new cell or a changed one.
+func (s *state) save(c *cell) error {
+	r := c.row()
+	s.added = r.append(s.added)
+	return s.put(r)
+}
+
+// forget removes a cell.
+func (s *state) forget(id kmod.ID) error {
+	s.added = appendDrop(s.added, id)
+	return s.drop(id)
+}
+
+func appendDrop(b []byte, id kmod.ID) []byte {
+	return append(strconv.AppendUint(b, uint64(id), 10), '\n')
+}
+
+// format gives a file without lines that no longer hold.
+func (s *state) format() []byte {
+	b := []byte(stateWord + stateVersion + " " + s.boot + "\n")
+	last := kmod.ID(0)
 	for _, r := range s.rows {
-		b = strconv.AppendUint(b, uint64(r.id), 10)
-		b = append(b, ' ')
-		b = append(b, r.name...)
-		b = append(b, ' ')
-		b = append(b, r.data...)
-		b = append(b, '\n')
+		b = r.append(b)
+		last = r.id
 	}
-	return b, nil
+	if last != s.next-1 {
+		b = appendDrop(b, s.next-1)
+	}
+	return b
+}
+
+// full tells whether the file is too large for what it says.
+func (s *state) full() bool {
+	limit := slack
+	for _, r := range s.rows {
+		limit += 2 * (len(r.name) + len(r.data))
+	}
+	return s.size+len(s.added) > limit
 }
 
 // index finds a cell's row, or -1.
 func (s *state) index(id kmod.ID) int {
-	for i := range s.rows {
-		if s.rows[i].id == id {
-			return i
-		}
+	i, ok := slices.BinarySearchFunc(s.rows, id, func(r row, id kmod.ID) int { return cmp.Compare(r.id, id) })
+	if !ok {
+		return -1
 	}
-	return -1
+	return i
 }
 
 // find decodes one cell.
@@ -162,16 +184,6 @@ func (s *state) find(id kmod.ID) (*cell, error) {
 	return s.rows[i].decode()
 }
 
-// replace stores a changed cell.
-func (s *state) replace(c *cell) error {
-	r, err := encode(c)
-	if err != nil {
-		return err
-	}
-	s.rows[s.index(c.ID)] = r
-	return nil
-}
-
 // bootID identifies this boot of the kernel.
 func bootID() (string, error) {
 	b, err := readFile("/proc/sys/kernel/random/boot_id")
@@ -181,60 +193,96 @@ func bootID() (string, error) {
 	return strings.TrimSpace(string(b)), nil
 }
 
-// load reads the state without a lock: the file is only ever replaced.
+// load reads the state, without a lock.
 func (c *Client) load() (*state, error) {
+	s, fd, err := c.open(unix.O_RDONLY)
+	if fd >= 0 {
+		_ = unix.Close(fd)
+	}
+	return s, err
+}
+
+// open reads the state and keeps the file open; fd is -1 if there is none.
+func (c *Client) open(flags int) (s *state, fd int, err error) {
 	boot, err := c.boot()
 	if err != nil {
-		return nil, err
+		return nil, -1, err
 	}
-	empty := &state{header: header{Version: stateVersion, Boot: boot, Next: 1}}
-	var st unix.Stat_t
-	_ = unix.Stat(filepath.Join(c.dir, stateFile), &st)
-	b, err := readSized(filepath.Join(c.dir, stateFile), int(st.Size))
-	if errors.Is(err, fs.ErrNotExist) {
-		return empty, nil
+	file := filepath.Join(c.dir, stateFile)
+	fd, err = retry(func() (int, error) { return unix.Open(file, flags|unix.O_CLOEXEC, 0) })
+	if errors.Is(err, unix.ENOENT) {
+		return &state{boot: boot, next: 1}, -1, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read cells: %w", err)
+		return nil, -1, fmt.Errorf("open %s: %w", file, err)
 	}
-	s, err := parseState(b)
+	b, err := readOpen(fd)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(c.dir, stateFile), err)
+		return nil, fd, fmt.Errorf("read %s: %w", file, err)
 	}
-	if s.Boot != boot {
-		return empty, nil
+	if s, err = parseState(b, boot); err != nil {
+		return nil, fd, fmt.Errorf("%s: %w", file, err)
 	}
-	return s, nil
+	return s, fd, nil
 }
 
 // update changes the state under the lock. When change fails, nothing is
 // written.
-func (c *Client) update(change func(*state) error) (err error) {
+func (c *Client) update(change func(*state) error) error {
 	unlock, err := c.lock()
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	s, err := c.load()
+	s, fd, err := c.open(unix.O_RDWR | unix.O_APPEND)
+	if fd >= 0 {
+		defer func() { _ = unix.Close(fd) }()
+	}
 	if err != nil {
 		return err
 	}
 	if err := change(s); err != nil {
 		return err
 	}
-	b, err := s.format()
-	if err != nil {
-		return err
-	}
 	// No fsync: after a crash of the machine there are no cells.
-	file := filepath.Join(c.dir, stateFile)
-	if err := writeFile(file+".new", unix.O_CREAT|unix.O_TRUNC, b); err != nil {
-		return fmt.Errorf("write cells: %w", err)
+	if s.size == 0 || s.full() {
+		err = c.rewrite(s.format())
+	} else {
+		err = writeOnce(fd, s.added)
 	}
-	if err := unix.Rename(file+".new", file); err != nil {
+	if err != nil {
 		return fmt.Errorf("write cells: %w", err)
 	}
 	return nil
+}
+
+// writeOnce adds to the file with one write, so that of a kill, or a disk that
+// is full, at most the last line suffers.
+func writeOnce(fd int, b []byte) error {
+	n, err := retry(func() (int, error) { return unix.Write(fd, b) })
+	if err == nil && n < len(b) {
+		err = io.ErrShortWrite
+	}
+	return err
+}
+
+// rewrite replaces the file; those who have it open read the old one.
+func (c *Client) rewrite(b []byte) error {
+	file := filepath.Join(c.dir, stateFile)
+	fresh := file + ".new"
+	// One that is there was left by a kill, and is not truncated because
+	// someone may be reading it.
+	_ = unix.Unlink(fresh)
+	if err := writeFile(fresh, unix.O_CREAT|unix.O_EXCL, b); err != nil {
+		return err
+	}
+	// Exchanged, as ext4 waits for the disk when a file is renamed over another.
+	if unix.Renameat2(unix.AT_FDCWD, fresh, unix.AT_FDCWD, file, unix.RENAME_EXCHANGE) == nil {
+		_ = unix.Unlink(fresh)
+		return nil
+	}
+	// There is no other, or the file system cannot exchange.
+	return unix.Rename(fresh, file)
 }
 
 // lock takes the lock on the state directory, which it makes if it is missing.

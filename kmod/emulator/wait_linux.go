@@ -43,7 +43,7 @@ func (c *Client) Wait(ctx context.Context, id kmod.ID) (uint32, error) {
 			return err
 		}
 		x.Status = &status
-		return s.replace(x)
+		return s.save(x)
 	})
 	if err != nil && !errors.Is(err, kmod.ErrNotFound) {
 		return status, fmt.Errorf("keep status of cell %d: %w", id, err)
