@@ -50,10 +50,37 @@ func (c *Client) Create(spec kmod.Spec) (kmod.ID, error) {
 		return 0, fmt.Errorf("create cell %s: %w", spec.Name, err)
 	}
 	n := &cell{Spec: spec, Created: created}
-	if err := c.update(func(s *state) error { return c.add(s, n) }); err != nil {
-		return 0, fmt.Errorf("create cell %s: %w", spec.Name, errors.Join(err, n.removeCgroups()))
+	var hookErr error
+	err = c.update(func(s *state) error {
+		before := slices.Clip(s.rows)
+		if err := c.add(s, n); err != nil {
+			return err
+		}
+		// The row comes first: whoever is killed in between leaves a cell that
+		// Destroy can find, not rules without a cell.
+		if hooked(&n.Spec) && c.features().Ports.Level == kmod.Enforced {
+			s.after = func() error {
+				hookErr = c.enforce(before, s.rows)
+				return hookErr
+			}
+		}
+		return nil
+	})
+	switch {
+	case hookErr != nil:
+		err = errors.Join(err, c.update(func(s *state) error {
+			x, err := s.find(n.ID)
+			if err != nil {
+				return err
+			}
+			return c.remove(s, x)
+		}))
+	case err != nil:
+		err = errors.Join(err, n.removeCgroups())
+	default:
+		return n.ID, nil
 	}
-	return n.ID, nil
+	return 0, fmt.Errorf("create cell %s: %w", spec.Name, err)
 }
 
 // add gives n an id and a row, unless its name or a port is taken.
@@ -80,17 +107,7 @@ func (c *Client) add(s *state, n *cell) error {
 	if err := c.place(n); err != nil {
 		return err
 	}
-	before := slices.Clip(s.rows)
-	if err := s.save(n); err != nil {
-		return err
-	}
-	if !hooked(&n.Spec) || c.features().Ports.Level != kmod.Enforced {
-		return nil
-	}
-	if err := c.enforce(before, s.rows); err != nil {
-		return errors.Join(err, c.enforce(s.rows, before))
-	}
-	return nil
+	return s.save(n)
 }
 
 func portsFree(ports []kmod.Port, o *cell) error {

@@ -44,7 +44,8 @@ type state struct {
 	// size is what the file has; 0 when it has to be written anew, because it
 	// is not there, of another boot, or ends in the middle of a line.
 	size  int
-	added []byte // the lines for the changes since
+	added []byte       // the lines for the changes since
+	after func() error // what follows once they are written, under the lock
 }
 
 // parseState reads the file. The rows share b's memory. An incomplete last
@@ -252,6 +253,9 @@ func (c *Client) update(change func(*state) error) error {
 	}
 	if err != nil {
 		return fmt.Errorf("write cells: %w", err)
+	}
+	if s.after != nil {
+		return s.after()
 	}
 	return nil
 }
