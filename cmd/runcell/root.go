@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 
 	"github.com/urfave/cli/v3"
@@ -25,10 +24,6 @@ The shortest way to a running cell:
     runcell run --bundle B web   runs it under the name web until it ends
 
 The manual page runcell(8) has the whole of it.`
-
-// memoryLimit (bytes) brings the collector back for a command that turns out
-// to need much memory.
-const memoryLimit = 256 << 20
 
 // commands are all of them, in the order of the help. A command line builds
 // only those that it names: the rest would cost every call of every command.
@@ -100,12 +95,9 @@ func isCommand(name string) bool {
 	return false
 }
 
-// action wraps a short-lived command. The garbage collector would cost it more
-// than the memory is worth.
+// action wraps a command that works on containers.
 func (a *app) action(f cli.ActionFunc) cli.ActionFunc {
 	return func(ctx context.Context, cmd *cli.Command) error {
-		debug.SetGCPercent(-1)
-		debug.SetMemoryLimit(memoryLimit)
 		cmdline.LogInert(ctx, cmd)
 		return f(ctx, cmd)
 	}

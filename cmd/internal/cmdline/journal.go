@@ -56,6 +56,9 @@ func (j *Journal) open(path, format string, debug bool, stderr io.Writer) error 
 	}
 	log.L.Logger.SetLevel(level)
 	j.out, j.debug, j.direct, j.quiet = stderr, debug, true, !debug && !IsTerminal(stderr)
+	if j.quiet && path == "" {
+		log.L.Logger.SetLevel(log.ErrorLevel) // nothing would come of warnings
+	}
 	defer func() {
 		log.L.Logger.SetOutput(j.out)
 		log.L.Logger.SetFormatter(j)
