@@ -13,6 +13,9 @@ import (
 // errnoNoFollow is what open(2) says of a link with O_NOFOLLOW.
 const errnoNoFollow = unix.ELOOP
 
+// syncFileSystem writes the file system of fd to the disk (syncfs(2)).
+func syncFileSystem(fd int) error { return unix.Syncfs(fd) }
+
 func mknodat(dir int, name string, mode uint32, dev uint64) error {
 	return unix.Mknodat(dir, name, mode, int(dev))
 }

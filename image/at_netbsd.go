@@ -13,6 +13,10 @@ import (
 // errnoNoFollow is what open(2) says of a link with O_NOFOLLOW.
 const errnoNoFollow = unix.EFTYPE
 
+// syncFileSystem has every file system written to the disk. NetBSD knows no
+// call for one of them, and sync(2) may return a little before the end.
+func syncFileSystem(int) error { return unix.Sync() }
+
 // mknodat is mknodat(int fd, const char *path, mode_t mode, int PAD, dev_t
 // dev): x/sys forgets the padding and so makes every device 0. dev_t has 64
 // bits; on 32-bit ports it takes two words, on 64-bit ones the second word

@@ -237,6 +237,7 @@ func unpackIn(tb testing.TB, layout string, o UnpackOptions) (string, *Result, e
 	around := canary(tb)
 	before := outside(treeOf(tb, around))
 	b := filepath.Join(around, "in", "bundle")
+	o.NoSync = true // the machine's other work would be waited for
 	res, err := Unpack(context.Background(), layout, b, o)
 	if err != nil {
 		if _, e := os.Lstat(b); !os.IsNotExist(e) {

@@ -14,7 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -49,6 +48,7 @@ type output struct {
 	work   string // the directory that dir is
 	isTemp bool   // work is temporary
 	lock   *os.File
+	temps  int // made so far
 }
 
 // newOutput prepares the output. It must not lie inside what is packed.
@@ -61,6 +61,9 @@ func newOutput(ref Reference, rootfs string) (*output, error) {
 		}
 		return nil, err
 	}
+	if err := removeStale(ref.Path); err != nil {
+		return nil, err
+	}
 	out := &output{ref: ref, work: ref.Path}
 	fi, err := os.Stat(ref.Path) //nolint:forbidigo // the operator's own path
 	switch {
@@ -71,10 +74,10 @@ func newOutput(ref Reference, rootfs string) (*output, error) {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
-	if out.work, err = os.MkdirTemp(parent, "."+filepath.Base(ref.Path)+".tmp-"); err != nil {
+	if out.lock, err = tempDir(ref.Path); err != nil {
 		return nil, err
 	}
-	out.isTemp = true
+	out.work, out.isTemp = out.lock.Name(), true
 	if out.dir, err = os.OpenRoot(out.work); err == nil {
 		err = errors.Join(out.dir.MkdirAll("blobs/sha256", 0o755), out.dir.Chmod(".", 0o755))
 	}
@@ -123,13 +126,13 @@ func (out *output) openExisting() error {
 	if out.lock, err = os.Open(out.work); err != nil { //nolint:forbidigo // the operator's own path
 		return err
 	}
-	if err := unix.Flock(int(out.lock.Fd()), unix.LOCK_EX); err != nil {
+	if err := flock(out.lock, unix.LOCK_EX); err != nil {
 		return errors.Join(fmt.Errorf("lock %s: %w", out.work, err), out.lock.Close())
 	}
 	if out.dir, err = os.OpenRoot(out.work); err != nil {
 		return errors.Join(err, out.lock.Close())
 	}
-	if err := out.dir.MkdirAll("blobs/sha256", 0o755); err != nil {
+	if err := errors.Join(out.removeTemps(), out.dir.MkdirAll("blobs/sha256", 0o755)); err != nil {
 		return errors.Join(err, out.close())
 	}
 	return nil
@@ -141,21 +144,13 @@ func (out *output) close() error {
 	if out.dir != nil {
 		err = out.dir.Close()
 	}
-	if out.lock != nil {
-		err = errors.Join(err, out.lock.Close())
-	}
 	if out.isTemp {
 		err = errors.Join(err, os.RemoveAll(out.work))
 	}
+	if out.lock != nil {
+		err = errors.Join(err, out.lock.Close())
+	}
 	return err
-}
-
-const layerTemp = ".layer.tmp-"
-
-// temp opens a new file for a layer.
-func (out *output) temp() (*os.File, error) {
-	name := fmt.Sprintf("%s%d-%d", layerTemp, os.Getpid(), time.Now().UnixNano())
-	return out.dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
 }
 
 // keep gives the layer's file its name.
@@ -173,11 +168,11 @@ func (out *output) blob(d digest.Digest, data []byte) error {
 
 // replaceFile writes a file under another name first.
 func (out *output) replaceFile(name string, data []byte) error {
-	temp := fmt.Sprintf("%s.tmp-%d", name, os.Getpid())
-	f, err := out.dir.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	f, err := out.temp()
 	if err != nil {
 		return err
 	}
+	temp := filepath.Base(f.Name())
 	_, err = f.Write(data)
 	if err == nil {
 		err = f.Sync()
@@ -254,7 +249,7 @@ func (out *output) index(d v1.Descriptor) error {
 
 // archive writes the finished layout as a tar archive and renames it.
 func (out *output) archive(ctx context.Context) error {
-	f, err := os.CreateTemp(filepath.Dir(out.ref.Path), "."+filepath.Base(out.ref.Path)+".tmp-")
+	f, err := tempFile(out.ref.Path)
 	if err != nil {
 		return err
 	}
@@ -265,13 +260,13 @@ func (out *output) archive(ctx context.Context) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, f.Close()); err == nil {
+	if err == nil { // still locked
 		err = os.Rename(f.Name(), out.ref.Path) //nolint:forbidigo // the operator's own path
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
+		err = errors.Join(err, os.Remove(f.Name()))
 	}
-	return nil
+	return errors.Join(err, f.Close())
 }
 
 // writeArchive writes the layout's files, the index first so that a reader

@@ -28,6 +28,9 @@ type UnpackOptions struct {
 	Platform     v1.Platform // zero: the host's
 	ReservePorts bool        // reserve the exposed ports for the cell
 	Limits       *Limits     // nil: DefaultLimits
+	// NoSync returns before the bundle is on the disk. Otherwise a bundle
+	// with a config.json is whole even after a power failure.
+	NoSync bool
 	// Strict makes every note an error.
 	Strict bool
 	// Progress, if not nil, is told of compressed bytes read, from several
@@ -81,7 +84,7 @@ func Unpack(ctx context.Context, name, bundle string, o UnpackOptions) (_ *Resul
 	if o.Strict && len(res.Notes) > 0 {
 		return nil, fmt.Errorf("unpack %s: refused by --strict: %w", ref, notesError(res.Notes))
 	}
-	if err := b.writeConfig(spec); err != nil {
+	if err := b.writeConfig(spec, !o.NoSync); err != nil {
 		return nil, fmt.Errorf("unpack %s: %w", ref, err)
 	}
 	return res, nil
@@ -208,8 +211,26 @@ func (b *bundle) checkEmpty() error {
 	}
 }
 
+// syncFS is what sync calls; tests look when it happens.
+var syncFS = syncFileSystem
+
+// sync waits until the file system that holds the bundle is on the disk. One
+// call for all of it is much cheaper than one for each file.
+func (b *bundle) sync() error {
+	f, err := b.dir.Open(".")
+	if err != nil {
+		return err
+	}
+	return errors.Join(syncFS(int(f.Fd())), f.Close())
+}
+
 // writeConfig completes the bundle.
-func (b *bundle) writeConfig(spec *specs.Spec) error {
+func (b *bundle) writeConfig(spec *specs.Spec, sync bool) error {
+	if sync {
+		if err := b.sync(); err != nil {
+			return fmt.Errorf("write the root file system to the disk: %w", err)
+		}
+	}
 	data, err := json.MarshalIndent(spec, "", "  ")
 	if err != nil {
 		return err
@@ -219,7 +240,7 @@ func (b *bundle) writeConfig(spec *specs.Spec) error {
 		return err
 	}
 	_, err = f.Write(append(data, '\n'))
-	if err == nil {
+	if err == nil && sync {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {

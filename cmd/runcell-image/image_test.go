@@ -119,7 +119,7 @@ func TestImageErrors(t *testing.T) {
 		want string
 	}{
 		{[]string{"unpak", "x"}, `runcell image has no command "unpak" (did you mean "unpack"?)`},
-		{[]string{"unpack", "--nonsense"}, `unpack has no flag "nonsense"; "runcell image unpack --help" lists the flags`},
+		{[]string{"unpack", "--zonk"}, `unpack has no flag "zonk"; "runcell image unpack --help" lists the flags`},
 		{[]string{"unpack"}, "needs two arguments"},
 		{[]string{"unpack", dir + "/img", dir + "/b", "more"}, "needs two arguments"},
 		{[]string{"unpack", dir + "/img", dir + "/b"}, "only for netbsd/arm64: choose one with --platform"},
@@ -164,13 +164,87 @@ func TestImageWarnings(t *testing.T) {
 
 const imageChild = "RUNCELL_TEST_IMAGE"
 
-// An interrupted unpack cleans up; a killed one leaves nothing that looks
-// complete, and says so the next time.
-func TestImageInterrupted(t *testing.T) {
+// asChild runs the command line of child, in the test that was started again.
+func asChild() {
 	if args := os.Getenv(imageChild); args != "" {
 		p := cmdline.NewProgram()
 		os.Exit(run(&p, strings.Split(args, "\n")))
 	}
+}
+
+// child is an image command in a process of its own.
+func child(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), imageChild+"="+strings.Join(append([]string{"runcell", "image"}, args...), "\n"))
+	return cmd
+}
+
+// waitFor gives the one file that matches pattern, once there is one.
+func waitFor(t *testing.T, pattern string) string {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		if list, _ := filepath.Glob(pattern); len(list) > 0 {
+			return list[0]
+		}
+		if time.Now().After(end) {
+			t.Fatalf("no %s came", pattern)
+		}
+	}
+}
+
+// What a killed pack leaves is removed by the next one for the same image;
+// what a living one works on is not.
+func TestImagePackKilled(t *testing.T) {
+	asChild()
+	dir, rootfs := t.TempDir(), imageRootfs(t)
+	big := imageRootfs(t)
+	if err := os.Truncate(filepath.Join(big, "bin/web"), 4<<30); err != nil {
+		t.Fatal(err)
+	}
+	pack := func() (*exec.Cmd, string) {
+		old, _ := filepath.Glob(dir + "/.img.tmp-*")
+		if len(old) > 0 {
+			t.Fatalf("there is %q already", old)
+		}
+		cmd := child(t, "pack", "--compress", "zstd", big, dir+"/img")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return cmd, filepath.Dir(waitFor(t, dir+"/.img.tmp-*/.runcell.tmp-*"))
+	}
+	kill := func(cmd *exec.Cmd) {
+		cmd.Process.Kill()
+		cmd.Wait()
+	}
+	killed, left := pack()
+	kill(killed)
+	if _, err := os.Lstat(left); err != nil {
+		t.Fatalf("the killed pack left nothing: %v", err)
+	}
+	if _, stderr, status := runImage("image", "pack", rootfs, dir+"/img"); status != 0 {
+		t.Fatal(stderr)
+	}
+	if _, err := os.Lstat(left); !os.IsNotExist(err) {
+		t.Errorf("%s is still there (%v)", left, err)
+	}
+	if err := os.RemoveAll(dir + "/img"); err != nil {
+		t.Fatal(err)
+	}
+	living, busy := pack()
+	defer kill(living)
+	if _, stderr, status := runImage("image", "pack", rootfs, dir+"/img"); status != 0 {
+		t.Fatal(stderr)
+	}
+	if _, err := os.Lstat(busy); err != nil {
+		t.Errorf("the living pack lost its files: %v", err)
+	}
+}
+
+// An interrupted unpack cleans up; a killed one leaves nothing that looks
+// complete, and says so the next time.
+func TestImageInterrupted(t *testing.T) {
+	asChild()
 	dir := t.TempDir()
 	rootfs := imageRootfs(t)
 	if err := os.Truncate(filepath.Join(rootfs, "bin/web"), 1<<30); err != nil {
@@ -181,21 +255,13 @@ func TestImageInterrupted(t *testing.T) {
 	}
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
 		bundle := dir + "/bundle"
-		cmd := exec.Command("/proc/self/exe", "-test.run=^TestImageInterrupted$")
-		cmd.Env = append(os.Environ(), imageChild+"="+strings.Join([]string{"runcell", "image", "unpack", "--max-ratio", "0", dir + "/img", bundle}, "\n"))
+		cmd := child(t, "unpack", "--max-ratio", "0", dir+"/img", bundle)
 		var stderr bytes.Buffer
 		cmd.Stderr = &stderr
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-			if _, err := os.Lstat(bundle + "/rootfs/bin/web"); err == nil {
-				break
-			}
-			if time.Now().After(end) {
-				t.Fatal("the unpack never got to its file")
-			}
-		}
+		waitFor(t, bundle+"/rootfs/bin/web")
 		if err := cmd.Process.Signal(sig); err != nil {
 			t.Fatal(err)
 		}

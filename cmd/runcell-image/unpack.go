@@ -18,7 +18,8 @@ func unpackCommand() *cli.Command {
 		Description: imageNames + `
 
 BUNDLE must be missing or empty. It gets the directory rootfs and at last
-config.json: a BUNDLE without that file is not whole. On an error or an
+config.json: a BUNDLE without that file is not whole, and one with it is, even
+after a power failure, unless --no-sync is given. On an error or an
 interrupt everything is removed again. A new BUNDLE is open to its owner only,
 because an image can hold set-id programs and devices.
 
@@ -27,6 +28,7 @@ that costs more than the limits below, is refused.`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "platform", Usage: "take the image for `OS/ARCH[/VARIANT]` (default: this host's)"},
 			&cli.BoolFlag{Name: "reserve-ports", Usage: "reserve the ports that the image exposes for the cell"},
+			&cli.BoolFlag{Name: "no-sync", Usage: "do not wait until BUNDLE is on the disk"},
 			&cli.Int64Flag{Name: "max-size", Value: limits.MaxSize, Usage: "refuse an image of more than `BYTES` uncompressed (0: no limit)"},
 			&cli.Int64Flag{Name: "max-entries", Value: limits.MaxEntries, Usage: "refuse an image of more than `N` files (0: no limit)"},
 			&cli.IntFlag{Name: "max-path", Value: limits.MaxPath, Usage: "refuse names and link targets of more than `BYTES` (0: no limit)"},
@@ -51,6 +53,7 @@ func unpack(ctx context.Context, cmd *cli.Command) error {
 	res, err := image.Unpack(ctx, name, bundle, image.UnpackOptions{
 		Platform:     platform,
 		ReservePorts: cmd.Bool("reserve-ports"),
+		NoSync:       cmd.Bool("no-sync"),
 		Strict:       cmd.Bool("strict"),
 		Limits: &image.Limits{
 			MaxSize: cmd.Int64("max-size"), MaxEntries: cmd.Int64("max-entries"),
