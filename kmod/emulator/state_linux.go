@@ -245,8 +245,9 @@ func (c *Client) update(change func(*state) error) error {
 	if err := change(s); err != nil {
 		return err
 	}
-	// No fsync: after a crash of the machine there are no cells.
-	if s.size == 0 || s.full() {
+	// No fsync: after a crash of the machine there are no cells. When the last
+	// cell is gone, so are the names of those that were.
+	if s.size == 0 || s.full() || len(s.rows) == 0 {
 		err = c.rewrite(s.format())
 	} else {
 		err = writeOnce(fd, s.added)
