@@ -55,7 +55,7 @@ demo: build
 # Pages that are generated from the code, and from what three runtimes do.
 docs: build
 	$(GO) generate ./...
-	$(GO) run ./conformance --runtime bin/runcell --runtime runc --runtime crun --table docs/conformance.md >/dev/null
+	$(GO) run ./conformance --runtime bin/runcell --peer runc --peer crun --table docs/conformance.md >/dev/null
 
 clean:
 	rm -rf bin

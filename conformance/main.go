@@ -27,16 +27,16 @@ var suites = []*harness.Suite{runtime.Suite}
 
 // options are the command line.
 type options struct {
-	runtimes []string
-	suite    string
-	run      string
-	format   string
-	table    string
-	probe    string
-	workdir  string
-	jobs     int
-	keep     bool
-	list     bool
+	runtimes, peers []string
+	suite           string
+	run             string
+	format          string
+	table           string
+	probe           string
+	workdir         string
+	jobs            int
+	keep            bool
+	list            bool
 }
 
 func main() {
@@ -62,6 +62,10 @@ func parse() options {
 	var o options
 	flag.Func("runtime", "runtime to test, `PATH[,NAME]`; may be repeated", func(s string) error {
 		o.runtimes = append(o.runtimes, s)
+		return nil
+	})
+	flag.Func("peer", "runtime that checks the suite, `PATH[,NAME]`: a case is wrong if all peers fail it; may be repeated", func(s string) error {
+		o.peers = append(o.peers, s)
 		return nil
 	})
 	jobs := 2 * goruntime.NumCPU() // cases wait more than they compute
@@ -109,6 +113,7 @@ func run(o options) (failed bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	report.Judge()
 	if tap != nil {
 		tap.Close(report.Summary)
 	} else if err := report.Write(os.Stdout); err != nil {
@@ -154,11 +159,12 @@ func prepare(o options) (*harness.Run, error) {
 	case os.Geteuid() != 0:
 		return nil, errors.New("must be root: cases make containers, mounts and other users' processes")
 	}
-	for _, arg := range o.runtimes {
+	for i, arg := range append(o.runtimes, o.peers...) {
 		t, err := harness.ParseTarget(arg)
 		if err != nil {
 			return nil, err
 		}
+		t.Peer = i >= len(o.runtimes)
 		r.Targets = append(r.Targets, t)
 	}
 	if r.WorkDir, err = os.MkdirTemp(o.workdir, "conformance-"); err != nil {

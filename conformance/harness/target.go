@@ -22,6 +22,8 @@ type Target struct {
 	// HideCgroup2 unmounts the cgroup2 of a hybrid hierarchy before the
 	// runtime runs.
 	HideCgroup2 bool `json:"hideCgroup2"`
+	// Peer is a yardstick: the suite is checked by it.
+	Peer bool `json:"peer,omitempty"`
 }
 
 // quirks are what a runtime needs beyond its command line, by the first word
