@@ -133,8 +133,12 @@ func (c *container) build(ctx context.Context, tx *txn, plan *oci.Plan, o Create
 
 // logWarnings tells what the cell does not honour, one line a field.
 func (c *container) logWarnings(ctx context.Context, plan *oci.Plan) {
+	logger := log.G(ctx).WithField("id", c.ID)
+	if !logger.Logger.IsLevelEnabled(log.WarnLevel) {
+		return
+	}
 	for _, n := range plan.Warnings() {
-		log.G(ctx).WithField("id", c.ID).Warnf("%s: %s: %s", n.Field, n.Grade, n.Reason)
+		logger.Warnf("%s: %s: %s", n.Field, n.Grade, n.Reason)
 	}
 }
 

@@ -170,15 +170,6 @@ func (b *box) ok(args ...string) string {
 	return r.stdout
 }
 
-func (b *box) status(id string) string {
-	b.t.Helper()
-	var s struct{ Status string }
-	if err := json.Unmarshal([]byte(b.ok("state", id)), &s); err != nil {
-		b.t.Fatal(err)
-	}
-	return s.Status
-}
-
 // sweep looks for what must not be left: state, processes of the bundle,
 // mounts on it, cgroups of its cells.
 func (b *box) sweep() {

@@ -131,7 +131,7 @@ func mask(fd int, empty *int) error {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return err
 	}
-	mnt := -1
+	var mnt int
 	var err error
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		mnt, err = hostNode("/dev/null", unix.Mkdev(1, 3))

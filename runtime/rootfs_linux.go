@@ -8,7 +8,6 @@ package runtime
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/netbsd-cells/runcell/kmod/stage"
@@ -165,7 +164,7 @@ func (f *rootfs) pivot() error {
 	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
 		return fmt.Errorf("detach the host's root: %w", err)
 	}
-	return os.Chdir("/")
+	return unix.Chdir("/") // of this thread alone: Entry.Thread has unshared it
 }
 
 // moveRoot is --no-pivot: the root moves over "/"; the host's stays below it.
@@ -176,7 +175,7 @@ func (f *rootfs) moveRoot() error {
 	if err := unix.Chroot("."); err != nil {
 		return fmt.Errorf("change root: %w", err)
 	}
-	return os.Chdir("/")
+	return unix.Chdir("/") // of this thread alone: Entry.Thread has unshared it
 }
 
 // mountAttrs translates flags to mount_setattr(2)'s.
@@ -231,7 +230,7 @@ func attachTo(mnt, dest int) error {
 func (f *rootfs) bind(m oci.Mount) error {
 	source := m.Source
 	if !filepath.IsAbs(source) {
-		source = filepath.Join(f.bundle, source)
+		source = filepath.Join(f.bundle, source) //nolint:forbidigo // the host's own path
 	}
 	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
 	if m.Recursive {

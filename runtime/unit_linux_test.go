@@ -48,10 +48,21 @@ func TestPathsStayInRoot(t *testing.T) {
 	for _, c := range []struct {
 		path, want string // want is the file's content, or the error's text
 	}{
-		{"/a/b/f", "a/b/f"}, {"a/b/f", "a/b/f"}, {"/abs/f", "a/b/f"}, {"/rel/f", "a/b/f"}, {"/up/b/f", "a/b/f"},
-		{"/chain/f", "a/b/f"}, {"/../../g", "g"}, {"/a/../g", "g"}, {"/abs/../../../g", "g"}, {"/a/b/back", "g"},
-		{"/etc/passwd", "too many levels"}, {"/loop", "too many levels"}, {"/loop/x", "too many levels"},
-		{"/dang", "no such file"}, {"/g/x", "not a directory"},
+		{"/a/b/f", "a/b/f"},
+		{"a/b/f", "a/b/f"},
+		{"/abs/f", "a/b/f"},
+		{"/rel/f", "a/b/f"},
+		{"/up/b/f", "a/b/f"},
+		{"/chain/f", "a/b/f"},
+		{"/../../g", "g"},
+		{"/a/../g", "g"},
+		{"/abs/../../../g", "g"},
+		{"/a/b/back", "g"},
+		{"/etc/passwd", "too many levels"},
+		{"/loop", "too many levels"},
+		{"/loop/x", "too many levels"},
+		{"/dang", "no such file"},
+		{"/g/x", "not a directory"},
 	} {
 		got := ""
 		fd, err := r.openAt(c.path, unix.O_RDONLY, 0)
@@ -100,7 +111,11 @@ func TestLookExec(t *testing.T) {
 	}
 	env := []string{"PATH=relative:/none:/usr"}
 	for _, c := range []struct{ name, cwd, want string }{
-		{"prog", "/", ""}, {"/bin/prog", "/", ""}, {"/usr/prog", "/", ""}, {"/abs", "/", ""}, {"./prog", "/bin", ""},
+		{"prog", "/", ""},
+		{"/bin/prog", "/", ""},
+		{"/usr/prog", "/", ""},
+		{"/abs", "/", ""},
+		{"./prog", "/bin", ""},
 		{"nope", "/", `exec: "nope": executable file not found in $PATH`},
 		{"/nope", "/", `exec: "/nope": no such file or directory`},
 		{"data", "/", `exec: "data": permission denied`},

@@ -7,8 +7,10 @@ func TestJudgeBlamesTheCaseWhenAllPeersFail(t *testing.T) {
 		Runtimes: []Target{{Name: "ours"}, {Name: "a", Peer: true}, {Name: "b", Peer: true}},
 		Results: []Result{
 			{Runtime: "ours", Case: "x", Outcome: Fail},
-			{Runtime: "a", Case: "y", Outcome: Fail}, {Runtime: "b", Case: "y", Outcome: Pass},
-			{Runtime: "a", Case: "z", Outcome: Fail}, {Runtime: "b", Case: "z", Outcome: Fail},
+			{Runtime: "a", Case: "y", Outcome: Fail},
+			{Runtime: "b", Case: "y", Outcome: Pass},
+			{Runtime: "a", Case: "z", Outcome: Fail},
+			{Runtime: "b", Case: "z", Outcome: Fail},
 		},
 	}
 	r.Judge()
