@@ -92,14 +92,14 @@ show runcell state web
 
 step 'Talk to the web server, from the host and from inside the cell.'
 tries=0
-until ./web-server get 127.0.0.1:8080 / >/dev/null 2>&1; do
+until ./web-server get http://127.0.0.1:8080/ >/dev/null 2>&1; do
 	tries=$((tries + 1))
 	[ $tries -lt 50 ] || fail "no answer from the web server: $(cat web.log)"
 	sleep 0.1
 done
 cp web-server client
-expect 'hello from inside the cell' ./client get 127.0.0.1:8080 /outside
-expect 'hello from inside the cell' runcell exec web /web get 127.0.0.1:8080 /inside
+expect 'hello from inside the cell' ./client get http://127.0.0.1:8080/outside
+expect 'hello from inside the cell' runcell exec web /web get http://127.0.0.1:8080/inside
 
 step 'Root in the cell asks for more than a cell may do. The kernel says no.'
 expect '^mount: EPERM$' runcell exec web /web try mount
