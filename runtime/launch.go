@@ -154,11 +154,11 @@ func (l *launch) program() (*stage.Program, error) {
 	// The child lives on as "created" without an exec, so what only the parent
 	// may hold is closed here: the lock, and the parent's end of the link, by
 	// whose closing the child learns that the parent was killed.
-	steps := []stage.Step{
+	steps := make([]stage.Step, 0, len(l.entry.Seal)+64)
+	steps = append(steps,
 		stage.Sys("let go of the lock", unix.SYS_CLOSE, uintptr(l.lock)),
 		stage.Sys("let go of the parent's end", unix.SYS_CLOSE, uintptr(l.link.parent)),
-		stage.Sys("become session leader", unix.SYS_SETSID),
-	}
+		stage.Sys("become session leader", unix.SYS_SETSID))
 	ready, err := l.fs.readySteps(l.link, len(steps))
 	if err != nil {
 		return nil, err

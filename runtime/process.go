@@ -32,7 +32,7 @@ func limitSteps(p *oci.Process) ([]stage.Step, error) {
 // root comes first; the working directory comes last, with the process's own
 // rights.
 func identitySteps(p *oci.Process, e kmod.Entry) ([]stage.Step, error) {
-	var steps []stage.Step
+	steps := make([]stage.Step, 0, len(e.Seal)+32)
 	if p.NoNewPrivs {
 		steps = append(steps, noNewPrivsSteps()...)
 	}

@@ -74,7 +74,7 @@ var keepers = [...]keeper{
 // that follow, and exec(2) computes its program's anew out of the bounding,
 // inheritable and ambient sets.
 func dropCapabilities(set policy.Set) ([]stage.Step, error) {
-	var steps []stage.Step
+	steps := make([]stage.Step, 0, len(keepers)+2)
 	for _, k := range keepers {
 		if k.by == always || k.by&set != 0 {
 			continue

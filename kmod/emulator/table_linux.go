@@ -6,6 +6,7 @@ package emulator
 
 import (
 	"slices"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -59,9 +60,9 @@ const (
 )
 
 // emulation has a row for every permission, in their order.
-func emulation() []emulated {
+var emulation = sync.OnceValue(func() []emulated {
 	return slices.Concat(systemRows(), networkRows(), deviceAndProcessRows())
-}
+})
 
 func calls(nrs ...uint32) call  { return call{nrs: nrs} }
 func socket(tests ...test) call { return call{nrs: []uint32{unix.SYS_SOCKET}, when: tests} }
