@@ -1,0 +1,98 @@
+package runtime_test
+
+// More attacks: what the image or the caller brings along.
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestFakeProc: CVE-2019-16884, CVE-2019-19921, CVE-2023-27561. An image whose
+// /proc is a link gets the real one where the link leads inside the root, and
+// masks and read-only paths follow it there.
+func TestFakeProc(t *testing.T) {
+	b := newBox(t)
+	root := filepath.Join(b.bundle, "rootfs")
+	if err := os.Remove(filepath.Join(root, "proc")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(root, "tmp/fake/sys/kernel"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/tmp/fake", filepath.Join(root, "proc")); err != nil {
+		t.Fatal(err)
+	}
+	b.spec.Linux.MaskedPaths = []string{"/proc/bus"}
+	b.spec.Linux.ReadonlyPaths = []string{"/proc/sys"}
+	for args, want := range map[string]string{
+		"cat /proc/1/comm":                  "probe",
+		"ls /proc/bus":                      "",
+		"write /proc/sys/kernel/hostname x": "read-only file system",
+		"cat /tmp/fake/sys/kernel/ostype":   "Linux",
+	} {
+		b.spec.Process.Args = append([]string{"/probe"}, strings.Fields(args)...)
+		r := b.run("run", "d")
+		if got := strings.TrimSpace(r.stdout); !strings.Contains(got, want) || want == "" && got != "" {
+			t.Errorf("%s = %q, %q; want %q", args, r.stdout, r.stderr, want)
+		}
+	}
+}
+
+// TestReplacedTerminal: CVE-2025-52565. A file of the image's in place of
+// /dev/pts/ptmx is not taken for a terminal.
+func TestReplacedTerminal(t *testing.T) {
+	b := newBox(t)
+	b.spec.Mounts = b.spec.Mounts[:1] // neither /dev nor /dev/pts
+	if err := os.MkdirAll(filepath.Join(b.bundle, "rootfs/dev/pts"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b.file("rootfs/dev/pts/ptmx", "", 0o666)
+	b.spec.Process.Terminal = true
+	r := b.run("run", "d")
+	if r.status != 1 || !strings.Contains(r.stderr, "terminal") {
+		t.Errorf("run = %d, %q; want a refusal of the terminal", r.status, r.stderr)
+	}
+}
+
+// TestCallersRightsStayOutside: CVE-2022-2989, CVE-2023-25173, CVE-2022-27650.
+// The caller's supplementary groups and inheritable capabilities do not reach
+// the container, nor an exec'ed process.
+func TestCallersRightsStayOutside(t *testing.T) {
+	b := newBox(t)
+	b.spec.Process.Args = []string{"/probe", "cat", "/proc/self/status"}
+	b.run("state", "none") // writes config.json
+	with := func(args string) string {
+		cmd := exec.Command("/usr/bin/setpriv", "--groups", "4,24", "--inh-caps", "+net_raw,+sys_admin",
+			"/bin/sh", "-c", fmt.Sprintf("cd %s && exec %s --root %s %s", b.bundle, b.bin, b.root, args))
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v: %s", args, err, out)
+		}
+		return string(out)
+	}
+	inRun := with("run d")
+	b.spec.Process.Args = []string{"/probe", "sleep"}
+	b.ok("run", "--detach", "d")
+	inExec := with("exec d /probe cat /proc/self/status")
+	b.ok("delete", "--force", "d")
+	for where, status := range map[string]string{"run": inRun, "exec": inExec} {
+		for _, line := range strings.Split(status, "\n") {
+			key, value, _ := strings.Cut(line, ":")
+			value = strings.TrimSpace(value)
+			switch key {
+			case "Groups":
+				if value != "" {
+					t.Errorf("%s: groups of the caller: %s", where, value)
+				}
+			case "CapInh", "CapAmb":
+				if strings.Trim(value, "0") != "" {
+					t.Errorf("%s: %s = %s; want none", where, key, value)
+				}
+			}
+		}
+	}
+}
