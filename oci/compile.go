@@ -272,5 +272,5 @@ func (p *Plan) Strict() error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("not carried out exactly, and --strict was given:\n%w", err)
+	return fmt.Errorf("--strict refuses what is not carried out exactly: %w", err)
 }

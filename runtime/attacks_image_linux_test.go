@@ -96,3 +96,18 @@ func TestCallersRightsStayOutside(t *testing.T) {
 		}
 	}
 }
+
+// TestIgnoredSignalsAreReset: runcell under nohup(1) does not hand on that
+// SIGHUP is ignored.
+func TestIgnoredSignalsAreReset(t *testing.T) {
+	b := newBox(t)
+	b.spec.Process.Args = []string{"/probe", "cat", "/proc/self/status"}
+	b.run("state", "none") // writes config.json
+	out, err := exec.Command("/bin/sh", "-c", fmt.Sprintf("trap '' HUP; cd %s && exec %s --root %s run d", b.bundle, b.bin, b.root)).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if _, ignored, _ := strings.Cut(string(out), "SigIgn:\t"); !strings.HasPrefix(ignored, "0000000000000000") {
+		t.Errorf("ignored signals in the container: %.16s; want none", ignored)
+	}
+}

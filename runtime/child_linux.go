@@ -21,7 +21,7 @@ func awaitExit(pid int) error {
 // pidfd is opened before the start time is looked at.
 func signalProcess(pid int, start uint64, sig unix.Signal) error {
 	pidfd, err := unix.PidfdOpen(pid, 0)
-	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) {
+	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINVAL) {
 		return ErrNotRunning
 	}
 	if err != nil {

@@ -75,7 +75,8 @@ func (x *execution) run() (status int, err error) {
 	if err := passDescriptors(x.o.PreserveFDs); err != nil {
 		return 0, err
 	}
-	if err := onThread(x.start); err != nil {
+	signals := defaultSignals() // looks at /proc, which the cell may not have
+	if err := onThread(func() error { return x.start(signals) }); err != nil {
 		return 0, err
 	}
 	if err := x.announce(); err != nil {
@@ -88,7 +89,7 @@ func (x *execution) run() (status int, err error) {
 }
 
 // start forks from a thread that has joined the cell.
-func (x *execution) start() error {
+func (x *execution) start(signals []stage.Step) error {
 	root, err := enterCell(x.c, x.entry)
 	if err != nil {
 		return err
@@ -100,6 +101,7 @@ func (x *execution) start() error {
 	}
 	p.Rlimits = withCallersNofile(p.Rlimits)
 	steps := append(enterSteps(root), stage.Sys("become session leader", unix.SYS_SETSID))
+	steps = append(steps, signals...)
 	var tty ttySetup
 	if p.Terminal {
 		ttySteps, err := tty.prepare(root, p.UID)

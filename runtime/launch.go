@@ -159,6 +159,7 @@ func (l *launch) program() (*stage.Program, error) {
 		stage.Sys("let go of the lock", unix.SYS_CLOSE, uintptr(l.lock)),
 		stage.Sys("let go of the parent's end", unix.SYS_CLOSE, uintptr(l.link.parent)),
 		stage.Sys("become session leader", unix.SYS_SETSID))
+	steps = append(steps, defaultSignals()...)
 	ready, err := l.fs.readySteps(l.link, len(steps))
 	if err != nil {
 		return nil, err

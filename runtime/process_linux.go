@@ -3,6 +3,7 @@ package runtime
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"unsafe"
@@ -71,4 +72,32 @@ func sealDescriptors(first int) error {
 		return fmt.Errorf("mark descriptors close-on-exec: %w", err)
 	}
 	return nil
+}
+
+// defaultSignals undo what the caller ignores, as nohup(1) does with SIGHUP:
+// an ignored signal stays so through exec. Handlers need no step, the fork
+// clears them.
+func defaultSignals() []stage.Step {
+	b, err := readSmall("/proc/self/status")
+	if err != nil {
+		return nil
+	}
+	_, rest, _ := strings.Cut(string(b), "\nSigIgn:\t")
+	mask, _, _ := strings.Cut(rest, "\n")
+	ignored, err := strconv.ParseUint(mask, 16, 64)
+	if err != nil {
+		return nil
+	}
+	var steps []stage.Step
+	action := new([4]uint64) // struct kernel_sigaction: SIG_DFL, no flags, no mask
+	for sig := 1; ignored != 0; sig, ignored = sig+1, ignored>>1 {
+		if ignored&1 == 0 {
+			continue
+		}
+		s := stage.Sys(fmt.Sprintf("reset signal %d", sig), unix.SYS_RT_SIGACTION,
+			uintptr(sig), uintptr(unsafe.Pointer(action)), 0, 8)
+		s.Keep = []any{action}
+		steps = append(steps, s)
+	}
+	return steps
 }

@@ -73,3 +73,32 @@ func sealDescriptors(first int) error {
 
 // fMaxFD is F_MAXFD of fcntl(2), absent from x/sys.
 const fMaxFD = 11
+
+// sigaction is struct sigaction of NetBSD's sys/signal.h.
+type sigaction struct {
+	handler uintptr
+	mask    [4]uint32
+	flags   int32
+}
+
+const (
+	sysSigaction = 340 // __sigaction_sigtramp(sig, new, old, trampoline, version)
+	lastSignal   = 63
+)
+
+// defaultSignals undo what the caller ignores, as nohup(1) does with SIGHUP:
+// an ignored signal stays so through exec.
+func defaultSignals() []stage.Step {
+	action := new(sigaction) // SIG_DFL
+	var steps []stage.Step
+	for sig := uintptr(1); sig <= lastSignal; sig++ {
+		if sig == uintptr(unix.SIGKILL) || sig == uintptr(unix.SIGSTOP) {
+			continue
+		}
+		s := stage.Sys(fmt.Sprintf("reset signal %d", sig), sysSigaction, sig, uintptr(unsafe.Pointer(action)), 0, 0, 0)
+		s.Keep = []any{action}
+		s.Tolerate[0] = unix.EINVAL
+		steps = append(steps, s)
+	}
+	return steps
+}

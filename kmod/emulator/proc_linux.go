@@ -119,7 +119,7 @@ func (p process) open(flags int) (pidfd int, err error) {
 		return -1, errGone
 	}
 	fd, err := unix.PidfdOpen(p.Pid, flags)
-	if errors.Is(err, unix.ESRCH) {
+	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENOENT) { // ENOENT: reaped meanwhile
 		return -1, errGone
 	}
 	if err != nil {

@@ -227,6 +227,9 @@ func (d *decoder) mapping(v reflect.Value) error {
 
 // array decodes a JSON array into a slice, replacing what it held.
 func (d *decoder) array(v reflect.Value) error {
+	if v.IsNil() {
+		v.Set(reflect.MakeSlice(v.Type(), 0, 0)) // [] is not null
+	}
 	v.SetLen(0)
 	return d.elements(func(i int) error {
 		if i == v.Cap() {

@@ -109,6 +109,7 @@ func TestTargetMustBeAPointer(t *testing.T) {
 func FuzzUnmarshal(f *testing.F) {
 	f.Add([]byte(`{"text":"a\u00e9","list":["b"],"opt":-1,"objs":[{"small":2}],"map":{"k":{}},"big":18446744073709551615}`))
 	f.Add([]byte(`{"addr":"::1","flag":false,"major":0}`))
+	f.Add([]byte(`{"list":[]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var got, want sample
 		unknown, err := Unmarshal(data, &got)
