@@ -3,9 +3,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -77,29 +79,49 @@ func cwd([]string) error {
 	return err
 }
 
-// exe waits for a process that shows the runcell binary and tries to write
-// to it: what CVE-2019-5736 did.
+// exe waits for a process that shows the runcell binary, by inode, and tries to
+// write to it once it has ended: what CVE-2019-5736 did. It prints WRITABLE, or
+// the error that stays.
 func exe(a []string) error {
-	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); {
-		for pid := range 64 {
-			r, err := os.Open(fmt.Sprintf("/proc/%d/exe", pid))
-			if err != nil {
-				continue
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
+		pids, err := filepath.Glob("/proc/[0-9]*")
+		if err != nil {
+			return err
+		}
+		for _, pid := range pids {
+			if r := openExe(pid, a[0]); r != nil {
+				fmt.Println(tryWrite(r))
+				return nil
 			}
-			st, err := r.Stat()
-			if err == nil && strconv.FormatUint(st.Sys().(*syscall.Stat_t).Ino, 10) == a[0] {
-				w, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", r.Fd()), os.O_WRONLY, 0)
-				if err == nil {
-					_ = w.Close()
-					fmt.Println("WRITABLE")
-					return nil
-				}
-				fmt.Println("seen:", err)
-			}
-			_ = r.Close()
 		}
 	}
+	return errors.New("never seen")
+}
+
+func openExe(pid, inode string) *os.File {
+	r, err := os.Open(pid + "/exe")
+	if err != nil {
+		return nil
+	}
+	if st, err := r.Stat(); err == nil && strconv.FormatUint(st.Sys().(*syscall.Stat_t).Ino, 10) == inode {
+		return r
+	}
+	_ = r.Close()
 	return nil
+}
+
+// tryWrite waits out ETXTBSY, which holds only while the binary runs.
+func tryWrite(r *os.File) string {
+	for end := time.Now().Add(5 * time.Second); ; {
+		w, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", r.Fd()), os.O_WRONLY, 0)
+		if err == nil {
+			_ = w.Close()
+			return "WRITABLE"
+		}
+		if !errors.Is(err, syscall.ETXTBSY) || time.Now().After(end) {
+			return err.Error()
+		}
+	}
 }
 
 // hook copies its standard input to a file, as hooks do that keep the state.
