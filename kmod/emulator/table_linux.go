@@ -217,8 +217,10 @@ func others(r *policy.Row) string {
 	switch {
 	case r.When == policy.IfOtherCell:
 		return "pid namespace: processes of other cells do not exist"
-	case r.When == policy.IfReservedPort:
+	case r.When == policy.IfReservedPort, r.When == policy.IfForeignAddress, r.When == policy.IfWildcardAddress:
 		return "eBPF at the cells' cgroups"
+	case r.When == policy.IfProcessLimit:
+		return "pids.max of the cell's cgroup"
 	case r.Name == "system.sysctl.private":
 		return "Linux has no private settings"
 	}

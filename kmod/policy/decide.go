@@ -23,15 +23,18 @@ const (
 // Facts are what a listener knows besides the kauth symbols. The zero value is
 // a member of a living cell that asks for nothing special.
 type Facts struct {
-	Caller      Caller
-	Gone        bool  // the caller's cell is unknown or being destroyed
-	Target      Party // of a process request
-	PortOwner   Party // who has reserved the port of a bind
-	Privileged  bool  // see IfPrivileged
-	SafeDevice  bool  // see IfSafeDevice
-	RouteSocket bool  // PF_ROUTE or PF_OROUTE
-	RawSocket   bool  // SOCK_RAW
-	InetSocket  bool  // PF_INET or PF_INET6
+	Caller          Caller
+	Gone            bool  // the caller's cell is unknown or being destroyed
+	Target          Party // of a process request
+	PortOwner       Party // who has reserved the port of a bind
+	Privileged      bool  // see IfPrivileged
+	SafeDevice      bool  // see IfSafeDevice
+	RouteSocket     bool  // PF_ROUTE or PF_OROUTE
+	RawSocket       bool  // SOCK_RAW
+	InetSocket      bool  // PF_INET or PF_INET6
+	ProcessLimit    bool  // see IfProcessLimit
+	ForeignAddress  bool  // see IfForeignAddress
+	WildcardAddress bool  // see IfWildcardAddress
 }
 
 // holds tells whether the condition is true of f.
@@ -53,6 +56,12 @@ func (c Condition) holds(f Facts) bool {
 		return f.RawSocket
 	case IfInetSocket:
 		return f.InetSocket
+	case IfProcessLimit:
+		return f.ProcessLimit
+	case IfForeignAddress:
+		return f.ForeignAddress
+	case IfWildcardAddress:
+		return f.WildcardAddress
 	}
 	return false
 }
@@ -98,7 +107,7 @@ func Decide(p Profile, s Set, r Request) Verdict {
 	if row == nil {
 		return onlyCells(r.Caller)
 	}
-	if row.When.crossesCells() {
+	if row.When.CrossesCells() {
 		return Deny
 	}
 	if r.Caller == HostUser {
@@ -134,24 +143,35 @@ func (r *Row) Verdict(s Set) Verdict {
 // Example gives a member's request that falls under the row.
 func (r *Row) Example() Request {
 	q := Request{Scope: r.Scope, Action: r.Action, Request: r.Request}
-	switch r.When {
+	q.Assume(r.When)
+	return q
+}
+
+// Assume makes the condition true of f.
+func (f *Facts) Assume(c Condition) {
+	switch c {
 	case IfAny:
 	case IfOtherCell:
-		q.Target = Other
+		f.Target = Other
 	case IfPrivileged:
-		q.Target, q.Privileged = Own, true
+		f.Privileged = true
 	case IfSafeDevice:
-		q.SafeDevice = true
+		f.SafeDevice = true
 	case IfReservedPort:
-		q.PortOwner = Other
+		f.PortOwner = Other
 	case IfRouteSocket:
-		q.RouteSocket = true
+		f.RouteSocket = true
 	case IfRawSocket:
-		q.RawSocket = true
+		f.RawSocket = true
 	case IfInetSocket:
-		q.InetSocket = true
+		f.InetSocket = true
+	case IfProcessLimit:
+		f.ProcessLimit = true
+	case IfForeignAddress:
+		f.ForeignAddress = true
+	case IfWildcardAddress:
+		f.WildcardAddress = true
 	}
-	return q
 }
 
 // Defaults is the set that a profile stands for; no permission for a profile

@@ -52,8 +52,11 @@ func TestTableIsWellFormed(t *testing.T) {
 			t.Errorf("class %d %s occurs twice", row.Class, row.Name)
 		}
 		classes[row.Class], names[row.Name] = true, true
-		if i > 0 && Table[i-1].Class >= row.Class {
-			t.Errorf("%s is out of order", row.Name)
+		if first, next := classRange(row.Scope); row.Class < first || row.Class >= next {
+			t.Errorf("%s: class %d; its scope has %d to %d", row.Name, row.Class, first, next-1)
+		}
+		if i > 0 && slices.Index(Scopes[:], Table[i-1].Scope) > slices.Index(Scopes[:], row.Scope) {
+			t.Errorf("%s stands below another scope", row.Name)
 		}
 		if !strings.HasPrefix(row.Name, string(row.Scope)+".") {
 			t.Errorf("%s is not in scope %s", row.Name, row.Scope)
@@ -90,6 +93,13 @@ func TestTableIsWellFormed(t *testing.T) {
 	if len(Permissions) > 64 {
 		t.Errorf("%d permissions; the bitmap has 64 bits", len(Permissions))
 	}
+}
+
+// classRange gives a scope's first class and the one after its last.
+func classRange(s Scope) (first, next Class) {
+	bounds := [...]Class{0, 96, 160, 240, 280, 304, 320, 336}
+	i := slices.Index(Scopes[:], s)
+	return bounds[i], bounds[i+1]
 }
 
 // A permission opens its own classes and nothing else.

@@ -89,25 +89,41 @@ const (
 	IfRawSocket
 	// IfInetSocket: domain PF_INET or PF_INET6 (and not raw).
 	IfInetSocket
+	// IfProcessLimit: the cell has as many processes as its policy allows.
+	IfProcessLimit
+	// IfForeignAddress: the cell has addresses of its own and this is another.
+	IfForeignAddress
+	// IfWildcardAddress: the cell has addresses of its own and this is 0.0.0.0
+	// or ::, which stand for all of the host's.
+	IfWildcardAddress
 )
 
+// Conditions lists those that narrow a row.
+var Conditions = [...]Condition{
+	IfOtherCell, IfPrivileged, IfSafeDevice, IfReservedPort, IfRouteSocket, IfRawSocket, IfInetSocket,
+	IfProcessLimit, IfForeignAddress, IfWildcardAddress,
+}
+
 var conditionWords = [...]string{
-	IfAny:          "",
-	IfOtherCell:    "target in another cell or on the host",
-	IfPrivileged:   "more than an ordinary user may",
-	IfSafeDevice:   "ordinary device node",
-	IfReservedPort: "port reserved by another cell",
-	IfRouteSocket:  "routing socket",
-	IfRawSocket:    "raw socket",
-	IfInetSocket:   "IPv4 or IPv6 socket",
+	IfAny:             "",
+	IfOtherCell:       "target in another cell or on the host",
+	IfPrivileged:      "more than an ordinary user may",
+	IfSafeDevice:      "ordinary device node",
+	IfReservedPort:    "port reserved by another cell",
+	IfRouteSocket:     "routing socket",
+	IfRawSocket:       "raw socket",
+	IfInetSocket:      "IPv4 or IPv6 socket",
+	IfProcessLimit:    "process limit reached",
+	IfForeignAddress:  "cell with addresses, and not one of them",
+	IfWildcardAddress: "cell with addresses, and 0.0.0.0 or ::",
 }
 
 // String gives the condition in words, empty for IfAny.
 func (c Condition) String() string { return conditionWords[c] }
 
-// crossesCells tells whether the condition guards one cell against another,
+// CrossesCells tells whether the condition guards one cell against another,
 // which concerns unprivileged users of the host as well.
-func (c Condition) crossesCells() bool { return c == IfOtherCell || c == IfReservedPort }
+func (c Condition) CrossesCells() bool { return c == IfOtherCell || c == IfReservedPort }
 
 // OrdinaryDevices are the nodes below /dev that every cell can open. The
 // kernel compares type, major and minor number, since null and mem share a
@@ -119,4 +135,5 @@ var Differences = [...]string{
 	"Ordinary device nodes (null, zero, full, random, urandom, tty, ptm, ptmx and pseudo-terminals) can be opened at every profile. " +
 		"The published module refuses every device node at medium and high, even /dev/null.",
 	"A process whose cell is unknown or being destroyed is denied every request. The published module defers, so it fails open.",
+	"A process limit and a cell's own addresses are kept, where the bundle gives them. The published module knows neither.",
 }

@@ -4,7 +4,10 @@ package policy
 // decides, so narrower rows come first and the row without a request last.
 //
 // The default column is the published module's policy matrix, kept exactly,
-// with the two differences that Differences describes.
+// with the differences that Differences describes.
+//
+// Classes are ABI, the order is not: a new row takes the next free number of
+// its scope's range and stands where it has to decide.
 
 // Table holds every request class.
 var Table = []Row{
@@ -92,6 +95,7 @@ var Table = []Row{
 	{105, "process.corename.other_cell", ScopeProcess, "KAUTH_PROCESS_CORENAME", "", IfOtherCell, denied, Never, "core file name of a process of another cell or the host"},
 	{106, "process.corename.set.other_user", ScopeProcess, "KAUTH_PROCESS_CORENAME", "KAUTH_REQ_PROCESS_CORENAME_SET", IfPrivileged, deferred, Integrity, "name another user's core files"},
 	{107, "process.corename", ScopeProcess, "KAUTH_PROCESS_CORENAME", "", IfAny, deferred, Always, "core file name of an own process"},
+	{147, "process.fork.limit", ScopeProcess, "KAUTH_PROCESS_FORK", "", IfProcessLimit, denied, Never, "fork beyond the cell's process limit"},
 	{108, "process.fork", ScopeProcess, "KAUTH_PROCESS_FORK", "", IfAny, deferred, Always, "fork(2). A dying cell is denied"},
 	{109, "process.kevent_filter.other_cell", ScopeProcess, "KAUTH_PROCESS_KEVENT_FILTER", "", IfOtherCell, denied, Never, "watch a process of another cell or the host"},
 	{110, "process.kevent_filter", ScopeProcess, "KAUTH_PROCESS_KEVENT_FILTER", "", IfAny, deferred, Always, "watch a process of the cell"},
@@ -136,6 +140,8 @@ var Table = []Row{
 	{160, "network.altq", ScopeNetwork, "KAUTH_NETWORK_ALTQ", "", IfAny, lowOnly, Firewall, "traffic shaping, any discipline"},
 	{161, "network.bind.port.reserved", ScopeNetwork, "KAUTH_NETWORK_BIND", "KAUTH_REQ_NETWORK_BIND_PORT", IfReservedPort, denied, Never, "bind to a port that another cell has reserved"},
 	{162, "network.bind.privport.reserved", ScopeNetwork, "KAUTH_NETWORK_BIND", "KAUTH_REQ_NETWORK_BIND_PRIVPORT", IfReservedPort, denied, Never, "bind to a port below 1024 that another cell has reserved"},
+	{209, "network.bind.foreign", ScopeNetwork, "KAUTH_NETWORK_BIND", "", IfForeignAddress, denied, Never, "bind to an address that is not the cell's"},
+	{210, "network.bind.wildcard", ScopeNetwork, "KAUTH_NETWORK_BIND", "", IfWildcardAddress, denied, Never, "bind to every address, in a cell that has addresses of its own"},
 	{163, "network.bind.privport", ScopeNetwork, "KAUTH_NETWORK_BIND", "KAUTH_REQ_NETWORK_BIND_PRIVPORT", IfAny, deferred, BindPrivileged, "bind to a port below 1024"},
 	{164, "network.bind.port", ScopeNetwork, "KAUTH_NETWORK_BIND", "KAUTH_REQ_NETWORK_BIND_PORT", IfAny, deferred, Always, "bind to a port"},
 	{165, "network.bind.anyaddr", ScopeNetwork, "KAUTH_NETWORK_BIND", "KAUTH_REQ_NETWORK_BIND_ANYADDR", IfAny, deferred, Always, "bind to an address that is not the host's"},
