@@ -14,7 +14,8 @@
  * with a HAVE_ for each of them.
  */
 
-#include <sys/types.h>
+#include <sys/param.h>
+#include <sys/queue.h>
 #include <sys/kauth.h>
 
 #include "cell_have.h"

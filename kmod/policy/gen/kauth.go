@@ -20,7 +20,8 @@ const kauthBegin = `#ifndef _CELL_KAUTH_H_
  * with a HAVE_ for each of them.
  */
 
-#include <sys/types.h>
+#include <sys/param.h>
+#include <sys/queue.h>
 #include <sys/kauth.h>
 
 #include "cell_have.h"

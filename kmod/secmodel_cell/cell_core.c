@@ -1,0 +1,488 @@
+/*
+ * The decisions of secmodel_cell; see cell_core.h.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifdef _KERNEL
+#include <sys/param.h>
+#include <sys/systm.h>
+#include <sys/errno.h>
+#else
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#endif
+
+#define	CELL_TABLE_DATA
+#include "cell_core.h"
+
+#define	CORE_COUNT(a)	(sizeof(a) / sizeof((a)[0]))
+
+/* The table. */
+
+static const struct cell_action *
+action_get(unsigned action)
+{
+	if (action >= CELL_ACTION_MAX)
+		action = CELL_ACTION_NONE;
+	return &cell_actions[action];
+}
+
+const struct cell_row *
+cell_row_find(unsigned action, unsigned request, uint32_t facts)
+{
+	const struct cell_action *act = action_get(action);
+	const struct cell_row *row = &cell_rows[act->cx_first];
+	const struct cell_row *last = row + act->cx_count - 1;
+
+	/* The last row takes what is left. */
+	for (; row < last; row++) {
+		if (row->cr_request != CELL_REQ_NONE &&
+		    row->cr_request != request)
+			continue;
+		if (row->cr_when == CELL_WHEN_ANY ||
+		    (facts >> row->cr_when & 1) != 0)
+			break;
+	}
+	return row;
+}
+
+uint32_t
+cell_facts_wanted(unsigned action)
+{
+	return action_get(action)->cx_facts;
+}
+
+bool
+cell_row_denies(const struct cell_row *row, enum cell_caller caller, bool gone,
+    uint64_t permissions)
+{
+	if (caller == CELL_CALLER_ROOT)
+		return false;
+	if (row->cr_when != CELL_WHEN_ANY &&
+	    (CELL_IF_CROSSES_CELLS >> row->cr_when & 1) != 0)
+		return true;
+	if (caller == CELL_CALLER_USER)
+		return false;
+	if (gone || row->cr_opens == CELL_OPENS_NEVER)
+		return true;
+	if (row->cr_opens == CELL_OPENS_ALWAYS)
+		return false;
+	return (permissions >> row->cr_opens & 1) == 0;
+}
+
+uint64_t
+cell_profile_permissions(uint32_t profile)
+{
+	switch (profile) {
+	case CELL_PROFILE_LOW:
+		return CELL_DEFAULTS_LOW;
+	case CELL_PROFILE_MEDIUM:
+		return CELL_DEFAULTS_MEDIUM;
+	case CELL_PROFILE_HIGH:
+		return CELL_DEFAULTS_HIGH;
+	}
+	return 0;
+}
+
+/* Requests of the nodes. */
+
+static bool
+zeros(const void *p, size_t n)
+{
+	const uint8_t *b = p;
+
+	while (n > 0 && *b == 0)
+		n--, b++;
+	return n == 0;
+}
+
+static bool
+create_ports_ok(const struct cell_create *cc)
+{
+	unsigned i, j;
+
+	if ((cc->cc_flags & CELL_CREATE_PORTS) == 0)
+		return cc->cc_nports == 0;
+	if (cc->cc_nports == 0 || cc->cc_nports > CELL_PORT_MAX)
+		return false;
+	for (i = 0; i < cc->cc_nports; i++) {
+		if (cc->cc_ports[i] == 0)
+			return false;
+		for (j = 0; j < i; j++)
+			if (cc->cc_ports[i] == cc->cc_ports[j])
+				return false;
+	}
+	return true;
+}
+
+static bool
+create_rlimits_ok(const struct cell_create *cc)
+{
+	if ((cc->cc_flags & CELL_CREATE_RLIMIT_NOFILE) == 0 &&
+	    cc->cc_rlimit_nofile != 0)
+		return false;
+	if ((cc->cc_flags & CELL_CREATE_RLIMIT_AS) == 0 &&
+	    cc->cc_rlimit_as != 0)
+		return false;
+	return (cc->cc_flags & CELL_CREATE_RLIMIT_CORE) != 0 ||
+	    cc->cc_rlimit_core == 0;
+}
+
+static bool
+name_ok(const char *s, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < size && s[i] != '\0'; i++) {
+		if ((s[i] < 'a' || s[i] > 'z') && (s[i] < 'A' || s[i] > 'Z') &&
+		    (s[i] < '0' || s[i] > '9') &&
+		    s[i] != '.' && s[i] != '_' && s[i] != '-')
+			return false;
+	}
+	return i > 0 && i < size;
+}
+
+static bool
+root_ok(const char *s, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < size && s[i] != '\0'; i++) {
+		if ((uint8_t)s[i] < 0x20 || s[i] == 0x7f)
+			return false;
+	}
+	return i < size && s[0] == '/';
+}
+
+int
+cell_create_check(const struct cell_create *cc)
+{
+	const uint32_t known = CELL_CREATE_PROFILE | CELL_CREATE_PORTS |
+	    CELL_CREATE_RLIMIT_NOFILE | CELL_CREATE_RLIMIT_AS |
+	    CELL_CREATE_RLIMIT_CORE;
+
+	if ((cc->cc_flags & ~known) != 0)
+		return EINVAL;
+	if (!create_ports_ok(cc) || !create_rlimits_ok(cc))
+		return EINVAL;
+	if ((cc->cc_flags & CELL_CREATE_PROFILE) != 0 &&
+	    cc->cc_profile > CELL_PROFILE_HIGH)
+		return EINVAL;
+	if (!name_ok(cc->cc_name, sizeof(cc->cc_name)) ||
+	    !root_ok(cc->cc_root, sizeof(cc->cc_root)))
+		return EINVAL;
+	return 0;
+}
+
+static const uint8_t mapped_prefix[12] = { [10] = 0xff, [11] = 0xff };
+
+/* An address that means one address: no wildcard, and in its only form. */
+static bool
+addr_ok(unsigned family, const uint8_t addr[16])
+{
+	switch (family) {
+	case CELL_FAMILY_IP4:
+		return !zeros(addr, 4) && zeros(addr + 4, 12);
+	case CELL_FAMILY_IP6:
+		return !zeros(addr, 16) && memcmp(addr, mapped_prefix,
+		    sizeof(mapped_prefix)) != 0;
+	}
+	return false;
+}
+
+static bool
+policy_addresses_ok(const struct cell_policy *cp)
+{
+	const struct cell_addr *ca;
+	unsigned i, j;
+
+	if (cp->cp_naddresses > CELL_ADDRESS_MAX ||
+	    (cp->cp_naddresses != 0) !=
+	    (cp->cp_network == CELL_NETWORK_ADDRESSES))
+		return false;
+	for (i = 0; i < CELL_ADDRESS_MAX; i++) {
+		ca = &cp->cp_addresses[i];
+		if (i >= cp->cp_naddresses) {
+			if (!zeros(ca, sizeof(*ca)))
+				return false;
+			continue;
+		}
+		if (!zeros(ca->ca_reserved, sizeof(ca->ca_reserved)) ||
+		    !addr_ok(ca->ca_family, ca->ca_addr))
+			return false;
+		for (j = 0; j < i; j++)
+			if (memcmp(ca, &cp->cp_addresses[j], sizeof(*ca)) == 0)
+				return false;
+	}
+	return true;
+}
+
+static bool
+port_ok(const struct cell_port *p)
+{
+	if (p->cp_port == 0)
+		return false;
+	if (p->cp_proto != CELL_PROTO_ANY && p->cp_proto != CELL_PROTO_TCP &&
+	    p->cp_proto != CELL_PROTO_UDP)
+		return false;
+	if (p->cp_family == CELL_FAMILY_ANY)
+		return zeros(p->cp_addr, sizeof(p->cp_addr));
+	return addr_ok(p->cp_family, p->cp_addr);
+}
+
+static bool
+policy_ports_ok(const struct cell_policy *cp)
+{
+	const struct cell_port *p;
+	unsigned i, j;
+
+	if (cp->cp_nports > CELL_PORT_MAX)
+		return false;
+	for (i = 0; i < CELL_PORT_MAX; i++) {
+		p = &cp->cp_ports[i];
+		if (i >= cp->cp_nports) {
+			if (!zeros(p, sizeof(*p)))
+				return false;
+			continue;
+		}
+		if (!port_ok(p))
+			return false;
+		for (j = 0; j < i; j++)
+			if (memcmp(p, &cp->cp_ports[j], sizeof(*p)) == 0)
+				return false;
+	}
+	return true;
+}
+
+int
+cell_policy_check(const struct cell_policy *cp)
+{
+	if (cp->cp_network > CELL_NETWORK_NONE ||
+	    (cp->cp_permissions & ~CELL_PERM_ALL) != 0 ||
+	    cp->cp_reserved != 0)
+		return EINVAL;
+	if (!policy_addresses_ok(cp) || !policy_ports_ok(cp))
+		return EINVAL;
+	return 0;
+}
+
+/* Addresses. */
+
+void
+cell_sock_set(struct cell_sock *s, unsigned family, unsigned proto,
+    uint16_t port, const uint8_t *addr)
+{
+	memset(s, 0, sizeof(*s));
+	s->s_family = family == CELL_FAMILY_IP4 ? CELL_FAMILY_IP4 :
+	    CELL_FAMILY_IP6;
+	s->s_proto = proto == CELL_PROTO_TCP || proto == CELL_PROTO_UDP ?
+	    (uint8_t)proto : CELL_PROTO_ANY;
+	s->s_port = port;
+	if (addr == NULL)
+		return;
+	if (s->s_family == CELL_FAMILY_IP6 &&
+	    memcmp(addr, mapped_prefix, sizeof(mapped_prefix)) == 0) {
+		s->s_family = CELL_FAMILY_IP4;
+		addr += sizeof(mapped_prefix);
+	}
+	memcpy(s->s_addr, addr, s->s_family == CELL_FAMILY_IP4 ? 4 : 16);
+}
+
+bool
+cell_sock_wildcard(const struct cell_sock *s)
+{
+	return zeros(s->s_addr, sizeof(s->s_addr));
+}
+
+uint32_t
+cell_bind_facts(const struct cell_policy *cp, const struct cell_sock *s)
+{
+	const struct cell_addr *ca;
+
+	if (cp->cp_network != CELL_NETWORK_ADDRESSES)
+		return 0;
+	if (cell_sock_wildcard(s))
+		return CELL_IF_WILDCARD_ADDRESS;
+	for (ca = cp->cp_addresses;
+	    ca < cp->cp_addresses + cp->cp_naddresses; ca++) {
+		if (ca->ca_family == s->s_family &&
+		    memcmp(ca->ca_addr, s->s_addr, sizeof(s->s_addr)) == 0)
+			return 0;
+	}
+	return CELL_IF_FOREIGN_ADDRESS;
+}
+
+/* Reserved ports. */
+
+/* By port and protocol; the mask of a power of two needs the mixed bits. */
+static unsigned
+port_hash(unsigned port, unsigned proto)
+{
+	uint32_t h = (uint32_t)port << 8 | proto;
+
+	h *= 0x9e3779b1U;
+	return h >> 16 & (CORE_COUNT(((struct cell_ports *)0)->pt_port) - 1);
+}
+
+/* By port and address; the family is in its form. */
+static unsigned
+addr_hash(unsigned port, const uint8_t addr[16])
+{
+	uint32_t h = port, word;
+	unsigned i;
+
+	for (i = 0; i < 16; i += sizeof(word)) {
+		memcpy(&word, addr + i, sizeof(word));
+		h = (h ^ word) * 0x9e3779b1U;
+		h ^= h >> 15;
+	}
+	return h & (CORE_COUNT(((struct cell_ports *)0)->pt_addr) - 1);
+}
+
+/* Another owner's reservation of the port, for the protocol. */
+static bool
+resv_hit(const struct cell_resv *r, const struct cell_sock *s, uint32_t self)
+{
+	const struct cell_port *p = &r->r_port;
+
+	return p->cp_port == s->s_port && r->r_owner != self &&
+	    (p->cp_proto == s->s_proto || p->cp_proto == CELL_PROTO_ANY ||
+	    s->s_proto == CELL_PROTO_ANY);
+}
+
+/* On whatever address.  Only self's own stand before the first hit. */
+static bool
+taken_anywhere(const struct cell_ports *pt, const struct cell_sock *s,
+    uint32_t self)
+{
+	static const uint8_t protos[] = {
+	    CELL_PROTO_ANY, CELL_PROTO_TCP, CELL_PROTO_UDP
+	};
+	const struct cell_resv *r;
+	unsigned i;
+
+	for (i = 0; i < CORE_COUNT(protos); i++) {
+		if (s->s_proto != CELL_PROTO_ANY &&
+		    protos[i] != CELL_PROTO_ANY && protos[i] != s->s_proto)
+			continue;
+		r = pt->pt_port[port_hash(s->s_port, protos[i])];
+		for (; r != NULL; r = r->r_nextport)
+			if (resv_hit(r, s, self))
+				return true;
+	}
+	return false;
+}
+
+/* On one address, or as a reservation of any. */
+static bool
+taken_at(const struct cell_ports *pt, const struct cell_sock *s,
+    unsigned family, const uint8_t addr[16], uint32_t self)
+{
+	const struct cell_resv *r = pt->pt_addr[addr_hash(s->s_port, addr)];
+
+	for (; r != NULL; r = r->r_nextaddr)
+		if (resv_hit(r, s, self) && r->r_port.cp_family == family &&
+		    memcmp(r->r_port.cp_addr, addr, 16) == 0)
+			return true;
+	return false;
+}
+
+bool
+cell_ports_marked(const struct cell_ports *pt, uint16_t port)
+{
+	return (pt->pt_bits[port / 32] >> port % 32 & 1) != 0;
+}
+
+bool
+cell_ports_taken(const struct cell_ports *pt, const struct cell_sock *s,
+    uint32_t self)
+{
+	static const uint8_t any[16];
+
+	if (!cell_ports_marked(pt, s->s_port))
+		return false;
+	if (cell_sock_wildcard(s))
+		return taken_anywhere(pt, s, self);
+	return taken_at(pt, s, s->s_family, s->s_addr, self) ||
+	    taken_at(pt, s, CELL_FAMILY_ANY, any, self);
+}
+
+static struct cell_resv **
+port_chain(struct cell_ports *pt, const struct cell_port *p)
+{
+	return &pt->pt_port[port_hash(p->cp_port, p->cp_proto)];
+}
+
+static struct cell_resv **
+addr_chain(struct cell_ports *pt, const struct cell_port *p)
+{
+	return &pt->pt_addr[addr_hash(p->cp_port, p->cp_addr)];
+}
+
+int
+cell_ports_reserve(struct cell_ports *pt, struct cell_resv *r, unsigned n,
+    uint32_t owner)
+{
+	struct cell_resv **chain;
+	struct cell_sock s;
+	const struct cell_port *p;
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		/* A reservation of any address asks what a wildcard asks. */
+		p = &r[i].r_port;
+		s.s_family = p->cp_family;
+		s.s_proto = p->cp_proto;
+		s.s_port = p->cp_port;
+		memcpy(s.s_addr, p->cp_addr, sizeof(s.s_addr));
+		if (cell_ports_taken(pt, &s, owner))
+			return EEXIST;
+	}
+	for (i = 0; i < n; i++) {
+		p = &r[i].r_port;
+		r[i].r_owner = owner;
+		chain = port_chain(pt, p);
+		r[i].r_nextport = *chain;
+		*chain = &r[i];
+		chain = addr_chain(pt, p);
+		r[i].r_nextaddr = *chain;
+		*chain = &r[i];
+		pt->pt_bits[p->cp_port / 32] |= 1U << p->cp_port % 32;
+	}
+	return 0;
+}
+
+/* Takes the mark from a port that nobody has reserved any more. */
+static void
+ports_unmark(struct cell_ports *pt, uint16_t port)
+{
+	struct cell_sock s;
+
+	memset(&s, 0, sizeof(s));
+	s.s_port = port;
+	if (!taken_anywhere(pt, &s, 0))
+		pt->pt_bits[port / 32] &= ~(1U << port % 32);
+}
+
+void
+cell_ports_release(struct cell_ports *pt, struct cell_resv *r, unsigned n)
+{
+	struct cell_resv **link;
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		link = port_chain(pt, &r[i].r_port);
+		while (*link != NULL && *link != &r[i])
+			link = &(*link)->r_nextport;
+		if (*link == NULL)
+			continue;	/* it never was reserved */
+		*link = r[i].r_nextport;
+		link = addr_chain(pt, &r[i].r_port);
+		while (*link != &r[i])
+			link = &(*link)->r_nextaddr;
+		*link = r[i].r_nextaddr;
+		ports_unmark(pt, r[i].r_port.cp_port);
+	}
+}
