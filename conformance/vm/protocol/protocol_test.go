@@ -84,9 +84,9 @@ func TestParsePlan(t *testing.T) {
 
 func TestParsePlanRefuses(t *testing.T) {
 	for in, want := range map[string]string{
-		`{`:            "read plan",
-		`{"steps":[]}`: "no steps",
-		`{"steps":[{"do":"count"}]}`:                                      "no name",
+		`{`:                          "read plan",
+		`{"steps":[]}`:               "no steps",
+		`{"steps":[{"do":"count"}]}`: "no name",
 		`{"steps":[{"name":"a","do":"exec","args":["/x"]}]}`:              "timeout in seconds",
 		`{"steps":[{"name":"a","do":"exec","timeout":5}]}`:                "exec needs args",
 		`{"steps":[{"name":"a","do":"modload"}]}`:                         "exactly one argument",

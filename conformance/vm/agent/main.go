@@ -1,0 +1,62 @@
+// Command agent is the first process of the guest, and all that runs the
+// plan there:
+//
+//	init              as process 1: sets up the system, runs the plan, reboots
+//	init run PREFIX   runs the plan PREFIX/etc/plan on a system that is up
+//	init smoke        tests what the suites take for granted; prints TAP
+//
+// It does its work on NetBSD only; elsewhere "run" carries out steps that are
+// programs, which is how it is tested.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/netbsd-cells/runcell/conformance/vm/protocol"
+)
+
+func main() {
+	if err := command(); err != nil {
+		fmt.Fprintln(os.Stderr, "agent:", err)
+		os.Exit(1)
+	}
+}
+
+func command() error {
+	args := os.Args[1:]
+	switch {
+	case os.Getpid() == 1:
+		return boot()
+	case len(args) == 2 && args[0] == "run":
+		return run(args[1])
+	case len(args) == 1 && args[0] == "smoke":
+		return smoke()
+	case len(args) >= 1 && args[0] == helperArg:
+		return helper(args[1:])
+	}
+	return errors.New("usage: init run PREFIX | init smoke")
+}
+
+// helperArg begins the command line of the smoke test's own children.
+const helperArg = "helper"
+
+// run carries out the plan below prefix and reports on the serial port.
+func run(prefix string) error {
+	port, err := openReport()
+	if err != nil {
+		return err
+	}
+	r := newReporter(port)
+	b, err := os.ReadFile(filepath.Join(prefix, protocol.PlanPath))
+	if err != nil {
+		return r.bye(fmt.Errorf("read plan: %w", err))
+	}
+	plan, err := protocol.ParsePlan(b)
+	if err != nil {
+		return r.bye(err)
+	}
+	return r.bye(runPlan(r, plan, system()))
+}

@@ -1,0 +1,111 @@
+// Carrying out a plan, a step at a time.
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"github.com/netbsd-cells/runcell/conformance/vm/protocol"
+)
+
+// operations are what a step needs from the system it runs on.
+type operations struct {
+	machine func() (protocol.Machine, error)
+	load    func(path string) error
+	unload  func(name string) error
+	count   func() (protocol.Counters, error)
+}
+
+// environment is what programs get besides the step's own.
+var environment = []string{
+	"PATH=/sbin:/usr/sbin:/bin:/usr/bin", "HOME=/root", "TMPDIR=/tmp", "TERM=dumb",
+}
+
+const (
+	// afterQuit is the time that a program has to say what it was doing.
+	afterQuit = 3 * time.Second
+	// afterExit is how long a program's leftovers can keep its output open.
+	afterExit = 5 * time.Second
+)
+
+// runPlan carries out all steps; a step that fails is no error of the plan.
+func runPlan(r *reporter, plan *protocol.Plan, sys operations) error {
+	machine, err := sys.machine()
+	if err != nil {
+		return err
+	}
+	r.send(protocol.Hello, protocol.Encode(machine))
+	for _, step := range plan.Steps {
+		r.send(protocol.Begin, step.Name)
+		start := time.Now()
+		err := runStep(r, &step, sys)
+		outcome := protocol.Outcome{Step: step.Name, OK: err == nil, Seconds: time.Since(start).Seconds()}
+		if err != nil {
+			outcome.Detail = err.Error()
+		}
+		r.send(protocol.Result, protocol.Encode(outcome))
+		if err != nil && step.Must {
+			return fmt.Errorf("step %q failed, and the rest needs it", step.Name)
+		}
+	}
+	return nil
+}
+
+func runStep(r *reporter, step *protocol.Step, sys operations) error {
+	switch step.Do {
+	case protocol.Exec:
+		return runProgram(r, step)
+	case protocol.ModLoad:
+		return sys.load(step.Args[0])
+	case protocol.ModUnload:
+		return sys.unload(step.Args[0])
+	case protocol.Count:
+		counters, err := sys.count()
+		if err == nil {
+			r.send(protocol.Counts, protocol.Encode(counters))
+		}
+		return err
+	}
+	return fmt.Errorf("do %q: not known", step.Do)
+}
+
+// runProgram runs a program to its end, in a process group of its own.
+func runProgram(r *reporter, step *protocol.Step) error {
+	ctx, cancel := context.WithTimeout(context.Background(), step.Limit())
+	defer cancel()
+	out, errs := &lines{r: r, kind: protocol.Out}, &lines{r: r, kind: protocol.Err}
+	cmd := exec.CommandContext(ctx, step.Args[0], step.Args[1:]...)
+	cmd.Env = append(append([]string{}, environment...), step.Env...)
+	cmd.Dir = "/"
+	cmd.Stdout, cmd.Stderr = out, errs
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.WaitDelay = afterQuit + afterExit
+	cmd.Cancel = func() error { return stop(cmd.Process) }
+	err := cmd.Run()
+	out.flush()
+	errs.flush()
+	if cmd.Process != nil {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it left behind
+	}
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("not finished after %s", step.Limit())
+	case err != nil:
+		return fmt.Errorf("run %s: %w", step.Args[0], err)
+	}
+	return nil
+}
+
+// stop ends a process group whose time is over. A Go program answers SIGQUIT
+// with what each of its goroutines is waiting for.
+func stop(p *os.Process) error {
+	_ = p.Signal(syscall.SIGQUIT)
+	time.AfterFunc(afterQuit, func() { _ = syscall.Kill(-p.Pid, syscall.SIGKILL) })
+	return nil
+}

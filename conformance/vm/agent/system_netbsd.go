@@ -1,0 +1,203 @@
+// What the agent asks of NetBSD: facts, modules, counters, names and ports.
+
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+	"unsafe"
+
+	"github.com/netbsd-cells/runcell/conformance/vm/protocol"
+	"golang.org/x/sys/unix"
+)
+
+func system() operations {
+	return operations{machine: machine, load: loadModule, unload: unloadModule, count: count}
+}
+
+func machine() (m protocol.Machine, err error) {
+	for _, v := range []struct {
+		name string
+		to   *string
+	}{
+		{"kern.ostype", &m.System},
+		{"kern.osrelease", &m.Release},
+		{"kern.version", &m.Version},
+		{"hw.machine_arch", &m.Machine},
+	} {
+		if *v.to, err = unix.Sysctl(v.name); err != nil {
+			return m, fmt.Errorf("read %s: %w", v.name, err)
+		}
+	}
+	m.Version, _, _ = strings.Cut(m.Version, "\n")
+	cpus, err := unix.SysctlUint32("hw.ncpu")
+	if err != nil {
+		return m, fmt.Errorf("read hw.ncpu: %w", err)
+	}
+	m.CPUs = int(cpus)
+	if m.Memory, err = unix.SysctlUint64("hw.physmem64"); err != nil {
+		return m, fmt.Errorf("read hw.physmem64: %w", err)
+	}
+	return m, nil
+}
+
+// Commands of modctl(2).
+const (
+	modctlLoad   = 0
+	modctlUnload = 1
+	modctlStat   = 2
+)
+
+// modctlLoadArgs is modctl_load_t of sys/module.h.
+type modctlLoadArgs struct {
+	filename *byte
+	flags    int32
+	props    *byte
+	propsLen uintptr
+}
+
+func modctl(command uintptr, arg unsafe.Pointer) error {
+	if _, _, errno := unix.Syscall(unix.SYS_MODCTL, command, uintptr(arg), 0); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+func loadModule(path string) error {
+	p, err := unix.BytePtrFromString(path)
+	if err != nil {
+		return err
+	}
+	if err := modctl(modctlLoad, unsafe.Pointer(&modctlLoadArgs{filename: p})); err != nil {
+		return fmt.Errorf("load module %s (the console says more): %w", path, err)
+	}
+	return nil
+}
+
+func unloadModule(name string) error {
+	p, err := unix.BytePtrFromString(name)
+	if err != nil {
+		return err
+	}
+	if err := modctl(modctlUnload, unsafe.Pointer(p)); err != nil {
+		return fmt.Errorf("unload module %s: %w", name, err)
+	}
+	return nil
+}
+
+// modules is the length of the kernel's list of modules, in bytes: a record is
+// of another size in each release, and the number of them is all that counts.
+func modules() (int64, error) {
+	list := unix.Iovec{}
+	if err := modctl(modctlStat, unsafe.Pointer(&list)); err != nil {
+		return 0, fmt.Errorf("list modules: %w", err)
+	}
+	return int64(list.Len), nil
+}
+
+// settle is the time that the kernel's own threads get to finish what the last
+// step began: dead processes, closed files.
+const settle = time.Second
+
+func count() (protocol.Counters, error) {
+	unix.Sync()
+	time.Sleep(settle)
+	c := protocol.Counters{}
+	uvm, err := unix.SysctlRaw("vm.uvmexp2")
+	if err != nil {
+		return nil, fmt.Errorf("read vm.uvmexp2: %w", err)
+	}
+	if err := uvmCounters(c, uvm); err != nil {
+		return nil, err
+	}
+	pools, err := unix.SysctlRaw("kern.pool")
+	if err != nil {
+		return nil, fmt.Errorf("read kern.pool: %w", err)
+	}
+	if err := poolCounters(c, pools, poolSize); err != nil {
+		return nil, err
+	}
+	processes, err := unix.SysctlRaw("kern.proc2", 0, 0, kinfoSize, 1<<16)
+	if err != nil {
+		return nil, fmt.Errorf("read kern.proc2: %w", err)
+	}
+	c["processes"] = int64(len(processes) / kinfoSize)
+	c["bytes of the module list"], err = modules()
+	return c, err
+}
+
+// kinfoSize is the length of a kern.proc2 record that is asked for.
+const kinfoSize = 680
+
+// setHostname writes kern.hostname.
+func setHostname(name string) error {
+	mib := [2]int32{1, 10} // CTL_KERN, KERN_HOSTNAME
+	b := []byte(name)
+	_, _, errno := unix.Syscall6(unix.SYS___SYSCTL, uintptr(unsafe.Pointer(&mib)), uintptr(len(mib)), 0, 0,
+		uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+	if errno != 0 {
+		return fmt.Errorf("set hostname: %w", errno)
+	}
+	return nil
+}
+
+// loopbackUp gives lo0 its IPv4 address; the kernel gives it ::1 by itself.
+func loopbackUp() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	if err != nil {
+		return fmt.Errorf("configure lo0: %w", err)
+	}
+	defer unix.Close(fd)
+	const siocaifaddr, siocsifflags, up = 0x8040691a, 0x80906910, 0x1
+	alias := make([]byte, 64) // struct ifaliasreq: name, address, broadcast, mask
+	copy(alias, "lo0")
+	copy(alias[16:], []byte{16, unix.AF_INET, 0, 0, 127, 0, 0, 1})
+	copy(alias[48:], []byte{16, unix.AF_INET, 0, 0, 255, 0, 0, 0})
+	flags := make([]byte, 144) // struct ifreq: name, flags
+	copy(flags, "lo0")
+	binary.NativeEndian.PutUint16(flags[16:], up)
+	for _, call := range []struct {
+		request uintptr
+		arg     []byte
+	}{{siocsifflags, flags}, {siocaifaddr, alias}} {
+		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), call.request, uintptr(unsafe.Pointer(&call.arg[0]))); errno != 0 {
+			return fmt.Errorf("configure lo0: %w", errno)
+		}
+	}
+	return nil
+}
+
+// openReport opens the second serial port, where no message of the kernel can
+// get into the report, or else the console.
+func openReport() (io.Writer, error) {
+	fd, err := unix.Open("/"+protocol.ReportPort, unix.O_RDWR|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		return serialPort(fd)
+	}
+	fmt.Fprintf(os.Stderr, "agent: open /%s: %v: the report is on the console\n", protocol.ReportPort, err)
+	fd, err = unix.Open("/dev/console", unix.O_WRONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open console: %w", err)
+	}
+	return os.NewFile(uintptr(fd), "console"), nil
+}
+
+// serialPort sets a port to pass bytes as they are, and to block.
+func serialPort(fd int) (io.Writer, error) {
+	t := unix.Termios{
+		Cflag:  unix.CREAD | unix.CS8 | unix.CLOCAL,
+		Ispeed: 115200, Ospeed: 115200,
+	}
+	t.Cc[unix.VMIN] = 1
+	if err := unix.IoctlSetTermios(fd, unix.TIOCSETA, &t); err != nil {
+		return nil, fmt.Errorf("set serial port: %w", err)
+	}
+	if err := unix.SetNonblock(fd, false); err != nil {
+		return nil, fmt.Errorf("set serial port: %w", err)
+	}
+	return os.NewFile(uintptr(fd), "report"), nil
+}

@@ -1,0 +1,107 @@
+// Package image makes the guest's root: a file system image for NetBSD/amd64
+// with the project's own static programs and a /dev, and nothing else.
+package image
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Free is the room in an image beside its files, in bytes.
+const Free = 64 << 20
+
+// File is a file of the image. Its content is the regular file of the same
+// path in the directory that the image is made of.
+type File struct {
+	Path string // relative to the root, without a leading slash
+	Mode int    // permissions
+}
+
+// Spec describes an image of these files to makefs, as mtree(5) does. What it
+// doesn't name is not in the image. Owner and group are root everywhere.
+func Spec(files []File) (string, error) {
+	dirs := slices.Clone(directories)
+	known := map[string]bool{".": true}
+	for _, d := range dirs {
+		known[d.path] = true
+	}
+	for _, f := range files {
+		if !isPlain(f.Path) {
+			return "", fmt.Errorf("describe image: path %q is not plain and relative", f.Path)
+		}
+		for dir := path.Dir(f.Path); !known[dir]; dir = path.Dir(dir) {
+			known[dir] = true
+			dirs = append(dirs, directory{dir, 0o755})
+		}
+	}
+	slices.SortFunc(dirs, func(a, b directory) int { return strings.Compare(a.path, b.path) })
+
+	var b strings.Builder
+	fmt.Fprintf(&b, "#mtree\n/set uid=0 gid=0\n. type=dir mode=0755\n")
+	for _, d := range dirs {
+		fmt.Fprintf(&b, "./%s type=dir mode=%04o\n", d.path, d.mode)
+	}
+	for _, d := range devices {
+		kind := "char"
+		if d.block {
+			kind = "block"
+		}
+		fmt.Fprintf(&b, "./dev/%s type=%s device=netbsd,%d,%d mode=%04o\n", d.name, kind, d.major, d.minor, d.mode)
+	}
+	for _, f := range files {
+		fmt.Fprintf(&b, "./%s type=file mode=%04o\n", f.Path, f.Mode)
+	}
+	return b.String(), nil
+}
+
+// isPlain: mtree(5) would take blanks, backslashes and wildcards for
+// something else.
+func isPlain(p string) bool {
+	return p != "." && filepath.IsLocal(p) && path.Clean(p) == p && !strings.ContainsAny(p, " \t\n\\*?[#=")
+}
+
+// Make makes the image out of files in the directory from.
+func Make(ctx context.Context, makefs, out, from string, files []File) error {
+	spec, err := Spec(files)
+	if err != nil {
+		return err
+	}
+	size := int64(Free)
+	for _, f := range files {
+		st, err := os.Stat(filepath.Join(from, f.Path))
+		if err != nil {
+			return fmt.Errorf("make image: %w", err)
+		}
+		size += st.Size() + st.Size()/32
+	}
+	specFile, err := writeTemp(spec)
+	if err != nil {
+		return fmt.Errorf("make image: %w", err)
+	}
+	defer func() { _ = os.Remove(specFile) }()
+	// FFSv1 in its classic shape: every release mounts it.
+	cmd := exec.CommandContext(ctx, makefs, "-t", "ffs", "-B", "little", "-s", fmt.Sprint((size+1<<20)>>20)+"m",
+		"-f", "4096", "-o", "version=1,bsize=16384,fsize=2048", "-x", "-F", specFile, out, from)
+	if msg, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("make image: makefs: %w\n%s", err, bytes.TrimSpace(msg))
+	}
+	return nil
+}
+
+func writeTemp(s string) (name string, err error) {
+	f, err := os.CreateTemp("", "mtree-*")
+	if err != nil {
+		return "", err
+	}
+	_, err = io.WriteString(f, s)
+	return f.Name(), errors.Join(err, f.Close())
+}
