@@ -46,6 +46,10 @@ test: build tools
 cross:
 	GO="$(GO)" TAGS=$(TAGS) sh .ci/cross
 
+# The kernel module for a NetBSD source tree, with the host's compiler.
+kmod:
+	$(GO) run ./kmod/modbuild -sys "$(NETBSD_SYS)" -o bin/kmod/secmodel_cell.kmod
+
 bench: build
 	$(GO) run ./conformance/bench -runcell bin/runcell
 
@@ -60,4 +64,4 @@ docs: build
 clean:
 	rm -rf bin
 
-.PHONY: all build install tools lint test cross bench demo docs clean
+.PHONY: all build install tools lint test cross kmod bench demo docs clean

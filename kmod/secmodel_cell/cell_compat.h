@@ -1,0 +1,41 @@
+/*
+ * What differs between NetBSD releases, and nothing else.  HAVE_* come from
+ * cell_have.h, which have.sh makes out of the headers of the kernel that the
+ * module is built for.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef _CELL_COMPAT_H_
+#define _CELL_COMPAT_H_
+
+#include <sys/param.h>
+#include <sys/proc.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "cell_have.h"
+
+/* proc_lock was a pointer until 9.99. */
+#ifdef HAVE_PROC_LOCK_OBJECT
+#define	CELL_PROC_LOCK	(&proc_lock)
+#else
+#define	CELL_PROC_LOCK	proc_lock
+#endif
+
+/* p_xexit and p_xsig were one field, p_xstat, until 7.99. */
+#ifdef HAVE_P_XEXIT
+#define	CELL_WAITSTATUS(p)	P_WAITSTATUS(p)
+#else
+#define	CELL_WAITSTATUS(p)	((p)->p_xstat)
+#endif
+
+/* Whether a process has begun to end. */
+#define	CELL_ENDING(p)	(((p)->p_sflag & PS_WEXIT) != 0 || P_ZOMBIE(p))
+
+/* PF_OROUTE came with 5.99. */
+#ifndef PF_OROUTE
+#define	PF_OROUTE	PF_ROUTE
+#endif
+
+#endif /* _CELL_COMPAT_H_ */

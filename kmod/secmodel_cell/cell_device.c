@@ -1,0 +1,75 @@
+/*
+ * Ordinary devices: those that every cell can open.  Type, major and minor
+ * number tell, since null and mem share a major.  The majors differ between
+ * ports and are looked up by the driver's name when the module is loaded.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <sys/cdefs.h>
+
+#include <sys/param.h>
+#include <sys/conf.h>
+#include <sys/systm.h>
+#include <sys/vnode.h>
+
+#include "cell_var.h"
+
+#define	CELL_EVERY_MINOR	-1
+
+/*
+ * ctty: tty.  ptm: ptmx and ptm, whose terminals are pts (the kernel opens
+ * their other ends by itself).  filedesc: fd/0 and on, stdin, stdout and
+ * stderr, which are the caller's own descriptors.
+ */
+static struct {
+	const char	*driver;
+	int		minor;
+	devmajor_t	major;
+} cell_ordinary[] = {
+	{ "mem",	DEV_NULL,		NODEVMAJOR },
+	{ "mem",	DEV_FULL,		NODEVMAJOR },
+	{ "mem",	DEV_ZERO,		NODEVMAJOR },
+	{ "rnd",	0,			NODEVMAJOR },	/* random */
+	{ "rnd",	1,			NODEVMAJOR },	/* urandom */
+	{ "ctty",	0,			NODEVMAJOR },
+	{ "ptm",	CELL_EVERY_MINOR,	NODEVMAJOR },
+	{ "pts",	CELL_EVERY_MINOR,	NODEVMAJOR },
+	{ "filedesc",	CELL_EVERY_MINOR,	NODEVMAJOR },
+};
+
+/* A driver that this kernel lacks keeps NODEVMAJOR, which no node has. */
+void
+cell_device_init(void)
+{
+	char name[16];
+	const char *have;
+	devmajor_t major;
+	size_t i;
+
+	for (major = 0; major < 1024; major++) {
+		have = cdevsw_getname(major);
+		if (have == NULL)
+			continue;
+		strlcpy(name, have, sizeof(name));
+		for (i = 0; i < __arraycount(cell_ordinary); i++)
+			if (strcmp(name, cell_ordinary[i].driver) == 0)
+				cell_ordinary[i].major = major;
+	}
+}
+
+bool
+cell_device_ordinary(enum vtype type, dev_t dev)
+{
+	size_t i;
+
+	if (type != VCHR || dev == NODEV)
+		return false;
+	for (i = 0; i < __arraycount(cell_ordinary); i++)
+		if (cell_ordinary[i].major != NODEVMAJOR &&
+		    cell_ordinary[i].major == major(dev) &&
+		    (cell_ordinary[i].minor == CELL_EVERY_MINOR ||
+		    cell_ordinary[i].minor == minor(dev)))
+			return true;
+	return false;
+}

@@ -1,0 +1,95 @@
+/*
+ * secmodel_cell: the module's beginning and end.
+ *
+ * Either everything runs or nothing does: a step that fails undoes those
+ * before it and the module is not loaded.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <sys/cdefs.h>
+
+#include <sys/param.h>
+#include <sys/module.h>
+#include <sys/systm.h>
+
+#include <secmodel/secmodel.h>
+
+#include "cell_var.h"
+
+MODULE(MODULE_CLASS_SECMODEL, secmodel_cell, NULL);
+
+static secmodel_t	cell_sm;
+
+static int
+cell_start(void)
+{
+	int error;
+
+	error = secmodel_register(&cell_sm, SECMODEL_CELL_ID,
+	    SECMODEL_CELL_NAME, NULL, NULL, NULL);
+	if (error != 0)
+		return error;
+	cell_life_init();
+	cell_device_init();
+	if ((error = cell_bind_init()) != 0)
+		goto life;
+	if ((error = cell_member_init(cell_sm)) != 0)
+		goto bind;
+	if ((error = cell_listen()) != 0)
+		goto member;
+	if ((error = cell_sample_start()) != 0)
+		goto listen;
+	if ((error = cell_sysctl_init()) != 0)
+		goto sample;
+	printf("secmodel_cell: interface %d, built for NetBSD %d.%d.%d\n",
+	    CELL_ABI_VERSION, __NetBSD_Version__ / 100000000,
+	    __NetBSD_Version__ / 1000000 % 100,
+	    __NetBSD_Version__ / 100 % 10000);
+	return 0;
+
+sample:	cell_sample_stop();
+listen:	cell_unlisten();
+member:	cell_member_fini();
+bind:	cell_bind_fini();
+life:	cell_life_free();
+	(void)secmodel_deregister(cell_sm);
+	printf("secmodel_cell: not loaded: error %d\n", error);
+	return error;
+}
+
+/*
+ * The nodes go first, so that nothing new begins.  The credentials' key goes
+ * before the cells' memory: from then on no credential points to one.
+ */
+static int
+cell_stop(void)
+{
+
+	if (!cell_life_fini())
+		return EBUSY;
+	cell_sysctl_fini();
+	cell_sample_stop();
+	cell_unlisten();
+	cell_member_fini();
+	cell_bind_fini();
+	cell_life_free();
+	return secmodel_deregister(cell_sm);
+}
+
+static int
+secmodel_cell_modcmd(modcmd_t cmd, void *arg)
+{
+
+	switch (cmd) {
+	case MODULE_CMD_INIT:
+		return cell_start();
+	case MODULE_CMD_FINI:
+		return cell_stop();
+	case MODULE_CMD_AUTOUNLOAD:
+		/* Security that goes away when nobody looks is none. */
+		return EBUSY;
+	default:
+		return ENOTTY;
+	}
+}

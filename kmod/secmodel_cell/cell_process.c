@@ -1,0 +1,123 @@
+/*
+ * Facts about requests of the process scope: whether the target is a member
+ * of the caller's cell, and whether the system's own rules would refuse an
+ * ordinary user.  The second follows what the kernel's own listeners ask in
+ * kern_proc.c, kern_resource.c, kern_sig.c, kern_ktrace.c, sys_process.c and
+ * sys_sched.c.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <sys/cdefs.h>
+
+#include <sys/param.h>
+#include <sys/kauth.h>
+#include <sys/ktrace.h>
+#include <sys/lwp.h>
+#include <sys/proc.h>
+#include <sys/resource.h>
+#include <sys/sched.h>
+#include <sys/signal.h>
+
+#include "cell_var.h"
+
+/* What is needed of a target's credential; its lock is held for it. */
+struct cell_target {
+	struct cell	*ct_cell;
+	bool		ct_uidmatch;	/* any of the user ids agree */
+	bool		ct_owned;	/* real ids agree, not set-id */
+};
+
+static void
+cell_target(kauth_cred_t cred, struct proc *p, struct cell_target *ct)
+{
+	kauth_cred_t other;
+	bool held;
+
+	held = mutex_owned(p->p_lock);
+	if (!held)
+		mutex_enter(p->p_lock);
+	other = p->p_cred;
+	ct->ct_cell = cell_of(other);
+	ct->ct_uidmatch = kauth_cred_uidmatch(cred, other);
+	ct->ct_owned = (p->p_flag & PK_SUGID) == 0 &&
+	    kauth_cred_geteuid(cred) == kauth_cred_getuid(other) &&
+	    kauth_cred_getuid(cred) == kauth_cred_getsvuid(other);
+	if (!held)
+		mutex_exit(p->p_lock);
+}
+
+static bool
+cell_raises_rlimit(struct proc *p, const struct rlimit *new, u_long which)
+{
+
+	return new != NULL && which < RLIM_NLIMITS &&
+	    new->rlim_max > p->p_rlimit[which].rlim_max;
+}
+
+static bool
+cell_raises_priority(struct lwp *l, int policy, pri_t priority)
+{
+
+	if (l == NULL)
+		return true;
+	return (policy != l->l_class &&
+	    (policy == SCHED_FIFO || policy == SCHED_RR)) ||
+	    priority > l->l_priority;
+}
+
+/* See IfPrivileged in the policy table. */
+static bool
+cell_privileged(const struct cell_target *ct, kauth_action_t action,
+    struct proc *p, void *arg1, void *arg2, void *arg3)
+{
+
+	switch (action) {
+	case KAUTH_PROCESS_NICE:
+		return !ct->ct_uidmatch || (u_long)arg1 < (u_long)p->p_nice;
+	case KAUTH_PROCESS_RLIMIT:
+		return (p != curproc && !ct->ct_owned) ||
+		    ((uintptr_t)arg1 == KAUTH_REQ_PROCESS_RLIMIT_SET &&
+		    cell_raises_rlimit(p, arg2, (u_long)arg3));
+	case KAUTH_PROCESS_SCHEDULER_SETPARAM:
+		return !ct->ct_uidmatch || cell_raises_priority(arg1,
+		    (int)(uintptr_t)arg2, (pri_t)(uintptr_t)arg3);
+	case KAUTH_PROCESS_SIGNAL:
+		return !ct->ct_uidmatch && !((uintptr_t)arg1 == SIGCONT &&
+		    curproc->p_session == p->p_session);
+	case KAUTH_PROCESS_KTRACE:
+		return !ct->ct_owned ||
+		    (p->p_traceflag & KTRFAC_PERSISTENT) != 0 ||
+		    (uintptr_t)arg1 == KAUTH_REQ_PROCESS_KTRACE_PERSISTENT;
+	default:
+		return !ct->ct_owned;
+	}
+}
+
+/* Whether one more process is one too many. */
+static bool
+cell_full(struct cell *c)
+{
+
+	return c != NULL && c->c_policy.cp_maxprocs != 0 &&
+	    c->c_nprocs >= c->c_policy.cp_maxprocs;
+}
+
+uint32_t
+cell_process_facts(kauth_cred_t cred, struct cell *c, kauth_action_t action,
+    struct proc *p, void *arg1, void *arg2, void *arg3)
+{
+	struct cell_target ct;
+
+	if (action == KAUTH_PROCESS_FORK)
+		return cell_full(c) ? CELL_IF_PROCESS_LIMIT : 0;
+	if (p == NULL || action == KAUTH_PROCESS_SETID)
+		return 0;	/* about the caller itself */
+	cell_target(cred, p, &ct);
+	if (ct.ct_cell != c)
+		return CELL_IF_OTHER_CELL;
+	if (c == NULL)
+		return 0;	/* among themselves, users of the host are free */
+	return cell_privileged(&ct, action, p, arg1, arg2, arg3) ?
+	    CELL_IF_PRIVILEGED : 0;
+}
