@@ -26,11 +26,12 @@ var (
 	ErrUnavailable = errors.New("no kernel interface for cells")
 )
 
-// Limits of the published ABI (struct cell_create).
+// Limits of the module's structures, see kmod/wire.
 const (
-	MaxName  = 63
-	MaxRoot  = 255
-	MaxPorts = 32
+	MaxName      = 63
+	MaxRoot      = 255
+	MaxPorts     = 32
+	MaxAddresses = 32
 )
 
 // Unlimited is an rlimit or process limit that is not set.
@@ -84,43 +85,6 @@ type Stats struct {
 	Processes  uint64            `json:"processes"`
 	Denials    map[string]uint64 `json:"denials,omitempty"` // by kauth scope
 	LastDenied string            `json:"lastDenied,omitempty"`
-}
-
-// Support says how far one feature goes: "enforced", "recorded" (kept and
-// shown, not enforced) or "absent". Reason is given unless it is enforced.
-type Support struct {
-	Level  Level  `json:"level"`
-	Reason string `json:"reason,omitempty"`
-}
-
-// Level is a degree of support.
-type Level string
-
-const (
-	Enforced Level = "enforced"
-	Recorded Level = "recorded"
-	Absent   Level = "absent"
-)
-
-// Features says what this kernel interface can do. oci.Compile degrades a
-// Plan by it, with notes.
-type Features struct {
-	Backend      string  `json:"backend"` // "secmodel_cell" or "emulator"
-	ABI          int     `json:"abi"`     // 0 = the published ABI
-	Profiles     Support `json:"profiles"`
-	Permissions  Support `json:"permissions"`  // finer than profiles
-	Devices      Support `json:"devices"`      // safe device nodes open at every profile
-	Ports        Support `json:"ports"`        // reserved ports
-	PortAddress  Support `json:"portAddress"`  // ... by address and protocol
-	Addresses    Support `json:"addresses"`    // bind only to own addresses
-	Network      Support `json:"network"`      // network none
-	MaxProcesses Support `json:"maxProcesses"` //
-	Processes    Support `json:"processes"`    // member list
-	Kill         Support `json:"kill"`         // signal to all members
-	Stats        Support `json:"stats"`        // denial counters
-	ExitStatus   Support `json:"exitStatus"`   // of the first process, kept until Destroy
-	// MaxGroups is the kernel's limit on supplementary groups (NGROUPS_MAX).
-	MaxGroups int `json:"maxGroups"`
 }
 
 // Client creates and watches cells.

@@ -1,8 +1,8 @@
 package sysctl
 
-// The published ABI of secmodel_cell: struct cell_create and struct
-// cell_info, byte for byte. Nothing in it says which version it is; a client
-// finds out by the sizes that the kernel takes and gives.
+// The published structures, struct cell_create and struct cell_info. Nothing
+// in them says which version they are; a client finds out by the sizes that
+// the kernel takes and gives. kmod/wire has today's; older images have others.
 
 import (
 	"bytes"
@@ -11,101 +11,108 @@ import (
 	"time"
 
 	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/wire"
 )
 
-// Flags of cc_flags: which of the optional fields are given.
-const (
-	flagProfile      = 0x1
-	flagPorts        = 0x2
-	flagRlimitNofile = 0x4
-	flagRlimitAS     = 0x8
-	flagRlimitCore   = 0x10
-)
-
-// Sizes of the text fields, with their NUL.
-const (
-	nameSize = kmod.MaxName + 1
-	rootSize = kmod.MaxRoot + 1
-)
-
-// layout is one generation of the two structures. All but the listed offsets
-// are the same in both: cc_flags 0, cc_id 4, cc_profile 8, cc_nports 12,
-// cc_ports 14; ci_id 0, ci_refcount 8, ci_name 16, ci_root 80.
+// layout is one generation of the two structures.
 type layout struct {
-	name       string
-	createSize int
-	createName int
-	createRoot int
-	rlimits    int // of the three u64 in cell_create, 0 = it has none
-	infoSize   int
-	created    int // ci_created_ns, 0 = it has none
-	processes  int // ci_proc_current
+	name                 string
+	createSize, infoSize int
+	encode               func(*wire.Create, binary.ByteOrder) []byte
+	decode               func([]byte, binary.ByteOrder) (wire.Info, error)
 }
 
 // layouts known, newest first.
 var layouts = [...]layout{
-	{
-		name: "424/400", createSize: 424, rlimits: 80, createName: 104, createRoot: 168,
-		infoSize: 400, created: 336, processes: 344,
-	},
-	// Older images. Only LP64 kernels are known to use this cell_info.
-	{
-		name: "400/368", createSize: 400, createName: 78, createRoot: 142,
-		infoSize: 368, processes: 336,
-	},
+	{"424/400", 424, 400, encodeCreate, decode[wire.Info]},
+	{"400/368", 400, 368, encodeOldCreate, decodeOldInfo},
 }
 
-// createRequest is struct cell_create before it becomes bytes.
-type createRequest struct {
-	flags, id, profile uint32
-	ports              []uint16
-	rlimits            [3]uint64 // nofile, as, core
-	name, root         string
+// oldCreate is struct cell_create of older images: it has no rlimits.
+type oldCreate struct {
+	Flags, ID, Profile uint32
+	NPorts             uint16
+	Ports              [wire.PortMax]uint16
+	Name               [wire.NameMax + 1]byte
+	Root               [wire.RootMax + 1]byte
+	Pad                uint16
 }
 
-// request turns a spec that check has accepted into the kernel's terms.
-func request(s *kmod.Spec) createRequest {
-	r := createRequest{flags: flagProfile, profile: uint32(s.Profile), name: s.Name, root: s.Root}
-	for _, p := range s.Ports {
-		r.ports = append(r.ports, p.Port)
-	}
-	if len(r.ports) > 0 {
-		r.flags |= flagPorts
-	}
-	for i, v := range [3]uint64{s.RlimitNofile, s.RlimitAS, s.RlimitCore} {
-		if v != kmod.Unlimited {
-			r.flags |= flagRlimitNofile << i
-			r.rlimits[i] = v
-		}
-	}
-	return r
+// oldInfo is struct cell_info of older images. Only LP64 kernels are known to
+// use it.
+type oldInfo struct {
+	ID, Pad                            uint32
+	Refs                               uint64
+	Name                               [wire.NameMax + 1]byte
+	Root                               [wire.RootMax + 1]byte
+	Processes, Memory, Ticks1, Ticks10 uint64
 }
 
-// encode writes the request for one layout. A layout without rlimits loses
-// them: they are metadata, the runtime applies them itself.
-func (r createRequest) encode(l *layout, order binary.ByteOrder) []byte {
-	b := make([]byte, l.createSize)
-	flags := r.flags
-	if l.rlimits == 0 {
-		flags &^= flagRlimitNofile | flagRlimitAS | flagRlimitCore
-	} else {
-		for i, v := range r.rlimits {
-			order.PutUint64(b[l.rlimits+8*i:], v)
-		}
-	}
-	order.PutUint32(b[0:], flags)
-	order.PutUint32(b[4:], r.id)
-	order.PutUint32(b[8:], r.profile)
-	order.PutUint16(b[12:], uint16(len(r.ports)))
-	for i, p := range r.ports {
-		order.PutUint16(b[14+2*i:], p)
-	}
-	copy(b[l.createName:l.createName+nameSize-1], r.name)
-	copy(b[l.createRoot:l.createRoot+rootSize-1], r.root)
+// encode gives a structure of fixed size as bytes.
+func encode(v any, order binary.ByteOrder) []byte {
+	b := make([]byte, binary.Size(v))
+	_, _ = binary.Encode(b, order, v) // it has room
 	return b
 }
 
-// createdID reads cc_id from the kernel's reply to create.
+// decode reads a structure that fills b.
+func decode[T any](b []byte, order binary.ByteOrder) (T, error) {
+	var v T
+	if want := binary.Size(v); len(b) != want {
+		return v, fmt.Errorf("reply has %d bytes, want %d", len(b), want)
+	}
+	_, err := binary.Decode(b, order, &v)
+	return v, err
+}
+
+func encodeCreate(c *wire.Create, order binary.ByteOrder) []byte { return encode(c, order) }
+
+// encodeOldCreate loses the rlimits: they are metadata, the runtime applies
+// them itself.
+func encodeOldCreate(c *wire.Create, order binary.ByteOrder) []byte {
+	return encode(&oldCreate{
+		Flags: c.Flags &^ (wire.CreateRlimitNofile | wire.CreateRlimitAS | wire.CreateRlimitCore),
+		ID:    c.ID, Profile: c.Profile, NPorts: c.NPorts, Ports: c.Ports, Name: c.Name, Root: c.Root,
+	}, order)
+}
+
+func decodeOldInfo(b []byte, order binary.ByteOrder) (wire.Info, error) {
+	o, err := decode[oldInfo](b, order)
+	return wire.Info{ID: o.ID, Refs: o.Refs, Name: o.Name, Root: o.Root, Processes: o.Processes}, err
+}
+
+// request turns a spec that has been checked into the kernel's terms. withPorts
+// is how a published module hears of them.
+func request(s *kmod.Spec, withPorts bool) *wire.Create {
+	c := &wire.Create{Flags: wire.CreateProfile, Profile: uint32(s.Profile)}
+	copy(c.Name[:wire.NameMax], s.Name)
+	copy(c.Root[:wire.RootMax], s.Root)
+	if withPorts && len(s.Ports) > 0 {
+		c.Flags |= wire.CreatePorts
+		c.NPorts = uint16(len(s.Ports))
+		for i, p := range s.Ports {
+			c.Ports[i] = p.Port
+		}
+	}
+	for _, l := range [...]struct {
+		flag  uint32
+		field *uint64
+		value uint64
+	}{
+		{wire.CreateRlimitNofile, &c.RlimitNofile, s.RlimitNofile},
+		{wire.CreateRlimitAS, &c.RlimitAS, s.RlimitAS},
+		{wire.CreateRlimitCore, &c.RlimitCore, s.RlimitCore},
+	} {
+		if l.value != kmod.Unlimited {
+			c.Flags |= l.flag
+			*l.field = l.value
+		}
+	}
+	return c
+}
+
+// createdID reads cc_id from the kernel's reply to create. It lies at the same
+// place in every layout.
 func createdID(b []byte, l *layout, order binary.ByteOrder) (kmod.ID, error) {
 	if len(b) != l.createSize {
 		return 0, fmt.Errorf("reply has %d bytes, want %d", len(b), l.createSize)
@@ -155,31 +162,27 @@ func (l *layout) decodeList(b []byte, order binary.ByteOrder) ([]kmod.Info, erro
 // decodeInfo reads one struct cell_info. It refuses what no kernel says, which
 // is how a wrong layout shows.
 func (l *layout) decodeInfo(b []byte, order binary.ByteOrder) (kmod.Info, error) {
-	info := kmod.Info{ID: kmod.ID(order.Uint32(b)), Processes: order.Uint64(b[l.processes:])}
-	if info.ID == 0 {
-		return info, fmt.Errorf("cell id 0")
+	w, err := l.decode(b, order)
+	if err != nil {
+		return kmod.Info{}, err
 	}
-	var err error
-	if info.Name, err = text(b[16 : 16+nameSize]); err != nil {
+	info := kmod.Info{ID: kmod.ID(w.ID), Processes: w.Processes, Created: time.Duration(w.Created)}
+	switch {
+	case info.ID == 0:
+		return info, fmt.Errorf("cell id 0")
+	case info.Created < 0:
+		return info, fmt.Errorf("cell %d: created %d ns after boot", info.ID, w.Created)
+	}
+	if info.Name, err = text(w.Name[:]); err != nil {
 		return info, fmt.Errorf("name of cell %d: %w", info.ID, err)
 	}
-	if err := checkName(info.Name); err != nil {
+	if err := kmod.CheckName(info.Name); err != nil {
 		return info, err
 	}
-	if info.Root, err = text(b[80 : 80+rootSize]); err != nil {
+	if info.Root, err = text(w.Root[:]); err != nil {
 		return info, fmt.Errorf("root of cell %d: %w", info.ID, err)
 	}
-	if err := checkRoot(info.Root); err != nil {
-		return info, err
-	}
-	if l.created != 0 {
-		ns := order.Uint64(b[l.created:])
-		if ns > 1<<63-1 {
-			return info, fmt.Errorf("cell %d: created %d ns after boot", info.ID, ns)
-		}
-		info.Created = time.Duration(ns)
-	}
-	return info, nil
+	return info, kmod.CheckRoot(info.Root)
 }
 
 // text reads a NUL-terminated string that fills its field with NULs.

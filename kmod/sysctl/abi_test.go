@@ -39,8 +39,8 @@ type cellInfo struct {
 	rlimits                                     [3]uint64
 }
 
-// oldCreate is what older images have.
-type oldCreate struct {
+// cellCreate400 and cellInfo368 are what older images have.
+type cellCreate400 struct {
 	flags   uint32
 	id      uint32
 	profile uint32
@@ -50,52 +50,30 @@ type oldCreate struct {
 	root    [256]byte
 }
 
-// On ILP32 a uint64 is aligned to 4 bytes only: the sizes and offsets must
-// come out the same.
-func TestOffsets(t *testing.T) {
-	var c cellCreate
-	var i cellInfo
-	var o oldCreate
-	n := &layouts[0]
+type cellInfo368 struct {
+	id                                 uint32
+	refcount                           uint64
+	name                               [64]byte
+	root                               [256]byte
+	processes, memory, ticks1, ticks10 uint64
+}
+
+// view is a structure's bytes, as the kernel sees them.
+func view[T any](p *T) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(p)), unsafe.Sizeof(*p)) }
+
+func TestSizes(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		got, want uintptr
 	}{
-		{"cell_create", unsafe.Sizeof(c), uintptr(n.createSize)},
-		{"cell_create is 424", unsafe.Sizeof(c), 424},
-		{"cc_flags", unsafe.Offsetof(c.flags), 0},
-		{"cc_id", unsafe.Offsetof(c.id), 4},
-		{"cc_profile", unsafe.Offsetof(c.profile), 8},
-		{"cc_nports", unsafe.Offsetof(c.nports), 12},
-		{"cc_ports", unsafe.Offsetof(c.ports), 14},
-		{"cc_rlimit_nofile", unsafe.Offsetof(c.rlimits), uintptr(n.rlimits)},
-		{"cc_name", unsafe.Offsetof(c.name), uintptr(n.createName)},
-		{"cc_root", unsafe.Offsetof(c.root), uintptr(n.createRoot)},
-		{"cell_info", unsafe.Sizeof(i), uintptr(n.infoSize)},
-		{"cell_info is 400", unsafe.Sizeof(i), 400},
-		{"ci_id", unsafe.Offsetof(i.id), 0},
-		{"ci_create_flags", unsafe.Offsetof(i.flags), 4},
-		{"ci_refcount", unsafe.Offsetof(i.refcount), 8},
-		{"ci_memory_current", unsafe.Offsetof(i.memory), 352},
-		{"ci_cpu_ticks_1s", unsafe.Offsetof(i.ticks1), 360},
-		{"ci_cpu_ticks_10s", unsafe.Offsetof(i.ticks10), 368},
-		{"ci_rlimit_nofile", unsafe.Offsetof(i.rlimits), 376},
-		{"ci_name", unsafe.Offsetof(i.name), 16},
-		{"ci_root", unsafe.Offsetof(i.root), 80},
-		{"ci_created_ns", unsafe.Offsetof(i.created), uintptr(n.created)},
-		{"ci_proc_current", unsafe.Offsetof(i.processes), uintptr(n.processes)},
-		{"old cell_create", unsafe.Sizeof(o), uintptr(layouts[1].createSize)},
-		{"old cell_create is 400", unsafe.Sizeof(o), 400},
-		{"old cc_flags", unsafe.Offsetof(o.flags), 0},
-		{"old cc_id", unsafe.Offsetof(o.id), 4},
-		{"old cc_profile", unsafe.Offsetof(o.profile), 8},
-		{"old cc_nports", unsafe.Offsetof(o.nports), 12},
-		{"old cc_ports", unsafe.Offsetof(o.ports), 14},
-		{"old cc_name", unsafe.Offsetof(o.name), uintptr(layouts[1].createName)},
-		{"old cc_root", unsafe.Offsetof(o.root), uintptr(layouts[1].createRoot)},
+		{"struct cell_create", unsafe.Sizeof(cellCreate{}), uintptr(layouts[0].createSize)},
+		{"struct cell_info", unsafe.Sizeof(cellInfo{}), uintptr(layouts[0].infoSize)},
+		{"the old struct cell_create", unsafe.Sizeof(cellCreate400{}), uintptr(layouts[1].createSize)},
+		{"what is sent as it", uintptr(binary.Size(oldCreate{})), uintptr(layouts[1].createSize)},
+		{"what is read as the old struct cell_info", uintptr(binary.Size(oldInfo{})), uintptr(layouts[1].infoSize)},
 	} {
 		if tt.got != tt.want {
-			t.Errorf("%s = %d; want %d", tt.name, tt.got, tt.want)
+			t.Errorf("%s has %d bytes; want %d", tt.name, tt.got, tt.want)
 		}
 	}
 }
@@ -106,14 +84,17 @@ func TestEncodeIsTheStructure(t *testing.T) {
 	s.Profile = policy.High
 	s.Ports = []kmod.Port{{Port: 80}, {Port: 0xfffe}}
 	s.RlimitAS = 1 << 40
-	b := request(&s).encode(&layouts[0], binary.NativeEndian)
-	got := *(*cellCreate)(unsafe.Pointer(&b[0]))
 	want := cellCreate{flags: 0x1 | 0x2 | 0x8, profile: 2, nports: 2, rlimits: [3]uint64{0, 1 << 40, 0}}
 	want.ports[0], want.ports[1] = 80, 0xfffe
 	copy(want.name[:], "web-1")
 	copy(want.root[:], "/cells/a")
-	if got != want {
-		t.Errorf("cell_create = %+v; want %+v", got, want)
+	old := cellCreate400{flags: 0x1 | 0x2, profile: 2, nports: 2, ports: want.ports, name: want.name, root: want.root}
+	r := request(&s, true)
+	if got := layouts[0].encode(r, binary.NativeEndian); !bytes.Equal(got, view(&want)) {
+		t.Errorf("cell_create:\n%s\nwant\n%s", hex.Dump(got), hex.Dump(view(&want)))
+	}
+	if got := layouts[1].encode(r, binary.NativeEndian); !bytes.Equal(got, view(&old)) {
+		t.Errorf("old cell_create:\n%s\nwant\n%s", hex.Dump(got), hex.Dump(view(&old)))
 	}
 }
 
@@ -157,7 +138,7 @@ func TestGoldenCreate(t *testing.T) {
 			"0", "03000000 00000000 01000000 0200 bb01 901f", "78", "612e62", "142", "2f72")},
 		{"no ports, no limits", bare, &layouts[0], binary.LittleEndian, pad(t, 424, "0", "01", "104", "78", "168", "2f")},
 	} {
-		if got := request(&tt.spec).encode(tt.l, tt.order); !bytes.Equal(got, tt.want) {
+		if got := tt.l.encode(request(&tt.spec, true), tt.order); !bytes.Equal(got, tt.want) {
 			t.Errorf("%s:\n%s\nwant\n%s", tt.name, hex.Dump(got), hex.Dump(tt.want))
 		}
 	}
@@ -170,20 +151,15 @@ func TestLongestTexts(t *testing.T) {
 	for i := range s.Ports {
 		s.Ports[i].Port = uint16(65504 + i)
 	}
-	if err := check(&s); err != nil {
+	if err := s.Check(); err != nil {
 		t.Fatal(err)
 	}
-	for i := range layouts {
-		l := &layouts[i]
-		b := request(&s).encode(l, binary.NativeEndian)
-		name, err := text(b[l.createName : l.createName+64])
-		if err != nil || name != s.Name {
-			t.Errorf("%s: name %q, %v", l.name, name, err)
-		}
-		root, err := text(b[l.createRoot : l.createRoot+256])
-		if err != nil || root != s.Root {
-			t.Errorf("%s: root %q, %v", l.name, root, err)
-		}
+	c := request(&s, true)
+	if name, err := text(c.Name[:]); err != nil || name != s.Name {
+		t.Errorf("name %q, %v", name, err)
+	}
+	if root, err := text(c.Root[:]); err != nil || root != s.Root {
+		t.Errorf("root %q, %v", root, err)
 	}
 }
 

@@ -1,9 +1,11 @@
-// Package sysctl speaks to secmodel_cell on NetBSD through its sysctl nodes,
-// security.models.cell: id, create, destroy and list. It is a kmod.Client for
-// the published module.
+// Package sysctl speaks to secmodel_cell on NetBSD through its sysctl nodes
+// below security.models.cell, see docs/kernel-abi.md. It is a kmod.Client for
+// this project's module and for the published one, which has fewer nodes: what
+// is missing there a helper in the cell does (members.go), or Features says
+// that it is absent.
 //
 // Everything but the raw system calls is ordinary Go that builds and is
-// tested on other systems, against a kernel that answers in the published
+// tested on other systems, against a kernel that answers in the documented
 // order of errors.
 package sysctl
 
@@ -12,12 +14,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/stage"
+	"github.com/netbsd-cells/runcell/kmod/wire"
 )
 
 // kernel is the seam: what the client needs of the system.
@@ -27,6 +30,17 @@ type kernel interface {
 	sysctl(mib []int32, old, newp []byte) (int, error)
 	// fork starts a child that runs p.
 	fork(p *stage.Program) (child, error)
+	// watch asks for the end of a process, who need not be a child. ESRCH: it
+	// has ended.
+	watch(pid int) (watch, error)
+}
+
+// watch is what waits for a process's end.
+type watch interface {
+	// wait blocks until then and gives the wait(2) status, or the context's
+	// error.
+	wait(context.Context) (status uint32, err error)
+	close()
 }
 
 // child is a forked helper.
@@ -37,44 +51,36 @@ type child interface {
 }
 
 type client struct {
-	kernel kernel
-	find   func() (*nodes, error)
-	mu     sync.Mutex
-	layout *layout // settled by the first create
+	kernel   kernel
+	find     func() (*nodes, error)
+	patience time.Duration // with processes that are dying
+	mu       sync.Mutex
+	layout   *layout // of a published module, settled by the first create
 }
 
 func newClient(k kernel) *client {
-	return &client{kernel: k, find: sync.OnceValues(func() (*nodes, error) { return findNodes(k) })}
+	return &client{
+		kernel: k, patience: killPatience,
+		find: sync.OnceValues(func() (*nodes, error) { return findNodes(k) }),
+	}
 }
 
 var _ kmod.Client = (*client)(nil)
 
-// ngroupsMax is NetBSD's NGROUPS_MAX.
-const ngroupsMax = 16
-
-// Features tells what the published module does.
+// Features tells what the loaded module does.
 func (c *client) Features() (kmod.Features, error) {
-	if _, err := c.find(); err != nil {
+	n, err := c.find()
+	if err != nil {
 		return kmod.Features{}, err
 	}
-	enforced := kmod.Support{Level: kmod.Enforced}
-	absent := func(reason string) kmod.Support { return kmod.Support{Level: kmod.Absent, Reason: reason} }
-	return kmod.Features{
-		Backend:      "secmodel_cell",
-		Profiles:     enforced,
-		Permissions:  absent("this secmodel_cell knows the three profiles only"),
-		Devices:      absent("this secmodel_cell refuses every device node at profiles medium and high, even /dev/null"),
-		Ports:        enforced,
-		PortAddress:  absent("this secmodel_cell reserves a port on every address, for every protocol"),
-		Addresses:    absent("this secmodel_cell does not look at addresses"),
-		Network:      absent("this secmodel_cell gives every cell the host's network"),
-		MaxProcesses: absent("this secmodel_cell does not limit processes"),
-		Processes:    absent("this secmodel_cell has no list of members: a helper that enters the cell makes one"),
-		Kill:         absent("this secmodel_cell can't signal members: a helper that enters the cell does"),
-		Stats:        absent("this secmodel_cell does not give out its denial counters"),
-		ExitStatus:   absent("this secmodel_cell does not keep exit statuses"),
-		MaxGroups:    ngroupsMax,
-	}, nil
+	return n.features(), nil
+}
+
+func (n *nodes) features() kmod.Features {
+	if n.own() {
+		return kmod.All()
+	}
+	return kmod.Published()
 }
 
 // Create makes a cell. Errors besides the interface's: ErrUnsupported for
@@ -88,42 +94,65 @@ func (c *client) Create(s kmod.Spec) (kmod.ID, error) {
 }
 
 func (c *client) create(s *kmod.Spec) (kmod.ID, error) {
-	if err := check(s); err != nil {
+	if err := s.Check(); err != nil {
 		return 0, err
 	}
 	n, err := c.find()
 	if err != nil {
 		return 0, err
 	}
+	f := n.features()
+	if err := s.CheckFor(&f); err != nil {
+		return 0, err
+	}
+	if n.own() {
+		return c.createOwn(n, s)
+	}
+	return c.createPublished(n, s)
+}
+
+// createPublished makes a cell of a published module, with whichever layout
+// the kernel takes.
+func (c *client) createPublished(n *nodes, s *kmod.Spec) (kmod.ID, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	var refused error
 	for i := range layouts {
 		l := &layouts[i]
 		if c.layout != nil && c.layout != l {
 			continue
 		}
-		// create gives the structure back with the id filled in. The kernel
-		// wants room for it before it looks at the size of what it is given:
-		// with plenty, EINVAL tells a wrong size.
-		b := request(s).encode(l, binary.NativeEndian)
-		reply := make([]byte, 1024)
-		var got int
-		got, err = c.kernel.sysctl(n.create, reply, b)
-		if errors.Is(err, syscall.EINVAL) && c.layout == nil {
-			continue // a kernel of the other layout: the spec itself is good
-		}
-		if err != nil {
-			return 0, c.createError(s, err)
+		id, err := c.createAs(n, l, request(s, true))
+		switch {
+		case errors.Is(err, syscall.EINVAL) && c.layout == nil:
+			refused = err // a kernel of the other layout: the spec itself is good
+			continue
+		case errors.Is(err, syscall.EEXIST):
+			return 0, c.taken(s)
+		case err != nil:
+			return 0, createError(s, err)
 		}
 		c.layout = l
-		return createdID(reply[:got], l, binary.NativeEndian)
+		return id, nil
 	}
 	return 0, fmt.Errorf("the kernel takes no known layout of struct cell_create (tried %d and %d bytes): %w",
-		layouts[0].createSize, layouts[1].createSize, err)
+		layouts[0].createSize, layouts[1].createSize, refused)
+}
+
+// createAs writes one layout of struct cell_create, which comes back with the
+// id filled in. The kernel wants room for it before it looks at the size of
+// what it is given: with plenty, EINVAL tells a wrong size.
+func (c *client) createAs(n *nodes, l *layout, request *wire.Create) (kmod.ID, error) {
+	reply := make([]byte, 1024)
+	got, err := c.kernel.sysctl(n.create, reply, l.encode(request, binary.NativeEndian))
+	if err != nil {
+		return 0, err
+	}
+	return createdID(reply[:got], l, binary.NativeEndian)
 }
 
 // createError says what an errno of create means for s.
-func (c *client) createError(s *kmod.Spec, err error) error {
+func createError(s *kmod.Spec, err error) error {
 	switch {
 	case errors.Is(err, syscall.EPERM):
 		return fmt.Errorf("only root on the host creates cells (not inside a cell): %w", err)
@@ -133,8 +162,6 @@ func (c *client) createError(s *kmod.Spec, err error) error {
 		return fmt.Errorf("root %q is not a directory: %w", s.Root, err)
 	case errors.Is(err, syscall.EOVERFLOW):
 		return fmt.Errorf("the kernel has used up its cell ids (reboot, or reload secmodel_cell without cells): %w", err)
-	case errors.Is(err, syscall.EEXIST):
-		return c.taken(s)
 	}
 	return err
 }
@@ -154,11 +181,7 @@ func (c *client) taken(s *kmod.Spec) error {
 	if len(s.Ports) == 0 { // the other cell has just gone
 		return kmod.ErrExists
 	}
-	ports := make([]string, len(s.Ports))
-	for i, p := range s.Ports {
-		ports[i] = fmt.Sprint(p.Port)
-	}
-	return fmt.Errorf("reserved ports %s: %w", strings.Join(ports, ", "), kmod.ErrPortInUse)
+	return portsTaken(s)
 }
 
 // Destroy removes a cell without members.
@@ -170,15 +193,11 @@ func (c *client) Destroy(id kmod.ID) error {
 }
 
 func (c *client) destroy(id kmod.ID) error {
-	if id == 0 {
-		return errHost
-	}
-	n, err := c.find()
+	n, err := c.nodesFor(id)
 	if err != nil {
 		return err
 	}
-	b := binary.NativeEndian.AppendUint32(nil, uint32(id))
-	_, err = c.kernel.sysctl(n.destroy, nil, b)
+	_, err = c.kernel.sysctl(n.destroy, nil, cellRequest(id))
 	switch {
 	case errors.Is(err, syscall.ENOENT):
 		return kmod.ErrNotFound
@@ -190,7 +209,14 @@ func (c *client) destroy(id kmod.ID) error {
 	return err
 }
 
-var errHost = fmt.Errorf("0 is the host: %w", kmod.ErrNotFound)
+// nodesFor finds the nodes for a request about a cell. The host is none: a
+// signal to it must not depend on what the kernel makes of 0.
+func (c *client) nodesFor(id kmod.ID) (*nodes, error) {
+	if id == 0 {
+		return nil, fmt.Errorf("cell 0 is the host: %w", kmod.ErrNotFound)
+	}
+	return c.find()
+}
 
 // List gives every cell, newest first. Processes is the kernel's sample, up
 // to a second old.
@@ -222,9 +248,6 @@ func (c *client) list(known *layout) ([]kmod.Info, error) {
 
 // lookup finds a cell by its id.
 func (c *client) lookup(id kmod.ID) (kmod.Info, error) {
-	if id == 0 {
-		return kmod.Info{}, errHost
-	}
 	list, err := c.List()
 	if err != nil {
 		return kmod.Info{}, err
@@ -241,12 +264,17 @@ func (c *client) lookup(id kmod.ID) (kmod.Info, error) {
 // host root and have the cell's root, the very directory that Create
 // resolved, as its own: otherwise the step fails with EPERM.
 func (c *client) Enter(id kmod.ID) (kmod.Entry, error) {
-	if _, err := c.lookup(id); err != nil {
-		return kmod.Entry{}, fmt.Errorf("enter cell %d: %w", id, err)
-	}
-	n, err := c.find()
+	n, err := c.nodesFor(id)
 	if err != nil {
 		return kmod.Entry{}, err
+	}
+	if n.own() {
+		_, err = c.statusOwn(n, id) // which costs the same with any number of cells
+	} else {
+		_, err = c.lookup(id)
+	}
+	if err != nil {
+		return kmod.Entry{}, fmt.Errorf("enter cell %d: %w", id, err)
 	}
 	return kmod.Entry{
 		Thread: func() error { return nil },
@@ -258,13 +286,72 @@ func (c *client) Enter(id kmod.ID) (kmod.Entry, error) {
 // Entered does nothing: the kernel knows its members.
 func (c *client) Entered(kmod.ID, int) error { return nil }
 
-// Stats counts processes; this module does not give out its denials.
-func (c *client) Stats(id kmod.ID) (kmod.Stats, error) {
-	pids, err := c.Processes(id)
-	return kmod.Stats{Processes: uint64(len(pids))}, err
+// Processes lists the members that have not ended.
+func (c *client) Processes(id kmod.ID) ([]int, error) {
+	n, err := c.nodesFor(id)
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	if n.own() {
+		pids, err = c.processes(n, id)
+	} else {
+		pids, err = c.visitList(id)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list processes of cell %d: %w", id, err)
+	}
+	return pids, nil
 }
 
-// Wait is unsupported: this module does not keep exit statuses.
-func (c *client) Wait(_ context.Context, id kmod.ID) (uint32, error) {
-	return 0, fmt.Errorf("wait for cell %d: this secmodel_cell does not keep exit statuses: %w", id, kmod.ErrUnsupported)
+// Kill signals every member. With SIGKILL it repeats that until none is left
+// running; a published module can't keep them from forking meanwhile.
+func (c *client) Kill(id kmod.ID, sig int) error {
+	n, err := c.nodesFor(id)
+	if err != nil {
+		return err
+	}
+	if n.own() {
+		err = c.killOwn(n, id, sig)
+	} else {
+		err = c.visitKill(id, sig)
+	}
+	if err != nil {
+		return fmt.Errorf("signal cell %d: %w", id, err)
+	}
+	return nil
+}
+
+// Stats counts processes and denials; a published module does not give out
+// the latter.
+func (c *client) Stats(id kmod.ID) (kmod.Stats, error) {
+	n, err := c.nodesFor(id)
+	if err != nil {
+		return kmod.Stats{}, err
+	}
+	if !n.own() {
+		pids, err := c.Processes(id)
+		return kmod.Stats{Processes: uint64(len(pids))}, err
+	}
+	s, err := c.statsOwn(n, id)
+	if err != nil {
+		return s, fmt.Errorf("count for cell %d: %w", id, err)
+	}
+	return s, nil
+}
+
+// Wait is unsupported by a published module: it does not keep exit statuses.
+func (c *client) Wait(ctx context.Context, id kmod.ID) (uint32, error) {
+	n, err := c.nodesFor(id)
+	if err != nil {
+		return 0, err
+	}
+	if !n.own() {
+		return 0, fmt.Errorf("wait for cell %d: %s: %w", id, kmod.Published().ExitStatus.Reason, kmod.ErrUnsupported)
+	}
+	status, err := c.waitOwn(ctx, n, id)
+	if err != nil {
+		return 0, fmt.Errorf("wait for cell %d: %w", id, err)
+	}
+	return status, nil
 }

@@ -1,13 +1,18 @@
 package sysctl
 
-// A kernel with the published module, for tests: the same structures, the
-// same order of errors. Only what sysctl(3) shows of it is imitated.
+// A kernel with the module, for tests: the same structures, the same order of
+// errors. Only what sysctl(3) shows of it is imitated. The nodes that the
+// published module has are here, the others in fakeown_test.go.
 
 import (
 	"encoding/binary"
+	"maps"
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/policy"
 )
 
 type fakeCell struct {
@@ -17,20 +22,24 @@ type fakeCell struct {
 	ports []uint16
 	flags uint32
 	rlim  [3]uint64
+	fakeOwn
 }
 
 type fakeProc struct {
-	pid  int
-	cell uint32
-	uid  int
-	root string // where its root directory is
-	stat byte
+	pid    int
+	cell   uint32
+	uid    int
+	root   string // where its root directory is
+	stat   byte
+	status uint32 // once it is a zombie
 }
 
 // fakeKernel is not safe for concurrent use.
 type fakeKernel struct {
 	layout  *layout
-	absent  bool // the module is not loaded
+	absent  bool   // the module is not loaded
+	abi     uint32 // what the node says; 0: a published module, which has none
+	without string // a node that is missing
 	cells   []*fakeCell
 	nextID  uint32
 	dirs    []string // directories there are
@@ -41,10 +50,15 @@ type fakeKernel struct {
 	// onEnter runs when a helper has entered, onKill before each signal.
 	onEnter func(helper *fakeProc)
 	onKill  func()
-	// garble changes what list gives.
-	garble func([]byte) []byte
-	log    []string // the helpers' calls
-	reaped int
+	// onWatch runs when the end of a process was asked for, onWait when it is
+	// waited for.
+	onWatch, onWait func()
+	watching        int
+	// garble changes what list, and a node that is garbled, gives.
+	garble  func([]byte) []byte
+	garbled string
+	log     []string // the helpers' calls
+	reaped  int
 }
 
 func newFake() *fakeKernel {
@@ -63,6 +77,18 @@ const (
 )
 
 var fakeNodes = map[string]int32{"name": 1101, "id": 1080, "create": 1103, "destroy": 1079, "list": 1105}
+
+var fakeOwnNodes = map[string]int32{"abi": 1200, "policy": 1206, "procs": 1203, "kill": 1202, "stats": 1201, "status": 1199}
+
+// children are the nodes that this kernel has.
+func (k *fakeKernel) children() map[string]int32 {
+	nodes := maps.Clone(fakeNodes)
+	if k.abi != 0 {
+		maps.Copy(nodes, fakeOwnNodes)
+	}
+	delete(nodes, k.without)
+	return nodes
+}
 
 func (k *fakeKernel) sysctl(mib []int32, old, newp []byte) (int, error) {
 	return k.call(k.self, mib, old, newp)
@@ -89,7 +115,10 @@ func (k *fakeKernel) call(p *fakeProc, mib []int32, old, newp []byte) (int, erro
 	case fakeNodes["id"]:
 		return 0, k.enter(p, newp)
 	}
-	return 0, syscall.ENOENT
+	if k.abi == 0 {
+		return 0, syscall.ENOENT
+	}
+	return k.callOwn(p, mib[3], old, newp)
 }
 
 func (k *fakeKernel) query(mib []int32, old, newp []byte) (int, error) {
@@ -107,7 +136,7 @@ func (k *fakeKernel) query(mib []int32, old, newp []byte) (int, error) {
 			children["cell"] = fakeCellNum
 		}
 	case slices.Equal(mib, []int32{ctlSecurity, fakeModels, fakeCellNum}) && !k.absent:
-		children = fakeNodes
+		children = k.children()
 	default:
 		return 0, syscall.ENOENT
 	}
@@ -139,49 +168,28 @@ func copyOut(b, old []byte) (int, error) {
 func (p *fakeProc) hostRoot() bool { return p.uid == 0 && p.cell == 0 }
 
 func (k *fakeKernel) create(p *fakeProc, old, newp []byte) (int, error) {
-	order, l := binary.NativeEndian, k.layout
+	l := k.layout
 	switch {
 	case newp == nil:
 		return 0, syscall.EINVAL
 	case !p.hostRoot():
 		return 0, syscall.EPERM
-	case len(old) < l.createSize && l.rlimits != 0: // older ones did not ask
+	case len(old) < l.createSize && l == &layouts[0]: // older ones did not ask
 		return 0, syscall.ENOMEM
 	case len(newp) != l.createSize:
 		return 0, syscall.EINVAL
 	}
-	c := &fakeCell{flags: order.Uint32(newp)}
-	if c.flags&^0x1f != 0 || l.rlimits == 0 && c.flags&^0x3 != 0 {
-		return 0, syscall.EINVAL
+	var w cellCreate
+	if l == &layouts[1] {
+		var o cellCreate400
+		copy(view(&o), newp)
+		w = cellCreate{flags: o.flags, profile: o.profile, nports: o.nports, ports: o.ports, name: o.name, root: o.root}
+	} else {
+		copy(view(&w), newp)
 	}
-	n := order.Uint16(newp[12:])
-	if n > 32 || (n == 0) != (c.flags&2 == 0) {
-		return 0, syscall.EINVAL
-	}
-	for i := range int(n) {
-		port := order.Uint16(newp[14+2*i:])
-		if port == 0 || slices.Contains(c.ports, port) {
-			return 0, syscall.EINVAL
-		}
-		c.ports = append(c.ports, port)
-	}
-	if l.rlimits != 0 {
-		for i := range c.rlim {
-			c.rlim[i] = order.Uint64(newp[l.rlimits+8*i:])
-			if c.rlim[i] != 0 && c.flags&(4<<i) == 0 {
-				return 0, syscall.EINVAL
-			}
-		}
-	}
-	if order.Uint32(newp[8:]) > 2 {
-		return 0, syscall.EINVAL
-	}
-	var err error
-	if c.name, err = text(newp[l.createName : l.createName+64]); err != nil || checkName(c.name) != nil {
-		return 0, syscall.EINVAL
-	}
-	if c.root, err = text(newp[l.createRoot : l.createRoot+256]); err != nil || checkRoot(c.root) != nil {
-		return 0, syscall.EINVAL
+	c, err := fakeRequest(&w, l == &layouts[1])
+	if err != nil {
+		return 0, err
 	}
 	if err := k.admit(c); err != nil {
 		return 0, err
@@ -190,8 +198,42 @@ func (k *fakeKernel) create(p *fakeProc, old, newp []byte) (int, error) {
 	k.nextID++
 	k.cells = append([]*fakeCell{c}, k.cells...)
 	reply := slices.Clone(newp)
-	order.PutUint32(reply[4:], c.id)
+	binary.NativeEndian.PutUint32(reply[4:], c.id)
 	return copyOut(reply, old)
+}
+
+// fakeRequest checks a request by itself.
+func fakeRequest(w *cellCreate, old bool) (*fakeCell, error) {
+	c := &fakeCell{flags: w.flags, rlim: w.rlimits}
+	if c.flags&^0x1f != 0 || old && c.flags&^0x3 != 0 {
+		return nil, syscall.EINVAL
+	}
+	if w.nports > 32 || (w.nports == 0) != (c.flags&2 == 0) {
+		return nil, syscall.EINVAL
+	}
+	for _, port := range w.ports[:w.nports] {
+		if port == 0 || slices.Contains(c.ports, port) {
+			return nil, syscall.EINVAL
+		}
+		c.ports = append(c.ports, port)
+	}
+	for i, v := range w.rlimits {
+		if v != 0 && c.flags&(4<<i) == 0 {
+			return nil, syscall.EINVAL
+		}
+	}
+	if w.profile > 2 {
+		return nil, syscall.EINVAL
+	}
+	var err error
+	if c.name, err = text(w.name[:]); err != nil || kmod.CheckName(c.name) != nil {
+		return nil, syscall.EINVAL
+	}
+	if c.root, err = text(w.root[:]); err != nil || kmod.CheckRoot(c.root) != nil {
+		return nil, syscall.EINVAL
+	}
+	c.profilePolicy(policy.Profile(w.profile))
+	return c, nil
 }
 
 // admit makes the checks that come after the request's own.
@@ -249,31 +291,37 @@ func (k *fakeKernel) list(p *fakeProc, old, newp []byte) (int, error) {
 	if newp != nil || p.cell != 0 {
 		return 0, syscall.EPERM
 	}
-	order, l := binary.NativeEndian, k.layout
 	var all []byte
 	for _, c := range k.cells {
-		b := make([]byte, l.infoSize)
-		order.PutUint32(b, c.id)
-		copy(b[16:], c.name)
-		copy(b[80:], c.root)
-		if l.created != 0 {
-			order.PutUint32(b[4:], c.flags)
-			order.PutUint64(b[l.created:], uint64(c.id)*1e9)
-		}
-		members := 0
+		members := uint64(0)
 		for _, q := range k.procs {
 			if q.cell == c.id {
 				members++
 			}
 		}
-		order.PutUint64(b[8:], uint64(members))
-		order.PutUint64(b[l.processes:], uint64(members))
-		all = append(all, b...)
+		w := cellInfo{id: c.id, flags: c.flags, refcount: members, processes: members, created: uint64(c.id) * 1e9}
+		copy(w.name[:], c.name)
+		copy(w.root[:], c.root)
+		if k.layout == &layouts[1] {
+			o := cellInfo368{id: w.id, refcount: w.refcount, name: w.name, root: w.root, processes: w.processes}
+			all = append(all, fill(view(&o), 368)...)
+		} else {
+			all = append(all, view(&w)...)
+		}
 	}
-	if k.garble != nil {
+	if k.garble != nil && k.garbled == "" {
 		all = k.garble(all)
 	}
 	return copyOut(all, old)
+}
+
+// fill copes with 32-bit machines, on which no kernel has the old cell_info
+// and Go's twin of it is shorter.
+func fill(b []byte, size int) []byte {
+	if len(b) < size { // the gap is behind the id
+		b = append(append(slices.Clone(b[:4]), make([]byte, size-len(b))...), b[4:]...)
+	}
+	return b
 }
 
 func (k *fakeKernel) enter(p *fakeProc, newp []byte) error {
@@ -287,6 +335,9 @@ func (k *fakeKernel) enter(p *fakeProc, newp []byte) error {
 		}
 		if p.root != c.root {
 			return syscall.EPERM
+		}
+		if err := k.enterOwn(c, p); err != nil {
+			return err
 		}
 		p.cell = id
 		if k.onEnter != nil {

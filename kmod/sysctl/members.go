@@ -51,13 +51,10 @@ type member struct {
 	dead bool // ended, not yet reaped
 }
 
-// Processes lists the members that have not ended.
-func (c *client) Processes(id kmod.ID) ([]int, error) {
+// visitList lists the members that have not ended.
+func (c *client) visitList(id kmod.ID) ([]int, error) {
 	members, err := c.members(id)
-	if err != nil {
-		return nil, fmt.Errorf("list processes of cell %d: %w", id, err)
-	}
-	return living(members), nil
+	return living(members), err
 }
 
 func (c *client) members(id kmod.ID) ([]member, error) {
@@ -75,16 +72,9 @@ func (c *client) members(id kmod.ID) ([]member, error) {
 	return members, err
 }
 
-// Kill signals every member. With SIGKILL it repeats that until none is left
-// running: this module can't stop them from forking.
-func (c *client) Kill(id kmod.ID, sig int) error {
-	if err := c.kill(id, sig); err != nil {
-		return fmt.Errorf("signal cell %d: %w", id, err)
-	}
-	return nil
-}
-
-func (c *client) kill(id kmod.ID, sig int) error {
+// visitKill signals the members; with SIGKILL, which does not keep them from
+// forking, until none is left running.
+func (c *client) visitKill(id kmod.ID, sig int) error {
 	cell, err := c.lookup(id)
 	if err != nil {
 		return err
@@ -93,7 +83,7 @@ func (c *client) kill(id kmod.ID, sig int) error {
 		_, err := c.visit(&cell, sig, 1)
 		return err
 	}
-	deadline := time.Now().Add(killPatience)
+	deadline := time.Now().Add(c.patience)
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		members, err := c.visit(&cell, sig, killBurst)
 		late := time.Now().After(deadline)
@@ -105,7 +95,7 @@ func (c *client) kill(id kmod.ID, sig int) error {
 			return nil
 		}
 		if late {
-			return fmt.Errorf("%d processes still run after %s (first: %d): %w", len(pids), killPatience, pids[0], kmod.ErrBusy)
+			return fmt.Errorf("%d processes still run after %s (first: %d): %w", len(pids), c.patience, pids[0], kmod.ErrBusy)
 		}
 		time.Sleep(pause)
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 
 	"github.com/netbsd-cells/runcell/kmod"
@@ -29,10 +30,17 @@ const (
 	nodeText = 32
 )
 
-// nodes are the MIBs of the published tree.
+// nodes are the MIBs of the module's tree, see kmod/wire. A published module
+// has the first four.
 type nodes struct {
-	id, create, destroy, list []int32
+	version uint32 // of the interface; 0 is the published one
+
+	id, create, destroy, list          []int32
+	policy, procs, kill, stats, status []int32
 }
+
+// own tells whether the module has this project's nodes.
+func (n *nodes) own() bool { return n.version != 0 }
 
 // findNodes walks security.models.cell.
 func findNodes(k kernel) (*nodes, error) {
@@ -52,23 +60,50 @@ func findNodes(k kernel) (*nodes, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look up sysctl security.models.cell.*: %w", err)
 	}
-	var n nodes
-	for _, want := range []struct {
-		name string
-		mib  *[]int32
-	}{{"id", &n.id}, {"create", &n.create}, {"destroy", &n.destroy}, {"list", &n.list}} {
-		num, ok := children[want.name]
-		if !ok {
-			return nil, fmt.Errorf("sysctl security.models.cell.%s does not exist: %w", want.name, kmod.ErrUnavailable)
+	n := new(nodes)
+	wanted := []wantedNode{{"id", &n.id}, {"create", &n.create}, {"destroy", &n.destroy}, {"list", &n.list}}
+	if num, ok := children["abi"]; ok {
+		if n.version, err = version(k, below(mib, num)); err != nil {
+			return nil, err
 		}
-		*want.mib = append(append([]int32(nil), mib...), num)
+		// A later version only adds to these.
+		wanted = append(wanted, wantedNode{"policy", &n.policy}, wantedNode{"procs", &n.procs},
+			wantedNode{"kill", &n.kill}, wantedNode{"stats", &n.stats}, wantedNode{"status", &n.status})
 	}
-	return &n, nil
+	for _, w := range wanted {
+		num, ok := children[w.name]
+		if !ok {
+			return nil, fmt.Errorf("sysctl security.models.cell.%s does not exist: %w", w.name, kmod.ErrUnavailable)
+		}
+		*w.mib = below(mib, num)
+	}
+	return n, nil
+}
+
+type wantedNode struct {
+	name string
+	mib  *[]int32
+}
+
+// below is the MIB of a node's child.
+func below(mib []int32, num int32) []int32 { return append(slices.Clone(mib), num) }
+
+// version reads the node abi.
+func version(k kernel, mib []int32) (uint32, error) {
+	b, err := readFixed(k, mib, nil, 4)
+	if err != nil {
+		return 0, fmt.Errorf("read sysctl security.models.cell.abi: %w", err)
+	}
+	v := binary.NativeEndian.Uint32(b)
+	if v == 0 {
+		return 0, fmt.Errorf("sysctl security.models.cell.abi is 0: no such version of the interface: %w", kmod.ErrUnavailable)
+	}
+	return v, nil
 }
 
 // query lists the children of a node: name to number.
 func query(k kernel, mib []int32) (map[string]int32, error) {
-	mib = append(append([]int32(nil), mib...), ctlQuery)
+	mib = below(mib, ctlQuery)
 	version := make([]byte, nodeSize)
 	binary.NativeEndian.PutUint32(version, sysctlVers1)
 	b, err := readAll(k, mib, version)
@@ -123,4 +158,17 @@ func readAll(k kernel, mib []int32, newp []byte) ([]byte, error) {
 		return b[:n], nil
 	}
 	return nil, fmt.Errorf("it kept growing: %w", syscall.ENOMEM)
+}
+
+// readFixed reads a node whose reply has a fixed size.
+func readFixed(k kernel, mib []int32, newp []byte, size int) ([]byte, error) {
+	b := make([]byte, size)
+	n, err := k.sysctl(mib, b, newp)
+	if err != nil {
+		return nil, err
+	}
+	if n != size {
+		return nil, fmt.Errorf("reply has %d bytes, want %d", n, size)
+	}
+	return b, nil
 }
