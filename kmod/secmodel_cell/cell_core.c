@@ -352,14 +352,15 @@ resv_hit(const struct cell_resv *r, const struct cell_sock *s, uint32_t self)
 	    s->s_proto == CELL_PROTO_ANY);
 }
 
+static const uint8_t protos[] = {
+	CELL_PROTO_ANY, CELL_PROTO_TCP, CELL_PROTO_UDP
+};
+
 /* On whatever address.  Only self's own stand before the first hit. */
 static bool
 taken_anywhere(const struct cell_ports *pt, const struct cell_sock *s,
     uint32_t self)
 {
-	static const uint8_t protos[] = {
-	    CELL_PROTO_ANY, CELL_PROTO_TCP, CELL_PROTO_UDP
-	};
 	const struct cell_resv *r;
 	unsigned i;
 
@@ -458,12 +459,16 @@ cell_ports_reserve(struct cell_ports *pt, struct cell_resv *r, unsigned n,
 static void
 ports_unmark(struct cell_ports *pt, uint16_t port)
 {
-	struct cell_sock s;
+	const struct cell_resv *r;
+	unsigned i;
 
-	memset(&s, 0, sizeof(s));
-	s.s_port = port;
-	if (!taken_anywhere(pt, &s, 0))
-		pt->pt_bits[port / 32] &= ~(1U << port % 32);
+	for (i = 0; i < CORE_COUNT(protos); i++) {
+		r = pt->pt_port[port_hash(port, protos[i])];
+		for (; r != NULL; r = r->r_nextport)
+			if (r->r_port.cp_port == port)
+				return;
+	}
+	pt->pt_bits[port / 32] &= ~(1U << port % 32);
 }
 
 void

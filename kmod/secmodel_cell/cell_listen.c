@@ -9,6 +9,7 @@
 #include <sys/param.h>
 #include <sys/ipc.h>
 #include <sys/kauth.h>
+#include <sys/kernel.h>
 #include <sys/socket.h>
 #include <sys/socketvar.h>
 #include <sys/stat.h>
@@ -311,6 +312,10 @@ cell_listen_vnode(uint64_t permissions)
 	return cell_vnode_listener == NULL ? ENOMEM : 0;
 }
 
+/*
+ * kauth_unlisten_scope(9) does not wait for those who are just asking.  There
+ * is no cell any more, so they look up one pointer and leave: give them time.
+ */
 void
 cell_unlisten(void)
 {
@@ -324,4 +329,5 @@ cell_unlisten(void)
 			kauth_unlisten_scope(cell_listeners[i]);
 		cell_listeners[i] = NULL;
 	}
+	(void)kpause("cellbye", false, MAX(hz / 10, 1), NULL);
 }

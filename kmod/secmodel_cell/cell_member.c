@@ -269,7 +269,7 @@ cell_pid_compare(const void *a, const void *b)
  * The pids of the members that have not ended, ascending, in memory of
  * *sizep bytes that the caller frees.
  */
-int
+void
 cell_procs(struct cell *c, pid_t **pidsp, size_t *np, size_t *sizep)
 {
 	struct proc *p;
@@ -299,7 +299,6 @@ again:
 	*pidsp = pids;
 	*np = n;
 	*sizep = room * sizeof(*pids);
-	return 0;
 }
 
 /*
@@ -327,35 +326,45 @@ cell_signal(struct cell *c, int signum)
 	return n;
 }
 
+/* Adds what one process uses to its cell. */
+static void
+cell_use(struct proc *p)
+{
+	struct cell *c;
+
+	mutex_enter(p->p_lock);
+	if ((c = cell_of(p->p_cred)) != NULL) {
+		c->c_use.cu_refs++;
+		if (!CELL_ENDING(p)) {
+			c->c_use.cu_ticks += p->p_uticks + p->p_sticks +
+			    p->p_iticks;
+			c->c_use.cu_memory += p->p_vmspace->vm_map.size;
+		}
+	}
+	mutex_exit(p->p_lock);
+}
+
 /*
- * What the members use: how many there are with the ended ones, the bytes of
- * address space, and CPU time in clock ticks of all members there ever were.
+ * Brings c_use of every cell up to date, with one walk over the processes
+ * however many cells there are.
  */
 void
-cell_usage(struct cell *c, uint64_t *refs, uint64_t *memory, uint64_t *ticks)
+cell_measure(void)
 {
 	struct proc *p;
+	struct cell *c;
 
-	*refs = *memory = 0;
+	KASSERT(mutex_owned(&cell_lock));
 	mutex_enter(CELL_PROC_LOCK);
-	mutex_enter(&c->c_lock);
-	*ticks = c->c_ticks_ended;
-	mutex_exit(&c->c_lock);
-	PROCLIST_FOREACH(p, &allproc) {
-		mutex_enter(p->p_lock);
-		if (cell_of(p->p_cred) == c) {
-			++*refs;
-			if (!CELL_ENDING(p)) {
-				*ticks += p->p_uticks + p->p_sticks +
-				    p->p_iticks;
-				*memory += p->p_vmspace->vm_map.size;
-			}
-		}
-		mutex_exit(p->p_lock);
+	TAILQ_FOREACH(c, &cell_list, c_list) {
+		memset(&c->c_use, 0, sizeof(c->c_use));
+		mutex_enter(&c->c_lock);
+		c->c_use.cu_ticks = c->c_ticks_ended;
+		mutex_exit(&c->c_lock);
 	}
-	PROCLIST_FOREACH(p, &zombproc) {
-		if (cell_of_proc(p) == c)
-			++*refs;
-	}
+	PROCLIST_FOREACH(p, &allproc)
+		cell_use(p);
+	PROCLIST_FOREACH(p, &zombproc)
+		cell_use(p);
 	mutex_exit(CELL_PROC_LOCK);
 }

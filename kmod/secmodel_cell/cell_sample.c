@@ -22,16 +22,12 @@ static bool		cell_sample_end;
 static void
 cell_sample(struct cell *c)
 {
-	uint64_t refs, memory, ticks;
+	const uint64_t ticks = c->c_use.cu_ticks;
 
-	cell_usage(c, &refs, &memory, &ticks);
-	c->c_tick = (c->c_tick + 1) % CELL_TICK_SECONDS;
 	/* A member's time is missed for the moment of its end. */
-	c->c_ticks[c->c_tick] = ticks > c->c_ticks_seen ?
+	c->c_ticks[c->c_nsample++ % CELL_TICK_SECONDS] = ticks > c->c_ticks_seen ?
 	    ticks - c->c_ticks_seen : 0;
 	c->c_ticks_seen = MAX(ticks, c->c_ticks_seen);
-	if (c->c_nticks < CELL_TICK_SECONDS)
-		c->c_nticks++;
 }
 
 static void
@@ -41,9 +37,10 @@ cell_sample_thread(void *arg)
 
 	mutex_enter(&cell_lock);
 	while (!cell_sample_end) {
+		if (!TAILQ_EMPTY(&cell_list))
+			cell_measure();
 		TAILQ_FOREACH(c, &cell_list, c_list)
-			if (c->c_entered)
-				cell_sample(c);
+			cell_sample(c);
 		cell_sweep();
 		(void)cv_timedwait(&cell_sample_cv, &cell_lock, hz);
 	}

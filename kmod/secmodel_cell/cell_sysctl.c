@@ -108,7 +108,7 @@ cell_sysctl_destroy(SYSCTLFN_ARGS)
 static void
 cell_fill_info(struct cell *c, struct cell_info *ci)
 {
-	uint64_t ticks;
+	const unsigned n = MIN(c->c_nsample, CELL_TICK_SECONDS);
 	unsigned i;
 
 	memset(ci, 0, sizeof(*ci));
@@ -118,14 +118,14 @@ cell_fill_info(struct cell *c, struct cell_info *ci)
 	memcpy(ci->ci_root, c->c_create.cc_root, sizeof(ci->ci_root));
 	ci->ci_created_ns = c->c_created;
 	ci->ci_proc_current = c->c_nprocs;
-	if (c->c_entered)
-		cell_usage(c, &ci->ci_refcount, &ci->ci_memory_current,
-		    &ticks);
-	for (i = 0; i < c->c_nticks; i++)
+	ci->ci_refcount = c->c_use.cu_refs;
+	ci->ci_memory_current = c->c_use.cu_memory;
+	for (i = 0; i < n; i++)
 		ci->ci_cpu_ticks_10s += c->c_ticks[i];
-	if (c->c_nticks != 0) {
-		ci->ci_cpu_ticks_1s = c->c_ticks[c->c_tick];
-		ci->ci_cpu_ticks_10s /= c->c_nticks;
+	if (n != 0) {
+		ci->ci_cpu_ticks_1s =
+		    c->c_ticks[(c->c_nsample - 1) % CELL_TICK_SECONDS];
+		ci->ci_cpu_ticks_10s /= n;
 	}
 	ci->ci_rlimit_nofile = c->c_create.cc_rlimit_nofile;
 	ci->ci_rlimit_as = c->c_create.cc_rlimit_as;
@@ -151,6 +151,7 @@ cell_sysctl_list(SYSCTLFN_ARGS)
 	size = n * sizeof(*infos);
 	if (n != 0 && oldp != NULL && *oldlenp >= size) {
 		ci = infos = kmem_alloc(size, KM_SLEEP);
+		cell_measure();
 		TAILQ_FOREACH(c, &cell_list, c_list)
 			cell_fill_info(c, ci++);
 	}

@@ -45,6 +45,13 @@
 
 #define	CELL_TICK_SECONDS	10
 
+/* What the members of a cell use together. */
+struct cell_use {
+	uint64_t	cu_refs;	/* processes, also ended ones */
+	uint64_t	cu_memory;	/* bytes of address space */
+	uint64_t	cu_ticks;	/* CPU time of all there ever were */
+};
+
 struct cell {
 	/* Read by every check, without a lock; final once c_entered. */
 	uint64_t	c_permissions;
@@ -66,9 +73,10 @@ struct cell {
 	struct cell_policy c_policy;	/* final once c_entered */
 	struct cell_resv c_resv[CELL_PORT_MAX];
 	unsigned	c_nresv;
+	struct cell_use	c_use;		/* see cell_measure */
 	uint64_t	c_ticks_seen;	/* the sampler's */
-	uint64_t	c_ticks[CELL_TICK_SECONDS];
-	unsigned	c_nticks, c_tick;
+	uint64_t	c_ticks[CELL_TICK_SECONDS];	/* by the second */
+	unsigned	c_nsample;	/* samples taken: the ring's next place */
 
 	/* c_lock. */
 	kmutex_t	c_lock;
@@ -123,9 +131,9 @@ int	cell_cred_cb(kauth_cred_t, kauth_action_t, void *, void *, void *,
 	    void *, void *);
 int	cell_enter(struct lwp *, uint32_t);
 bool	cell_has_process(struct cell *);
-int	cell_procs(struct cell *, pid_t **, size_t *, size_t *);
+void	cell_procs(struct cell *, pid_t **, size_t *, size_t *);
 unsigned cell_signal(struct cell *, int);
-void	cell_usage(struct cell *, uint64_t *, uint64_t *, uint64_t *);
+void	cell_measure(void);
 
 /* cell_listen.c: the listeners */
 int	cell_listen(void);
