@@ -114,8 +114,8 @@ cell_fill_info(struct cell *c, struct cell_info *ci)
 	memset(ci, 0, sizeof(*ci));
 	ci->ci_id = c->c_id;
 	ci->ci_create_flags = c->c_create.cc_flags;
-	memcpy(ci->ci_name, c->c_create.cc_name, sizeof(ci->ci_name));
-	memcpy(ci->ci_root, c->c_create.cc_root, sizeof(ci->ci_root));
+	strlcpy(ci->ci_name, c->c_create.cc_name, sizeof(ci->ci_name));
+	strlcpy(ci->ci_root, c->c_create.cc_root, sizeof(ci->ci_root));
 	ci->ci_created_ns = c->c_created;
 	ci->ci_proc_current = c->c_nprocs;
 	ci->ci_refcount = c->c_use.cu_refs;
