@@ -50,6 +50,17 @@ cross:
 kmod:
 	$(GO) run ./kmod/modbuild -sys "$(NETBSD_SYS)" -o bin/kmod/secmodel_cell.kmod
 
+# Boots a NetBSD kernel in QEMU and runs suites in it: see docs/developing.md.
+SMP=		1
+MEMORY=		1024
+ROUNDS=		20
+ROOT=		wd0a
+test-netbsd:
+	$(GO) build -o bin/test-netbsd ./conformance/vm
+	bin/test-netbsd -kernel "$(KERNEL)" -sys "$(NETBSD_SYS)" -module "$(MODULE)" -image "$(IMAGE)" \
+	    -suite "$(SUITE)" -run '$(RUN)' -rounds "$(ROUNDS)" -smp "$(SMP)" -memory "$(MEMORY)" \
+	    -root "$(ROOT)" -flags "$(FLAGS)" -logs "$(LOGS)"
+
 bench: build
 	$(GO) run ./conformance/bench -runcell bin/runcell
 
@@ -64,4 +75,4 @@ docs: build
 clean:
 	rm -rf bin
 
-.PHONY: all build install tools lint test cross kmod bench demo docs clean
+.PHONY: all build install tools lint test cross kmod test-netbsd bench demo docs clean

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -107,9 +106,9 @@ func count() (protocol.Counters, error) {
 	unix.Sync()
 	time.Sleep(settle)
 	c := protocol.Counters{}
-	uvm, err := unix.SysctlRaw("vm.uvmexp2")
+	uvm, err := uvmexp2()
 	if err != nil {
-		return nil, fmt.Errorf("read vm.uvmexp2: %w", err)
+		return nil, err
 	}
 	if err := uvmCounters(c, uvm); err != nil {
 		return nil, err
@@ -128,6 +127,19 @@ func count() (protocol.Counters, error) {
 	c["processes"] = int64(len(processes) / kinfoSize)
 	c["bytes of the module list"], err = modules()
 	return c, err
+}
+
+// uvmexp2 reads vm.uvmexp2 by number: asked for its size, it says 0.
+func uvmexp2() ([]byte, error) {
+	mib := [2]int32{2, 5} // CTL_VM, VM_UVMEXP2
+	b := make([]byte, 4096)
+	n := uintptr(len(b))
+	_, _, errno := unix.Syscall6(unix.SYS___SYSCTL, uintptr(unsafe.Pointer(&mib)), uintptr(len(mib)),
+		uintptr(unsafe.Pointer(&b[0])), uintptr(unsafe.Pointer(&n)), 0, 0)
+	if errno != 0 {
+		return nil, fmt.Errorf("read vm.uvmexp2: %w", errno)
+	}
+	return b[:n], nil
 }
 
 // kinfoSize is the length of a kern.proc2 record that is asked for.
@@ -152,18 +164,20 @@ func loopbackUp() error {
 		return fmt.Errorf("configure lo0: %w", err)
 	}
 	defer unix.Close(fd)
-	const siocaifaddr, siocsifflags, up = 0x8040691a, 0x80906910, 0x1
+	const siocaifaddr, siocgifflags, siocsifflags, up = 0x8040691a, 0xc0906911, 0x80906910, 0x1
 	alias := make([]byte, 64) // struct ifaliasreq: name, address, broadcast, mask
 	copy(alias, "lo0")
 	copy(alias[16:], []byte{16, unix.AF_INET, 0, 0, 127, 0, 0, 1})
 	copy(alias[48:], []byte{16, unix.AF_INET, 0, 0, 255, 0, 0, 0})
 	flags := make([]byte, 144) // struct ifreq: name, flags
 	copy(flags, "lo0")
-	binary.NativeEndian.PutUint16(flags[16:], up)
 	for _, call := range []struct {
 		request uintptr
 		arg     []byte
-	}{{siocsifflags, flags}, {siocaifaddr, alias}} {
+	}{{siocgifflags, flags}, {siocsifflags, flags}, {siocaifaddr, alias}} {
+		if call.request == siocsifflags {
+			flags[16] |= up
+		}
 		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), call.request, uintptr(unsafe.Pointer(&call.arg[0]))); errno != 0 {
 			return fmt.Errorf("configure lo0: %w", errno)
 		}

@@ -1,0 +1,118 @@
+// Building what runs in the guest.
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/netbsd-cells/runcell/conformance/vm/image"
+	"github.com/netbsd-cells/runcell/conformance/vm/protocol"
+)
+
+const module = "github.com/netbsd-cells/runcell"
+
+// programs are the project's own, static as all of them are.
+var programs = []struct {
+	pkg, path string
+	with      string // another program's path that needs this one
+}{
+	{module + "/conformance/vm/agent", protocol.AgentPath, ""},
+	{module + "/conformance", conformance, ""},
+	{module + "/conformance/probe", probe, conformance},
+	{module + "/cmd/runcell", runcell, ""},
+	{module + "/cmd/runcell-image", runcellImg, runcell},
+}
+
+// guest collects the files of the image in a directory.
+type guest struct {
+	dir   string
+	files []image.File
+}
+
+// buildGuest builds what the plan needs.
+func buildGuest(ctx context.Context, dir string, plan *protocol.Plan, modulePath string) (*guest, error) {
+	g := &guest{dir: dir}
+	for _, p := range programs {
+		if p.path != protocol.AgentPath && !mentions(plan, p.path) && (p.with == "" || !mentions(plan, p.with)) {
+			continue
+		}
+		if err := g.build(ctx, p.pkg, p.path); err != nil {
+			return nil, err
+		}
+	}
+	if modulePath != "" {
+		b, err := os.ReadFile(modulePath)
+		if err != nil {
+			return nil, fmt.Errorf("read module: %w", err)
+		}
+		if err := g.write(moduleFile, b); err != nil {
+			return nil, err
+		}
+	}
+	return g, g.write(protocol.PlanPath, []byte(protocol.Encode(plan)))
+}
+
+func mentions(plan *protocol.Plan, path string) bool {
+	for _, s := range plan.Steps {
+		if slices.ContainsFunc(s.Args, func(a string) bool { return strings.HasSuffix(a, "/"+path) }) {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *guest) build(ctx context.Context, pkg, to string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", "urfave_cli_no_template",
+		"-ldflags", "-s -w", "-o", filepath.Join(g.dir, to), pkg)
+	cmd.Env = append(os.Environ(), "GOOS=netbsd", "GOARCH=amd64", "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s for the guest: %w\n%s", path.Base(pkg), err, out)
+	}
+	g.files = append(g.files, image.File{Path: to, Mode: 0o555})
+	return nil
+}
+
+func (g *guest) write(to string, b []byte) error {
+	full := filepath.Join(g.dir, to)
+	if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+		return fmt.Errorf("write %s: %w", to, err)
+	}
+	if err := os.WriteFile(full, b, 0o644); err != nil {
+		return fmt.Errorf("write %s: %w", to, err)
+	}
+	g.files = append(g.files, image.File{Path: to, Mode: 0o444})
+	return nil
+}
+
+// image makes the file system image.
+func (g *guest) image(ctx context.Context, out string) error {
+	makefs, err := exec.LookPath("makefs")
+	if err != nil {
+		return fmt.Errorf("find makefs: %w (on Debian: apt-get install makefs)", err)
+	}
+	return image.Make(ctx, makefs, out, g.dir, g.files)
+}
+
+// builtModule is where `make kmod` leaves the module.
+const builtModule = "bin/kmod/" + moduleName + ".kmod"
+
+// buildModule builds the kernel module for a kernel source tree.
+func buildModule(ctx context.Context, sys string, progress io.Writer) (string, error) {
+	if st, err := os.Stat(filepath.Join(sys, "sys/param.h")); err != nil || st.IsDir() {
+		return "", fmt.Errorf("find kernel sources: %s/sys/param.h is missing (NETBSD_SYS= is the sys directory of a NetBSD source tree)", sys)
+	}
+	cmd := exec.CommandContext(ctx, "make", "kmod", "NETBSD_SYS="+sys)
+	cmd.Stdout, cmd.Stderr = progress, progress
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("build module: make kmod: %w", err)
+	}
+	return builtModule, nil
+}

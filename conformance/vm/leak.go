@@ -1,0 +1,49 @@
+// Telling a leak from noise: a counter that a round of the same work raises by
+// one or more, round after round.
+
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/netbsd-cells/runcell/conformance/vm/protocol"
+)
+
+// warmUp is the number of rounds whose numbers don't count: caches fill, and
+// what is made once is made then.
+const warmUp = 3
+
+// noisy are counters that grow with use until the kernel needs the memory.
+var noisy = []struct{ name, why string }{}
+
+// leaks lists the counters that grew by at least one a round, on the whole, in
+// the rounds after the warm-up. Fewer than six of those tell nothing.
+func leaks(rounds []protocol.Counters) (found []string, err error) {
+	rounds = rounds[min(warmUp, len(rounds)):]
+	if len(rounds) < 6 {
+		return nil, fmt.Errorf("compare counters: %d rounds after %d of warm-up are too few: give ROUNDS=%d or more", len(rounds), warmUp, warmUp+6)
+	}
+	for name := range rounds[0] {
+		if slices.ContainsFunc(noisy, func(n struct{ name, why string }) bool { return n.name == name }) {
+			continue
+		}
+		values := make([]int64, len(rounds))
+		for i, c := range rounds {
+			values[i] = c[name]
+		}
+		if grows(values) {
+			found = append(found, fmt.Sprintf("%s: %v", name, values))
+		}
+	}
+	slices.SortFunc(found, strings.Compare)
+	return found, nil
+}
+
+// grows compares the lowest values of the first and the last third: noise goes
+// up and down, and both have a lowest value.
+func grows(v []int64) bool {
+	third := len(v) / 3
+	return slices.Min(v[len(v)-third:])-slices.Min(v[:third]) >= int64(len(v)-third)
+}

@@ -1,0 +1,129 @@
+// The suites, as data: what the guest does for each. docs/developing.md
+// explains them to the user.
+
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/netbsd-cells/runcell/conformance/vm/protocol"
+)
+
+// Paths in the guest, below the place where its image is mounted.
+const (
+	moduleName  = "secmodel_cell"
+	moduleFile  = protocol.ModuleDir + "/" + moduleName + ".kmod"
+	conformance = protocol.ProgramDir + "/conformance"
+	probe       = protocol.ProgramDir + "/probe"
+	runcell     = "sbin/runcell"
+	runcellImg  = "libexec/runcell-image"
+)
+
+// suite is one value of SUITE=.
+type suite struct {
+	name, does string
+	module     bool // needs the kernel module
+	steps      func(want) []protocol.Step
+}
+
+// want is what the user asked for, as far as a plan depends on it.
+type want struct {
+	prefix string // where the guest's image is mounted, "/" or "/vm/"
+	run    string // only cases that match
+	rounds int
+}
+
+var suites = []suite{
+	{"smoke", "what the suites take for granted of the kernel", false, smokeSteps},
+	{"kmod", "load the module, the contract of the module, unload", true, kmodSteps},
+	{"runtime", "load the module, the OCI runtime suite with runcell, unload", true, runtimeSteps},
+	{"leak", "load, kmod suite, unload, ROUNDS times; compares the kernel's counters", true, leakSteps},
+}
+
+func suiteNames() string {
+	var names []string
+	for _, s := range suites {
+		names = append(names, s.name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// makePlan writes out the steps of some suites, one after the other.
+func makePlan(names []string, w want, haveModule bool) (*protocol.Plan, error) {
+	plan := &protocol.Plan{Hostname: "cells"}
+	for _, name := range names {
+		i := slices.IndexFunc(suites, func(s suite) bool { return s.name == name })
+		switch {
+		case i < 0:
+			return nil, fmt.Errorf("find suite %q: there are %s", name, suiteNames())
+		case suites[i].module && !haveModule:
+			return nil, fmt.Errorf("suite %s needs the kernel module: give NETBSD_SYS=, or a built one with MODULE=", name)
+		}
+		plan.Steps = append(plan.Steps, suites[i].steps(w)...)
+	}
+	if err := plan.Check(); err != nil {
+		return nil, err
+	}
+	return plan, nil
+}
+
+const (
+	shortTimeout = 120 // seconds; an emulated processor is some 20 times slower
+	suiteTimeout = 1800
+)
+
+func smokeSteps(w want) []protocol.Step {
+	return []protocol.Step{{
+		Name: "smoke", Do: protocol.Exec, Args: []string{w.prefix + protocol.AgentPath, "smoke"},
+		Timeout: shortTimeout, TAP: true,
+	}}
+}
+
+// withModule puts steps between the module's load and unload. Names are those
+// of the suite, so that a plan can have several.
+func withModule(w want, name string, round int, steps ...protocol.Step) []protocol.Step {
+	if round > 0 {
+		name = fmt.Sprintf("%s, round %d", name, round)
+	}
+	all := []protocol.Step{{
+		Name: name + ": load module", Do: protocol.ModLoad, Args: []string{w.prefix + moduleFile}, Must: true, Round: round,
+	}}
+	for _, s := range steps {
+		s.Name, s.Round = name+": "+s.Name, round
+		all = append(all, s)
+	}
+	return append(all, protocol.Step{
+		Name: name + ": unload module", Do: protocol.ModUnload, Args: []string{moduleName}, Must: true, Round: round,
+	})
+}
+
+// conformanceStep runs a suite of the conformance program.
+func conformanceStep(w want, name string, args ...string) protocol.Step {
+	args = append([]string{w.prefix + conformance, "--suite", name, "--probe", w.prefix + probe, "--workdir", "/tmp"}, args...)
+	if w.run != "" {
+		args = append(args, "--run", w.run)
+	}
+	return protocol.Step{Name: name, Do: protocol.Exec, Args: args, Timeout: suiteTimeout, TAP: true}
+}
+
+func kmodSteps(w want) []protocol.Step {
+	return withModule(w, "kmod", 0, conformanceStep(w, "kmod"))
+}
+
+func runtimeSteps(w want) []protocol.Step {
+	return withModule(w, "runtime", 0, conformanceStep(w, "runtime", "--runtime", w.prefix+runcell))
+}
+
+// leakSteps count after each round: what grows all the time is a leak.
+func leakSteps(w want) []protocol.Step {
+	var steps []protocol.Step
+	for round := 1; round <= w.rounds; round++ {
+		s := conformanceStep(w, "kmod")
+		s.Quiet = round > 1
+		steps = append(steps, withModule(w, "leak", round, s)...)
+		steps = append(steps, protocol.Step{Name: fmt.Sprintf("leak, round %d: count", round), Do: protocol.Count, Round: round})
+	}
+	return steps
+}
