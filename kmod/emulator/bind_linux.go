@@ -49,7 +49,7 @@ func cgroupKey(id uint64) ruleKey {
 
 // addrKey gives an address as the program sees it.
 func addrKey(a netip.Addr) [16]byte {
-	if everyAddr(a) {
+	if !a.IsValid() {
 		return anyAddr
 	}
 	return a.As16()

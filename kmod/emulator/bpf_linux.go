@@ -70,9 +70,13 @@ func deleteElem[K any](fd int, k K) error {
 
 // loadBind loads a program for a cgroup's bind hook; its map is rules.
 func loadBind(name string, attach uint32, program []uint64, rules int) (int, error) {
-	license := []byte("GPL\x00")
 	code := slices.Clone(program)
 	code[bindMap] |= uint64(rules) << 32
+	return loadProgram(unix.BPF_PROG_TYPE_CGROUP_SOCK_ADDR, name, attach, code)
+}
+
+func loadProgram(typ uint32, name string, attach uint32, code []uint64) (int, error) {
+	license := []byte("GPL\x00")
 	attr := &struct {
 		typ, count               uint32
 		insns, license           unsafe.Pointer
@@ -82,7 +86,7 @@ func loadBind(name string, attach uint32, program []uint64, rules int) (int, err
 		name                     objName
 		ifindex, expected, _, _2 uint32
 	}{
-		typ: unix.BPF_PROG_TYPE_CGROUP_SOCK_ADDR, count: uint32(len(code)),
+		typ: typ, count: uint32(len(code)),
 		insns: unsafe.Pointer(&code[0]), license: unsafe.Pointer(&license[0]), name: nameOf(name), expected: attach,
 	}
 	fd, err := bpfCall(unix.BPF_PROG_LOAD, attr)
@@ -123,6 +127,28 @@ func attached(cgroup int, typ uint32) ([]uint32, error) {
 		return nil, fmt.Errorf("list eBPF programs: %w", err)
 	}
 	return ids[:min(attr.count, uint32(len(ids)))], nil
+}
+
+// hookable tells why no program can be attached to a hook of cgroups, nil if
+// one can. Listing the programs there needs what attaching needs: the kernel's
+// support and the caller's privilege.
+func hookable(typ uint32) error {
+	mount := cgroupV2()
+	if mount == "" {
+		return errors.New("no cgroup v2 hierarchy is mounted")
+	}
+	if err := usable(mount); err != nil {
+		return err
+	}
+	fd, err := unix.Open(mount, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open cgroup %s: %w", mount, err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if _, err := attached(fd, typ); err != nil {
+		return fmt.Errorf("eBPF programs cannot be attached to cgroups: %w", err)
+	}
+	return nil
 }
 
 // byID opens a program or a map.

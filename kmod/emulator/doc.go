@@ -12,6 +12,9 @@
 // its own. NetBSD has none. Landlock could stop it, but would also keep a
 // process that enters a cell later from looking at those that are there.
 //
+// It stands in for this project's module, or for the published one, which does
+// less (Module): so a configuration can be tried for a NetBSD that has that.
+//
 // The kernel's part of the state, that is ids, names and reserved ports, is
 // one file below the state root. So names are unique and ports are exclusive
 // per state root, where NetBSD's are per machine.

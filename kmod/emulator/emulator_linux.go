@@ -21,28 +21,40 @@ import (
 type Client struct {
 	root     string
 	dir      string // root/@cells
-	features func() kmod.Features
+	features func() (kmod.Features, error)
 	boot     func() (string, error)
+
+	mu     sync.Mutex
+	module Module // empty until it is decided
 }
 
 var _ kmod.Client = (*Client)(nil)
 
 // Open gives a client for the cells of a state root, an absolute path. It
 // touches nothing: Create makes the directory.
-func Open(root string) (kmod.Client, error) {
+func Open(root string) (kmod.Client, error) { return OpenAs(root, "") }
+
+// OpenAs is Open of the cells of one module. Empty is the one that the cells
+// have, Current if there are none. When there are cells of another module,
+// every call fails.
+func OpenAs(root string, m Module) (kmod.Client, error) {
 	if !filepath.IsAbs(root) {
 		return nil, fmt.Errorf("open emulator: state root %q is not absolute", root)
 	}
 	root = filepath.Clean(root)
-	c := &Client{root: root, dir: filepath.Join(root, stateDir)}
-	c.features, c.boot = sync.OnceValue(c.probe), sync.OnceValues(bootID)
+	c := &Client{root: root, dir: filepath.Join(root, stateDir), module: m}
+	c.features, c.boot = sync.OnceValues(c.probe), sync.OnceValues(bootID)
 	return c, nil
 }
 
 // Create makes a cell. Errors as the module's: ErrExists for a name in use,
 // ErrPortInUse, EINVAL for a bad field, and what stat(2) says of the root.
 func (c *Client) Create(spec kmod.Spec) (kmod.ID, error) {
-	if err := checkSpec(&spec); err != nil {
+	features, err := c.features()
+	if err == nil {
+		err = checkSpec(&spec, &features)
+	}
+	if err != nil {
 		return 0, fmt.Errorf("create cell: %w", err)
 	}
 	created, err := sinceBoot()
@@ -58,7 +70,7 @@ func (c *Client) Create(spec kmod.Spec) (kmod.ID, error) {
 		}
 		// The row comes first: whoever is killed in between leaves a cell that
 		// Destroy can find, not rules without a cell.
-		if hooked(&n.Spec) && c.features().Ports.Level == kmod.Enforced {
+		if hooked(&n.Spec) && features.Ports.Level == kmod.Enforced {
 			s.after = func() error {
 				hookErr = c.enforce(before, s.rows)
 				return hookErr
@@ -119,8 +131,8 @@ func portsFree(ports []kmod.Port, o *cell) error {
 	return nil
 }
 
-// place makes the cell's cgroups if the host lets us: without them, Features
-// says what is not enforced.
+// place makes the cell's cgroups if the host lets us, with what is enforced by
+// them alone: where there are none, Features says what is not.
 func (c *Client) place(n *cell) error {
 	if mount := cgroupV2(); mount != "" && usable(mount) == nil {
 		dir, err := makeCgroup(filepath.Join(mount, cgroupName(c.root)), n.ID)
@@ -129,7 +141,13 @@ func (c *Client) place(n *cell) error {
 		}
 		n.Cgroup = dir
 	}
-	if n.Spec.MaxProcesses != 0 && n.Spec.MaxProcesses != kmod.Unlimited {
+	m := c.decided()
+	if m.withoutDevices(&n.Spec) && n.Cgroup != "" && deviceHook() == nil {
+		if err := closeDevices(n.Cgroup); err != nil {
+			return err
+		}
+	}
+	if m == Current && n.Spec.MaxProcesses != 0 && n.Spec.MaxProcesses != kmod.Unlimited {
 		return c.limit(n)
 	}
 	return nil

@@ -8,10 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/wire"
 )
 
-// Features probes the host once.
-func (c *Client) Features() (kmod.Features, error) { return c.features(), nil }
+// Features probes the host once. Without a module to go by, that of the cells
+// decides.
+func (c *Client) Features() (kmod.Features, error) { return c.features() }
 
 func enforced() kmod.Support { return kmod.Support{Level: kmod.Enforced} }
 
@@ -19,10 +21,14 @@ func recorded(why string) kmod.Support { return kmod.Support{Level: kmod.Recorde
 
 func absent(why string) kmod.Support { return kmod.Support{Level: kmod.Absent, Reason: why} }
 
-// maxGroups is NetBSD's NGROUPS_MAX: what is over it must fail here too.
-const maxGroups = 16
-
-func (c *Client) probe() kmod.Features {
+func (c *Client) probe() (kmod.Features, error) {
+	m, err := c.find()
+	switch {
+	case err != nil:
+		return kmod.Features{}, err
+	case m == Published:
+		return published(), nil
+	}
 	exit := absent("this kernel tells an exit status only to the parent (Linux 6.15 tells others)")
 	if exitInfo() {
 		exit = recorded("known to the parent, and to a wait that began before the end")
@@ -30,7 +36,7 @@ func (c *Client) probe() kmod.Features {
 	filter, ports := seccomp(), bindHooks()
 	return kmod.Features{
 		Backend:      "emulator",
-		ABI:          1,
+		ABI:          wire.Version,
 		Profiles:     filter,
 		Permissions:  permissions(filter),
 		Devices:      enforced(),
@@ -43,8 +49,8 @@ func (c *Client) probe() kmod.Features {
 		Kill:         enforced(),
 		Stats:        absent("Linux does not count denied system calls by process"),
 		ExitStatus:   exit,
-		MaxGroups:    maxGroups,
-	}
+		MaxGroups:    kmod.MaxGroups, // what is over NetBSD's limit must fail here too
+	}, nil
 }
 
 // permissions lists, as the reason, what is emulated differently: an admin
@@ -71,23 +77,10 @@ func seccomp() kmod.Support {
 	return enforced()
 }
 
-// bindHooks asks for the programs at a hook, which needs what attaching
-// needs: the kernel's support and the caller's privilege.
+// bindHooks asks for the programs at a hook.
 func bindHooks() kmod.Support {
-	mount := cgroupV2()
-	if mount == "" {
-		return recorded("no cgroup v2 hierarchy is mounted")
-	}
-	if err := usable(mount); err != nil {
+	if err := hookable(hooks[0].attach); err != nil {
 		return recorded(err.Error())
-	}
-	fd, err := unix.Open(mount, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return recorded(err.Error())
-	}
-	defer func() { _ = unix.Close(fd) }()
-	if _, err := attached(fd, hooks[0].attach); err != nil {
-		return recorded("eBPF programs cannot be attached to cgroups: " + err.Error())
 	}
 	// NetBSD stops them; here it would mean a hook for the whole machine.
 	return kmod.Support{Level: kmod.Enforced, Reason: "among the cells of one state root; the host's own users are not stopped"}

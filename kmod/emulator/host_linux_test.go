@@ -70,7 +70,12 @@ type host struct {
 
 func newHost(t *testing.T) *host {
 	t.Helper()
-	c, err := Open(t.TempDir())
+	return newHostAs(t, "")
+}
+
+func newHostAs(t *testing.T, m Module) *host {
+	t.Helper()
+	c, err := OpenAs(t.TempDir(), m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,6 +91,16 @@ func newHost(t *testing.T) *host {
 	copyFile(t, "/proc/self/exe", filepath.Join(h.rootfs, "probe"))
 	t.Cleanup(h.sweep)
 	return h
+}
+
+// can is what the host can do.
+func (h *host) can() kmod.Features {
+	h.t.Helper()
+	f, err := h.Features()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return f
 }
 
 func copyFile(t *testing.T, from, to string) {

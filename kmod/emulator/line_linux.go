@@ -259,7 +259,7 @@ func parseRow(id kmod.ID, rest []byte) (row, error) {
 	if !ok {
 		return row{}, errors.New("want id, name and fields")
 	}
-	if err := checkName(string(name)); err != nil {
+	if err := kmod.CheckName(string(name)); err != nil {
 		return row{}, err
 	}
 	return row{id: id, name: string(name), data: data}, nil

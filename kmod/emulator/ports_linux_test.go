@@ -41,7 +41,7 @@ func freePort(t *testing.T) uint16 {
 func withPorts(t *testing.T) *host {
 	t.Helper()
 	h := newHost(t)
-	if s := h.features().Ports; s.Level != kmod.Enforced {
+	if s := h.can().Ports; s.Level != kmod.Enforced {
 		t.Fatalf("this machine cannot enforce reserved ports: %s", s.Reason)
 	}
 	return h
@@ -195,7 +195,7 @@ func (h *host) hooks() int {
 
 func TestProcessLimit(t *testing.T) {
 	h := newHost(t)
-	if s := h.features().MaxProcesses; s.Level != kmod.Enforced {
+	if s := h.can().MaxProcesses; s.Level != kmod.Enforced {
 		t.Fatalf("this machine cannot limit processes: %s", s.Reason)
 	}
 	id := h.cell(kmod.Spec{MaxProcesses: 12})

@@ -2,7 +2,8 @@
 // change adds a line, under a lock on the directory, and whoever reads it sees
 // it as it was before a change or after, without a lock.
 //
-//	cells 2 BOOT        the format's version, the boot id
+//	cells 2 BOOT        the format's version, the boot id; 2-published for the
+//	                    cells of that module
 //	1 TAB web TAB ...   cell 1 is new, or has changed
 //	1                   cell 1 is gone
 
@@ -30,6 +31,9 @@ const (
 	stateFile    = "cells"
 	stateWord    = "cells "
 	stateVersion = "2"
+	// An older runcell must not take these cells for the other module's, so
+	// the word for it is part of the version.
+	statePublished = stateVersion + "-" + string(Published)
 	// slack is how much of the file may be lines that no longer hold, besides
 	// as much again as those that do. Then it is written anew.
 	slack = 4096
@@ -37,7 +41,8 @@ const (
 
 // state is the file's content.
 type state struct {
-	boot string // the kernel's boot id: no cell outlives a reboot
+	boot   string // the kernel's boot id: no cell outlives a reboot
+	module Module // whose cells these are
 	// next is the id of the next cell. Ids are never reused.
 	next kmod.ID
 	rows []row // ascending, so the oldest is first
@@ -48,12 +53,14 @@ type state struct {
 	after func() error // what follows once they are written, under the lock
 }
 
+func newState(boot string) *state { return &state{boot: boot, module: Current, next: 1} }
+
 // parseState reads the file. The rows share b's memory. An incomplete last
 // line is one that is being written, or whose writer was killed or had no
 // room: that change is not made. A file that was not on the disk yet when the
 // machine lost its power is empty or begins with zeros.
 func parseState(b []byte, boot string) (*state, error) {
-	s := &state{boot: boot, next: 1}
+	s := newState(boot)
 	if len(b) == 0 || b[0] == 0 {
 		return s, nil
 	}
@@ -63,6 +70,9 @@ func parseState(b []byte, boot string) (*state, error) {
 	version, in, _ := strings.Cut(head, " ")
 	if ok && in != "" && in != boot {
 		return s, nil
+	}
+	if version == statePublished {
+		version, s.module = stateVersion, Published
 	}
 	if !ok || version != stateVersion || in == "" {
 		return nil, fmt.Errorf("parse cells, line 1: %q, want %q (if another version of runcell wrote it, end its cells and remove the file)",
@@ -146,7 +156,11 @@ func appendDrop(b []byte, id kmod.ID) []byte {
 
 // format gives a file without lines that no longer hold.
 func (s *state) format() []byte {
-	b := []byte(stateWord + stateVersion + " " + s.boot + "\n")
+	version := stateVersion
+	if s.module == Published {
+		version = statePublished
+	}
+	b := []byte(stateWord + version + " " + s.boot + "\n")
 	last := kmod.ID(0)
 	for _, r := range s.rows {
 		b = r.append(b)
@@ -212,7 +226,7 @@ func (c *Client) open(flags int) (s *state, fd int, err error) {
 	file := filepath.Join(c.dir, stateFile)
 	fd, err = retry(func() (int, error) { return unix.Open(file, flags|unix.O_CLOEXEC, 0) })
 	if errors.Is(err, unix.ENOENT) {
-		return &state{boot: boot, next: 1}, -1, nil
+		return newState(boot), -1, nil
 	}
 	if err != nil {
 		return nil, -1, fmt.Errorf("open %s: %w", file, err)
@@ -223,6 +237,9 @@ func (c *Client) open(flags int) (s *state, fd int, err error) {
 	}
 	if s, err = parseState(b, boot); err != nil {
 		return nil, fd, fmt.Errorf("%s: %w", file, err)
+	}
+	if err := c.agree(s); err != nil {
+		return nil, fd, err
 	}
 	return s, fd, nil
 }
@@ -241,6 +258,9 @@ func (c *Client) update(change func(*state) error) error {
 	}
 	if err != nil {
 		return err
+	}
+	if len(s.rows) == 0 {
+		s.start(c.decided())
 	}
 	if err := change(s); err != nil {
 		return err

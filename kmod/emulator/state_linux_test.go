@@ -82,6 +82,7 @@ func TestParseState(t *testing.T) {
 	for name, tt := range map[string]struct{ in, want string }{
 		"other version":   {"cells 3 b\n", "line 1"},
 		"no boot id":      {"cells 2\n", "line 1"},
+		"other module":    {"cells 2-other b\n", "line 1"},
 		"something else":  {"hello 2 a\n", "line 1"},
 		"half a header":   {"cells 2 b", "line 1"},
 		"no fields":       {head + "7\tweb\n", "line 2"},
@@ -296,6 +297,7 @@ func FuzzParseState(f *testing.F) {
 	f.Add([]byte("cells 2 b\n" + fullLine))
 	f.Add([]byte("cells 2 b\n1\ta\troot=/\n2\tb\troot=/\n1\n2\tb\troot=/x\n3\n4\thalf"))
 	f.Add([]byte("cells 2 a\n"))
+	f.Add([]byte("cells 2-published b\n" + fullLine))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		s, err := parseState(in, "b")
 		if err != nil {
@@ -305,8 +307,8 @@ func FuzzParseState(f *testing.F) {
 		if err != nil {
 			t.Fatalf("parse of the formatted: %v", err)
 		}
-		if len(again.rows) != len(s.rows) || again.next != s.next {
-			t.Fatalf("%d rows, next %d; want %d, %d", len(again.rows), again.next, len(s.rows), s.next)
+		if len(again.rows) != len(s.rows) || again.next != s.next || again.module != s.module {
+			t.Fatalf("%d rows, next %d, %s; want %d, %d, %s", len(again.rows), again.next, again.module, len(s.rows), s.next, s.module)
 		}
 		for i, r := range s.rows {
 			if !reflect.DeepEqual(again.rows[i], r) {

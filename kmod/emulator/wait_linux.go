@@ -23,6 +23,9 @@ func (c *Client) Wait(ctx context.Context, id kmod.ID) (uint32, error) {
 	if err != nil {
 		return 0, fmt.Errorf("wait: %w", err)
 	}
+	if c.decided() == Published {
+		return 0, fmt.Errorf("wait for cell %d: %s: %w", id, kmod.Published().ExitStatus.Reason, kmod.ErrUnsupported)
+	}
 	if x.Status != nil {
 		return *x.Status, nil
 	}

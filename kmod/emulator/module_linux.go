@@ -1,0 +1,88 @@
+// Which secmodel_cell the emulator stands in for. All cells of a state root are
+// of one module, as a machine has one loaded: the first cell decides, and the
+// state file says which.
+
+package emulator
+
+import (
+	"fmt"
+
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/policy"
+)
+
+// Module is a kernel module that the emulator behaves as.
+type Module string
+
+const (
+	// Current is this project's module.
+	Current Module = "current"
+	// Published is the published one: three profiles, no device nodes at
+	// medium and high, ports without addresses, and no more.
+	Published Module = "published"
+)
+
+// ParseModule reads a module's name; empty is whichever the cells have.
+func ParseModule(s string) (Module, error) {
+	switch m := Module(s); m {
+	case Current, Published, "":
+		return m, nil
+	}
+	return "", fmt.Errorf("unknown module %q (use %s or %s)", s, Current, Published)
+}
+
+// agree holds the client to the module of the cells that there are.
+func (c *Client) agree(s *state) error {
+	if len(s.rows) == 0 {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.module == "" {
+		c.module = s.module
+	}
+	if c.module != s.module {
+		return fmt.Errorf("the cells below %s are the %s module's, not the %s one's: delete them, or do not ask for another module",
+			c.root, s.module, c.module)
+	}
+	return nil
+}
+
+// decided gives the module, from here on Current unless something else was
+// asked for or found.
+func (c *Client) decided() Module {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.module == "" {
+		c.module = Current
+	}
+	return c.module
+}
+
+// find gives the module after a look at the cells.
+func (c *Client) find() (Module, error) {
+	if _, err := c.load(); err != nil {
+		return "", err
+	}
+	return c.decided(), nil
+}
+
+// start makes a state without cells the client's module's.
+func (s *state) start(m Module) {
+	if s.module != m {
+		s.module, s.size = m, 0 // the header changes, so the file is written anew
+	}
+}
+
+// published is what the emulator can do as the published module.
+func published() kmod.Features {
+	f := kmod.Published()
+	f.Backend, f.Profiles, f.Ports = "emulator", seccomp(), bindHooks()
+	if err := deviceHook(); err != nil {
+		f.Devices.Reason += "; on this host they can be opened all the same, as the emulator could not close them: " + err.Error()
+	}
+	return f
+}
+
+// withoutDevices tells whether the module keeps a cell from device nodes.
+func (m Module) withoutDevices(s *kmod.Spec) bool { return m == Published && s.Profile != policy.Low }

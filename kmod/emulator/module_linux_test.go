@@ -1,0 +1,162 @@
+// The emulator as the published module.
+
+package emulator
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/policy"
+)
+
+// publishedSpec is what the published module can carry out.
+func publishedSpec(p policy.Profile) kmod.Spec {
+	return kmod.Spec{Name: p.String(), Profile: p, Permissions: policy.Defaults(p)}
+}
+
+func TestPublishedFeatures(t *testing.T) {
+	h := newHostAs(t, Published)
+	f := h.can()
+	if f.Backend != "emulator" || f.ABI != 0 || f.MaxGroups != kmod.MaxGroups {
+		t.Errorf("Features = %+v", f)
+	}
+	for _, s := range f.List() {
+		want := kmod.Absent
+		if s.Name == "profiles" || s.Name == "ports" {
+			want = kmod.Enforced
+		}
+		if s.Level != want || want == kmod.Absent && s.Reason == "" {
+			t.Errorf("%s = %+v; want %s", s.Name, s.Support, want)
+		}
+	}
+}
+
+func TestPublishedRefuses(t *testing.T) {
+	h := newHostAs(t, Published)
+	addr := netip.MustParseAddr("192.0.2.1")
+	for name, change := range map[string]func(*kmod.Spec){
+		"a permission more": func(s *kmod.Spec) { s.Permissions = s.Permissions.With(policy.Mount) },
+		"a permission less": func(s *kmod.Spec) { s.Permissions = s.Permissions.Without(policy.Kill) },
+		"no network":        func(s *kmod.Spec) { s.Network = kmod.NetworkNone },
+		"addresses":         func(s *kmod.Spec) { s.Network, s.Addresses = kmod.NetworkAddresses, []netip.Addr{addr} },
+		"a tcp port":        func(s *kmod.Spec) { s.Ports = []kmod.Port{{Port: 80, Proto: "tcp"}} },
+		"a port's address":  func(s *kmod.Spec) { s.Ports = []kmod.Port{{Port: 80, Addr: addr}} },
+	} {
+		s := publishedSpec(policy.High)
+		s.Root = h.rootfs
+		change(&s)
+		if id, err := h.Create(s); !errors.Is(err, kmod.ErrUnsupported) {
+			t.Errorf("%s: Create = %d, %v; want ErrUnsupported", name, id, err)
+		}
+	}
+}
+
+// A cell has no device nodes but at profile low, and no process limit; members
+// are listed and killed all the same.
+func TestPublishedCell(t *testing.T) {
+	h := newHostAs(t, Published)
+	if err := deviceHook(); err != nil {
+		t.Fatalf("this machine cannot close device nodes: %v", err)
+	}
+	for p, want := range map[policy.Profile]string{policy.Low: "ok", policy.Medium: "EPERM", policy.High: "EPERM"} {
+		s := publishedSpec(p)
+		s.MaxProcesses = 1
+		id := h.cell(s)
+		first := h.start(id, "wait")
+		first.line()
+		h.binds(id, map[string]string{"null": want, "unix": "ok"})
+		if pids, err := h.Processes(id); err != nil || !slices.Equal(pids, []int{first.pid}) {
+			t.Errorf("Processes = %v, %v; want %d", pids, err, first.pid)
+		}
+		if _, err := h.Wait(context.Background(), id); !errors.Is(err, kmod.ErrUnsupported) {
+			t.Errorf("Wait = %v; want ErrUnsupported", err)
+		}
+		h.end(id)
+	}
+}
+
+// All cells of a root are of one module: whoever asks for another is told,
+// whoever does not ask gets that one, and without cells the choice is free.
+func TestModuleOfARoot(t *testing.T) {
+	h := newHostAs(t, Published)
+	id := h.cell(publishedSpec(policy.High))
+	for m, want := range map[Module]string{"": "", Published: "", Current: "are the published module's, not the current one's"} {
+		k, err := OpenAs(h.root, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := publishedSpec(policy.Low)
+		s.Root, s.MaxProcesses = h.rootfs, 5
+		s.Name += string(m)
+		for what, call := range map[string]func() error{
+			"Features": func() error {
+				f, err := k.Features()
+				if err == nil && f.ABI != 0 {
+					t.Errorf("as %q: ABI %d; want that of the cells", m, f.ABI)
+				}
+				return err
+			},
+			"List":   func() error { _, err := k.List(); return err },
+			"Create": func() error { _, err := k.Create(s); return err },
+			"Enter": func() error {
+				e, err := k.Enter(id)
+				if err == nil {
+					e.Close()
+				}
+				return err
+			},
+		} {
+			if err := call(); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+				t.Errorf("as %q: %s = %v; want %q", m, what, err, want)
+			}
+		}
+	}
+	cells, err := h.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range cells {
+		h.end(x.ID)
+	}
+	k, err := OpenAs(h.root, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, err := k.Create(kmod.Spec{Name: "new", Root: h.rootfs, Network: kmod.NetworkNone})
+	if err != nil || last != cells[0].ID+1 {
+		t.Errorf("Create without cells = %d, %v; want %d, of the current module", last, err, cells[0].ID+1)
+	}
+	b, err := os.ReadFile(filepath.Join(h.root, stateDir, stateFile))
+	if err != nil || !strings.HasPrefix(string(b), "cells 2 ") {
+		t.Errorf("file = %q, %v; want the current module's", b, err)
+	}
+	if _, err := h.List(); err == nil {
+		t.Error("the published module's client lists the current one's cells")
+	}
+	if err := k.Kill(last, int(unix.SIGKILL)); err != nil {
+		t.Error(err)
+	}
+	if err := k.Destroy(last); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestParseModule(t *testing.T) {
+	for _, s := range []string{"", "current", "published"} {
+		if m, err := ParseModule(s); err != nil || string(m) != s {
+			t.Errorf("ParseModule(%q) = %q, %v", s, m, err)
+		}
+	}
+	if _, err := ParseModule("newest"); err == nil || !strings.Contains(err.Error(), "use current or published") {
+		t.Errorf("ParseModule(newest) = %v; want an error", err)
+	}
+}
