@@ -49,7 +49,7 @@ type Features struct {
 
 // Feature is one of them with its name for people.
 type Feature struct {
-	Name string
+	Name string `json:"name"`
 	Support
 }
 

@@ -177,6 +177,10 @@ func (c *compiler) givePorts(field string, values []string, name func(int) strin
 }
 
 func (c *compiler) giveAddresses(field string, list []Address) {
+	if len(list) > kmod.MaxAddresses {
+		c.invalid(field, plural(len(list), "address", "addresses"), fmt.Sprintf("a cell can have %d", kmod.MaxAddresses))
+		return
+	}
 	words := make([]string, len(list))
 	for i, a := range list {
 		words[i] = a.String()

@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"fmt"
 	"net/netip"
 	"reflect"
 	"strings"
@@ -173,6 +174,17 @@ func TestIPCNamespace(t *testing.T) {
 	checkPermissions(t, "explicit", p, []policy.Permission{policy.SysVIPC}, nil)
 	if n, _ := noteOn(p, "linux.namespaces[0]"); !strings.Contains(n.Reason, "shared with the host, because netbsd.cell.permissions opens sysv-ipc") {
 		t.Errorf("note = %+v", n)
+	}
+}
+
+func TestTooManyAddresses(t *testing.T) {
+	var list []string
+	for i := range 33 {
+		list = append(list, fmt.Sprintf("wm0=192.0.2.%d/24", i+1))
+	}
+	_, err := Compile(load(t, minimal(`"annotations":{"org.netbsd.cell.addresses":"`+strings.Join(list, ",")+`"}`)), ourModule())
+	if err == nil || !strings.Contains(err.Error(), "33 addresses: a cell can have 32") {
+		t.Errorf("Compile of 33 addresses = %v; want an error", err)
 	}
 }
 

@@ -112,9 +112,9 @@ func (c *compiler) settleDevices() {
 		}
 	}
 	c.plan.Devices = append(list, given...)
-	if s := c.f.Devices; s.Level == kmod.Absent {
-		c.approximated("devices", strings.Join(defaultDevices[:], " "), "this kernel interface opens no device node below the profile low, "+
-			"not even /dev/null"+because(s.Reason)+"; a program that needs one wants netbsd.cell.profile low")
+	if s := c.f.Devices; s.Level == kmod.Absent && c.plan.Cell.Profile != policy.Low {
+		c.approximated("devices", strings.Join(defaultDevices[:], " "), "made, but can't be opened"+because(s.Reason)+
+			"; a program that needs one wants netbsd.cell.profile low")
 	}
 }
 

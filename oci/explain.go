@@ -25,6 +25,9 @@ type Explanation struct {
 	Process       *Process              `json:"process,omitempty"`
 	Hooks         []ExplainedHook       `json:"hooks"`
 	Notes         []Note                `json:"notes"`
+	// Missing are the kernel interface's features that are absent, whether or
+	// not the configuration asks for them.
+	Missing []kmod.Feature `json:"missing"`
 }
 
 // ExplainedCell is what the kernel enforces, with how far it does.
@@ -75,6 +78,12 @@ func Explain(p *Plan, f kmod.Features) *Explanation {
 		Process:       p.Process,
 		Hooks:         []ExplainedHook{},
 		Notes:         list(p.Notes),
+		Missing:       []kmod.Feature{},
+	}
+	for _, s := range f.List() {
+		if s.Level == kmod.Absent {
+			e.Missing = append(e.Missing, s)
+		}
 	}
 	for _, l := range p.Hooks.lists() {
 		for _, h := range l.hooks {

@@ -54,6 +54,35 @@ func TestExplanationSaysWhatMatters(t *testing.T) {
 	}
 }
 
+// The published module: what the configuration loses, and what no cell has.
+func TestExplanationOfThePublishedModule(t *testing.T) {
+	f := published()
+	text := minimal(`"linux":{"namespaces":[{"type":"ipc"}]},"netbsd":{"cell":{"profile":"low"}}`)
+	p := compile(t, text, f)
+	var b strings.Builder
+	if err := WriteExplanation(&b, p, f, false); err != nil {
+		t.Fatal(err)
+	}
+	words := strings.Join(strings.Fields(b.String()), " ")
+	for _, want := range []string{
+		"profile high instead of low, which opens what these close: linux.namespaces[0];",
+		"/dev/ptmx: made, but can't be opened (this secmodel_cell refuses every device node",
+		"Missing in this kernel interface", "exit-status this secmodel_cell does not keep exit statuses",
+	} {
+		if !strings.Contains(words, want) {
+			t.Errorf("the explanation lacks %q:\n%s", want, &b)
+		}
+	}
+	e := Explain(p, f)
+	if len(e.Missing) != 10 || len(Explain(p, ourModule()).Missing) != 0 {
+		t.Errorf("missing: %+v; want 10 features, none of ours", e.Missing)
+	}
+	p = compile(t, minimal(`"netbsd":{"cell":{"profile":"low"}}`), f)
+	if n, ok := noteOn(p, "devices"); ok {
+		t.Errorf("note = %+v; profile low opens device nodes", n)
+	}
+}
+
 // TestExplanationIsSafeToPrint: a configuration can't send sequences to the
 // terminal, in any field.
 func TestExplanationIsSafeToPrint(t *testing.T) {

@@ -27,6 +27,7 @@ func WriteExplanation(w io.Writer, p *Plan, f kmod.Features, colour bool) error 
 	t.files(e)
 	t.hooks(e.Hooks)
 	t.permissions(e)
+	t.missing(e.Missing)
 	t.notes("Settings carried out exactly", e.Notes, func(n Note) bool { return n.Grade == Exact })
 	return b.Flush()
 }
@@ -89,6 +90,19 @@ func (t *text) cell(e *Explanation) {
 		{"addresses", or(strings.Join(c.Addresses, ", "), "none")},
 		{"process limit", limit},
 	})
+}
+
+// missing tells what the kernel interface can't do for any cell.
+func (t *text) missing(list []kmod.Feature) {
+	if len(list) == 0 {
+		return
+	}
+	t.section("Missing in this kernel interface")
+	var rows [][]string
+	for _, s := range list {
+		rows = append(rows, []string{s.Name, s.Reason})
+	}
+	t.table(nil, rows)
 }
 
 // support tells when the kernel does not enforce something.

@@ -14,18 +14,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files under testdata")
 
-func enforced() kmod.Support { return kmod.Support{Level: kmod.Enforced} }
-
-func absent(reason string) kmod.Support { return kmod.Support{Level: kmod.Absent, Reason: reason} }
-
 // ourModule is a kernel with this project's module.
-func ourModule() kmod.Features {
-	return kmod.Features{
-		Backend: "secmodel_cell", ABI: 1, Profiles: enforced(), Permissions: enforced(), Devices: enforced(),
-		Ports: enforced(), PortAddress: enforced(), Addresses: enforced(), Network: enforced(), MaxProcesses: enforced(),
-		Processes: enforced(), Kill: enforced(), Stats: enforced(), ExitStatus: enforced(), MaxGroups: 16,
-	}
-}
+func ourModule() kmod.Features { return kmod.All() }
 
 // emulated is a Linux host that enforces everything.
 func emulated() kmod.Features {
@@ -35,13 +25,7 @@ func emulated() kmod.Features {
 }
 
 // published is a kernel with the published module: profiles and ports.
-func published() kmod.Features {
-	old := absent("the published module")
-	return kmod.Features{
-		Backend: "secmodel_cell", Profiles: enforced(), Permissions: old, Devices: old, Ports: enforced(), PortAddress: old,
-		Addresses: old, Network: old, MaxProcesses: old, MaxGroups: 16,
-	}
-}
+func published() kmod.Features { return kmod.Published() }
 
 // golden compares got with a file, or writes it with -update.
 func golden(t *testing.T, name, got string) {

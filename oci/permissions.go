@@ -189,11 +189,24 @@ func minus(s policy.Set) []string {
 	return names
 }
 
+// closersOf lists the fields that close permissions, once each.
+func closersOf(grants []Grant) []string {
+	var fields []string
+	for _, g := range grants {
+		field, _, _ := strings.Cut(g.Field, ": ")
+		if !g.Open && !slices.Contains(fields, field) {
+			fields = append(fields, field)
+		}
+	}
+	return fields
+}
+
 // degradePermissions picks, for a kernel interface with profiles only, the
 // most permissive one that opens nothing more than was asked for.
 func (c *compiler) degradePermissions() {
 	cell := &c.plan.Cell
 	asked, start := cell.Permissions, cell.Profile
+	closers := closersOf(cell.Grants)
 	// No profile closes what high leaves open.
 	base := policy.Defaults(policy.High)
 	cell.Profile = policy.High
@@ -207,7 +220,11 @@ func (c *compiler) degradePermissions() {
 	cell.Grants = slices.DeleteFunc(cell.Grants, func(g Grant) bool { return g.Open != cell.Permissions.Has(g.Permission) })
 	var parts []string
 	if cell.Profile != start {
-		parts = append(parts, fmt.Sprintf("profile %s instead of %s", cell.Profile, start))
+		part := fmt.Sprintf("profile %s instead of %s", cell.Profile, start)
+		if closers != nil {
+			part += ", which opens what these close: " + strings.Join(closers, ", ")
+		}
+		parts = append(parts, part)
 	}
 	if lost := asked &^ cell.Permissions; lost != 0 {
 		parts = append(parts, "stay closed though asked for: "+strings.Join(lost.Names(), ", "))
@@ -222,5 +239,5 @@ func (c *compiler) degradePermissions() {
 	if field == "" {
 		field = "netbsd.cell.permissions"
 	}
-	c.approximated(field, "", "this kernel interface knows the three profiles only"+because(c.f.Permissions.Reason)+": "+strings.Join(parts, "; "))
+	c.approximated(field, "", "this kernel interface knows the three profiles only: "+strings.Join(parts, "; "))
 }

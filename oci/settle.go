@@ -96,6 +96,10 @@ func (c *compiler) noteNetwork(ns *namespace) {
 	}
 	words := networkWords(cell.Network)
 	explicit := c.want.network.field != "" || c.want.addresses.field != ""
+	if support.Level == kmod.Absent {
+		c.noNetwork(ns, support)
+		return
+	}
 	if c.want.network.field != "" {
 		c.graded(c.want.network.field, string(cell.Network), support, words)
 	}
@@ -110,13 +114,25 @@ func (c *compiler) noteNetwork(ns *namespace) {
 			"(annotation org.netbsd.cell.addresses=wm0=192.0.2.10/24)")
 	case ns.path != "":
 		c.refused(ns.field+".path", quote(ns.path), "not joined; the cell has instead: "+words)
-	case support.Level == kmod.Absent && !explicit:
-		c.fatal(ns.field, ns.value(), "this kernel interface can't keep a cell off the network"+because(support.Reason)+
-			"; to share the host's network, remove the namespace (podman --network host, ctr run --net-host)")
 	case support.Level == kmod.Recorded:
 		c.approximated(ns.field, ns.value(), "kept and shown, not enforced: "+support.Reason)
 	default:
 		c.approximated(ns.field, ns.value(), "instead of a network of its own the cell has: "+words)
+	}
+}
+
+// noNetwork notes that a network other than the host's can't be had, on every
+// field that asks for one, with what to do about each.
+func (c *compiler) noNetwork(ns *namespace, s kmod.Support) {
+	sorry := "this kernel interface can't keep a cell off the network" + because(s.Reason) + "; to share the host's network, "
+	if field := c.want.network.field; field != "" {
+		c.fatal(field, string(c.plan.Cell.Network), sorry+"say \"host\"")
+	}
+	if field := c.want.addresses.field; field != "" {
+		c.fatal(field, joinAddresses(c.plan.Cell.Addresses), sorry+"remove them")
+	}
+	if ns != nil {
+		c.fatal(ns.field, ns.value(), sorry+"remove the namespace (podman --network host, ctr run --net-host)")
 	}
 }
 

@@ -19,7 +19,7 @@ type app struct {
 	args   []string // of the process, its name first
 	getenv func(string) string
 	euid   int
-	open   func(stateRoot string, strict bool) (engine, error)
+	open   func(stateRoot, emulate string, strict bool) (engine, error)
 	// reenter runs the command again in a user namespace, see rootless.go.
 	reenter func(pid int) (status int, done bool, err error)
 	// executable and become lead to the other program, see image.go.

@@ -3,12 +3,21 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/emulator"
 )
 
-// openBackend gives the cells of a state root, an absolute path.
-func openBackend(root string) (kmod.Client, error) { return emulator.Open(root) }
+// openBackend gives the cells of a state root, an absolute path, as a kernel
+// module that emulate names; empty: the one that the cells there have.
+func openBackend(root, emulate string) (kmod.Client, error) {
+	m, err := emulator.ParseModule(emulate)
+	if err != nil {
+		return nil, fmt.Errorf("--emulate: %w", err)
+	}
+	return emulator.OpenAs(root, m)
+}
 
 // reenter runs this command again, with the same arguments, in a user
 // namespace where the caller is root, if the caller is not root: a new one

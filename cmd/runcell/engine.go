@@ -35,8 +35,8 @@ type cells struct {
 
 func (c cells) Features() (kmod.Features, error) { return c.client.Features() }
 
-func openEngine(root string, strict bool) (engine, error) {
-	client, err := openBackend(root)
+func openEngine(root, emulate string, strict bool) (engine, error) {
+	client, err := openBackend(root, emulate)
 	if err != nil {
 		return nil, err
 	}

@@ -241,7 +241,7 @@ func TestRootlessCommandRunsAgain(t *testing.T) {
 	f := &fake{}
 	a := newApp()
 	a.euid, a.getenv = 7, func(string) string { return "/run/user/7" }
-	a.open = func(string, bool) (engine, error) { return f, nil }
+	a.open = func(string, string, bool) (engine, error) { return f, nil }
 	a.reenter = func(pid int) (int, bool, error) { return 4, pid == 0, nil }
 	if code := a.main(os.Args); code != 4 || f.call != "" {
 		t.Errorf("code = %d, call %q; want 4 and no call in this process", code, f.call)

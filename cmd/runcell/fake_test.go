@@ -16,11 +16,12 @@ import (
 )
 
 type fake struct {
-	root   string // as opened
-	strict bool
-	call   string // the last call, without its options
-	create runtime.CreateOptions
-	exec   runtime.ExecOptions
+	root    string // as opened
+	emulate string
+	strict  bool
+	call    string // the last call, without its options
+	create  runtime.CreateOptions
+	exec    runtime.ExecOptions
 
 	// What the calls answer.
 	err      error
@@ -117,8 +118,8 @@ func (f *fake) runcellAs(t *testing.T, euid int, env map[string]string, args ...
 	a := newApp()
 	a.Stdout, a.Stderr, a.euid = &out, &errs, euid
 	a.getenv = func(name string) string { return env[name] }
-	a.open = func(root string, strict bool) (engine, error) {
-		f.root, f.strict = root, strict
+	a.open = func(root, emulate string, strict bool) (engine, error) {
+		f.root, f.emulate, f.strict = root, emulate, strict
 		return f, nil
 	}
 	a.reenter = func(int) (int, bool, error) { return 0, false, nil }

@@ -100,24 +100,14 @@ type featureRow struct {
 
 // featureRows flattens the kernel's features, in the order they are printed.
 func featureRows(f kmod.Features) []featureRow {
-	row := func(name string, s kmod.Support) featureRow { return featureRow{name, s.Level, s.Reason} }
-	return []featureRow{
+	rows := []featureRow{
 		{"backend", kmod.Level(f.Backend), ""},
 		{"abi", kmod.Level(strconv.Itoa(f.ABI)), ""},
-		row("profiles", f.Profiles),
-		row("permissions", f.Permissions),
-		row("devices", f.Devices),
-		row("ports", f.Ports),
-		row("port-address", f.PortAddress),
-		row("addresses", f.Addresses),
-		row("network", f.Network),
-		row("max-processes", f.MaxProcesses),
-		row("processes", f.Processes),
-		row("kill", f.Kill),
-		row("stats", f.Stats),
-		row("exit-status", f.ExitStatus),
-		{"max-groups", kmod.Level(strconv.Itoa(f.MaxGroups)), ""},
 	}
+	for _, s := range f.List() {
+		rows = append(rows, featureRow{s.Name, s.Level, s.Reason})
+	}
+	return append(rows, featureRow{"max-groups", kmod.Level(strconv.Itoa(f.MaxGroups)), ""})
 }
 
 // writeFeatures prints the kernel's side as a table.

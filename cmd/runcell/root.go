@@ -110,7 +110,7 @@ func (a *app) engine(cmd *cli.Command) (engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.open(dir, root.Bool("strict"))
+	return a.open(dir, root.String("emulate"), root.Bool("strict"))
 }
 
 // stateDir gives the absolute state directory.

@@ -34,9 +34,8 @@ var _ kmod.Client = (*Client)(nil)
 // touches nothing: Create makes the directory.
 func Open(root string) (kmod.Client, error) { return OpenAs(root, "") }
 
-// OpenAs is Open of the cells of one module. Empty is the one that the cells
-// have, Current if there are none. When there are cells of another module,
-// every call fails.
+// OpenAs is Open of the cells of one module, and fails if there are cells of
+// another. Empty is the one that the cells have, Current if there are none.
 func OpenAs(root string, m Module) (kmod.Client, error) {
 	if !filepath.IsAbs(root) {
 		return nil, fmt.Errorf("open emulator: state root %q is not absolute", root)
@@ -44,6 +43,11 @@ func OpenAs(root string, m Module) (kmod.Client, error) {
 	root = filepath.Clean(root)
 	c := &Client{root: root, dir: filepath.Join(root, stateDir), module: m}
 	c.features, c.boot = sync.OnceValues(c.probe), sync.OnceValues(bootID)
+	if m != "" {
+		if _, err := c.load(); err != nil {
+			return nil, fmt.Errorf("open emulator: %w", err)
+		}
+	}
 	return c, nil
 }
 

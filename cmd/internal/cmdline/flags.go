@@ -20,6 +20,7 @@ func globalFlags() []cli.Flag {
 		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "write the log as `text|json`"},
 		&cli.BoolFlag{Name: "debug", Usage: "log what is done, step by step"},
 		&cli.BoolFlag{Name: "strict", Usage: "refuse a configuration that a cell can not carry out exactly, instead of warning"},
+		&cli.StringFlag{Name: "emulate", Usage: "behave as the kernel module `current|published` does; all cells of a state directory are of one (Linux only)"},
 		&cli.BoolFlag{Name: "systemd-cgroup", Local: true, Category: InertCategory, Usage: "cells have no cgroups"},
 		&cli.StringFlag{Name: "cgroup-manager", Local: true, Category: InertCategory, Usage: "`NAME`; cells have no cgroups"},
 		&cli.GenericFlag{Name: "rootless", Local: true, Category: InertCategory, Value: &anyBool{}, Usage: "`true|false|auto`; it depends on who runs runcell"},
