@@ -18,8 +18,8 @@ const warmUp = 3
 // noisy are counters that grow with use until the kernel needs the memory.
 var noisy = []struct{ name, why string }{}
 
-// leaks lists the counters that grew by at least one a round, on the whole, in
-// the rounds after the warm-up. Fewer than six of those tell nothing.
+// leaks lists the counters that grew by about one a round or more in the rounds
+// after the warm-up. Fewer than six of those tell nothing.
 func leaks(rounds []protocol.Counters) (found []string, err error) {
 	rounds = rounds[min(warmUp, len(rounds)):]
 	if len(rounds) < 6 {
@@ -41,9 +41,15 @@ func leaks(rounds []protocol.Counters) (found []string, err error) {
 	return found, nil
 }
 
-// grows compares the lowest values of the first and the last third: noise goes
-// up and down, and both have a lowest value.
+// grows: the median of the slopes between any two rounds is about one or more
+// (Theil-Sen). Noise, and a cache that grows once, leave the median alone.
 func grows(v []int64) bool {
-	third := len(v) / 3
-	return slices.Min(v[len(v)-third:])-slices.Min(v[:third]) >= int64(len(v)-third)
+	var slopes []float64
+	for i := range v {
+		for j := i + 1; j < len(v); j++ {
+			slopes = append(slopes, float64(v[j]-v[i])/float64(j-i))
+		}
+	}
+	slices.Sort(slopes)
+	return slopes[len(slopes)/2] >= 0.75
 }

@@ -36,7 +36,7 @@ type options struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	ok, err := test(ctx, parse())
+	ok, err := test(ctx, parse(), os.Stdout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "vm:", err)
 		os.Exit(2)
@@ -119,7 +119,7 @@ func (o *options) planFor() (*protocol.Plan, error) {
 const imagePrefix = "/vm/"
 
 // test does what the command line asks; ok says that all tests passed.
-func test(ctx context.Context, o options) (ok bool, err error) {
+func test(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 	if err := o.check(); err != nil {
 		return false, err
 	}
@@ -148,7 +148,7 @@ func test(ctx context.Context, o options) (ok bool, err error) {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, logs.close()) }()
-	s := newSession(plan, os.Stdout, logs.tap)
+	s := newSession(plan, out, logs.tap)
 	s.out.comment(fmt.Sprintf("QEMU (%s), %d CPUs, %d MB; console log: %s", m.accelerator(), m.cpus, m.memory, logs.console.Name()))
 	why := boot(ctx, m, s, logs.console, work, o.quiet)
 	ok = s.close(why)
@@ -199,7 +199,7 @@ func boot(ctx context.Context, m *machine, s *session, log io.Writer, work strin
 		return err
 	}
 	w := &watcher{s: s, log: log, typed: r.typed, limits: limits{
-		quiet: quiet, total: total(s.plan), linger: 20 * time.Second, partial: time.Second,
+		quiet: quiet, total: total(s.plan), linger: 20 * time.Second, farewell: 15 * time.Second, partial: time.Second,
 	}}
 	why := w.watch(r.lines)
 	if err := errors.Join(ctx.Err(), r.stop()); err != nil {

@@ -199,9 +199,6 @@ func (s *session) result(text string) error {
 	return nil
 }
 
-// finished says that there is nothing more to wait for.
-func (s *session) finished() bool { return s.over || s.fault != nil }
-
 // close prints what is still to be said, and whether all went well. why says
 // what ended the machine, if that was not the guest itself.
 func (s *session) close(why error) bool {

@@ -37,6 +37,7 @@ type want struct {
 
 var suites = []suite{
 	{"smoke", "what the suites take for granted of the kernel", false, smokeSteps},
+	{"module", "load the module and unload it, twice", true, moduleSteps},
 	{"kmod", "load the module, the contract of the module, unload", true, kmodSteps},
 	{"runtime", "load the module, the OCI runtime suite with runcell, unload", true, runtimeSteps},
 	{"leak", "load, kmod suite, unload, ROUNDS times; compares the kernel's counters", true, leakSteps},
@@ -105,7 +106,11 @@ func conformanceStep(w want, name string, args ...string) protocol.Step {
 	if w.run != "" {
 		args = append(args, "--run", w.run)
 	}
-	return protocol.Step{Name: name, Do: protocol.Exec, Args: args, Timeout: suiteTimeout, TAP: true}
+	return protocol.Step{Name: "suite", Do: protocol.Exec, Args: args, Timeout: suiteTimeout, TAP: true}
+}
+
+func moduleSteps(w want) []protocol.Step {
+	return append(withModule(w, "module", 1), withModule(w, "module", 2)...)
 }
 
 func kmodSteps(w want) []protocol.Step {

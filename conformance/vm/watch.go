@@ -20,6 +20,9 @@ type limits struct {
 	// linger is how long a kernel in trouble can go on telling about it
 	// without a pause of more than a fifth of that.
 	linger time.Duration
+	// farewell is how long the machine may take to end after the plan: a kernel
+	// can still panic while it shuts down.
+	farewell time.Duration
 	// partial is the pause after which a line without an end is a prompt.
 	partial time.Duration
 }
@@ -43,7 +46,7 @@ type watcher struct {
 func (w *watcher) watch(events <-chan event) error {
 	w.start = time.Now()
 	last, lastBut := w.start, time.Time{}
-	var trouble time.Time
+	var trouble, over time.Time
 	tick := time.NewTicker(w.partial)
 	defer tick.Stop()
 	for {
@@ -51,19 +54,24 @@ func (w *watcher) watch(events <-chan event) error {
 		case e, ok := <-events:
 			if !ok {
 				w.flush()
+				if w.s.over {
+					return nil
+				}
 				return errMachine
 			}
 			last = time.Now()
 			w.take(e)
 		case <-tick.C:
-			if last == lastBut {
+			if last.Equal(lastBut) {
 				w.prompt()
 			}
 			lastBut = last
 		}
 		now := time.Now()
 		switch {
-		case w.s.over && w.s.fault == nil:
+		case w.s.fault == nil && w.s.over && over.IsZero():
+			over = now
+		case w.s.fault == nil && !over.IsZero() && now.Sub(over) > w.farewell:
 			return nil
 		case w.s.fault != nil && trouble.IsZero():
 			trouble = now

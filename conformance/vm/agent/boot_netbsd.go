@@ -20,7 +20,7 @@ func boot() error {
 	if err := runAndReap(); err != nil {
 		fmt.Fprintln(os.Stderr, "agent:", err)
 	}
-	unix.Sync()
+	_ = unix.Sync()
 	const autoboot = 0 // RB_AUTOBOOT: it also unmounts
 	_, _, errno := unix.Syscall(unix.SYS_REBOOT, autoboot, 0, 0)
 	return fmt.Errorf("reboot: %w", errno)

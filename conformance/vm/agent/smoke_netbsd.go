@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -40,7 +41,7 @@ var smokeTests = []struct {
 	{"vm.uvmexp2 and kern.pool can be read", func() error { _, err := count(); return err }},
 }
 
-// smoke prints TAP.
+// smoke prints TAP. It must have been called by its full path.
 func smoke() error {
 	fmt.Printf("TAP version 14\n1..%d\n", len(smokeTests))
 	failed := 0
@@ -76,13 +77,8 @@ func usualDevices() error {
 		path  string
 		zeros bool
 	}{{"/dev/zero", true}, {"/dev/urandom", false}} {
-		f, err := os.Open(d.path)
+		b, err := readSome(d.path)
 		if err != nil {
-			return err
-		}
-		defer f.Close()
-		b := make([]byte, 64)
-		if _, err := f.Read(b); err != nil {
 			return err
 		}
 		if zeros := strings.Trim(string(b), "\x00") == ""; zeros != d.zeros {
@@ -90,6 +86,17 @@ func usualDevices() error {
 		}
 	}
 	return nil
+}
+
+func readSome(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b := make([]byte, 64)
+	_, err = f.Read(b)
+	return b, err
 }
 
 func files(dir string) error {
@@ -142,11 +149,11 @@ func tmpfsMount() error {
 }
 
 func nullMount() error {
-	return mounted(nullfs("/sbin", "", mntReadOnly), func(dir string) error {
+	return mounted(nullfs(filepath.Dir(os.Args[0]), "", mntReadOnly), func(dir string) error {
 		if err := os.WriteFile(dir+"/x", nil, 0o600); !errors.Is(err, unix.EROFS) {
 			return fmt.Errorf("write to a read-only mount: %w; want EROFS", err)
 		}
-		_, err := child(dir+"/init", "exit", "0")
+		_, err := child(dir+"/"+filepath.Base(os.Args[0]), "exit", "0")
 		return err
 	})
 }
@@ -165,7 +172,7 @@ func copyDevice(from, to string) error {
 
 func chrootDevice() error {
 	return mounted(tmpfs("", 0o755), func(dir string) error {
-		binary, err := os.ReadFile("/sbin/init")
+		binary, err := os.ReadFile(os.Args[0])
 		if err != nil {
 			return err
 		}

@@ -39,7 +39,7 @@ func helper(args []string) error {
 		}
 		return f.Close()
 	case "orphan": // starts a process, prints its id and leaves it alone
-		cmd := program("/sbin/init", "exit", "0")
+		cmd := program(os.Args[0], "exit", "0")
 		if err := cmd.Start(); err != nil {
 			return err
 		}
@@ -55,8 +55,9 @@ func helper(args []string) error {
 	return fmt.Errorf("helper %q: not known", args[0])
 }
 
+// program is a helper by any path: this program, or what shows it elsewhere.
 func program(path string, args ...string) *exec.Cmd {
-	return &exec.Cmd{Path: path, Args: append([]string{"init", helperArg}, args...), Env: environment}
+	return &exec.Cmd{Path: path, Args: append([]string{os.Args[0], helperArg}, args...), Env: environment}
 }
 
 // child runs a helper to its end; an exit status is no error.
@@ -70,7 +71,7 @@ func child(path string, args ...string) (syscall.WaitStatus, error) {
 }
 
 func exitStatus() error {
-	status, err := child("/sbin/init", "exit", "42")
+	status, err := child(os.Args[0], "exit", "42")
 	if err == nil && status.ExitStatus() != 42 {
 		err = fmt.Errorf("wait status %#x; want exit status 42", status)
 	}
@@ -79,7 +80,7 @@ func exitStatus() error {
 
 // waiting starts a child that lives for the time of a function.
 func waiting(do func(cmd *exec.Cmd) error) error {
-	cmd := program("/sbin/init", "wait")
+	cmd := program(os.Args[0], "wait")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return err
@@ -109,7 +110,7 @@ func killedStatus() error {
 
 func manyPrograms() error {
 	for range 100 {
-		if status, err := child("/sbin/init", "exit", "0"); err != nil || status != 0 {
+		if status, err := child(os.Args[0], "exit", "0"); err != nil || status != 0 {
 			return fmt.Errorf("wait status %#x, %w", status, err)
 		}
 	}
@@ -119,7 +120,7 @@ func manyPrograms() error {
 // orphans: a process without a parent is gone, and not a zombie, soon after
 // its end.
 func orphans() error {
-	out, err := program("/sbin/init", "orphan").Output()
+	out, err := program(os.Args[0], "orphan").Output()
 	if err != nil {
 		return err
 	}
@@ -138,7 +139,7 @@ func orphans() error {
 
 func foreignSignal() error {
 	return waiting(func(cmd *exec.Cmd) error {
-		other := program("/sbin/init", "kill", strconv.Itoa(cmd.Process.Pid))
+		other := program(os.Args[0], "kill", strconv.Itoa(cmd.Process.Pid))
 		other.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1000, Gid: 1000}}
 		if out, err := other.CombinedOutput(); err == nil || !strings.Contains(string(out), unix.EPERM.Error()) {
 			return fmt.Errorf("kill gives %w, %q; want EPERM", err, out)

@@ -103,7 +103,7 @@ func modules() (int64, error) {
 const settle = time.Second
 
 func count() (protocol.Counters, error) {
-	unix.Sync()
+	_ = unix.Sync()
 	time.Sleep(settle)
 	c := protocol.Counters{}
 	uvm, err := uvmexp2()

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestPlansGolden(t *testing.T) {
+	var got strings.Builder
+	for _, s := range suites {
+		plan, err := makePlan([]string{s.name}, want{prefix: "/", run: "^kill", rounds: 2}, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&got, "%s: %s\n", s.name, s.does)
+		for _, step := range plan.Steps {
+			fmt.Fprintf(&got, "  %-32s %-9s %s", step.Name, step.Do, strings.Join(step.Args, " "))
+			if step.Quiet {
+				got.WriteString(" [quiet]")
+			}
+			got.WriteByte('\n')
+		}
+	}
+	golden := filepath.Join("testdata", "plans.txt")
+	if *update {
+		if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil || got.String() != string(want) {
+		t.Errorf("plans (%v):\n%s\nwant:\n%s", err, got.String(), want)
+	}
+}
+
+func TestOptionsRefused(t *testing.T) {
+	kernel := tinyKernel(t, nil)
+	good := options{kernel: kernel, cpus: 1, memory: 512, rounds: 20}
+	for want, change := range map[string]func(*options){
+		"KERNEL=/path/to/netbsd":  func(o *options) { o.kernel = "" },
+		"give one of them":        func(o *options) { o.sys, o.module = "/x", "/y" },
+		"SMP=0":                   func(o *options) { o.cpus = 0 },
+		"RUN=":                    func(o *options) { o.run = "(" },
+		"not an ELF file":         func(o *options) { o.kernel = "suites_test.go" },
+		"find file":               func(o *options) { o.image = "/nonexistent" },
+		"there are smoke, module": func(o *options) { o.suite = "all" },
+		"needs the kernel module": func(o *options) { o.suite = "kmod" },
+		"/sys/param.h is missing": func(o *options) { o.sys = t.TempDir() },
+	} {
+		o := good
+		change(&o)
+		var out strings.Builder
+		if _, err := test(t.Context(), o, &out); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("test(%+v) = %v; want %q", o, err, want)
+		}
+	}
+}
+
+// With a system of its own in IMAGE=, all paths are below its mount point.
+func TestPlanForImage(t *testing.T) {
+	o := options{image: "/some.img", module: "/some.kmod", suite: "kmod,runtime", rounds: 1}
+	plan, err := o.planFor()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range plan.Steps {
+		for _, a := range s.Args {
+			if strings.HasPrefix(a, "/") && !strings.HasPrefix(a, imagePrefix) && a != "/tmp" {
+				t.Errorf("step %q uses %s", s.Name, a)
+			}
+		}
+	}
+}
+
+func TestDefaultSuites(t *testing.T) {
+	for want, o := range map[string]options{
+		"smoke": {},
+		"smoke kmod: load module kmod: suite kmod: unload module": {module: "/x"},
+	} {
+		plan, err := o.planFor()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, s := range plan.Steps {
+			names = append(names, s.Name)
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("default plan = %q; want %q", got, want)
+		}
+	}
+}

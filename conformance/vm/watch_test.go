@@ -1,0 +1,138 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/netbsd-cells/runcell/conformance/vm/protocol"
+)
+
+// run plays events to a watcher with short limits.
+func runWatcher(t *testing.T, sc *script, play func(events chan<- event)) (w *watcher, log string, typed string, err error) {
+	t.Helper()
+	var logged, keys strings.Builder
+	w = &watcher{s: sc.s, log: &logged, typed: func(s string) { keys.WriteString(s) }, limits: limits{
+		quiet: 300 * time.Millisecond, total: 5 * time.Second, linger: 500 * time.Millisecond, farewell: 200 * time.Millisecond, partial: 10 * time.Millisecond,
+	}}
+	events := make(chan event)
+	go play(events)
+	err = w.watch(events)
+	return w, logged.String(), keys.String(), err
+}
+
+func frame(seq int, kind protocol.Kind, text string) string {
+	return protocol.Frame{Seq: seq, Kind: kind, Text: text}.String() + "\r\n"
+}
+
+func TestWatchToTheEnd(t *testing.T) {
+	sc := newScript(load)
+	report := frame(1, protocol.Begin, "load") +
+		frame(2, protocol.Result, protocol.Encode(protocol.Outcome{Step: "load", OK: true})) + frame(3, protocol.Bye, "")
+	_, log, _, err := runWatcher(t, sc, func(events chan<- event) {
+		events <- event{false, []byte("\x1bc\x1b[?7l\x1b[2JSeaBIOS\r\nNetBSD 10")}
+		for _, b := range []byte(report) { // in the smallest pieces
+			events <- event{true, []byte{b}}
+		}
+	})
+	if err != nil || !sc.s.close(err) {
+		t.Errorf("watch = %v\n%s", err, sc.out.String())
+	}
+	for _, want := range []string{" console SeaBIOS\n", " report  vm "} {
+		if !strings.Contains(log, want) {
+			t.Errorf("log %q has no %q", log, want)
+		}
+	}
+}
+
+// A kernel that panics while it shuts down has not passed.
+func TestWatchPanicAtTheEnd(t *testing.T) {
+	sc := newScript(load)
+	_, _, _, err := runWatcher(t, sc, func(events chan<- event) {
+		events <- event{true, []byte(frame(1, protocol.Begin, "load") +
+			frame(2, protocol.Result, protocol.Encode(protocol.Outcome{Step: "load", OK: true})) + frame(3, protocol.Bye, ""))}
+		events <- event{false, []byte("syncing disks... done\r\npanic: vrelel: bad ref count\r\n")}
+		close(events)
+	})
+	if sc.s.close(err) || !strings.Contains(sc.out.String(), "bad ref count") {
+		t.Errorf("watch = %v\n%s", err, sc.out.String())
+	}
+}
+
+func TestWatchHang(t *testing.T) {
+	sc := newScript(load)
+	_, _, _, err := runWatcher(t, sc, func(events chan<- event) {
+		events <- event{true, []byte(frame(1, protocol.Begin, "load"))}
+	})
+	if err == nil || !strings.Contains(err.Error(), "hangs") || sc.s.close(err) {
+		t.Errorf("watch = %v; want a hang", err)
+	}
+}
+
+func TestWatchEndOfMachine(t *testing.T) {
+	sc := newScript(load)
+	_, log, _, err := runWatcher(t, sc, func(events chan<- event) {
+		events <- event{false, []byte("the last words")}
+		close(events)
+	})
+	if err != errMachine || !strings.Contains(log, "the last words") {
+		t.Errorf("watch = %v, log %q", err, log)
+	}
+}
+
+// A guest that goes on and on is stopped, however alive it is.
+func TestWatchTotal(t *testing.T) {
+	sc := newScript(load)
+	stop := make(chan struct{})
+	defer close(stop)
+	start := time.Now()
+	var logged strings.Builder
+	w := &watcher{s: sc.s, log: &logged, limits: limits{quiet: time.Hour, total: 200 * time.Millisecond, linger: time.Hour, partial: time.Hour}}
+	events := make(chan event)
+	go func() {
+		for i := 1; ; i++ {
+			select {
+			case events <- event{true, []byte(frame(i, protocol.Alive, ""))}:
+			case <-stop:
+				return
+			}
+		}
+	}()
+	if err := w.watch(events); err == nil || !strings.Contains(err.Error(), "not done after") || time.Since(start) > 2*time.Second {
+		t.Errorf("watch = %v after %s", err, time.Since(start))
+	}
+}
+
+// A kernel in its debugger is asked for a backtrace, which is in the report.
+func TestWatchDebugger(t *testing.T) {
+	sc := newScript(load)
+	_, _, typed, err := runWatcher(t, sc, func(events chan<- event) {
+		events <- event{false, []byte("panic: lock error\r\nStopped in pid 7.1\r\ndb{0}> ")}
+		time.Sleep(50 * time.Millisecond)
+		events <- event{false, []byte("bt\r\ncell_enter() at netbsd:cell_enter+0x10\r\ndb{0}> ")}
+	})
+	if typed != "bt\r" {
+		t.Errorf("typed %q; want one bt", typed)
+	}
+	if sc.s.close(err) || !strings.Contains(sc.out.String(), "cell_enter+0x10") {
+		t.Errorf("watch = %v\n%s", err, sc.out.String())
+	}
+}
+
+func TestWatchRootPrompt(t *testing.T) {
+	sc := newScript(load)
+	_, _, _, err := runWatcher(t, sc, func(events chan<- event) {
+		events <- event{false, []byte("boot device: <unknown>\r\nroot device: ")}
+	})
+	if sc.s.close(err) || !strings.Contains(sc.out.String(), "did not find its root device") {
+		t.Errorf("watch = %v\n%s", err, sc.out.String())
+	}
+}
+
+func TestDebuggerPrompts(t *testing.T) {
+	for prompt, want := range map[string]bool{"db>": true, "db{1}> ": true, "db{12}>": true, "$ ": false, "adb> ": false} {
+		if got := debugger.MatchString(prompt); got != want {
+			t.Errorf("debugger(%q) = %v; want %v", prompt, got, want)
+		}
+	}
+}
