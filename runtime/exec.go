@@ -110,8 +110,7 @@ func (x *execution) start(signals []stage.Step) error {
 		}
 		steps = append(steps, ttySteps...)
 	}
-	steps = append(steps, x.entry.Steps...)
-	limits, err := limitSteps(&p)
+	member, err := memberSteps(&p, x.entry)
 	if err != nil {
 		return err
 	}
@@ -119,7 +118,7 @@ func (x *execution) start(signals []stage.Step) error {
 	if err != nil {
 		return err
 	}
-	steps = append(steps, limits...)
+	steps = append(steps, member...)
 	x.proc, err = startProgram(&stage.Program{Fork: x.entry.Fork, Steps: append(steps, identity...), ExitCode: ExecFailed})
 	if !p.Terminal {
 		return err

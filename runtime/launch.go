@@ -169,12 +169,11 @@ func (l *launch) program() (*stage.Program, error) {
 	if p.Terminal {
 		steps = append(steps, l.fs.terminalSteps()...)
 	}
-	steps = append(steps, l.entry.Steps...)
-	limits, err := limitSteps(&p)
+	member, err := memberSteps(&p, l.entry)
 	if err != nil {
 		return nil, err
 	}
-	steps = append(steps, limits...)
+	steps = append(steps, member...)
 	steps = append(steps, l.fs.createdStep(l.link, len(steps)))
 	steps = append(steps, stage.Await("wait for start", l.fifo))
 	identity, err := identitySteps(&p, l.entry)

@@ -1,7 +1,7 @@
 package runtime
 
-// The second half of a child's program: from "released" to exec. It is the
-// same for a container's first process, for exec and for hooks in the cell.
+// The second half of a child's program: entering the cell, and from "released"
+// to exec. It is the same for a container's first process and for exec.
 
 import (
 	"fmt"
@@ -14,8 +14,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// limitSteps set what can be refused for want of a right: a container gets
-// them before it counts as created, so that `create` can say so.
+// memberSteps make the child a member of its cell. What root of the host may
+// do, and a member perhaps not, comes before: a cell without the permission
+// "resource" or "setid" can still have a higher limit or another user. All of
+// it comes before the container counts as created, so that `create` can say
+// what was refused.
+func memberSteps(p *oci.Process, e kmod.Entry) ([]stage.Step, error) {
+	steps, err := limitSteps(p)
+	if err != nil {
+		return nil, err
+	}
+	steps = append(steps, earlyUserSteps(p)...)
+	return append(steps, e.Steps...), nil
+}
+
+// limitSteps set what can be refused for want of a right.
 func limitSteps(p *oci.Process) ([]stage.Step, error) {
 	var steps []stage.Step
 	if p.Umask != nil {
@@ -37,7 +50,7 @@ func identitySteps(p *oci.Process, e kmod.Entry) ([]stage.Step, error) {
 		steps = append(steps, noNewPrivsSteps()...)
 	}
 	steps = append(steps, e.Seal...)
-	steps = append(steps, credentialSteps(p)...)
+	steps = append(steps, lateUserSteps(p)...)
 	cwd, err := cwdSteps(p.Cwd)
 	if err != nil {
 		return nil, err
@@ -67,19 +80,18 @@ func execSteps(p *oci.Process) ([]stage.Step, error) {
 	return steps, nil
 }
 
-// credentialSteps drop to the process's user. Groups are always set, so that
-// none of the caller's own stay (CVE-2022-2989 and its kin).
-func credentialSteps(p *oci.Process) []stage.Step {
-	var steps []stage.Step
-	if len(p.AdditionalGIDs) > 0 || groupsSettable() {
-		groups := make([]uint32, max(len(p.AdditionalGIDs), 1))
-		copy(groups, p.AdditionalGIDs)
-		s := stage.Sys(fmt.Sprintf("set supplementary groups %v", p.AdditionalGIDs), unix.SYS_SETGROUPS,
-			uintptr(len(p.AdditionalGIDs)), uintptr(unsafe.Pointer(&groups[0])))
-		s.Keep = []any{groups}
-		steps = append(steps, s)
+// groupSteps set the supplementary groups, even to none: none of the caller's
+// own may stay (CVE-2022-2989 and its kin).
+func groupSteps(p *oci.Process) []stage.Step {
+	if len(p.AdditionalGIDs) == 0 && !groupsSettable() {
+		return nil
 	}
-	return append(steps, userSteps(p.UID, p.GID)...)
+	groups := make([]uint32, max(len(p.AdditionalGIDs), 1))
+	copy(groups, p.AdditionalGIDs)
+	s := stage.Sys(fmt.Sprintf("set supplementary groups %v", p.AdditionalGIDs), unix.SYS_SETGROUPS,
+		uintptr(len(p.AdditionalGIDs)), uintptr(unsafe.Pointer(&groups[0])))
+	s.Keep = []any{groups}
+	return []stage.Step{s}
 }
 
 // cwdSteps change to the working directory and make sure that it lies inside

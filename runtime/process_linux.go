@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/netbsd-cells/runcell/kmod/stage"
+	"github.com/netbsd-cells/runcell/oci"
 	"golang.org/x/sys/unix"
 )
 
@@ -37,12 +38,16 @@ func noNewPrivsSteps() []stage.Step {
 	return []stage.Step{stage.Sys("set no_new_privs", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)}
 }
 
-func userSteps(uid, gid uint32) []stage.Step {
-	u, g := uintptr(uid), uintptr(gid)
-	return []stage.Step{
-		stage.Sys(fmt.Sprintf("set process.user.gid %d", gid), unix.SYS_SETRESGID, g, g, g),
-		stage.Sys(fmt.Sprintf("set process.user.uid %d", uid), unix.SYS_SETRESUID, u, u, u),
-	}
+// earlyUserSteps are none: the emulator's seal, which needs root, comes later,
+// and leaves the change of the user to a process without the permission too.
+func earlyUserSteps(*oci.Process) []stage.Step { return nil }
+
+// lateUserSteps drop to the process's user.
+func lateUserSteps(p *oci.Process) []stage.Step {
+	u, g := uintptr(p.UID), uintptr(p.GID)
+	return append(groupSteps(p),
+		stage.Sys(fmt.Sprintf("set process.user.gid %d", p.GID), unix.SYS_SETRESGID, g, g, g),
+		stage.Sys(fmt.Sprintf("set process.user.uid %d", p.UID), unix.SYS_SETRESUID, u, u, u))
 }
 
 // groupsSettable is false in a user namespace that forbids setgroups(2),

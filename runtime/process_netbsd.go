@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/netbsd-cells/runcell/kmod/stage"
+	"github.com/netbsd-cells/runcell/oci"
 	"golang.org/x/sys/unix"
 )
 
@@ -31,12 +32,24 @@ func rlimitCalls(res uintptr, want, got *rlimit) (set, get stage.Step) {
 // noNewPrivsSteps has nothing to do: the Plan mounts everything nosuid.
 func noNewPrivsSteps() []stage.Step { return nil }
 
-// userSteps rely on setgid(2) and setuid(2) of root setting all three ids.
-func userSteps(uid, gid uint32) []stage.Step {
-	return []stage.Step{
-		stage.Sys(fmt.Sprintf("set process.user.gid %d", gid), unix.SYS_SETGID, uintptr(gid)),
-		stage.Sys(fmt.Sprintf("set process.user.uid %d", uid), unix.SYS_SETUID, uintptr(uid)),
-	}
+// earlyUserSteps set all of the user's ids but one before the cell is entered:
+// the kernel asks kauth(9) for each, which denies it to a member of a cell
+// without the permission "setid". The effective user id stays 0, because only
+// root can enter. (setgid(2) of root sets all three group ids.)
+//
+// While the process waits for `start` its real user is the container's. A
+// process of that user in the cell could end it, as it could end the program
+// later. It can't be debugged: it has changed its ids and has not exec'ed.
+func earlyUserSteps(p *oci.Process) []stage.Step {
+	return append(groupSteps(p),
+		stage.Sys(fmt.Sprintf("set process.user.gid %d", p.GID), unix.SYS_SETGID, uintptr(p.GID)),
+		stage.Sys(fmt.Sprintf("set process.user.uid %d", p.UID), unix.SYS_SETREUID, uintptr(p.UID), 0))
+}
+
+// lateUserSteps give up root: setuid(2) to the real user id sets the effective
+// and the saved one as well, and asks nobody.
+func lateUserSteps(p *oci.Process) []stage.Step {
+	return []stage.Step{stage.Sys(fmt.Sprintf("become process.user.uid %d", p.UID), unix.SYS_SETUID, uintptr(p.UID))}
 }
 
 func groupsSettable() bool { return true }
