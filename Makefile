@@ -62,6 +62,7 @@ test-netbsd:
 	    -root "$(ROOT)" -flags "$(FLAGS)" -logs "$(LOGS)"
 
 bench: build
+	$(GO) run ./kmod/secmodel_cell/host/bench
 	$(GO) run ./conformance/bench -runcell bin/runcell
 
 demo: build

@@ -376,18 +376,32 @@ taken_anywhere(const struct cell_ports *pt, const struct cell_sock *s,
 	return false;
 }
 
-/* On one address, or as a reservation of any. */
-static bool
-taken_at(const struct cell_ports *pt, const struct cell_sock *s,
+/* Who has reserved what is asked for, as far as it was looked at. */
+enum claim { CLAIM_NONE, CLAIM_OWN, CLAIM_OTHER };
+
+/*
+ * On one address, or as a reservation of any.  Where self has reserved all
+ * that is asked for nobody else can have, as owners never overlap.
+ */
+static enum claim
+claim_at(const struct cell_ports *pt, const struct cell_sock *s,
     unsigned family, const uint8_t addr[16], uint32_t self)
 {
 	const struct cell_resv *r = pt->pt_addr[addr_hash(s->s_port, addr)];
 
-	for (; r != NULL; r = r->r_nextaddr)
-		if (resv_hit(r, s, self) && r->r_port.cp_family == family &&
-		    memcmp(r->r_port.cp_addr, addr, 16) == 0)
-			return true;
-	return false;
+	for (; r != NULL; r = r->r_nextaddr) {
+		if (r->r_port.cp_port != s->s_port ||
+		    r->r_port.cp_family != family ||
+		    memcmp(r->r_port.cp_addr, addr, 16) != 0)
+			continue;
+		if (resv_hit(r, s, self))
+			return CLAIM_OTHER;
+		if (r->r_owner == self &&
+		    (r->r_port.cp_proto == s->s_proto ||
+		    r->r_port.cp_proto == CELL_PROTO_ANY))
+			return CLAIM_OWN;
+	}
+	return CLAIM_NONE;
 }
 
 bool
@@ -401,13 +415,16 @@ cell_ports_taken(const struct cell_ports *pt, const struct cell_sock *s,
     uint32_t self)
 {
 	static const uint8_t any[16];
+	enum claim claim;
 
 	if (!cell_ports_marked(pt, s->s_port))
 		return false;
 	if (cell_sock_wildcard(s))
 		return taken_anywhere(pt, s, self);
-	return taken_at(pt, s, s->s_family, s->s_addr, self) ||
-	    taken_at(pt, s, CELL_FAMILY_ANY, any, self);
+	claim = claim_at(pt, s, s->s_family, s->s_addr, self);
+	if (claim == CLAIM_NONE)
+		claim = claim_at(pt, s, CELL_FAMILY_ANY, any, self);
+	return claim == CLAIM_OTHER;
 }
 
 static struct cell_resv **

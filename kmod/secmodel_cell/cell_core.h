@@ -81,7 +81,8 @@ uint32_t cell_bind_facts(const struct cell_policy *, const struct cell_sock *);
  * addresses.  Reservations of different owners never overlap.
  *
  * A question costs the same however many cells there are: hash chains lead
- * to what is reserved of one address, and of one port and protocol.
+ * to what is reserved of a port on one address, and of it for one protocol.
+ * At 1,000 cells of eight ports the larger table is half full.
  */
 struct cell_resv {
 	struct cell_resv	*r_nextport;
@@ -93,7 +94,7 @@ struct cell_resv {
 struct cell_ports {
 	uint32_t		pt_bits[65536 / 32];	/* reserved by anyone */
 	struct cell_resv	*pt_port[1024];
-	struct cell_resv	*pt_addr[4096];
+	struct cell_resv	*pt_addr[16384];
 };
 
 /*

@@ -150,6 +150,22 @@ type edit[T any] struct {
 	do   func(*T)
 }
 
+// manyPorts and most fill what there is room for.
+func manyPorts(c *wire.Create) {
+	c.NPorts = 32
+	for i := range c.Ports {
+		c.Ports[i] = uint16(1000 + i)
+	}
+}
+
+func most(p *wire.Policy) {
+	p.NAddresses, p.NPorts = 32, 32
+	for i := range 32 {
+		p.Addresses[i] = wire.Address{Family: 4, Addr: [16]uint8{10, 0, 0, uint8(i)}}
+		p.Ports[i] = wire.Port{Port: uint16(i + 1)}
+	}
+}
+
 var createEdits = []edit[wire.Create]{
 	{"no change", func(*wire.Create) {}},
 	{"unknown flag", func(c *wire.Create) { c.Flags |= 0x20 }},
@@ -163,13 +179,8 @@ var createEdits = []edit[wire.Create]{
 	{"flag without ports", func(c *wire.Create) { c.NPorts = 0 }},
 	{"ports without flag", func(c *wire.Create) { c.Flags &^= wire.CreatePorts }},
 	{"no ports, no flag", func(c *wire.Create) { c.Flags &^= wire.CreatePorts; c.NPorts = 0 }},
-	{"too many ports", func(c *wire.Create) { c.NPorts = 33 }},
-	{"32 ports", func(c *wire.Create) {
-		c.NPorts = 32
-		for i := range c.Ports {
-			c.Ports[i] = uint16(1000 + i)
-		}
-	}},
+	{"too many ports", func(c *wire.Create) { manyPorts(c); c.NPorts, c.Pad = 33, 9 }},
+	{"32 ports", manyPorts},
 	{"port 0", func(c *wire.Create) { c.Ports[1] = 0 }},
 	{"port twice", func(c *wire.Create) { c.Ports[1] = c.Ports[0] }},
 	{"port beyond the count", func(c *wire.Create) { c.Ports[9] = 80 }},
@@ -199,15 +210,9 @@ var policyEdits = []edit[wire.Policy]{
 	{"unknown permission", func(p *wire.Policy) { p.Permissions |= 1 << len(policy.Permissions) }},
 	{"every permission", func(p *wire.Policy) { p.Permissions = uint64(policy.All()) }},
 	{"reserved", func(p *wire.Policy) { p.Reserved = 1 }},
-	{"too many addresses", func(p *wire.Policy) { p.NAddresses = 33 }},
-	{"too many ports", func(p *wire.Policy) { p.NPorts = 33 }},
-	{"most of both", func(p *wire.Policy) {
-		p.NAddresses, p.NPorts = 32, 32
-		for i := range 32 {
-			p.Addresses[i] = wire.Address{Family: 4, Addr: [16]uint8{10, 0, 0, uint8(i)}}
-			p.Ports[i] = wire.Port{Port: uint16(i + 1)}
-		}
-	}},
+	{"too many addresses", func(p *wire.Policy) { most(p); p.NAddresses = 33 }},
+	{"too many ports", func(p *wire.Policy) { most(p); p.NPorts = 33 }},
+	{"most of both", most},
 	{"address beyond the count", func(p *wire.Policy) { p.Addresses[2].Addr[3] = 1 }},
 	{"port beyond the count", func(p *wire.Policy) { p.Ports[31].Addr[15] = 1 }},
 	{"address twice", func(p *wire.Policy) { p.Addresses[1] = p.Addresses[0] }},
