@@ -396,9 +396,9 @@ claim_at(const struct cell_ports *pt, const struct cell_sock *s,
 			continue;
 		if (resv_hit(r, s, self))
 			return CLAIM_OTHER;
-		if (r->r_owner == self &&
-		    (r->r_port.cp_proto == s->s_proto ||
-		    r->r_port.cp_proto == CELL_PROTO_ANY))
+		/* No hit though it is for all of the protocol: self's. */
+		if (r->r_port.cp_proto == s->s_proto ||
+		    r->r_port.cp_proto == CELL_PROTO_ANY)
 			return CLAIM_OWN;
 	}
 	return CLAIM_NONE;
