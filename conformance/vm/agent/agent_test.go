@@ -128,7 +128,7 @@ func TestReporterKeepsLinesApart(t *testing.T) {
 
 func TestCounters(t *testing.T) {
 	uvm := make([]byte, 8*uvmFields)
-	for i, v := range map[int]uint64{uvmPages: 1000, uvmFree: 600, uvmActive: 100, uvmInactive: 50} {
+	for i, v := range map[int]uint64{uvmPageSize: 4096, uvmPages: 1000, uvmFree: 600, uvmActive: 100, uvmInactive: 50} {
 		binary.NativeEndian.PutUint64(uvm[8*i:], v)
 	}
 	pool := make([]byte, 2*poolSize)
@@ -137,25 +137,25 @@ func TestCounters(t *testing.T) {
 	copy(pool[poolSize:], "sixteen-bytes-xx")
 	binary.NativeEndian.PutUint64(pool[poolSize+poolOut:], 1)
 	c := protocol.Counters{}
-	if err := errors.Join(uvmCounters(c, uvm), poolCounters(c, pool, poolSize)); err != nil {
+	if err := errors.Join(uvmCounters(c, uvm, 20*4096), poolCounters(c, pool, poolSize)); err != nil {
 		t.Fatal(err)
 	}
-	want := protocol.Counters{"kernel pages": 250, "pool kcredpl": 12, "pool sixteen-bytes-xx": 1}
+	want := protocol.Counters{"kernel pages": 230, "pool kcredpl": 12, "pool sixteen-bytes-xx": 1}
 	for k, v := range want {
 		if c[k] != v {
 			t.Errorf("%s = %d; want %d", k, c[k], v)
 		}
 	}
-	if uvmCounters(c, uvm[:20]) == nil || poolCounters(c, pool[:poolSize+1], poolSize) == nil {
+	if uvmCounters(c, uvm[:20], 0) == nil || poolCounters(c, pool[:poolSize+1], poolSize) == nil {
 		t.Error("a short answer is taken")
 	}
 }
 
 func FuzzCounters(f *testing.F) {
-	f.Add(make([]byte, 8*uvmFields), make([]byte, poolSize), poolSize)
+	f.Add(append([]byte{0, 16}, make([]byte, 8*uvmFields)...), make([]byte, poolSize), poolSize)
 	f.Fuzz(func(t *testing.T, uvm, pool []byte, size int) {
 		c := protocol.Counters{}
-		if uvmCounters(c, uvm) == nil && len(c) != 1 {
+		if uvmCounters(c, uvm, 0) == nil && len(c) != 1 {
 			t.Errorf("uvmCounters gives %v", c)
 		}
 		if poolCounters(c, pool, size) == nil && len(c) > 1+len(pool)/poolSize {

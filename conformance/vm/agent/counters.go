@@ -14,6 +14,7 @@ import (
 // struct uvmexp_sysctl (uvm/uvm_extern.h): 64-bit integers; these are the
 // indexes of those that are read.
 const (
+	uvmPageSize = 0
 	uvmPages    = 3
 	uvmFree     = 4
 	uvmActive   = 5
@@ -22,13 +23,17 @@ const (
 )
 
 // uvmCounters adds the pages that are neither free nor a program's nor a
-// file's: those of the kernel itself.
-func uvmCounters(c protocol.Counters, b []byte) error {
+// file's, nor of the bufmem bytes of the buffer cache: the kernel's own.
+func uvmCounters(c protocol.Counters, b []byte, bufmem int64) error {
 	if len(b) < 8*uvmFields {
 		return fmt.Errorf("read vm.uvmexp2: %d bytes are too few", len(b))
 	}
 	field := func(i int) int64 { return int64(binary.NativeEndian.Uint64(b[8*i:])) }
-	c["kernel pages"] = field(uvmPages) - field(uvmFree) - field(uvmActive) - field(uvmInactive)
+	size := field(uvmPageSize)
+	if size <= 0 {
+		return fmt.Errorf("read vm.uvmexp2: pages of %d bytes", size)
+	}
+	c["kernel pages"] = field(uvmPages) - field(uvmFree) - field(uvmActive) - field(uvmInactive) - bufmem/size
 	return nil
 }
 

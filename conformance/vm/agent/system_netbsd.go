@@ -3,9 +3,11 @@
 package main
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 	"unsafe"
@@ -103,14 +105,22 @@ func modules() (int64, error) {
 const settle = time.Second
 
 func count() (protocol.Counters, error) {
+	debug.FreeOSMemory()
 	_ = unix.Sync()
+	if err := dropVnodes(); err != nil {
+		return nil, err
+	}
 	time.Sleep(settle)
 	c := protocol.Counters{}
 	uvm, err := uvmexp2()
 	if err != nil {
 		return nil, err
 	}
-	if err := uvmCounters(c, uvm); err != nil {
+	bufmem, err := unix.SysctlUint64("vm.bufmem") // a long: 64 bits on amd64
+	if err != nil {
+		return nil, fmt.Errorf("read vm.bufmem: %w", err)
+	}
+	if err := uvmCounters(c, uvm, int64(bufmem)); err != nil {
 		return nil, err
 	}
 	pools, err := unix.SysctlRaw("kern.pool")
@@ -129,17 +139,43 @@ func count() (protocol.Counters, error) {
 	return c, err
 }
 
-// uvmexp2 reads vm.uvmexp2 by number: asked for its size, it says 0.
-func uvmexp2() ([]byte, error) {
-	mib := [2]int32{2, 5} // CTL_VM, VM_UVMEXP2
-	b := make([]byte, 4096)
-	n := uintptr(len(b))
-	_, _, errno := unix.Syscall6(unix.SYS___SYSCTL, uintptr(unsafe.Pointer(&mib)), uintptr(len(mib)),
-		uintptr(unsafe.Pointer(&b[0])), uintptr(unsafe.Pointer(&n)), 0, 0)
+// sysctl is __sysctl(2) by number; n is the length of what came.
+func sysctl(mib []int32, from, to []byte) (n int, err error) {
+	length := uintptr(len(to))
+	_, _, errno := unix.Syscall6(unix.SYS___SYSCTL, uintptr(unsafe.Pointer(&mib[0])), uintptr(len(mib)),
+		uintptr(unsafe.Pointer(unsafe.SliceData(to))), uintptr(unsafe.Pointer(&length)),
+		uintptr(unsafe.Pointer(unsafe.SliceData(from))), uintptr(len(from)))
 	if errno != 0 {
-		return nil, fmt.Errorf("read vm.uvmexp2: %w", errno)
+		return 0, errno
+	}
+	return int(length), nil
+}
+
+// uvmexp2 reads vm.uvmexp2: asked for its size first, as unix.SysctlRaw does,
+// it says 0.
+func uvmexp2() ([]byte, error) {
+	b := make([]byte, 4096)
+	n, err := sysctl([]int32{2, 5}, nil, b) // CTL_VM, VM_UVMEXP2
+	if err != nil {
+		return nil, fmt.Errorf("read vm.uvmexp2: %w", err)
 	}
 	return b[:n], nil
+}
+
+// dropVnodes makes the kernel forget the files that nobody uses: it keeps them,
+// and all that belongs to them, up to a limit, which is lowered for a moment.
+func dropVnodes() error {
+	mib := []int32{1, 5} // CTL_KERN, KERN_MAXVNODES
+	limit := make([]byte, 4)
+	if _, err := sysctl(mib, nil, limit); err != nil {
+		return fmt.Errorf("read kern.maxvnodes: %w", err)
+	}
+	// It drops what it can, and fails when too many are in use.
+	_, _ = sysctl(mib, binary.NativeEndian.AppendUint32(nil, 1), nil)
+	if _, err := sysctl(mib, limit, nil); err != nil {
+		return fmt.Errorf("restore kern.maxvnodes: %w", err)
+	}
+	return nil
 }
 
 // kinfoSize is the length of a kern.proc2 record that is asked for.
@@ -147,12 +183,8 @@ const kinfoSize = 680
 
 // setHostname writes kern.hostname.
 func setHostname(name string) error {
-	mib := [2]int32{1, 10} // CTL_KERN, KERN_HOSTNAME
-	b := []byte(name)
-	_, _, errno := unix.Syscall6(unix.SYS___SYSCTL, uintptr(unsafe.Pointer(&mib)), uintptr(len(mib)), 0, 0,
-		uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
-	if errno != 0 {
-		return fmt.Errorf("set hostname: %w", errno)
+	if _, err := sysctl([]int32{1, 10}, []byte(name), nil); err != nil {
+		return fmt.Errorf("set hostname: %w", err)
 	}
 	return nil
 }
