@@ -32,16 +32,12 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	defer func() { _ = os.RemoveAll(tmp) }()
-	if err := lookAtSources(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		panic(err)
-	}
 	m.Run()
 }
 
-// lookAtSources makes go test see what only the compiler reads: it takes a
-// result for current as long as the files are those that the test looked at.
-func lookAtSources() error {
+// compile also makes go test see what only the compiler reads: it takes a
+// result for current as long as the files that a test looked at are.
+func compile(source, out string, flags ...string) error {
 	for _, pattern := range []string{"*.[ch]", "host/prog/*.c"} {
 		files, err := filepath.Glob(filepath.Join(module, pattern))
 		if err != nil {
@@ -53,7 +49,7 @@ func lookAtSources() error {
 			}
 		}
 	}
-	return nil
+	return Compile(module, source, out, append(flags, sanitizers...)...)
 }
 
 var sanitizers = []string{"-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"}
@@ -61,7 +57,7 @@ var sanitizers = []string{"-g", "-O1", "-fsanitize=address,undefined", "-fno-san
 // program is compiled once for all tests of a process.
 var program = sync.OnceValues(func() (string, error) {
 	out := filepath.Join(tmp, "core_host")
-	return out, Compile(module, "core_host.c", out, sanitizers...)
+	return out, compile("core_host.c", out)
 })
 
 // Kinds of questions, as in core_host.c.
