@@ -119,8 +119,8 @@ func TestBuildahImage(t *testing.T) {
 			}
 		}
 	}
-	// Docker's own save format is not OCI: say what to do.
-	if _, _, err := unpackIn(t, dir+"/docker.tar", UnpackOptions{}); err == nil || !strings.Contains(err.Error(), "skopeo copy") {
+	// Docker's own save format is not OCI: say what to do with it.
+	if _, _, err := unpackIn(t, dir+"/docker.tar", UnpackOptions{}); err == nil || !strings.Contains(err.Error(), "runcell image import docker-archive:") {
 		t.Errorf("docker-archive: error is %v; want the way out", err)
 	}
 }

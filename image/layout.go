@@ -33,6 +33,9 @@ func Open(ref Reference, limits Limits) (*Layout, Reference, error) {
 	if err != nil {
 		return nil, ref, err
 	}
+	if ref.Transport == DockerArchive {
+		return nil, ref, fmt.Errorf("open image %s: it is no OCI image layout: import it first (runcell image import %s)", ref, ref)
+	}
 	l := &Layout{name: ref.Path}
 	if ref.Transport == LayoutDir {
 		l.files, err = openDir(ref.Path)
@@ -56,7 +59,7 @@ func (l *Layout) checkVersion() error {
 	if errors.Is(err, fs.ErrNotExist) {
 		if f, _, err := l.files.open("manifest.json"); err == nil {
 			_ = f.Close()
-			return fmt.Errorf("open image %s: it is an archive of docker save: convert it (skopeo copy docker-archive:FILE oci:DIR)", l.name)
+			return fmt.Errorf("open image %s: it is an archive of docker save: import it (runcell image import docker-archive:%s)", l.name, l.name)
 		}
 		return fmt.Errorf("open image %s: it has no file %s, so it is no OCI image layout", l.name, v1.ImageLayoutFile)
 	}
@@ -93,7 +96,7 @@ func (l *Layout) openBlob(d v1.Descriptor) (io.ReadCloser, error) {
 	}
 	f, size, err := l.files.open(blobName(d.Digest))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("blob %s (%s) is missing in %s", d.Digest, quote(d.MediaType), l.name)
+		return nil, fmt.Errorf("blob %s (%s) is missing in %s: %w", d.Digest, quote(d.MediaType), l.name, fs.ErrNotExist)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("blob %s: %w", d.Digest, err)

@@ -6,7 +6,6 @@ package image
 import (
 	"archive/tar"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +22,9 @@ import (
 // packReference is ParseReference for an image that need not exist.
 func packReference(name string) (Reference, error) {
 	r, err := ParseReference(name)
+	if err == nil && r.Transport == DockerArchive {
+		err = fmt.Errorf("%s: only OCI images are made: write oci-archive:%s", name, r.Path)
+	}
 	if err != nil || r.Transport != "" {
 		return r, err
 	}
@@ -214,34 +216,10 @@ func (out *output) index(d v1.Descriptor) error {
 	if err != nil {
 		return err
 	}
-	if _, err := parseIndex(data, ""); err != nil {
-		return fmt.Errorf("parse %s: %w", v1.ImageIndexFile, err)
-	}
-	var whole map[string]json.RawMessage
-	var list, kept []json.RawMessage
-	if err := json.Unmarshal(data, &whole); err != nil {
-		return fmt.Errorf("parse %s: %w", v1.ImageIndexFile, err)
-	}
-	if err := json.Unmarshal(whole["manifests"], &list); err != nil {
-		return fmt.Errorf("parse %s: manifests: %w", v1.ImageIndexFile, err)
-	}
-	for _, raw := range list {
-		var old v1.Descriptor
-		if err := json.Unmarshal(raw, &old); err != nil {
-			return fmt.Errorf("parse %s: manifests: %w", v1.ImageIndexFile, err)
-		}
-		if old.Annotations[v1.AnnotationRefName] != out.ref.Ref {
-			kept = append(kept, raw)
-		}
-	}
-	raw, err := json.Marshal(d)
+	data, err = editIndex(data, func(list []indexEntry) []indexEntry {
+		return append(withoutName(list, out.ref.Ref), indexEntry{Descriptor: d})
+	})
 	if err != nil {
-		return err
-	}
-	if whole["manifests"], err = json.Marshal(append(kept, raw)); err != nil {
-		return err
-	}
-	if data, err = json.Marshal(whole); err != nil {
 		return err
 	}
 	return out.replaceFile(v1.ImageIndexFile, data)

@@ -16,6 +16,8 @@ const (
 	LayoutDir Transport = "oci"
 	// LayoutArchive is a tar archive of a layout.
 	LayoutArchive Transport = "oci-archive"
+	// DockerArchive is what "docker save" makes; it can only be imported.
+	DockerArchive Transport = "docker-archive"
 )
 
 // Reference names an image: oci:DIR[:REF], oci-archive:FILE[:REF], or a path.
@@ -46,7 +48,7 @@ func ParseReference(s string) (Reference, error) {
 	scheme, rest, found := strings.Cut(s, ":")
 	r := Reference{Transport: Transport(scheme)}
 	switch {
-	case found && (r.Transport == LayoutDir || r.Transport == LayoutArchive):
+	case found && (r.Transport == LayoutDir || r.Transport == LayoutArchive || r.Transport == DockerArchive):
 		r.Path, r.Ref, _ = strings.Cut(rest, ":")
 	case found && strings.HasPrefix(rest, "//"):
 		return Reference{}, fmt.Errorf("parse image name %s: no transport %q: name a layout (oci:DIR[:REF]) or an archive (oci-archive:FILE[:REF])", quote(s), scheme)

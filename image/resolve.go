@@ -76,15 +76,34 @@ func (l *Layout) Image(ref string, platform v1.Platform) (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read image %s: %w", l.name, err)
 	}
-	c := chooser{layout: l, want: normalPlatform(platform), seen: map[digest.Digest]bool{}}
-	if err := c.collect(roots, 0); err != nil {
-		return nil, fmt.Errorf("read image %s: %w", l.name, err)
-	}
-	img, err := c.choose()
+	img, err := l.choose(roots, platform)
 	if err != nil {
 		return nil, fmt.Errorf("read image %s: %w", l.name, err)
 	}
 	return img, nil
+}
+
+// choose picks the image for a platform out of what roots lead to.
+func (l *Layout) choose(roots []v1.Descriptor, platform v1.Platform) (*Image, error) {
+	img, err := chooseFrom(l, roots, platform)
+	if err == nil {
+		img.layout = l
+	}
+	return img, err
+}
+
+// documents gives the JSON blobs of images, verified.
+type documents interface {
+	readBlob(d v1.Descriptor) ([]byte, error)
+}
+
+// chooseFrom is choose for an image whose layers are not at hand yet.
+func chooseFrom(docs documents, roots []v1.Descriptor, platform v1.Platform) (*Image, error) {
+	c := chooser{docs: docs, want: normalPlatform(platform), seen: map[digest.Digest]bool{}}
+	if err := c.collect(roots, 0); err != nil {
+		return nil, err
+	}
+	return c.choose()
 }
 
 // named picks the descriptors that ref names.
@@ -114,7 +133,7 @@ func named(all []v1.Descriptor, ref string) ([]v1.Descriptor, error) {
 
 // chooser gathers the images that an index offers and picks one.
 type chooser struct {
-	layout *Layout
+	docs   documents
 	want   v1.Platform
 	seen   map[digest.Digest]bool
 	fit    []candidate
@@ -173,7 +192,7 @@ func (c *chooser) load(d v1.Descriptor) ([]byte, error) {
 	if c.loaded++; c.loaded > most {
 		return nil, fmt.Errorf("more than %d documents to look through: name one of them", most)
 	}
-	return c.layout.readBlob(d)
+	return c.docs.readBlob(d)
 }
 
 // consider adds the manifest d if its platform fits.
@@ -250,7 +269,7 @@ func (c *chooser) image(d v1.Descriptor) (*Image, error) {
 	if !runsOn(cfg.Platform, system) {
 		return nil, fmt.Errorf("manifest %s: the index says it is for %s, its config says %s", d.Digest, platformName(c.want), describe(cfg.Platform, ""))
 	}
-	img := &Image{Descriptor: d, Config: *cfg, layout: c.layout}
+	img := &Image{Descriptor: d, Config: *cfg}
 	if img.Layers, err = pairLayers(m, cfg); err != nil {
 		return nil, fmt.Errorf("manifest %s: %w", d.Digest, err)
 	}

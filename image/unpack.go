@@ -25,6 +25,7 @@ const (
 
 // UnpackOptions say how to unpack. The zero value unpacks for the host.
 type UnpackOptions struct {
+	Store        string      // where names are looked up; "": every name is a place
 	Platform     v1.Platform // zero: the host's
 	ReservePorts bool        // reserve the exposed ports for the cell
 	Limits       *Limits     // nil: DefaultLimits
@@ -48,7 +49,8 @@ type Result struct {
 	Notes    []Note        `json:"notes,omitempty"`
 }
 
-// Unpack makes the bundle from the image called name (see ParseReference).
+// Unpack makes the bundle from the image called name: a place (see
+// ParseReference), or a name in o.Store.
 // The directory must be missing or empty. config.json is written last, so a
 // bundle that has it is whole; on any error all that was made is removed.
 func Unpack(ctx context.Context, name, bundle string, o UnpackOptions) (_ *Result, err error) {
@@ -59,33 +61,25 @@ func Unpack(ctx context.Context, name, bundle string, o UnpackOptions) (_ *Resul
 		limits := DefaultLimits()
 		o.Limits = &limits
 	}
-	ref, err := ParseReference(name)
+	img, full, closeImage, err := openImage(ctx, name, o.Store, *o.Limits, o.Platform)
 	if err != nil {
 		return nil, err
 	}
-	layout, ref, err := Open(ref, *o.Limits)
-	if err != nil {
-		return nil, err
-	}
-	defer layout.Close()
-	img, err := layout.Image(ref.Ref, o.Platform)
-	if err != nil {
-		return nil, err
-	}
+	defer func() { err = errors.Join(err, closeImage()) }()
 	b, err := newBundle(bundle)
 	if err != nil {
-		return nil, fmt.Errorf("unpack %s: %w", ref, err)
+		return nil, fmt.Errorf("unpack %s: %w", full, err)
 	}
 	defer func() { err = errors.Join(err, b.close(err != nil)) }()
 	res, spec, err := img.unpack(ctx, b.dir, o)
 	if err != nil {
-		return nil, fmt.Errorf("unpack %s: %w", ref, err)
+		return nil, fmt.Errorf("unpack %s: %w", full, err)
 	}
 	if o.Strict && len(res.Notes) > 0 {
-		return nil, fmt.Errorf("unpack %s: refused by --strict: %w", ref, notesError(res.Notes))
+		return nil, fmt.Errorf("unpack %s: refused by --strict: %w", full, notesError(res.Notes))
 	}
 	if err := b.writeConfig(spec, !o.NoSync); err != nil {
-		return nil, fmt.Errorf("unpack %s: %w", ref, err)
+		return nil, fmt.Errorf("unpack %s: %w", full, err)
 	}
 	return res, nil
 }

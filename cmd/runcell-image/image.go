@@ -17,17 +17,21 @@ import (
 const imageNames = `An IMAGE is
     oci:DIR[:NAME]            an OCI image layout in a directory
     oci-archive:FILE[:NAME]   a tar archive of one, also compressed
-    PATH                      either of them, as it lies there
-NAME is the annotation org.opencontainers.image.ref.name, which tools call a
+    PATH                      either of them; it begins with / or .
+    NAME                      a name in the store, see "runcell image list"
+:NAME is the annotation org.opencontainers.image.ref.name, which tools call a
 tag. It can be left out if there is only one image for the platform.`
 
 // imageCommand groups the commands that work on images.
 func imageCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "image",
-		Usage:       "turn an image into a bundle, or a directory into an image",
+		Usage:       "get, keep, make and unpack images",
 		Description: imageNames,
-		Commands:    []*cli.Command{unpackCommand(), packCommand()},
+		Commands: []*cli.Command{
+			pullCommand(), importCommand(), listCommand(), inspectCommand(),
+			unpackCommand(), packCommand(), verifyCommand(), rmCommand(), gcCommand(),
+		},
 		Before: func(ctx context.Context, cmd *cli.Command) (context.Context, error) {
 			cmdline.LogInert(ctx, cmd)
 			return ctx, nil

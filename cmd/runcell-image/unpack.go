@@ -26,7 +26,8 @@ because an image can hold set-id programs and devices.
 Every blob is verified. An image that tries to reach outside of BUNDLE, or
 that costs more than the limits below, is refused.`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "platform", Usage: "take the image for `OS/ARCH[/VARIANT]` (default: this host's)"},
+			storeFlag(),
+			platformFlag(),
 			&cli.BoolFlag{Name: "reserve-ports", Usage: "reserve the ports that the image exposes for the cell"},
 			&cli.BoolFlag{Name: "no-sync", Usage: "do not wait until BUNDLE is on the disk"},
 			&cli.Int64Flag{Name: "max-size", Value: limits.MaxSize, Usage: "refuse an image of more than `BYTES` uncompressed (0: no limit)"},
@@ -47,10 +48,15 @@ func unpack(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	store, err := storeDir(cmd)
+	if err != nil && !image.IsPlace(name) {
+		return err
+	}
 	ctx, stop := interruptible(ctx)
 	defer stop()
 	p := newProgress(cmd.Root().ErrWriter, "unpack")
 	res, err := image.Unpack(ctx, name, bundle, image.UnpackOptions{
+		Store:        store,
 		Platform:     platform,
 		ReservePorts: cmd.Bool("reserve-ports"),
 		NoSync:       cmd.Bool("no-sync"),

@@ -1,0 +1,133 @@
+// What the commands on the store share.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
+	"github.com/netbsd-cells/runcell/image"
+)
+
+func storeFlag() cli.Flag {
+	usage := "keep images in `DIR`"
+	if dir, err := image.DefaultStore(); err == nil {
+		usage += " (default: " + dir + ")"
+	}
+	return &cli.StringFlag{Name: "store", Usage: usage}
+}
+
+func platformFlag() cli.Flag {
+	return &cli.StringFlag{Name: "platform", Usage: "take the image for `OS/ARCH[/VARIANT]` (default: this host's)"}
+}
+
+func formatFlag(formats ...string) cli.Flag {
+	list := strings.Join(formats, "|")
+	return &cli.StringFlag{
+		Name: "format", Aliases: []string{"f"}, Value: formats[0], Usage: "print as `" + list + "`",
+		Validator: func(s string) error {
+			for _, f := range formats {
+				if s == f {
+					return nil
+				}
+			}
+			return fmt.Errorf("unknown format %q (use %s)", s, list)
+		},
+	}
+}
+
+// storeDir is the directory of the store.
+func storeDir(cmd *cli.Command) (string, error) {
+	if cmd.IsSet("store") {
+		if cmd.String("store") == "" {
+			return "", errors.New("--store is empty: give a directory, or leave the flag out")
+		}
+		return cmd.String("store"), nil
+	}
+	return image.DefaultStore()
+}
+
+// withStore runs f on the store. A command that only reads does not make one:
+// f gets nil if there is none and missing allows it.
+func withStore(ctx context.Context, cmd *cli.Command, create, missing bool, f func(context.Context, *image.Store) error) (err error) {
+	dir, err := storeDir(cmd)
+	if err != nil {
+		return err
+	}
+	ctx, stop := interruptible(ctx)
+	defer stop()
+	s, err := image.OpenStore(ctx, dir, create)
+	if errors.Is(err, fs.ErrNotExist) && !create {
+		if missing {
+			return f(ctx, nil)
+		}
+		return fmt.Errorf("%w: there are no images yet: \"runcell image pull\" and \"import\" get some", err)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return f(ctx, s)
+}
+
+// arguments demands between least and most arguments.
+func arguments(cmd *cli.Command, least, most int) ([]string, error) {
+	n := cmd.Args().Len()
+	if n >= least && n <= most {
+		return cmd.Args().Slice(), nil
+	}
+	want := fmt.Sprintf("%d to %d arguments", least, most)
+	switch {
+	case most == 0:
+		want = "no arguments"
+	case least == most && most == 1:
+		want = "one argument"
+	case least == most:
+		want = fmt.Sprintf("%d arguments", most)
+	}
+	return nil, fmt.Errorf("image %s takes %s, got %d; usage: %s [flags] %s", cmd.Name, want, n, cmd.FullName(), cmd.ArgsUsage)
+}
+
+// writeJSON prints a value as one indented document.
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// writeTable prints rows in columns.
+func writeTable(w io.Writer, rows [][]string) error {
+	t := tabwriter.NewWriter(w, 0, 1, 3, ' ', 0)
+	for _, row := range rows {
+		for i := range row {
+			row[i] = cmdline.OneLine(row[i])
+		}
+		if _, err := io.WriteString(t, strings.Join(row, "\t")+"\n"); err != nil {
+			return err
+		}
+	}
+	return t.Flush()
+}
+
+// size prints bytes for people.
+func size(n int64) string {
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	f, i := float64(n), 0
+	for f >= 1024 && i < len(units)-1 {
+		f /= 1024
+		i++
+	}
+	if i == 0 {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.1f %s", f, units[i])
+}

@@ -1,0 +1,131 @@
+// image pull and import.
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/netbsd-cells/runcell/image"
+)
+
+const nameHelp = `NAME is [REGISTRY/]NAME[:TAG] or [REGISTRY/]NAME@sha256:HEX. Without REGISTRY it
+belongs to docker.io, without TAG to the tag latest.`
+
+func registryFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "authfile", Usage: "read credentials from `FILE` (default: where podman and docker keep them)"},
+		&cli.BoolFlag{Name: "plain-http", Usage: "talk HTTP instead of HTTPS (default: only on the loopback interface)"},
+	}
+}
+
+func registryOptions(cmd *cli.Command) image.RegistryOptions {
+	o := image.RegistryOptions{AuthFile: cmd.String("authfile")}
+	if cmd.IsSet("plain-http") {
+		plain := cmd.Bool("plain-http")
+		o.PlainHTTP = &plain
+	}
+	return o
+}
+
+func copyFlags() []cli.Flag {
+	return []cli.Flag{
+		storeFlag(),
+		platformFlag(),
+		&cli.BoolFlag{Name: "all-platforms", Usage: "take the images for all platforms"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "show no progress"},
+	}
+}
+
+func copyOptions(cmd *cli.Command, t *transfers) (o image.CopyOptions, err error) {
+	if cmd.Bool("all-platforms") && cmd.String("platform") != "" {
+		return o, fmt.Errorf("--platform and --all-platforms exclude each other: give one of them")
+	}
+	if o.Platform, err = image.ParsePlatform(cmd.String("platform")); err != nil {
+		return o, err
+	}
+	o.AllPlatforms = cmd.Bool("all-platforms")
+	if !cmd.Bool("quiet") {
+		o.Progress = t.report
+	}
+	return o, nil
+}
+
+func pullCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "pull",
+		Usage:     "fetch an image from a registry",
+		ArgsUsage: "NAME",
+		Description: nameHelp + `
+
+Prints the digest. A lost connection is taken up again where it broke; so is an
+interrupted pull, by the next one. Every byte is verified before the store has
+it. Credential helpers are not started: they would be programs out of PATH.`,
+		Flags: append(copyFlags(), registryFlags()...),
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			args, err := arguments(cmd, 1, 1)
+			if err != nil {
+				return err
+			}
+			t := newTransfers(cmd.Root().ErrWriter, "pull")
+			o, err := copyOptions(cmd, t)
+			if err != nil {
+				return err
+			}
+			return withStore(ctx, cmd, true, false, func(ctx context.Context, s *image.Store) error {
+				res, err := s.Pull(ctx, args[0], registryOptions(cmd), o)
+				t.finish()
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintln(cmd.Root().Writer, res.Manifest)
+				return err
+			})
+		},
+	}
+}
+
+func importCommand() *cli.Command {
+	limits := image.DefaultLimits()
+	return &cli.Command{
+		Name:      "import",
+		Usage:     "copy images out of a directory or archive into the store",
+		ArgsUsage: "SOURCE [NAME]",
+		Description: `SOURCE is
+    oci:DIR[:REF]              an OCI image layout in a directory
+    oci-archive:FILE[:REF]     a tar archive of one, also compressed
+    docker-archive:FILE[:REF]  what "docker save" and "podman save" make
+    PATH                       one of the first two; begins with / or .
+Without NAME the images keep the names that they have there. A NAME without a
+registry belongs to localhost. Prints the full names.`,
+		Flags: append(copyFlags(), &cli.Int64Flag{Name: "max-size", Value: limits.MaxSize, Usage: "refuse a compressed archive of more than `BYTES` (0: no limit)"}),
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			args, err := arguments(cmd, 1, 2)
+			if err != nil {
+				return err
+			}
+			t := newTransfers(cmd.Root().ErrWriter, "import")
+			o, err := copyOptions(cmd, t)
+			if err != nil {
+				return err
+			}
+			name := ""
+			if len(args) == 2 {
+				name = args[1]
+			}
+			limits.MaxSize = cmd.Int64("max-size")
+			return withStore(ctx, cmd, true, false, func(ctx context.Context, s *image.Store) error {
+				list, err := s.Import(ctx, args[0], name, limits, o)
+				t.finish()
+				if err != nil {
+					return err
+				}
+				for _, c := range list {
+					fmt.Fprintln(cmd.Root().Writer, c.Name)
+				}
+				return nil
+			})
+		},
+	}
+}

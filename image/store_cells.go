@@ -1,0 +1,3 @@
+package image
+
+func (s *Store) staleCells() ([]Leftover, map[string]bool, error) { return nil, nil, nil }

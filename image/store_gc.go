@@ -1,0 +1,336 @@
+// Taking away from the store: names, and then what no name leads to.
+
+package image
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/identity"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sys/unix"
+)
+
+// Remove takes a name away. The blobs stay until GC.
+func (s *Store) Remove(ctx context.Context, name string) (full string, err error) {
+	full, found, err := s.Lookup(name)
+	if err != nil {
+		return "", err
+	}
+	err = s.changeIndex(ctx, func(list []indexEntry) []indexEntry {
+		if full != found[0].Annotations[v1.AnnotationRefName] { // named by its digest
+			var kept []indexEntry
+			for _, e := range list {
+				if e.Digest != found[0].Digest {
+					kept = append(kept, e)
+				}
+			}
+			return kept
+		}
+		return withoutName(list, full)
+	})
+	return full, err
+}
+
+// Leftover is something in the store that no image needs.
+type Leftover struct {
+	Name string `json:"name"` // below the store
+	Kind string `json:"kind"`
+	Size int64  `json:"size"` // bytes of a blob or file; 0 for a directory
+}
+
+// The kinds of Leftover.
+const (
+	kindBlob     = "blob"
+	kindUnpacked = "unpacked root file system"
+	kindCell     = "root file system of a removed cell"
+	kindPartial  = "interrupted transfer"
+)
+
+// GC removes what no image in the index leads to and no cell uses. With
+// dryRun it only lists it. It waits until nobody else uses the store. If an
+// image can't be read, nothing is removed: what it needs is not known then.
+func (s *Store) GC(ctx context.Context, dryRun bool) (list []Leftover, err error) {
+	err = s.exclusively(ctx, func() error {
+		if list, err = s.garbage(); err != nil || dryRun {
+			return err
+		}
+		for _, l := range list {
+			if err := ctx.Err(); err != nil {
+				return context.Cause(ctx)
+			}
+			if err := s.removeTree(l.Name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("collect garbage: %w", err)
+	}
+	return list, nil
+}
+
+// garbage lists everything that is not reachable.
+func (s *Store) garbage() ([]Leftover, error) {
+	reach, err := s.reachable()
+	if err != nil {
+		return nil, err
+	}
+	cells, bases, err := s.staleCells()
+	if err != nil {
+		return nil, err
+	}
+	list := cells
+	blobs, err := s.blobs()
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range blobs {
+		if _, needed := reach.blobs[b.digest]; !needed {
+			list = append(list, Leftover{b.name, kindBlob, b.size})
+		}
+	}
+	names, err := s.readDir(unpackedDir)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range names {
+		chain, _, _ := strings.Cut(n.Name(), "-")
+		if !reach.chains[chain] && !bases[n.Name()] {
+			list = append(list, Leftover{unpackedDir + "/" + n.Name(), kindUnpacked, 0})
+		}
+	}
+	left, err := s.leftovers(0)
+	return append(list, left...), err
+}
+
+// readDir lists a directory of the store, sorted; a missing one is empty.
+func (s *Store) readDir(name string) ([]fs.DirEntry, error) {
+	list, err := fs.ReadDir(s.root.FS(), name)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return list, err
+}
+
+// blobFile is a file in blobs/. Its digest is empty if its name is none.
+type blobFile struct {
+	name   string
+	digest digest.Digest
+	size   int64
+}
+
+func (s *Store) blobs() ([]blobFile, error) {
+	var list []blobFile
+	algorithms, err := s.readDir(v1.ImageBlobsDir)
+	for _, a := range algorithms {
+		if err != nil {
+			return nil, err
+		}
+		if !a.IsDir() {
+			continue
+		}
+		var files []fs.DirEntry
+		if files, err = s.readDir(v1.ImageBlobsDir + "/" + a.Name()); err != nil {
+			return nil, err
+		}
+		for _, f := range files {
+			fi, err := f.Info()
+			if err != nil {
+				return nil, err
+			}
+			b := blobFile{name: v1.ImageBlobsDir + "/" + a.Name() + "/" + f.Name(), size: fi.Size()}
+			if d := digest.Digest(a.Name() + ":" + f.Name()); checkDigest(d) == nil {
+				b.digest = d
+			}
+			list = append(list, b)
+		}
+	}
+	return list, err
+}
+
+// leftovers lists what is in ingest/ and older than age.
+func (s *Store) leftovers(age time.Duration) ([]Leftover, error) {
+	names, err := s.readDir(ingestDir)
+	var list []Leftover
+	for _, n := range names {
+		fi, err := n.Info()
+		if err != nil {
+			return nil, err
+		}
+		l := Leftover{ingestDir + "/" + n.Name(), kindPartial, 0}
+		if fi.Mode().IsRegular() {
+			l.Size = fi.Size()
+		}
+		if strings.HasPrefix(n.Name(), tempStart) || time.Since(fi.ModTime()) >= age {
+			list = append(list, l)
+		}
+	}
+	return list, err
+}
+
+// reach is what the index leads to.
+type reach struct {
+	blobs  map[digest.Digest]v1.Descriptor
+	chains map[string]bool // hex digits of chain IDs
+}
+
+// reachable walks the index. Missing blobs are not its business: an index
+// can list platforms that were never fetched.
+func (s *Store) reachable() (*reach, error) {
+	x, err := s.readIndex()
+	if err != nil {
+		return nil, err
+	}
+	r := &reach{map[digest.Digest]v1.Descriptor{}, map[string]bool{}}
+	for _, d := range x.Manifests {
+		if err := r.follow(s, d, 0); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// follow adds d and what it leads to.
+func (r *reach) follow(s *Store, d v1.Descriptor, depth int) error {
+	if depth > maxNesting {
+		return fmt.Errorf("more than %d indexes within indexes", maxNesting)
+	}
+	if err := checkDigest(d.Digest); err != nil {
+		return err
+	}
+	if _, seen := r.blobs[d.Digest]; seen {
+		return nil
+	}
+	r.blobs[d.Digest] = d
+	next, err := s.children(d)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, c := range next {
+		if err == nil {
+			err = r.follow(s, c, depth+1)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if d.MediaType == v1.MediaTypeImageConfig || d.MediaType == mediaDockerConfig {
+		return r.chain(s, d)
+	}
+	return nil
+}
+
+// chain notes the chain ID of a config.
+func (r *reach) chain(s *Store, d v1.Descriptor) error {
+	data, err := s.readBlob(d)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var cfg v1.Image
+	if err == nil {
+		err = json.Unmarshal(data, &cfg)
+	}
+	if err != nil {
+		return fmt.Errorf("config %s: %w", d.Digest, err)
+	}
+	for _, id := range cfg.RootFS.DiffIDs {
+		if err := checkDigest(id); err != nil {
+			return fmt.Errorf("config %s: %w", d.Digest, err)
+		}
+	}
+	if len(cfg.RootFS.DiffIDs) > 0 {
+		r.chains[identity.ChainID(cfg.RootFS.DiffIDs).Encoded()] = true
+	}
+	return nil
+}
+
+// children gives what an index or manifest leads to; other blobs lead to
+// nothing.
+func (l *Layout) children(d v1.Descriptor) ([]v1.Descriptor, error) {
+	switch d.MediaType {
+	case v1.MediaTypeImageIndex, mediaDockerIndex, v1.MediaTypeImageManifest, mediaDockerManifest:
+		data, err := l.readBlob(d)
+		if err != nil {
+			return nil, err
+		}
+		return childrenOf(d, data)
+	}
+	return nil, nil
+}
+
+// childrenOf gives what the document data, which d describes, leads to.
+func childrenOf(d v1.Descriptor, data []byte) ([]v1.Descriptor, error) {
+	if d.MediaType == v1.MediaTypeImageIndex || d.MediaType == mediaDockerIndex {
+		x, err := parseIndex(data, d.MediaType)
+		if err != nil {
+			return nil, fmt.Errorf("parse index %s: %w", d.Digest, err)
+		}
+		return x.Manifests, nil
+	}
+	m, err := parseManifest(data, d.MediaType)
+	if err != nil {
+		return nil, fmt.Errorf("parse manifest %s: %w", d.Digest, err)
+	}
+	return append([]v1.Descriptor{m.Config}, m.Layers...), nil
+}
+
+// removeTree removes a file or directory of the store. Nothing is removed
+// below a mount point: what is mounted in a root file system is not ours.
+func (s *Store) removeTree(name string) error {
+	dir, err := s.root.Open(parentOf(name))
+	if err != nil {
+		return err
+	}
+	t, err := openTree(dir)
+	if err = errors.Join(err, dir.Close()); err != nil {
+		return err
+	}
+	t.most += 2 // a root file system has its full depth below
+	base := name[strings.LastIndexByte(name, '/')+1:]
+	var st unix.Stat_t
+	if err = unix.Fstat(t.top().fd, &st); err == nil {
+		if err = noMounts(t, base, uint64(st.Dev)); err == nil {
+			err = t.remove(base)
+		}
+	}
+	if err = errors.Join(err, t.Close()); err != nil {
+		return fmt.Errorf("remove %s: %w", name, err)
+	}
+	return nil
+}
+
+// noMounts looks for another file system at or below name.
+func noMounts(t *tree, name string, dev uint64) error {
+	var st unix.Stat_t
+	if err := lstatat(t.top().fd, name, &st); err != nil {
+		if err == unix.ENOENT {
+			return nil
+		}
+		return err
+	}
+	if uint64(st.Dev) != dev {
+		return fmt.Errorf("%s is a mounted file system: unmount it first", quote(t.join(name)))
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return nil
+	}
+	depth := len(t.stack)
+	if err := t.push(name); err != nil {
+		return err
+	}
+	names, err := t.names()
+	for _, n := range names {
+		if err == nil {
+			err = noMounts(t, n, dev)
+		}
+	}
+	return errors.Join(err, t.leave(depth))
+}
