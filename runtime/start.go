@@ -89,7 +89,7 @@ func (c *container) releaseChild() error {
 	if _, err := unix.Write(fd, []byte{1}); err != nil {
 		return fmt.Errorf("release process: %w", err)
 	}
-	if err := awaitHangup(fd); err != nil {
+	if err := awaitHangup(fd, c.path(fifoFile)); err != nil {
 		return err
 	}
 	if err := readStageError(c.path(errorFile), c.Steps); err != nil {
@@ -99,23 +99,4 @@ func (c *container) releaseChild() error {
 		return fmt.Errorf("exec: process.args[0] leads to the runcell binary: %w", unix.EACCES)
 	}
 	return nil
-}
-
-// awaitHangup waits until nobody has the FIFO open for reading any more.
-func awaitHangup(fd int) error {
-	deadline := time.Now().Add(execPatience)
-	for {
-		left := time.Until(deadline)
-		if left <= 0 {
-			return fmt.Errorf("wait for exec: not done after %v", execPatience)
-		}
-		p := []unix.PollFd{{Fd: int32(fd)}}
-		_, err := unix.Poll(p, int(left.Milliseconds())+1)
-		if err != nil && !errors.Is(err, unix.EINTR) {
-			return fmt.Errorf("wait for exec: %w", err)
-		}
-		if p[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0 {
-			return nil
-		}
-	}
 }

@@ -1,0 +1,28 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// awaitHangup waits until nobody has the FIFO open for reading any more.
+func awaitHangup(fd int, _ string) error {
+	deadline := time.Now().Add(execPatience)
+	for {
+		left := time.Until(deadline)
+		if left <= 0 {
+			return fmt.Errorf("wait for exec: not done after %v", execPatience)
+		}
+		p := []unix.PollFd{{Fd: int32(fd)}}
+		_, err := unix.Poll(p, int(left.Milliseconds())+1)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("wait for exec: %w", err)
+		}
+		if p[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0 {
+			return nil
+		}
+	}
+}
