@@ -2,8 +2,6 @@ package runtime
 
 import (
 	"errors"
-	goruntime "runtime"
-	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -12,16 +10,16 @@ import (
 // Arguments of wait6(2), from NetBSD's sys/wait.h and sys/idtype.h.
 const (
 	sysWait6 = 481
-	pPid     = 1  // P_PID
-	wExited  = 32 // WEXITED
-	wNoWait  = 16 // WNOWAIT
+	pPid     = 1       // P_PID
+	wExited  = 0x20    // WEXITED
+	wNoWait  = 0x10000 // WNOWAIT
 )
 
 // awaitExit waits until a child has ended, without reaping it.
 func awaitExit(pid int) error {
 	var status int32
 	for {
-		errno := wait6(uintptr(pid), &status)
+		_, _, errno := unix.Syscall6(sysWait6, pPid, uintptr(pid), uintptr(unsafe.Pointer(&status)), wExited|wNoWait, 0, 0)
 		if errno == 0 {
 			return nil
 		}
@@ -29,20 +27,6 @@ func awaitExit(pid int) error {
 			return errno
 		}
 	}
-}
-
-// wait6 passes its 64-bit id as each architecture's calling convention wants.
-func wait6(id uintptr, status *int32) (errno syscall.Errno) {
-	st := uintptr(unsafe.Pointer(status))
-	switch goruntime.GOARCH {
-	case "386":
-		_, _, errno = unix.Syscall9(sysWait6, pPid, id, 0, st, wExited|wNoWait, 0, 0, 0, 0)
-	case "arm":
-		_, _, errno = unix.Syscall9(sysWait6, pPid, 0, id, 0, st, wExited|wNoWait, 0, 0, 0)
-	default:
-		_, _, errno = unix.Syscall6(sysWait6, pPid, id, st, wExited|wNoWait, 0, 0)
-	}
-	return errno
 }
 
 // signalProcess signals a process whose start time was looked at: NetBSD has
