@@ -127,12 +127,16 @@ func (c Condition) CrossesCells() bool { return c == IfOtherCell || c == IfReser
 
 // OrdinaryDevices are the nodes below /dev that every cell can open. The
 // kernel compares type, major and minor number, since null and mem share a
-// major. "pts/*" is every pseudo-terminal of a ptyfs.
-var OrdinaryDevices = [...]string{"null", "zero", "full", "random", "urandom", "tty", "ptm", "ptmx", "pts/*"}
+// major. "pts/*" is every pseudo-terminal of a ptyfs; "fd/*" and the three
+// streams are the opener's own descriptors.
+var OrdinaryDevices = [...]string{
+	"null", "zero", "full", "random", "urandom", "tty", "ptm", "ptmx", "pts/*",
+	"stdin", "stdout", "stderr", "fd/*",
+}
 
 // Differences are the deliberate departures from the published matrix.
 var Differences = [...]string{
-	"Ordinary device nodes (null, zero, full, random, urandom, tty, ptm, ptmx and pseudo-terminals) can be opened at every profile. " +
+	"Ordinary device nodes (null, zero, full, random, urandom, tty, ptm, ptmx, pseudo-terminals and a process's own descriptors below /dev/fd) can be opened at every profile. " +
 		"The published module refuses every device node at medium and high, even /dev/null.",
 	"A process whose cell is unknown or being destroyed is denied every request. The published module defers, so it fails open.",
 	"A process limit and a cell's own addresses are kept, where the bundle gives them. The published module knows neither.",

@@ -88,7 +88,8 @@ cell_system_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 	    req == KAUTH_REQ_SYSTEM_SYSVIPC_BYPASS && arg1 != NULL &&
 	    cell_ipc_override(cred, arg1, (mode_t)(uintptr_t)arg2))
 		facts = CELL_IF_PRIVILEGED;
-	return cell_decide(cred, c, cell_kauth_action(CELL_SCOPE_SYSTEM, action),
+	return cell_decide(cred, c,
+	    cell_kauth_action(CELL_SCOPE_SYSTEM, action),
 	    cell_kauth_request(CELL_SCOPE_SYSTEM, req), facts);
 }
 
@@ -97,12 +98,14 @@ cell_process_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
     void *arg0, void *arg1, void *arg2, void *arg3)
 {
 	struct cell *c = cell_of(cred);
-	unsigned req = 0;
+	unsigned act, req = 0;
 	uint32_t facts;
 
 	if (c == NULL && kauth_cred_geteuid(cred) == 0)
 		return KAUTH_RESULT_DEFER;
-	facts = cell_process_facts(cred, c, action, arg0, arg1, arg2, arg3);
+	act = cell_kauth_action(CELL_SCOPE_PROCESS, action);
+	facts = cell_process_facts(cred, c, action, cell_facts_wanted(act),
+	    arg0, arg1, arg2, arg3);
 	if (c == NULL && facts == 0)
 		return KAUTH_RESULT_DEFER;
 	switch (action) {
@@ -117,8 +120,7 @@ cell_process_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 	default:
 		break;
 	}
-	return cell_decide(cred, c, cell_kauth_action(CELL_SCOPE_PROCESS, action), req,
-	    facts);
+	return cell_decide(cred, c, act, req, facts);
 }
 
 static uint32_t
@@ -154,7 +156,8 @@ cell_network_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 	    req == KAUTH_REQ_NETWORK_SOCKET_OPEN)
 		facts = cell_socket_facts((int)(uintptr_t)arg1,
 		    (int)(uintptr_t)arg2);
-	return cell_decide(cred, c, cell_kauth_action(CELL_SCOPE_NETWORK, action),
+	return cell_decide(cred, c,
+	    cell_kauth_action(CELL_SCOPE_NETWORK, action),
 	    cell_kauth_request(CELL_SCOPE_NETWORK, req), facts);
 }
 
@@ -191,8 +194,8 @@ cell_device_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 	default:
 		break;
 	}
-	return cell_decide(cred, c, cell_kauth_action(CELL_SCOPE_DEVICE, action), req,
-	    facts);
+	return cell_decide(cred, c,
+	    cell_kauth_action(CELL_SCOPE_DEVICE, action), req, facts);
 }
 
 static int
@@ -203,7 +206,8 @@ cell_machdep_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 
 	if ((c = cell_of(cred)) == NULL)
 		return KAUTH_RESULT_DEFER;
-	return cell_decide(cred, c, cell_kauth_action(CELL_SCOPE_MACHDEP, action), 0, 0);
+	return cell_decide(cred, c,
+	    cell_kauth_action(CELL_SCOPE_MACHDEP, action), 0, 0);
 }
 
 static int
@@ -214,7 +218,8 @@ cell_generic_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 
 	if ((c = cell_of(cred)) == NULL)
 		return KAUTH_RESULT_DEFER;
-	return cell_decide(cred, c, cell_kauth_action(CELL_SCOPE_GENERIC, action), 0, 0);
+	return cell_decide(cred, c,
+	    cell_kauth_action(CELL_SCOPE_GENERIC, action), 0, 0);
 }
 
 /*

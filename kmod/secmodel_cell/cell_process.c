@@ -103,20 +103,21 @@ cell_full(struct cell *c)
 	    c->c_nprocs >= c->c_policy.cp_maxprocs;
 }
 
+/* wanted: the facts that the policy looks at for this action. */
 uint32_t
 cell_process_facts(kauth_cred_t cred, struct cell *c, kauth_action_t action,
-    struct proc *p, void *arg1, void *arg2, void *arg3)
+    uint32_t wanted, struct proc *p, void *arg1, void *arg2, void *arg3)
 {
 	struct cell_target ct;
 
 	if (action == KAUTH_PROCESS_FORK)
 		return cell_full(c) ? CELL_IF_PROCESS_LIMIT : 0;
-	if (p == NULL || action == KAUTH_PROCESS_SETID)
-		return 0;	/* about the caller itself */
+	if (p == NULL || wanted == 0)
+		return 0;
 	cell_target(cred, p, &ct);
 	if (ct.ct_cell != c)
 		return CELL_IF_OTHER_CELL;
-	if (c == NULL)
+	if (c == NULL || (wanted & CELL_IF_PRIVILEGED) == 0)
 		return 0;	/* among themselves, users of the host are free */
 	return cell_privileged(&ct, action, p, arg1, arg2, arg3) ?
 	    CELL_IF_PRIVILEGED : 0;

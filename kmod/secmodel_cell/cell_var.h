@@ -144,7 +144,7 @@ int	cell_decide(kauth_cred_t, struct cell *, unsigned, unsigned, uint32_t);
 
 /* cell_process.c, cell_bind.c, cell_device.c: facts about a request */
 uint32_t cell_process_facts(kauth_cred_t, struct cell *, kauth_action_t,
-	    struct proc *, void *, void *, void *);
+	    uint32_t, struct proc *, void *, void *, void *);
 int	cell_bind_init(void);
 void	cell_bind_fini(void);
 int	cell_bind(kauth_cred_t, struct cell *, unsigned, struct socket *,
