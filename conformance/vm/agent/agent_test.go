@@ -134,31 +134,33 @@ func TestCounters(t *testing.T) {
 	pool := make([]byte, 2*poolSize)
 	copy(pool, "kcredpl")
 	binary.NativeEndian.PutUint64(pool[poolOut:], 12)
+	binary.NativeEndian.PutUint64(pool[poolPages:], 3)
+	binary.NativeEndian.PutUint64(pool[poolPageSize:], 8192)
 	copy(pool[poolSize:], "sixteen-bytes-xx")
 	binary.NativeEndian.PutUint64(pool[poolSize+poolOut:], 1)
 	c := protocol.Counters{}
-	if err := errors.Join(uvmCounters(c, uvm, 20*4096), poolCounters(c, pool, poolSize)); err != nil {
+	if err := errors.Join(uvmCounters(c, uvm), poolCounters(c, pool)); err != nil {
 		t.Fatal(err)
 	}
-	want := protocol.Counters{"kernel pages": 230, "pool kcredpl": 12, "pool sixteen-bytes-xx": 1}
+	want := protocol.Counters{kernelPages: 244, "pool kcredpl": 12, "pool sixteen-bytes-xx": 1}
 	for k, v := range want {
 		if c[k] != v {
 			t.Errorf("%s = %d; want %d", k, c[k], v)
 		}
 	}
-	if uvmCounters(c, uvm[:20], 0) == nil || poolCounters(c, pool[:poolSize+1], poolSize) == nil {
+	if uvmCounters(c, uvm[:20]) == nil || poolCounters(c, pool[:poolSize+1]) == nil {
 		t.Error("a short answer is taken")
 	}
 }
 
 func FuzzCounters(f *testing.F) {
-	f.Add(append([]byte{0, 16}, make([]byte, 8*uvmFields)...), make([]byte, poolSize), poolSize)
-	f.Fuzz(func(t *testing.T, uvm, pool []byte, size int) {
+	f.Add(append([]byte{0, 16}, make([]byte, 8*uvmFields)...), make([]byte, poolSize))
+	f.Fuzz(func(t *testing.T, uvm, pool []byte) {
 		c := protocol.Counters{}
-		if uvmCounters(c, uvm, 0) == nil && len(c) != 1 {
+		if uvmCounters(c, uvm) == nil && len(c) != 2 {
 			t.Errorf("uvmCounters gives %v", c)
 		}
-		if poolCounters(c, pool, size) == nil && len(c) > 1+len(pool)/poolSize {
+		if poolCounters(c, pool) == nil && len(c) > 2+len(pool)/poolSize {
 			t.Errorf("poolCounters gives %d counters of %d bytes", len(c), len(pool))
 		}
 	})

@@ -116,18 +116,14 @@ func count() (protocol.Counters, error) {
 	if err != nil {
 		return nil, err
 	}
-	bufmem, err := unix.SysctlUint64("vm.bufmem") // a long: 64 bits on amd64
-	if err != nil {
-		return nil, fmt.Errorf("read vm.bufmem: %w", err)
-	}
-	if err := uvmCounters(c, uvm, int64(bufmem)); err != nil {
+	if err := uvmCounters(c, uvm); err != nil {
 		return nil, err
 	}
 	pools, err := unix.SysctlRaw("kern.pool")
 	if err != nil {
 		return nil, fmt.Errorf("read kern.pool: %w", err)
 	}
-	if err := poolCounters(c, pools, poolSize); err != nil {
+	if err := poolCounters(c, pools); err != nil {
 		return nil, err
 	}
 	processes, err := unix.SysctlRaw("kern.proc2", 0, 0, kinfoSize, 1<<16)
