@@ -160,11 +160,17 @@ func (out *output) keep(f *os.File, d digest.Digest) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
+	if err := out.dir.MkdirAll(parentOf(blobName(d)), 0o755); err != nil {
+		return err
+	}
 	return out.dir.Rename(filepath.Base(f.Name()), blobName(d))
 }
 
 // blob stores a small blob.
 func (out *output) blob(d digest.Digest, data []byte) error {
+	if err := out.dir.MkdirAll(parentOf(blobName(d)), 0o755); err != nil {
+		return err
+	}
 	return out.replaceFile(blobName(d), data)
 }
 

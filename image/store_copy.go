@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -158,15 +157,7 @@ func (p *plan) add(d v1.Descriptor, depth int) error {
 
 // run copies the blobs, some at once, and then the documents.
 func (p *plan) run(ctx context.Context, tell func(Transfer)) error {
-	if tell != nil {
-		var mu sync.Mutex
-		each := tell
-		tell = func(t Transfer) {
-			mu.Lock()
-			defer mu.Unlock()
-			each(t)
-		}
-	}
+	tell = serialized(tell)
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	for _, d := range p.blobs {

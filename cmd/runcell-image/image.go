@@ -29,7 +29,7 @@ func imageCommand() *cli.Command {
 		Usage:       "get, keep, make and unpack images",
 		Description: imageNames,
 		Commands: []*cli.Command{
-			pullCommand(), importCommand(), listCommand(), inspectCommand(),
+			pullCommand(), importCommand(), pushCommand(), listCommand(), inspectCommand(),
 			unpackCommand(), packCommand(), verifyCommand(), rmCommand(), gcCommand(),
 		},
 		Before: func(ctx context.Context, cmd *cli.Command) (context.Context, error) {

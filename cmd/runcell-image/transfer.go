@@ -1,4 +1,4 @@
-// image pull and import.
+// image pull, import and push.
 package main
 
 import (
@@ -125,6 +125,49 @@ registry belongs to localhost. Prints the full names.`,
 					fmt.Fprintln(cmd.Root().Writer, c.Name)
 				}
 				return nil
+			})
+		},
+	}
+}
+
+func pushCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "push",
+		Usage:     "send an image to a registry, or write it to a directory or archive",
+		ArgsUsage: "NAME [TARGET]",
+		Description: `TARGET is another name, such as registry.example.com/web:1, or
+    oci:DIR[:REF]              an OCI image layout in a directory
+    oci-archive:FILE[:REF]     a tar archive of one
+    PATH                       a directory, or an archive if it ends in .tar;
+                               begins with / or .
+Without TARGET the image goes to the registry of its own name. What a place
+keeps of other images stays. Prints the digest.`,
+		Flags: append([]cli.Flag{
+			storeFlag(),
+			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "show no progress"},
+		}, registryFlags()...),
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			args, err := arguments(cmd, 1, 2)
+			if err != nil {
+				return err
+			}
+			target := ""
+			if len(args) == 2 {
+				target = args[1]
+			}
+			t := newTransfers(cmd.Root().ErrWriter, "push")
+			o := image.PushOptions{Registry: registryOptions(cmd)}
+			if !cmd.Bool("quiet") {
+				o.Progress = t.report
+			}
+			return withStore(ctx, cmd, false, false, func(ctx context.Context, s *image.Store) error {
+				res, err := s.Push(ctx, args[0], target, o)
+				t.finish()
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintln(cmd.Root().Writer, res.Manifest)
+				return err
 			})
 		},
 	}
