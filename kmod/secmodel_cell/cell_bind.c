@@ -41,7 +41,8 @@
 kmutex_t		cell_port_lock;
 struct cell_ports	*cell_ports;
 
-static specificdata_key_t	cell_auto_key;	/* lwp: socket asked with port 0 */
+/* Of a thread: the socket that it was asked about with port 0. */
+static specificdata_key_t	cell_auto_key;
 
 int
 cell_bind_init(void)

@@ -147,8 +147,8 @@ cell_network_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 	if (action == KAUTH_NETWORK_BIND) {
 		if (c == NULL && kauth_cred_geteuid(cred) == 0)
 			return KAUTH_RESULT_DEFER;
-		return cell_bind(cred, c, cell_kauth_request(CELL_SCOPE_NETWORK, req),
-		    arg1, arg2);
+		return cell_bind(cred, c,
+		    cell_kauth_request(CELL_SCOPE_NETWORK, req), arg1, arg2);
 	}
 	if (c == NULL)
 		return KAUTH_RESULT_DEFER;

@@ -118,7 +118,7 @@ cell_process_facts(kauth_cred_t cred, struct cell *c, kauth_action_t action,
 	if (ct.ct_cell != c)
 		return CELL_IF_OTHER_CELL;
 	if (c == NULL || (wanted & CELL_IF_PRIVILEGED) == 0)
-		return 0;	/* among themselves, users of the host are free */
+		return 0;	/* users of the host are free among each other */
 	return cell_privileged(&ct, action, p, arg1, arg2, arg3) ?
 	    CELL_IF_PRIVILEGED : 0;
 }

@@ -25,8 +25,8 @@ cell_sample(struct cell *c)
 	const uint64_t ticks = c->c_use.cu_ticks;
 
 	/* A member's time is missed for the moment of its end. */
-	c->c_ticks[c->c_nsample++ % CELL_TICK_SECONDS] = ticks > c->c_ticks_seen ?
-	    ticks - c->c_ticks_seen : 0;
+	c->c_ticks[c->c_nsample++ % CELL_TICK_SECONDS] =
+	    ticks > c->c_ticks_seen ? ticks - c->c_ticks_seen : 0;
 	c->c_ticks_seen = MAX(ticks, c->c_ticks_seen);
 }
 
