@@ -6,6 +6,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -60,7 +61,7 @@ func build(cc, sys, src, out string) error {
 	if err != nil {
 		return fmt.Errorf("make work directory: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	b := &builder{cc: cc, dir: dir}
 	if b.sys, err = filepath.Abs(sys); err != nil {
 		return fmt.Errorf("find kernel sources: %w", err)
@@ -150,7 +151,8 @@ func (b *builder) run(name string, args ...string) error {
 }
 
 func explain(err error) error {
-	if exit, ok := err.(*exec.ExitError); ok && len(exit.Stderr) > 0 {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && len(exit.Stderr) > 0 {
 		return fmt.Errorf("%w: %s", err, strings.TrimSpace(string(exit.Stderr)))
 	}
 	return err
