@@ -40,7 +40,8 @@ func (x *cell) processes() ([]int, error) {
 			slices.Sort(pids)
 			return slices.Compact(pids), nil
 		}
-		if !errors.Is(err, os.ErrNotExist) {
+		// ENODEV: it was removed between open and read.
+		if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ENODEV) {
 			return nil, err
 		}
 	}
