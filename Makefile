@@ -72,6 +72,7 @@ demo: build
 docs: build
 	$(GO) generate ./...
 	$(GO) run ./conformance --runtime bin/runcell --peer runc --peer crun --table docs/conformance.md >/dev/null
+	CGO_ENABLED=0 GO="$(GO)" sh .ci/kmod-suite docs/kmod-conformance.md
 
 clean:
 	rm -rf bin

@@ -1,6 +1,8 @@
-// Command conformance runs black-box suites against any OCI runtime:
+// Command conformance runs black-box suites against any OCI runtime, and
+// against the kernel interface for cells of the machine it runs on:
 //
 //	go run ./conformance --runtime PATH[,NAME] [--runtime …] [--run REGEXP]
+//	go run ./conformance --suite kmod [--run REGEXP]
 //
 // It prints TAP or JSON, writes a comparison table, and exits with 1 when a
 // case fails that the table of known differences does not explain. It needs
@@ -8,6 +10,7 @@
 package main
 
 import (
+	"debug/elf"
 	"errors"
 	"flag"
 	"fmt"
@@ -19,11 +22,16 @@ import (
 	"strings"
 
 	"github.com/netbsd-cells/runcell/conformance/harness"
+	"github.com/netbsd-cells/runcell/conformance/kmod"
 	"github.com/netbsd-cells/runcell/conformance/runtime"
 )
 
 // suites are the suites that --suite can name.
-var suites = []*harness.Suite{runtime.Suite}
+var suites = []*harness.Suite{runtime.Suite, kmod.Suite}
+
+// The main goroutine keeps the main thread, whose mounts /proc/self shows: a
+// case may give any other thread namespaces of its own.
+func init() { goruntime.LockOSThread() }
 
 // options are the command line.
 type options struct {
@@ -32,6 +40,7 @@ type options struct {
 	run             string
 	format          string
 	table           string
+	recorded        []string
 	probe           string
 	workdir         string
 	jobs            int
@@ -40,9 +49,14 @@ type options struct {
 }
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == harness.WorkerArg {
-		exitOn(harness.Work(os.Stdin, os.Stdout, suites))
-		return
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case harness.WorkerArg:
+			exitOn(harness.Work(os.Stdin, os.Stdout, suites))
+			return
+		case kmod.AgentArg:
+			os.Exit(kmod.Agent(os.Args[2:]))
+		}
 	}
 	failed, err := run(parse())
 	exitOn(err)
@@ -76,6 +90,10 @@ func parse() options {
 	flag.StringVar(&o.run, "run", "", "run only cases whose name matches this `regexp`")
 	flag.StringVar(&o.format, "format", "tap", "`tap` or json")
 	flag.StringVar(&o.table, "table", "", "also write the comparison table to this `file`")
+	flag.Func("recorded", "also show in the table what this suite printed as TAP on another machine, kept in this `file`; may be repeated", func(s string) error {
+		o.recorded = append(o.recorded, s)
+		return nil
+	})
 	flag.StringVar(&o.probe, "probe", "", "a ready built probe (`file`); default: build it")
 	flag.StringVar(&o.workdir, "workdir", "", "make bundles below this `directory`; default: the system's")
 	flag.IntVar(&o.jobs, "jobs", jobs, "`number` of cases at the same time")
@@ -95,13 +113,16 @@ func run(o options) (failed bool, err error) {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(r.WorkDir)) }()
-	if r.Probe, err = probe(o.probe, r.WorkDir); err != nil {
+	if r.Probe, err = probe(o.probe, r); err != nil {
 		return false, err
 	}
-	report := &harness.Report{Suite: r.Suite.Name, Runtimes: r.Targets, Results: []harness.Result{}}
+	report := &harness.Report{Suite: r.Suite.Name, Runtimes: r.Targets, Results: []harness.Result{}, Intro: r.Suite.Intro}
 	var tap *harness.TAP
 	if o.format == "tap" {
 		tap = harness.NewTAP(os.Stdout)
+		for _, t := range r.Targets {
+			tap.Tested(t)
+		}
 	}
 	err = r.Do(func(result harness.Result) {
 		report.Results = append(report.Results, result)
@@ -119,7 +140,7 @@ func run(o options) (failed bool, err error) {
 	} else if err := report.Write(os.Stdout); err != nil {
 		return false, err
 	}
-	return report.Summary.Failed > 0, writeTable(o.table, report)
+	return report.Summary.Failed > 0, writeTable(o, r.Suite, report)
 }
 
 // prepare finds the suite, its cases and the runtimes.
@@ -152,20 +173,17 @@ func prepare(o options) (*harness.Run, error) {
 	switch {
 	case o.format != "tap" && o.format != "json":
 		return nil, fmt.Errorf("read --format: %q is neither tap nor json", o.format)
-	case len(o.runtimes) == 0:
+	case len(o.runtimes) == 0 && r.Suite.Subject == nil:
 		return nil, errors.New("no runtime: give --runtime PATH")
+	case len(o.runtimes)+len(o.peers) > 0 && r.Suite.Subject != nil:
+		return nil, fmt.Errorf("suite %s tests this machine: leave out --runtime and --peer", r.Suite.Name)
 	case len(r.Cases) == 0:
 		return nil, fmt.Errorf("no case matches %q", o.run)
 	case os.Geteuid() != 0:
 		return nil, errors.New("must be root: cases make containers, mounts and other users' processes")
 	}
-	for i, arg := range append(o.runtimes, o.peers...) {
-		t, err := harness.ParseTarget(arg)
-		if err != nil {
-			return nil, err
-		}
-		t.Peer = i >= len(o.runtimes)
-		r.Targets = append(r.Targets, t)
+	if r.Targets, err = targets(o, r.Suite); err != nil {
+		return nil, err
 	}
 	if r.WorkDir, err = os.MkdirTemp(o.workdir, "conformance-"); err != nil {
 		return nil, fmt.Errorf("make work directory: %w", err)
@@ -176,10 +194,35 @@ func prepare(o options) (*harness.Run, error) {
 	return r, os.Chmod(r.WorkDir, 0o755) // containers run as other users
 }
 
-// probe puts the probe into the work directory, so that a bundle can link to
-// it: a copy of the given one, or built from source.
-func probe(given, workdir string) (string, error) {
-	path := filepath.Join(workdir, "probe")
+// targets finds what is tested: the machine, or the runtimes that were given.
+func targets(o options, s *harness.Suite) ([]harness.Target, error) {
+	if s.Subject != nil {
+		t, err := s.Subject()
+		return []harness.Target{t}, err
+	}
+	var found []harness.Target
+	for i, arg := range append(o.runtimes, o.peers...) {
+		t, err := harness.ParseTarget(arg)
+		if err != nil {
+			return nil, err
+		}
+		t.Peer = i >= len(o.runtimes)
+		found = append(found, t)
+	}
+	return found, nil
+}
+
+// probe puts the probe into the work directory, so that a root can link to
+// it: a copy of the given one, this program, or built from source.
+func probe(given string, r *harness.Run) (string, error) {
+	path := filepath.Join(r.WorkDir, "probe")
+	if r.Suite.Subject != nil {
+		self, err := staticSelf()
+		if err != nil {
+			return "", err
+		}
+		given = self
+	}
 	if given != "" {
 		b, err := os.ReadFile(given)
 		if err != nil {
@@ -196,11 +239,41 @@ func probe(given, workdir string) (string, error) {
 	return path, nil
 }
 
-func writeTable(path string, report *harness.Report) error {
-	if path == "" {
+// staticSelf is this program, which has to run where there is nothing else.
+func staticSelf() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find own program: %w", err)
+	}
+	f, err := elf.Open(self)
+	if err != nil {
+		return "", fmt.Errorf("read own program: %w", err)
+	}
+	defer f.Close()
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP {
+			return "", errors.New("this program needs a dynamic linker, which a cell lacks: build it with CGO_ENABLED=0")
+		}
+	}
+	return self, nil
+}
+
+func writeTable(o options, s *harness.Suite, report *harness.Report) error {
+	if o.table == "" {
 		return nil
 	}
-	f, err := os.Create(path)
+	for _, path := range o.recorded {
+		f, err := os.Open(path)
+		if err != nil {
+			return fmt.Errorf("open record: %w", err)
+		}
+		rec, err := harness.ReadRecord(f)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		rec.Append(report, s)
+	}
+	f, err := os.Create(o.table)
 	if err != nil {
 		return fmt.Errorf("make table: %w", err)
 	}

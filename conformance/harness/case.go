@@ -38,6 +38,12 @@ type Suite struct {
 	Name     string
 	Cases    []Case
 	Expected Expected
+	// Intro says in the table what the cases' clauses are.
+	Intro string
+	// Subject finds what the suite tests, if that is this machine and not a
+	// program: such a suite takes no --runtime, its probe is this program, and
+	// its cases reap their own processes.
+	Subject func() (Target, error)
 }
 
 // Case finds a case by its name.

@@ -22,12 +22,18 @@ type reaper struct {
 	ended  chan struct{}
 }
 
-func newReaper() (*reaper, error) {
+// newReaper makes this process a subreaper; idle, its children are left to
+// those who wait for them.
+func newReaper(idle bool) (*reaper, error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return nil, fmt.Errorf("become a subreaper: %w", err)
 	}
 	r := &reaper{own: map[int]bool{}, status: map[int]unix.WaitStatus{}, stop: make(chan struct{}), ended: make(chan struct{})}
-	go r.loop()
+	if idle {
+		close(r.ended)
+	} else {
+		go r.loop()
+	}
 	return r, nil
 }
 

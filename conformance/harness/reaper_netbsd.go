@@ -7,7 +7,7 @@ import "os/exec"
 
 type reaper struct{}
 
-func newReaper() (*reaper, error) { return &reaper{}, nil }
+func newReaper(bool) (*reaper, error) { return &reaper{}, nil }
 
 func (*reaper) start(cmd *exec.Cmd) error { return cmd.Start() }
 

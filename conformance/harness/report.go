@@ -47,6 +47,11 @@ func NewTAP(w io.Writer) *TAP {
 	return &TAP{w: w}
 }
 
+// Tested says what the test points are about.
+func (p *TAP) Tested(t Target) {
+	fmt.Fprintln(p.w, strings.TrimSpace("# tested: "+t.Name+" "+oneLine(t.Version)))
+}
+
 // Print prints a test point. A known difference carries TAP's directive for
 // a failure that is expected.
 func (p *TAP) Print(r Result) {
@@ -112,6 +117,7 @@ type Report struct {
 	Runtimes []Target `json:"runtimes"`
 	Results  []Result `json:"results"`
 	Summary  Summary  `json:"summary"`
+	Intro    string   `json:"-"` // the suite's, for the table
 }
 
 // Write writes the report as one JSON document.

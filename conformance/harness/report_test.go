@@ -34,6 +34,7 @@ func golden(t *testing.T, name string, got []byte) {
 func sample() *Report {
 	r := &Report{
 		Suite:    "runtime",
+		Intro:    "Each case names the clause of runtime-spec 1.3 that it tests, or the caller whose contract it is.",
 		Runtimes: []Target{{Name: "one", Version: "1.2.3", Path: "/usr/bin/one"}, {Name: "two", Path: "/usr/bin/two"}},
 		Results: []Result{
 			{Runtime: "one", Case: "kill/a", Clause: "runtime.md Kill", Does: "kills # one | two", Outcome: Pass, Seconds: 1.5},

@@ -41,16 +41,17 @@ func Work(in io.Reader, out io.Writer, suites []*Suite) error {
 	if err := isolate(job.Target.HideCgroup2); err != nil {
 		return fmt.Errorf("isolate case: %w", err)
 	}
-	result, err := job.run(c)
+	result, err := job.run(c, suites[i].Subject != nil)
 	if err != nil {
 		return err
 	}
 	return json.NewEncoder(out).Encode(result)
 }
 
-// run carries out one case: body, deletion of every container, sweep.
-func (j *Job) run(c Case) (*Result, error) {
-	r, err := newReaper()
+// run carries out one case: body, deletion of every container, sweep. A case
+// about this machine makes no containers and reaps for itself.
+func (j *Job) run(c Case, machine bool) (*Result, error) {
+	r, err := newReaper(machine)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ var Suite = &harness.Suite{
 		pidFile, console, runs, execs, logs, concurrency, callers,
 	),
 	Expected: differences,
+	Intro:    "Each case names the clause of runtime-spec 1.3 that it tests, or the caller whose contract it is.",
 }
 
 // The harness's words that every case uses.

@@ -1,0 +1,295 @@
+package kmod
+
+// The operations: what an agent can be told to do. Those that the systems
+// spell differently are in ops_linux.go and ops_netbsd.go.
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/signal"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// operations is everything that an agent can do.
+var operations = sync.OnceValue(func() map[string]operation {
+	ops := map[string]operation{
+		"who": {0, false, opWho}, "exec": {0, false, opExec}, "setuid": {1, false, opSetuid},
+		"exit": {1, false, opExit}, "die": {1, false, opDie}, "trap": {1, false, opTrap}, "caught": {1, false, opCaught},
+		"kill": {2, false, opKill}, "fork": {1, false, opFork}, "spawn": {0, false, opSpawn}, "end": {1, false, opEnd},
+		"relays": {1, false, opRelays}, "nap": {0, false, opNap},
+		"list": {1, false, opList}, "node": {0, false, opNode}, "admit": {2, false, opAdmit},
+		"open": {2, false, opOpen}, "read": {1, false, opRead}, "write": {1, false, opWrite}, "hold": {1, false, opHold},
+		"descriptors": {0, false, opDescriptors}, "nice": {2, false, opNice}, "priority": {1, false, opPriority},
+	}
+	maps.Copy(ops, socketOps())
+	maps.Copy(ops, powerOps())
+	maps.Copy(ops, systemOps())
+	return ops
+})
+
+// opWho tells who the agent is: pid, uid, euid, gid, egid, umask, cwd.
+func opWho(_ *agent, _ []string, r *reply) error {
+	cwd, err := unix.Getwd()
+	mask := unix.Umask(0)
+	unix.Umask(mask)
+	r.Pids = []int{os.Getpid()}
+	r.Text = fmt.Sprintf("uid %d %d gid %d %d umask %03o cwd %s", os.Getuid(), os.Geteuid(), os.Getgid(), os.Getegid(), mask, cwd)
+	return err
+}
+
+// opExec executes the agent anew, in the same process.
+func opExec(*agent, []string, *reply) error {
+	return unix.Exec(os.Args[0], []string{os.Args[0], AgentArg, "again"}, os.Environ())
+}
+
+// opSetuid gives up the user id for good, the group id with it.
+func opSetuid(_ *agent, args []string, _ *reply) error {
+	uid, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	if err := syscall.Setgroups(nil); err != nil {
+		return err
+	}
+	if err := syscall.Setgid(uid); err != nil {
+		return err
+	}
+	return syscall.Setuid(uid)
+}
+
+func opExit(_ *agent, args []string, _ *reply) error {
+	code, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	os.Exit(code)
+	return nil
+}
+
+func signalNamed(name string) (syscall.Signal, error) {
+	if n, err := strconv.Atoi(name); err == nil {
+		return syscall.Signal(n), nil
+	}
+	sig := unix.SignalNum("SIG" + name)
+	if sig == 0 {
+		return 0, fmt.Errorf("no signal %q", name)
+	}
+	return sig, nil
+}
+
+// opDie ends the agent by a signal.
+func opDie(_ *agent, args []string, _ *reply) error {
+	sig, err := signalNamed(args[0])
+	if err != nil {
+		return err
+	}
+	signal.Reset(sig)
+	if err := unix.Kill(os.Getpid(), sig); err != nil {
+		return err
+	}
+	time.Sleep(time.Second)
+	return errors.New("still alive")
+}
+
+func opTrap(a *agent, args []string, _ *reply) error {
+	sig, err := signalNamed(args[0])
+	if err == nil {
+		a.trap(sig)
+	}
+	return err
+}
+
+// opCaught counts a trapped signal, and waits a moment for the first.
+func opCaught(a *agent, args []string, r *reply) error {
+	for range 100 {
+		a.mu.Lock()
+		r.Size = a.caught["SIG"+args[0]]
+		a.mu.Unlock()
+		if r.Size > 0 {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return nil
+}
+
+func opKill(_ *agent, args []string, _ *reply) error {
+	pid, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	sig, err := signalNamed(args[1])
+	if err != nil {
+		return err
+	}
+	return unix.Kill(pid, sig)
+}
+
+// opFork makes up to N children that wait, and stops at the first error.
+func opFork(a *agent, args []string, r *reply) error {
+	n, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	for range n {
+		pid, errno := fork()
+		if errno != 0 {
+			return errno
+		}
+		a.kids = append(a.kids, pid)
+		r.Pids = append(r.Pids, pid)
+	}
+	return nil
+}
+
+// opSpawn makes a child through exec, as a shell would, that waits.
+func opSpawn(a *agent, _ []string, r *reply) error {
+	argv := []string{os.Args[0], AgentArg, "once", "nap"}
+	pid, err := syscall.ForkExec(os.Args[0], argv, &syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, 2, 2}})
+	if err != nil {
+		return err
+	}
+	a.kids = append(a.kids, pid)
+	r.Pids = []int{pid}
+	return nil
+}
+
+// opNap waits to be killed.
+func opNap(*agent, []string, *reply) error {
+	time.Sleep(time.Hour)
+	return nil
+}
+
+// opEnd kills a child and reaps it.
+func opEnd(a *agent, args []string, _ *reply) error {
+	pid, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+		return err
+	}
+	a.forget(pid)
+	_, err = wait(pid)
+	return err
+}
+
+// opRelays starts N processes that fork and end without a pause, and reaps
+// what becomes the agent's own.
+func opRelays(_ *agent, args []string, _ *reply) error {
+	n, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	for range n {
+		if errno := relay(); errno != 0 {
+			return errno
+		}
+	}
+	go func() {
+		for {
+			if _, err := wait(-1); err != nil {
+				time.Sleep(time.Millisecond)
+			}
+		}
+	}()
+	return nil
+}
+
+// opList asks the kernel interface for its cells.
+func opList(_ *agent, args []string, r *reply) error {
+	client, err := openClient(args[0])
+	if err != nil {
+		return err
+	}
+	cells, err := client.List()
+	for _, c := range cells {
+		r.Pids = append(r.Pids, int(c.ID))
+	}
+	return err
+}
+
+// opNode is carried out before it gets here.
+func opNode(*agent, []string, *reply) error { return errors.New("the request has no call") }
+
+func openMode(mode string) int {
+	return map[string]int{"r": unix.O_RDONLY, "w": unix.O_WRONLY, "rw": unix.O_RDWR}[mode]
+}
+
+func opOpen(_ *agent, args []string, _ *reply) error {
+	fd, err := unix.Open(args[0], openMode(args[1])|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err == nil {
+		_ = unix.Close(fd)
+	}
+	return err
+}
+
+// opRead reads at most 16 bytes.
+func opRead(_ *agent, args []string, r *reply) error {
+	fd, err := unix.Open(args[0], unix.O_RDONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	b := make([]byte, 16)
+	n, err := unix.Read(fd, b)
+	r.Bytes, r.Size = b[:max(n, 0)], n
+	return err
+}
+
+func opWrite(_ *agent, args []string, r *reply) error {
+	fd, err := unix.Open(args[0], unix.O_WRONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	r.Size, err = unix.Write(fd, []byte("hello"))
+	return err
+}
+
+// opHold keeps a file open.
+func opHold(a *agent, args []string, _ *reply) error {
+	f, err := os.Open(args[0])
+	if err == nil {
+		a.held = append(a.held, f)
+	}
+	return err
+}
+
+// opDescriptors lists the open descriptors that the agent was given.
+func opDescriptors(_ *agent, _ []string, r *reply) error {
+	for fd := range 64 {
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
+			r.Pids = append(r.Pids, fd)
+		}
+	}
+	return nil
+}
+
+func opNice(_ *agent, args []string, _ *reply) error {
+	pid, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	nice, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	return unix.Setpriority(unix.PRIO_PROCESS, pid, nice)
+}
+
+func opPriority(_ *agent, args []string, r *reply) error {
+	pid, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	r.Size, err = unix.Getpriority(unix.PRIO_PROCESS, pid)
+	return err
+}

@@ -1,0 +1,250 @@
+package kmod
+
+// Operations as Linux spells them.
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	routeDomain = unix.AF_NETLINK
+	routeProto  = unix.NETLINK_ROUTE
+)
+
+func systemOps() map[string]operation {
+	return map[string]operation{
+		"procs": {0, false, opProcs}, "watch": {1, false, opWatch}, "ptrace": {1, true, opPtrace}, "ktrace": {1, true, opMissing},
+		"memory": {1, false, opMemory}, "pty": {0, false, opPty}, "leave": {0, false, opLeave}, "enter": {1, false, opEnter},
+		"posixspawn": {0, true, opMissing},
+	}
+}
+
+// opMissing is an operation that this system has nothing like.
+func opMissing(*agent, []string, *reply) error { return unix.ENOSYS }
+
+// opProcs lists the processes in /proc.
+func opProcs(_ *agent, _ []string, r *reply) error {
+	d, err := os.Open("/proc")
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	for _, name := range names {
+		if pid, err := strconv.Atoi(name); err == nil {
+			r.Pids = append(r.Pids, pid)
+		}
+	}
+	return err
+}
+
+// opWatch does what kqueue's EVFILT_PROC is for.
+func opWatch(_ *agent, args []string, _ *reply) error {
+	pid, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err == nil {
+		_ = unix.Close(fd)
+	}
+	return err
+}
+
+// opPtrace attaches to a process; it is let go when the child ends.
+func opPtrace(_ *agent, args []string, _ *reply) error {
+	pid, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	runtime.LockOSThread()
+	if err := unix.PtraceAttach(pid); err != nil {
+		return err
+	}
+	if _, err := unix.Wait4(pid, nil, 0, nil); err != nil {
+		return err
+	}
+	return unix.PtraceDetach(pid)
+}
+
+func opMemory(_ *agent, args []string, _ *reply) error {
+	fd, err := unix.Open("/proc/"+args[0]+"/mem", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err == nil {
+		_ = unix.Close(fd)
+	}
+	return err
+}
+
+// opPty opens a new terminal through its names and sends a line through it.
+func opPty(*agent, []string, *reply) error {
+	master, slave, err := openPty()
+	if err != nil {
+		return err
+	}
+	defer func() { _, _ = unix.Close(master), unix.Close(slave) }()
+	if _, err := unix.Write(master, []byte("line\n")); err != nil {
+		return err
+	}
+	b := make([]byte, 16)
+	n, err := unix.Read(slave, b)
+	if err == nil && !bytes.Equal(b[:n], []byte("line\n")) {
+		err = fmt.Errorf("the terminal gave %q", b[:n])
+	}
+	return err
+}
+
+func openPty() (master, slave int, err error) {
+	const flags = unix.O_RDWR | unix.O_NOCTTY | unix.O_CLOEXEC
+	if master, err = unix.Open("/dev/ptmx", flags, 0); err != nil {
+		return -1, -1, err
+	}
+	n, err := unix.IoctlGetInt(master, unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(master, unix.TIOCSPTLCK, 0)
+	}
+	if err == nil {
+		slave, err = unix.Open("/dev/pts/"+strconv.Itoa(n), flags, 0)
+	}
+	if err != nil {
+		_ = unix.Close(master)
+	}
+	return master, slave, err
+}
+
+// opLeave asks for namespaces: its own, as the host's have no name here.
+func opLeave(*agent, []string, *reply) error {
+	fd, err := unix.Open("/proc/self/ns/pid", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	return unix.Setns(fd, unix.CLONE_NEWPID)
+}
+
+// opEnter asks for what another cell is made of.
+func opEnter(*agent, []string, *reply) error { return unix.Unshare(unix.CLONE_NEWPID) }
+
+func opMount(*agent, []string, *reply) error {
+	if err := unix.Mount("tmpfs", "/tmp", "tmpfs", 0, ""); err != nil {
+		return err
+	}
+	return unix.Unmount("/tmp", unix.MNT_DETACH)
+}
+
+// opSysctl writes a setting that it has read.
+func opSysctl(*agent, []string, *reply) error {
+	const path = "/proc/sys/kernel/core_uses_pid"
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, b, 0)
+}
+
+// opAdjtime sets the length of a clock tick to what it is.
+func opAdjtime(*agent, []string, *reply) error {
+	var now unix.Timex
+	if _, err := unix.Adjtimex(&now); err != nil {
+		return err
+	}
+	const adjTick = 0x4000 // ADJ_TICK
+	_, err := unix.Adjtimex(&unix.Timex{Modes: adjTick, Tick: now.Tick})
+	return err
+}
+
+func opModule(*agent, []string, *reply) error { return unix.DeleteModule("no_such_module", 0) }
+
+// opReboot gives wrong magic numbers, which are looked at after the
+// permission.
+func opReboot(*agent, []string, *reply) error {
+	_, _, errno := unix.Syscall6(unix.SYS_REBOOT, 0, 0, 0, 0, 0, 0)
+	return errnoOrNil(errno)
+}
+
+func opSwap(*agent, []string, *reply) error {
+	p, err := unix.BytePtrFromString(missing)
+	if err != nil {
+		return err
+	}
+	_, _, errno := unix.Syscall(unix.SYS_SWAPON, uintptr(unsafe.Pointer(p)), 0, 0)
+	return errnoOrNil(errno)
+}
+
+func opAccount(*agent, []string, *reply) error { return unix.Acct(missing) }
+
+func opHandle(*agent, []string, *reply) error {
+	_, _, err := unix.NameToHandleAt(unix.AT_FDCWD, "/tmp", 0)
+	return err
+}
+
+// opSysV makes a segment of shared memory, attaches it and removes it.
+func opSysV(*agent, []string, *reply) error {
+	id, err := unix.SysvShmGet(unix.IPC_PRIVATE, 4096, unix.IPC_CREAT|0o600)
+	if err != nil {
+		return err
+	}
+	b, err := unix.SysvShmAttach(id, 0, 0)
+	if err == nil {
+		err = unix.SysvShmDetach(b)
+	}
+	_, removeErr := unix.SysvShmCtl(id, unix.IPC_RMID, nil)
+	return errors.Join(err, removeErr)
+}
+
+// opInterface sets the loopback interface's flags to what they are.
+func opInterface(*agent, []string, *reply) error {
+	fd, err := openSocket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	q, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, q); err != nil {
+		return err
+	}
+	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, q)
+}
+
+// opSTI puts a character into the input of a terminal of its own.
+func opSTI(*agent, []string, *reply) error {
+	master, slave, err := openPty()
+	if err != nil {
+		return err
+	}
+	defer func() { _, _ = unix.Close(master), unix.Close(slave) }()
+	c := byte('x')
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(slave), unix.TIOCSTI, uintptr(unsafe.Pointer(&c)))
+	return errnoOrNil(errno)
+}
+
+// opIopl asks for the I/O ports, which the child gives back by ending.
+func opIopl(*agent, []string, *reply) error {
+	if runtime.GOARCH != "amd64" {
+		return unix.ENOSYS
+	}
+	const sysIopl = 172
+	_, _, errno := unix.Syscall(sysIopl, 3, 0, 0)
+	return errnoOrNil(errno)
+}
+
+func errnoOrNil(errno unix.Errno) error {
+	if errno == 0 {
+		return nil
+	}
+	return errno
+}
+
+func makeNode(path string, mode uint32, device uint64) error {
+	return unix.Mknod(path, mode, int(device))
+}

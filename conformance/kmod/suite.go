@@ -1,0 +1,30 @@
+// Package kmod is the suite for the kernel interface of cells: the contract of
+// secmodel_cell, as cases. Each file is a group of cases as a table; a case
+// names the node or the class of the policy that it is about.
+//
+// The same cases run against the module on NetBSD and against the emulator on
+// Linux, through kmod.Client. What goes over the wire is tested by calls of
+// its own, on NetBSD only.
+package kmod
+
+import (
+	"slices"
+
+	"github.com/netbsd-cells/runcell/conformance/harness"
+)
+
+// Suite is every case, in the order of a cell's life.
+var Suite = &harness.Suite{
+	Name: "kmod",
+	Cases: slices.Concat(
+		create, entries, inheritance, views, signals, traces, binds, ownAddresses, networks,
+		powers, permissionsAlone, deviceCases, limits, kills, counters, statuses,
+		raws, policies, published, concurrent,
+	),
+	Expected: differences,
+	Intro:    "Each case names the node of the kernel interface, or the class of the policy reference, whose contract it is.",
+	Subject:  subject,
+}
+
+// netbsd marks a case about what goes over the wire.
+var netbsd = []string{"netbsd"}
