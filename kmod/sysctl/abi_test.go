@@ -21,7 +21,7 @@ import (
 // cellCreate and cellInfo are the published C structures.
 type cellCreate struct {
 	flags   uint32
-	id      uint32
+	_       uint32 // id
 	profile uint32
 	nports  uint16
 	ports   [32]uint16
@@ -31,18 +31,18 @@ type cellCreate struct {
 }
 
 type cellInfo struct {
-	id, flags                                   uint32
-	refcount                                    uint64
-	name                                        [64]byte
-	root                                        [256]byte
-	created, processes, memory, ticks1, ticks10 uint64
-	rlimits                                     [3]uint64
+	id, flags          uint32
+	refcount           uint64
+	name               [64]byte
+	root               [256]byte
+	created, processes uint64
+	_                  [6]uint64 // memory, ticks, rlimits
 }
 
 // cellCreate400 and cellInfo368 are what older images have.
 type cellCreate400 struct {
 	flags   uint32
-	id      uint32
+	_       uint32 // id
 	profile uint32
 	nports  uint16
 	ports   [32]uint16
@@ -51,11 +51,12 @@ type cellCreate400 struct {
 }
 
 type cellInfo368 struct {
-	id                                 uint32
-	refcount                           uint64
-	name                               [64]byte
-	root                               [256]byte
-	processes, memory, ticks1, ticks10 uint64
+	id        uint32
+	refcount  uint64
+	name      [64]byte
+	root      [256]byte
+	processes uint64
+	_         [3]uint64 // memory, ticks
 }
 
 // view is a structure's bytes, as the kernel sees them.

@@ -50,6 +50,7 @@ type fakeKernel struct {
 	// onEnter runs when a helper has entered, onKill before each signal.
 	onEnter func(helper *fakeProc)
 	onKill  func()
+	onStop  func() // after each SIGSTOP to a cell
 	// onWatch runs when the end of a process was asked for, onWait when it is
 	// waited for.
 	onWatch, onWait func()
@@ -357,7 +358,10 @@ func (k *fakeKernel) proc2(p *fakeProc, mib []int32, old []byte) (int, error) {
 		}
 		one := make([]byte, mib[4])
 		binary.NativeEndian.PutUint32(one[procPid:], uint32(q.pid))
-		one[procStat] = q.stat
+		one[procStat], one[procRealStat] = q.stat, q.stat
+		if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 { // a big endian machine
+			one[procRealStat], one[procRealStat+7] = 0, q.stat
+		}
 		b = append(b, one...)
 	}
 	if old == nil {
@@ -378,15 +382,32 @@ func (k *fakeKernel) kill(p *fakeProc, sig int) error {
 	for _, q := range k.procs {
 		if q != p && q.cell == p.cell && q.stat != statZombie {
 			hit = true
-			if sig == sigKill {
-				q.stat = statZombie
-			}
+			q.signal(sig)
 		}
 	}
+	k.stopped(sig)
 	if !hit {
 		return syscall.ESRCH
 	}
 	return nil
+}
+
+// signal does what a signal does to a process that handles none of these.
+func (p *fakeProc) signal(sig int) {
+	switch sig {
+	case sigKill:
+		p.stat = statZombie
+	case sigStop:
+		p.stat = statStopped
+	case sigCont:
+		p.stat = 2
+	}
+}
+
+func (k *fakeKernel) stopped(sig int) {
+	if sig == sigStop && k.onStop != nil {
+		k.onStop()
+	}
 }
 
 // spawn adds a process to a cell.

@@ -193,10 +193,12 @@ func (k *fakeKernel) killCell(c *fakeCell, sig int, old []byte) []byte {
 	}
 	hit := k.living(c.id)
 	for _, p := range hit {
+		p.signal(sig)
 		if sig == sigKill {
 			k.exit(p, sigKill)
 		}
 	}
+	k.stopped(sig)
 	if old == nil {
 		return nil
 	}
