@@ -7,7 +7,7 @@ import (
 	"github.com/netbsd-cells/runcell/conformance/vm/protocol"
 )
 
-func rounds(n int, value func(round int) int64) []protocol.Counters {
+func samples(n int, value func(round int) int64) []protocol.Counters {
 	var all []protocol.Counters
 	for i := range n {
 		all = append(all, protocol.Counters{"pool x": value(i), "pool steady": 7})
@@ -30,7 +30,7 @@ func TestLeaks(t *testing.T) {
 		"shrinks":                 {func(r int) int64 { return -int64(r) }, false},
 		"one in all, later":       {func(r int) int64 { return int64(r / 10) }, false},
 	} {
-		found, err := leaks(rounds(20, test.value))
+		found, err := leaks(samples(20, test.value))
 		if err != nil || (len(found) > 0) != test.leak {
 			t.Errorf("%s: leaks = %v, %v; want a leak: %v", name, found, err, test.leak)
 		}
@@ -42,7 +42,7 @@ func TestLeaks(t *testing.T) {
 
 func TestLeaksNeedRounds(t *testing.T) {
 	for n := range warmUp + 6 {
-		if _, err := leaks(rounds(n, func(int) int64 { return 0 })); err == nil {
+		if _, err := leaks(samples(n, func(int) int64 { return 0 })); err == nil {
 			t.Errorf("%d rounds are enough", n)
 		}
 	}

@@ -59,7 +59,7 @@ func parse() options {
 	flag.StringVar(&o.logs, "logs", "", "keep console log and TAP files in this `directory` (default: a new one)")
 	flag.IntVar(&o.cpus, "smp", 1, "`number` of processors")
 	flag.IntVar(&o.memory, "memory", 1024, "memory in `MB`")
-	flag.IntVar(&o.rounds, "rounds", 20, "`number` of rounds of the leak suite")
+	flag.IntVar(&o.rounds, "rounds", 20, "`number` of rounds of the suites repeat and leak")
 	flag.DurationVar(&o.quiet, "quiet", time.Minute, "give the guest up after this `time` without a word")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -108,7 +108,7 @@ func (o *options) planFor() (*protocol.Plan, error) {
 	case haveModule:
 		names = append(names, "kmod")
 	}
-	w := want{prefix: "/", run: o.run, rounds: o.rounds}
+	w := want{prefix: "/", run: o.run, rounds: o.rounds, cpus: o.cpus}
 	if o.image != "" {
 		w.prefix = imagePrefix
 	}

@@ -25,6 +25,7 @@ type session struct {
 	next    int // index of the step that comes next
 	running bool
 	doc     *document
+	loud    bool // the last point of a quiet step failed
 	stderr  []string
 	rounds  []protocol.Counters
 	machine *protocol.Machine
@@ -140,7 +141,7 @@ func (s *session) begin(name string) error {
 	if s.running || s.next >= len(s.plan.Steps) || s.plan.Steps[s.next].Name != name {
 		return fmt.Errorf("read report: step %q begins out of turn", name)
 	}
-	s.running, s.doc, s.stderr = true, nil, nil
+	s.running, s.doc, s.stderr, s.loud = true, nil, nil, false
 	if step := s.step(); step.TAP {
 		s.doc = newDocument()
 		if !step.Quiet {
@@ -164,10 +165,11 @@ func (s *session) output(f protocol.Frame) {
 	}
 	failed := s.doc.line(f.Text)
 	s.record(s.step().Name, f.Text)
+	s.loud = failed || s.loud && strings.HasPrefix(f.Text, " ") // and its diagnosis
 	switch {
 	case !s.step().Quiet:
 		s.out.nested(f.Text)
-	case failed:
+	case s.loud:
 		s.out.comment(f.Text)
 	}
 }

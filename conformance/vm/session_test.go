@@ -73,7 +73,7 @@ var sessions = []struct {
 	}, nil},
 	{"failed-test", []protocol.Step{suiteA, quietB}, func(sc *script) {
 		sc.does("a", false, "1..2", "ok 1 - one", "not ok 2 - two", "  ---", `  message: "why"`, "  ...")
-		sc.does("b", false, "1..2", "ok 1 - not shown", "not ok 2 - shown")
+		sc.does("b", false, "1..3", "ok 1 - not shown", "not ok 2 - shown", "  ---", "  ...", "ok 3 - not shown")
 		sc.say(protocol.Bye, "")
 	}, nil},
 	{"exit-status", []protocol.Step{suiteA}, func(sc *script) {

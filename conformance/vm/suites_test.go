@@ -48,6 +48,7 @@ func TestOptionsRefused(t *testing.T) {
 		"find file":               func(o *options) { o.image = "/nonexistent" },
 		"there are smoke, module": func(o *options) { o.suite = "all" },
 		"needs the kernel module": func(o *options) { o.suite = "kmod" },
+		"use SUITE=repeat":        func(o *options) { o.suite, o.module, o.cpus = "leak", kernel, 2 },
 		"/sys/param.h is missing": func(o *options) { o.sys = t.TempDir() },
 	} {
 		o := good

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 )
 
@@ -47,10 +48,20 @@ func (t *tapWriter) point(name, note string, problems []string) {
 	}
 	fmt.Fprintln(t.w, "  ---\n  message:")
 	for _, p := range problems {
-		b, _ := json.Marshal(p) // a string can't fail
-		fmt.Fprintf(t.w, "    - %s\n", b)
+		fmt.Fprintf(t.w, "    - %s\n", quote(p))
 	}
 	fmt.Fprintln(t.w, "  ...")
+}
+
+// quote makes a JSON string, which is a YAML string too, and keeps < and >.
+func quote(s string) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(s); err != nil {
+		return strconv.Quote(s)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // close prints the plan and the count, and says whether all passed.

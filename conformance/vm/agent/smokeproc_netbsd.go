@@ -183,6 +183,9 @@ func kqueueExit() error {
 		}
 		got := make([]unix.Kevent_t, 1)
 		n, err := unix.Kevent(kq, nil, got, &unix.Timespec{Sec: 10})
+		for errors.Is(err, unix.EINTR) {
+			n, err = unix.Kevent(kq, nil, got, &unix.Timespec{Sec: 10})
+		}
 		if err != nil || n != 1 || got[0].Data != int64(unix.SIGKILL) {
 			return fmt.Errorf("kevent = %d, %w, data %#x; want the status of SIGKILL", n, err, got[0].Data)
 		}
