@@ -6,7 +6,6 @@ package kmod
 import (
 	"net/netip"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"unsafe"
 
@@ -98,22 +97,12 @@ func seenAs(members []int, inside int) int {
 	return 0
 }
 
-// ended says whether a child waits to be reaped: wait6(2) with WNOWAIT. Its
-// id has 64 bits, which machines of 32 pass in two words.
+// ended says whether a child waits to be reaped: wait6(2) with WNOWAIT.
 func ended(pid int) bool {
-	const sysWait6, byPid, options = 481, 1, 0x20 | 0x10 | 1 // P_PID, WEXITED|WNOWAIT|WNOHANG
+	const sysWait6, byPid, options = 481, 1, 0x20 | 0x10000 | 1 // P_PID, WEXITED|WNOWAIT|WNOHANG
 	var status int32
-	st := uintptr(unsafe.Pointer(&status))
-	var got uintptr
-	switch runtime.GOARCH {
-	case "386":
-		got, _, _ = unix.Syscall9(sysWait6, byPid, uintptr(pid), 0, st, options, 0, 0, 0, 0)
-	case "arm":
-		got, _, _ = unix.Syscall9(sysWait6, byPid, 0, uintptr(pid), 0, st, options, 0, 0, 0)
-	default:
-		got, _, _ = unix.Syscall6(sysWait6, byPid, uintptr(pid), st, options, 0, 0)
-	}
-	return int(int32(got)) == pid
+	got, _, errno := unix.Syscall6(sysWait6, byPid, uintptr(pid), uintptr(unsafe.Pointer(&status)), options, 0, 0)
+	return errno == 0 && int(int32(got)) == pid
 }
 
 // withAddress gives the loopback interface an IPv4 address until the case is

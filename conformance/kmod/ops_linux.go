@@ -21,7 +21,7 @@ const (
 
 func systemOps() map[string]operation {
 	return map[string]operation{
-		"procs": {0, false, opProcs}, "watch": {1, false, opWatch}, "ptrace": {1, true, opPtrace}, "ktrace": {1, true, opMissing},
+		"procs": {0, false, opProcs}, "watch": {1, false, opWatch}, "ptrace": {1, true, opPtrace}, "ktrace": {1, true, opMissing}, "untrace": {1, true, opMissing},
 		"memory": {1, false, opMemory}, "pty": {0, false, opPty}, "leave": {0, false, opLeave}, "enter": {1, false, opEnter},
 		"posixspawn": {0, true, opMissing},
 	}
@@ -29,6 +29,9 @@ func systemOps() map[string]operation {
 
 // opMissing is an operation that this system has nothing like.
 func opMissing(*agent, []string, *reply) error { return unix.ENOSYS }
+
+// traced has nothing to look at: the case says OS NetBSD.
+func traced(int) bool { return false }
 
 // opProcs lists the processes in /proc.
 func opProcs(_ *agent, _ []string, r *reply) error {

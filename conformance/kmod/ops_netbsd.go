@@ -21,7 +21,7 @@ const (
 
 func systemOps() map[string]operation {
 	return map[string]operation{
-		"procs": {0, false, opProcs}, "watch": {1, false, opWatch}, "ptrace": {1, true, opPtrace}, "ktrace": {1, true, opKtrace},
+		"procs": {0, false, opProcs}, "watch": {1, false, opWatch}, "ptrace": {1, true, opPtrace}, "ktrace": {1, true, opKtrace}, "untrace": {1, true, opUntrace},
 		"memory": {1, false, opMemory}, "pty": {0, false, opPty}, "leave": {0, false, opLeave}, "enter": {1, false, opEnter},
 		"posixspawn": {0, false, opPosixSpawn},
 	}
@@ -76,30 +76,39 @@ func opPtrace(_ *agent, args []string, _ *reply) error {
 	return errnoOrNil(errno)
 }
 
-// opKtrace asks for the system calls of a process, and lets it go at once.
+// opKtrace asks for the system calls of a process, and opUntrace lets it go.
+// The result says little: this call may succeed and trace nothing.
 func opKtrace(_ *agent, args []string, _ *reply) error {
-	pid, err := strconv.Atoi(args[0])
-	if err != nil {
-		return err
-	}
-	name := scratch("ktrace")
-	fd, err := unix.Open(name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
+	const file = "/tmp/ktrace"
+	fd, err := unix.Open(file, unix.O_CREAT|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return err
 	}
 	_ = unix.Close(fd)
-	defer func() { _ = unix.Unlink(name) }()
-	p, err := unix.BytePtrFromString(name)
+	return ktrace(file, 0, args[0]) // KTROP_SET
+}
+
+func opUntrace(_ *agent, args []string, _ *reply) error { return ktrace("/tmp/ktrace", 1, args[0]) } // KTROP_CLEAR
+
+func ktrace(file string, op uintptr, process string) error {
+	pid, err := strconv.Atoi(process)
 	if err != nil {
 		return err
 	}
-	const begin, end, syscalls = 0, 1, 1 << 1 // KTROP_SET, KTROP_CLEAR, KTRFAC_SYSCALL
-	for _, op := range []uintptr{begin, end} {
-		if _, _, errno := unix.Syscall6(unix.SYS_KTRACE, uintptr(unsafe.Pointer(p)), op, syscalls, uintptr(pid), 0, 0); errno != 0 {
-			return errno
-		}
+	p, err := unix.BytePtrFromString(file)
+	if err != nil {
+		return err
 	}
-	return nil
+	const syscalls = 1 << 1 // KTRFAC_SYSCALL
+	_, _, errno := unix.Syscall6(unix.SYS_KTRACE, uintptr(unsafe.Pointer(p)), op, syscalls, uintptr(pid), 0, 0)
+	return errnoOrNil(errno)
+}
+
+// traced says whether a process's system calls are traced (kern.proc2).
+func traced(pid int) bool {
+	const byPid, size, flags = 1, 680, 288 // p_traceflag of struct kinfo_proc2
+	b, err := unix.SysctlRaw("kern.proc2", byPid, pid, size, 1)
+	return err == nil && len(b) == size && binary.NativeEndian.Uint32(b[flags:]) != 0
 }
 
 // opMemory reads from a process's memory file: the kernel asks at the read.

@@ -65,10 +65,10 @@ var powerTable = []power{
 		name: "interface", class: "network.interface.set", does: "changing a network interface", op: "interface",
 		needs: permission(policy.Interface, policy.Inet),
 	},
-	{name: "chown", class: "vnode.change_ownership", does: "giving a file away", op: "chown", needs: permission(policy.Chown)},
+	{name: "chown", class: "vnode.change_ownership", does: "giving a file away", op: "chown", needs: permission(policy.Chown), refused: []string{"EPERM", "EACCES"}},
 	{name: "setid", class: "process.setid", does: "taking other ids", op: "setid", needs: permission(policy.SetID)},
 	{name: "priority", class: "process.nice.raise", does: "raising a priority", op: "raise", needs: permission(policy.Schedule), refused: []string{"EACCES", "EPERM"}},
-	{name: "terminal-input", class: "device.tty_sti", does: "putting input into a terminal", op: "sti", needs: permission(policy.TTYAdmin), pts: true},
+	{name: "terminal-input", class: "device.tty_sti", does: "putting input into a terminal", op: "sti", needs: permission(policy.TTYAdmin), refused: []string{"EPERM", "EACCES"}, pts: true},
 	{name: "io-ports", class: "machdep.iopl", does: "using the I/O ports", op: "iopl", needs: permission(policy.Machdep)},
 }
 

@@ -39,10 +39,10 @@ func publishedCreate(name, root string, profile uint32, ports []uint16, nofile u
 
 // publishedInfo is what the client reads of a record of 400 bytes.
 type publishedInfo struct {
-	id, flags               uint32
-	references, processes   uint64
-	name, root              string
-	created, nofile, as, cr uint64
+	id, flags                 uint32
+	references, processes     uint64
+	name, root                string
+	created, nofile, as, core uint64
 }
 
 func publishedList(b []byte) []publishedInfo {
@@ -56,7 +56,7 @@ func publishedList(b []byte) []publishedInfo {
 		list = append(list, publishedInfo{
 			id: get.Uint32(b[0:]), flags: get.Uint32(b[4:]), references: get.Uint64(b[8:]),
 			name: text(b[16:80]), root: text(b[80:336]), created: get.Uint64(b[336:]), processes: get.Uint64(b[344:]),
-			nofile: get.Uint64(b[376:]), as: get.Uint64(b[384:]), cr: get.Uint64(b[392:]),
+			nofile: get.Uint64(b[376:]), as: get.Uint64(b[384:]), core: get.Uint64(b[392:]),
 		})
 	}
 	return list
@@ -113,7 +113,7 @@ var published = []harness.Case{
 				return info.processes == 1
 			}, "the list does not have the cell with its process: %+v", &info)
 			if info.name != "published-"+w.Token || info.root != w.root || info.flags != 0x7 || info.references == 0 ||
-				info.created == 0 || info.nofile != 512 || info.as != ^uint64(0) || info.cr != ^uint64(0) {
+				info.created == 0 || info.nofile != 512 || info.as != 0 || info.core != 0 {
 				w.Errorf("the record is %+v", info)
 			}
 			if r := (&nodeCall{Name: "destroy", Request: idBytes}).do(); r.Errno != "EBUSY" {
