@@ -30,7 +30,7 @@ const (
 // every way to a socket.
 func effective(s *kmod.Spec) policy.Set {
 	if s.Network == kmod.NetworkNone {
-		return s.Permissions.Without(policy.Inet).Without(policy.RawOpen).Without(policy.RawSocket)
+		return s.Permissions &^ policy.Internet
 	}
 	return s.Permissions
 }

@@ -55,6 +55,9 @@ const (
 	KeepSetID       Permission = 47
 )
 
+// Internet are the permissions that network none closes.
+const Internet = Set(1<<Inet | 1<<RawOpen | 1<<RawSocket)
+
 const (
 	// Always marks a class that no permission closes: it is left to the rest
 	// of the system for every living cell.

@@ -284,6 +284,15 @@ cell_create(struct cell_create *cc)
 	return 0;
 }
 
+/* What a policy permits: without a network, nothing that reaches one. */
+static uint64_t
+cell_permitted(const struct cell_policy *cp)
+{
+
+	return cp->cp_network == CELL_NETWORK_NONE ?
+	    cp->cp_permissions & ~CELL_PERM_INTERNET : cp->cp_permissions;
+}
+
 /*
  * Sets the policy of a cell that nobody has entered.  The request has passed
  * cell_policy_check.
@@ -303,7 +312,7 @@ cell_set_policy(const struct cell_policy *cp)
 	    (error =
 	    cell_reserve(c, cp->cp_ports, cp->cp_nports)) == 0) {
 		c->c_policy = *cp;
-		c->c_permissions = cp->cp_permissions;
+		c->c_permissions = cell_permitted(cp);
 	}
 	mutex_exit(&cell_lock);
 	return error;

@@ -64,8 +64,9 @@
 #define	CELL_PERM_CHOWN                                 46
 #define	CELL_PERM_KEEP_SET_ID                           47
 
-/* Sets of them: every one, and what each profile begins with. */
+/* Sets: every one, what network none closes, what each profile begins with. */
 #define	CELL_PERM_ALL                                   0xffffffffffffULL
+#define	CELL_PERM_INTERNET                              0x000015000000ULL
 #define	CELL_DEFAULTS_LOW                               0xffffffffffffULL
 #define	CELL_DEFAULTS_MEDIUM                            0xfff81c01c000ULL
 #define	CELL_DEFAULTS_HIGH                              0xfff81c000000ULL

@@ -92,8 +92,9 @@ func permissionDefines(d *defines) {
 	for _, p := range policy.Permissions {
 		d.number("CELL_PERM_"+upper(p.Name), int(p.Permission))
 	}
-	d.say("\n/* Sets of them: every one, and what each profile begins with. */\n")
+	d.say("\n/* Sets: every one, what network none closes, what each profile begins with. */\n")
 	d.define("CELL_PERM_ALL", set(policy.All()))
+	d.define("CELL_PERM_INTERNET", set(policy.Internet))
 	for _, p := range policy.Profiles {
 		d.define("CELL_DEFAULTS_"+upper(p.String()), set(policy.Defaults(p)))
 	}
