@@ -18,8 +18,6 @@ import (
 // ipcPermissions are what a private ipc namespace keeps closed.
 var ipcPermissions = [...]policy.Permission{policy.SysVIPC, policy.SysVIPCOverride, policy.PosixIPC}
 
-// inetPermissions are what network none keeps closed.
-var inetPermissions = [...]policy.Permission{policy.Inet, policy.RawOpen, policy.RawSocket}
 
 func (c *compiler) settlePermissions() {
 	cell := &c.plan.Cell
@@ -83,7 +81,7 @@ func (c *compiler) closeInet(w permissionWish) {
 	} else if ns := c.namespaceOf(specs.NetworkNamespace); ns != nil {
 		field = ns.field + ": network"
 	}
-	for _, p := range inetPermissions {
+	for _, p := range policy.Internet.List() {
 		if w.open.Has(p) {
 			c.invalid(w.fields[p], p.String(), "contradicts the network none of "+field+"; remove one of the two")
 			continue
