@@ -99,6 +99,14 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
+// A process that leaves its group can outlive the step, which then failed.
+func TestLeftBehind(t *testing.T) {
+	frames, err := record(t, []protocol.Step{sh("daemon", "setsid sleep 8 & echo done; sleep 0.5")}, fake())
+	if err != nil || !strings.Contains(frames[len(frames)-2].Text, "left behind holds its output open") {
+		t.Errorf("frames = %v, %v", frames, err)
+	}
+}
+
 func TestReporterKeepsLinesApart(t *testing.T) {
 	var out bytes.Buffer
 	r := newReporter(&out)

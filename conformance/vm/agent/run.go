@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"syscall"
@@ -79,27 +80,77 @@ func runStep(r *reporter, step *protocol.Step, sys operations) error {
 func runProgram(r *reporter, step *protocol.Step) error {
 	ctx, cancel := context.WithTimeout(context.Background(), step.Limit())
 	defer cancel()
-	out, errs := &lines{r: r, kind: protocol.Out}, &lines{r: r, kind: protocol.Err}
 	cmd := exec.CommandContext(ctx, step.Args[0], step.Args[1:]...)
 	cmd.Env = append(append([]string{}, environment...), step.Env...)
 	cmd.Dir = "/"
-	cmd.Stdout, cmd.Stderr = out, errs
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.WaitDelay = afterQuit + afterExit
 	cmd.Cancel = func() error { return stop(cmd.Process) }
-	err := cmd.Run()
-	out.flush()
-	errs.flush()
-	if cmd.Process != nil {
+	out, err := newStream(&lines{r: r, kind: protocol.Out})
+	if err != nil {
+		return err
+	}
+	errs, err := newStream(&lines{r: r, kind: protocol.Err})
+	if err != nil {
+		return errors.Join(err, out.w.Close())
+	}
+	cmd.Stdout, cmd.Stderr = out.w, errs.w
+	err = cmd.Start()
+	closed := errors.Join(out.w.Close(), errs.w.Close())
+	if err == nil {
+		err = cmd.Wait()
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it left behind
 	}
+	deadline := time.After(afterExit)
+	held := out.wait(deadline) || errs.wait(deadline)
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return fmt.Errorf("not finished after %s", step.Limit())
 	case err != nil:
 		return fmt.Errorf("run %s: %w", step.Args[0], err)
+	case held:
+		return fmt.Errorf("a process that %s left behind holds its output open", step.Args[0])
 	}
-	return nil
+	return closed
+}
+
+// stream is a program's output. Its pipe is read by blocking: some NetBSD
+// kernels with several CPUs crash when a pipe that kqueue watches is closed.
+type stream struct {
+	w    *os.File
+	done chan struct{} // closed at the end of the output
+}
+
+func newStream(to *lines) (*stream, error) {
+	var fds [2]int
+	syscall.ForkLock.RLock()
+	err := syscall.Pipe(fds[:])
+	if err == nil {
+		syscall.CloseOnExec(fds[0])
+		syscall.CloseOnExec(fds[1])
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return nil, fmt.Errorf("make pipe: %w", err)
+	}
+	r := os.NewFile(uintptr(fds[0]), "output")
+	s := &stream{w: os.NewFile(uintptr(fds[1]), "output"), done: make(chan struct{})}
+	go func() {
+		defer close(s.done)
+		_, _ = io.Copy(to, r)
+		to.flush()
+		_ = r.Close()
+	}()
+	return s, nil
+}
+
+// wait waits for the end of the output, and says if it is held open.
+func (s *stream) wait(deadline <-chan time.Time) (held bool) {
+	select {
+	case <-s.done:
+		return false
+	case <-deadline:
+		return true
+	}
 }
 
 // stop ends a process group whose time is over. A Go program answers SIGQUIT
