@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -70,6 +72,22 @@ func openImage(ctx context.Context, name, store string, limits Limits, platform 
 		return nil, "", nil, errors.Join(placeHint(err, name), s.Close())
 	}
 	return img, full, s.Close, nil
+}
+
+// originOf describes what openImage has opened, with absolute paths.
+func originOf(name, full, store string, manifest digest.Digest) (o Origin, err error) {
+	o = Origin{Image: full, Manifest: manifest}
+	if store != "" && !IsPlace(name) {
+		o.Store, err = filepath.Abs(store)
+		return o, err
+	}
+	ref, err := ParseReference(full)
+	if err != nil {
+		return o, err
+	}
+	ref.Path, err = filepath.Abs(ref.Path)
+	o.Image = ref.String()
+	return o, err
 }
 
 // placeHint helps who forgot that a path begins with "/" or ".".

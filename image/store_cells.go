@@ -1,3 +1,437 @@
+// Bundles whose root file system the store keeps. The bundle itself has only
+// config.json and image.json, and lies below the runtime's state directory,
+// often in memory and gone after a reboot. What it needs of the disk is here:
+//
+//	unpacked/CHAIN/rootfs   an image's layers, unpacked once; cells share it
+//	                        read-only, or get a copy. CHAIN is the chain ID,
+//	                        and a hash of volumes that the layers don't have
+//	cells/KEY/cell.json     who uses it; KEY is a hash of the bundle's path
+//	cells/KEY/rootfs        the copy
+//
+// A cell is in use as long as its bundle exists.
+
 package image
 
-func (s *Store) staleCells() ([]Leftover, map[string]bool, error) { return nil, nil, nil }
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/identity"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// Origin says what a bundle was made of; it is the bundle's file image.json.
+type Origin struct {
+	Image    string        `json:"image"` // full name, or the place
+	Manifest digest.Digest `json:"manifest"`
+	Store    string        `json:"store,omitempty"`  // absolute; empty if Image is a place
+	Rootfs   string        `json:"rootfs,omitempty"` // copy or shared; empty if it is in the bundle
+}
+
+// What Origin.Rootfs can be.
+const (
+	RootfsCopy   = "copy"
+	RootfsShared = "shared"
+)
+
+// BundleOptions say how to make a bundle whose root file system the store
+// keeps.
+type BundleOptions struct {
+	UnpackOptions
+	// Rootfs is RootfsCopy or RootfsShared.
+	Rootfs string
+}
+
+// cell is what cell.json holds.
+type cell struct {
+	Bundle string `json:"bundle"` // absolute
+	Base   string `json:"base"`   // in unpacked/; empty if there is a copy
+}
+
+func cellKey(bundle string) string {
+	sum := sha256.Sum256([]byte(bundle))
+	return hex.EncodeToString(sum[:16])
+}
+
+// MakeBundle makes a bundle of the image called name in the directory path,
+// which must not exist. Release removes it.
+func (s *Store) MakeBundle(ctx context.Context, name, path string, o BundleOptions) (_ *Result, err error) {
+	if o.Rootfs != RootfsCopy && o.Rootfs != RootfsShared {
+		return nil, fmt.Errorf("root file system %s: want %s or %s", quote(o.Rootfs), RootfsCopy, RootfsShared)
+	}
+	o.UnpackOptions = o.withDefaults()
+	img, full, err := s.Find(name, o.Platform)
+	if err != nil {
+		return nil, err
+	}
+	fail := func(err error) (*Result, error) { return nil, fmt.Errorf("make bundle of %s: %w", full, err) }
+	if path, err = filepath.Abs(path); err != nil {
+		return fail(err)
+	}
+	if err := os.Mkdir(path, 0o700); err != nil { //nolint:forbidigo // the operator's own path
+		return fail(err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.release(path))
+		}
+	}()
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return fail(err)
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	b := &bundle{path: path, dir: root}
+	// First, so that what is left of it says where the rest is. Nothing is
+	// synced: no cell survives a reboot.
+	if err := b.writeJSON(originName, Origin{full, img.Descriptor.Digest, s.path, o.Rootfs}, false); err != nil {
+		return fail(err)
+	}
+	m := &bundleMaker{store: s, img: img, o: o, notes: &notes{}, dir: cellsDir + "/" + cellKey(path)}
+	spec, res, err := m.make(ctx, path)
+	if err != nil {
+		return fail(err)
+	}
+	if o.Strict && len(res.Notes) > 0 {
+		return fail(fmt.Errorf("refused by --strict: %w", notesError(res.Notes)))
+	}
+	if err := b.writeJSON(configName, spec, false); err != nil {
+		return fail(err)
+	}
+	return res, nil
+}
+
+// bundleMaker makes what one bundle needs in the store.
+type bundleMaker struct {
+	store *Store
+	img   *Image
+	o     BundleOptions
+	notes *notes
+	dir   string // of the cell
+	res   Result
+}
+
+func (m *bundleMaker) make(ctx context.Context, path string) (*specs.Spec, *Result, error) {
+	s := m.store
+	if err := s.removeTree(m.dir); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a bundle that is gone
+		return nil, nil, err
+	}
+	if err := errors.Join(s.root.MkdirAll(cellsDir, 0o700), s.root.MkdirAll(m.dir, 0o700)); err != nil {
+		return nil, nil, err
+	}
+	c := cell{Bundle: path}
+	rootfs := m.dir + "/" + rootfsName
+	if m.o.Rootfs == RootfsShared {
+		c.Base = baseName(m.img)
+		rootfs = unpackedDir + "/" + c.Base + "/" + rootfsName
+	}
+	data, err := json.Marshal(c)
+	if err == nil {
+		err = s.replaceFile(m.dir+"/cell.json", data)
+	}
+	if err == nil && m.o.Rootfs == RootfsShared {
+		err = m.base(ctx)
+	} else if err == nil {
+		err = m.copy(ctx, rootfs)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	spec, err := m.spec(rootfs)
+	m.res.Manifest, m.res.Platform, m.res.Layers, m.res.Notes = m.img.Descriptor.Digest, m.img.Config.Platform, len(m.img.Layers), m.notes.list
+	return spec, &m.res, err
+}
+
+// baseName is the name of the image's directory in unpacked/. Volumes get
+// their directories while unpacking, so they are part of it.
+func baseName(img *Image) string {
+	var ids []digest.Digest
+	for _, l := range img.Layers {
+		ids = append(ids, l.DiffID)
+	}
+	name := identity.ChainID(ids).Encoded()
+	if len(ids) == 0 {
+		name = digest.FromString("").Encoded()
+	}
+	if dirs := strings.Join(append(slices.Sorted(maps.Keys(img.Config.Config.Volumes)), img.Config.Config.WorkingDir), "\x00"); dirs != "" {
+		name += "-" + digest.FromString(dirs).Encoded()[:16]
+	}
+	return name
+}
+
+// base makes the shared root file system, unless it is there. One process
+// unpacks, others wait for it.
+func (m *bundleMaker) base(ctx context.Context) (err error) {
+	s, name := m.store, unpackedDir+"/"+baseName(m.img)
+	if err := errors.Join(s.root.MkdirAll(ingestDir, 0o700), s.root.MkdirAll(unpackedDir, 0o700)); err != nil {
+		return err
+	}
+	lock, err := s.root.OpenFile(ingestDir+"/lock-"+baseName(m.img), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	if err := lockFile(ctx, lock, unix.LOCK_EX); err != nil {
+		return err
+	}
+	if _, err := s.root.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	temp := ingestDir + "/" + tempName()
+	if err := m.unpackTo(ctx, temp); err != nil {
+		return err
+	}
+	if err := s.root.Rename(temp, name); err != nil {
+		return errors.Join(err, s.removeTree(temp))
+	}
+	return s.syncDir(unpackedDir)
+}
+
+// unpackTo unpacks the image below the store's directory dir, whole and on
+// the disk, or not at all.
+func (m *bundleMaker) unpackTo(ctx context.Context, dir string) (err error) {
+	b, err := newBundle(m.store.path + "/" + dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.close(err != nil)) }()
+	res, _, err := m.img.unpack(ctx, b.dir, m.o.UnpackOptions)
+	if err != nil {
+		return err
+	}
+	m.res.Entries, m.res.Size = res.Entries, res.Size
+	for _, n := range res.Notes {
+		if !strings.HasPrefix(n.Where, "config.") { // spec tells those
+			m.notes.list = append(m.notes.list, n)
+		}
+	}
+	t, err := m.tree(dir + "/" + rootfsName)
+	if err != nil {
+		return err
+	}
+	for _, mount := range defaultMounts() { // a read-only root needs the mount points
+		names := strings.Split(mount.Destination, "/")
+		if names[1] != "dev" || len(names) == 2 {
+			err = errors.Join(err, t.enter(names, true))
+		}
+	}
+	if err = errors.Join(err, t.Close()); err == nil && !m.o.NoSync {
+		err = b.sync()
+	}
+	return err
+}
+
+// tree opens a root file system of the store.
+func (m *bundleMaker) tree(name string) (*tree, error) {
+	f, err := m.store.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	t, err := openTree(f)
+	return t, errors.Join(err, f.Close())
+}
+
+// copy gives the cell a root file system of its own: a copy of the unpacked
+// one, if there is one, or else the layers themselves.
+func (m *bundleMaker) copy(ctx context.Context, rootfs string) error {
+	from := m.store.path + "/" + unpackedDir + "/" + baseName(m.img) + "/" + rootfsName
+	if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) { //nolint:forbidigo // the store is the host's
+		temp := ingestDir + "/" + tempName()
+		if err := m.unpackTo(ctx, temp); err != nil {
+			return err
+		}
+		err := m.store.root.Rename(temp+"/"+rootfsName, rootfs)
+		return errors.Join(err, m.store.removeTree(temp))
+	}
+	if err := m.store.root.Mkdir(rootfs, 0o755); err != nil {
+		return err
+	}
+	return copyTree(ctx, from, m.store.path+"/"+rootfs, *m.o.Limits)
+}
+
+// copyTree copies a tree with everything that an image can have in one.
+func copyTree(ctx context.Context, from, to string, limits Limits) error {
+	f, err := os.Open(to) //nolint:forbidigo // the store is the host's
+	if err != nil {
+		return err
+	}
+	t, err := openTree(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	pr, pw := io.Pipe()
+	packed := make(chan error, 1)
+	go func() {
+		_, err := packTree(ctx, from, pw, PackOptions{})
+		_ = pw.CloseWithError(err) // nil is the end
+		packed <- err
+	}()
+	a := newApplier(t, limits, &notes{}, true)
+	a.number = 1
+	err = a.entries(ctx, pr)
+	if err == nil {
+		_, err = io.Copy(io.Discard, pr)
+	}
+	pr.CloseWithError(io.ErrClosedPipe)
+	return errors.Join(err, <-packed, t.Close())
+}
+
+// spec makes the runtime config.
+func (m *bundleMaker) spec(rootfs string) (_ *specs.Spec, err error) {
+	t, err := m.tree(rootfs)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, t.Close()) }()
+	spec, err := runtimeSpec(t, &m.img.Config, m.o.ReservePorts, m.notes)
+	if err != nil {
+		return nil, err
+	}
+	spec.Root.Path = m.store.path + "/" + rootfs
+	if m.o.Rootfs != RootfsShared {
+		return spec, nil
+	}
+	spec.Root.Readonly = true
+	m.notes.list = slices.DeleteFunc(m.notes.list, func(n Note) bool { return strings.HasPrefix(n.Where, "config.Volumes ") })
+	for _, dir := range writable(&m.img.Config.Config.Volumes) {
+		mount, err := scratch(t, dir)
+		if err != nil {
+			return nil, err
+		}
+		if mount != nil {
+			spec.Mounts = append(spec.Mounts, *mount)
+		}
+	}
+	return spec, nil
+}
+
+// scratchDirs are where programs expect to write for the time being.
+var scratchDirs = []string{"/tmp", "/var/tmp", "/var/run", "/run", "/var/log"}
+
+// scratchSize bounds what one directory may take of the memory.
+const scratchSize = "size=256m"
+
+// writable lists the directories that get a tmpfs: the usual ones and the
+// image's volumes, those above before those below.
+func writable(volumes *map[string]struct{}) []string {
+	list := slices.Clone(scratchDirs)
+	for v := range *volumes {
+		if names, err := components(v, 4096); err == nil && len(names) > 0 {
+			list = append(list, "/"+strings.Join(names, "/"))
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// scratch gives the mount for a directory, nil if the image has none there.
+// The content that the image has is copied.
+func scratch(t *tree, dir string) (*specs.Mount, error) {
+	names := strings.Split(dir, "/")
+	err := t.enter(names, false)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+		return nil, nil //nolint:nilnil // no mount is no error
+	}
+	if err != nil {
+		return nil, err
+	}
+	if "/"+t.top().path != dir {
+		return nil, nil //nolint:nilnil // a link: where it leads has its own mount, if any
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(t.top().fd, &st); err != nil {
+		return nil, err
+	}
+	return &specs.Mount{Destination: dir, Type: "tmpfs", Source: "tmpfs", Options: []string{
+		"nosuid", "nodev", "tmpcopyup", scratchSize,
+		"uid=" + strconv.FormatUint(uint64(st.Uid), 10), "gid=" + strconv.FormatUint(uint64(st.Gid), 10),
+	}}, nil
+}
+
+// ReadOrigin reads what a bundle was made of.
+func ReadOrigin(bundle string) (*Origin, error) {
+	f, err := os.Open(bundle + "/" + originName) //nolint:forbidigo // the operator's own path
+	if err != nil {
+		return nil, fmt.Errorf("read the bundle's origin: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxJSON))
+	o := &Origin{}
+	if err == nil {
+		err = json.Unmarshal(data, o)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the bundle's origin: %s: %w", f.Name(), err)
+	}
+	return o, nil
+}
+
+// Release removes a bundle that MakeBundle made, and what the store keeps for
+// it. Nothing may be mounted in it any more.
+func (s *Store) Release(bundle string) error {
+	bundle, err := filepath.Abs(bundle)
+	if err == nil {
+		err = s.release(bundle)
+	}
+	if err != nil {
+		return fmt.Errorf("remove bundle %s: %w", bundle, err)
+	}
+	return nil
+}
+
+func (s *Store) release(bundle string) error {
+	err := s.removeTree(cellsDir + "/" + cellKey(bundle))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, name := range []string{configName, configTemp, originName, originTemp} {
+		if err := os.Remove(bundle + "/" + name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if err := os.Remove(bundle); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// staleCells lists what the store keeps for bundles that are gone, and the
+// directories in unpacked/ that the others use.
+func (s *Store) staleCells() ([]Leftover, map[string]bool, error) {
+	names, err := s.readDir(cellsDir)
+	var stale []Leftover
+	used := map[string]bool{}
+	for _, n := range names {
+		var c cell
+		data, err := s.readFile(cellsDir + "/" + n.Name() + "/cell.json")
+		if err == nil {
+			err = json.Unmarshal(data, &c)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, fmt.Errorf("read %s/%s/cell.json: %w", cellsDir, n.Name(), err)
+		}
+		if err == nil {
+			_, err = os.Lstat(c.Bundle) //nolint:forbidigo // the operator's own path
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			stale = append(stale, Leftover{cellsDir + "/" + n.Name(), kindCell, 0})
+			continue
+		}
+		used[c.Base] = true
+	}
+	return stale, used, err
+}

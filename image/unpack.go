@@ -21,6 +21,8 @@ const (
 	rootfsName = "rootfs"
 	configName = "config.json"
 	configTemp = ".config.json.tmp"
+	originName = "image.json" // see Origin
+	originTemp = ".image.json.tmp"
 )
 
 // UnpackOptions say how to unpack. The zero value unpacks for the host.
@@ -39,6 +41,17 @@ type UnpackOptions struct {
 	Progress func(done, total int64)
 }
 
+func (o UnpackOptions) withDefaults() UnpackOptions {
+	if o.Platform.OS == "" {
+		o.Platform = HostPlatform()
+	}
+	if o.Limits == nil {
+		limits := DefaultLimits()
+		o.Limits = &limits
+	}
+	return o
+}
+
 // Result says what was unpacked.
 type Result struct {
 	Manifest digest.Digest `json:"manifest"`
@@ -54,13 +67,7 @@ type Result struct {
 // The directory must be missing or empty. config.json is written last, so a
 // bundle that has it is whole; on any error all that was made is removed.
 func Unpack(ctx context.Context, name, bundle string, o UnpackOptions) (_ *Result, err error) {
-	if o.Platform.OS == "" {
-		o.Platform = HostPlatform()
-	}
-	if o.Limits == nil {
-		limits := DefaultLimits()
-		o.Limits = &limits
-	}
+	o = o.withDefaults()
 	img, full, closeImage, err := openImage(ctx, name, o.Store, *o.Limits, o.Platform)
 	if err != nil {
 		return nil, err
@@ -77,6 +84,13 @@ func Unpack(ctx context.Context, name, bundle string, o UnpackOptions) (_ *Resul
 	}
 	if o.Strict && len(res.Notes) > 0 {
 		return nil, fmt.Errorf("unpack %s: refused by --strict: %w", full, notesError(res.Notes))
+	}
+	origin, err := originOf(name, full, o.Store, res.Manifest)
+	if err == nil {
+		err = b.writeJSON(originName, origin, !o.NoSync)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("unpack %s: %w", full, err)
 	}
 	if err := b.writeConfig(spec, !o.NoSync); err != nil {
 		return nil, fmt.Errorf("unpack %s: %w", full, err)
@@ -225,11 +239,17 @@ func (b *bundle) writeConfig(spec *specs.Spec, sync bool) error {
 			return fmt.Errorf("write the root file system to the disk: %w", err)
 		}
 	}
-	data, err := json.MarshalIndent(spec, "", "  ")
+	return b.writeJSON(configName, spec, sync)
+}
+
+// writeJSON writes a file of the bundle, whole or not at all.
+func (b *bundle) writeJSON(name string, v any, sync bool) error {
+	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
-	f, err := b.dir.OpenFile(configTemp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	temp := "." + name + ".tmp"
+	f, err := b.dir.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
@@ -240,7 +260,7 @@ func (b *bundle) writeConfig(spec *specs.Spec, sync bool) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	return b.dir.Rename(configTemp, configName)
+	return b.dir.Rename(temp, name)
 }
 
 // close lets go of the bundle; after a failure it removes what was made.
@@ -271,7 +291,7 @@ func (b *bundle) removeAll() error {
 		return err
 	}
 	t.most++ // rootfs has its full depth below the bundle
-	for _, name := range []string{rootfsName, configTemp, configName} {
+	for _, name := range []string{rootfsName, originTemp, originName, configTemp, configName} {
 		err = errors.Join(err, t.remove(name))
 	}
 	return errors.Join(err, t.Close())

@@ -57,7 +57,7 @@ func storeDir(cmd *cli.Command) (string, error) {
 
 // withStore runs f on the store. A command that only reads does not make one:
 // f gets nil if there is none and missing allows it.
-func withStore(ctx context.Context, cmd *cli.Command, create, missing bool, f func(context.Context, *image.Store) error) (err error) {
+func withStore(ctx context.Context, cmd *cli.Command, create, missing bool, f func(context.Context, *image.Store) error) error {
 	dir, err := storeDir(cmd)
 	if err != nil {
 		return err
@@ -74,8 +74,7 @@ func withStore(ctx context.Context, cmd *cli.Command, create, missing bool, f fu
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	return f(ctx, s)
+	return joinClose(f(ctx, s), s)
 }
 
 // arguments demands between least and most arguments.
@@ -131,3 +130,6 @@ func size(n int64) string {
 	}
 	return fmt.Sprintf("%.1f %s", f, units[i])
 }
+
+// joinClose closes c and keeps both errors.
+func joinClose(err error, c io.Closer) error { return errors.Join(err, c.Close()) }

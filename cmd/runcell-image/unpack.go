@@ -10,7 +10,6 @@ import (
 )
 
 func unpackCommand() *cli.Command {
-	limits := image.DefaultLimits()
 	return &cli.Command{
 		Name:      "unpack",
 		Usage:     "make a bundle from an image",
@@ -25,39 +24,27 @@ because an image can hold set-id programs and devices.
 
 Every blob is verified. An image that tries to reach outside of BUNDLE, or
 that costs more than the limits below, is refused.`,
-		Flags: []cli.Flag{
-			storeFlag(),
-			platformFlag(),
-			&cli.BoolFlag{Name: "reserve-ports", Usage: "reserve the ports that the image exposes for the cell"},
-			&cli.BoolFlag{Name: "no-sync", Usage: "do not wait until BUNDLE is on the disk"},
-			&cli.Int64Flag{Name: "max-size", Value: limits.MaxSize, Usage: "refuse an image of more than `BYTES` uncompressed (0: no limit)"},
-			&cli.Int64Flag{Name: "max-entries", Value: limits.MaxEntries, Usage: "refuse an image of more than `N` files (0: no limit)"},
-			&cli.IntFlag{Name: "max-path", Value: limits.MaxPath, Usage: "refuse names and link targets of more than `BYTES` (0: no limit)"},
-			&cli.Int64Flag{Name: "max-ratio", Value: limits.MaxRatio, Usage: "refuse a layer that expands more than `N` times (0: no limit)"},
-		},
+		Flags:  append([]cli.Flag{storeFlag(), platformFlag()}, unpackFlags()...),
 		Action: unpack,
 	}
 }
 
-func unpack(ctx context.Context, cmd *cli.Command) error {
-	name, bundle, err := twoArguments(cmd)
-	if err != nil {
-		return err
+// unpackFlags are those of every command that unpacks, beside the store and
+// the platform.
+func unpackFlags() []cli.Flag {
+	limits := image.DefaultLimits()
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "reserve-ports", Usage: "reserve the ports that the image exposes for the cell"},
+		&cli.BoolFlag{Name: "no-sync", Usage: "do not wait until everything is on the disk"},
+		&cli.Int64Flag{Name: "max-size", Value: limits.MaxSize, Usage: "refuse an image of more than `BYTES` uncompressed (0: no limit)"},
+		&cli.Int64Flag{Name: "max-entries", Value: limits.MaxEntries, Usage: "refuse an image of more than `N` files (0: no limit)"},
+		&cli.IntFlag{Name: "max-path", Value: limits.MaxPath, Usage: "refuse names and link targets of more than `BYTES` (0: no limit)"},
+		&cli.Int64Flag{Name: "max-ratio", Value: limits.MaxRatio, Usage: "refuse a layer that expands more than `N` times (0: no limit)"},
 	}
-	platform, err := image.ParsePlatform(cmd.String("platform"))
-	if err != nil {
-		return err
-	}
-	store, err := storeDir(cmd)
-	if err != nil && !image.IsPlace(name) {
-		return err
-	}
-	ctx, stop := interruptible(ctx)
-	defer stop()
-	p := newProgress(cmd.Root().ErrWriter, "unpack")
-	res, err := image.Unpack(ctx, name, bundle, image.UnpackOptions{
-		Store:        store,
-		Platform:     platform,
+}
+
+func unpackOptions(cmd *cli.Command) (o image.UnpackOptions, err error) {
+	o = image.UnpackOptions{
 		ReservePorts: cmd.Bool("reserve-ports"),
 		NoSync:       cmd.Bool("no-sync"),
 		Strict:       cmd.Bool("strict"),
@@ -65,8 +52,28 @@ func unpack(ctx context.Context, cmd *cli.Command) error {
 			MaxSize: cmd.Int64("max-size"), MaxEntries: cmd.Int64("max-entries"),
 			MaxPath: cmd.Int("max-path"), MaxRatio: cmd.Int64("max-ratio"),
 		},
-		Progress: p.report,
-	})
+	}
+	o.Platform, err = image.ParsePlatform(cmd.String("platform"))
+	return o, err
+}
+
+func unpack(ctx context.Context, cmd *cli.Command) error {
+	name, bundle, err := twoArguments(cmd)
+	if err != nil {
+		return err
+	}
+	o, err := unpackOptions(cmd)
+	if err != nil {
+		return err
+	}
+	if o.Store, err = storeDir(cmd); err != nil && !image.IsPlace(name) {
+		return err
+	}
+	ctx, stop := interruptible(ctx)
+	defer stop()
+	p := newProgress(cmd.Root().ErrWriter, "unpack")
+	o.Progress = p.report
+	res, err := image.Unpack(ctx, name, bundle, o)
 	p.finish()
 	if err != nil {
 		return err

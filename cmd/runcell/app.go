@@ -2,7 +2,9 @@
 package main
 
 import (
+	"context"
 	"os"
+	"os/exec"
 	"syscall"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
@@ -25,6 +27,7 @@ type app struct {
 	// executable and become lead to the other program, see image.go.
 	executable func() (string, error)
 	become     func(path string, args, env []string) error
+	spawn      func(ctx context.Context, cmd *exec.Cmd) error
 }
 
 func newApp() *app {
@@ -37,6 +40,7 @@ func newApp() *app {
 
 		executable: os.Executable,
 		become:     syscall.Exec,
+		spawn:      func(_ context.Context, cmd *exec.Cmd) error { return cmd.Run() },
 	}
 }
 

@@ -14,7 +14,7 @@ func (a *app) createCommand() *cli.Command {
 		ArgsUsage: "ID",
 		Description: `Makes the cell, its root file system and its first process, which then waits.
 "runcell start ID" lets it run the program named in config.json.`,
-		Flags: append(containerFlags(),
+		Flags: append(append(containerFlags(), imageFlags()...),
 			inertBool("detach", "create never waits for the container"),
 			inertBool("no-subreaper", "runcell is never a subreaper")),
 		Action: a.action(func(ctx context.Context, cmd *cli.Command) error {
@@ -22,14 +22,17 @@ func (a *app) createCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			if done, err := a.rootless(cmd, 0); done {
-				return err
-			}
-			e, err := a.engine(cmd)
-			if err != nil {
-				return err
-			}
-			return e.Create(ctx, o)
+			return a.withImage(ctx, cmd, &o, func() (bool, error) {
+				if done, err := a.rootless(cmd, 0); done {
+					return true, err
+				}
+				e, err := a.engine(cmd)
+				if err != nil {
+					return false, err
+				}
+				err = e.Create(ctx, o)
+				return err == nil, err
+			})
 		}),
 	}
 }

@@ -12,8 +12,8 @@ func (a *app) deleteCommand() *cli.Command {
 		Name:      "delete",
 		Usage:     "remove a container that has ended or was never started",
 		ArgsUsage: "ID",
-		Description: `Removes the cell, its mounts and its state. The bundle stays as it is. A running
-container is left alone unless --force is given.`,
+		Description: `Removes the cell, its mounts and its state. The bundle stays as it is, unless
+--image made it. A running container is left alone unless --force is given.`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "kill the container first if it runs; a missing container is no error"},
 		},
@@ -27,7 +27,10 @@ container is left alone unless --force is given.`,
 			if err != nil {
 				return err
 			}
-			return e.Delete(ctx, id, cmd.Bool("force"))
+			if err := e.Delete(ctx, id, cmd.Bool("force")); err != nil {
+				return err
+			}
+			return a.releaseImage(ctx, cmd, id)
 		}),
 	}
 }

@@ -19,31 +19,43 @@ const imageProgram = "runcell-image"
 func (a *app) imageCommand() *cli.Command {
 	return &cli.Command{
 		Name:            "image",
-		Usage:           "turn an image into a bundle, or a directory into an image",
-		ArgsUsage:       "unpack|pack",
+		Usage:           "get, keep, make and unpack images",
+		ArgsUsage:       "COMMAND",
 		SkipFlagParsing: true, // the flags are the other program's
 		Action:          func(context.Context, *cli.Command) error { return a.becomeImage() },
 		ShellComplete:   func(context.Context, *cli.Command) { _ = a.becomeImage() }, // a shell has no use for the message
 	}
 }
 
-// becomeImage replaces this process by the program beside runcell's own file,
-// or in the directory where "make install" puts it. PATH has no say.
+// becomeImage replaces this process by the other program. PATH has no say.
 func (a *app) becomeImage() error {
-	own, err := a.executable()
-	if err == nil {
-		own, err = filepath.EvalSymlinks(own)
-	}
+	places, err := a.imagePrograms()
 	if err != nil {
-		return fmt.Errorf("find runcell's own file: %w", err)
+		return err
 	}
-	dir := filepath.Dir(own)
-	places := [...]string{filepath.Join(dir, imageProgram), filepath.Join(dir, "..", "libexec", imageProgram)}
 	for _, path := range places {
 		err := a.become(path, a.args, os.Environ())
 		if !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("run %s: %w", path, err)
 		}
 	}
+	return missingImageProgram(places)
+}
+
+// imagePrograms lists where the other program can be: beside runcell's own
+// file, or in the directory where "make install" puts it.
+func (a *app) imagePrograms() ([]string, error) {
+	own, err := a.executable()
+	if err == nil {
+		own, err = filepath.EvalSymlinks(own)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find runcell's own file: %w", err)
+	}
+	dir := filepath.Dir(own)
+	return []string{filepath.Join(dir, imageProgram), filepath.Join(dir, "..", "libexec", imageProgram)}, nil
+}
+
+func missingImageProgram(places []string) error {
 	return fmt.Errorf("the program %s is missing: install it as %s or %s", imageProgram, places[0], places[1])
 }

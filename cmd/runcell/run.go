@@ -14,7 +14,7 @@ func (a *app) runCommand() *cli.Command {
 		ArgsUsage: "ID",
 		Description: `Ends with the exit status of the container's program (128+n when signal n ended
 it) and removes the container. With --detach it returns once the program runs.`,
-		Flags: append(containerFlags(),
+		Flags: append(append(containerFlags(), imageFlags()...),
 			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "return once the program runs"},
 			&cli.BoolFlag{Name: "keep", Usage: "keep the container after its end, until \"runcell delete\""},
 			inertBool("no-subreaper", "runcell is never a subreaper")),
@@ -24,17 +24,20 @@ it) and removes the container. With --detach it returns once the program runs.`,
 				return err
 			}
 			o.Detach, o.Keep = cmd.Bool("detach"), cmd.Bool("keep")
-			if done, err := a.rootless(cmd, 0); done {
-				return err
-			}
-			e, err := a.engine(cmd)
-			if err != nil {
-				return err
-			}
-			if !o.Detach {
-				a.Journal.Flush() // who waits for hours wants to read it now
-			}
-			return asStatus(e.Run(ctx, o))
+			return a.withImage(ctx, cmd, &o, func() (bool, error) {
+				if done, err := a.rootless(cmd, 0); done {
+					return true, err
+				}
+				e, err := a.engine(cmd)
+				if err != nil {
+					return false, err
+				}
+				if !o.Detach {
+					a.Journal.Flush() // who waits for hours wants to read it now
+				}
+				status, err := e.Run(ctx, o)
+				return err == nil && (o.Detach || o.Keep), asStatus(status, err)
+			})
 		}),
 	}
 }

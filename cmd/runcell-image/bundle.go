@@ -1,0 +1,84 @@
+// image bundle and release: what "runcell run --image" does before and after.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/netbsd-cells/runcell/image"
+)
+
+func bundleCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "bundle",
+		Usage:     "make a bundle whose root file system the store keeps",
+		ArgsUsage: "NAME BUNDLE",
+		Description: `This is what "runcell run --image NAME" does first. BUNDLE must not exist; it
+gets config.json, and image.json, which tells what it was made of.`,
+		Flags: append([]cli.Flag{
+			storeFlag(),
+			platformFlag(),
+			&cli.StringFlag{Name: "rootfs", Value: image.RootfsCopy, Usage: "give the cell a `copy|shared` root file system: its own, or a read-only one with tmpfs on some directories"},
+		}, unpackFlags()...),
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			args, err := arguments(cmd, 2, 2)
+			if err != nil {
+				return err
+			}
+			p := newProgress(cmd.Root().ErrWriter, "unpack")
+			o, err := unpackOptions(cmd)
+			if err != nil {
+				return err
+			}
+			o.Progress = p.report
+			return withStore(ctx, cmd, false, false, func(ctx context.Context, s *image.Store) error {
+				res, err := s.MakeBundle(ctx, args[0], args[1], image.BundleOptions{UnpackOptions: o, Rootfs: cmd.String("rootfs")})
+				p.finish()
+				if err != nil {
+					return err
+				}
+				warn(ctx, cmd, res.Notes)
+				return nil
+			})
+		},
+	}
+}
+
+func releaseCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "release",
+		Usage:     "remove a bundle that \"image bundle\" made",
+		ArgsUsage: "BUNDLE",
+		Description: `This is what "runcell delete" does last for a container of "runcell run
+--image". BUNDLE says which store it belongs to. Data in a copied root file
+system is lost. A file system that is still mounted there is an error.`,
+		Action: func(ctx context.Context, cmd *cli.Command) (err error) {
+			args, err := arguments(cmd, 1, 1)
+			if err != nil {
+				return err
+			}
+			o, err := image.ReadOrigin(args[0])
+			if errors.Is(err, fs.ErrNotExist) && os.Remove(args[0]) == nil {
+				return nil // empty: "image bundle" got no further
+			}
+			if err != nil {
+				return err
+			}
+			if o.Store == "" || o.Rootfs == "" {
+				return fmt.Errorf("%s has its root file system in itself: remove it with rm -r once nothing is mounted there", args[0])
+			}
+			ctx, stop := interruptible(ctx)
+			defer stop()
+			s, err := image.OpenStore(ctx, o.Store, false)
+			if err != nil {
+				return err
+			}
+			return joinClose(s.Release(args[0]), s)
+		},
+	}
+}
