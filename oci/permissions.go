@@ -18,7 +18,6 @@ import (
 // ipcPermissions are what a private ipc namespace keeps closed.
 var ipcPermissions = [...]policy.Permission{policy.SysVIPC, policy.SysVIPCOverride, policy.PosixIPC}
 
-
 func (c *compiler) settlePermissions() {
 	cell := &c.plan.Cell
 	cell.Profile = policy.High
