@@ -111,6 +111,11 @@ type Client interface {
 	// Kill signals every member. With SIGKILL it first stops them from
 	// forking, and returns when all of them are dying. No member is no error.
 	Kill(id ID, sig int) error
+	// Pause stops every member, and returns when none of them runs any more.
+	// Members that are paused can be killed. Resume lets them go on. A process
+	// that enters a paused cell may run; the caller keeps that from happening.
+	Pause(ID) error
+	Resume(ID) error
 	// Stats counts processes and denials.
 	Stats(ID) (Stats, error)
 	// Wait blocks until the cell's first process has ended and gives its

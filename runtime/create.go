@@ -45,7 +45,7 @@ func (r *Runtime) create(ctx context.Context, o CreateOptions, detached bool) (c
 	if err := checkStdio(); err != nil {
 		return nil, -1, err
 	}
-	c, err = r.newContainer(o.ID)
+	c, err = r.newContainer(ctx, o.ID)
 	if err != nil {
 		return nil, -1, err
 	}

@@ -41,6 +41,15 @@ func (c *container) delete(ctx context.Context) error {
 	if c.deleted {
 		return nil
 	}
+	if c.Cell != 0 {
+		same, err := c.sameBoot()
+		if err != nil {
+			return fmt.Errorf("delete %q: %w", c.ID, err)
+		}
+		if !same {
+			c.Cell = 0 // what there may be is found by its name
+		}
+	}
 	if err := c.killAll(); err != nil {
 		return fmt.Errorf("delete %q: %w", c.ID, err)
 	}
@@ -100,10 +109,7 @@ func (r *Runtime) destroyByName(id string) error {
 		if cell.Name != name {
 			continue
 		}
-		if err := r.kmod.Kill(cell.ID, 9); err != nil && !errors.Is(err, kmod.ErrNotFound) {
-			return fmt.Errorf("delete %q: kill cell: %w", id, err)
-		}
-		if err := destroyCell(r.kmod, cell.ID); err != nil {
+		if err := r.endCell(cell.ID); err != nil {
 			return fmt.Errorf("delete %q: %w", id, err)
 		}
 	}

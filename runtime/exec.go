@@ -22,10 +22,13 @@ func (r *Runtime) Exec(ctx context.Context, o ExecOptions) (status int, err erro
 	if err != nil {
 		return ExecFailed, err
 	}
-	if s := c.status(); s != Running && s != Paused {
-		if s == Stopped {
-			return ExecFailed, fmt.Errorf("exec in %q: %w", o.ID, ErrNotRunning)
-		}
+	switch s := c.status(); s {
+	case Running:
+	case Stopped:
+		return ExecFailed, fmt.Errorf("exec in %q: %w", o.ID, ErrNotRunning)
+	case Paused:
+		return ExecFailed, fmt.Errorf("exec in %q: %w", o.ID, ErrPaused)
+	default:
 		return ExecFailed, fmt.Errorf("exec in %q: container is %s, start it first", o.ID, s)
 	}
 	if err := checkConsole(o.Process.Terminal, o.Detach, o.ConsoleSocket); err != nil {

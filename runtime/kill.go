@@ -27,6 +27,9 @@ func (r *Runtime) Kill(id string, sig syscall.Signal, all bool) error {
 	if status == Creating {
 		return fmt.Errorf("kill %q: it is still being created", id)
 	}
+	if status == Paused && sig == unix.SIGCONT {
+		return fmt.Errorf("kill %q: SIGCONT: %w", id, ErrPaused)
+	}
 	if status == Created && !ignoredByDefault[sig] {
 		// The user's program, which might handle the signal, is not there yet,
 		// and the kernel shields a pid namespace's first process from signals

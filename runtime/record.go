@@ -14,6 +14,7 @@ package runtime
 // over another one, which takes longer than everything else in create.
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -124,8 +125,9 @@ func (r *Runtime) container(id string) *container {
 	return &container{rt: r, dir: filepath.Join(r.root, id), lock: -1}
 }
 
-// newContainer makes and locks the directory of a new container.
-func (r *Runtime) newContainer(id string) (*container, error) {
+// newContainer makes and locks the directory of a new container. The remains
+// of a create that was killed make way.
+func (r *Runtime) newContainer(ctx context.Context, id string) (*container, error) {
 	if err := ValidateID(id); err != nil {
 		return nil, err
 	}
@@ -133,10 +135,18 @@ func (r *Runtime) newContainer(id string) (*container, error) {
 		return nil, fmt.Errorf("make state directory: %w", err)
 	}
 	c := r.container(id)
-	if err := os.Mkdir(c.dir, 0o700); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return nil, fmt.Errorf("create %q: %w", id, ErrExist)
+	err := os.Mkdir(c.dir, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		cleared, cerr := r.container(id).clearRemains(ctx)
+		if !cleared || cerr != nil {
+			return nil, errors.Join(fmt.Errorf("create %q: %w", id, ErrExist), cerr)
 		}
+		err = os.Mkdir(c.dir, 0o700)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("create %q: %w", id, ErrExist)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("make state directory: %w", err)
 	}
 	if err := c.acquire(); err != nil {

@@ -200,11 +200,11 @@ func TestRollbackGoesBackwards(t *testing.T) {
 
 func TestLockIsExclusiveAndSurvivesRemoval(t *testing.T) {
 	r := New(Options{Root: t.TempDir()})
-	c, err := r.newContainer("a")
+	c, err := r.newContainer(t.Context(), "a")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.newContainer("a"); !errors.Is(err, ErrExist) {
+	if _, err := r.newContainer(t.Context(), "a"); !errors.Is(err, ErrExist) {
 		t.Errorf("second newContainer = %v; want ErrExist", err)
 	}
 	got := make(chan error)

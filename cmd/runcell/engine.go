@@ -20,7 +20,10 @@ type engine interface {
 	State(id string) (*runtime.State, error)
 	List() ([]*runtime.State, error)
 	Kill(id string, sig syscall.Signal, all bool) error
+	Pause(id string) error
+	Resume(id string) error
 	Delete(ctx context.Context, id string, force bool) error
+	Recover(ctx context.Context) (done []string, err error)
 	Wait(ctx context.Context, id string) (status int, err error)
 	Processes(id string) ([]int, error)
 	Plan(id string) (*oci.Plan, error)

@@ -82,6 +82,21 @@ func (f *fake) Kill(id string, sig syscall.Signal, all bool) error {
 	return f.err
 }
 
+func (f *fake) Pause(id string) error {
+	f.did("pause %s", id)
+	return f.err
+}
+
+func (f *fake) Resume(id string) error {
+	f.did("resume %s", id)
+	return f.err
+}
+
+func (f *fake) Recover(context.Context) ([]string, error) {
+	f.did("recover")
+	return []string{"web: its create was killed"}, f.err
+}
+
 func (f *fake) Delete(_ context.Context, id string, force bool) error {
 	f.did("delete %s force=%v", id, force)
 	return f.err

@@ -4,7 +4,6 @@
 package harness
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -77,10 +76,11 @@ func (r *Run) one(target Target, c Case) Result {
 		return result
 	}
 	got, err := r.worker(target, c)
-	if err != nil {
-		result.Outcome, result.Message = Fail, []string{"harness: " + err.Error()}
-	} else {
+	if err == nil {
 		result = got
+	} else { // what the case said, if it came so far, comes first
+		result.Outcome, result.Message, result.Leaks = Fail, append(got.Message, "harness: "+err.Error()), got.Leaks
+		result.Log, result.Seconds = got.Log, got.Seconds
 	}
 	r.Suite.Expected.explain(&result)
 	return result
@@ -124,15 +124,25 @@ func (r *Run) spawn(job []byte, limit time.Duration) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find own program: %w", err)
 	}
+	// Files and not pipes: what a case leaves running may hold them open.
+	var files [3]*os.File
+	for i := range files {
+		if files[i], err = os.CreateTemp(r.WorkDir, "worker"); err != nil {
+			return nil, fmt.Errorf("make worker's files: %w", err)
+		}
+		defer func() { _, _ = files[i].Close(), os.Remove(files[i].Name()) }()
+	}
+	if _, err := files[0].WriteAt(job, 0); err != nil {
+		return nil, fmt.Errorf("write job: %w", err)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, self, WorkerArg)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(job), &stdout, &stderr
-	cmd.WaitDelay = 2 * time.Second
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = files[0], files[1], files[2]
 	unshare(cmd)
 	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("run worker: %w: %s", err, short(stderr.String()))
+		stderr, _ := os.ReadFile(files[2].Name())
+		return nil, fmt.Errorf("run worker: %w: %s", err, short(string(stderr)))
 	}
-	return stdout.Bytes(), nil
+	return os.ReadFile(files[1].Name())
 }

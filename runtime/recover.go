@@ -1,0 +1,141 @@
+package runtime
+
+// recover: what a crash or a reboot left. A container is left alone as long as
+// its record and its cell belong together, whether its process runs or not.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/netbsd-cells/runcell/kmod"
+	"golang.org/x/sys/unix"
+)
+
+// Recover removes the remains and tells what it did, a line each. What another
+// command is working on is not touched. It goes on after an error.
+func (r *Runtime) Recover(ctx context.Context) (done []string, err error) {
+	entries, err := os.ReadDir(r.root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("recover: read state directory: %w", err)
+	}
+	cells, err := r.kmod.List()
+	if err != nil && !errors.Is(err, kmod.ErrUnavailable) {
+		return nil, fmt.Errorf("recover: %w", err)
+	}
+	byName := map[string]kmod.Info{}
+	for _, cell := range cells {
+		byName[cell.Name] = cell
+	}
+	var errs []error
+	for _, e := range entries {
+		if !e.IsDir() || ValidateID(e.Name()) != nil {
+			continue
+		}
+		delete(byName, cellName(r.root, e.Name()))
+		what, err := r.recoverOne(ctx, e.Name(), cells)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("recover: %w", err))
+		} else if what != "" {
+			done = append(done, what)
+		}
+	}
+	for _, cell := range byName {
+		if !r.owns(cell) {
+			continue
+		}
+		if err := r.endCell(cell.ID); err != nil {
+			errs = append(errs, fmt.Errorf("recover: cell %s: %w", cell.Name, err))
+			continue
+		}
+		done = append(done, fmt.Sprintf("cell %s: it had no container", cell.Name))
+	}
+	return done, errors.Join(errs...)
+}
+
+// recoverOne removes one container if it is a remainder, and says why.
+func (r *Runtime) recoverOne(ctx context.Context, id string, cells []kmod.Info) (why string, err error) {
+	c := r.container(id)
+	if free, err := c.tryLock(); !free || err != nil {
+		return "", err
+	}
+	defer c.release()
+	if err := c.read(); err != nil {
+		if !errors.Is(err, ErrNotExist) {
+			return "", err // somebody should look at this one
+		}
+		return id + ": its create was killed", c.clean()
+	}
+	switch {
+	case c.Phase == Creating:
+		why = id + ": its create was killed"
+	case c.status() == Stopped && !hasCell(cells, c):
+		why = id + ": its cell is gone"
+	default:
+		return "", nil
+	}
+	return why, c.delete(context.WithoutCancel(ctx))
+}
+
+// tryLock locks the container unless another command has.
+func (c *container) tryLock() (bool, error) {
+	fd, err := openRetry(c.dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("lock container: %w", err)
+	}
+	err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil && sameFile(fd, c.dir) {
+		c.lock = fd
+		return true, nil
+	}
+	closeFD(fd)
+	if err != nil && !errors.Is(err, unix.EWOULDBLOCK) {
+		return false, fmt.Errorf("lock container: %w", err)
+	}
+	return false, nil
+}
+
+// hasCell tells whether a container's record and a cell belong together: ids
+// begin anew with every boot, so the number alone says nothing.
+func hasCell(cells []kmod.Info, c *container) bool {
+	name := cellName(c.rt.root, c.name())
+	for _, cell := range cells {
+		if cell.ID == c.Cell && cell.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// endCell kills and removes a cell.
+func (r *Runtime) endCell(id kmod.ID) error {
+	if err := r.kmod.Kill(id, int(unix.SIGKILL)); err != nil && !errors.Is(err, kmod.ErrNotFound) {
+		return fmt.Errorf("kill cell: %w", err)
+	}
+	return destroyCell(r.kmod, id)
+}
+
+// clearRemains removes the remains of a killed create, so that its id can be
+// used again. It tells whether there were any.
+func (c *container) clearRemains(ctx context.Context) (bool, error) {
+	if free, err := c.tryLock(); !free || err != nil {
+		return false, err
+	}
+	defer c.release()
+	err := c.read()
+	switch {
+	case errors.Is(err, ErrNotExist):
+		return true, c.clean()
+	case err != nil || c.Phase != Creating:
+		return false, nil //nolint:nilerr // an unreadable record is not ours to remove unasked
+	}
+	return true, c.delete(context.WithoutCancel(ctx))
+}
