@@ -19,9 +19,14 @@ func copyTree(src, dst *os.Root, dir string) error {
 	if err != nil {
 		return err
 	}
+	return copyEntries(src, dst, dir, entries)
+}
+
+// copyEntries copies what was listed of dir.
+func copyEntries(src, dst *os.Root, dir string, entries []fs.DirEntry) error {
 	for _, e := range entries {
 		name := path.Join(dir, e.Name())
-		info, err := e.Info()
+		info, err := src.Lstat(name)
 		if err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ package runtime
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -362,12 +363,18 @@ func (r *hostRoot) mountCopy(m hostMount, fd int, path string) error {
 		return err
 	}
 	defer func() { _ = src.Close() }()
+	// Listed before it is mounted upon: afterwards "." of that directory would
+	// lead to the new mount, and some NetBSD kernels deadlock over it.
+	entries, err := fs.ReadDir(src.FS(), ".")
+	if err != nil {
+		return fmt.Errorf("list the directory: %w", err)
+	}
 	writable := m
 	writable.flags &^= mntReadonly
 	if err := r.mountOn(writable, path); err != nil {
 		return err
 	}
-	if err := r.fill(src, m.dest, path); err != nil {
+	if err := r.fill(src, entries, m.dest, path); err != nil {
 		return fmt.Errorf("copy the directory's content: %w", err)
 	}
 	if m.flags&mntReadonly == 0 {
@@ -381,7 +388,7 @@ func (r *hostRoot) mountCopy(m hostMount, fd int, path string) error {
 }
 
 // fill copies into the fresh mount, found again by way of the root.
-func (r *hostRoot) fill(src *os.Root, dest, path string) error {
+func (r *hostRoot) fill(src *os.Root, entries []fs.DirEntry, dest, path string) error {
 	fd, err := r.dir.openDirAt(dest, false)
 	if err != nil {
 		return err
@@ -396,7 +403,7 @@ func (r *hostRoot) fill(src *os.Root, dest, path string) error {
 		return err
 	}
 	defer func() { _ = dst.Close() }()
-	return copyTree(src, dst, ".")
+	return copyEntries(src, dst, ".", entries)
 }
 
 // openSame opens a directory by its path, if it is the one that st is about.
