@@ -10,7 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
+	"os"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -22,6 +22,11 @@ type PackOptions struct {
 	Platform    v1.Platform // zero: the host's
 	Compression Compression // empty: gzip
 	Tag         string      // the image's name in the layout, if the reference has none
+	Store       string      // where names are put and looked up; "": every name is a place
+	// Base, if not empty, is the image that the new one is built upon: only
+	// what differs is packed, as one more layer, and Config changes the
+	// base's field by field.
+	Base string
 	// MTime, if not nil, is given to every entry.
 	MTime *time.Time
 	// Epoch, if not nil, is given to every entry that is newer
@@ -47,8 +52,9 @@ type PackResult struct {
 
 // Pack packs the directory rootfs as the image called name: oci:DIR[:TAG]
 // makes a layout or adds to it, oci-archive:FILE[:TAG] makes an archive. A
-// plain path is an archive if it ends in .tar, else a layout. What is there
-// under the name is replaced only once the new image is whole.
+// plain path is an archive if it ends in .tar, else a layout. Any other name
+// is one in the store. What is there under the name is replaced only once the
+// new image is whole.
 func Pack(ctx context.Context, rootfs, name string, o PackOptions) (_ *PackResult, err error) {
 	if o.Platform.OS == "" {
 		o.Platform = HostPlatform()
@@ -59,26 +65,57 @@ func Pack(ctx context.Context, rootfs, name string, o PackOptions) (_ *PackResul
 	if err := checkConfig(&o.Config); err != nil {
 		return nil, err
 	}
+	out, full, err := openSink(ctx, rootfs, name, &o)
+	if err != nil {
+		return nil, fmt.Errorf("pack %s: %w", name, err)
+	}
+	defer func() { err = errors.Join(err, out.close()) }()
+	res, err := imageWriter{out}.pack(ctx, rootfs, o)
+	if err != nil {
+		return nil, fmt.Errorf("pack %s: %w", full, err)
+	}
+	return res, nil
+}
+
+// sink is where a new image is written: a layout or the store.
+type sink interface {
+	temp() (*os.File, error)                               // a new file
+	drop(f *os.File) error                                 // removes it
+	keep(f *os.File, d digest.Digest) error                // makes it a blob
+	blob(d digest.Digest, data []byte) error               // stores a small blob
+	copyBlob(context.Context, source, v1.Descriptor) error // copies one of the base
+	publish(ctx context.Context, d v1.Descriptor) error    // gives the image its name
+	close() error
+}
+
+// openSink opens the sink for a name and gives the full name.
+func openSink(ctx context.Context, rootfs, name string, o *PackOptions) (sink, string, error) {
+	if o.Store != "" && !IsPlace(name) {
+		if o.Tag != "" {
+			return nil, "", fmt.Errorf("the tag %s is for layouts: a name in the store has its own", quote(o.Tag))
+		}
+		n, err := localName(name)
+		if err != nil {
+			return nil, "", err
+		}
+		s, err := OpenStore(ctx, o.Store, true)
+		if err != nil {
+			return nil, "", placeHint(err, name)
+		}
+		return &storeSink{s, n.String()}, n.String(), nil
+	}
 	ref, err := packReference(name)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if o.Tag != "" && ref.Ref != "" && o.Tag != ref.Ref {
-		return nil, fmt.Errorf("pack %s: the tag %s differs from the name after the colon: give one of them", ref, quote(o.Tag))
+		return nil, "", fmt.Errorf("the tag %s differs from the name after the colon: give one of them", quote(o.Tag))
 	}
 	if ref.Ref == "" {
 		ref.Ref = o.Tag
 	}
 	out, err := newOutput(ref, rootfs)
-	if err != nil {
-		return nil, fmt.Errorf("pack %s: %w", ref, err)
-	}
-	defer func() { err = errors.Join(err, out.close()) }()
-	res, err := out.pack(ctx, rootfs, o)
-	if err != nil {
-		return nil, fmt.Errorf("pack %s: %w", ref, err)
-	}
-	return res, nil
+	return out, ref.String(), err
 }
 
 // checkConfig refuses what Unpack would refuse.
@@ -95,30 +132,65 @@ func checkConfig(c *v1.ImageConfig) error {
 	return err
 }
 
+// imageWriter makes images out of layers.
+type imageWriter struct{ sink }
+
 // pack writes the blobs and publishes the image.
-func (out *output) pack(ctx context.Context, rootfs string, o PackOptions) (*PackResult, error) {
-	layer, diffID, res, err := out.layer(ctx, rootfs, o)
+func (out imageWriter) pack(ctx context.Context, rootfs string, o PackOptions) (*PackResult, error) {
+	if o.Base != "" {
+		return out.packOn(ctx, rootfs, o)
+	}
+	l, err := out.layer(o.Compression, func(w io.Writer) (*PackResult, error) { return packTree(ctx, rootfs, w, o) })
 	if err != nil {
 		return nil, err
 	}
-	created := o.created()
-	cfg := v1.Image{
-		Created: created, Author: o.Author, Platform: o.Platform, Config: o.Config,
-		RootFS:  v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{diffID}},
-		History: []v1.History{{Created: created, CreatedBy: "runcell image pack"}},
+	cfg := v1.Image{Created: o.created(), Author: o.Author, Platform: o.Platform, Config: o.Config}
+	return out.finish(ctx, cfg, []newLayer{*l}, "runcell image pack")
+}
+
+// newLayer is a layer that was written, or one of a base.
+type newLayer struct {
+	v1.Descriptor
+	diffID digest.Digest
+	res    *PackResult // nil for one of a base
+	by     string      // for the history, if not that of all
+}
+
+// finish writes config and manifest for the layers and publishes the image.
+// Layers that are new get a line of history.
+func (out imageWriter) finish(ctx context.Context, cfg v1.Image, layers []newLayer, by string) (*PackResult, error) {
+	m := v1.Manifest{Versioned: schema2, MediaType: v1.MediaTypeImageManifest, Layers: []v1.Descriptor{}}
+	cfg.RootFS = v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{}}
+	total := &PackResult{}
+	for _, l := range layers {
+		m.Layers = append(m.Layers, l.Descriptor)
+		cfg.RootFS.DiffIDs = append(cfg.RootFS.DiffIDs, l.diffID)
+		if l.res == nil {
+			continue
+		}
+		total.Layer, total.DiffID = l.Digest, l.diffID
+		total.Entries += l.res.Entries
+		total.Size += l.Size
+		total.Unpacked += l.res.Unpacked
+		total.Notes = append(total.Notes, l.res.Notes...)
+		if l.by == "" {
+			l.by = by
+		}
+		cfg.History = append(cfg.History, v1.History{Created: cfg.Created, CreatedBy: l.by})
 	}
-	cfgDesc, err := out.document(v1.MediaTypeImageConfig, cfg)
-	if err != nil {
+	if total.Layer == "" { // only the config is new
+		cfg.History = append(cfg.History, v1.History{Created: cfg.Created, CreatedBy: by, EmptyLayer: true})
+	}
+	var err error
+	if m.Config, err = out.document(v1.MediaTypeImageConfig, cfg); err != nil {
 		return nil, err
 	}
-	m := v1.Manifest{Versioned: schema2, MediaType: v1.MediaTypeImageManifest, Config: cfgDesc, Layers: []v1.Descriptor{layer}}
 	desc, err := out.document(v1.MediaTypeImageManifest, m)
 	if err != nil {
 		return nil, err
 	}
-	res.Manifest, res.Layer, res.DiffID, res.Size = desc.Digest, layer.Digest, diffID, layer.Size
-	desc.Platform = &o.Platform
-	return res, out.publish(ctx, desc)
+	total.Manifest, desc.Platform = desc.Digest, &cfg.Platform
+	return total, out.publish(ctx, desc)
 }
 
 // created is the image's creation time; without a given one it has none,
@@ -128,6 +200,10 @@ func (o *PackOptions) created() *time.Time {
 	if t == nil {
 		t = o.MTime
 	}
+	return wholeSeconds(t)
+}
+
+func wholeSeconds(t *time.Time) *time.Time {
 	if t == nil {
 		return nil
 	}
@@ -136,7 +212,7 @@ func (o *PackOptions) created() *time.Time {
 }
 
 // document stores v as a blob.
-func (out *output) document(mediaType string, v any) (v1.Descriptor, error) {
+func (out imageWriter) document(mediaType string, v any) (v1.Descriptor, error) {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return v1.Descriptor{}, err
@@ -148,55 +224,50 @@ func (out *output) document(mediaType string, v any) (v1.Descriptor, error) {
 	return d, out.blob(d.Digest, data)
 }
 
-// layer packs the tree as the image's layer: the walker writes tar into a
-// pipe, another goroutine compresses from it.
-func (out *output) layer(ctx context.Context, rootfs string, o PackOptions) (v1.Descriptor, digest.Digest, *PackResult, error) {
-	fail := func(err error) (v1.Descriptor, digest.Digest, *PackResult, error) {
-		return v1.Descriptor{}, "", nil, err
-	}
+// layer writes what fill gives, a tar archive, as a layer: fill writes into
+// a pipe, another goroutine compresses from it. A layer without entries is
+// not kept, and nil.
+func (out imageWriter) layer(c Compression, fill func(io.Writer) (*PackResult, error)) (_ *newLayer, err error) {
 	f, err := out.temp()
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
 	kept := false
 	defer func() {
-		_ = f.Close() // keep has synced it
 		if !kept {
-			_ = out.dir.Remove(filepath.Base(f.Name()))
+			err = errors.Join(err, out.drop(f))
 		}
+		_ = f.Close() // keep has synced it
 	}()
 	packed := newHashing(f)
-	z, err := compressor(packed, o.Compression)
+	z, err := compressor(packed, c)
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
 	pr, pw := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
 		_, err := io.CopyBuffer(onlyWriter{z}, onlyReader{pr}, make([]byte, aheadSize))
 		err = errors.Join(err, z.Close())
-		pr.CloseWithError(err) // a walker that still writes stops
+		pr.CloseWithError(err) // who still writes stops
 		done <- err
 	}()
 	plain := newHashing(pw)
-	res, err := packTree(ctx, rootfs, plain, o)
+	res, err := fill(plain)
 	_ = pw.CloseWithError(err) // nil is the end
 	if e := <-done; err == nil {
 		err = e
 	}
-	if err != nil {
-		return fail(err)
+	if err != nil || res.Entries == 0 {
+		return nil, err
 	}
 	res.Unpacked = plain.n
-	d := v1.Descriptor{MediaType: v1.MediaTypeImageLayer, Digest: packed.sum.Digest(), Size: packed.n}
-	if o.Compression != None {
-		d.MediaType += "+" + string(o.Compression)
-	}
+	d := v1.Descriptor{MediaType: layerType(c), Digest: packed.sum.Digest(), Size: packed.n}
 	if err := out.keep(f, d.Digest); err != nil {
-		return fail(err)
+		return nil, err
 	}
 	kept = true
-	return d, plain.sum.Digest(), res, nil
+	return &newLayer{Descriptor: d, diffID: plain.sum.Digest(), res: res}, nil
 }
 
 // Copying through these uses the given buffer.

@@ -53,11 +53,13 @@ type output struct {
 	temps  int // made so far
 }
 
-// newOutput prepares the output. It must not lie inside what is packed.
+// newOutput prepares the output. It must not lie inside what is packed, if
+// that is not "".
 func newOutput(ref Reference, rootfs string) (*output, error) {
 	ref.Path = filepath.Clean(ref.Path)
 	parent := filepath.Dir(ref.Path)
-	if inside, err := within(parent, rootfs); err != nil || inside {
+	if rootfs == "" {
+	} else if inside, err := within(parent, rootfs); err != nil || inside {
 		if err == nil {
 			err = fmt.Errorf("it would lie inside %s, which is packed: write it elsewhere", rootfs)
 		}
@@ -165,6 +167,9 @@ func (out *output) keep(f *os.File, d digest.Digest) error {
 	}
 	return out.dir.Rename(filepath.Base(f.Name()), blobName(d))
 }
+
+// drop removes a file that temp made.
+func (out *output) drop(f *os.File) error { return out.dir.Remove(filepath.Base(f.Name())) }
 
 // blob stores a small blob.
 func (out *output) blob(d digest.Digest, data []byte) error {

@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
+	"net/http"
 	"sync"
 	"time"
 
@@ -147,7 +147,7 @@ func (p *plan) upload(ctx context.Context, r *repository, d v1.Descriptor, sent 
 func (r *repository) explainPush(err error) error {
 	var answer *errcode.ErrorResponse
 	if errors.As(err, &answer) && answer.StatusCode < 500 {
-		if answer.StatusCode == 401 || answer.StatusCode == 403 {
+		if answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden {
 			return finalError{fmt.Errorf("%w; %s", err, r.login.why())}
 		}
 		return finalError{err}
@@ -218,7 +218,7 @@ func (out *output) copyBlob(ctx context.Context, from source, d v1.Descriptor) (
 		err = out.keep(f, d.Digest)
 	}
 	if err != nil {
-		err = errors.Join(err, out.dir.Remove(filepath.Base(f.Name())))
+		err = errors.Join(err, out.drop(f))
 	}
 	return errors.Join(err, f.Close())
 }

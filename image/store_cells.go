@@ -219,20 +219,33 @@ func (m *bundleMaker) unpackTo(ctx context.Context, dir string) (err error) {
 			m.notes.list = append(m.notes.list, n)
 		}
 	}
-	t, err := m.tree(dir + "/" + rootfsName)
+	if err := makeMountPoints(b.dir); err != nil {
+		return err
+	}
+	if !m.o.NoSync {
+		return b.sync()
+	}
+	return nil
+}
+
+// makeMountPoints makes the directories for what is mounted in every cell: in
+// a read-only root they could not be made later.
+func makeMountPoints(bundle *os.Root) error {
+	f, err := bundle.Open(rootfsName)
 	if err != nil {
 		return err
 	}
-	for _, mount := range defaultMounts() { // a read-only root needs the mount points
+	t, err := openTree(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	for _, mount := range defaultMounts() {
 		names := strings.Split(mount.Destination, "/")
-		if names[1] != "dev" || len(names) == 2 {
+		if names[1] != "dev" || len(names) == 2 { // below /dev is another file system
 			err = errors.Join(err, t.enter(names, true))
 		}
 	}
-	if err = errors.Join(err, t.Close()); err == nil && !m.o.NoSync {
-		err = b.sync()
-	}
-	return err
+	return errors.Join(err, t.Close())
 }
 
 // tree opens a root file system of the store.

@@ -23,13 +23,18 @@ func packCommand() *cli.Command {
 		Description: imageNames + `
 A PATH that does not exist becomes an archive if it ends in .tar, else a
 directory. A layout that exists gets the image added; an image of the same
-name is replaced.
+name is replaced. A NAME without a registry belongs to localhost.
+
+With --base the image keeps the configuration of IMAGE: flags change it, lists
+of variables, labels, ports and volumes are added to.
 
 The same ROOTFS and flags give the same image, whose digest is printed. Only
 the files' times can differ from machine to machine: --mtime sets them, and the
 environment's SOURCE_DATE_EPOCH limits them. Names of users are not kept, only
 their numbers. Sockets and the content of mounted file systems are left out.`,
 		Flags: []cli.Flag{
+			storeFlag(),
+			&cli.StringFlag{Name: "base", Usage: "pack only what differs from `IMAGE`, as a layer on top of it"},
 			&cli.StringFlag{Name: "tag", Aliases: []string{"t"}, Usage: "name the image `NAME` in the layout"},
 			&cli.StringFlag{Name: "platform", Usage: "the image is for `OS/ARCH[/VARIANT]` (default: this host's)"},
 			&cli.StringFlag{Name: "compress", Value: string(image.Gzip), Usage: "compress the layer with `gzip|zstd|none`"},
@@ -56,6 +61,10 @@ func pack(ctx context.Context, cmd *cli.Command) error {
 	}
 	o, err := packOptions(cmd)
 	if err != nil {
+		return err
+	}
+	o.Base = cmd.String("base")
+	if o.Store, err = storeDir(cmd); err != nil && (!image.IsPlace(name) || o.Base != "" && !image.IsPlace(o.Base)) {
 		return err
 	}
 	ctx, stop := interruptible(ctx)

@@ -1,0 +1,60 @@
+// image diff: what changed in a root file system since it was unpacked.
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/netbsd-cells/runcell/image"
+)
+
+func diffCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "diff",
+		Usage:     "tell what changed in a bundle's root file system against its image",
+		ArgsUsage: "BUNDLE",
+		Description: `Prints a line for each change: added, removed or changed, the path, and what
+changed of it. Of what was added or removed only the topmost directory is named.
+The image is read from its layers again and verified, and contents are compared
+byte by byte, so nothing hides in an old time. The bundle's file image.json says
+which image it is; whoever could write to the bundle could change that: then
+name the image with --image.`,
+		Flags: []cli.Flag{
+			storeFlag(),
+			platformFlag(),
+			formatFlag("table", "json"),
+			&cli.StringFlag{Name: "image", Usage: "compare with `IMAGE`, not with the one that image.json names"},
+		},
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			args, err := arguments(cmd, 1, 1)
+			if err != nil {
+				return err
+			}
+			o := image.DiffOptions{Image: cmd.String("image")}
+			if o.Platform, err = image.ParsePlatform(cmd.String("platform")); err != nil {
+				return err
+			}
+			if o.Image != "" && !image.IsPlace(o.Image) {
+				if o.Store, err = storeDir(cmd); err != nil {
+					return err
+				}
+			}
+			ctx, stop := interruptible(ctx)
+			defer stop()
+			list, err := image.Diff(ctx, args[0], o)
+			if err != nil {
+				return err
+			}
+			if cmd.String("format") == "json" {
+				return writeJSON(cmd.Root().Writer, append([]image.Change{}, list...))
+			}
+			rows := [][]string{}
+			for _, c := range list {
+				rows = append(rows, []string{c.Kind, c.Path, strings.Join(c.What, ",")})
+			}
+			return writeTable(cmd.Root().Writer, rows)
+		},
+	}
+}
