@@ -37,13 +37,16 @@ type disk struct {
 	keep bool // the file must not change
 }
 
+// cpuModel is the same with and without KVM, and as old as any amd64 kernel.
+const cpuModel = "qemu64,-svm"
+
 func (m *machine) args() []string {
-	accel, cpu := "tcg", "qemu64"
+	accel := "tcg"
 	if m.kvm {
-		accel, cpu = "kvm", "host"
+		accel = "kvm"
 	}
 	args := []string{
-		"-machine", "pc,accel=" + accel, "-cpu", cpu, "-smp", m.smp(), "-m", strconv.Itoa(m.memory),
+		"-machine", "pc,accel=" + accel, "-cpu", cpuModel, "-smp", m.smp(), "-m", strconv.Itoa(m.memory),
 		"-display", "none", "-nic", "none", "-monitor", "none", "-no-reboot", "-device", "virtio-rng-pci",
 		"-serial", m.console, "-serial", "unix:" + comma(m.report),
 	}

@@ -39,17 +39,19 @@ func newSession(plan *protocol.Plan, w io.Writer, record func(step, line string)
 }
 
 // kernelTrouble are the words by which a console line says that there is
-// nothing more to wait for.
-var kernelTrouble = []struct{ word, means string }{
-	{"panic: ", "the kernel panicked"},
-	{"fatal page fault in supervisor mode", "the kernel crashed"},
-	{"fatal protection fault in supervisor mode", "the kernel crashed"},
-	{"Mutex error: ", "the kernel found a locking error"},
-	{"Reader / writer lock error: ", "the kernel found a locking error"},
-	{"root device: ", "the kernel did not find its root device (ROOT= names it)"},
-	{"init path (default /sbin/init)", "the kernel did not start /sbin/init"},
-	{"loader: ", "the boot loader refused"},
-	{"agent: ", ""},
+// nothing more to wait for; some of them only before the guest has said hello.
+var kernelTrouble = []struct {
+	word, means string
+	early       bool
+}{
+	{"panic: ", "the kernel panicked", false},
+	{"fatal page fault in supervisor mode", "the kernel crashed", false},
+	{"fatal protection fault in supervisor mode", "the kernel crashed", false},
+	{"Mutex error: ", "the kernel found a locking error", false},
+	{"Reader / writer lock error: ", "the kernel found a locking error", false},
+	{"root device: ", "the kernel did not find its root device (ROOT= names it)", true},
+	{"init path (default /sbin/init)", "the kernel did not start /sbin/init", true},
+	{"loader: ", "the boot loader refused", true},
 }
 
 // console takes a line of the kernel's, which may still lack its end.
@@ -62,13 +64,12 @@ func (s *session) console(line string) {
 		s.report(f, err)
 		return
 	}
+	if strings.HasPrefix(line, "agent: ") {
+		s.out.comment(line)
+	}
 	for _, t := range kernelTrouble {
 		at := strings.Index(line, t.word)
-		switch {
-		case at < 0:
-		case t.means == "":
-			s.out.comment(line[at:])
-		case s.fault == nil:
+		if at >= 0 && s.fault == nil && (!t.early || s.seq == 0) {
 			s.fault = fmt.Errorf("%s: %s", t.means, line[at:])
 			s.crash = []string{line}
 		}
