@@ -93,12 +93,17 @@ func (t *ttySetup) collect() (*terminal, error) {
 	if master < 0 {
 		return nil, errors.New("receive terminal: no descriptor came")
 	}
-	term := &terminal{master: master, slave: -1, name: ptsDir}
+	return &terminal{master: master, slave: -1, name: slaveName(master)}, nil
+}
+
+// slaveName is a terminal's name in the container, whose ptyfs numbers master
+// and slave alike.
+func slaveName(master int) string {
 	var st unix.Stat_t
-	if err := unix.Fstat(master, &st); err == nil {
-		term.name = fmt.Sprintf("%s/%d", ptsDir, unix.Minor(st.Rdev))
+	if unix.Fstat(master, &st) != nil {
+		return ptsDir
 	}
-	return term, nil
+	return fmt.Sprintf("%s/%d", ptsDir, unix.Minor(st.Rdev))
 }
 
 func (t *ttySetup) abandon() {

@@ -262,11 +262,7 @@ func (l *launch) finish() error {
 		}
 	}
 	if l.sock >= 0 {
-		name := "/dev/console"
-		if l.term != nil {
-			name = l.term.name
-		}
-		err := sendConsole(l.sock, l.master, name)
+		err := sendConsole(l.sock, l.master, l.terminalName())
 		closeFD(l.master)
 		l.master = -1
 		if err != nil {

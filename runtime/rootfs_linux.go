@@ -323,3 +323,6 @@ func (l *launch) openTerminal() (slave int, err error) {
 	}
 	return l.term.slave, nil
 }
+
+// terminalName is what the caller is told.
+func (l *launch) terminalName() string { return l.term.name }

@@ -140,3 +140,6 @@ func (c *container) unmountRoot() error {
 	root := filepath.Join(dir, rootDirName) //nolint:forbidigo // the state directory is ours alone
 	return unmountHostRoot(kernel, root, c.Mounts)
 }
+
+// terminalName is what the caller is told.
+func (l *launch) terminalName() string { return slaveName(l.master) }

@@ -19,6 +19,8 @@ type Case struct {
 	Does   string // what must hold, in a sentence
 	// OS lists the systems on which the case applies; empty is every one.
 	OS []string
+	// Else says why it does not apply on the others; empty: it needs those.
+	Else string
 	// Timeout bounds the case; 0 is DefaultTimeout.
 	Timeout time.Duration
 	Run     func(*T)

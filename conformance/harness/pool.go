@@ -4,6 +4,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -72,7 +73,7 @@ func (r *Run) Do(each func(Result)) error {
 func (r *Run) one(target Target, c Case) Result {
 	result := Result{Runtime: target.Name, Case: c.Name, Clause: c.Clause, Does: c.Does}
 	if len(c.OS) > 0 && !slices.Contains(c.OS, runtime.GOOS) {
-		result.Outcome, result.Reason = Skip, "needs "+strings.Join(c.OS, " or ")
+		result.Outcome, result.Reason = Skip, cmp.Or(c.Else, "needs "+strings.Join(c.OS, " or "))
 		return result
 	}
 	got, err := r.worker(target, c)

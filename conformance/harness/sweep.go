@@ -124,8 +124,10 @@ func filesNaming(dir string, ids []string) []string {
 	return found
 }
 
-// defaultRoots are where a runtime keeps its state without --root.
+// defaultRoots are where a runtime keeps its state without --root. What follows
+// a minus sign in its name tells where it was run.
 func defaultRoots(name string) []string {
+	name, _, _ = strings.Cut(name, "-")
 	return []string{filepath.Join("/run", name), filepath.Join("/var/run", name)}
 }
 

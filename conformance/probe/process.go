@@ -31,7 +31,7 @@ func init() {
 		"children": {1, opChildren}, "kill": {2, opKill}, "stdin": {0, opStdin}, "readline": {0, opReadline},
 		"say": {1, opSay}, "complain": {1, opComplain}, "flood": {1, opFlood},
 		"mount": {1, opMount}, "settime": {0, opSettime}, "bind": {1, opBind}, "mknod": {1, opMknod},
-		"readfd": {1, opReadFD},
+		"readfd": {1, opReadFD}, "senddir": {2, opSendDir}, "escape": {2, opEscape},
 	}
 }
 

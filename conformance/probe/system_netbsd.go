@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"runtime"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -28,7 +29,41 @@ func unlimited(v uint64) uint64 {
 
 func descriptorTarget(int) string { return "" }
 
-func systemFacts(*fact.Facts) {}
+func systemFacts(f *fact.Facts) { f.Mounts = mounts() }
+
+// mounts reads the mount table as this process sees it: below its root.
+func mounts() []fact.Mount {
+	n, err := unix.Getvfsstat(nil, unix.ST_NOWAIT)
+	if err != nil {
+		return nil
+	}
+	list := make([]unix.Statvfs_t, n+8)
+	if n, err = unix.Getvfsstat(list, unix.ST_NOWAIT); err != nil {
+		return nil
+	}
+	var all []fact.Mount
+	for _, fs := range list[:n] {
+		all = append(all, fact.Mount{
+			Destination: unix.ByteSliceToString(fs.Mntonname[:]), Type: unix.ByteSliceToString(fs.Fstypename[:]),
+			Source: unix.ByteSliceToString(fs.Mntfromname[:]), Options: mountOptions(uint64(fs.Flag)),
+		})
+	}
+	return all
+}
+
+// mountOptions names the flags of sys/fstypes.h as mount(8) does.
+func mountOptions(flags uint64) string {
+	var options []string
+	for _, f := range [...]struct {
+		flag uint64
+		name string
+	}{{0x1, "ro"}, {0x4, "noexec"}, {0x8, "nosuid"}, {0x10, "nodev"}} {
+		if flags&f.flag != 0 {
+			options = append(options, f.name)
+		}
+	}
+	return strings.Join(options, ",")
+}
 
 // opMount tries to mount a tmpfs (tmpfs_args version 1, mode 0700).
 func opMount(_ *probe, args []string, _ *fact.Line) error {

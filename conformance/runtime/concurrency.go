@@ -37,6 +37,21 @@ var concurrency = []h.Case{
 		},
 	},
 	{
+		Name: "concurrency/cycles", Clause: "runtime.md Lifecycle", Timeout: 5 * time.Minute,
+		Does: "fifty times create, start, kill and delete, four at a time, leave nothing", Run: func(t *t) {
+			var next atomic.Int32
+			b := t.Bundle(h.Idle, h.Tmpfs("/mnt"))
+			parallel(4, func(int) {
+				for next.Add(1) <= 50 {
+					c := t.CreateFrom(b)
+					c.Start()
+					c.Kill("KILL")
+					t.OK("delete", "--force", c.ID)
+				}
+			})
+		},
+	},
+	{
 		Name: "concurrency/same-id", Clause: "runtime.md Create", Timeout: 60 * time.Second,
 		Does: "of eight creates with one id exactly one succeeds", Run: func(t *t) {
 			id := t.ID()

@@ -88,7 +88,7 @@ var lifecycle = []h.Case{
 		},
 	},
 	{
-		Name: "lifecycle/exit-status-to-subreaper", Clause: "containerd, conmon: exit status", OS: linux,
+		Name: "lifecycle/exit-status-to-subreaper", Clause: "containerd, conmon: exit status", OS: linux, Else: "NetBSD has no subreaper: the kernel module keeps the status for `runcell wait`, see wait/",
 		Does: "the process becomes the subreaper's child, which gets its exit status", Run: func(t *t) {
 			c := t.Create(h.Do("exit", "42"))
 			pid := c.State().Pid
@@ -99,7 +99,7 @@ var lifecycle = []h.Case{
 		},
 	},
 	{
-		Name: "lifecycle/signal-status-to-subreaper", Clause: "containerd, conmon: exit status", OS: linux,
+		Name: "lifecycle/signal-status-to-subreaper", Clause: "containerd, conmon: exit status", OS: linux, Else: "NetBSD has no subreaper: the kernel module keeps the status for `runcell wait`, see wait/",
 		Does: "the subreaper sees which signal ended the process", Run: func(t *t) {
 			c := t.Running(h.Idle)
 			pid := c.State().Pid
@@ -110,7 +110,7 @@ var lifecycle = []h.Case{
 		},
 	},
 	{
-		Name: "lifecycle/nothing-resident", Clause: "containerd, conmon: no daemon", OS: linux,
+		Name: "lifecycle/nothing-resident", Clause: "containerd, conmon: no daemon", OS: linux, Else: "it finds the processes by a subreaper, which NetBSD lacks",
 		Does: "after create nothing runs but the container's process", Run: func(t *t) {
 			c := t.Running(h.Idle)
 			if left := t.Resident(); len(left) != 1 || !strings.HasPrefix(left[0], h.ProbePath) {

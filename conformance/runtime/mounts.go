@@ -67,7 +67,7 @@ var mounts = []h.Case{
 		},
 	},
 	{
-		Name: "mounts/bind-file", Clause: "config.md Mounts, source", OS: linux,
+		Name: "mounts/bind-file", Clause: "config.md Mounts, source", OS: linux, Else: "NetBSD mounts directories only: a file is copied, see mounts/bind-file-copied",
 		Does: "a file can be bound, on a destination that is made for it", Run: func(t *t) {
 			file := t.WriteFile("host", "file")
 			lines := t.Probe(h.Bind(file, "/etc/bound", "ro"), h.Do("read", "/etc/bound", ";", "write", "/etc/bound", "x"))
@@ -78,7 +78,7 @@ var mounts = []h.Case{
 		},
 	},
 	{
-		Name: "mounts/rbind", Clause: "config.md Linux mount options, rbind", OS: linux,
+		Name: "mounts/rbind", Clause: "config.md Linux mount options, rbind",
 		Does: "rbind shows mounts below the source, bind does not", Run: func(t *t) {
 			inner := t.MkdirAll("volume", "inner")
 			mountTmpfs(t, inner)
@@ -101,7 +101,7 @@ var mounts = []h.Case{
 		},
 	},
 	{
-		Name: "mounts/flags-shown", Clause: "config.md Linux mount options", OS: linux,
+		Name: "mounts/flags-shown", Clause: "config.md Linux mount options",
 		Does: "the mount table inside shows ro, nosuid, nodev, noexec", Run: func(t *t) {
 			f := t.Facts(h.Bind(t.MkdirAll("volume"), "/one", "ro", "nosuid", "nodev", "noexec"), h.Tmpfs("/two", "ro", "nosuid", "nodev", "noexec"))
 			for _, destination := range []string{"/one", "/two"} {
@@ -206,7 +206,7 @@ var mounts = []h.Case{
 		},
 	},
 	{
-		Name: "mounts/destination-relative", Clause: "config.md Mounts, destination", OS: linux,
+		Name: "mounts/destination-relative", Clause: "config.md Mounts, destination",
 		Does: "a relative destination is relative to /, or an error", Run: func(t *t) {
 			b := t.Bundle(h.Tmpfs("mnt/relative"), h.Do("write", "/mnt/relative/file", "x"), h.Readonly)
 			t.Must("make destination", os.MkdirAll(b.RootFS("mnt", "relative"), 0o755))
@@ -216,7 +216,7 @@ var mounts = []h.Case{
 		},
 	},
 	{
-		Name: "mounts/private", Clause: "config-linux.md Namespaces, mount", OS: linux,
+		Name: "mounts/private", Clause: "config-linux.md Namespaces, mount", OS: linux, Else: "NetBSD has one mount table for all: the mounts are below the state directory",
 		Does: "none of the container's mounts is seen on a host with shared mounts", Run: func(t *t) {
 			before := t.HostMounts()
 			c := t.Running(h.Idle, h.Tmpfs("/mnt"), h.Bind(t.MkdirAll("volume"), "/log"))
@@ -228,7 +228,7 @@ var mounts = []h.Case{
 		},
 	},
 	{
-		Name: "mounts/table-inside", Clause: "config-linux.md Namespaces, mount", OS: linux,
+		Name: "mounts/table-inside", Clause: "config-linux.md Namespaces, mount",
 		Does: "the mount table inside shows no mount of the host", Run: func(t *t) {
 			for _, m := range t.Facts().Mounts {
 				top := strings.SplitN(m.Destination, "/", 3)[1]
@@ -247,7 +247,7 @@ var mounts = []h.Case{
 		},
 	},
 	{
-		Name: "mounts/usual-linux-mounts", Clause: "config-linux.md Default Filesystems; podman, containerd", OS: linux,
+		Name: "mounts/usual-linux-mounts", Clause: "config-linux.md Default Filesystems; podman, containerd",
 		Does: "the mounts that Linux callers always pass do not stop a container", Run: func(t *t) {
 			lines := t.Probe(
 				h.Mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", "ro"),
@@ -260,7 +260,7 @@ var mounts = []h.Case{
 		},
 	},
 	{
-		Name: "mounts/proc", Clause: "config-linux.md Default Filesystems", OS: linux,
+		Name: "mounts/proc", Clause: "config-linux.md Default Filesystems", OS: linux, Else: "a cell has the host's pids, and its own files in /proc/curproc",
 		Does: "/proc is the container's own", Run: func(t *t) {
 			if got := t.Succeeds(t.Probe(h.Do("readlink", "/proc/self")), "readlink").Text; got != "1" {
 				t.Errorf("/proc/self is %q", got)
@@ -268,7 +268,7 @@ var mounts = []h.Case{
 		},
 	},
 	{
-		Name: "mounts/proc-symlinked", Clause: "attack CVE-2019-19921, CVE-2023-27561", OS: linux,
+		Name: "mounts/proc-symlinked", Clause: "attack CVE-2019-19921, CVE-2023-27561", OS: linux, Else: "nothing is decided by what the cell's /proc says: NetBSD's runtime does not read it",
 		Does: "an image whose /proc is a symlink is refused, or the container gets a real one", Run: func(t *t) {
 			b := t.Bundle(h.Do("readlink", "/proc/self"))
 			t.Must("remove proc", os.RemoveAll(b.RootFS("proc")))

@@ -117,7 +117,7 @@ var processBasics = []h.Case{
 		},
 	},
 	{
-		Name: "process/rlimit-too-high", Clause: "config.md POSIX process, rlimits", OS: linux,
+		Name: "process/rlimit-too-high", Clause: "config.md POSIX process, rlimits", OS: linux, Else: "root of NetBSD may raise every limit",
 		Does: "a limit that can't be raised is an error that names it", Run: func(t *t) {
 			if canRaise(t) {
 				t.Skipf("this host lets the caller raise limits")
@@ -128,7 +128,7 @@ var processBasics = []h.Case{
 		},
 	},
 	{
-		Name: "process/signals-default", Clause: "POSIX execve: signals ignored or blocked stay so", OS: linux,
+		Name: "process/signals-default", Clause: "POSIX execve: signals ignored or blocked stay so",
 		Does: "no signal is blocked or ignored in the program", Run: func(t *t) {
 			f := t.Facts()
 			if strings.Trim(f.Blocked, "0") != "" || len(f.Ignored) > 0 {
@@ -137,7 +137,7 @@ var processBasics = []h.Case{
 		},
 	},
 	{
-		Name: "process/no-new-privileges", Clause: "config.md Linux Process, noNewPrivileges", OS: linux,
+		Name: "process/no-new-privileges", Clause: "config.md Linux Process, noNewPrivileges", OS: linux, Else: "NetBSD has no such flag: every mount of the cell is nosuid instead, see process/no-set-id",
 		Does: "the program can't gain privileges", Run: func(t *t) {
 			b := t.Bundle()
 			b.Spec.Process.NoNewPrivileges = true
@@ -148,7 +148,7 @@ var processBasics = []h.Case{
 		},
 	},
 	{
-		Name: "process/oom-score", Clause: "config.md Linux Process, oomScoreAdj", OS: linux,
+		Name: "process/oom-score", Clause: "config.md Linux Process, oomScoreAdj", OS: linux, Else: "NetBSD has no out-of-memory score; a warning says so",
 		Does: "the out-of-memory score is the configured one", Run: func(t *t) {
 			b, score := t.Bundle(), 500
 			b.Spec.Process.OOMScoreAdj = &score
@@ -159,7 +159,7 @@ var processBasics = []h.Case{
 		},
 	},
 	{
-		Name: "process/capabilities", Clause: "config.md Linux Process, capabilities", OS: linux,
+		Name: "process/capabilities", Clause: "config.md Linux Process, capabilities", OS: linux, Else: "NetBSD has no capabilities: they become permissions of the cell, see the policy reference",
 		Does: "the process has the configured capabilities and no other", Run: func(t *t) {
 			b := t.Bundle()
 			one := []string{"CAP_KILL"}
@@ -172,7 +172,7 @@ var processBasics = []h.Case{
 		},
 	},
 	{
-		Name: "process/first-of-namespace", Clause: "config-linux.md Namespaces, pid", OS: linux,
+		Name: "process/first-of-namespace", Clause: "config-linux.md Namespaces, pid", OS: linux, Else: "a cell hides the other processes and keeps the host's pids",
 		Does: "the program is process 1 and sees no process of the host", Run: func(t *t) {
 			lines := t.Probe(h.Do("facts", ";", "ls", "/proc"))
 			if f := t.Line(lines, "facts").Facts; f.Pid != 1 {
@@ -186,7 +186,7 @@ var processBasics = []h.Case{
 		},
 	},
 	{
-		Name: "process/hostname", Clause: "config.md Hostname", OS: linux,
+		Name: "process/hostname", Clause: "config.md Hostname", OS: linux, Else: "NetBSD has one host name for all cells; the variable HOSTNAME is set, and a warning says so",
 		Does: "the program sees the configured hostname", Run: func(t *t) {
 			b := t.Bundle()
 			b.Spec.Hostname = "conformance-host"

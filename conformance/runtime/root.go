@@ -94,25 +94,31 @@ var root = []h.Case{
 		},
 	},
 	{
-		Name: "paths/masked", Clause: "config-linux.md Masked Paths", OS: []string{"linux", "netbsd"},
-		Does: "a masked file can't be read, a masked directory shows nothing, a missing one is no error", Run: func(t *t) {
-			b := t.Bundle(h.Do("read", "/etc/secret", ";", "ls", "/etc/dir"))
+		Name: "paths/masked", Clause: "config-linux.md Masked Paths",
+		Does: "a masked directory shows nothing, a missing one is no error", Run: func(t *t) {
+			b := t.Bundle(h.Do("ls", "/etc/dir"))
 			t.Must("make directory", os.Mkdir(b.RootFS("etc", "dir"), 0o755))
-			for _, path := range []string{"/etc/secret", "/etc/dir/secret"} {
-				t.Must("write file", os.WriteFile(b.RootFS(path), []byte("secret"), 0o644))
-			}
-			b.Edit(maskedPaths("maskedPaths", "/etc/secret", "/etc/dir", "/etc/missing"))
+			t.Must("write file", os.WriteFile(b.RootFS("/etc/dir/secret"), []byte("secret"), 0o644))
+			b.Edit(maskedPaths("maskedPaths", "/etc/dir", "/etc/missing"))
 			lines := t.ProbeBundle(b)
-			if line := t.Line(lines, "read"); line.Text != "" {
-				t.Errorf("the masked file reads %q", line.Text)
-			}
 			if line := t.Line(lines, "ls"); len(line.Names) > 0 {
 				t.Errorf("the masked directory shows %q", line.Names)
 			}
 		},
 	},
 	{
-		Name: "paths/readonly", Clause: "config-linux.md Readonly Paths", OS: []string{"linux", "netbsd"},
+		Name: "paths/masked-file", Clause: "config-linux.md Masked Paths",
+		Does: "a masked file can't be read", Run: func(t *t) {
+			b := t.Bundle(h.Do("read", "/etc/secret"))
+			t.Must("write file", os.WriteFile(b.RootFS("/etc/secret"), []byte("secret"), 0o644))
+			b.Edit(maskedPaths("maskedPaths", "/etc/secret"))
+			if line := t.Line(t.ProbeBundle(b), "read"); line.Text != "" {
+				t.Errorf("the masked file reads %q", line.Text)
+			}
+		},
+	},
+	{
+		Name: "paths/readonly", Clause: "config-linux.md Readonly Paths",
 		Does: "a read-only path can be read and not written, a missing one is no error", Run: func(t *t) {
 			b := t.Bundle(h.Do("read", "/etc/ro/file", ";", "write", "/etc/ro/new", "x", ";", "write", "/etc/rw", "x"))
 			t.Must("make directory", os.Mkdir(b.RootFS("etc", "ro"), 0o755))
@@ -158,7 +164,7 @@ var root = []h.Case{
 		},
 	},
 	{
-		Name: "dev/symlinks", Clause: "runtime-linux.md Dev symbolic links", OS: linux,
+		Name: "dev/symlinks", Clause: "runtime-linux.md Dev symbolic links",
 		Does: "fd, stdin, stdout and stderr lead to /proc/self/fd", Run: func(t *t) {
 			lines := t.Probe(h.Do("readlink", "/dev/fd", ";", "readlink", "/dev/stdin", ";", "readlink", "/dev/stdout", ";", "readlink", "/dev/stderr"))
 			for link, want := range map[string]string{"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"} {
@@ -190,7 +196,7 @@ var root = []h.Case{
 		},
 	},
 	{
-		Name: "dev/configured", Clause: "config-linux.md Devices", OS: linux,
+		Name: "dev/configured", Clause: "config-linux.md Devices", OS: linux, Else: "device numbers differ from port to port: a device is taken by its name from netbsd.devices, see dev/by-name",
 		Does: "a configured device has its number, mode and owner", Run: func(t *t) {
 			mode, id := os.FileMode(0o640), uint32(1000)
 			b := t.Bundle(h.Do("stat", "/dev/mine"))

@@ -53,7 +53,7 @@ var state = []h.Case{
 		},
 	},
 	{
-		Name: "state/pid-is-the-process", Clause: "runtime.md State, pid", OS: linux,
+		Name: "state/pid-is-the-process", Clause: "runtime.md State, pid", OS: linux, Else: "it reads Linux's /proc",
 		Does: "pid is the container's process from create to exit", Run: func(t *t) {
 			c := t.Running(h.Idle)
 			pid := c.State().Pid
@@ -189,7 +189,7 @@ var state = []h.Case{
 		Does: "an unknown format is an error", Run: func(t *t) { t.Refused("list", "--format", "yaml") },
 	},
 	{
-		Name: "ps/json", Clause: "containerd: ps --format json", OS: linux,
+		Name: "ps/json", Clause: "containerd: ps --format json",
 		Does: "ps prints an array of the processes' host pids", Run: func(t *t) {
 			c := t.Running(h.Do("children", "2", ";", "signals"))
 			var pids []int

@@ -14,6 +14,9 @@ func TestSuite(t *testing.T) {
 		if group, name, ok := strings.Cut(c.Name, "/"); !ok || group == "" || name == "" || strings.ContainsAny(c.Name, " |#") {
 			t.Errorf("case name %q is not GROUP/NAME", c.Name)
 		}
+		if (len(c.OS) > 0) != (c.Else != "") {
+			t.Errorf("case %q lacks OS, or the reason why it does not apply elsewhere", c.Name)
+		}
 	}
 	for runtime, differences := range Suite.Expected {
 		for name, reason := range differences {

@@ -29,6 +29,7 @@ var programs = []struct {
 	{module + "/conformance/probe", probe, conformance},
 	{module + "/cmd/runcell", runcell, ""},
 	{module + "/cmd/runcell-image", runcellImg, runcell},
+	{module + "/cmd/demo-web", demoWeb, ""},
 }
 
 // guest collects the files of the image in a directory.
@@ -60,9 +61,13 @@ func buildGuest(ctx context.Context, dir string, plan *protocol.Plan, modulePath
 	return g, g.write(protocol.PlanPath, []byte(protocol.Encode(plan)))
 }
 
+// mentions: a runtime's path may be followed by its name and a comma.
 func mentions(plan *protocol.Plan, path string) bool {
 	for _, s := range plan.Steps {
-		if slices.ContainsFunc(s.Args, func(a string) bool { return strings.HasSuffix(a, "/"+path) }) {
+		if slices.ContainsFunc(s.Args, func(a string) bool {
+			a, _, _ = strings.Cut(a, ",")
+			return strings.HasSuffix(a, "/"+path)
+		}) {
 			return true
 		}
 	}

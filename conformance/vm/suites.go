@@ -19,6 +19,7 @@ const (
 	probe       = protocol.ProgramDir + "/probe"
 	runcell     = "sbin/runcell"
 	runcellImg  = "libexec/runcell-image"
+	demoWeb     = protocol.ProgramDir + "/web"
 )
 
 // suite is one value of SUITE=.
@@ -41,8 +42,10 @@ var suites = []suite{
 	{"module", "load the module and unload it, twice", true, moduleSteps},
 	{"kmod", "load the module, the contract of the module, unload", true, kmodSteps},
 	{"runtime", "load the module, the OCI runtime suite with runcell, unload", true, runtimeSteps},
+	{"demo", "load the module, the demo of the README, unload", true, demoSteps},
 	{"repeat", "load, kmod suite, unload, ROUNDS times", true, repeatSteps},
 	{"leak", "the same, and no counter of the kernel may grow; on one CPU", true, leakSteps},
+	{"cycles", "ROUNDS times 50 lives of a cell, 4 at a time, and no counter may grow; on one CPU", true, cyclesSteps},
 }
 
 func suiteNames() string {
@@ -63,8 +66,8 @@ func makePlan(names []string, w want, haveModule bool) (*protocol.Plan, error) {
 			return nil, fmt.Errorf("find suite %q: there are %s", name, suiteNames())
 		case suites[i].module && !haveModule:
 			return nil, fmt.Errorf("suite %s needs the kernel module: give NETBSD_SYS=, or a built one with MODULE=", name)
-		case name == "leak" && w.cpus > 1:
-			return nil, fmt.Errorf("suite leak needs SMP=1: each CPU keeps objects for itself, which looks like a leak; with SMP=%d, use SUITE=repeat", w.cpus)
+		case (name == "leak" || name == "cycles") && w.cpus > 1:
+			return nil, fmt.Errorf("suite %s needs SMP=1: each CPU keeps objects for itself, which looks like a leak; with SMP=%d, use SUITE=repeat", name, w.cpus)
 		}
 		plan.Steps = append(plan.Steps, suites[i].steps(w)...)
 	}
@@ -122,28 +125,43 @@ func kmodSteps(w want) []protocol.Step {
 }
 
 func runtimeSteps(w want) []protocol.Step {
-	return withModule(w, "runtime", 0, conformanceStep(w, "runtime", "--runtime", w.prefix+runcell))
+	return withModule(w, "runtime", 0, conformanceStep(w, "runtime", "--runtime", w.prefix+runcell+",runcell-netbsd"))
 }
 
-// rounds repeat the kmod suite; each round may end with steps of its own.
-func rounds(w want, suite string, end func(round int) []protocol.Step) []protocol.Step {
+func demoSteps(w want) []protocol.Step {
+	return withModule(w, "demo", 0, protocol.Step{
+		Name: "steps", Do: protocol.Exec, Args: []string{w.prefix + protocol.AgentPath, "demo", w.prefix + runcell, w.prefix + demoWeb},
+		Timeout: suiteTimeout, TAP: true,
+	})
+}
+
+// rounds repeat a suite; each round may end with steps of its own.
+func rounds(w want, suite string, step protocol.Step, end func(round int) []protocol.Step) []protocol.Step {
 	var steps []protocol.Step
 	for round := 1; round <= w.rounds; round++ {
-		s := conformanceStep(w, "kmod")
-		s.Quiet = round > 1
-		steps = append(steps, withModule(w, suite, round, s)...)
+		step.Quiet = round > 1
+		steps = append(steps, withModule(w, suite, round, step)...)
 		steps = append(steps, end(round)...)
 	}
 	return steps
 }
 
 func repeatSteps(w want) []protocol.Step {
-	return rounds(w, "repeat", func(int) []protocol.Step { return nil })
+	return rounds(w, "repeat", conformanceStep(w, "kmod"), func(int) []protocol.Step { return nil })
 }
 
-// leakSteps count after each round: what grows all the time is a leak.
-func leakSteps(w want) []protocol.Step {
-	return rounds(w, "leak", func(round int) []protocol.Step {
-		return []protocol.Step{{Name: fmt.Sprintf("leak, round %d: count", round), Do: protocol.Count, Round: round}}
+// counted repeats a suite and counts after each round: what grows all the time
+// is a leak.
+func counted(w want, suite string, step protocol.Step) []protocol.Step {
+	return rounds(w, suite, step, func(round int) []protocol.Step {
+		return []protocol.Step{{Name: fmt.Sprintf("%s, round %d: count", suite, round), Do: protocol.Count, Round: round}}
 	})
+}
+
+func leakSteps(w want) []protocol.Step { return counted(w, "leak", conformanceStep(w, "kmod")) }
+
+// cyclesSteps make a thousand cells in the 20 rounds that are the default.
+func cyclesSteps(w want) []protocol.Step {
+	w.run = "^concurrency/cycles$"
+	return counted(w, "cycles", conformanceStep(w, "runtime", "--runtime", w.prefix+runcell+",runcell-netbsd"))
 }

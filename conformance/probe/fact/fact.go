@@ -49,8 +49,9 @@ type Facts struct {
 	// a Go program can't see others, its runtime has replaced them.
 	Ignored []string `json:"ignored,omitempty"`
 
+	Mounts []Mount `json:"mounts,omitempty"`
+
 	// Linux only.
-	Mounts      []Mount           `json:"mounts,omitempty"`
 	Namespaces  map[string]string `json:"namespaces,omitempty"`
 	Blocked     string            `json:"blocked,omitempty"` // signal mask, hexadecimal
 	CapBounding string            `json:"capBounding,omitempty"`

@@ -4,6 +4,7 @@
 //	init              as process 1: sets up the system, runs the plan, reboots
 //	init run PREFIX   runs the plan PREFIX/etc/plan on a system that is up
 //	init smoke        tests what the suites take for granted; prints TAP
+//	init demo R W     the demo of the README, with the programs runcell and web
 //
 // It does its work on NetBSD only; elsewhere "run" carries out steps that are
 // programs, which is how it is tested.
@@ -34,10 +35,12 @@ func command() error {
 		return run(args[1])
 	case len(args) == 1 && args[0] == "smoke":
 		return smoke()
+	case len(args) == 3 && args[0] == "demo":
+		return demo(args[1:])
 	case len(args) >= 1 && args[0] == helperArg:
 		return helper(args[1:])
 	}
-	return errors.New("usage: init run PREFIX | init smoke")
+	return errors.New("usage: init run PREFIX | init smoke | init demo RUNCELL WEB")
 }
 
 // helperArg begins the command line of the smoke test's own children.

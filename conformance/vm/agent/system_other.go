@@ -19,6 +19,8 @@ func boot() error { return errNotNetBSD }
 
 func smoke() error { return errNotNetBSD }
 
+func demo([]string) error { return errNotNetBSD }
+
 func helper([]string) error { return errNotNetBSD }
 
 func openReport() (io.Writer, error) { return os.Stdout, nil }
