@@ -179,7 +179,7 @@ func (a *agent) child(q request) reply {
 		}
 		args = []string{os.Args[0], AgentArg, "once", q.Op, string(b)}
 	}
-	r, w, err := os.Pipe()
+	r, w, err := pipe()
 	if err != nil {
 		return replyTo(err)
 	}

@@ -91,7 +91,7 @@ func (w *world) fork(id kmod.ID, e entry, first bool) (int, error) {
 			return 0, err
 		}
 	}
-	report, w2, err := os.Pipe()
+	report, w2, err := pipe()
 	if err != nil {
 		return 0, err
 	}
@@ -111,6 +111,7 @@ func (w *world) fork(id kmod.ID, e entry, first bool) (int, error) {
 		return 0, err
 	}
 	if err := started(report, p.Names()); err != nil {
+		_ = unix.Kill(pid, unix.SIGKILL)
 		_, _ = wait(pid)
 		return 0, err
 	}
@@ -119,12 +120,13 @@ func (w *world) fork(id kmod.ID, e entry, first bool) (int, error) {
 
 // started waits for the mark, or for the step that failed before it.
 func started(report *os.File, names []string) error {
-	if err := report.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		return err
-	}
-	b := make([]byte, stage.RecordSize)
-	if _, err := report.Read(b); err != nil {
-		return fmt.Errorf("the child says nothing: %w", err)
+	b, err := within(patience, func() ([]byte, error) {
+		b := make([]byte, stage.RecordSize)
+		_, err := report.Read(b)
+		return b, err
+	})
+	if err != nil {
+		return fmt.Errorf("wait for the child: %w", err)
 	}
 	rec, err := stage.ParseRecord(b)
 	if err != nil {
@@ -173,7 +175,7 @@ type waiter struct {
 
 // waiting makes a member that waits. code is its exit status.
 func (w *world) waiting(id kmod.ID, e entry, code int) (*waiter, error) {
-	r, gate, err := os.Pipe()
+	r, gate, err := pipe()
 	if err != nil {
 		return nil, err
 	}
@@ -304,11 +306,11 @@ func (w *world) keep(m *member) {
 
 // pipes makes the ends of an agent's streams: ours, and its own.
 func (w *world) pipes() (*member, [2]*os.File, error) {
-	inR, inW, err := os.Pipe()
+	inR, inW, err := pipe()
 	if err != nil {
 		return nil, [2]*os.File{}, err
 	}
-	outR, outW, err := os.Pipe()
+	outR, outW, err := pipe()
 	if err != nil {
 		_, _ = inR.Close(), inW.Close()
 		return nil, [2]*os.File{}, err
@@ -358,11 +360,11 @@ func (m *member) send(q request) reply {
 	if _, err := m.in.Write(append(b, '\n')); err != nil {
 		return died(err)
 	}
-	if err := m.out.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		return died(err)
-	}
-	var r reply
-	if err := m.dec.Decode(&r); err != nil {
+	r, err := within(patience, func() (r reply, err error) {
+		err = m.dec.Decode(&r)
+		return r, err
+	})
+	if err != nil {
 		return died(err)
 	}
 	return r

@@ -55,11 +55,18 @@ func closeAll() stage.Step {
 	return stage.Sys("close all descriptors", unix.SYS_CLOSE_RANGE, 3, uintptr(^uint32(0)), 0)
 }
 
+// deadly signals end a first process: others do not reach the init of a pid
+// namespace.
+var deadly = []unix.Signal{unix.SIGKILL}
+
 // otherDevices are nodes that the policy calls raw devices.
 func otherDevices() []string { return []string{"/dev/mem", "/dev/kmem", rawDisk()} }
 
 // rawDisk is a disk that is there, and that nothing is on.
 func rawDisk() string { return "/dev/loop7" }
+
+// removeSegments has nothing to do: they end with the cell's namespace.
+func (w *world) removeSegments([]int) {}
 
 // withPts gives the cells of this world pseudo-terminals.
 func (w *world) withPts() {

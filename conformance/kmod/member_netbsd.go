@@ -39,6 +39,9 @@ func closeAll() stage.Step {
 	return s
 }
 
+// deadly signals end a process.
+var deadly = []unix.Signal{unix.SIGKILL, unix.SIGTERM, unix.SIGHUP}
+
 // otherDevices are nodes that the policy calls raw devices.
 func otherDevices() []string {
 	list := []string{"/dev/mem", "/dev/kmem", "/dev/ptm", "/dev/ptmx"}
@@ -57,6 +60,14 @@ func rawDisk() string {
 		}
 	}
 	return ""
+}
+
+// removeSegments removes the System V segments that a cell could make but not
+// remove. Those that it did remove are gone.
+func (w *world) removeSegments(ids []int) {
+	for _, id := range ids {
+		_ = removeSegment(id)
+	}
 }
 
 // withPts gives the cells of this world pseudo-terminals.

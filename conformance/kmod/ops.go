@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/signal"
 	"strconv"
 	"sync"
 	"syscall"
@@ -21,11 +20,11 @@ import (
 var operations = sync.OnceValue(func() map[string]operation {
 	ops := map[string]operation{
 		"who": {0, false, opWho}, "exec": {0, false, opExec}, "setuid": {1, false, opSetuid},
-		"exit": {1, false, opExit}, "die": {1, false, opDie}, "trap": {1, false, opTrap}, "caught": {1, false, opCaught},
+		"exit": {1, false, opExit}, "trap": {1, false, opTrap}, "caught": {1, false, opCaught},
 		"kill": {2, false, opKill}, "fork": {1, false, opFork}, "spawn": {0, false, opSpawn}, "end": {1, false, opEnd},
 		"relays": {1, false, opRelays}, "nap": {0, false, opNap},
 		"list": {1, false, opList}, "node": {0, false, opNode}, "admit": {2, false, opAdmit},
-		"open": {2, false, opOpen}, "read": {1, false, opRead}, "write": {1, false, opWrite}, "hold": {1, false, opHold},
+		"open": {2, false, opOpen}, "read": {1, false, opRead}, "write": {1, false, opWrite},
 		"descriptors": {0, false, opDescriptors}, "nice": {2, false, opNice}, "priority": {1, false, opPriority},
 	}
 	maps.Copy(ops, socketOps())
@@ -82,20 +81,6 @@ func signalNamed(name string) (syscall.Signal, error) {
 		return 0, fmt.Errorf("no signal %q", name)
 	}
 	return sig, nil
-}
-
-// opDie ends the agent by a signal.
-func opDie(_ *agent, args []string, _ *reply) error {
-	sig, err := signalNamed(args[0])
-	if err != nil {
-		return err
-	}
-	signal.Reset(sig)
-	if err := unix.Kill(os.Getpid(), sig); err != nil {
-		return err
-	}
-	time.Sleep(time.Second)
-	return errors.New("still alive")
 }
 
 func opTrap(a *agent, args []string, _ *reply) error {
@@ -251,15 +236,6 @@ func opWrite(_ *agent, args []string, r *reply) error {
 	}
 	defer func() { _ = unix.Close(fd) }()
 	r.Size, err = unix.Write(fd, []byte("hello"))
-	return err
-}
-
-// opHold keeps a file open.
-func opHold(a *agent, args []string, _ *reply) error {
-	f, err := os.Open(args[0])
-	if err == nil {
-		a.held = append(a.held, f)
-	}
 	return err
 }
 

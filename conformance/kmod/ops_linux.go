@@ -163,6 +163,8 @@ func opAdjtime(*agent, []string, *reply) error {
 	return err
 }
 
+func opFchroot(*agent, []string, *reply) error { return unix.ENOSYS }
+
 func opModule(*agent, []string, *reply) error { return unix.DeleteModule("no_such_module", 0) }
 
 // opReboot gives wrong magic numbers, which are looked at after the

@@ -270,6 +270,15 @@ func opAdjtime(*agent, []string, *reply) error {
 	return unix.Adjtime(&none, &old)
 }
 
+func opFchroot(*agent, []string, *reply) error {
+	fd, err := unix.Open("/tmp", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	_, _, errno := unix.Syscall(unix.SYS_FCHROOT, uintptr(fd), 0, 0)
+	return errnoOrNil(errno)
+}
+
 // opModule unloads a module that is not there.
 func opModule(*agent, []string, *reply) error {
 	const unload = 1 // MODCTL_UNLOAD
@@ -328,7 +337,6 @@ func opSysV(_ *agent, _ []string, r *reply) error {
 	r.Pids = []int{int(id)}
 	at, _, errno := unix.Syscall(unix.SYS_SHMAT, id, 0, 0)
 	if errno != 0 {
-		_ = removeSegment(int(id))
 		return errno
 	}
 	if _, _, errno := unix.Syscall(unix.SYS_SHMDT, at, 0, 0); errno != 0 {

@@ -16,7 +16,7 @@ import (
 
 func powerOps() map[string]operation {
 	return map[string]operation{
-		"mount": {0, false, opMount}, "unmount": {0, false, opUnmount}, "chroot": {0, true, opChroot}, "mknod": {1, false, opMknod},
+		"mount": {0, false, opMount}, "unmount": {0, false, opUnmount}, "chroot": {0, true, opChroot}, "fchroot": {0, true, opFchroot}, "mknod": {1, false, opMknod},
 		"sysctl": {0, false, opSysctl}, "settime": {0, false, opSettime}, "adjtime": {0, false, opAdjtime},
 		"module": {0, true, opModule}, "reboot": {0, true, opReboot}, "swap": {0, true, opSwap}, "account": {0, true, opAccount},
 		"handle": {0, true, opHandle}, "sysv": {0, true, opSysV}, "chown": {0, false, opChown}, "setid": {0, true, opSetID},

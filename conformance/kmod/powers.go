@@ -34,6 +34,7 @@ var powerTable = []power{
 	{name: "mount", class: "system.mount.new", does: "mounting a file system", op: "mount", needs: permission(policy.Mount)},
 	{name: "unmount", class: "system.mount.unmount", does: "unmounting", op: "unmount", needs: permission(policy.Mount)},
 	{name: "chroot", class: "system.chroot.chroot", does: "chroot(2)", op: "chroot", needs: permission(policy.Chroot)},
+	{name: "fchroot", class: "system.chroot.fchroot", does: "fchroot(2)", op: "fchroot", needs: permission(policy.Chroot)},
 	{name: "mknod", class: "system.mknod", does: "making a device node", op: "mknod", args: []string{"/dev/null"}, needs: permission(policy.Mknod)},
 	{
 		name: "sysctl", class: "system.sysctl.modify", does: "writing a kernel setting", op: "sysctl", needs: permission(policy.SysctlWrite),
@@ -103,6 +104,9 @@ func (w *world) judge(m *member, p *power, s policy.Set, host, where string) {
 		return
 	}
 	r := m.try(p.op, p.args...)
+	if p.op == "sysv" {
+		w.removeSegments(r.Pids)
+	}
 	switch {
 	case p.open(s) && r.result() != host:
 		w.Errorf("%s, %s = %s (%s); want %s, as on the host", where, p.name, r.result(), r.Detail, host)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/netbsd-cells/runcell/conformance/harness"
@@ -36,6 +35,7 @@ var refusalTable = []refusal{
 	}},
 	{"network", "network.socket.open.route", "socket", words("route")},
 	{"device", "device.rawio_spec.read", "open", words("/dev/mem", "r")},
+	{"machdep", "machdep.iopl", "iopl", words()},
 }
 
 var counters = append([]harness.Case{
@@ -210,7 +210,7 @@ var statuses = []harness.Case{
 		Name: "status/signal", Clause: "node status", Does: "the end by a signal is told as wait(2) does",
 		Run: in(func(w *world) {
 			w.needs(exitStatus)
-			for _, sig := range []syscall.Signal{unix.SIGKILL, unix.SIGKILL} {
+			for _, sig := range deadly {
 				id := w.cell(w.high(nil))
 				x := w.waiter(id)
 				got := make(chan uint32, 1)

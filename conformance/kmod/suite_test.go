@@ -1,8 +1,12 @@
 package kmod
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/netbsd-cells/runcell/conformance/harness"
 )
 
 // TestSuite checks the tables: names, clauses, reasons, operations.
@@ -41,5 +45,24 @@ func TestSizes(t *testing.T) {
 	}
 	if got := publishedList(make([]byte, 3*infoSize+1)); len(got) != 3 {
 		t.Errorf("list = %v; want 3 records", got)
+	}
+}
+
+// TestRecords reads what kernels gave.
+func TestRecords(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.tap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec, err := harness.ReadRecord(f)
+		_ = f.Close()
+		if err != nil || rec.Runtime != "secmodel_cell" || rec.Version == "" {
+			t.Errorf("%s: ReadRecord = %+v, %v; want the module, and where it ran", name, rec, err)
+		}
 	}
 }
