@@ -139,28 +139,6 @@ func TestBundleShared(t *testing.T) {
 	}
 }
 
-// A mount that was left in a cell's root is not emptied.
-func TestReleaseKeepsMounts(t *testing.T) {
-	s := newStore(t)
-	volumeImage(t, s)
-	path, spec := makeBundle(t, s, "v", RootfsCopy)
-	at := spec.Root.Path + "/data"
-	if err := unix.Mount("tmpfs", at, "tmpfs", 0, ""); err != nil {
-		t.Fatalf("mount: %v (this test needs root)", err)
-	}
-	os.WriteFile(at+"/precious", nil, 0o644)
-	err := s.Release(path)
-	if _, e := os.Lstat(at + "/precious"); e != nil || err == nil || !strings.Contains(err.Error(), "mounted") {
-		t.Errorf("error %v; the mounted file: %v", err, e)
-	}
-	if err := unix.Unmount(at, 0); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Release(path); err != nil {
-		t.Error(err)
-	}
-}
-
 // A bundle that can't be made leaves nothing, not even in the store.
 func TestBundleFails(t *testing.T) {
 	s := newStore(t)
