@@ -51,16 +51,16 @@ func TestRealCounters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var real []protocol.Counters
-	if err := json.Unmarshal(b, &real); err != nil {
+	var measured []protocol.Counters
+	if err := json.Unmarshal(b, &measured); err != nil {
 		t.Fatal(err)
 	}
-	if found, err := leaks(real); err != nil || len(found) > 0 {
+	if found, err := leaks(measured); err != nil || len(found) > 0 {
 		t.Errorf("leaks = %v, %v; want none", found, err)
 	}
 	for _, name := range []string{"pool kcredpl", "pool file", "pool kmem-64", "kernel pages outside of pools"} {
-		leaky := make([]protocol.Counters, len(real))
-		for i, c := range real {
+		leaky := make([]protocol.Counters, len(measured))
+		for i, c := range measured {
 			leaky[i] = maps.Clone(c)
 			leaky[i][name] += int64(i)
 		}
