@@ -118,6 +118,9 @@ func (c *container) build(ctx context.Context, tx *txn, plan *oci.Plan, o Create
 	defer fs.close()
 	tx.did("root filesystem", fs.unmount)
 
+	if err := c.holdAddresses(ctx, tx, plan); err != nil {
+		return -1, err
+	}
 	c.Cell, err = c.rt.kmod.Create(cellSpec(c, plan))
 	if err != nil {
 		return -1, fmt.Errorf("create cell: %w", err)

@@ -55,7 +55,8 @@ func (r *Runtime) Recover(ctx context.Context) (done []string, err error) {
 		}
 		done = append(done, fmt.Sprintf("cell %s: it had no container", cell.Name))
 	}
-	return done, errors.Join(errs...)
+	freed, err := r.recoverAddresses()
+	return append(done, freed...), errors.Join(append(errs, err)...)
 }
 
 // recoverOne removes one container if it is a remainder, and says why.

@@ -13,6 +13,7 @@ import (
 type Runtime struct {
 	root   string
 	kmod   kmod.Client
+	net    hostNet // nil where interfaces are left alone
 	strict bool
 }
 
@@ -25,7 +26,7 @@ type Options struct {
 
 // New gives a Runtime. It makes no directory: Create does.
 func New(o Options) *Runtime {
-	return &Runtime{root: o.Root, kmod: o.Kmod, strict: o.Strict}
+	return &Runtime{root: o.Root, kmod: o.Kmod, net: newHostNet(), strict: o.Strict}
 }
 
 // Status is a container's state as the spec names it.

@@ -1,0 +1,254 @@
+package runtime
+
+// The addresses of cells (netbsd.cell.addresses). Each is added to its
+// interface before the first cell that has it is made, and taken away after
+// the last one is gone. An address that was there before is left there.
+//
+//	<root>/@addresses  which addresses there are, and which containers have
+//	                   them; changed with the state root flock(2)ed
+//
+// The file is written before an address is added, and after one was removed:
+// a command that is killed in between leaves an entry that can be carried out
+// again, never an address that nobody knows of.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/netbsd-cells/runcell/oci"
+	"golang.org/x/sys/unix"
+)
+
+// addressFile is not a container's id: those have no @.
+const addressFile = "@addresses"
+
+// addressPatience is how long an interface may take to find out whether
+// another machine has an address; until then nothing can be bound to it.
+const addressPatience = 5 * time.Second
+
+// hostNet is the host's interfaces.
+type hostNet interface {
+	has(oci.Address) (bool, error)   // on its interface, usable or not
+	usable(netip.Addr) (bool, error) // on any, a program can bind to it
+	add(oci.Address) error           //
+	remove(oci.Address) (gone error) // nil too if it was not there
+}
+
+// addressBook is what the file holds.
+type addressBook struct {
+	// Boot is the start of process 1: interfaces begin anew with every boot.
+	Boot      uint64      `json:"boot"`
+	Addresses []bookEntry `json:"addresses"`
+}
+
+type bookEntry struct {
+	Address oci.Address `json:"address"`
+	Ours    bool        `json:"ours"` // runcell adds and removes it
+	Users   []string    `json:"users"`
+}
+
+// find gives the entry of an address, nil if there is none.
+func (b *addressBook) find(a oci.Address) *bookEntry {
+	i := slices.IndexFunc(b.Addresses, func(e bookEntry) bool {
+		return e.Address.Interface == a.Interface && e.Address.Prefix.Addr() == a.Prefix.Addr()
+	})
+	if i < 0 {
+		return nil
+	}
+	return &b.Addresses[i]
+}
+
+// holdAddresses puts the Plan's addresses onto their interfaces.
+func (c *container) holdAddresses(ctx context.Context, tx *txn, plan *oci.Plan) error {
+	list := plan.Cell.Addresses
+	if c.rt.net == nil || len(list) == 0 {
+		return nil
+	}
+	tx.did("addresses begin", func() error { return c.rt.dropAddresses(c.ID) })
+	if err := c.rt.holdAddresses(c.ID, list); err != nil {
+		return err
+	}
+	tx.did("addresses", nil)
+	return c.rt.awaitAddresses(ctx, list)
+}
+
+func (r *Runtime) holdAddresses(id string, list []oci.Address) error {
+	return r.changeBook(func(book *addressBook, save func() error) error {
+		for _, a := range list {
+			if err := r.enlist(book, id, a); err != nil {
+				return fmt.Errorf("address %s: %w", a, err)
+			}
+		}
+		if err := save(); err != nil {
+			return err
+		}
+		fault("addresses recorded")
+		for _, a := range list {
+			if err := r.addOurs(book.find(a)); err != nil {
+				return fmt.Errorf("add address %s: %w", a, err)
+			}
+			fault("address added")
+		}
+		return nil
+	})
+}
+
+// enlist makes a container a user of an address.
+func (r *Runtime) enlist(book *addressBook, id string, a oci.Address) error {
+	there, err := r.net.has(a)
+	if err != nil {
+		return err
+	}
+	e := book.find(a)
+	if e == nil {
+		elsewhere, err := r.net.usable(a.Prefix.Addr())
+		if err != nil {
+			return err
+		}
+		if elsewhere && !there {
+			return errors.New("another interface of this host has it: name that one")
+		}
+		book.Addresses = append(book.Addresses, bookEntry{Address: a})
+		e = &book.Addresses[len(book.Addresses)-1]
+	}
+	switch {
+	case !there:
+		e.Ours = true
+		if len(e.Users) == 0 {
+			e.Address = a
+		}
+	case e.Ours && e.Address.Prefix != a.Prefix:
+		return fmt.Errorf("container %q has it as %s: use the same prefix length", e.Users[0], e.Address.Prefix)
+	}
+	if !slices.Contains(e.Users, id) {
+		e.Users = append(e.Users, id)
+	}
+	return nil
+}
+
+// addOurs adds an address that should be there and isn't.
+func (r *Runtime) addOurs(e *bookEntry) error {
+	there, err := r.net.has(e.Address)
+	if err != nil || there {
+		return err
+	}
+	return r.net.add(e.Address)
+}
+
+// dropAddresses ends a container's use of its addresses. It can be repeated.
+func (r *Runtime) dropAddresses(id string) error {
+	_, err := r.dropUsers(func(user string) bool { return user == id })
+	return err
+}
+
+// dropUsers removes users, and the addresses that have none left, and gives
+// the addresses that were taken off their interface.
+func (r *Runtime) dropUsers(which func(id string) bool) (removed []oci.Address, err error) {
+	if r.net == nil {
+		return nil, nil
+	}
+	// Most hosts have no such file, and then there is nothing to lock.
+	var st unix.Stat_t
+	if errors.Is(unix.Lstat(r.addressFile(), &st), fs.ErrNotExist) {
+		return nil, nil
+	}
+	err = r.changeBook(func(book *addressBook, save func() error) error {
+		var keep []bookEntry
+		for _, e := range book.Addresses {
+			e.Users = slices.DeleteFunc(e.Users, which)
+			if len(e.Users) > 0 {
+				keep = append(keep, e)
+				continue
+			}
+			if !e.Ours {
+				continue
+			}
+			if err := r.net.remove(e.Address); err != nil {
+				return fmt.Errorf("remove address %s: %w", e.Address, err)
+			}
+			removed = append(removed, e.Address)
+			fault("address removed")
+		}
+		book.Addresses = keep
+		return save()
+	})
+	return removed, err
+}
+
+// recoverAddresses removes the addresses of containers that are not there any
+// more, and tells which. A container's directory is there before its entry.
+func (r *Runtime) recoverAddresses() (done []string, err error) {
+	removed, err := r.dropUsers(func(id string) bool {
+		var st unix.Stat_t
+		return errors.Is(unix.Lstat(r.container(id).dir, &st), fs.ErrNotExist)
+	})
+	for _, a := range removed {
+		done = append(done, fmt.Sprintf("address %s: no container has it", a))
+	}
+	if err != nil {
+		return done, fmt.Errorf("recover: %w", err)
+	}
+	return done, nil
+}
+
+// awaitAddresses waits until programs can bind to the addresses.
+func (r *Runtime) awaitAddresses(ctx context.Context, list []oci.Address) error {
+	deadline := time.Now().Add(addressPatience)
+	for _, a := range list {
+		for {
+			ok, err := r.net.usable(a.Prefix.Addr())
+			if err != nil {
+				return fmt.Errorf("try address %s: %w", a, err)
+			}
+			if ok {
+				break
+			}
+			if time.Now().After(deadline) || ctx.Err() != nil {
+				return fmt.Errorf("address %s can't be used after %v: another machine has it, or %s has no carrier (`ifconfig %s` tells: duplicated, detached)",
+					a, addressPatience, a.Interface, a.Interface)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	return nil
+}
+
+func (r *Runtime) addressFile() string { return r.container(addressFile).dir }
+
+// changeBook reads the book under the state root's lock for change, which
+// saves it. A book of an earlier boot is empty.
+func (r *Runtime) changeBook(change func(book *addressBook, save func() error) error) error {
+	lock, err := openRetry(r.root, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("lock addresses: %w", err)
+	}
+	defer closeFD(lock)
+	for err = unix.EINTR; errors.Is(err, unix.EINTR); {
+		err = unix.Flock(lock, unix.LOCK_EX)
+	}
+	if err != nil {
+		return fmt.Errorf("lock addresses: %w", err)
+	}
+	boot, ok := startTime(1)
+	if !ok {
+		return errors.New("lock addresses: process 1 can't be seen, so this boot can't be told from the last")
+	}
+	book := new(addressBook)
+	if err := readJSON(r.addressFile(), book); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if book.Boot != boot {
+		*book = addressBook{Boot: boot}
+	}
+	return change(book, func() error {
+		if len(book.Addresses) == 0 {
+			return removeFile(r.addressFile())
+		}
+		return writeJSON(replaceSmall, r.addressFile(), book)
+	})
+}
