@@ -269,6 +269,9 @@ func (l *launch) finish() error {
 			return err
 		}
 	}
+	if err := l.startMonitor(); err != nil {
+		return err
+	}
 	l.Phase = Created
 	if err := l.save(); err != nil {
 		return err

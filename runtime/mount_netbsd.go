@@ -146,9 +146,13 @@ func checkSecurelevel() error {
 	if err != nil {
 		return nil //nolint:nilerr // this kernel has no such thing
 	}
-	if int32(level) >= 2 {
-		return fmt.Errorf("kern.securelevel is %d: from 2 on, the kernel allows no new mounts: "+
-			"start cells before it is raised, or set securelevel=1 in /etc/rc.conf and reboot", int32(level))
+	return securelevelError(int32(level))
+}
+
+func securelevelError(level int32) error {
+	if level < 2 {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("kern.securelevel is %d: from 2 on, the kernel allows no new mounts: "+
+		"start cells before it is raised, or set securelevel=1 in /etc/rc.conf and reboot", level)
 }

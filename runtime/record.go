@@ -8,6 +8,8 @@ package runtime
 //	<root>/<id>/plan.json   the Plan, written once, before any record
 //	<root>/<id>/exec.fifo   there until `start` has released the process
 //	<root>/<id>/init.error  what the child's program says when it fails
+//	<root>/<id>/exit.status how the process ended, where the kernel does not
+//	                        keep it (monitor_netbsd.go)
 //
 // Nothing is fsynced: no cell survives a reboot, so neither need its record.
 // There are two records because some file systems flush a file that is renamed
@@ -41,6 +43,7 @@ const (
 	planFile     = "plan.json"
 	fifoFile     = "exec.fifo"
 	errorFile    = "init.error"
+	exitFile     = "exit.status"
 
 	lockPatience = 10 * time.Second
 )
@@ -233,7 +236,7 @@ func (c *container) remove() error {
 	if err := c.unmountRoot(); err != nil {
 		return fmt.Errorf("remove state: %w", err)
 	}
-	for _, name := range []string{fifoFile, errorFile, planFile, stateFile, creatingFile} {
+	for _, name := range []string{fifoFile, errorFile, exitFile, planFile, stateFile, creatingFile} {
 		if err := removeFile(c.path(name)); err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/netbsd-cells/runcell/kmod"
 	"golang.org/x/sys/unix"
 )
 
@@ -113,6 +114,11 @@ func (r *Runtime) Wait(ctx context.Context, id string) (int, error) {
 		return 1, err
 	}
 	ws, err := r.kmod.Wait(ctx, c.Cell)
+	if errors.Is(err, kmod.ErrUnsupported) {
+		if status, ok, merr := c.monitored(ctx); ok || merr != nil {
+			ws, err = status, merr
+		}
+	}
 	if err != nil {
 		return 1, fmt.Errorf("wait for %q: %w", id, err)
 	}

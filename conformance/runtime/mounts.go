@@ -260,7 +260,7 @@ var mounts = []h.Case{
 		},
 	},
 	{
-		Name: "mounts/proc", Clause: "config-linux.md Default Filesystems", OS: linux, Else: "a cell has the host's pids, and its own files in /proc/curproc",
+		Name: "mounts/proc", Clause: "config-linux.md Default Filesystems", OS: linux, Else: "a cell has the host's pids, see mounts/proc-members",
 		Does: "/proc is the container's own", Run: func(t *t) {
 			if got := t.Succeeds(t.Probe(h.Do("readlink", "/proc/self")), "readlink").Text; got != "1" {
 				t.Errorf("/proc/self is %q", got)

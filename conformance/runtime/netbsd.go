@@ -43,6 +43,27 @@ var onNetBSD = []h.Case{
 		},
 	},
 	{
+		Name: "mounts/proc-members", Clause: "config-linux.md Default Filesystems", OS: netbsd, Else: linuxHas + "mounts/proc",
+		Does: "/proc shows the container's processes and no process of the host", Run: func(t *t) {
+			b := t.Bundle(h.Mount("/proc", "proc", "proc"), h.Do("facts", ";", "ls", "/proc", ";",
+				"read", "/proc/curproc/cmdline", ";", "read", "/proc/"+strconv.Itoa(os.Getpid())+"/cmdline", ";", "open", "/proc/0/mem", "r"))
+			lines := t.ProbeBundle(b)
+			own := strconv.Itoa(t.Line(lines, "facts").Facts.Pid)
+			names := t.Succeeds(lines, "ls").Names
+			for _, name := range names {
+				if name[0] >= '0' && name[0] <= '9' && name != own {
+					t.Errorf("process %s is seen", name)
+				}
+			}
+			if !slices.Contains(names, own) {
+				t.Errorf("the program's own process %s is not in %q", own, names)
+			}
+			t.Succeeds(lines, "read", "/proc/curproc/cmdline")
+			t.Denied([]string{"EPERM", "ESRCH", "ENOENT"}, lines, "read", "/proc/"+strconv.Itoa(os.Getpid())+"/cmdline")
+			t.Denied([]string{"EPERM", "ESRCH", "ENOENT"}, lines, "open", "/proc/0/mem")
+		},
+	},
+	{
 		Name: "create/long-root", Clause: "kernel interface: a cell's root has at most 255 bytes", OS: netbsd, Else: "only NetBSD's kernel is told a path",
 		Does: "a state directory whose path is too long is an error that says so, and leaves nothing", Run: func(t *t) {
 			long := filepath.Join(t.Dir, strings.Repeat("x", 200), strings.Repeat("y", 60))

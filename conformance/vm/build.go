@@ -30,6 +30,7 @@ var programs = []struct {
 	{module + "/cmd/runcell", runcell, ""},
 	{module + "/cmd/runcell-image", runcellImg, runcell},
 	{module + "/cmd/demo-web", demoWeb, ""},
+	{module + "/runtime", unitTests, ""},
 }
 
 // guest collects the files of the image in a directory.
@@ -75,8 +76,12 @@ func mentions(plan *protocol.Plan, path string) bool {
 }
 
 func (g *guest) build(ctx context.Context, pkg, to string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", "urfave_cli_no_template",
-		"-ldflags", "-s -w", "-o", filepath.Join(g.dir, to), pkg)
+	verb := []string{"build"}
+	if strings.HasSuffix(to, ".test") {
+		verb = []string{"test", "-c"}
+	}
+	cmd := exec.CommandContext(ctx, "go", append(verb, "-trimpath", "-buildvcs=false", "-tags", "urfave_cli_no_template",
+		"-ldflags", "-s -w", "-o", filepath.Join(g.dir, to), pkg)...)
 	cmd.Env = append(os.Environ(), "GOOS=netbsd", "GOARCH=amd64", "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build %s for the guest: %w\n%s", path.Base(pkg), err, out)

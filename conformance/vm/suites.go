@@ -20,6 +20,7 @@ const (
 	runcell     = "sbin/runcell"
 	runcellImg  = "libexec/runcell-image"
 	demoWeb     = protocol.ProgramDir + "/web"
+	unitTests   = protocol.ProgramDir + "/runtime.test" // those of package runtime that need NetBSD
 )
 
 // suite is one value of SUITE=.
@@ -125,7 +126,8 @@ func kmodSteps(w want) []protocol.Step {
 }
 
 func runtimeSteps(w want) []protocol.Step {
-	return withModule(w, "runtime", 0, conformanceStep(w, "runtime", "--runtime", w.prefix+runcell+",runcell-netbsd"))
+	unit := protocol.Step{Name: "unit tests", Do: protocol.Exec, Args: []string{w.prefix + unitTests}, Timeout: shortTimeout}
+	return withModule(w, "runtime", 0, unit, conformanceStep(w, "runtime", "--runtime", w.prefix+runcell+",runcell-netbsd"))
 }
 
 func demoSteps(w want) []protocol.Step {

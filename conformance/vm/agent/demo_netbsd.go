@@ -141,8 +141,8 @@ func (d *demoRun) denied() {
 	d.expect("nor set the clock", "(?m)^settimeofday: EPERM$", "exec", "web", "/web", "try", "settimeofday")
 	d.expect("nor end a process of the host", "(?m)^kill "+pid+": (EPERM|ESRCH)$", "exec", "web", "/web", "try", "kill", pid)
 	d.point("which lives on", unix.Kill(d.outside.Process.Pid, 0))
-	d.expect("ordinary devices are open", ": ok$", "exec", "web", "/web", "try", "read", "/dev/null")
-	d.expect("the random one too", ": ok$", "exec", "web", "/web", "try", "read", "/dev/urandom")
+	d.expect("ordinary devices are open", "(?m): ok$", "exec", "web", "/web", "try", "read", "/dev/null")
+	d.expect("the random one too", "(?m): ok$", "exec", "web", "/web", "try", "read", "/dev/urandom")
 }
 
 func (d *demoRun) second() {

@@ -1,0 +1,153 @@
+package runtime
+
+// The exit status where the kernel does not keep it (a published
+// secmodel_cell). NetBSD has no subreaper, so once `create` has ended nobody
+// can wait(2) for the container's process. But kqueue(2) tells anybody how a
+// process ended: one small process a container waits for that, writes it to
+// the state directory, and ends. It is a fork of create that execs nothing.
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+	"unsafe"
+
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/stage"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	sysKevent = 435 // __kevent50
+	fCloseM   = 10  // F_CLOSEM of fcntl(2)
+
+	// exitSize is what exitFile holds in the end: the wait(2) status as
+	// kevent(2) gives it. It is empty until then.
+	exitSize = 8
+	// statusPatience is how long the status may be late.
+	statusPatience = 2 * time.Second
+)
+
+// startMonitor starts a container's monitor, unless the kernel keeps the
+// status. The process still waits for `start`, so its end can't be missed.
+func (l *launch) startMonitor() error {
+	f, err := l.rt.kmod.Features()
+	if err != nil {
+		return fmt.Errorf("look at the kernel: %w", err)
+	}
+	if f.ExitStatus.Level == kmod.Enforced {
+		return nil
+	}
+	file, err := unix.Open(l.path(exitFile), unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return fmt.Errorf("make %s: %w", exitFile, err)
+	}
+	defer closeFD(file)
+	monitor, err := startMonitorOf(l.Pid, file)
+	if err != nil {
+		return fmt.Errorf("start monitor: %w", err)
+	}
+	l.tx.did("monitor", monitor.end)
+	return nil
+}
+
+// startMonitorOf returns when the monitor watches.
+func startMonitorOf(pid, file int) (*child, error) {
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+		return nil, err
+	}
+	defer closeFD(pipe[0])
+	prog := monitorProgram(pid, file, pipe[1])
+	p, err := prog.Start()
+	closeFD(pipe[1])
+	if err != nil {
+		return nil, err
+	}
+	monitor := &child{pid: p}
+	var b [stage.RecordSize]byte
+	n, err := readAgain(pipe[0], b[:])
+	if err == nil {
+		var rec stage.Record
+		if rec, err = stage.ParseRecord(b[:n]); err == nil {
+			err = rec.Err(prog.Names())
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, monitor.end())
+	}
+	return monitor, nil
+}
+
+func readAgain(fd int, b []byte) (int, error) {
+	for {
+		n, err := unix.Read(fd, b)
+		if !errors.Is(err, unix.EINTR) {
+			return n, err
+		}
+	}
+}
+
+// monitorProgram holds nothing but the file, a kqueue and, at first, report.
+func monitorProgram(pid, file, report int) *stage.Program {
+	const queue = 1 // the register that keeps the kqueue
+	change, event := new(unix.Kevent_t), new(unix.Kevent_t)
+	unix.SetKevent(change, pid, unix.EVFILT_PROC, unix.EV_ADD|unix.EV_ONESHOT)
+	change.Fflags = unix.NOTE_EXIT
+	kqueue := stage.Sys("make a kqueue", unix.SYS_KQUEUE)
+	kqueue.Save = queue
+	kevent := func(name string, args ...uintptr) stage.Step {
+		s := stage.Sys(name, sysKevent, append([]uintptr{queue}, args...)...)
+		s.From[0], s.Keep = stage.Reg, []any{change, event}
+		return s
+	}
+	slash := &[...]byte{'/', 0}
+	chdir := stage.Sys("leave the working directory", unix.SYS_CHDIR, addressOf(slash))
+	chdir.Keep = []any{slash}
+	steps := []stage.Step{
+		stage.Sys("become session leader", unix.SYS_SETSID),
+		dupTo("take the file", file, 0),
+		dupTo("take the report", report, 1),
+		stage.Sys("close all other descriptors", unix.SYS_FCNTL, 2, fCloseM, 0),
+		chdir, kqueue,
+		kevent(fmt.Sprintf("watch process %d", pid), addressOf(change), 1, 0, 0, 0),
+	}
+	steps = append(steps,
+		stage.Mark("say so", len(steps), 1),
+		stage.Sys("let go of the report", unix.SYS_CLOSE, 1),
+		kevent("wait for its end", 0, 0, addressOf(event), 1, 0))
+	write := stage.Sys("write its status", unix.SYS_WRITE, 0, uintptr(unsafe.Pointer(&event.Data)), exitSize)
+	write.Keep, write.Exact, write.Want = []any{event}, true, exitSize
+	return &stage.Program{Steps: append(steps, write), Report: [2]int{1}}
+}
+
+// monitored gives the status that a monitor has written; ok is false without
+// one.
+func (c *container) monitored(ctx context.Context) (status uint32, ok bool, err error) {
+	var late time.Time
+	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		// Looked at before the file is: the status is written after the end.
+		ended := !alive(c.Pid, c.PidStart)
+		b, err := readSmall(c.path(exitFile))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return 0, false, nil
+		case err != nil:
+			return 0, false, err
+		case len(b) == exitSize:
+			return uint32(binary.NativeEndian.Uint64(b)), true, nil
+		case ended && late.IsZero():
+			late = time.Now().Add(statusPatience)
+		case ended && time.Now().After(late):
+			return 0, false, errors.New("its process has ended, and its monitor too: the status is lost")
+		}
+		select {
+		case <-ctx.Done():
+			return 0, false, ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
