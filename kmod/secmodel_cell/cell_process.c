@@ -18,6 +18,9 @@
 #include <sys/resource.h>
 #include <sys/sched.h>
 #include <sys/signal.h>
+#include <sys/vnode.h>
+
+#include <miscfs/procfs/procfs.h>
 
 #include "cell_var.h"
 
@@ -94,6 +97,21 @@ cell_privileged(const struct cell_target *ct, kauth_action_t action,
 	}
 }
 
+/*
+ * Reading the directory of procfs.  The kernel names process 0 as its target,
+ * which is the host's; without it a cell could not read about itself either.
+ */
+static bool
+cell_procfs_root(kauth_action_t action, struct proc *p, void *arg1,
+    void *arg2)
+{
+	const struct pfsnode *pfs = arg1;
+
+	return action == KAUTH_PROCESS_PROCFS && p == &proc0 && pfs != NULL &&
+	    pfs->pfs_type == PFSroot &&
+	    (uintptr_t)arg2 == KAUTH_REQ_PROCESS_PROCFS_READ;
+}
+
 /* Whether one more process is one too many. */
 static bool
 cell_full(struct cell *c)
@@ -112,7 +130,8 @@ cell_process_facts(kauth_cred_t cred, struct cell *c, kauth_action_t action,
 
 	if (action == KAUTH_PROCESS_FORK)
 		return cell_full(c) ? CELL_IF_PROCESS_LIMIT : 0;
-	if (p == NULL || wanted == 0)
+	if (p == NULL || wanted == 0 ||
+	    cell_procfs_root(action, p, arg1, arg2))
 		return 0;
 	cell_target(cred, p, &ct);
 	if (ct.ct_cell != c)
