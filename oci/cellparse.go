@@ -60,6 +60,9 @@ func ParseAddress(iface, address string) (Address, error) {
 	if a.Is4In6() || a.IsUnspecified() || a.IsMulticast() {
 		return Address{}, fmt.Errorf("%s can't be an address of a cell", quote(address))
 	}
+	if a.Is6() && a.IsLinkLocalUnicast() {
+		return Address{}, fmt.Errorf("%s is link-local, which means another address on each interface: give a cell one that is not", quote(address))
+	}
 	return Address{Interface: iface, Prefix: p}, nil
 }
 

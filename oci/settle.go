@@ -104,7 +104,7 @@ func (c *compiler) noteNetwork(ns *namespace) {
 		c.graded(c.want.network.field, string(cell.Network), support, words)
 	}
 	if c.want.addresses.field != "" {
-		c.graded(c.want.addresses.field, joinAddresses(cell.Addresses), support, words)
+		c.noteAddresses(support, words)
 	}
 	switch {
 	case ns == nil:
@@ -119,6 +119,17 @@ func (c *compiler) noteNetwork(ns *namespace) {
 	default:
 		c.approximated(ns.field, ns.value(), "instead of a network of its own the cell has: "+words)
 	}
+}
+
+// noteAddresses notes what becomes of the addresses on the host's interfaces.
+func (c *compiler) noteAddresses(s kmod.Support, words string) {
+	field, value := c.want.addresses.field, joinAddresses(c.plan.Cell.Addresses)
+	if c.emulated() && s.Level == kmod.Enforced {
+		c.approximated(field, value, words+"; the emulator changes no interface of the host: an address has to be there already")
+		return
+	}
+	c.graded(field, value, s, words+"; each is added to its interface before the cell is made, and taken away "+
+		"after the last cell that has it, unless it was there before")
 }
 
 // noNetwork notes that a network other than the host's can't be had, on every

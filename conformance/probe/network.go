@@ -1,0 +1,29 @@
+// Operations on the network.
+
+package main
+
+import (
+	"errors"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/netbsd-cells/runcell/conformance/probe/fact"
+)
+
+// opBindTo binds a socket to an address and a port, "127.0.0.1:80".
+func opBindTo(_ *probe, args []string, _ *fact.Line) error {
+	a, err := netip.ParseAddrPort(args[0])
+	if err != nil {
+		return err
+	}
+	domain, to := unix.AF_INET6, unix.Sockaddr(&unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()})
+	if a.Addr().Is4() {
+		domain, to = unix.AF_INET, &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
+	}
+	fd, err := unix.Socket(domain, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(unix.Bind(fd, to), unix.Close(fd))
+}
