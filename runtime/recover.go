@@ -77,6 +77,7 @@ func (r *Runtime) recoverOne(ctx context.Context, id string, cells []kmod.Info) 
 		why = id + ": its create was killed"
 	case c.status() == Stopped && !hasCell(cells, c):
 		why = id + ": its cell is gone"
+		c.Cell = 0 // the number may be another's; what there is has the name
 	default:
 		return "", nil
 	}

@@ -1,0 +1,78 @@
+package runtime_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestRecoverAtEveryStep kills runcell with SIGKILL at each point that it
+// passes; `recover` alone then leaves a whole container or nothing.
+func TestRecoverAtEveryStep(t *testing.T) {
+	for _, s := range []struct {
+		name   string
+		before [][]string
+		args   []string
+		whole  string // the statuses that a container may have that is left
+	}{
+		{"create", nil, []string{"create", "c"}, "created"},
+		{"delete", [][]string{{"create", "c"}}, []string{"delete", "c"}, "created stopped"},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			b := newFaultBox(t)
+			for _, p := range b.trace(s.before, s.args) {
+				b.prepare(s.before)
+				if r := b.runEnv([]string{"RUNCELL_FAULT=" + p}, s.args...); r.status != -1 {
+					t.Errorf("at %q: status %d: %s", p, r.status, r.stderr)
+				}
+				b.ok("recover")
+				if r := b.run("state", "c"); r.status == 0 {
+					status := regexp.MustCompile(`"status": "(\w+)"`).FindStringSubmatch(r.stdout)
+					if len(status) != 2 || !strings.Contains(s.whole, status[1]) {
+						t.Errorf("at %q: left %s", p, r.stdout)
+					}
+					b.ok("delete", "--force", "c")
+				}
+				if left := processesOf(b.bundle); len(left) > 0 {
+					t.Errorf("at %q: processes left: %v", p, left)
+				}
+				if left := b.ids(); len(left) > 0 {
+					t.Errorf("at %q: containers left: %v", p, left)
+				}
+			}
+		})
+	}
+}
+
+// After a reboot a record's cell is gone, or its number is another's.
+func TestRecoverAfterReboot(t *testing.T) {
+	b := newBox(t)
+	b.ok("create", "old")
+	b.ok("create", "other")
+	b.ok("kill", "old", "KILL")
+	for !strings.Contains(b.ok("state", "old"), `"stopped"`) {
+		time.Sleep(time.Millisecond)
+	}
+	file := filepath.Join(b.root, "old", "state.json")
+	record, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, regexp.MustCompile(`"cell":1\b`).ReplaceAll(record, []byte(`"cell":2`)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := b.ok("recover"); out != "old: its cell is gone\n" {
+		t.Errorf("recover said %q", out)
+	}
+	if out := b.ok("list", "-q"); out != "other\n" {
+		t.Errorf("list said %q", out)
+	}
+	if out := b.ok("recover"); out != "" {
+		t.Errorf("the second recover said %q", out)
+	}
+	b.ok("start", "other")
+	b.ok("delete", "--force", "other")
+}
