@@ -200,10 +200,11 @@ var statuses = []harness.Case{
 				w.Fatalf("wait = %s while the process runs", s)
 			case <-time.After(200 * time.Millisecond):
 			}
-			x.end()
+			x.letGo()
 			if s, want := <-got, fmt.Sprintf("%#x, %v", exited(42), nil); s != want {
 				w.Errorf("wait = %s; want %s", s, want)
 			}
+			w.reap(x.pid)
 		}),
 	},
 	{
@@ -213,14 +214,9 @@ var statuses = []harness.Case{
 			for _, sig := range deadly {
 				id := w.cell(w.high(nil))
 				x := w.waiter(id)
-				got := make(chan uint32, 1)
-				go func() { status, _ := w.wait(id); got <- status }()
-				time.Sleep(50 * time.Millisecond)
 				w.Must("signal", unix.Kill(x.pid, sig))
+				w.wantStatus(id, uint32(sig))
 				w.reap(x.pid)
-				if status := <-got; status != uint32(sig) {
-					w.Errorf("wait = %#x; want %#x", status, uint32(sig))
-				}
 			}
 		}),
 	},
@@ -308,13 +304,9 @@ var statuses = []harness.Case{
 			m.must("exec")
 			m.must("setuid", "1000")
 			m.must("exec")
-			got := make(chan uint32, 1)
-			go func() { status, _ := w.wait(id); got <- status }()
-			time.Sleep(50 * time.Millisecond)
-			m.end(9)
-			if status := <-got; status != exited(9) {
-				w.Errorf("wait = %#x; want %#x", status, exited(9))
-			}
+			m.tell("exit", "9")
+			w.wantStatus(id, exited(9))
+			w.reap(m.pid)
 		}),
 	},
 }
