@@ -21,6 +21,7 @@ var noisy = []struct{ prefix, why string }{
 	{"pool buf", "the buffer cache, up to vm.bufmem_hiwater; file systems on disk only"},
 	{"pool ncache", "names of files, up to kern.maxvnodes"},
 	{"pool pcg", "groups of free objects, which pools keep for each CPU"},
+	{"pool vmembt", "how the kernel's addresses are cut up; those in use are counted (kva)"},
 	{"pool phpool", "heads of other pools' pages: those are counted themselves"},
 	{"pool anonpl", "memory of programs: it is the agent's heap that grows"},
 	{"pool pvpl", "mappings of the same memory"},
