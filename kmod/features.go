@@ -45,6 +45,9 @@ type Features struct {
 	ExitStatus   Support `json:"exitStatus"`   // of the first process, kept until Destroy
 	// MaxGroups is the kernel's limit on supplementary groups (NGROUPS_MAX).
 	MaxGroups int `json:"maxGroups"`
+	// Platforms are those whose programs the kernel runs, as image-spec writes
+	// them ("netbsd/amd64"), its own first. Empty: not known.
+	Platforms []string `json:"platforms,omitempty"`
 }
 
 // Feature is one of them with its name for people.

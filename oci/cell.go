@@ -246,6 +246,7 @@ func (c *compiler) annotations(field string, v any) {
 			c.cellAnnotation(join(field, clean(key)), name, all[key])
 		}
 	}
+	c.platform(all)
 }
 
 func (c *compiler) cellAnnotation(field, name, value string) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"strconv"
+	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/opencontainers/runtime-spec/specs-go/features"
@@ -107,7 +108,11 @@ func featureRows(f kmod.Features) []featureRow {
 	for _, s := range f.List() {
 		rows = append(rows, featureRow{s.Name, s.Level, s.Reason})
 	}
-	return append(rows, featureRow{"max-groups", kmod.Level(strconv.Itoa(f.MaxGroups)), ""})
+	rows = append(rows, featureRow{"max-groups", kmod.Level(strconv.Itoa(f.MaxGroups)), ""})
+	if len(f.Platforms) > 0 {
+		rows = append(rows, featureRow{"platforms", kmod.Level(strings.Join(f.Platforms, ",")), ""})
+	}
+	return rows
 }
 
 // writeFeatures prints the kernel's side as a table.

@@ -212,7 +212,7 @@ func TestAnnotationsCompile(t *testing.T) {
 		"network": "host", "max-processes": "7",
 	}
 	allEnforced := someFeatures()
-	allEnforced.Ports = allEnforced.Profiles
+	allEnforced.Ports, allEnforced.Backend = allEnforced.Profiles, "secmodel_cell"
 	if len(samples) != len(configAnnotations) {
 		t.Errorf("%d annotations announced; the test knows %d", len(configAnnotations), len(samples))
 	}

@@ -3,6 +3,7 @@
 package emulator
 
 import (
+	"runtime"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -35,6 +36,7 @@ func (c *Client) probe() (kmod.Features, error) {
 	}
 	filter, ports := seccomp(), bindHooks()
 	return kmod.Features{
+		Platforms:    platforms(),
 		Backend:      "emulator",
 		ABI:          wire.Version,
 		Profiles:     filter,
@@ -51,6 +53,18 @@ func (c *Client) probe() (kmod.Features, error) {
 		ExitStatus:   exit,
 		MaxGroups:    kmod.MaxGroups, // what is over NetBSD's limit must fail here too
 	}, nil
+}
+
+// platforms are the host's, and that of the 32-bit programs it runs as well.
+func platforms() []string {
+	list := []string{"linux/" + runtime.GOARCH}
+	switch runtime.GOARCH {
+	case "amd64":
+		list = append(list, "linux/386")
+	case "arm64":
+		list = append(list, "linux/arm")
+	}
+	return list
 }
 
 // permissions lists, as the reason, what is emulated differently: an admin

@@ -77,7 +77,7 @@ func (s *state) start(m Module) {
 // published is what the emulator can do as the published module.
 func published() kmod.Features {
 	f := kmod.Published()
-	f.Backend, f.Profiles, f.Ports = "emulator", seccomp(), bindHooks()
+	f.Backend, f.Profiles, f.Ports, f.Platforms = "emulator", seccomp(), bindHooks(), platforms()
 	if err := deviceHook(); err != nil {
 		f.Devices.Reason += "; on this host they can be opened all the same, as the emulator could not close them: " + err.Error()
 	}

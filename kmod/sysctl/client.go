@@ -73,7 +73,11 @@ func (c *client) Features() (kmod.Features, error) {
 	if err != nil {
 		return kmod.Features{}, err
 	}
-	return n.features(), nil
+	f := n.features()
+	if f.Platforms, err = platforms(c.kernel); err != nil {
+		return kmod.Features{}, err
+	}
+	return f, nil
 }
 
 func (n *nodes) features() kmod.Features {
