@@ -83,7 +83,7 @@ var networks = []h.Case{
 	{
 		Name: "network/ethernet", Clause: addressClause, OS: netbsd, Else: leftAlone,
 		Does: "addresses on an Ethernet interface can be used when create returns", Run: func(t *t) {
-			makeInterface(t, "tap66")
+			makeTap(t, 66)
 			only(t, "tap66=198.51.100.10/24,tap66=2001:db8:66::10/64", "127.0.0.1:7070", "198.51.100.10", "2001:db8:66::10")
 		},
 	},

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"debug/elf"
 	"fmt"
 	"io"
 	"os"
@@ -18,6 +19,9 @@ import (
 )
 
 const module = "github.com/netbsd-cells/runcell"
+
+// linuxBusybox lies beside the probe, where the cases look for it.
+const linuxBusybox = protocol.ProgramDir + "/linux-busybox"
 
 // programs are the project's own, static as all of them are.
 var programs = []struct {
@@ -47,6 +51,11 @@ func buildGuest(ctx context.Context, dir string, plan *protocol.Plan, modulePath
 			continue
 		}
 		if err := g.build(ctx, p.pkg, p.path); err != nil {
+			return nil, err
+		}
+	}
+	if mentions(plan, conformance) {
+		if err := g.linuxProgram(); err != nil {
 			return nil, err
 		}
 	}
@@ -87,6 +96,30 @@ func (g *guest) build(ctx context.Context, pkg, to string) error {
 		return fmt.Errorf("build %s for the guest: %w\n%s", path.Base(pkg), err, out)
 	}
 	g.files = append(g.files, image.File{Path: to, Mode: 0o555})
+	return nil
+}
+
+// linuxPrograms are where a host has a static busybox for Linux (Debian:
+// busybox-static). Without one, the cases that run it are skipped.
+var linuxPrograms = []string{"/bin/busybox", "/usr/bin/busybox", "/bin/busybox.static"}
+
+// linuxProgram gives the guest a program of another system than its own.
+func (g *guest) linuxProgram() error {
+	for _, name := range linuxPrograms {
+		f, err := elf.Open(name)
+		if err != nil {
+			continue
+		}
+		fits := f.Machine == elf.EM_X86_64 && !slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
+		if err := f.Close(); err != nil || !fits {
+			continue
+		}
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", name, err)
+		}
+		return g.write(linuxBusybox, b)
+	}
 	return nil
 }
 
