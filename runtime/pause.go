@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// ErrPaused: what was asked for can't be done while the container is paused.
+// ErrPaused says that something can't be done while the container is paused.
 var ErrPaused = errors.New("container is paused: resume it first")
 
 // Pause stops every process of a running container.

@@ -148,6 +148,18 @@ var mounts = []h.Case{
 		},
 	},
 	{
+		Name: "mounts/tmpcopyup-readonly", Clause: "config.md Linux mount options, tmpcopyup",
+		Does: "tmpcopyup with ro keeps the content and can't be written", Run: func(t *t) {
+			b := t.Bundle(h.Tmpfs("/etc", "tmpcopyup", "ro"), h.Do("read", "/etc/old", ";", "write", "/etc/new", "x"))
+			t.Must("write file", os.WriteFile(b.RootFS("etc", "old"), []byte("text"), 0o644))
+			lines := t.ProbeBundle(b)
+			if got := t.Succeeds(lines, "read").Text; got != "text" {
+				t.Errorf("the file reads %q", got)
+			}
+			t.Denied(readonly, lines, "write")
+		},
+	},
+	{
 		Name: "mounts/tmpcopyup", Clause: "config.md Linux mount options, tmpcopyup",
 		Does: "tmpcopyup keeps the directory's content, and the original is not changed", Run: func(t *t) {
 			b := t.Bundle(h.Tmpfs("/etc", "tmpcopyup"), h.Do("read", "/etc/old", ";", "write", "/etc/new", "x"))

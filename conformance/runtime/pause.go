@@ -183,10 +183,10 @@ var recovers = []h.Case{
 			own(t, "recover")
 			before := t.HostMounts()
 			b := t.Bundle(h.Idle, h.Tmpfs("/mnt"))
-			for _, after := range []time.Duration{2, 5, 10, 20, 40, 80, 160} {
+			for _, after := range []int{2, 5, 10, 20, 40, 80, 160} {
 				id := t.ID()
 				p := t.Begin(call{Args: []string{"create", "--bundle", b.Dir, id}})
-				time.Sleep(after * time.Millisecond)
+				time.Sleep(time.Duration(after) * time.Millisecond)
 				p.Signal(9)
 				p.Wait()
 				t.OK("recover")
@@ -196,8 +196,8 @@ var recovers = []h.Case{
 				if left := stateOf(t, id); len(left) > 0 {
 					t.Errorf("killed after %d ms: left %q", after, left)
 				}
-				if after := t.HostMounts(); len(after) > len(before) {
-					t.Errorf("left mounts: %q, before %q", after, before)
+				if now := t.HostMounts(); len(now) > len(before) {
+					t.Errorf("left mounts: %q, before %q", now, before)
 				}
 			}
 		},
@@ -224,10 +224,10 @@ var recovers = []h.Case{
 		Does: "the id of a create that was killed can be used at once", Run: func(t *t) {
 			own(t, "recover")
 			b := t.Bundle(h.Idle)
-			for _, after := range []time.Duration{3, 30} {
+			for _, after := range []int{3, 30} {
 				id := t.ID()
 				p := t.Begin(call{Args: []string{"create", "--bundle", b.Dir, id}})
-				time.Sleep(after * time.Millisecond)
+				time.Sleep(time.Duration(after) * time.Millisecond)
 				p.Signal(9)
 				p.Wait()
 				if t.Try("state", id).Code != 0 || !strings.Contains(t.Try("state", id).Stdout, `"created"`) {

@@ -42,7 +42,7 @@ var suites = []suite{
 	{"smoke", "what the suites take for granted of the kernel", false, smokeSteps},
 	{"module", "load the module and unload it, twice", true, moduleSteps},
 	{"kmod", "load the module, the contract of the module, unload", true, kmodSteps},
-	{"runtime", "load the module, the OCI runtime suite with runcell, unload", true, runtimeSteps},
+	{"runtime", "load the module, tests and OCI runtime suite with runcell, unload", true, runtimeSteps},
 	{"demo", "load the module, the demo of the README, unload", true, demoSteps},
 	{"repeat", "load, kmod suite, unload, ROUNDS times", true, repeatSteps},
 	{"leak", "the same, and no counter of the kernel may grow; on one CPU", true, leakSteps},
@@ -126,8 +126,13 @@ func kmodSteps(w want) []protocol.Step {
 }
 
 func runtimeSteps(w want) []protocol.Step {
+	before := protocol.Step{
+		Name: "runtime: without the module", Do: protocol.Exec, Args: []string{w.prefix + protocol.AgentPath, "without-module", w.prefix + runcell},
+		Timeout: shortTimeout,
+	}
 	unit := protocol.Step{Name: "unit tests", Do: protocol.Exec, Args: []string{w.prefix + unitTests}, Timeout: shortTimeout}
-	return withModule(w, "runtime", 0, unit, conformanceStep(w, "runtime", "--runtime", w.prefix+runcell+",runcell-netbsd"))
+	return append([]protocol.Step{before},
+		withModule(w, "runtime", 0, unit, conformanceStep(w, "runtime", "--runtime", w.prefix+runcell+",runcell-netbsd"))...)
 }
 
 func demoSteps(w want) []protocol.Step {

@@ -49,6 +49,33 @@ func demo(args []string) error {
 	return os.RemoveAll(d.dir)
 }
 
+// withoutModule tells whether runcell says what is missing on a kernel without
+// the module, for each command that needs it.
+func withoutModule(runcell string) error {
+	dir, err := os.MkdirTemp("/tmp", "bundle-")
+	if err != nil {
+		return fmt.Errorf("make directory: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if err := os.Mkdir(dir+"/rootfs", 0o755); err != nil {
+		return fmt.Errorf("make root: %w", err)
+	}
+	config := `{"ociVersion": "1.0.2", "root": {"path": "rootfs"}, "process": {"args": ["/x"], "cwd": "/"}}`
+	if err := os.WriteFile(dir+"/config.json", []byte(config), 0o644); err != nil {
+		return fmt.Errorf("make bundle: %w", err)
+	}
+	for _, args := range [][]string{{"create", "--bundle", dir, "a"}, {"run", "--bundle", dir, "a"}, {"features"}} {
+		out, err := exec.Command(runcell, append([]string{"--root", dir + "/state"}, args...)...).CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "modload secmodel_cell") {
+			return fmt.Errorf("%s without the module: %w: %s", args[0], err, out)
+		}
+	}
+	if _, err := os.Stat(dir + "/state/a"); err == nil {
+		return errors.New("a refused create left something")
+	}
+	return nil
+}
+
 // point reports a step.
 func (d *demoRun) point(name string, err error) {
 	d.points++

@@ -5,6 +5,7 @@
 //	init run PREFIX   runs the plan PREFIX/etc/plan on a system that is up
 //	init smoke        tests what the suites take for granted; prints TAP
 //	init demo R W     the demo of the README, with the programs runcell and web
+//	init without-module R  what runcell says before the module is loaded
 //
 // It does its work on NetBSD only; elsewhere "run" carries out steps that are
 // programs, which is how it is tested.
@@ -35,12 +36,14 @@ func command() error {
 		return run(args[1])
 	case len(args) == 1 && args[0] == "smoke":
 		return smoke()
+	case len(args) == 2 && args[0] == "without-module":
+		return withoutModule(args[1])
 	case len(args) == 3 && args[0] == "demo":
 		return demo(args[1:])
 	case len(args) >= 1 && args[0] == helperArg:
 		return helper(args[1:])
 	}
-	return errors.New("usage: init run PREFIX | init smoke | init demo RUNCELL WEB")
+	return errors.New("usage: init run PREFIX | init smoke | init demo RUNCELL WEB | init without-module RUNCELL")
 }
 
 // helperArg begins the command line of the smoke test's own children.

@@ -21,6 +21,8 @@ func smoke() error { return errNotNetBSD }
 
 func demo([]string) error { return errNotNetBSD }
 
+func withoutModule(string) error { return errNotNetBSD }
+
 func helper([]string) error { return errNotNetBSD }
 
 func openReport() (io.Writer, error) { return os.Stdout, nil }
