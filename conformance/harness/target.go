@@ -57,7 +57,7 @@ func ParseTarget(arg string) (Target, error) {
 	t := Target{Name: name, Path: path, OCIVersion: "1.0.2"}
 	m := versionLine.FindStringSubmatch(string(out))
 	if m != nil {
-		t.Version = m[2]
+		t.Version = m[2] + onSystem()
 		t.HideCgroup2 = quirks[m[1]].hideCgroup2
 		if v := quirks[m[1]].ociVersion; v != "" {
 			t.OCIVersion = v

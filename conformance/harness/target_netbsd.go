@@ -1,0 +1,17 @@
+// Which kernel a runtime was tested on: on NetBSD that is part of the answer.
+
+package harness
+
+import (
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+func onSystem() string {
+	release, err := unix.Sysctl("kern.osrelease")
+	if err != nil {
+		return ""
+	}
+	return " on NetBSD " + release + " " + runtime.GOARCH
+}
