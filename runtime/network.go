@@ -27,9 +27,10 @@ import (
 // addressFile is not a container's id: those have no @.
 const addressFile = "@addresses"
 
-// addressPatience is how long an interface may take to find out whether
-// another machine has an address; until then nothing can be bound to it.
-const addressPatience = 5 * time.Second
+// addressPatience is how long an Ethernet interface may take to find out
+// whether another machine has an address, and nothing can be bound to it until
+// then: by RFC 5227, 3 probes in up to 5 s, and 2 s for answers.
+const addressPatience = 10 * time.Second
 
 // hostNet is the host's interfaces.
 type hostNet interface {

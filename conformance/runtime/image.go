@@ -45,11 +45,13 @@ var images = []h.Case{
 	},
 }
 
-// linuxProgram is busybox for Linux, static, beside the probe.
+// linuxProgram is busybox for Linux, static, beside this program.
 const linuxProgram = "linux-busybox"
 
 func linuxImage(t *t) {
-	program, err := os.ReadFile(filepath.Join(filepath.Dir(t.HostProbe()), linuxProgram))
+	self, err := os.Executable()
+	t.Must("find this program", err)
+	program, err := os.ReadFile(filepath.Join(filepath.Dir(self), linuxProgram))
 	if err != nil {
 		t.Skipf("no Linux program here: %v", err)
 	}

@@ -20,7 +20,7 @@ import (
 
 const module = "github.com/netbsd-cells/runcell"
 
-// linuxBusybox lies beside the probe, where the cases look for it.
+// linuxBusybox lies beside the suite, where the cases look for it.
 const linuxBusybox = protocol.ProgramDir + "/linux-busybox"
 
 // programs are the project's own, static as all of them are.
