@@ -472,7 +472,7 @@ func unmountHostRoot(k mountKernel, root string, recorded []string) error {
 	}
 	for _, p := range ownMounts(table, root, recorded) {
 		if err := unmountPoint(k, p); err != nil {
-			return err
+			return whyBusy(k, p, err)
 		}
 	}
 	if table, err = k.table(); err != nil {
@@ -485,6 +485,26 @@ func unmountHostRoot(k mountKernel, root string, recorded []string) error {
 		return fmt.Errorf("remove the root's mount point: %w", err)
 	}
 	return nil
+}
+
+// whyBusy names the mounts that keep another one busy, because their
+// directories are no longer where they were: nobody can unmount those.
+func whyBusy(k mountKernel, path string, err error) error {
+	table, terr := k.table()
+	if terr != nil {
+		return err
+	}
+	var below []string
+	for _, e := range table {
+		if e.on != path && within(e.on, path) {
+			below = append(below, e.on)
+		}
+	}
+	if len(below) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w; or what is mounted below it is in the way: somebody removed the directories of %q from the root filesystem, "+
+		"so these mounts stay until a reboot", err, below)
 }
 
 // unmountPoint unmounts a path. One that is no mount point is fine.
