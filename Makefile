@@ -6,6 +6,8 @@ PREFIX=		/usr/local
 BINDIR=		$(PREFIX)/sbin
 LIBEXECDIR=	$(PREFIX)/libexec
 MANDIR=		$(PREFIX)/share/man
+# Where the rc.d script goes; nowhere on a system without rc.d scripts.
+RCDIR!=		test "$$(uname -s)" != NetBSD || echo /etc/rc.d
 DESTDIR=
 VERSION!=	git describe --tags 2>/dev/null || echo 0.1.0
 COMMIT!=	git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null || echo unknown
@@ -29,6 +31,9 @@ install: build
 	install -m 755 bin/runcell $(DESTDIR)$(BINDIR)/runcell
 	install -m 755 bin/runcell-image $(DESTDIR)$(LIBEXECDIR)/runcell-image
 	install -m 644 docs/*.8 $(DESTDIR)$(MANDIR)/man8/
+	test -z "$(RCDIR)" || { install -d $(DESTDIR)$(RCDIR) && \
+	    sed 's|@PREFIX@|$(PREFIX)|' etc/rc.d/runcell >$(DESTDIR)$(RCDIR)/runcell && \
+	    chmod 755 $(DESTDIR)$(RCDIR)/runcell; }
 
 # Pinned, from the Go proxy, checked against the checksum database.
 tools:
@@ -71,7 +76,8 @@ demo: build
 # Pages that are generated from the code, and from what three runtimes do.
 docs: build
 	$(GO) generate ./...
-	$(GO) run ./conformance --runtime bin/runcell --peer runc --peer crun --table docs/conformance.md >/dev/null
+	$(GO) run ./conformance --runtime bin/runcell --peer runc --peer crun --table docs/conformance.md \
+	    --recorded conformance/runtime/testdata/netbsd-7.99.34-amd64.tap >/dev/null
 	CGO_ENABLED=0 GO="$(GO)" sh .ci/kmod-suite docs/kmod-conformance.md
 
 clean:

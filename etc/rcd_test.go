@@ -1,0 +1,112 @@
+// Package etc tests the rc.d script, with a stand-in for rc.subr(8) and for
+// runcell.
+package etc
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// subr is what the script needs of rc.subr(8).
+const subr = `
+load_rc_config() { . "$TEST_DIR/rc.conf"; }
+run_rc_command() { eval "_cmd=\$${1}_cmd"; $_cmd; }
+`
+
+// fake writes down how it was called. A container runs as long as there is a
+// file of its name; "stubborn" does not end by TERM, "broken" does not start.
+const fake = `#!/bin/sh
+echo "$*" >>"$TEST_DIR/calls"
+shift 2 # --root DIR
+case "$1 $2" in
+"run --detach")
+	[ "$5" = broken ] && { echo "no such bundle" >&2; exit 1; }
+	touch "$TEST_DIR/run/$5" ;;
+"ps "*|"state "*) [ -f "$TEST_DIR/run/$2" ] ;;
+"kill "*) [ "$2" = stubborn ] || rm -f "$TEST_DIR/run/$2" ;;
+"delete --force") rm -f "$TEST_DIR/run/$3" ;;
+esac
+`
+
+type rc struct {
+	*testing.T
+	dir string
+}
+
+func newRC(t *testing.T, containers string) rc {
+	dir := t.TempDir()
+	script, err := os.ReadFile("rc.d/runcell")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.NewReplacer("/etc/rc.subr", dir+"/rc.subr", "@PREFIX@", dir).Replace(string(script))
+	for name, content := range map[string]string{
+		"script": text, "rc.subr": subr, "sbin/runcell": fake, "run/.keep": "",
+		"rc.conf": "runcell_flags='--root /r'\nruncell_timeout=1\nruncell_logdir=" + dir + "/log\nruncell_containers='" + containers + "'\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return rc{t, dir}
+}
+
+// do runs a command of the script and gives what it called and printed.
+func (r rc) do(command string) (calls, output string, ok bool) {
+	r.Helper()
+	_ = os.Remove(filepath.Join(r.dir, "calls"))
+	cmd := exec.Command("/bin/sh", filepath.Join(r.dir, "script"), command)
+	cmd.Env = []string{"TEST_DIR=" + r.dir, "PATH=/usr/bin:/bin"}
+	out, err := cmd.CombinedOutput()
+	b, rerr := os.ReadFile(filepath.Join(r.dir, "calls"))
+	if rerr != nil {
+		r.Fatalf("%s called nothing: %v, %s", command, rerr, out)
+	}
+	return strings.ReplaceAll(strings.TrimSpace(string(b)), "--root /r ", ""), string(out), err == nil
+}
+
+func (r rc) want(command, calls string) {
+	r.Helper()
+	got, out, ok := r.do(command)
+	if got != strings.ReplaceAll(strings.TrimSpace(calls), "\t", "") || !ok {
+		r.Errorf("%s called, ok %v:\n%s\nwant:\n%s\noutput: %s", command, ok, got, calls, out)
+	}
+}
+
+func TestStartAndStop(t *testing.T) {
+	r := newRC(t, "/cells/db /cells/stubborn")
+	r.want("start", `recover
+		ps db
+		run --detach --bundle /cells/db db
+		ps stubborn
+		run --detach --bundle /cells/stubborn stubborn`)
+	r.want("start", `recover
+		ps db
+		ps stubborn`)
+	r.want("status", "list")
+	r.want("stop", `state stubborn
+		kill stubborn TERM
+		ps stubborn
+		delete --force stubborn
+		state db
+		kill db TERM
+		ps db
+		delete --force db`)
+	r.want("stop", `state stubborn
+		state db`)
+}
+
+func TestStartGoesOn(t *testing.T) {
+	r := newRC(t, "/cells/broken /cells/db")
+	calls, out, ok := r.do("start")
+	if ok || !strings.Contains(calls, "/cells/db db") || !strings.Contains(out, "no such bundle") {
+		t.Errorf("start = %v, called %q, printed %q; want it to fail, to say why, and to start db", ok, calls, out)
+	}
+}
