@@ -139,10 +139,10 @@ var networks = []h.Case{
 func killedWithAddress(t *t) {
 	const address = "127.66.0.5"
 	b := t.Bundle(h.Idle, addresses("lo0="+address+"/32"))
-	for _, after := range []time.Duration{2, 4, 8, 16, 32, 64, 128} {
+	for after := 2 * time.Millisecond; after < 200*time.Millisecond; after *= 2 {
 		id := t.ID()
 		p := t.Begin(call{Args: []string{"create", "--bundle", b.Dir, id}})
-		time.Sleep(after * time.Millisecond)
+		time.Sleep(after)
 		p.Signal(9)
 		p.Wait()
 		t.OK("recover")
@@ -153,7 +153,7 @@ func killedWithAddress(t *t) {
 			t.OK("create", "--bundle", b.Dir, id)
 		}
 		p = t.Begin(call{Args: []string{"delete", "--force", id}})
-		time.Sleep(after * time.Millisecond)
+		time.Sleep(after)
 		p.Signal(9)
 		p.Wait()
 		t.OK("delete", "--force", id)
