@@ -116,7 +116,7 @@ func (s *Spec) CheckFor(f *Features) error {
 	unsupported := func(what string, by Support) error {
 		return fmt.Errorf("%s: %s: %w", what, by.Reason, ErrUnsupported)
 	}
-	if want := policy.Defaults(s.Profile); f.Permissions.Level == Absent && s.Permissions != want {
+	if want := policy.Published(s.Profile); f.Permissions.Level == Absent && s.Permissions != want {
 		return unsupported(fmt.Sprintf("permissions %s (%s opens %s)", s.Permissions, s.Profile, want), f.Permissions)
 	}
 	switch {

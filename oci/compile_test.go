@@ -246,7 +246,7 @@ func TestPublishedModuleDegrades(t *testing.T) {
 		`"profile":"low","permissions":["-mount"]`:       policy.Medium,
 	} {
 		p := compile(t, minimal(`"netbsd":{"cell":{`+cell+`}}`), published())
-		if p.Cell.Profile != want || p.Cell.Permissions != policy.Defaults(want) {
+		if p.Cell.Profile != want || p.Cell.Permissions != policy.Published(want) {
 			t.Errorf("{%s}: profile %s with %s; want %s and what it opens", cell, p.Cell.Profile, p.Cell.Permissions, want)
 		}
 	}

@@ -205,15 +205,15 @@ func (c *compiler) degradePermissions() {
 	asked, start := cell.Permissions, cell.Profile
 	closers := closersOf(cell.Grants)
 	// No profile closes what high leaves open.
-	base := policy.Defaults(policy.High)
+	base := policy.Published(policy.High)
 	cell.Profile = policy.High
 	for _, p := range policy.Profiles {
-		if policy.Defaults(p)&^(asked|base) == 0 {
+		if policy.Published(p)&^(asked|base) == 0 {
 			cell.Profile = p
 			break
 		}
 	}
-	cell.Permissions = policy.Defaults(cell.Profile)
+	cell.Permissions = policy.Published(cell.Profile)
 	cell.Grants = slices.DeleteFunc(cell.Grants, func(g Grant) bool { return g.Open != cell.Permissions.Has(g.Permission) })
 	var parts []string
 	if cell.Profile != start {

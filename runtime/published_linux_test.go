@@ -30,7 +30,7 @@ func TestPublishedModule(t *testing.T) {
 	says(b.ok("--emulate", "published", "features", "--format", "table"), "abi 0", "permissions absent", "exit-status absent")
 	says(b.ok("--emulate", "published", "explain", "."),
 		"can run, with",
-		"this kernel interface knows the three profiles only: stay closed though asked for: time; stay open though not asked for: kill",
+		"this kernel interface knows the three profiles only: stay closed though asked for: time; stay open though not asked for: raw-open, kill",
 		"reserved on every address, for tcp and udp",
 		"does not count a cell's processes",
 		"/dev/ptmx: made, but can't be opened",

@@ -172,7 +172,7 @@ func tryPower(w *world, p *power) {
 // one by one at low: every other power stays as it was.
 var alone = []policy.Permission{
 	policy.Chroot, policy.Mount, policy.Mknod, policy.Time, policy.SysctlWrite, policy.Swap, policy.Accounting, policy.FileHandle,
-	policy.SysVIPC, policy.RawSocket, policy.Route, policy.Interface, policy.TTYAdmin, policy.Machdep,
+	policy.SysVIPC, policy.RawSocket, policy.RawOpen, policy.Route, policy.Interface, policy.TTYAdmin, policy.Machdep,
 }
 
 var permissionsAlone = func() []harness.Case {
@@ -186,7 +186,7 @@ var permissionsAlone = func() []harness.Case {
 			Run: in(func(w *world) { tryAlone(w, policy.Low, policy.Defaults(policy.Low).Without(p)) }),
 		})
 	}
-	for _, p := range []policy.Permission{policy.Inet, policy.RawOpen, policy.BindPrivileged, policy.SetID, policy.Chown, policy.Schedule} {
+	for _, p := range []policy.Permission{policy.Inet, policy.BindPrivileged, policy.SetID, policy.Chown, policy.Schedule} {
 		cases = append(cases, harness.Case{
 			Name: "permission/" + p.String() + "-closed", Clause: "policy reference: " + p.String(), Does: "closed alone at high, it changes its own powers only",
 			Run: in(func(w *world) { tryAlone(w, policy.High, policy.Defaults(policy.High).Without(p)) }),

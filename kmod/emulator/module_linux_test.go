@@ -20,7 +20,7 @@ import (
 
 // publishedSpec is what the published module can carry out.
 func publishedSpec(p policy.Profile) kmod.Spec {
-	return kmod.Spec{Name: p.String(), Profile: p, Permissions: policy.Defaults(p)}
+	return kmod.Spec{Name: p.String(), Profile: p, Permissions: policy.Published(p)}
 }
 
 func TestPublishedFeatures(t *testing.T) {

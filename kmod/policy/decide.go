@@ -186,6 +186,10 @@ func Defaults(p Profile) Set {
 	return s
 }
 
+// Published is what the profile opens on the published module, in these terms:
+// besides ours, raw IPv4 sockets.
+func Published(p Profile) Set { return Defaults(p).With(RawOpen) }
+
 // Rows gives the classes that a permission opens.
 func Rows(p Permission) []*Row {
 	var rows []*Row

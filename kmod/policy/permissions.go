@@ -227,7 +227,7 @@ var Permissions = [...]PermissionInfo{
 		Opens:        "drop other programs' connections and set privileged socket options.",
 	},
 	{
-		Permission: RawOpen, Name: "raw-open", UpTo: High, Explicit: true,
+		Permission: RawOpen, Name: "raw-open", UpTo: Low, Explicit: true,
 		Capabilities: []string{"NET_RAW"},
 		Opens: "open sockets of type SOCK_RAW, as ping needs. On the shared network " +
 			"stack they see other cells' and the host's packets.",

@@ -138,6 +138,7 @@ var OrdinaryDevices = [...]string{
 var Differences = [...]string{
 	"Ordinary device nodes (null, zero, full, random, urandom, tty, ptm, ptmx, pseudo-terminals and a process's own descriptors below /dev/fd) can be opened at every profile. " +
 		"The published module refuses every device node at medium and high, even /dev/null.",
+	"Raw sockets (SOCK_RAW) are refused below low. The published module refuses raw IPv6 sockets there, by another request, and lets raw IPv4 sockets through: on the shared network they see other cells' packets.",
 	"A process whose cell is unknown or being destroyed is denied every request. The published module defers, so it fails open.",
 	"A process limit and a cell's own addresses are kept, where the bundle gives them. The published module knows neither.",
 }

@@ -161,7 +161,7 @@ var Table = []Row{
 	{179, "network.nfs", ScopeNetwork, "KAUTH_NETWORK_NFS", "", IfAny, lowOnly, NFS, "any other NFS request"},
 	{180, "network.route", ScopeNetwork, "KAUTH_NETWORK_ROUTE", "", IfAny, lowOnly, Route, "change the routing table"},
 	{181, "network.socket.open.route", ScopeNetwork, "KAUTH_NETWORK_SOCKET", "KAUTH_REQ_NETWORK_SOCKET_OPEN", IfRouteSocket, lowOnly, Route, "open a routing socket (PF_ROUTE, PF_OROUTE)"},
-	{182, "network.socket.open.raw", ScopeNetwork, "KAUTH_NETWORK_SOCKET", "KAUTH_REQ_NETWORK_SOCKET_OPEN", IfRawSocket, deferred, RawOpen, "open a raw socket (SOCK_RAW)"},
+	{182, "network.socket.open.raw", ScopeNetwork, "KAUTH_NETWORK_SOCKET", "KAUTH_REQ_NETWORK_SOCKET_OPEN", IfRawSocket, lowOnly, RawOpen, "open a raw socket (SOCK_RAW)"},
 	{183, "network.socket.open.inet", ScopeNetwork, "KAUTH_NETWORK_SOCKET", "KAUTH_REQ_NETWORK_SOCKET_OPEN", IfInetSocket, deferred, Inet, "open an IPv4 or IPv6 socket"},
 	{184, "network.socket.open", ScopeNetwork, "KAUTH_NETWORK_SOCKET", "KAUTH_REQ_NETWORK_SOCKET_OPEN", IfAny, deferred, Always, "open any other socket, as AF_UNIX"},
 	{185, "network.socket.rawsock", ScopeNetwork, "KAUTH_NETWORK_SOCKET", "KAUTH_REQ_NETWORK_SOCKET_RAWSOCK", IfAny, lowOnly, RawSocket, "attach a raw socket"},

@@ -68,8 +68,8 @@
 #define	CELL_PERM_ALL                                   0xffffffffffffULL
 #define	CELL_PERM_INTERNET                              0x000015000000ULL
 #define	CELL_DEFAULTS_LOW                               0xffffffffffffULL
-#define	CELL_DEFAULTS_MEDIUM                            0xfff81c01c000ULL
-#define	CELL_DEFAULTS_HIGH                              0xfff81c000000ULL
+#define	CELL_DEFAULTS_MEDIUM                            0xfff81801c000ULL
+#define	CELL_DEFAULTS_HIGH                              0xfff818000000ULL
 
 /* In place of a permission. */
 #define	CELL_OPENS_ALWAYS                               254

@@ -17,7 +17,7 @@ import (
 
 func spec(name, root string) kmod.Spec {
 	return kmod.Spec{
-		Name: name, Root: root, Profile: policy.Medium, Permissions: policy.Defaults(policy.Medium), Network: kmod.NetworkHost,
+		Name: name, Root: root, Profile: policy.Medium, Permissions: policy.Published(policy.Medium), Network: kmod.NetworkHost,
 		RlimitNofile: kmod.Unlimited, RlimitAS: kmod.Unlimited, RlimitCore: kmod.Unlimited,
 	}
 }

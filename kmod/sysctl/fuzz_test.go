@@ -60,7 +60,7 @@ func FuzzCreate(f *testing.F) {
 	f.Add("", "relative", uint8(9), uint16(0), kmod.Unlimited)
 	f.Fuzz(func(t *testing.T, name, root string, profile uint8, port uint16, limit uint64) {
 		s := kmod.Spec{
-			Name: name, Root: root, Profile: policy.Profile(profile), Permissions: policy.Defaults(policy.Profile(profile)),
+			Name: name, Root: root, Profile: policy.Profile(profile), Permissions: policy.Published(policy.Profile(profile)),
 			Ports: []kmod.Port{{Port: port}}, RlimitNofile: limit, RlimitAS: kmod.Unlimited, RlimitCore: limit,
 		}
 		for _, k := range []*fakeKernel{newFake(), newOwnFake()} {
