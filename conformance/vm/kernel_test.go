@@ -198,6 +198,19 @@ func FuzzIsKernel(f *testing.F) {
 	})
 }
 
+func TestVirtualizes(t *testing.T) {
+	for text, want := range map[string]bool{
+		"processor\t: 0\nflags\t\t: fpu vme svm\n":                 true,
+		"processor\t: 0\nflags\t\t: fpu vmx\nvmx flags\t: x\n":     true,
+		"processor\t: 0\nmodel name\t: svm\nflags\t\t: fpu svmx\n": false,
+		"": false,
+	} {
+		if got := virtualizes(text); got != want {
+			t.Errorf("virtualizes(%q) = %v", text, got)
+		}
+	}
+}
+
 // From the options to the verdict, with a kernel that does nothing: the image
 // is built, the machine runs, the guest is given up.
 func TestWholeRun(t *testing.T) {

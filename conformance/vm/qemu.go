@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -94,12 +95,30 @@ func findQEMU() (string, error) {
 	return path, nil
 }
 
+// kvmUsable wants the processor's own virtualization too: a /dev/kvm without it
+// (pvm, in a cloud's guest) runs only kernels made for it, and others silently
+// not at all.
 func kvmUsable() bool {
+	cpus, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil || !virtualizes(string(cpus)) {
+		return false
+	}
 	f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
 	if err != nil {
 		return false
 	}
 	return f.Close() == nil
+}
+
+// virtualizes looks into the text of /proc/cpuinfo.
+func virtualizes(cpuinfo string) bool {
+	for line := range strings.Lines(cpuinfo) {
+		if name, flags, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "flags" {
+			have := strings.Fields(flags)
+			return slices.Contains(have, "vmx") || slices.Contains(have, "svm")
+		}
+	}
+	return false
 }
 
 // running is a started machine.
