@@ -1,13 +1,15 @@
 // Bench measures runcell beside runc, crun, `unshare … chroot` and plain
 // chroot on the same bundle, all interleaved in one run, and prints medians
 // and ratios. Absolute times say little about another machine; ratios carry
-// over. It judges nothing.
+// over. Then it does the same with the ways to unpack an image. It judges
+// nothing.
 package main
 
 import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 )
@@ -16,6 +18,9 @@ type options struct {
 	runcell, runc, crun string
 	rounds, warmup      int
 	json                string
+
+	imageMB, unpackRounds int
+	image                 string
 }
 
 func main() {
@@ -23,9 +28,12 @@ func main() {
 	flag.StringVar(&o.runcell, "runcell", "bin/runcell", "runcell binary")
 	flag.StringVar(&o.runc, "runc", "/usr/sbin/runc", "runc binary")
 	flag.StringVar(&o.crun, "crun", "/usr/bin/crun", "crun binary")
-	flag.IntVar(&o.rounds, "rounds", 20, "measured rounds")
+	flag.IntVar(&o.rounds, "rounds", 20, "measured rounds of the runtimes; 0: measure none")
 	flag.IntVar(&o.warmup, "warmup", 3, "rounds before measuring")
 	flag.StringVar(&o.json, "json", "", "write every sample to this file")
+	flag.IntVar(&o.imageMB, "image-mb", 1000, "megabytes of the image to unpack; 0: measure no unpacking")
+	flag.IntVar(&o.unpackRounds, "unpack-rounds", 5, "measured rounds of unpacking")
+	flag.StringVar(&o.image, "image", "", "keep the image in this directory and take it from there the next time")
 	flag.Parse()
 	if err := bench(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -46,23 +54,40 @@ func bench(o options) (err error) {
 	if o.runcell, err = filepath.Abs(o.runcell); err != nil {
 		return err
 	}
+	samples := map[string][]float64{}
+	if o.rounds > 0 {
+		if samples, err = benchRuntimes(o, dir); err != nil {
+			return err
+		}
+	}
+	if o.imageMB > 0 {
+		unpacked, err := benchUnpack(o, os.Stdout)
+		if err != nil {
+			return fmt.Errorf("unpack: %w", err)
+		}
+		maps.Copy(samples, unpacked)
+	}
+	if o.json == "" {
+		return nil
+	}
+	b, err := json.MarshalIndent(samples, "", "\t")
+	if err != nil {
+		return fmt.Errorf("encode samples: %w", err)
+	}
+	return os.WriteFile(o.json, append(b, '\n'), 0o644)
+}
+
+func benchRuntimes(o options, dir string) (_ map[string][]float64, err error) {
 	w := &world{dir: dir, samples: map[key][]float64{}}
 	if err := w.makeBundles(o); err != nil {
-		return err
+		return nil, err
 	}
 	if w.inside, err = privateLauncher(); err != nil {
-		return err
+		return nil, err
 	}
 	w.outside = plainLauncher{}
 	w.subjects = subjects(o, w)
 	w.measure(o.warmup, o.rounds)
 	w.print(os.Stdout, o)
-	if o.json == "" {
-		return nil
-	}
-	b, err := json.MarshalIndent(w.flat(), "", "\t")
-	if err != nil {
-		return fmt.Errorf("encode samples: %w", err)
-	}
-	return os.WriteFile(o.json, append(b, '\n'), 0o644)
+	return w.flat(), nil
 }

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// unpacker unpacks one form of the image into a new directory.
+type unpacker struct {
+	name, form string
+	why        string // not measured, because
+	argv       func(target string) []string
+	wall, cpu  []float64 // seconds
+	peak       []float64 // MiB
+}
+
+// unpackers are listed in the order of the table; the first of each form is
+// the measure of the others.
+func unpackers(o options, dir string) ([]*unpacker, error) {
+	layout := func(form string) string { return filepath.Join(dir, form) }
+	shell := func(form, step string) (func(string) []string, error) {
+		blobs, err := layerFiles(layout(form))
+		return func(target string) []string {
+			script := "mkdir " + target + "\n"
+			for _, b := range blobs {
+				script += strings.NewReplacer("BLOB", b, "TARGET", target).Replace(step) + "\n"
+			}
+			return []string{"/bin/sh", "-ec", script}
+		}, err
+	}
+	runcell := func(form string) func(string) []string {
+		return func(target string) []string {
+			return []string{o.runcell + "-image", "image", "unpack", layout(form), target}
+		}
+	}
+	gz, err := shell("gzip", "tar -xzf BLOB -C TARGET")
+	if err != nil {
+		return nil, err
+	}
+	zs, err := shell("zstd", "zstd -dcq <BLOB | tar -xf - -C TARGET")
+	if err != nil {
+		return nil, err
+	}
+	list := []*unpacker{
+		{name: "tar -xzf", form: "gzip", argv: gz},
+		{name: "runcell image unpack", form: "gzip", argv: runcell("gzip")},
+		{name: "umoci raw unpack", form: "gzip", argv: func(target string) []string {
+			return []string{"/usr/bin/umoci", "raw", "unpack", "--image", layout("gzip") + ":bench", target}
+		}},
+		{name: "zstd -d | tar -x", form: "zstd", argv: zs},
+		{name: "runcell image unpack", form: "zstd", argv: runcell("zstd")},
+	}
+	for i, needs := range []string{"/usr/bin/tar", o.runcell + "-image", "/usr/bin/umoci", "/usr/bin/zstd", o.runcell + "-image"} {
+		if _, err := os.Stat(needs); err != nil {
+			list[i].why = err.Error()
+		}
+	}
+	return list, nil
+}
+
+// layerFiles are the blobs of a layout's only image, the lowest first.
+func layerFiles(layout string) ([]string, error) {
+	var index v1.Index
+	if err := readJSON(filepath.Join(layout, v1.ImageIndexFile), &index); err != nil {
+		return nil, err
+	}
+	var manifest v1.Manifest
+	if len(index.Manifests) != 1 {
+		return nil, fmt.Errorf("%s has %d images; want one", layout, len(index.Manifests))
+	}
+	if err := readJSON(blobPath(layout, index.Manifests[0].Digest), &manifest); err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, l := range manifest.Layers {
+		files = append(files, blobPath(layout, l.Digest))
+	}
+	return files, nil
+}
+
+func readJSON(file string, v any) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("decode %s: %w", file, err)
+	}
+	return nil
+}
+
+// benchUnpack makes the image and measures every unpacker in turn.
+func benchUnpack(o options, out io.Writer) (_ map[string][]float64, err error) {
+	base := os.TempDir()
+	if _, err := os.Stat("/dev/shm"); err == nil {
+		base = "/dev/shm" // a tmpfs: the disk is not what is measured
+	}
+	dir, err := os.MkdirTemp(base, "runcell-bench-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	images := o.image
+	if images == "" {
+		images = filepath.Join(dir, "image")
+	}
+	if _, e := os.Stat(images); e != nil {
+		if _, err := makeImage(images, o.imageMB); err != nil {
+			return nil, err
+		}
+	}
+	list, err := unpackers(o, images)
+	if err != nil {
+		return nil, err
+	}
+	for r := range o.unpackRounds {
+		for i := range list {
+			u := list[(i+r)%len(list)]
+			if u.why == "" {
+				if err := u.round(filepath.Join(dir, "out")); err != nil {
+					u.why = err.Error()
+				}
+			}
+		}
+	}
+	printUnpack(out, o, list)
+	samples := map[string][]float64{}
+	for _, u := range list {
+		key := "unpack/" + u.form + "/" + u.name
+		samples[key+"/wall"], samples[key+"/cpu"], samples[key+"/rss"] = u.wall, u.cpu, u.peak
+	}
+	return samples, nil
+}
+
+// round unpacks once, and removes what was unpacked.
+func (u *unpacker) round(target string) error {
+	// A process inherits its parent's peak over exec, so a small parent has
+	// to measure: busybox.
+	argv := append([]string{"/bin/busybox", "time", "-f", "peak %M %U %S"}, u.argv(target)...)
+	wall, text, err := capture(plainLauncher{}, argv...)
+	if err := errors.Join(err, os.RemoveAll(target)); err != nil {
+		return err
+	}
+	_, text, _ = strings.Cut(text, "peak ")
+	var kib, user, sys float64
+	if _, err := fmt.Sscan(text, &kib, &user, &sys); err != nil {
+		return fmt.Errorf("busybox time printed %q: %w", text, err)
+	}
+	u.wall = append(u.wall, wall.Seconds())
+	u.cpu = append(u.cpu, user+sys)
+	u.peak = append(u.peak, kib/float64(os.Getpagesize()))
+	return nil
+}
+
+// printUnpack writes a row an unpacker: medians, and the ratio to the measure.
+func printUnpack(out io.Writer, o options, list []*unpacker) {
+	say := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format, args...) }
+	say("\nunpack: an image of %d MB in %d layers, %d rounds interleaved; %d CPUs, load %s.\n", o.imageMB, imageLayers, o.unpackRounds, runtime.NumCPU(), load())
+	say("Medians and, in brackets, the ratio to the first of the same form; CPU is user and system.\n\n")
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(t, "\tform\twall s\tCPU s\tpeak RSS MiB\twall min..max")
+	var first *unpacker
+	for _, u := range list {
+		if first == nil || first.form != u.form {
+			first = u
+		}
+		if u.why != "" || len(u.wall) == 0 {
+			continue
+		}
+		ratio := func(v, base []float64) string {
+			if len(base) == 0 {
+				return fmt.Sprintf("%.2f", median(v))
+			}
+			return fmt.Sprintf("%.2f (%.2f)", median(v), median(v)/median(base))
+		}
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%.0f\t%.1f..%.1f\n", u.name, u.form, ratio(u.wall, first.wall), ratio(u.cpu, first.cpu), median(u.peak), slices.Min(u.wall), slices.Max(u.wall))
+	}
+	_ = t.Flush()
+	for _, u := range list {
+		if u.why != "" {
+			say("not measured: %s, %s: %s\n", u.name, u.form, u.why)
+		}
+	}
+}
+
+// load is the machine's load average, which says how far to trust the times.
+func load() string {
+	data, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	one, _, _ := strings.Cut(string(data), " ")
+	return one
+}
