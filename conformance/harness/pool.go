@@ -125,13 +125,10 @@ func (r *Run) spawn(job []byte, limit time.Duration) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find own program: %w", err)
 	}
-	// Files and not pipes: what a case leaves running may hold them open.
-	var files [3]*os.File
-	for i := range files {
-		if files[i], err = os.CreateTemp(r.WorkDir, "worker"); err != nil {
-			return nil, fmt.Errorf("make worker's files: %w", err)
-		}
-		defer func() { _, _ = files[i].Close(), os.Remove(files[i].Name()) }()
+	files, err := tempFiles(r.WorkDir)
+	defer closeAndRemove(files)
+	if err != nil {
+		return nil, fmt.Errorf("make worker's files: %w", err)
 	}
 	if _, err := files[0].WriteAt(job, 0); err != nil {
 		return nil, fmt.Errorf("write job: %w", err)
@@ -146,4 +143,23 @@ func (r *Run) spawn(job []byte, limit time.Duration) ([]byte, error) {
 		return nil, fmt.Errorf("run worker: %w: %s", err, short(string(stderr)))
 	}
 	return os.ReadFile(files[1].Name())
+}
+
+// tempFiles makes a worker's input, output and errors. They are files and not
+// pipes: what a case leaves running may hold them open.
+func tempFiles(dir string) (files []*os.File, err error) {
+	for range 3 {
+		f, err := os.CreateTemp(dir, "worker")
+		if err != nil {
+			return files, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+func closeAndRemove(files []*os.File) {
+	for _, f := range files {
+		_, _ = f.Close(), os.Remove(f.Name())
+	}
 }
