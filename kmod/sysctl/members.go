@@ -155,8 +155,8 @@ func (c *client) visitOnce(n *nodes, cell *kmod.Info, sig, times, room int) ([]m
 	}
 	data.closeWriter()
 	report.closeWriter()
-	got, err := readMembers(data.r)
-	failed := readFailure(report.r, prog.Names())
+	got, err := readMembers(data)
+	failed := readFailure(report, prog.Names())
 	if endErr := kid.end(); endErr != nil && err == nil {
 		err = endErr
 	}

@@ -13,6 +13,8 @@ import (
 	"time"
 	"unsafe"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/netbsd-cells/runcell/kmod/stage"
 )
 
@@ -69,10 +71,12 @@ func readFailure(r io.Reader, names []string) error {
 	return rec.Err(names)
 }
 
-// pipe has a reader with a deadline and a writer that blocks.
+// pipe is read with a deadline and written blocking. Neither end is known to
+// Go's poller: it watches by kqueue, and old kernels crash (filt_piperead) when
+// a watched pipe loses its other end at the wrong moment; poll(2) is safe.
 type pipe struct {
-	r *os.File
-	w int
+	r, w     int
+	deadline time.Time
 }
 
 func newPipe() (*pipe, error) {
@@ -80,18 +84,31 @@ func newPipe() (*pipe, error) {
 	if err := syscall.Pipe2(fds[:], syscall.O_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("make a pipe: %w", err)
 	}
-	p := &pipe{w: fds[1]}
-	if err := syscall.SetNonblock(fds[0], true); err != nil {
-		_ = syscall.Close(fds[0])
-		p.closeWriter()
-		return nil, fmt.Errorf("make a pipe: %w", err)
+	return &pipe{r: fds[0], w: fds[1], deadline: time.Now().Add(helperPatience)}, nil
+}
+
+// Read gives what is there, and os.ErrDeadlineExceeded when nothing came.
+func (p *pipe) Read(b []byte) (int, error) {
+	for {
+		left := time.Until(p.deadline)
+		if left <= 0 {
+			return 0, os.ErrDeadlineExceeded
+		}
+		ready := []unix.PollFd{{Fd: int32(p.r), Events: unix.POLLIN}}
+		n, err := unix.Poll(ready, int(left/time.Millisecond)+1)
+		if err == nil && n > 0 {
+			n, err = syscall.Read(p.r, b)
+			if err == nil && n == 0 && len(b) > 0 {
+				return 0, io.EOF
+			}
+			if err == nil {
+				return n, nil
+			}
+		}
+		if err != nil && !errors.Is(err, syscall.EINTR) {
+			return 0, os.NewSyscallError("read pipe", err)
+		}
 	}
-	p.r = os.NewFile(uintptr(fds[0]), "helper's pipe")
-	if err := p.r.SetReadDeadline(time.Now().Add(helperPatience)); err != nil {
-		p.close()
-		return nil, fmt.Errorf("make a pipe: %w", err)
-	}
-	return p, nil
 }
 
 func (p *pipe) closeWriter() {
@@ -102,6 +119,6 @@ func (p *pipe) closeWriter() {
 }
 
 func (p *pipe) close() {
-	_ = p.r.Close()
+	_ = syscall.Close(p.r)
 	p.closeWriter()
 }
