@@ -82,9 +82,38 @@ type Info struct {
 
 // Stats counts what a cell does and what it was denied.
 type Stats struct {
-	Processes  uint64            `json:"processes"`
-	Denials    map[string]uint64 `json:"denials,omitempty"` // by kauth scope
-	LastDenied string            `json:"lastDenied,omitempty"`
+	Processes    uint64            `json:"processes"`
+	MaxProcesses uint64            `json:"maxProcesses,omitempty"` // 0 = no limit
+	Memory       uint64            `json:"memory"`                 // bytes, the sum of Member.Memory
+	CPU          CPU               `json:"cpu"`
+	Denials      map[string]uint64 `json:"denials,omitempty"` // by kauth scope; nil = they are not counted
+	LastDenied   string            `json:"lastDenied,omitempty"`
+	Last         Denial            `json:"last,omitzero"`
+}
+
+// CPU is processor time of the members, and of those that have ended as far as
+// the system still knows. User and System are 0 where only the sum is known.
+type CPU struct {
+	Total  time.Duration `json:"total"`
+	User   time.Duration `json:"user,omitempty"`
+	System time.Duration `json:"system,omitempty"`
+}
+
+// Denial is the request that was denied last; zero if there was none.
+type Denial struct {
+	At  time.Duration `json:"at"` // since boot
+	Pid int           `json:"pid"`
+	UID uint32        `json:"uid"` // the effective one
+}
+
+// Member is a process of a cell.
+type Member struct {
+	Pid     int    `json:"pid"`
+	Parent  int    `json:"parent"`
+	UID     uint32 `json:"uid"`    // the effective one
+	Memory  uint64 `json:"memory"` // bytes resident; what processes share counts for each
+	CPU     CPU    `json:"cpu"`    // of it, and of its children that it has waited for
+	Command string `json:"command"`
 }
 
 // Client creates and watches cells.
@@ -108,6 +137,9 @@ type Client interface {
 	Entered(id ID, pid int) error
 	// Processes lists the members' pids as the host sees them, ascending.
 	Processes(ID) ([]int, error)
+	// Members tells of each process what Processes only numbers. One that ends
+	// meanwhile is left out.
+	Members(ID) ([]Member, error)
 	// Kill signals every member. With SIGKILL it first stops them from
 	// forking, and returns when all of them are dying. No member is no error.
 	Kill(id ID, sig int) error
@@ -116,8 +148,11 @@ type Client interface {
 	// that enters a paused cell may run; the caller keeps that from happening.
 	Pause(ID) error
 	Resume(ID) error
-	// Stats counts processes and denials.
+	// Stats counts processes, what they use, and denials.
 	Stats(ID) (Stats, error)
+	// Limit sets how many processes the cell may have; 0 is no limit. A cell
+	// that has more already keeps them. ErrUnsupported where it is fixed.
+	Limit(id ID, processes uint64) error
 	// Wait blocks until the cell's first process has ended and gives its
 	// wait(2) status. ErrUnsupported where the kernel does not keep it.
 	Wait(context.Context, ID) (status uint32, err error)

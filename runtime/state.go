@@ -79,15 +79,3 @@ func (r *Runtime) List() ([]*State, error) {
 	sort.Slice(states, func(i, j int) bool { return states[i].ID < states[j].ID })
 	return states, errors.Join(errs...)
 }
-
-// Processes lists the host's pids of a container's processes.
-func (r *Runtime) Processes(id string) ([]int, error) {
-	c, err := r.load(id)
-	if err != nil {
-		return nil, err
-	}
-	if c.status() == Stopped {
-		return nil, fmt.Errorf("processes of %q: %w", id, ErrNotRunning)
-	}
-	return r.kmod.Processes(c.Cell)
-}

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"syscall"
@@ -19,6 +20,7 @@ const exitExec = 255
 type app struct {
 	cmdline.Program
 	args   []string // of the process, its name first
+	stdin  io.Reader
 	getenv func(string) string
 	euid   int
 	open   func(stateRoot, emulate string, strict bool) (engine, error)
@@ -33,6 +35,7 @@ type app struct {
 func newApp() *app {
 	return &app{
 		Program: cmdline.NewProgram(),
+		stdin:   os.Stdin,
 		getenv:  os.Getenv,
 		euid:    os.Geteuid(),
 		open:    openEngine,

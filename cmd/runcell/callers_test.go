@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
+	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/runtime"
 )
 
@@ -18,7 +19,10 @@ const (
 	podman     = "--log-format=json --log LOG "
 )
 
-// LOG and PROC stand for files of the test; the bundle is /b.
+// someResources are what podman and containerd send to update: everything.
+const someResources = `{"memory":{},"cpu":{"shares":0},"pids":{"limit":9}}`
+
+// LOG, PROC and RES stand for files of the test; the bundle is /b.
 var callerLines = []struct{ caller, line, call string }{
 	{"containerd", containerd + "create --bundle /b --pid-file /b/init.pid c1", "create c1"},
 	{"containerd", containerd + "create --bundle /b --pid-file /b/init.pid --console-socket /b/s c1", "create c1"},
@@ -35,6 +39,10 @@ var callerLines = []struct{ caller, line, call string }{
 	{"containerd", containerd + "list --format=json", "list"},
 	{"containerd", containerd + "ps --format json c1", "ps c1"},
 	{"containerd", containerd + "ps --format table c1 -ef", "ps c1"},
+	{"containerd", containerd + "events --stats c1", "stats c1"},
+	{"containerd", containerd + "events --interval=5s c1", "stats c1"},
+	{"containerd", containerd + "update --resources=- c1", "limit c1 9"},
+	{"podman", podman + "update --resources=RES c1", "limit c1 9"},
 	{"podman", podman + "create --bundle /b --pid-file /b/pid --preserve-fds 1 c1", "create c1"},
 	{"podman", podman + "--cgroup-manager disabled create --bundle /b --pid-file /b/pid c1", "create c1"},
 	{"podman", "--systemd-cgroup " + podman + "create --bundle /b --pid-file /b/pid --no-pivot --no-new-keyring --console-socket /b/s c1", "create c1"},
@@ -66,6 +74,8 @@ var callerLines = []struct{ caller, line, call string }{
 	{"operator", "delete -f version", "delete version force=true"},
 	{"operator", "ls -f json -q", "list"},
 	{"operator", "wait c1", "wait c1"},
+	{"operator", "update --pids-limit -1 c1", "limit c1 0"},
+	{"operator", "update --pids-limit 0 c1", "state c1"},
 }
 
 func TestCallersAreUnderstood(t *testing.T) {
@@ -76,8 +86,12 @@ func TestCallersAreUnderstood(t *testing.T) {
 			if err := os.WriteFile(proc, []byte(`{"args":["/in/file"],"cwd":"/","user":{"uid":0,"gid":0}}`), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			line := strings.NewReplacer("LOG", filepath.Join(dir, "log"), "PROC", proc).Replace(c.line)
-			f := &fake{states: []*runtime.State{{ID: "c1"}}}
+			res := filepath.Join(dir, "resources.json")
+			if err := os.WriteFile(res, []byte(someResources), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			line := strings.NewReplacer("LOG", filepath.Join(dir, "log"), "PROC", proc, "RES", res).Replace(c.line)
+			f := &fake{states: []*runtime.State{{ID: "c1"}}, stats: make([]kmod.Stats, 1), stdin: someResources}
 			_, stderr, code := f.runcell(t, strings.Fields(line)...)
 			if code != 0 || stderr != "" {
 				t.Fatalf("exit code %d, stderr %q", code, stderr)

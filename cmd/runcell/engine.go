@@ -26,6 +26,9 @@ type engine interface {
 	Recover(ctx context.Context) (done []string, err error)
 	Wait(ctx context.Context, id string) (status int, err error)
 	Processes(id string) ([]int, error)
+	Members(id string) ([]kmod.Member, error)
+	Stats(id string) (kmod.Stats, error)
+	Limit(id string, processes uint64) error
 	Plan(id string) (*oci.Plan, error)
 	Features() (kmod.Features, error)
 }

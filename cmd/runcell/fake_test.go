@@ -4,9 +4,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -28,6 +30,10 @@ type fake struct {
 	status   int
 	states   []*runtime.State
 	pids     []int
+	members  []kmod.Member
+	stats    []kmod.Stats // one after the other, then the container has ended
+	statsErr error
+	stdin    string
 	plan     *oci.Plan
 	features kmod.Features
 	hook     func(ctx context.Context) // runs inside Create and Run
@@ -112,6 +118,29 @@ func (f *fake) Processes(id string) ([]int, error) {
 	return f.pids, f.err
 }
 
+func (f *fake) Members(id string) ([]kmod.Member, error) {
+	f.did("ps %s", id)
+	return f.members, f.err
+}
+
+func (f *fake) Stats(id string) (kmod.Stats, error) {
+	f.did("stats %s", id)
+	if f.statsErr != nil || f.err != nil {
+		return kmod.Stats{}, errors.Join(f.statsErr, f.err)
+	}
+	if len(f.stats) == 0 {
+		return kmod.Stats{}, runtime.ErrNotRunning
+	}
+	s := f.stats[0]
+	f.stats = f.stats[1:]
+	return s, nil
+}
+
+func (f *fake) Limit(id string, processes uint64) error {
+	f.did("limit %s %d", id, processes)
+	return f.err
+}
+
 func (f *fake) Plan(string) (*oci.Plan, error) {
 	if f.plan == nil {
 		return &oci.Plan{Process: &oci.Process{Args: []string{"/own"}, Cwd: "/"}}, nil
@@ -132,6 +161,7 @@ func (f *fake) runcellAs(t *testing.T, euid int, env map[string]string, args ...
 	var out, errs bytes.Buffer
 	a := newApp()
 	a.Stdout, a.Stderr, a.euid = &out, &errs, euid
+	a.stdin = strings.NewReader(f.stdin)
 	a.getenv = func(name string) string { return env[name] }
 	a.open = func(root, emulate string, strict bool) (engine, error) {
 		f.root, f.emulate, f.strict = root, emulate, strict

@@ -39,24 +39,41 @@ func someFeatures() kmod.Features {
 	}
 }
 
+func someMembers() []kmod.Member {
+	return []kmod.Member{
+		{Pid: 551, Parent: 1, Memory: 1 << 20, CPU: kmod.CPU{Total: 61*time.Second + 234*time.Millisecond}, Command: "web"},
+		{Pid: 649, Parent: 551, UID: 1000, Memory: 4096, Command: "a\x1b b"},
+	}
+}
+
+func someStats() kmod.Stats {
+	return kmod.Stats{
+		Processes: 2, MaxProcesses: 50, Memory: 5 << 20, CPU: kmod.CPU{Total: 1500 * time.Millisecond, User: time.Second, System: 500 * time.Millisecond},
+		Denials: map[string]uint64{"system": 3}, LastDenied: "system.mknod", Last: kmod.Denial{At: 90 * time.Second, Pid: 649, UID: 1000},
+	}
+}
+
 func TestOutput(t *testing.T) {
 	oldVersion, oldCommit := version, commit
 	version, commit = "1.2.3", "0123456789ab"
 	defer func() { version, commit = oldVersion, oldCommit }()
 	for file, line := range map[string]string{
-		"state.json":    "state web",
-		"list.json":     "list --format json",
-		"list.txt":      "list",
-		"list-q.txt":    "list -q",
-		"ps.json":       "ps -f json web",
-		"ps.txt":        "ps web",
-		"features.json": "features",
-		"features.txt":  "features --format table",
-		"help.txt":      "help",
-		"help-exec.txt": "exec --help",
+		"state.json":      "state web",
+		"list.json":       "list --format json",
+		"list.txt":        "list",
+		"list-q.txt":      "list -q",
+		"ps.json":         "ps -f json web",
+		"ps.txt":          "ps web",
+		"stats.json":      "events --stats web",
+		"metrics.txt":     "metrics",
+		"help-update.txt": "update --help",
+		"features.json":   "features",
+		"features.txt":    "features --format table",
+		"help.txt":        "help",
+		"help-exec.txt":   "exec --help",
 	} {
 		t.Run(line, func(t *testing.T) {
-			f := &fake{states: someStates(), pids: []int{551, 649}, features: someFeatures()}
+			f := &fake{states: someStates(), pids: []int{551, 649}, features: someFeatures(), members: someMembers(), stats: []kmod.Stats{someStats()}}
 			stdout, stderr, code := f.runcell(t, strings.Fields(line)...)
 			if stderr != "" || code != 0 {
 				t.Errorf("stderr %q, code %d", stderr, code)
@@ -83,7 +100,7 @@ func TestEmptyLists(t *testing.T) {
 		"list --quiet":        "",
 		"list":                "ID   PID   STATUS   BUNDLE   CREATED   OWNER\n",
 		"ps --format json c1": "[]\n",
-		"ps c1":               "PID\n",
+		"ps c1":               "PID   PPID   UID   TIME   RSS   COMMAND\n",
 		"create c1":           "",
 		"start c1":            "",
 		"delete c1":           "",

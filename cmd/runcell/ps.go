@@ -4,9 +4,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/netbsd-cells/runcell/kmod"
 )
 
 func (a *app) psCommand() *cli.Command {
@@ -15,8 +19,9 @@ func (a *app) psCommand() *cli.Command {
 		Name:      "ps",
 		Usage:     "list a container's processes by the host's numbers",
 		ArgsUsage: "ID",
-		Description: `"ps -p" with these numbers shows more of each. Arguments after ID, which other
-runtimes hand to ps(1), are accepted and do nothing: runcell runs no other program.`,
+		Description: `The table has for each process its parent, effective user, CPU time with that of
+its ended children, resident memory, and name. Arguments after ID, which other runtimes
+hand to ps(1), are accepted and do nothing: runcell runs no other program.`,
 		Flags:         []cli.Flag{formatFlag("table", "json")},
 		StopOnNthArg:  &one, // what follows is for another program
 		ShellComplete: a.completeIDs,
@@ -28,18 +33,36 @@ runtimes hand to ps(1), are accepted and do nothing: runcell runs no other progr
 			if err != nil {
 				return err
 			}
-			pids, err := e.Processes(cmd.Args().First())
+			id := cmd.Args().First()
+			if cmd.String("format") == "json" {
+				pids, err := e.Processes(id)
+				if err != nil {
+					return err
+				}
+				return writeJSON(a.Stdout, append([]int{}, pids...), "")
+			}
+			members, err := e.Members(id)
 			if err != nil {
 				return err
 			}
-			if cmd.String("format") == "json" {
-				return writeJSON(a.Stdout, append([]int{}, pids...), "")
-			}
-			lines := []string{"PID"}
-			for _, pid := range pids {
-				lines = append(lines, strconv.Itoa(pid))
-			}
-			return writeLines(a.Stdout, lines)
+			return writeTable(a.Stdout, memberTable(members))
 		}),
 	}
+}
+
+func memberTable(members []kmod.Member) [][]string {
+	table := [][]string{{"PID", "PPID", "UID", "TIME", "RSS", "COMMAND"}}
+	for _, m := range members {
+		table = append(table, []string{
+			strconv.Itoa(m.Pid), strconv.Itoa(m.Parent), strconv.FormatUint(uint64(m.UID), 10),
+			clock(m.CPU.Total), strconv.FormatUint(m.Memory>>10, 10) + "K", m.Command,
+		})
+	}
+	return table
+}
+
+// clock writes CPU time as ps(1) does: minutes, seconds and hundredths.
+func clock(d time.Duration) string {
+	d = d.Round(10 * time.Millisecond)
+	return fmt.Sprintf("%d:%05.2f", d/time.Minute, (d % time.Minute).Seconds())
 }

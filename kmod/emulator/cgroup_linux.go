@@ -31,31 +31,61 @@ func cgroupV2() string {
 	return ""
 }
 
+// ownPrefix begins the names of directories that hold cells and nothing else.
+const ownPrefix = "runcell."
+
 // cgroupName is the directory of all cells of a state root.
 func cgroupName(root string) string {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(root))
-	return "runcell." + strconv.FormatUint(h.Sum64(), 16)
+	return ownPrefix + strconv.FormatUint(h.Sum64(), 16)
 }
 
-// makeCgroup makes DIR/<id> and DIR.
-func makeCgroup(dir string, id kmod.ID) (string, error) {
-	leaf := filepath.Join(dir, strconv.FormatUint(uint64(id), 10))
-	err := unix.Mkdir(leaf, 0o755)
-	if errors.Is(err, unix.ENOENT) {
-		if err = unix.Mkdir(dir, 0o755); err == nil || errors.Is(err, unix.EEXIST) {
-			err = unix.Mkdir(leaf, 0o755)
+// ownCgroup is a cell's directory unless it was given one.
+func (c *Client) ownCgroup(mount string, id kmod.ID) string {
+	return filepath.Join(mount, cgroupName(c.root), strconv.FormatUint(uint64(id), 10))
+}
+
+// ownMark is an attribute of directories that were made on the way to a
+// cell's: they go with the last cell below them, others' stay.
+const ownMark = "trusted.runcell"
+
+// makeCgroup makes a directory below a hierarchy's mount point. One that is
+// there was left by a Create that did not get further, or is given by others.
+func makeCgroup(mount, leaf string) error {
+	const tries = 10 // another command may be removing a directory on the way
+	var err error
+	for range tries {
+		if err = makeBelow(mount, leaf); !errors.Is(err, unix.ENOENT) {
+			break
 		}
 	}
-	// One that is there was left by a Create that did not get further.
-	if err != nil && !errors.Is(err, unix.EEXIST) {
-		return "", fmt.Errorf("make cgroup %s: %w", leaf, err)
+	if err != nil {
+		return fmt.Errorf("make cgroup %s: %w", leaf, err)
 	}
-	return leaf, nil
+	return nil
 }
 
-// removeCgroup removes a cell's cgroup, and its parent when it was the last.
-// The kernel takes a moment to let go of the last process.
+// makeBelow makes dir and its parents, and marks those.
+func makeBelow(mount, dir string) error {
+	err := unix.Mkdir(dir, 0o755)
+	if parent := filepath.Dir(dir); errors.Is(err, unix.ENOENT) && len(parent) > len(mount) {
+		if err := makeBelow(mount, parent); err != nil {
+			return err
+		}
+		// Without the attribute the directory stays, empty.
+		_ = unix.Setxattr(parent, ownMark, []byte{'1'}, 0)
+		err = unix.Mkdir(dir, 0o755)
+	}
+	if errors.Is(err, unix.EEXIST) {
+		return nil
+	}
+	return err
+}
+
+// removeCgroup removes a cell's cgroup, and those of its parents that were
+// made for cells and have none any more. The kernel takes a moment to let go
+// of the last process.
 func removeCgroup(leaf string) error {
 	if leaf == "" {
 		return nil
@@ -64,16 +94,46 @@ func removeCgroup(leaf string) error {
 	for i := range tries {
 		err := unix.Rmdir(leaf)
 		if err == nil || errors.Is(err, unix.ENOENT) {
-			// ENOTEMPTY or EBUSY: other cells use it.
-			_ = unix.Rmdir(filepath.Dir(leaf))
-			return nil
+			break
 		}
 		if !errors.Is(err, unix.EBUSY) || i == tries-1 {
 			return fmt.Errorf("remove cgroup %s: %w", leaf, err)
 		}
 		time.Sleep(time.Duration(i) * time.Millisecond / 2)
 	}
+	for dir := filepath.Dir(leaf); marked(dir); dir = filepath.Dir(dir) {
+		if unix.Rmdir(dir) != nil {
+			break // EBUSY: other cells use it
+		}
+	}
 	return nil
+}
+
+func marked(dir string) bool {
+	if strings.HasPrefix(filepath.Base(dir), ownPrefix) {
+		return true // in a user namespace there is no attribute
+	}
+	var b [1]byte
+	n, err := unix.Getxattr(dir, ownMark, b[:])
+	return err == nil && n == 1
+}
+
+// handDown enables controllers in every directory on the way to dir, "+pids".
+func handDown(mount, dir, controllers string) error {
+	for at := mount; ; {
+		if err := writeFile(filepath.Join(at, "cgroup.subtree_control"), 0, []byte(controllers)); err != nil {
+			return err
+		}
+		rest, err := filepath.Rel(at, dir)
+		if err != nil {
+			return err
+		}
+		next, below, more := strings.Cut(rest, "/")
+		if !more || below == "" {
+			return nil
+		}
+		at = filepath.Join(at, next)
+	}
 }
 
 func (x *cell) removeCgroups() error {

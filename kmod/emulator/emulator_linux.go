@@ -139,11 +139,10 @@ func portsFree(ports []kmod.Port, o *cell) error {
 // them alone: where there are none, Features says what is not.
 func (c *Client) place(n *cell) error {
 	if mount := cgroupV2(); mount != "" && usable(mount) == nil {
-		dir, err := makeCgroup(filepath.Join(mount, cgroupName(c.root)), n.ID)
-		if err != nil {
+		n.Cgroup = c.ownCgroup(mount, n.ID)
+		if err := makeCgroup(mount, n.Cgroup); err != nil {
 			return err
 		}
-		n.Cgroup = dir
 	}
 	m := c.decided()
 	if m.withoutDevices(&n.Spec) && n.Cgroup != "" && deviceHook() == nil {

@@ -332,8 +332,9 @@ func BenchmarkBirth(b *testing.B) {
 				p := &stage.Program{Steps: []stage.Step{stage.Sys("getpid", unix.SYS_GETPID)}}
 				leaf := ""
 				if in != "" {
-					var err error
-					if leaf, err = makeCgroup(in, 1); err != nil {
+					leaf = filepath.Join(in, "1")
+					err := makeCgroup(cgroupV2(), leaf)
+					if err != nil {
 						b.Fatal(err)
 					}
 					if p.Fork.Cgroup, err = unix.Open(leaf, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {

@@ -89,13 +89,6 @@ func (c *Client) Processes(id kmod.ID) ([]int, error) {
 	return pids, nil
 }
 
-// Stats counts the members. Linux does not count what a seccomp filter or a
-// missing capability denies, so there are no denials.
-func (c *Client) Stats(id kmod.ID) (kmod.Stats, error) {
-	pids, err := c.Processes(id)
-	return kmod.Stats{Processes: uint64(len(pids))}, err
-}
-
 // Kill signals every member. SIGKILL ends the pid namespace's init, which
 // stops forks and takes all members with it.
 func (c *Client) Kill(id kmod.ID, sig int) error {

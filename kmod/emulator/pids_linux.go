@@ -72,27 +72,110 @@ func (c *Client) limit(n *cell) error {
 	if err != nil {
 		return nil //nolint:nilerr // Features says that it is not enforced, and why
 	}
-	parent := filepath.Join(mount, cgroupName(c.root))
-	dir := n.Cgroup
+	if !v2 && n.Pids == "" {
+		n.Pids = c.ownCgroup(mount, n.ID)
+	}
+	return n.setLimit(v2, mount, n.Spec.MaxProcesses)
+}
+
+// setLimit makes what the limit needs and sets it; 0 is none.
+func (x *cell) setLimit(v2 bool, mount string, processes uint64) error {
+	dir, err := x.Pids, error(nil)
 	switch {
 	case !v2:
-		if dir, err = makeCgroup(parent, n.ID); err != nil {
-			return err
-		}
-		n.Pids = dir
-	case dir == "":
-		return fmt.Errorf("limit processes: cell has no cgroup below %s", parent)
+		err = makeCgroup(mount, dir)
+	case x.Cgroup == "":
+		err = fmt.Errorf("cell has no cgroup below %s", mount)
 	default:
-		for _, d := range []string{mount, parent} {
-			if err := writeFile(filepath.Join(d, "cgroup.subtree_control"), 0, []byte("+pids")); err != nil {
-				return fmt.Errorf("limit processes: %w", err)
-			}
-		}
+		dir = x.Cgroup
+		err = handDown(mount, dir, "+pids")
 	}
-	if err := writeFile(filepath.Join(dir, "pids.max"), 0, strconv.AppendUint(nil, n.Spec.MaxProcesses, 10)); err != nil {
+	if err == nil {
+		value := []byte("max")
+		if processes != 0 && processes != kmod.Unlimited {
+			value = strconv.AppendUint(nil, processes, 10)
+		}
+		err = writeFile(filepath.Join(dir, "pids.max"), 0, value)
+	}
+	if err != nil {
 		return fmt.Errorf("limit processes: %w", err)
 	}
 	return nil
+}
+
+// Limit changes the limit. A cell that had none on cgroup v1 has its members
+// moved below it.
+func (c *Client) Limit(id kmod.ID, processes uint64) error {
+	if err := c.changeLimit(id, processes); err != nil {
+		return fmt.Errorf("limit processes of cell %d: %w", id, err)
+	}
+	return nil
+}
+
+func (c *Client) changeLimit(id kmod.ID, processes uint64) error {
+	m, err := c.find()
+	if err == nil && m == Published {
+		err = fmt.Errorf("%s: %w", kmod.Published().MaxProcesses.Reason, kmod.ErrUnsupported)
+	}
+	if err != nil {
+		return err
+	}
+	v2, mount, err := pidsController()
+	if err != nil {
+		return fmt.Errorf("%w: %w", err, kmod.ErrUnsupported)
+	}
+	var x *cell
+	change := func(do func()) error {
+		return c.update(func(s *state) (err error) {
+			if x, err = s.find(id); err != nil {
+				return err
+			}
+			do()
+			return s.save(x)
+		})
+	}
+	// The record comes first, so that Destroy finds what is made here.
+	err = change(func() {
+		if !v2 && x.Pids == "" {
+			x.Pids = c.ownCgroup(mount, id)
+		}
+	})
+	if err == nil {
+		err = x.setLimit(v2, mount, processes)
+	}
+	if err == nil && !v2 {
+		err = x.gather(x.Pids)
+	}
+	if err != nil {
+		return err
+	}
+	return change(func() { x.Spec.MaxProcesses = processes })
+}
+
+// gather moves the members into a cgroup until a pass finds nobody outside:
+// they may fork meanwhile, and whoever enters does so by itself.
+func (x *cell) gather(dir string) error {
+	for range 100 {
+		pids, err := x.processes()
+		if err != nil {
+			return err
+		}
+		inside, err := cgroupProcesses(dir)
+		if err != nil {
+			return err
+		}
+		pids = slices.DeleteFunc(pids, func(pid int) bool { return slices.Contains(inside, pid) })
+		if len(pids) == 0 {
+			return nil
+		}
+		for _, pid := range pids {
+			err := writeFile(filepath.Join(dir, "cgroup.procs"), 0, strconv.AppendInt(nil, int64(pid), 10))
+			if err != nil && !errors.Is(err, unix.ESRCH) {
+				return fmt.Errorf("move process %d into cgroup %s: %w", pid, dir, err)
+			}
+		}
+	}
+	return fmt.Errorf("members fork faster than they are moved: %w", unix.EAGAIN)
 }
 
 // enterPids is the step by which a child moves itself below its limit.

@@ -326,24 +326,6 @@ func (c *client) Kill(id kmod.ID, sig int) error {
 	return nil
 }
 
-// Stats counts processes and denials; a published module does not give out
-// the latter.
-func (c *client) Stats(id kmod.ID) (kmod.Stats, error) {
-	n, err := c.nodesFor(id)
-	if err != nil {
-		return kmod.Stats{}, err
-	}
-	if !n.own() {
-		pids, err := c.Processes(id)
-		return kmod.Stats{Processes: uint64(len(pids))}, err
-	}
-	s, err := c.statsOwn(n, id)
-	if err != nil {
-		return s, fmt.Errorf("count for cell %d: %w", id, err)
-	}
-	return s, nil
-}
-
 // Wait is unsupported by a published module: it does not keep exit statuses.
 func (c *client) Wait(ctx context.Context, id kmod.ID) (uint32, error) {
 	n, err := c.nodesFor(id)

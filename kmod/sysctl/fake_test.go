@@ -353,16 +353,26 @@ func (k *fakeKernel) enter(p *fakeProc, newp []byte) error {
 func (k *fakeKernel) proc2(p *fakeProc, mib []int32, old []byte) (int, error) {
 	var b []byte
 	for _, q := range k.procs {
-		if !p.hostRoot() && q.cell != p.cell {
+		if !p.hostRoot() && q.cell != p.cell || mib[2] == kernProcPid && int(mib[3]) != q.pid {
 			continue
 		}
 		one := make([]byte, mib[4])
 		binary.NativeEndian.PutUint32(one[procPid:], uint32(q.pid))
+		binary.NativeEndian.PutUint32(one[procParent:], 1)
+		binary.NativeEndian.PutUint32(one[procUID:], uint32(q.uid))
+		binary.NativeEndian.PutUint32(one[procRSS:], 3)
+		binary.NativeEndian.PutUint32(one[procTime:], 2)
+		binary.NativeEndian.PutUint32(one[procTime+4:], 500)
+		binary.NativeEndian.PutUint32(one[procReaped+4:], 250)
+		copy(one[procComm:], "prog")
 		one[procStat], one[procRealStat] = q.stat, q.stat
 		if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 { // a big endian machine
 			one[procRealStat], one[procRealStat+7] = 0, q.stat
 		}
 		b = append(b, one...)
+	}
+	if k.garbled == "proc2" {
+		b = k.garble(b)
 	}
 	if old == nil {
 		return len(b), nil

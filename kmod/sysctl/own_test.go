@@ -286,7 +286,7 @@ func TestOwnEnter(t *testing.T) {
 func TestOwnStats(t *testing.T) {
 	k, c := own()
 	k.start(mustCreate32(t, c))
-	if s, err := c.Stats(1); err != nil || s.Processes != 1 || s.Denials != nil || s.LastDenied != "" {
+	if s, err := c.Stats(1); err != nil || s.Processes != 1 || s.Denials == nil || len(s.Denials) != 0 || s.LastDenied != "" {
 		t.Errorf("Stats = %+v, %v; want 1 process", s, err)
 	}
 	row := policy.Find(policy.Request{Scope: policy.ScopeSystem, Action: "KAUTH_SYSTEM_MODULE"})

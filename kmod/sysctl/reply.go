@@ -10,6 +10,7 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
@@ -93,18 +94,15 @@ func decodeStats(b []byte, id kmod.ID) (kmod.Stats, error) {
 	if err := sameCell(w.ID, id); err != nil {
 		return kmod.Stats{}, err
 	}
-	s := kmod.Stats{Processes: w.Processes}
+	s := kmod.Stats{Processes: w.Processes, MaxProcesses: w.MaxProcesses, Denials: make(map[string]uint64)}
 	for i, n := range w.Denials {
-		if n == 0 {
-			continue
+		if n != 0 {
+			s.Denials[scopeName(i)] = n
 		}
-		if s.Denials == nil {
-			s.Denials = make(map[string]uint64)
-		}
-		s.Denials[scopeName(i)] = n
 	}
 	if w.LastTime != 0 {
 		s.LastDenied = className(w.LastClass)
+		s.Last = kmod.Denial{At: time.Duration(w.LastTime), Pid: int(w.LastPid), UID: w.LastUID}
 	}
 	return s, nil
 }

@@ -67,9 +67,6 @@ func noCommand(_ context.Context, cmd *cli.Command) error {
 }
 
 func unknownCommand(cmd *cli.Command, name string) error {
-	if why, ok := otherCommands[name]; ok && cmd == cmd.Root() {
-		return fmt.Errorf("no command %q: %s", name, why)
-	}
 	return fmt.Errorf("%s has no command %q%s; \"%s --help\" lists them",
 		cmd.FullName(), name, suggest(name, cli.SuggestCommand(cmd.Commands, name)), cmd.FullName())
 }
@@ -82,16 +79,6 @@ func suggest(given, found string) string {
 		return ""
 	}
 	return fmt.Sprintf(" (did you mean %q?)", found)
-}
-
-// otherCommands are commands of other runtimes that callers may try.
-var otherCommands = map[string]string{
-	"pause":      "this version does not freeze a container; kill or delete it",
-	"resume":     "this version does not freeze a container",
-	"events":     "this version does not report resource use; \"runcell ps\" lists the processes",
-	"update":     "a cell's limits are fixed when it is created; delete and create the container anew",
-	"checkpoint": "a cell can not be saved to disk",
-	"restore":    "a cell can not be saved to disk",
 }
 
 // UsageError adds the way out to an error in the command line.

@@ -1,0 +1,103 @@
+package sysctl
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/wire"
+)
+
+func TestMembers(t *testing.T) {
+	k, c := own()
+	id := mustCreate32(t, c)
+	k.start(id)
+	k.spawn(uint32(id)).uid = 7
+	members, err := c.Members(kmod.ID(id))
+	if err != nil || len(members) != 2 {
+		t.Fatalf("Members = %+v, %v; want 2", members, err)
+	}
+	page := uint64(os.Getpagesize())
+	want := kmod.Member{
+		Pid: members[1].Pid, Parent: 1, UID: 7, Memory: 3 * page,
+		CPU: kmod.CPU{Total: 2*time.Second + 750*time.Microsecond}, Command: "prog",
+	}
+	if members[1] != want {
+		t.Errorf("second member = %+v; want %+v", members[1], want)
+	}
+	s, err := c.Stats(kmod.ID(id))
+	if err != nil || s.Memory != 6*page || s.CPU.Total != 2*want.CPU.Total || s.Processes != 2 {
+		t.Errorf("Stats = %+v, %v; want the sum of both", s, err)
+	}
+}
+
+// A process that ends between the list and the look is left out.
+func TestMembersThatGo(t *testing.T) {
+	k, c := own()
+	id := mustCreate32(t, c)
+	k.start(id)
+	k.garbled, k.garble = "proc2", func([]byte) []byte { return nil }
+	if members, err := c.Members(kmod.ID(id)); err != nil || len(members) != 0 {
+		t.Errorf("Members = %+v, %v; want none", members, err)
+	}
+	// Another process is never taken for the one that was asked for.
+	k.garble = func(b []byte) []byte {
+		binary.NativeEndian.PutUint32(b[procPid:], 1)
+		return b
+	}
+	if members, err := c.Members(kmod.ID(id)); err == nil {
+		t.Errorf("Members = %+v; want an error: the reply is about another process", members)
+	}
+}
+
+func TestLastDenial(t *testing.T) {
+	k, c := own()
+	id := mustCreate32(t, c)
+	k.start(id)
+	k.cells[0].stats = wire.Stats{Denials: [8]uint64{1}, LastTime: 5e9, LastPid: 77, LastUID: 9}
+	s, err := c.Stats(kmod.ID(id))
+	if want := (kmod.Denial{At: 5 * time.Second, Pid: 77, UID: 9}); err != nil || s.Last != want {
+		t.Errorf("Stats = %+v, %v; want the last denial %+v", s, err, want)
+	}
+}
+
+// The limit can be changed while the module lets it, and nothing else changes.
+func TestLimit(t *testing.T) {
+	k, c := own()
+	id := mustCreate32(t, c)
+	before := k.cells[0].policy
+	if err := c.Limit(kmod.ID(id), 5); err != nil {
+		t.Fatal(err)
+	}
+	before.ID, before.MaxProcesses = id, 5
+	if k.cells[0].policy != before {
+		t.Errorf("policy = %+v; want %+v", k.cells[0].policy, before)
+	}
+	if s, err := c.Stats(kmod.ID(id)); err != nil || s.MaxProcesses != 5 {
+		t.Errorf("Stats = %+v, %v; want the limit", s, err)
+	}
+	if err := c.Limit(9, 5); !errors.Is(err, kmod.ErrNotFound) {
+		t.Errorf("Limit of no cell = %v; want ErrNotFound", err)
+	}
+	k.cells[0].dying = true
+	if err := c.Limit(kmod.ID(id), 6); !errors.Is(err, kmod.ErrUnsupported) {
+		t.Errorf("Limit of a dying cell = %v; want ErrUnsupported", err)
+	}
+	published := newClient(newFake())
+	if err := published.Limit(1, 5); !errors.Is(err, kmod.ErrUnsupported) {
+		t.Errorf("Limit on a published module = %v; want ErrUnsupported", err)
+	}
+}
+
+func FuzzDecodeMember(f *testing.F) {
+	f.Add(make([]byte, procSize))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := decodeMember(b)
+		if err == nil && (len(m.Command) > procCommLen || m.CPU.Total < 0) {
+			t.Fatalf("accepted %+v", m)
+		}
+	})
+}
