@@ -2,6 +2,8 @@ package runtime
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -11,24 +13,41 @@ import (
 
 // lostMounts is a kernel with a mount whose directory was removed: no path
 // leads to it any more, and it keeps the root busy.
-type lostMounts struct{ mountKernel }
-
-func (lostMounts) table() ([]mountEntry, error) {
-	return []mountEntry{{kind: fsNull, on: "/state/a/rootfs"}, {kind: fsTmpfs, on: "/state/a/rootfs/dev"}}, nil
+type lostMounts struct {
+	mountKernel
+	root string
 }
 
-func (lostMounts) unmount(path string) error {
-	if path == "/state/a/rootfs" {
+func (k lostMounts) table() ([]mountEntry, error) {
+	return []mountEntry{{kind: fsNull, on: k.root}, {kind: fsTmpfs, on: k.root + "/dev"}}, nil
+}
+
+func (k lostMounts) mountOf(int) (mountEntry, error) {
+	return mountEntry{kind: fsNull, on: k.root}, nil
+}
+
+func (k lostMounts) unmount(path string, _ bool) error {
+	if path == k.root {
 		return unix.EBUSY
 	}
 	return unix.ENOENT
 }
 
-func TestLostMountIsNamed(t *testing.T) {
-	defer func(old time.Duration) { unmountPatience = old }(unmountPatience)
+func shortPatience(t *testing.T) {
+	t.Helper()
+	old := unmountPatience
 	unmountPatience = 10 * time.Millisecond
-	err := unmountHostRoot(lostMounts{}, "/state/a/rootfs", nil)
-	if !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), `"/state/a/rootfs/dev"`) {
+	t.Cleanup(func() { unmountPatience = old })
+}
+
+func TestLostMountIsNamed(t *testing.T) {
+	shortPatience(t)
+	k := lostMounts{root: filepath.Join(t.TempDir(), rootDirName)}
+	if err := os.Mkdir(k.root, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	err := unmountHostRoot(k, k.root, nil)
+	if !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), k.root+`/dev"`) {
 		t.Errorf("unmount = %v; want EBUSY and the lost mount's name", err)
 	}
 }

@@ -17,7 +17,6 @@ import (
 	"path"
 	"path/filepath"
 	"syscall"
-	"time"
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/oci"
@@ -26,14 +25,11 @@ import (
 
 const rootDirName = "rootfs" // in the state directory
 
-// unmountPatience is how long a mount may stay busy after the last process is
-// gone; a test shortens it.
-var unmountPatience = 5 * time.Second
-
 // mountKernel is what the kernel does for hostRoot.
 type mountKernel interface {
 	mount(m hostMount, path string) error
-	unmount(path string) error
+	// unmount takes the mount away; with force also from under open files.
+	unmount(path string, force bool) error
 	// table lists all mounts, oldest first.
 	table() ([]mountEntry, error)
 	// mountOf gives the mount that an open file lies on.
@@ -133,7 +129,7 @@ func (r *hostRoot) prepare(root hostMount) error {
 		return err
 	}
 	r.close()
-	return unmountPoint(r.kernel, r.path)
+	return unmountPoint(r.kernel, mountEntry{kind: fsNull, on: r.path})
 }
 
 // makePlace makes a mount's destination.
@@ -293,7 +289,7 @@ func (r *hostRoot) mountOn(m hostMount, path string) error {
 	}
 	if err != nil {
 		err = fmt.Errorf("check mount point: %w", err)
-		return errors.Join(err, unmountPoint(r.kernel, path))
+		return errors.Join(err, unmountPoint(r.kernel, mountEntry{kind: m.kind, on: path}))
 	}
 	return nil
 }
@@ -460,66 +456,4 @@ func (r *hostRoot) protectDir(m hostMount, wayOut string) error {
 		m.source = r.hostPath(plain)
 	}
 	return r.mountAt(m)
-}
-
-// unmountHostRoot unmounts all of a container's mounts, the newest first, and
-// removes the root's mount point, which proves that nothing is left on it. It
-// never forces: a process that is still there must not lose its files.
-func unmountHostRoot(k mountKernel, root string, recorded []string) error {
-	table, err := k.table()
-	if err != nil {
-		return err
-	}
-	for _, p := range ownMounts(table, root, recorded) {
-		if err := unmountPoint(k, p); err != nil {
-			return whyBusy(k, p, err)
-		}
-	}
-	if table, err = k.table(); err != nil {
-		return err
-	}
-	if left := ownMounts(table, root, recorded); len(left) > 0 {
-		return fmt.Errorf("still mounted, but not to be found there: %q: unmount them by hand", left)
-	}
-	if err := os.Remove(root); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("remove the root's mount point: %w", err)
-	}
-	return nil
-}
-
-// whyBusy names the mounts that keep another one busy, because their
-// directories are no longer where they were: nobody can unmount those.
-func whyBusy(k mountKernel, path string, err error) error {
-	table, terr := k.table()
-	if terr != nil {
-		return err
-	}
-	var below []string
-	for _, e := range table {
-		if e.on != path && within(e.on, path) {
-			below = append(below, e.on)
-		}
-	}
-	if len(below) == 0 {
-		return err
-	}
-	return fmt.Errorf("%w; or what is mounted below it is in the way: somebody removed the directories of %q from the root filesystem, "+
-		"so these mounts stay until a reboot", err, below)
-}
-
-// unmountPoint unmounts a path. One that is no mount point is fine.
-func unmountPoint(k mountKernel, path string) error {
-	deadline := time.Now().Add(unmountPatience)
-	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		err := k.unmount(path)
-		switch {
-		case err == nil, errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT):
-			return nil
-		case !errors.Is(err, unix.EBUSY):
-			return fmt.Errorf("unmount %s: %w", path, err)
-		case time.Now().After(deadline):
-			return fmt.Errorf("unmount %s: %w: a process uses it (fstat -f shows which)", path, err)
-		}
-		time.Sleep(pause)
-	}
 }

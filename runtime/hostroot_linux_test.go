@@ -23,6 +23,7 @@ type linuxMounts struct {
 	kinds  map[uint64]string // our mounts' types, by mount id
 	before func(m hostMount, path string)
 	log    []string
+	forced []string // unmounted by force
 }
 
 // linuxNames are Linux's names of the file systems.
@@ -87,7 +88,14 @@ func mountID(fd int, path string) uint64 {
 	return st.Mnt_id
 }
 
-func (k *linuxMounts) unmount(path string) error { return unix.Unmount(path, unix.UMOUNT_NOFOLLOW) }
+func (k *linuxMounts) unmount(path string, force bool) error {
+	flags := unix.UMOUNT_NOFOLLOW
+	if force { // Linux forces network file systems only
+		k.forced = append(k.forced, path)
+		flags |= unix.MNT_DETACH
+	}
+	return unix.Unmount(path, flags)
+}
 
 func (k *linuxMounts) table() ([]mountEntry, error) {
 	entries, _, err := k.read()

@@ -88,7 +88,13 @@ func mountError(kind string, errno error) error {
 	return errno
 }
 
-func (*netbsdKernel) unmount(path string) error { return unix.Unmount(path, 0) }
+func (*netbsdKernel) unmount(path string, force bool) error {
+	flags := 0
+	if force {
+		flags = mntForce
+	}
+	return unix.Unmount(path, flags)
+}
 
 // table asks for the number of mounts first, and again while they grow.
 func (k *netbsdKernel) table() ([]mountEntry, error) {

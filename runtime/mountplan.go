@@ -19,6 +19,7 @@ const (
 	mntNoSuid   = 0x8
 	mntNoDev    = 0x10
 	mntUpdate   = 0x10000
+	mntForce    = 0x80000
 	mntRelAtime = 0x20000
 	mntNoAtime  = 0x4000000
 
@@ -161,18 +162,26 @@ func submounts(table []mountEntry, source, skip string) []string {
 	return rel
 }
 
-// ownMounts lists a container's mount points, the newest first: those on root
+// ownMounts lists a container's mounts, the newest first: those on root
 // and below it, and those recorded before they were made.
-func ownMounts(table []mountEntry, root string, recorded []string) []string {
+func ownMounts(table []mountEntry, root string, recorded []string) []mountEntry {
 	known := map[string]bool{}
 	for _, p := range recorded {
 		known[p] = true
 	}
-	var points []string
+	var own []mountEntry
 	for i := len(table) - 1; i >= 0; i-- {
 		if on := table[i].on; within(on, root) || known[on] {
-			points = append(points, on)
+			own = append(own, table[i])
 		}
+	}
+	return own
+}
+
+func mountPoints(mounts []mountEntry) []string {
+	var points []string
+	for _, m := range mounts {
+		points = append(points, m.on)
 	}
 	return points
 }

@@ -211,7 +211,7 @@ func TestSubmountsAndOwnMounts(t *testing.T) {
 			t.Errorf("submounts(%s) = %q; want %q", c.source, got, c.want)
 		}
 	}
-	got := ownMounts(table, "/s/c/rootfs", []string{"/elsewhere", "/never/mounted"})
+	got := mountPoints(ownMounts(table, "/s/c/rootfs", []string{"/elsewhere", "/never/mounted"}))
 	want := []string{"/elsewhere", "/s/c/rootfs/dev", "/s/c/rootfs/dev", "/s/c/rootfs"}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("ownMounts = %q; want %q", got, want)
