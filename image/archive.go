@@ -6,7 +6,6 @@ package image
 
 import (
 	"archive/tar"
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -16,10 +15,11 @@ import (
 	"path"
 	"strings"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/netbsd-cells/runcell/image/internal/inflate"
 )
 
 // archiveSource is a layout in a tar archive: where each file's bytes lie.
@@ -121,7 +121,7 @@ func expand(f *os.File, limits Limits) (*os.File, error) {
 	var r io.Reader
 	switch magic = magic[:n]; {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		z, err := gzip.NewReader(bufio.NewReaderSize(f, 1<<16))
+		z, err := inflate.NewReader(f)
 		if err != nil {
 			return nil, fmt.Errorf("expand archive: %w", err)
 		}

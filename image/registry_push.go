@@ -136,7 +136,7 @@ func (p *plan) upload(ctx context.Context, r *repository, d v1.Descriptor, sent 
 		return err
 	}
 	defer f.Close()
-	v, err := newVerified(counter{f, sent}, d)
+	v, err := newVerified(&counter{Reader: f, seen: sent}, d)
 	if err != nil {
 		return err
 	}

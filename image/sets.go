@@ -20,9 +20,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/ulikunitz/xz"
+
+	"github.com/netbsd-cells/runcell/image/internal/inflate"
 )
 
 // SetsOptions say how to make an image out of sets.
@@ -177,7 +178,7 @@ func (l *setLayer) add(name string) (err error) {
 	}
 	defer f.Close()
 	sum := sha512.New()
-	raw := bufio.NewReaderSize(io.TeeReader(counter{withContext{l.ctx, f}, func(n int) {
+	raw := bufio.NewReaderSize(io.TeeReader(&counter{Reader: withContext{l.ctx, f}, seen: func(n int) {
 		if l.done += int64(n); l.o.Progress != nil {
 			l.o.Progress(l.done, l.total)
 		}
@@ -219,7 +220,7 @@ func openSet(r *bufio.Reader) (io.Reader, error) {
 	case bytes.Equal(magic, []byte("\xfd7zXZ\x00")):
 		return xz.NewReader(r)
 	case compressionOf(magic) == Gzip:
-		return gzip.NewReader(r)
+		return inflate.NewReader(r)
 	case compressionOf(magic) == Zstd:
 		return nil, errors.New("it is compressed with zstd; sets are compressed with xz or gzip")
 	}

@@ -1,7 +1,7 @@
-// A layer's bytes, from the blob to the tar reader. Three goroutines work at
-// once: one reads, verifies and decompresses the blob, one hashes the content
-// for the DiffID, and the caller parses and writes. A few buffers between
-// them bound the memory.
+// A layer's bytes, from the blob to the tar reader. Four goroutines work at
+// once: one reads and verifies the blob, one decompresses it, one hashes the
+// content for the DiffID, and the caller parses and writes. A few buffers
+// between them bound the memory.
 
 package image
 
@@ -12,9 +12,11 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/netbsd-cells/runcell/image/internal/inflate"
 )
 
 const (
@@ -22,16 +24,17 @@ const (
 	aheadSize    = 128 << 10 // bytes of one buffer
 )
 
-// ahead reads from r in a goroutine of its own.
+// ahead reads from r in a goroutine of its own, and shows what was read to
+// tap in another one before it gives it out.
 type ahead struct {
-	full, free chan []byte
-	stop, done chan struct{}
-	once       sync.Once
-	buf, rest  []byte
-	err        error // valid once full is closed
+	full, shown, free chan []byte
+	stop, done        chan struct{}
+	once              sync.Once
+	buf, rest         []byte
+	err               error // valid once full is closed
 }
 
-func newAhead(ctx context.Context, r io.Reader) *ahead {
+func newAhead(ctx context.Context, r io.Reader, tap io.Writer) *ahead {
 	a := &ahead{
 		full: make(chan []byte, aheadBuffers),
 		free: make(chan []byte, aheadBuffers),
@@ -41,8 +44,22 @@ func newAhead(ctx context.Context, r io.Reader) *ahead {
 	for range aheadBuffers {
 		a.free <- nil // allocated when first used: most layers are small
 	}
+	a.shown = a.full
+	if tap != nil {
+		a.shown = make(chan []byte, aheadBuffers)
+		go a.show(tap)
+	}
 	go a.run(ctx, r)
 	return a
+}
+
+// show never blocks at the end: there are no more buffers than places.
+func (a *ahead) show(tap io.Writer) {
+	defer close(a.shown)
+	for b := range a.full {
+		_, _ = tap.Write(b) // a hash: it takes everything
+		a.shown <- b
+	}
 }
 
 func (a *ahead) run(ctx context.Context, r io.Reader) {
@@ -64,7 +81,7 @@ func (a *ahead) run(ctx context.Context, r io.Reader) {
 		}
 		n, err := fill(r, b[:aheadSize])
 		if n > 0 {
-			a.full <- b[:n] // never blocks: there are no more buffers than places
+			a.full <- b[:n] // never blocks, for the same reason
 		}
 		if err != nil {
 			a.err = err
@@ -89,7 +106,7 @@ func (a *ahead) Read(p []byte) (int, error) {
 			a.free <- a.buf
 			a.buf = nil
 		}
-		b, ok := <-a.full
+		b, ok := <-a.shown
 		if !ok {
 			return 0, a.err
 		}
@@ -111,14 +128,13 @@ func (a *ahead) Close() error {
 // budget is what is left of an image's limits.
 type budget struct {
 	limits  Limits
-	size    int64 // bytes that came out of decompressors
-	content int64 // bytes that files claim to have, holes included
-	entries int64
+	size    atomic.Int64 // bytes that came out of decompressors, several at once
+	content atomic.Int64 // bytes that files claim to have, holes included
+	entries atomic.Int64
 }
 
-func (b *budget) take(n *int64, amount, most int64, what, flag string) error {
-	*n += amount
-	if most > 0 && (*n > most || *n < 0) {
+func (b *budget) take(sum *atomic.Int64, amount, most int64, what, flag string) error {
+	if n := sum.Add(amount); most > 0 && (n > most || n < 0) {
 		return fmt.Errorf("the image has more than %d %s (%s)", most, what, flag)
 	}
 	return nil
@@ -140,7 +156,7 @@ func (b *budget) takeEntry() error {
 // has read.
 type limited struct {
 	r      io.Reader
-	blob   *verified
+	in     *counter
 	budget *budget
 	out    int64
 }
@@ -152,7 +168,7 @@ func (l *limited) Read(p []byte) (int, error) {
 		return 0, e
 	}
 	ratio := l.budget.limits.MaxRatio
-	if ratio > 0 && l.out > ratioGrace && l.out/ratio > l.blob.n {
+	if ratio > 0 && l.out > ratioGrace && l.out/ratio > l.in.n {
 		return 0, fmt.Errorf("the layer expands more than %d times (--max-ratio)", ratio)
 	}
 	return n, err
@@ -181,11 +197,7 @@ func (l *Layout) openLayer(ctx context.Context, layer Layer, b *budget, seen fun
 		return nil, err
 	}
 	lr.close = append(lr.close, f.Close)
-	var raw io.Reader = f
-	if seen != nil {
-		raw = counter{f, seen}
-	}
-	blob, err := newVerified(raw, layer.Descriptor)
+	blob, err := newVerified(f, layer.Descriptor)
 	if err != nil {
 		return nil, err
 	}
@@ -193,17 +205,20 @@ func (l *Layout) openLayer(ctx context.Context, layer Layer, b *budget, seen fun
 		return nil, err
 	}
 	lr.sum = layer.DiffID.Algorithm().Digester()
-	plain, err := lr.decompress(bufio.NewReaderSize(blob, aheadSize), layer.compression)
+	packed := &counter{Reader: lr.ahead(ctx, blob, nil), seen: seen}
+	plain, err := lr.decompress(bufio.NewReaderSize(packed, aheadSize), layer.compression)
 	if err != nil {
 		return nil, err
 	}
-	whole := &exhaust{r: &limited{r: plain, blob: blob, budget: b}, blob: blob}
-	first := newAhead(ctx, whole)
-	lr.close = append(lr.close, first.Close)
-	second := newAhead(ctx, io.TeeReader(first, lr.sum.Hash()))
-	lr.close = append(lr.close, second.Close)
-	lr.Reader = second
+	whole := &exhaust{r: &limited{r: plain, in: packed, budget: b}, blob: packed, digest: layer.Digest}
+	lr.Reader = lr.ahead(ctx, whole, lr.sum.Hash())
 	return lr, nil
+}
+
+func (lr *layerReader) ahead(ctx context.Context, r io.Reader, tap io.Writer) *ahead {
+	a := newAhead(ctx, r, tap)
+	lr.close = append(lr.close, a.Close)
+	return a
 }
 
 // decompress opens the decompressor. gzip members and zstd frames may follow
@@ -212,7 +227,7 @@ func (lr *layerReader) decompress(r io.Reader, c Compression) (io.Reader, error)
 	switch c {
 	case Gzip:
 		// The header is read here already, so an empty blob fails here.
-		z, err := gzip.NewReader(r)
+		z, err := inflate.NewReader(r)
 		if err != nil {
 			return nil, fmt.Errorf("decompress gzip: %w", err)
 		}
@@ -232,8 +247,9 @@ func (lr *layerReader) decompress(r io.Reader, c Compression) (io.Reader, error)
 // exhaust turns a decompressor's end into the blob's end: what the
 // decompressor left unread must be nothing, and the blob must verify.
 type exhaust struct {
-	r    io.Reader
-	blob *verified
+	r      io.Reader
+	blob   io.Reader
+	digest digest.Digest
 }
 
 func (e *exhaust) Read(p []byte) (int, error) {
@@ -244,7 +260,7 @@ func (e *exhaust) Read(p []byte) (int, error) {
 	if extra, err := io.Copy(io.Discard, e.blob); err != nil {
 		return n, err
 	} else if extra > 0 {
-		return n, fmt.Errorf("blob %s: %d bytes after the end of the compressed data", e.blob.want, extra)
+		return n, fmt.Errorf("blob %s: %d bytes after the end of the compressed data", e.digest, extra)
 	}
 	return n, io.EOF
 }
@@ -283,15 +299,18 @@ func (lr *layerReader) Close() error {
 	return err
 }
 
-// counter reports how much is read through it.
+// counter counts what is read through it, and tells seen if that is not nil.
 type counter struct {
 	io.Reader
+	n    int64
 	seen func(n int)
 }
 
-func (c counter) Read(p []byte) (int, error) {
+func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
-	c.seen(n)
+	if c.n += int64(n); c.seen != nil {
+		c.seen(n)
+	}
 	return n, err
 }
 

@@ -53,7 +53,7 @@ var lies = []struct {
 		cfg.RootFS.DiffIDs[0] = digest.FromBytes([]byte("other"))
 	}},
 	{"a malformed DiffID", "malformed digest", func(_ *layoutBuilder, _ *v1.Manifest, cfg *v1.Image) { cfg.RootFS.DiffIDs[0] = "sha256:xyz" }},
-	{"garbage after the gzip stream", "invalid header", func(l *layoutBuilder, m *v1.Manifest, _ *v1.Image) {
+	{"garbage after the gzip stream", "not a gzip header", func(l *layoutBuilder, m *v1.Manifest, _ *v1.Image) {
 		data, _ := os.ReadFile(filepath.Join(l.dir, blobName(m.Layers[0].Digest)))
 		m.Layers[0] = l.blob(m.Layers[0].MediaType, append(data, "garbage behind it"...))
 	}},
@@ -73,7 +73,7 @@ var lies = []struct {
 		data := tarOf(l.tb, ent{name: "f", body: strings.Repeat("x", 5000)})[:2000]
 		m.Layers[0], cfg.RootFS.DiffIDs[0] = l.blob(v1.MediaTypeImageLayer, data), digest.FromBytes(data)
 	}},
-	{"plain tar called gzip", "invalid header", func(l *layoutBuilder, m *v1.Manifest, _ *v1.Image) {
+	{"plain tar called gzip", "not a gzip header", func(l *layoutBuilder, m *v1.Manifest, _ *v1.Image) {
 		m.Layers[0] = l.blob(v1.MediaTypeImageLayer+"+gzip", tarOf(l.tb, ent{name: "f"}))
 	}},
 	{"an empty blob called gzip", "EOF", func(l *layoutBuilder, m *v1.Manifest, _ *v1.Image) {

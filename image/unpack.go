@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -129,33 +130,60 @@ func (img *Image) unpack(ctx context.Context, dir *os.Root, o UnpackOptions) (_ 
 	}
 	return &Result{
 		Manifest: img.Descriptor.Digest, Platform: img.Config.Platform, Layers: len(img.Layers),
-		Entries: a.budget.entries, Size: a.budget.size, Notes: n.list,
+		Entries: a.budget.entries.Load(), Size: a.budget.size.Load(), Notes: n.list,
 	}, spec, nil
 }
 
-// apply applies every layer.
-func (img *Image) apply(ctx context.Context, a *applier, progress func(done, total int64)) error {
-	var done, total int64
-	for _, l := range img.Layers {
-		total += l.Size
-	}
-	var seen func(int)
-	if progress != nil {
-		seen = func(n int) {
-			done += int64(n)
-			progress(done, total)
+// apply applies every layer. While one is written, the next is decompressed
+// ahead, as far as its buffers go.
+func (img *Image) apply(ctx context.Context, a *applier, progress func(done, total int64)) (err error) {
+	seen := img.seen(progress)
+	open := func(i int) (*layerReader, error) {
+		if i == len(img.Layers) {
+			return nil, nil //nolint:nilnil // none after the last
 		}
-	}
-	for i, l := range img.Layers {
-		r, err := img.layout.openLayer(ctx, l, a.budget, seen)
+		r, err := img.layout.openLayer(ctx, img.Layers[i], a.budget, seen)
 		if err != nil {
-			return fmt.Errorf("open layer %d: %w", i+1, err)
+			return nil, fmt.Errorf("open layer %d: %w", i+1, err)
 		}
+		return r, nil
+	}
+	next, failed := open(0)
+	defer func() {
+		if next != nil {
+			err = errors.Join(err, next.Close())
+		}
+	}()
+	for i, l := range img.Layers {
+		if failed != nil {
+			return failed
+		}
+		r := next
+		next, failed = open(i + 1)
 		if err := errors.Join(a.layer(ctx, i+1, l, r), r.Close()); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// seen gives what the layers' readers call with each number of bytes, on
+// goroutines of their own.
+func (img *Image) seen(progress func(done, total int64)) func(n int) {
+	if progress == nil {
+		return nil
+	}
+	var done, total int64
+	for _, l := range img.Layers {
+		total += l.Size
+	}
+	var mu sync.Mutex
+	return func(n int) {
+		mu.Lock()
+		defer mu.Unlock()
+		done += int64(n)
+		progress(done, total)
+	}
 }
 
 // bundle is a bundle directory being filled.

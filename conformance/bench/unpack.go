@@ -152,13 +152,15 @@ func (u *unpacker) round(target string) error {
 		return err
 	}
 	_, text, _ = strings.Cut(text, "peak ")
-	var kib, user, sys float64
-	if _, err := fmt.Sscan(text, &kib, &user, &sys); err != nil {
+	var rss, user, sys float64
+	if _, err := fmt.Sscan(text, &rss, &user, &sys); err != nil {
 		return fmt.Errorf("busybox time printed %q: %w", text, err)
 	}
 	u.wall = append(u.wall, wall.Seconds())
 	u.cpu = append(u.cpu, user+sys)
-	u.peak = append(u.peak, kib/float64(os.Getpagesize()))
+	// Linux counts KiB; busybox takes them for pages and prints those as KiB.
+	kib := rss * 1024 / float64(os.Getpagesize())
+	u.peak = append(u.peak, kib/1024)
 	return nil
 }
 

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/netbsd-cells/runcell/image"
+)
+
+// The image is valid, both forms have the same content, and it is what the
+// table says of it: so large, and compressed as programs are.
+func TestMakeImage(t *testing.T) {
+	const mb = 4
+	dir := t.TempDir()
+	entries, err := makeImage(dir, mb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var results [len(forms)]*image.Result
+	for i, f := range forms {
+		layout := filepath.Join(dir, f.name)
+		res, err := image.Unpack(t.Context(), layout, filepath.Join(t.TempDir(), "b"), image.UnpackOptions{NoSync: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		results[i] = res
+		if res.Layers != imageLayers || res.Entries != int64(entries) {
+			t.Errorf("%s: %d layers, %d entries; want %d, %d", f.name, res.Layers, res.Entries, imageLayers, entries)
+		}
+		if res.Size < mb<<20/2 || res.Size > mb<<20*2 {
+			t.Errorf("%s: %d bytes uncompressed; want about %d", f.name, res.Size, mb<<20)
+		}
+		var packed int64
+		files, err := layerFiles(layout)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			fi, err := os.Stat(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			packed += fi.Size()
+		}
+		if ratio := float64(res.Size) / float64(packed); ratio < 2 || ratio > 4.5 {
+			t.Errorf("%s: %.1f times smaller; want 2 to 4.5", f.name, ratio)
+		}
+	}
+	if results[0].Size != results[1].Size {
+		t.Errorf("the forms have %d and %d bytes", results[0].Size, results[1].Size)
+	}
+}
+
+// A round measures the program, not who starts it: a program that needs 64
+// MiB is told from this test binary and from one that needs nothing.
+func TestRound(t *testing.T) {
+	if _, err := os.Stat("/bin/busybox"); err != nil {
+		t.Skip(err)
+	}
+	target := filepath.Join(t.TempDir(), "out")
+	for size, bounds := range map[string][2]float64{"1k": {0.1, 8}, "64M": {64, 72}} {
+		u := &unpacker{argv: func(target string) []string {
+			return []string{"/bin/busybox", "sh", "-ec", "mkdir " + target + "; exec /bin/busybox dd if=/dev/zero of=/dev/null count=1 bs=" + size}
+		}}
+		if err := u.round(target); err != nil {
+			t.Fatal(err)
+		}
+		if p := u.peak[0]; p < bounds[0] || p > bounds[1] {
+			t.Errorf("dd with a buffer of %s has a peak of %.1f MiB; want %v", size, p, bounds)
+		}
+		if u.wall[0] <= 0 || u.cpu[0] < 0 {
+			t.Errorf("times are %v, %v", u.wall, u.cpu)
+		}
+		if _, err := os.Lstat(target); !os.IsNotExist(err) {
+			t.Errorf("what was unpacked is still there: %v", err)
+		}
+	}
+	failing := &unpacker{argv: func(string) []string { return []string{"/bin/busybox", "false"} }}
+	if err := failing.round(target); err == nil || len(failing.wall) > 0 {
+		t.Errorf("a program that fails was measured: %v, %v", err, failing.wall)
+	}
+}
+
+// Ratios are to the first of the same form; what failed says why.
+func TestPrintUnpack(t *testing.T) {
+	list := []*unpacker{
+		{name: "one", form: "gzip", wall: []float64{4, 2, 3}, cpu: []float64{4}, peak: []float64{10}},
+		{name: "two", form: "gzip", wall: []float64{1.5, 1.4, 1.6}, cpu: []float64{5}, peak: []float64{20}},
+		{name: "three", form: "zstd", wall: []float64{1}, cpu: []float64{2}, peak: []float64{30}},
+		{name: "four", form: "zstd", why: "no such file"},
+	}
+	var out bytes.Buffer
+	printUnpack(&out, options{imageMB: 7, unpackRounds: 3}, list)
+	fields := strings.Join(strings.Fields(out.String()), " ")
+	for _, want := range []string{
+		"an image of 7 MB", "one gzip 3.00 (1.00) 4.00 (1.00) 10 2.0..4.0", "two gzip 1.50 (0.50) 5.00 (1.25) 20 1.4..1.6",
+		"three zstd 1.00 (1.00) 2.00 (1.00) 30 1.0..1.0", "not measured: four, zstd: no such file",
+	} {
+		if !strings.Contains(fields, want) {
+			t.Errorf("the table lacks %q:\n%s", want, out.String())
+		}
+	}
+}
