@@ -29,7 +29,7 @@ type machine struct {
 	root    string // the kernel's name for its root device
 	flags   string // of boot(8), such as -v
 	disks   []disk // on the IDE bus: wd0, wd1
-	console string // "stdio", or what else -serial takes
+	console string // "mon:stdio", or what else -serial takes
 	report  string // a local socket to connect to
 }
 
@@ -137,7 +137,7 @@ type event struct {
 
 // start starts the machine; dir takes the socket of the report.
 func (m *machine) start(ctx context.Context, dir string) (*running, error) {
-	m.console, m.report = "stdio", filepath.Join(dir, "report.socket")
+	m.console, m.report = "mon:stdio", filepath.Join(dir, "report.socket")
 	l, err := net.Listen("unix", m.report)
 	if err != nil {
 		return nil, fmt.Errorf("listen for report: %w", err)
@@ -188,6 +188,9 @@ func (r *running) read(from io.Reader, port bool) {
 		}
 	}
 }
+
+// sendBreak are the keys by which QEMU's mon:stdio breaks the serial line.
+const sendBreak = "\x01b"
 
 // typed sends keys to the console.
 func (r *running) typed(s string) { _, _ = io.WriteString(r.stdin, s) }

@@ -247,9 +247,13 @@ func planCounts(p *protocol.Plan) bool {
 }
 
 // debugger says that the kernel is in its debugger.
-func (s *session) debugger() {
+func (s *session) debugger() { s.trouble(errors.New("the kernel is in its debugger")) }
+
+// trouble ends the run, unless it has ended already; what the console says
+// from now on tells more about it.
+func (s *session) trouble(err error) {
 	if s.fault == nil {
-		s.fault = errors.New("the kernel is in its debugger")
+		s.fault = err
 		s.crash = []string{}
 	}
 }

@@ -39,6 +39,7 @@ type watcher struct {
 	start time.Time
 	parts [2][]byte // lines whose end is still to come: console, report
 	asked bool      // for a backtrace
+	hung  bool      // and was sent a break
 }
 
 // watch returns when the machine is gone or should go. The error says why, if
@@ -79,7 +80,8 @@ func (w *watcher) watch(events <-chan event) error {
 			w.flush()
 			return nil
 		case now.Sub(last) > w.quiet:
-			return fmt.Errorf("the guest hangs: not a word for %s", w.quiet)
+			w.hang()
+			last = now
 		case now.Sub(w.start) > w.total:
 			return fmt.Errorf("the guest is not done after %s", w.total)
 		}
@@ -135,7 +137,18 @@ func (w *watcher) prompt() {
 		w.asked = true
 		w.s.debugger()
 		w.typed("bt\r")
+		if w.hung {
+			w.typed("set $lines = 0\rps\r")
+		}
 	}
+}
+
+// hang calls a silent kernel to its debugger by a break on the console: where
+// it is goes into the log.
+func (w *watcher) hang() {
+	w.hung = true
+	w.s.trouble(fmt.Errorf("the guest hangs: not a word for %s", w.quiet))
+	w.typed(sendBreak)
 }
 
 func (w *watcher) flush() {

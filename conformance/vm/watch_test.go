@@ -59,13 +59,26 @@ func TestWatchPanicAtTheEnd(t *testing.T) {
 	}
 }
 
+// A silent kernel is called to its debugger, and its answer is in the report.
 func TestWatchHang(t *testing.T) {
 	sc := newScript(load)
-	_, _, _, err := runWatcher(t, sc, func(events chan<- event) {
+	_, _, typed, err := runWatcher(t, sc, func(events chan<- event) {
 		events <- event{true, []byte(frame(1, protocol.Begin, "load"))}
+		time.Sleep(350 * time.Millisecond)
+		events <- event{false, []byte("Stopped in pid 0.3\r\ndb> ")}
+		time.Sleep(50 * time.Millisecond)
+		events <- event{false, []byte("bt\r\nmutex_vector_enter() at netbsd:mutex_vector_enter+0x10\r\ndb> ")}
 	})
-	if err == nil || !strings.Contains(err.Error(), "hangs") || sc.s.close(err) {
-		t.Errorf("watch = %v; want a hang", err)
+	if typed != sendBreak+"bt\rset $lines = 0\rps\r" {
+		t.Errorf("typed %q", typed)
+	}
+	if err != nil || sc.s.close(err) {
+		t.Errorf("watch = %v, and all is well", err)
+	}
+	for _, want := range []string{"the guest hangs: not a word for 300ms", "mutex_vector_enter+0x10"} {
+		if !strings.Contains(sc.out.String(), want) {
+			t.Errorf("no %q in\n%s", want, sc.out.String())
+		}
 	}
 }
 
