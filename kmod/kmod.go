@@ -65,6 +65,10 @@ type Spec struct {
 	Network      Network        `json:"network"`
 	MaxProcesses uint64         `json:"maxProcesses,omitempty"` // 0 = unlimited
 
+	// CgroupsPath is where the emulator puts the members, below the mount points
+	// of cgroup hierarchies: absolute and clean, or empty. The module has none.
+	CgroupsPath string `json:"cgroupsPath,omitempty"`
+
 	// Kept as metadata in the kernel's record; the runtime applies them.
 	RlimitNofile uint64 `json:"rlimitNofile"` // Unlimited = not set
 	RlimitAS     uint64 `json:"rlimitAS"`

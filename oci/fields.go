@@ -54,10 +54,7 @@ var rules = [...]rule{
 	{field: "hooks.prestart[]", handle: (*compiler).hook},
 	{field: "hooks.startContainer[]", handle: (*compiler).hook},
 	{field: "hostname", handle: (*compiler).hostname},
-	{
-		field: "linux.cgroupsPath", grade: Approximated,
-		reason: "NetBSD has no cgroups: the path is kept in the plan for callers, no cgroup is made",
-	},
+	{field: "linux.cgroupsPath", handle: (*compiler).cgroupsPath},
 	{field: "linux.devices[]", handle: (*compiler).linuxDevice},
 	{field: "linux.gidMappings", grade: Refused, fatal: true, reason: noIDMappings},
 	{field: "linux.intelRdt", grade: Refused, reason: "NetBSD has no resource director"},

@@ -24,7 +24,8 @@ type Plan struct {
 	Process       *Process          `json:"process,omitempty"`
 	Hooks         Hooks             `json:"hooks"`
 	Annotations   map[string]string `json:"annotations,omitempty"`
-	// CgroupsPath is linux.cgroupsPath, for callers that read it themselves.
+	// CgroupsPath is linux.cgroupsPath below a hierarchy's mount point, absolute
+	// and clean: for callers that read it themselves, and for the emulator.
 	CgroupsPath string `json:"cgroupsPath,omitempty"`
 	Notes       []Note `json:"notes,omitempty"`
 }

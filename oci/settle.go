@@ -24,9 +24,6 @@ func (c *compiler) settle(cfg *Config) {
 		c.settleHostname()
 		c.plan.Process = c.process
 	}
-	if cfg.Linux != nil {
-		c.plan.CgroupsPath = cfg.Linux.CgroupsPath
-	}
 	c.settleNamespaces()
 	c.settleNetwork()
 	c.settlePorts()

@@ -85,6 +85,9 @@ func (r *Runtime) loadPlan(o CreateOptions) (*oci.Plan, error) {
 			return nil, err
 		}
 	}
+	if o.NoCgroup {
+		plan.CgroupsPath = ""
+	}
 	if plan.Process == nil {
 		return nil, errors.New("config.json: process is missing: name a program in process.args")
 	}
@@ -150,7 +153,7 @@ func cellSpec(c *container, plan *oci.Plan) kmod.Spec {
 	s := kmod.Spec{
 		Name: cellName(c.rt.root, c.ID), Root: c.cellRootPath(), Profile: plan.Cell.Profile,
 		Permissions: plan.Cell.Permissions, Ports: plan.Cell.Ports, Network: plan.Cell.Network,
-		MaxProcesses: plan.Cell.MaxProcesses,
+		MaxProcesses: plan.Cell.MaxProcesses, CgroupsPath: plan.CgroupsPath,
 		RlimitNofile: kmod.Unlimited, RlimitAS: kmod.Unlimited, RlimitCore: kmod.Unlimited,
 	}
 	for _, a := range plan.Cell.Addresses {

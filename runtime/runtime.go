@@ -62,6 +62,7 @@ type CreateOptions struct {
 	ConsoleSocket string
 	PidfdSocket   string // emulator only
 	PreserveFDs   int
+	NoCgroup      bool // leave linux.cgroupsPath alone; emulator only
 	NoPivot       bool // move the root instead of pivot_root(2); emulator only
 	// Detach (run only): return once the process runs. Keep (run only): do
 	// not delete the container at the end.

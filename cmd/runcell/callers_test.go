@@ -109,11 +109,11 @@ func TestCreatePassesEveryFlagOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.runcell(t, "--root", "relative", "--strict", "create", "--pid-file", "p", "--console-socket", "../s", "--pidfd-socket", "/x", "--preserve-fds", "3", "--no-pivot", "c1")
+	f.runcell(t, "--root", "relative", "--strict", "--cgroup-manager", "disabled", "create", "--pid-file", "p", "--console-socket", "../s", "--pidfd-socket", "/x", "--preserve-fds", "3", "--no-pivot", "c1")
 	got := f.create
 	want := runtime.CreateOptions{
 		ID: "c1", Bundle: wd, PidFile: filepath.Join(wd, "p"),
-		ConsoleSocket: filepath.Join(filepath.Dir(wd), "s"), PidfdSocket: "/x", PreserveFDs: 3, NoPivot: true,
+		ConsoleSocket: filepath.Join(filepath.Dir(wd), "s"), PidfdSocket: "/x", PreserveFDs: 3, NoPivot: true, NoCgroup: true,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("create got %+v; want %+v", got, want)

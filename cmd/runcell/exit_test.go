@@ -60,6 +60,7 @@ func TestExitCodes(t *testing.T) {
 		{"list --format xml", nil, 0, 1, `unknown format "xml"`},
 		{"ps", nil, 0, 1, "ps needs a container ID"},
 		{"--rootless=perhaps state c1", nil, 0, 1, "perhaps"},
+		{"--cgroup-manager none create c1", nil, 0, 1, "use cgroupfs, systemd or disabled"},
 		{"--log-format xml state c1", nil, 0, 1, "use text or json"},
 		{"--log /nowhere/log state c1", nil, 0, 1, "open log"},
 		{"stat c1", nil, 0, 1, `runcell has no command "stat" \(did you mean "state"\?\)`},

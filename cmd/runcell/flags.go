@@ -44,7 +44,10 @@ func containerFlags() []cli.Flag {
 
 // createOptions reads the flags of create and run.
 func (a *app) createOptions(cmd *cli.Command) (runtime.CreateOptions, error) {
-	o := runtime.CreateOptions{PreserveFDs: cmd.Int("preserve-fds"), NoPivot: cmd.Bool("no-pivot")}
+	o := runtime.CreateOptions{
+		PreserveFDs: cmd.Int("preserve-fds"), NoPivot: cmd.Bool("no-pivot"),
+		NoCgroup: cmd.Root().String("cgroup-manager") == "disabled",
+	}
 	var err error
 	if o.ID, err = containerID(cmd); err != nil {
 		return o, err

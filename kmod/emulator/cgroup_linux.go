@@ -136,10 +136,6 @@ func handDown(mount, dir, controllers string) error {
 	}
 }
 
-func (x *cell) removeCgroups() error {
-	return errors.Join(removeCgroup(x.Cgroup), removeCgroup(x.Pids))
-}
-
 // cgroupProcesses reads the members of a cgroup. Processes that this pid
 // namespace does not see are listed as 0 and left out.
 func cgroupProcesses(dir string) ([]int, error) {

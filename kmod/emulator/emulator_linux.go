@@ -66,24 +66,23 @@ func (c *Client) Create(spec kmod.Spec) (kmod.ID, error) {
 		return 0, fmt.Errorf("create cell %s: %w", spec.Name, err)
 	}
 	n := &cell{Spec: spec, Created: created}
-	var hookErr error
+	var made error
 	err = c.update(func(s *state) error {
 		before := slices.Clip(s.rows)
 		if err := c.add(s, n); err != nil {
 			return err
 		}
 		// The row comes first: whoever is killed in between leaves a cell that
-		// Destroy can find, not rules without a cell.
-		if hooked(&n.Spec) && features.Ports.Level == kmod.Enforced {
-			s.after = func() error {
-				hookErr = c.enforce(before, s.rows)
-				return hookErr
+		// Destroy can find, not cgroups or rules without a cell.
+		s.after = func() error {
+			if made = c.settleIn(n); made == nil && features.Ports.Level == kmod.Enforced {
+				made = c.enforce(before, s.rows, n)
 			}
+			return made
 		}
 		return nil
 	})
-	switch {
-	case hookErr != nil:
+	if made != nil {
 		err = errors.Join(err, c.update(func(s *state) error {
 			x, err := s.find(n.ID)
 			if err != nil {
@@ -91,12 +90,11 @@ func (c *Client) Create(spec kmod.Spec) (kmod.ID, error) {
 			}
 			return c.remove(s, x)
 		}))
-	case err != nil:
-		err = errors.Join(err, n.removeCgroups())
-	default:
-		return n.ID, nil
 	}
-	return 0, fmt.Errorf("create cell %s: %w", spec.Name, err)
+	if err != nil {
+		return 0, fmt.Errorf("create cell %s: %w", spec.Name, err)
+	}
+	return n.ID, nil
 }
 
 // add gives n an id and a row, unless its name or a port is taken.
@@ -120,7 +118,8 @@ func (c *Client) add(s *state, n *cell) error {
 		}
 	}
 	n.ID = s.next
-	if err := c.place(n); err != nil {
+	c.choose(n)
+	if err := n.free(s.rows); err != nil {
 		return err
 	}
 	return s.save(n)
@@ -131,27 +130,6 @@ func portsFree(ports []kmod.Port, o *cell) error {
 		if slices.ContainsFunc(o.Spec.Ports, func(q kmod.Port) bool { return overlap(p, q) }) {
 			return fmt.Errorf("port %d, cell %s: %w", p.Port, o.Spec.Name, kmod.ErrPortInUse)
 		}
-	}
-	return nil
-}
-
-// place makes the cell's cgroups if the host lets us, with what is enforced by
-// them alone: where there are none, Features says what is not.
-func (c *Client) place(n *cell) error {
-	if mount := cgroupV2(); mount != "" && usable(mount) == nil {
-		n.Cgroup = c.ownCgroup(mount, n.ID)
-		if err := makeCgroup(mount, n.Cgroup); err != nil {
-			return err
-		}
-	}
-	m := c.decided()
-	if m.withoutDevices(&n.Spec) && n.Cgroup != "" && deviceHook() == nil {
-		if err := closeDevices(n.Cgroup); err != nil {
-			return err
-		}
-	}
-	if m == Current && n.Spec.MaxProcesses != 0 && n.Spec.MaxProcesses != kmod.Unlimited {
-		return c.limit(n)
 	}
 	return nil
 }
@@ -201,8 +179,8 @@ func (c *Client) settle(id kmod.ID) {
 func (c *Client) remove(s *state, x *cell) error {
 	i := s.index(x.ID)
 	rest := slices.Concat(s.rows[:i], s.rows[i+1:])
-	if hooked(&x.Spec) && x.Cgroup != "" {
-		if err := c.enforce(s.rows, rest); err != nil {
+	if x.Cgroup != "" {
+		if err := c.enforce(s.rows, rest, x); err != nil {
 			return err
 		}
 	}

@@ -72,7 +72,7 @@ func (e *entry) prepare(x *cell) error {
 		}
 		e.cgroup = fd
 	}
-	err := e.enterPids(x)
+	err := e.enterSpots(x)
 	if err != nil {
 		return err
 	}

@@ -65,6 +65,7 @@ func (c *cell) fields() []field {
 		{"status", maybe{&c.Status}},
 		{"cgroup", (*text)(&c.Cgroup)},
 		{"pids", (*text)(&c.Pids)},
+		{"path", (*text)(&s.CgroupsPath)},
 	}
 }
 

@@ -29,8 +29,7 @@ func pidsController() (v2 bool, mount string, err error) {
 			return true, mount, delegable(mount)
 		}
 	}
-	var st unix.Statfs_t
-	if unix.Statfs(pidsV1, &st) == nil && st.Type == unix.CGROUP_SUPER_MAGIC {
+	if isV1(pidsV1) {
 		return false, pidsV1, usable(pidsV1)
 	}
 	return false, "", errors.New("no cgroup hierarchy has the pids controller")
@@ -67,15 +66,12 @@ func usable(dir string) error {
 }
 
 // limit sets the new cell's process limit.
-func (c *Client) limit(n *cell) error {
+func (x *cell) limit() error {
 	v2, mount, err := pidsController()
 	if err != nil {
 		return nil //nolint:nilerr // Features says that it is not enforced, and why
 	}
-	if !v2 && n.Pids == "" {
-		n.Pids = c.ownCgroup(mount, n.ID)
-	}
-	return n.setLimit(v2, mount, n.Spec.MaxProcesses)
+	return x.setLimit(v2, mount, x.Spec.MaxProcesses)
 }
 
 // setLimit makes what the limit needs and sets it; 0 is none.
@@ -137,7 +133,7 @@ func (c *Client) changeLimit(id kmod.ID, processes uint64) error {
 	// The record comes first, so that Destroy finds what is made here.
 	err = change(func() {
 		if !v2 && x.Pids == "" {
-			x.Pids = c.ownCgroup(mount, id)
+			x.Pids = c.pidsCgroup(mount, x)
 		}
 	})
 	if err == nil {
@@ -178,19 +174,21 @@ func (x *cell) gather(dir string) error {
 	return fmt.Errorf("members fork faster than they are moved: %w", unix.EAGAIN)
 }
 
-// enterPids is the step by which a child moves itself below its limit.
-func (e *entry) enterPids(x *cell) error {
-	if x.Pids == "" {
-		return nil
+// enterSpots are the steps by which a child moves itself into the v1 cgroups.
+func (e *entry) enterSpots(x *cell) error {
+	for _, s := range x.spots() {
+		fd, err := e.open(filepath.Join(s.dir, "cgroup.procs"), unix.O_WRONLY)
+		if errors.Is(err, unix.ENOENT) && s.dir != x.Pids {
+			continue // a tool has removed it: it counts no more
+		}
+		if err != nil {
+			return err
+		}
+		self := &[1]byte{'0'}
+		step := stage.Sys("enter cgroup "+s.dir, unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(self)), 1)
+		step.Keep = []any{self}
+		e.steps = append(e.steps, step)
 	}
-	fd, err := e.open(filepath.Join(x.Pids, "cgroup.procs"), unix.O_WRONLY)
-	if err != nil {
-		return err
-	}
-	self := &[1]byte{'0'}
-	s := stage.Sys("enter the process limit's cgroup", unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(self)), 1)
-	s.Keep = []any{self}
-	e.steps = append(e.steps, s)
 	return nil
 }
 

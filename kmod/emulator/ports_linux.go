@@ -1,5 +1,5 @@
 // Reserved ports and own addresses: keeping the eBPF map in step with the
-// cells. The programs hang at the directory of all cells and live as long as
+// cells. The programs hang at the directories of all cells and live as long as
 // a cell has something to enforce; nothing is pinned and nobody stays resident.
 
 package emulator
@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -108,9 +109,45 @@ func protocols(name string) []uint32 {
 	return []uint32{unix.IPPROTO_TCP, unix.IPPROTO_UDP}
 }
 
+// hookDirs are the directories at which the programs hang: that of all cells,
+// and those of cells that are elsewhere.
+func (c *Client) hookDirs(cells []row) ([]string, error) {
+	var dirs []string
+	shared := false
+	for _, r := range cells {
+		if !r.has("path") {
+			shared = true
+			continue
+		}
+		x, err := r.decode()
+		if err != nil {
+			return nil, err
+		}
+		if x.Cgroup != "" {
+			dirs = append(dirs, x.Cgroup)
+		}
+	}
+	if shared {
+		dirs = append(dirs, filepath.Join(cgroupV2(), cgroupName(c.root)))
+	}
+	return dirs, nil
+}
+
 // enforce brings the kernel from the rules of the cells before to those of
-// the cells now. It is called under the lock.
-func (c *Client) enforce(before, now []row) error {
+// the cells now, which differ by one cell. It is called under the lock.
+func (c *Client) enforce(before, now []row, x *cell) error {
+	was, err := c.hookDirs(before)
+	if err != nil {
+		return err
+	}
+	at, err := c.hookDirs(now)
+	if err != nil {
+		return err
+	}
+	known := func(dir string) bool { return slices.Contains(was, dir) }
+	if !hooked(&x.Spec) && (allOf(at, known) || !slices.ContainsFunc(now, hookedRow)) {
+		return nil // most cells are so
+	}
 	want, err := desired(now)
 	if err != nil {
 		return err
@@ -119,36 +156,78 @@ func (c *Client) enforce(before, now []row) error {
 	if err != nil {
 		return err
 	}
-	if maps.Equal(want, had) {
+	if len(want) == 0 {
+		return eachCgroup(append(was, at...), unhook)
+	}
+	if maps.Equal(want, had) && allOf(at, known) {
 		return nil
 	}
-	dir := filepath.Join(cgroupV2(), cgroupName(c.root))
-	cgroup, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if errors.Is(err, unix.ENOENT) && len(want) == 0 {
-		return nil // removed with the last cell, and the programs with it
-	}
-	if err != nil {
-		return fmt.Errorf("open cgroup %s: %w", dir, err)
-	}
-	defer func() { _ = unix.Close(cgroup) }()
-	if len(want) == 0 {
-		return unhook(cgroup)
-	}
-	return push(cgroup, want, had)
+	return push(was, at, want, had)
 }
 
-// push writes the rules that are wanted and removes those that were only had.
-func push(cgroup int, want, had rules) error {
-	fd, err := findRules(cgroup)
+func allOf(list []string, is func(string) bool) bool {
+	return !slices.ContainsFunc(list, func(s string) bool { return !is(s) })
+}
+
+// eachCgroup opens directories. One that is gone has no process in it.
+func eachCgroup(dirs []string, do func(cgroup int) error) error {
+	for _, dir := range dirs {
+		cgroup, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if errors.Is(err, unix.ENOENT) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("open cgroup %s: %w", dir, err)
+		}
+		err = do(cgroup)
+		_ = unix.Close(cgroup)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// push writes the rules that are wanted, removes those that were only had, and
+// makes sure that the programs which read them hang at every directory.
+func push(was, at []string, want, had rules) error {
+	id := uint32(0)
+	err := eachCgroup(was, func(cgroup int) (err error) {
+		if id == 0 {
+			id, err = findRules(cgroup)
+		}
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	if fd < 0 {
-		return hookAll(cgroup, want)
+	var fd int
+	if id == 0 {
+		fd, err = newHash("runcell_rules", ruleKeySize, 4, maxRules)
+		had = nil
+	} else {
+		fd, err = byID(unix.BPF_MAP_GET_FD_BY_ID, id)
+	}
+	if err != nil {
+		return err
 	}
 	defer func() { _ = unix.Close(fd) }()
+	if err := change(fd, want, had); err != nil {
+		return err
+	}
+	return eachCgroup(at, func(cgroup int) error {
+		there, err := findRules(cgroup)
+		if err != nil || there != 0 && there == id {
+			return err
+		}
+		return errors.Join(unhook(cgroup), hookAll(cgroup, fd))
+	})
+}
+
+// change writes what differs.
+func change(fd int, want, had rules) error {
 	for k, v := range want {
-		if had[k] != v {
+		if old, ok := had[k]; !ok || old != v {
 			if err := setElem(fd, k, v); err != nil {
 				return err
 			}
@@ -187,19 +266,19 @@ func programs(cgroup int, h hook, do func(prog int, firstMap uint32) error) erro
 	return nil
 }
 
-// findRules opens the map of the programs that are attached, -1 if none are.
-// Both must be there: whoever took one away gets both replaced.
-func findRules(cgroup int) (int, error) {
+// findRules gives the id of the map of the programs that are attached, 0 if
+// none are. Both must be there: whoever took one away gets both replaced.
+func findRules(cgroup int) (uint32, error) {
 	found := [len(hooks)]uint32{}
 	for i, h := range hooks {
 		if err := programs(cgroup, h, func(_ int, m uint32) error { found[i] = m; return nil }); err != nil {
-			return -1, err
+			return 0, err
 		}
 	}
 	if found[0] != 0 && found[0] == found[1] {
-		return byID(unix.BPF_MAP_GET_FD_BY_ID, found[0])
+		return found[0], nil
 	}
-	return -1, unhook(cgroup)
+	return 0, unhook(cgroup)
 }
 
 // unhook detaches our programs.
@@ -213,19 +292,9 @@ func unhook(cgroup int) error {
 	return nil
 }
 
-// hookAll makes the map, fills it and attaches the programs. The kernel keeps
-// the map for the programs, and the programs for the cgroup.
-func hookAll(cgroup int, want rules) error {
-	fd, err := newHash("runcell_rules", ruleKeySize, 4, maxRules)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = unix.Close(fd) }()
-	for k, v := range want {
-		if err := setElem(fd, k, v); err != nil {
-			return err
-		}
-	}
+// hookAll attaches the programs. The kernel keeps the map for the programs,
+// and the programs for the cgroup.
+func hookAll(cgroup, fd int) error {
 	for _, h := range hooks {
 		prog, err := loadBind(h.name, h.attach, h.program, fd)
 		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EACCES) {

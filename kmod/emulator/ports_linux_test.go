@@ -133,7 +133,11 @@ func TestProgramsForOldKernels(t *testing.T) {
 	}
 	h.running(kmod.Spec{Name: "owner", Ports: []kmod.Port{{Port: uint16(n)}}})
 	cgroup := h.cgroup()
-	fd, err := findRules(cgroup)
+	rules, err := findRules(cgroup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := byID(unix.BPF_MAP_GET_FD_BY_ID, rules)
 	if err != nil {
 		t.Fatal(err)
 	}

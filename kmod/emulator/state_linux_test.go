@@ -35,14 +35,14 @@ var full = cell{
 			{Port: 83, Addr: netip.MustParseAddr("fe80::1%wm0")},
 		},
 		Addresses:    []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("::ffff:192.0.2.2")},
-		MaxProcesses: 10, RlimitNofile: kmod.Unlimited, RlimitAS: 1, RlimitCore: 2,
+		MaxProcesses: 10, CgroupsPath: "/web.slice/x", RlimitNofile: kmod.Unlimited, RlimitAS: 1, RlimitCore: 2,
 	},
 }
 
 const fullLine = "7\tweb\troot=/a b=c/\xff\tprofile=2\tpermissions=9223372036854775809" +
 	"\tports=80,81/tcp,192.0.2.1:82/udp,[fe80::1%wm0]:83\taddresses=192.0.2.1,::ffff:192.0.2.2\tnetwork=addresses" +
 	"\tprocesses=10\tnofile=18446744073709551615\tas=1\tcore=2\tcreated=12000000000\tpid=42\tstart=99\tstatus=0" +
-	"\tcgroup=/sys/fs/cgroup/runcell.1/7\tpids=/sys/fs/cgroup/pids/runcell.1/7\n"
+	"\tcgroup=/sys/fs/cgroup/runcell.1/7\tpids=/sys/fs/cgroup/pids/runcell.1/7\tpath=/web.slice/x\n"
 
 func TestLine(t *testing.T) {
 	for want, c := range map[string]cell{

@@ -21,10 +21,21 @@ func globalFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "debug", Usage: "log what is done, step by step"},
 		&cli.BoolFlag{Name: "strict", Usage: "refuse a configuration that a cell can not carry out exactly, instead of warning"},
 		&cli.StringFlag{Name: "emulate", Usage: "behave as the kernel module `current|published` does; all cells of a state directory are of one (Linux only)"},
-		&cli.BoolFlag{Name: "systemd-cgroup", Local: true, Category: InertCategory, Usage: "cells have no cgroups"},
-		&cli.StringFlag{Name: "cgroup-manager", Local: true, Category: InertCategory, Usage: "`NAME`; cells have no cgroups"},
+		&cli.StringFlag{
+			Name: "cgroup-manager", Local: true, Validator: checkManager,
+			Usage: "`cgroupfs|systemd|disabled`; disabled makes no cgroup at linux.cgroupsPath, the others are alike (Linux only: NetBSD has none)",
+		},
+		&cli.BoolFlag{Name: "systemd-cgroup", Local: true, Category: InertCategory, Usage: "the form of linux.cgroupsPath tells"},
 		&cli.GenericFlag{Name: "rootless", Local: true, Category: InertCategory, Value: &anyBool{}, Usage: "`true|false|auto`; it depends on who runs runcell"},
 	}
+}
+
+func checkManager(s string) error {
+	switch s {
+	case "cgroupfs", "systemd", "disabled":
+		return nil
+	}
+	return fmt.Errorf("unknown manager %q (use cgroupfs, systemd or disabled)", s)
 }
 
 // LogInert says at debug level which of the given flags did nothing.
