@@ -49,6 +49,7 @@ type options struct {
 }
 
 func main() {
+	exitOn(loadSuites())
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case harness.WorkerArg:
@@ -56,6 +57,9 @@ func main() {
 			return
 		case kmod.AgentArg:
 			os.Exit(kmod.Agent(os.Args[2:]))
+		case driverArg:
+			exitOn(drive(os.Args[2:]))
+			return
 		}
 	}
 	failed, err := run(parse())
@@ -112,7 +116,11 @@ func run(o options) (failed bool, err error) {
 	if err != nil || o.list {
 		return false, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(r.WorkDir)) }()
+	defer func() {
+		if !o.keep || !failed {
+			err = errors.Join(err, os.RemoveAll(r.WorkDir))
+		}
+	}()
 	if r.Probe, err = probe(o.probe, r); err != nil {
 		return false, err
 	}

@@ -42,6 +42,9 @@ type Suite struct {
 	Expected Expected
 	// Intro says in the table what the cases' clauses are.
 	Intro string
+	// Compares says that each case must show the same as with the first peer,
+	// which therefore runs first.
+	Compares bool
 	// Subject finds what the suite tests, if that is this machine and not a
 	// program: such a suite takes no --runtime, its probe is this program, and
 	// its cases reap their own processes.
@@ -115,6 +118,9 @@ type Result struct {
 	Message []string `json:"message,omitempty"` // what failed, in order
 	Leaks   []string `json:"leaks,omitempty"`
 	Log     []string `json:"log,omitempty"` // the commands run, of a failure
+	// Shown is what a user saw, without what differs from run to run; a suite
+	// that compares expects the same of every runtime.
+	Shown   []string `json:"shown,omitempty"`
 	Seconds float64  `json:"seconds"`
 }
 

@@ -14,8 +14,10 @@ import (
 	"time"
 )
 
-// Cmd is one call of the runtime.
+// Cmd is one call of the runtime, or of another program.
 type Cmd struct {
+	// Path is another program than the runtime: Args are its own then.
+	Path string
 	Args []string // the subcommand and its flags
 	// Global are the flags before it; nil is --root with the case's root.
 	Global []string
@@ -59,13 +61,16 @@ type Process struct {
 
 // Begin starts a call.
 func (t *T) Begin(c Cmd) *Process {
-	global := c.Global
-	if global == nil {
-		global = []string{"--root", t.Root}
+	path, global := c.Path, c.Global
+	if path == "" {
+		path = t.Target.Path
+		if global == nil {
+			global = []string{"--root", t.Root}
+		}
 	}
 	ctx := t.context()
 	p := &Process{t: t, done: make(chan struct{})}
-	p.cmd = exec.CommandContext(ctx, t.Target.Path, append(append([]string{}, global...), c.Args...)...)
+	p.cmd = exec.CommandContext(ctx, path, append(append([]string{}, global...), c.Args...)...)
 	p.cmd.WaitDelay = time.Second
 	p.cmd.Dir, p.cmd.Env = c.Dir, c.Env
 	if c.Dir == "" {

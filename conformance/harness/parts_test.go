@@ -38,7 +38,7 @@ func TestFilesNaming(t *testing.T) {
 		}
 	}
 	var got []string
-	for _, path := range filesNaming(dir, []string{"container-1", "container-2", "0"}) {
+	for _, path := range FilesNaming(dir, []string{"container-1", "container-2", "0"}) {
 		rel, err := filepath.Rel(dir, path)
 		if err != nil {
 			t.Fatal(err)
@@ -47,7 +47,7 @@ func TestFilesNaming(t *testing.T) {
 	}
 	want := []string{"0", "index", "one/container-1", "one/container-1/state"}
 	if slices.Sort(got); !slices.Equal(got, want) {
-		t.Errorf("filesNaming gave %q; want %q", got, want)
+		t.Errorf("FilesNaming gave %q; want %q", got, want)
 	}
 }
 

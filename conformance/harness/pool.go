@@ -38,7 +38,7 @@ func (r *Run) Do(each func(Result)) error {
 		return fmt.Errorf("become a subreaper: %w", err)
 	}
 	var jobs []func() Result
-	for _, target := range r.Targets {
+	for _, target := range r.order() {
 		for _, c := range r.Cases {
 			jobs = append(jobs, func() Result { return r.one(target, c) })
 		}
@@ -62,8 +62,14 @@ func (r *Run) Do(each func(Result)) error {
 		}
 		close(next)
 	}()
+	reference := map[string]Result{}
 	for _, c := range results {
-		each(<-c)
+		result := <-c
+		if r.Suite.Compares {
+			r.compare(reference, &result)
+		}
+		r.Suite.Expected.explain(&result)
+		each(result)
 	}
 	workers.Wait()
 	return nil
@@ -83,7 +89,6 @@ func (r *Run) one(target Target, c Case) Result {
 		result.Outcome, result.Message, result.Leaks = Fail, append(got.Message, "harness: "+err.Error()), got.Leaks
 		result.Log, result.Seconds = got.Log, got.Seconds
 	}
-	r.Suite.Expected.explain(&result)
 	return result
 }
 

@@ -35,7 +35,7 @@ func (t *T) sweep(before snapshot) []string {
 		}
 	}
 	killLeft(before)
-	removeCgroups(t.Token)
+	removeCgroups(t.names())
 	for i, leak := range leaks {
 		leaks[i] = strings.ReplaceAll(strings.ReplaceAll(leak, t.Dir, "DIR"), t.Token, "ID")
 	}
@@ -52,11 +52,11 @@ func (t *T) leftovers(before snapshot) []string {
 	for _, m := range extra(before.mounts, mountPoints()) {
 		leaks = append(leaks, "mount: "+m)
 	}
-	for _, dir := range cgroupsNamed(t.Token, t.Target.HideCgroup2) {
+	for _, dir := range cgroupsNamed(t.names(), t.Target.HideCgroup2) {
 		leaks = append(leaks, "cgroup: "+dir)
 	}
 	for _, dir := range append([]string{t.Root}, defaultRoots(t.Target.Name)...) {
-		for _, path := range filesNaming(dir, t.trackedIDs()) {
+		for _, path := range FilesNaming(dir, t.trackedIDs()) {
 			leaks = append(leaks, "state: "+path)
 		}
 	}
@@ -65,6 +65,21 @@ func (t *T) leftovers(before snapshot) []string {
 	}
 	slices.Sort(leaks)
 	return leaks
+}
+
+// unmistakable is the length above which an id is no part of any other text;
+// one such as "0" may be.
+const unmistakable = 8
+
+// names are what the case's control groups are recognized by.
+func (t *T) names() []string {
+	names := []string{t.Token}
+	for _, id := range t.trackedIDs() {
+		if len(id) > unmistakable && !strings.Contains(id, t.Token) {
+			names = append(names, id)
+		}
+	}
+	return names
 }
 
 // extra gives the elements of after that before has not, counting repeats:
@@ -96,10 +111,10 @@ func (b *Bundle) leftovers() []string {
 	return left
 }
 
-// filesNaming lists what names one of the ids below a state directory, in
+// FilesNaming lists what names one of the ids below a state directory, in
 // its path or, for small files, in its content. A runtime may keep files of
 // its own there, such as a lock, as long as they know no deleted container.
-func filesNaming(dir string, ids []string) []string {
+func FilesNaming(dir string, ids []string) []string {
 	const small = 1 << 20
 	var found []string
 	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -113,8 +128,8 @@ func filesNaming(dir string, ids []string) []string {
 		}
 		for _, id := range ids {
 			named := slices.Contains(strings.Split(relative, string(filepath.Separator)), id)
-			// A short id such as "0" is in any text: only its name counts.
-			if named || len(id) > 8 && (strings.Contains(relative, id) || bytes.Contains(content, []byte(id))) {
+			// Of a short id only a whole name counts.
+			if named || len(id) > unmistakable && (strings.Contains(relative, id) || bytes.Contains(content, []byte(id))) {
 				found = append(found, path)
 				break
 			}

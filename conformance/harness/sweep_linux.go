@@ -78,9 +78,9 @@ func killLeft(before snapshot) {
 	}
 }
 
-// cgroupsNamed lists the control groups with the token in their name; where
+// cgroupsNamed lists the control groups with one of names in their name; where
 // cgroup2 is hidden, a plain directory is in its place.
-func cgroupsNamed(token string, hidden bool) []string {
+func cgroupsNamed(names []string, hidden bool) []string {
 	var found []string
 	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
 		switch {
@@ -90,7 +90,7 @@ func cgroupsNamed(token string, hidden bool) []string {
 			return nil
 		case hidden && path == unified:
 			return fs.SkipDir
-		case strings.Contains(d.Name(), token):
+		case slices.ContainsFunc(names, func(n string) bool { return strings.Contains(d.Name(), n) }):
 			found = append(found, path)
 			return fs.SkipDir
 		}
@@ -101,8 +101,8 @@ func cgroupsNamed(token string, hidden bool) []string {
 
 // removeCgroups removes what cgroupsNamed found, innermost first, so that a
 // runtime's leak does not become the host's.
-func removeCgroups(token string) {
-	for _, top := range cgroupsNamed(token, false) {
+func removeCgroups(names []string) {
+	for _, top := range cgroupsNamed(names, false) {
 		var dirs []string
 		_ = filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
 			if err == nil && d.IsDir() {

@@ -45,9 +45,9 @@ func killLeft(before snapshot) {
 	}
 }
 
-func cgroupsNamed(string, bool) []string { return nil }
+func cgroupsNamed([]string, bool) []string { return nil }
 
-func removeCgroups(string) {}
+func removeCgroups([]string) {}
 
 // Resident needs a subreaper: cases that use it say OS Linux.
 func (t *T) Resident() []string {

@@ -31,6 +31,7 @@ type T struct {
 	ids     []string
 	bundles []*Bundle
 	failed  []string
+	shown   []string
 	skipped string
 	log     []string
 	pending map[string]bool
@@ -63,6 +64,13 @@ func (t *T) Cleanup(f func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.cleanup = append(t.cleanup, f)
+}
+
+// Show keeps lines that a user saw, see Result.Shown.
+func (t *T) Show(lines ...string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.shown = append(t.shown, lines...)
 }
 
 // context ends when the case's time is over.

@@ -132,7 +132,7 @@ func (t *T) deleteAll() {
 func (t *T) conclude(r *Result) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	r.Outcome = Pass
+	r.Outcome, r.Shown = Pass, t.shown
 	switch {
 	case len(t.failed) > 0 || len(r.Leaks) > 0:
 		r.Outcome, r.Message, r.Log = Fail, t.failed, t.log

@@ -1,0 +1,16 @@
+// What is known to differ, and why.
+
+package clients
+
+import "github.com/netbsd-cells/runcell/conformance/harness"
+
+var differences = harness.Expected{
+	"runcell": {
+		"podman/shared-pid": "a cell's processes see their own cell only: a namespace with a path is refused",
+	},
+	"crun": {
+		"go-runc/top":      "ps takes no options",
+		"go-runc/stats":    "there is no command events",
+		"go-runc/features": "the command features came with a later version",
+	},
+}

@@ -1,0 +1,119 @@
+// Playing a session: each command is typed into a shell on the case's machine.
+
+package clients
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/creack/pty"
+
+	"github.com/netbsd-cells/runcell/conformance/harness"
+)
+
+// Where the sessions say that runcell is. The runtime under test is put there.
+const installed = "/usr/local/sbin/runcell"
+
+// play runs the steps one after the other; the first that prints something
+// else than it must ends the case.
+func (m *machine) play(steps []step) {
+	for _, s := range steps {
+		got, code := m.run(s)
+		m.t.Show(hostPrompt + s.command)
+		for _, line := range got {
+			m.t.Show(steady(line))
+		}
+		m.t.Show(fmt.Sprintf("[exit %d]", code))
+		if code != s.exit || !matches(s.want, got) {
+			m.t.Fatalf("line %d: # %s\nprinted:\n%s\n[exit %d]\nwant:\n%s\n[exit %d]", s.line, s.command,
+				strings.Join(got, "\n"), code, strings.Join(s.want, "\n"), s.exit)
+		}
+	}
+}
+
+// run runs a step and gives what it printed, and its exit status.
+func (m *machine) run(s step) ([]string, int) {
+	command := strings.ReplaceAll(s.command, installed, m.t.Target.Path)
+	c := harness.Cmd{Path: "/bin/sh", Args: []string{"-c", command}, Env: m.env}
+	if terminal.MatchString(s.command) {
+		return m.inTerminal(c, s)
+	}
+	r := m.t.Do(c)
+	return screen(r.Stdout), r.Code
+}
+
+// inTerminal runs a command in a terminal of its own, and types the lines that
+// follow a prompt of the container's shell.
+func (m *machine) inTerminal(c harness.Cmd, s step) ([]string, int) {
+	master, slave, err := pty.Open()
+	m.t.Must("open terminal", err)
+	defer master.Close()
+	m.t.Must("set size of terminal", pty.Setsize(master, &pty.Winsize{Rows: 30, Cols: 100}))
+	c.Stdin, c.Stdout, c.Stderr = slave, slave, slave
+	c.Sys = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	p := m.t.Begin(c)
+	_ = slave.Close()
+	show, seen := watch(master), 0
+	for _, line := range s.want {
+		typed, ok := strings.CutPrefix(line, innerPrompt)
+		if !ok {
+			continue
+		}
+		m.t.Eventually(func() bool { // the prompt before is no longer the end
+			text := show.text()
+			return p.Done() || len(text) > seen && strings.HasSuffix(text, innerPrompt)
+		}, "no prompt in %q", show)
+		seen = len(show.text())
+		_, err := master.WriteString(typed + "\r")
+		m.t.Must("type into terminal", err)
+	}
+	r := p.Wait()
+	show.end()
+	return screen(show.text()), r.Code
+}
+
+// display collects what a terminal shows.
+type display struct {
+	mu   sync.Mutex
+	all  strings.Builder
+	done chan struct{}
+}
+
+func watch(master *os.File) *display {
+	d := &display{done: make(chan struct{})}
+	go func() {
+		defer close(d.done)
+		b := make([]byte, 4096)
+		for {
+			n, err := master.Read(b)
+			d.mu.Lock()
+			d.all.Write(b[:n])
+			d.mu.Unlock()
+			if err != nil {
+				return // EIO: nobody has the terminal open any more
+			}
+		}
+	}()
+	return d
+}
+
+// text is what was shown, without the characters that move the cursor.
+func (d *display) text() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return escapes.ReplaceAllString(d.all.String(), "")
+}
+
+func (d *display) String() string { return d.text() }
+
+// end waits until everything is read.
+func (d *display) end() {
+	select {
+	case <-d.done:
+	case <-time.After(time.Second): // a process left behind has it open
+	}
+}

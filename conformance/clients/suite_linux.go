@@ -1,0 +1,97 @@
+// Package clients is the suite for container tools: podman, buildah, containerd
+// and go-runc drive the runtime, with the commands that a user types. Each case
+// is a session of a console, in sessions/ or in a page of the documentation: it
+// says what must be shown. The sessions run with a second runtime too, and both
+// have to show the same.
+package clients
+
+import (
+	"cmp"
+	"embed"
+	"fmt"
+	"os"
+	"path"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/netbsd-cells/runcell/conformance/harness"
+	"github.com/netbsd-cells/runcell/docs"
+)
+
+// Suite is every session.
+var Suite = &harness.Suite{
+	Name: "clients", Compares: true, Expected: differences,
+	Intro: "Each case is a session in `conformance/clients/sessions/`, or the commands of a page of this documentation. " +
+		"It passes if it shows what it must, the same as with the peer, and leaves nothing behind.",
+}
+
+//go:embed sessions/*.txt
+var files embed.FS
+
+// Load reads the sessions into the suite.
+func Load() error {
+	names, err := files.ReadDir("sessions")
+	if err != nil {
+		return fmt.Errorf("list sessions: %w", err)
+	}
+	for _, n := range names {
+		text, err := files.ReadFile(path.Join("sessions", n.Name()))
+		if err != nil {
+			return fmt.Errorf("read sessions: %w", err)
+		}
+		sections, err := parseSections(string(text))
+		if err != nil {
+			return fmt.Errorf("%s: %w", n.Name(), err)
+		}
+		for _, s := range sections {
+			group, _, _ := strings.Cut(s.name, "/")
+			Suite.Cases = append(Suite.Cases, session(s, tools[group]))
+		}
+	}
+	return pages()
+}
+
+// link is how the list of pages names one of them.
+var link = regexp.MustCompile("(?m)^```console$")
+
+// pages makes a case of each page that shows commands of a console.
+func pages() error {
+	entries, err := docs.Pages.ReadDir(".")
+	if err != nil {
+		return fmt.Errorf("list pages: %w", err)
+	}
+	for _, e := range entries {
+		text, err := docs.Pages.ReadFile(e.Name())
+		if err != nil {
+			return fmt.Errorf("read page: %w", err)
+		}
+		if !link.Match(text) {
+			continue
+		}
+		steps, err := parsePage(string(text))
+		if err != nil {
+			return fmt.Errorf("docs/%s: %w", e.Name(), err)
+		}
+		name := strings.TrimSuffix(e.Name(), ".md")
+		Suite.Cases = append(Suite.Cases, session(section{
+			name: "page/" + name, clause: "docs/" + e.Name(), does: "the page's commands show what it says", steps: steps,
+		}, tools["page"]))
+	}
+	return nil
+}
+
+func session(s section, prepare func(*machine)) harness.Case {
+	return harness.Case{
+		Name: s.name, Clause: s.clause, Does: s.does, Timeout: 3 * time.Minute,
+		Run: func(t *harness.T) {
+			m := newMachine(t)
+			prepare(m)
+			m.play(s.steps)
+		},
+	}
+}
+
+// containers is how many the sessions of the group leftover start with each
+// tool, one after the other and several at a time.
+func containers() string { return cmp.Or(os.Getenv("CONTAINERS"), "20") }
