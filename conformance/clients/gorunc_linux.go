@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -194,12 +195,25 @@ func process(args ...string) specs.Process {
 	return specs.Process{Cwd: "/", Args: append([]string{harness.ProbePath}, args...), Env: []string{"PATH=/bin"}}
 }
 
+// devNull are streams that a program may write to: the library's own are open
+// for reading only.
+type devNull struct {
+	runc.IO
+	f *os.File
+}
+
+func (n devNull) Set(c *exec.Cmd) { c.Stdin, c.Stdout, c.Stderr = n.f, n.f, n.f }
+
 func nullIO() runc.IO {
 	io, err := runc.NewNullIO()
 	if err != nil {
 		panic(err) // /dev/null
 	}
-	return io
+	f, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		panic(err)
+	}
+	return devNull{io, f}
 }
 
 // GoRunc makes the calls of a sequence: RUNTIME ROOT SEQUENCE BUNDLE ID.

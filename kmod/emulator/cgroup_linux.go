@@ -38,6 +38,11 @@ const ownPrefix = "runcell."
 func cgroupName(root string) string {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(root))
+	// In two mount namespaces one path can be two directories.
+	var st unix.Stat_t
+	if unix.Stat(root, &st) == nil {
+		_, _ = fmt.Fprintf(h, " %d %d", st.Dev, st.Ino)
+	}
 	return ownPrefix + strconv.FormatUint(h.Sum64(), 16)
 }
 
