@@ -78,6 +78,7 @@ docs: build
 	$(GO) generate ./...
 	$(GO) run ./conformance --runtime bin/runcell --peer runc --peer crun --table docs/conformance.md \
 	    --recorded conformance/runtime/testdata/netbsd-7.99.34-amd64.tap >/dev/null
+	$(GO) run ./conformance --suite clients --runtime bin/runcell --peer crun --table docs/clients.md >/dev/null
 	CGO_ENABLED=0 GO="$(GO)" sh .ci/kmod-suite docs/kmod-conformance.md
 
 clean:

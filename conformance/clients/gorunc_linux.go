@@ -71,7 +71,7 @@ var sequences = map[string][]call{
 			return "", c.Exec(c.ctx, c.id, process("exit", "9"), &runc.ExecOpts{IO: nullIO()})
 		}},
 		{"Exec detached", func(c *caller) (string, error) {
-			return "", c.Exec(c.ctx, c.id, process("sleep", "60"), &runc.ExecOpts{IO: nullIO(), Detach: true, PidFile: c.file("exec.pid")})
+			return "", c.Exec(c.ctx, c.id, process("sleep", "60s"), &runc.ExecOpts{IO: nullIO(), Detach: true, PidFile: c.file("exec.pid")})
 		}},
 		{"Ps", func(c *caller) (string, error) {
 			pids, err := c.Ps(c.ctx, c.id)

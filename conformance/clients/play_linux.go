@@ -39,16 +39,20 @@ func (m *machine) play(steps []step) {
 func (m *machine) run(s step) ([]string, int) {
 	command := strings.ReplaceAll(s.command, installed, m.t.Target.Path)
 	c := harness.Cmd{Path: "/bin/sh", Args: []string{"-c", command}, Env: m.env}
+	var output string
+	var code int
 	if terminal.MatchString(s.command) {
-		return m.inTerminal(c, s)
+		output, code = m.inTerminal(c, s)
+	} else {
+		r := m.t.Do(c)
+		output, code = r.Stdout, r.Code
 	}
-	r := m.t.Do(c)
-	return screen(r.Stdout), r.Code
+	return screen(strings.ReplaceAll(output, m.t.Target.Path, installed)), code
 }
 
 // inTerminal runs a command in a terminal of its own, and types the lines that
 // follow a prompt of the container's shell.
-func (m *machine) inTerminal(c harness.Cmd, s step) ([]string, int) {
+func (m *machine) inTerminal(c harness.Cmd, s step) (string, int) {
 	master, slave, err := pty.Open()
 	m.t.Must("open terminal", err)
 	defer master.Close()
@@ -73,7 +77,7 @@ func (m *machine) inTerminal(c harness.Cmd, s step) ([]string, int) {
 	}
 	r := p.Wait()
 	show.end()
-	return screen(show.text()), r.Code
+	return show.text(), r.Code
 }
 
 // display collects what a terminal shows.

@@ -99,3 +99,29 @@ func TestTable(t *testing.T) {
 		t.Errorf("the table has a path of this host")
 	}
 }
+
+// A suite that compares: the yardstick runs first, and what another runtime
+// shows otherwise fails, unless its own outcome is no pass.
+func TestCompare(t *testing.T) {
+	r := &Run{Suite: &Suite{Compares: true}, Targets: []Target{{Name: "new"}, {Name: "old", Peer: true}}}
+	if order := r.order(); order[0].Name != "old" || order[1].Name != "new" || r.Targets[0].Name != "new" {
+		t.Errorf("order() = %v, targets %v", order, r.Targets)
+	}
+	reference := map[string]Result{}
+	for _, c := range []struct {
+		result Result
+		want   Outcome
+	}{
+		{Result{Runtime: "old", Case: "a", Outcome: Pass, Shown: []string{"x", "y"}}, Pass},
+		{Result{Runtime: "new", Case: "a", Outcome: Pass, Shown: []string{"x", "y"}}, Pass},
+		{Result{Runtime: "new", Case: "a", Outcome: Pass, Shown: []string{"x"}}, Fail},
+		{Result{Runtime: "new", Case: "a", Outcome: Skip}, Skip},
+		{Result{Runtime: "old", Case: "b", Outcome: Fail}, Fail},
+		{Result{Runtime: "new", Case: "b", Outcome: Pass, Shown: []string{"z"}}, Pass},
+	} {
+		r.compare(reference, &c.result)
+		if c.result.Outcome != c.want || (c.want == Fail && c.result.Case == "a") != (len(c.result.Message) == 1) {
+			t.Errorf("%s of %s: %s %q; want %s", c.result.Case, c.result.Runtime, c.result.Outcome, c.result.Message, c.want)
+		}
+	}
+}
