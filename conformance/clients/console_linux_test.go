@@ -33,7 +33,7 @@ func TestParseSections(t *testing.T) {
 			{line: 5, command: "tool run", want: []string{"out"}},
 			{line: 8, command: "tool fail \\\n--now\nE", want: []string{"some …"}, exit: 7},
 		}},
-		{name: "tool/quiet", clause: "tool(1)", does: "it prints nothing", steps: []step{{line: 16, command: "tool"}}},
+		{name: "tool/quiet", clause: "tool(1)", does: "it prints nothing", steps: []step{{line: 16, command: "tool", want: []string{}}}},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("parseSections(sample) = %+v, %v; want %+v", got, err, want)
