@@ -129,7 +129,9 @@ func (r *Runtime) container(id string) *container {
 }
 
 // newContainer makes and locks the directory of a new container. The remains
-// of a create that was killed make way.
+// of a create that was killed make way. A directory that was just made looks
+// like remains until it is locked: who finds it gone then makes it again, and
+// who finds a record in it has lost against another create.
 func (r *Runtime) newContainer(ctx context.Context, id string) (*container, error) {
 	if err := ValidateID(id); err != nil {
 		return nil, err
@@ -138,24 +140,34 @@ func (r *Runtime) newContainer(ctx context.Context, id string) (*container, erro
 		return nil, fmt.Errorf("make state directory: %w", err)
 	}
 	c := r.container(id)
-	err := os.Mkdir(c.dir, 0o700)
-	if errors.Is(err, fs.ErrExist) {
-		cleared, cerr := r.container(id).clearRemains(ctx)
-		if !cleared || cerr != nil {
-			return nil, errors.Join(fmt.Errorf("create %q: %w", id, ErrExist), cerr)
+	taken := fmt.Errorf("create %q: %w", id, ErrExist)
+	const tries = 100
+	for range tries {
+		err := os.Mkdir(c.dir, 0o700)
+		if errors.Is(err, fs.ErrExist) {
+			cleared, cerr := r.container(id).clearRemains(ctx)
+			if !cleared || cerr != nil {
+				return nil, errors.Join(taken, cerr)
+			}
+			continue
 		}
-		err = os.Mkdir(c.dir, 0o700)
+		if err != nil {
+			return nil, fmt.Errorf("make state directory: %w", err)
+		}
+		err = c.acquire()
+		if errors.Is(err, ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := c.read(); !errors.Is(err, ErrNotExist) {
+			c.release()
+			return nil, taken
+		}
+		return c, nil
 	}
-	if errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("create %q: %w", id, ErrExist)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("make state directory: %w", err)
-	}
-	if err := c.acquire(); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return nil, taken
 }
 
 // load reads a container without locking it: what it sees is consistent,
