@@ -21,6 +21,7 @@ type applier struct {
 	budget  *budget
 	notes   *notes
 	root    bool // we can give files away and make devices
+	group   int  // of new files, unless it is the directory's
 	devices bool // device numbers mean the same to this kernel and the image
 	buf     []byte
 
@@ -33,7 +34,7 @@ type applier struct {
 func newApplier(t *tree, limits Limits, n *notes, devices bool) *applier {
 	return &applier{
 		tree: t, budget: &budget{limits: limits}, notes: n,
-		root: os.Geteuid() == 0, devices: devices, buf: make([]byte, aheadSize),
+		root: os.Geteuid() == 0, group: os.Getegid(), devices: devices, buf: make([]byte, aheadSize),
 	}
 }
 

@@ -156,6 +156,8 @@ func TestOwnersAndTimes(t *testing.T) {
 			ent{name: "d/l", typ: tar.TypeSymlink, link: "f", uid: 7, gid: 8, mtime: older},
 			ent{name: "d/p", typ: tar.TypeFifo, uid: 7, gid: 8, mtime: older},
 			ent{name: "big", uid: int(bigID), gid: int(biggestID), mtime: old},
+			ent{name: "g/", gid: 20, mode: 0o2755},
+			ent{name: "g/f", mode: 0o2755},
 		),
 		// A file more in a directory that this layer does not list, and one
 		// less: the directory keeps its time.
@@ -168,6 +170,8 @@ func TestOwnersAndTimes(t *testing.T) {
 		"d/f f 4711 1000:100 1",
 		"d/l l 0777 7:8 -> f",
 		"big f 0644 4000000000:4294967294 0",
+		"g d 2755 0:20",
+		"g/f f 2755 0:0 0", // not the group that the system gave it at first
 		"mtime . 1499996400.000000000",
 		"mtime d 1499996400.000000000",
 		"mtime d/f 1499996400.000000000",

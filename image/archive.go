@@ -14,6 +14,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
@@ -131,7 +132,7 @@ func expand(f *os.File, limits Limits) (*os.File, error) {
 		if err != nil {
 			return nil, fmt.Errorf("expand archive: %w", err)
 		}
-		defer z.Close()
+		defer func() { _ = closeZstd(z) }()
 		r = z
 	default:
 		return f, nil
@@ -166,8 +167,22 @@ func copyAtMost(w io.Writer, r io.Reader, most int64) error {
 	return err
 }
 
+// zstdDecoders keeps decoders for the next layer: the window of each is
+// megabytes, too much to leave one a layer to the garbage collector.
+var zstdDecoders sync.Pool
+
 // newZstd makes a decoder whose memory is bounded, whatever the frame asks.
+// closeZstd takes it back.
 func newZstd(r io.Reader) (*zstd.Decoder, error) {
+	if z, ok := zstdDecoders.Get().(*zstd.Decoder); ok {
+		return z, z.Reset(r)
+	}
 	return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 		zstd.WithDecoderMaxWindow(maxZstdWindow))
+}
+
+func closeZstd(z *zstd.Decoder) error {
+	err := z.Reset(nil) // lets go of what it read from
+	zstdDecoders.Put(z)
+	return err
 }

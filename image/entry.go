@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -197,11 +198,13 @@ func (a *applier) hardlink(hdr *tar.Header, dir []string, name string) error {
 	if err := a.tree.enter(target[:len(target)-1], false); err != nil {
 		return missing(err)
 	}
-	old, err := openat(a.tree.top().fd, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return err
+	old, near := a.tree.top().fd, slices.Equal(target[:len(target)-1], dir)
+	if !near { // the tree closes what it leaves
+		if old, err = openat(old, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0); err != nil {
+			return err
+		}
+		defer unix.Close(old)
 	}
-	defer unix.Close(old)
 	var from, to unix.Stat_t
 	if err := lstatat(old, last, &from); err != nil {
 		return missing(err)
@@ -209,14 +212,19 @@ func (a *applier) hardlink(hdr *tar.Header, dir []string, name string) error {
 	if from.Mode&unix.S_IFMT == unix.S_IFDIR {
 		return fmt.Errorf("link target %s: a hard link to a directory", quote(hdr.Linkname))
 	}
-	if err := a.tree.enter(dir, true); err != nil {
-		return err
+	if !near {
+		if err := a.tree.enter(dir, true); err != nil {
+			return err
+		}
 	}
-	if lstatat(a.tree.top().fd, name, &to) == nil && to.Ino == from.Ino && to.Dev == from.Dev {
-		a.mark(name)
-		return nil // it is that file already: removing it first could lose it
+	link := func() error { return unix.Linkat(old, last, a.tree.top().fd, name, 0) }
+	err = link()
+	if err == unix.EEXIST && lstatat(a.tree.top().fd, name, &to) == nil && to.Ino == from.Ino && to.Dev == from.Dev {
+		err = nil // it is that file already: removing it first could lose it
 	}
-	err = a.replace(name, func() error { return unix.Linkat(old, last, a.tree.top().fd, name, 0) })
+	if err == unix.EEXIST {
+		err = a.replace(name, link)
+	}
 	if err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ func sweep(files, temps []string) (left []string) {
 	}
 	stacks := make([]byte, 1<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]
-	if bytes.Contains(stacks, []byte("image.(*ahead).run")) || bytes.Contains(stacks, []byte("zstd.(*Decoder)")) {
+	if bytes.Contains(stacks, []byte("image.(*ahead).")) || bytes.Contains(stacks, []byte("zstd.(*Decoder)")) {
 		left = append(left, "goroutine:\n"+string(stacks))
 	}
 	return left

@@ -14,7 +14,7 @@ import (
 )
 
 // metadata sets everything about name in the current directory. With fd >= 0
-// it is an open file, else it is addressed by name and never followed. The
+// it is an open file that was just created, else it is addressed by name and never followed. The
 // owner comes first: chown clears file capabilities and set-id bits.
 func (a *applier) metadata(hdr *tar.Header, name string, fd int) error {
 	if err := a.owner(hdr, name, fd); err != nil {
@@ -55,10 +55,14 @@ func (a *applier) owner(hdr *tar.Header, name string, fd int) error {
 		return nil
 	}
 	var err error
-	if fd >= 0 {
-		err = unix.Fchown(fd, hdr.Uid, hdr.Gid)
-	} else {
+	switch {
+	case fd < 0:
 		err = lchownat(a.tree.top().fd, name, hdr.Uid, hdr.Gid)
+	case hdr.Uid == 0 && hdr.Gid == a.group && uint32(hdr.Gid) == a.tree.top().gid:
+		// A new file has our group or the directory's, depending on the
+		// system, the mount and the directory's mode.
+	default:
+		err = unix.Fchown(fd, hdr.Uid, hdr.Gid)
 	}
 	if err == unix.EINVAL {
 		return fmt.Errorf("set owner %d:%d: this user namespace has no such id", hdr.Uid, hdr.Gid)

@@ -237,7 +237,7 @@ func (lr *layerReader) decompress(r io.Reader, c Compression) (io.Reader, error)
 		if err != nil {
 			return nil, fmt.Errorf("decompress zstd: %w", err)
 		}
-		lr.close = append(lr.close, func() error { z.Close(); return nil })
+		lr.close = append(lr.close, func() error { return closeZstd(z) })
 		return z, nil
 	default:
 		return r, nil

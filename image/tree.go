@@ -34,6 +34,7 @@ type level struct {
 	path     string // from the root, without links, no leading slash
 	fd       int
 	mode     uint32
+	gid      uint32
 	mtime    unix.Timespec
 	dirty    bool // an entry was added or removed
 	loosened bool
@@ -141,7 +142,7 @@ func (t *tree) add(name, path string, fd int, loosened bool) error {
 // remember takes st as what leave gives the current directory back.
 func (t *tree) remember(st *unix.Stat_t) error {
 	d := t.top()
-	d.mode, d.mtime = uint32(st.Mode)&0o7777, st.Mtim
+	d.mode, d.gid, d.mtime = uint32(st.Mode)&0o7777, st.Gid, st.Mtim
 	if t.loosen && d.mode&0o700 != 0o700 {
 		d.loosened = true
 		return unix.Fchmod(d.fd, d.mode|0o700)
