@@ -51,6 +51,13 @@ func (m *randomImage) put(e ent) {
 		e.mode = []int64{0o644, 0o600, 0o755, 0o4755, 0o2711, 0o6555, 0o1777, 0o10000}[m.rnd.IntN(8)]
 	}
 	e.mtime = time.Unix(m.rnd.Int64N(2_000_000_000), 0)
+	if m.rnd.IntN(5) == 0 && e.typ != tar.TypeLink {
+		attr := "trusted.x" // what all types may have
+		if e.typ == 0 {
+			attr = "user.x"
+		}
+		e.pax = map[string]string{paxXattr + attr: fmt.Sprint(m.serial)}
+	}
 	m.out = append(m.out, e)
 	if name := strings.TrimSuffix(e.name, "/"); !strings.Contains(name, whiteout) {
 		m.made[name] = m.layer
@@ -149,7 +156,7 @@ func gzipLayout(tb testing.TB, layers ...[]byte) string {
 
 // The tree that we make is the one that umoci makes, from our layout and from
 // skopeo's copy of it: owners, modes, times to the second (umoci 0.4.7 drops
-// the rest), links, devices, content.
+// the rest), links, devices, attributes, content.
 func TestSameTreeAsUmoci(t *testing.T) {
 	for seed := range uint64(2) {
 		layout := gzipLayout(t, randomLayers(t, seed, 6, 250)...)
