@@ -86,7 +86,8 @@ func (w *world) mount(kind, path, data string) {
 
 func unmount(path string) error { return unix.Unmount(path, unix.MNT_DETACH) }
 
-// remains finds the cgroups of a state root's cells, which carry its hash.
+// remains finds the cgroups of a state root's cells, which carry the hash of
+// its path and of its inode.
 func remains(root string) []string {
 	var found []string
 	for _, mount := range cgroupMounts {
@@ -103,6 +104,10 @@ var cgroupMounts = []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs
 func cgroupOf(root string) string {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(root))
+	var st unix.Stat_t
+	if unix.Stat(root, &st) == nil {
+		_, _ = fmt.Fprintf(h, " %d %d", st.Dev, st.Ino)
+	}
 	return "runcell." + strconv.FormatUint(h.Sum64(), 16)
 }
 
