@@ -38,6 +38,7 @@ const (
 	ratioGrace    = 64 << 20
 	archiveFiles  = 100_000 // files in an archive of a layout
 	maxZstdWindow = 128 << 20
+	maxXzDict     = 128 << 20 // twice that of xz -9
 )
 
 // EntryError refuses an entry of a layer.

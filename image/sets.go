@@ -6,7 +6,6 @@ package image
 import (
 	"archive/tar"
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/sha512"
 	"encoding/hex"
@@ -21,9 +20,6 @@ import (
 	"time"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-	"github.com/ulikunitz/xz"
-
-	"github.com/netbsd-cells/runcell/image/internal/inflate"
 )
 
 // SetsOptions say how to make an image out of sets.
@@ -208,23 +204,6 @@ func (l *setLayer) check(sum hash.Hash) error {
 		return fmt.Errorf("its SHA512 is %s, %s says %s: %w", got, l.o.Sums, l.sums[l.set], errUnverified)
 	}
 	return nil
-}
-
-// openSet opens the decompressor.
-func openSet(r *bufio.Reader) (io.Reader, error) {
-	magic, err := r.Peek(6)
-	if err != nil && err != io.EOF {
-		return nil, err
-	}
-	switch {
-	case bytes.Equal(magic, []byte("\xfd7zXZ\x00")):
-		return xz.NewReader(r)
-	case compressionOf(magic) == Gzip:
-		return inflate.NewReader(r)
-	case compressionOf(magic) == Zstd:
-		return nil, errors.New("it is compressed with zstd; sets are compressed with xz or gzip")
-	}
-	return r, nil
 }
 
 // archive copies the entries of a set's archive.

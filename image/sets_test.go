@@ -6,8 +6,10 @@ import (
 	"archive/tar"
 	"bytes"
 	"crypto/sha512"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"slices"
@@ -120,6 +122,24 @@ func TestFromSetsEpoch(t *testing.T) {
 	}
 }
 
+// hugeDictionary is a set whose xz header asks for 4 GiB of memory.
+func hugeDictionary(tb testing.TB) string {
+	tb.Helper()
+	name := filepath.Join(tb.TempDir(), "huge.tar.xz")
+	data, err := os.ReadFile(setOf(tb, "small.tar.xz", ent{name: "f"}))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	header := data[12:][:4*(int(data[12])+1)] // of the first block, after the stream's
+	at := bytes.Index(header, []byte{0x21, 1})
+	header[at+2] = 40
+	binary.LittleEndian.PutUint32(header[len(header)-4:], crc32.ChecksumIEEE(header[:len(header)-4]))
+	if err := os.WriteFile(name, data, 0o644); err != nil {
+		tb.Fatal(err)
+	}
+	return name
+}
+
 func TestFromSetsRefuses(t *testing.T) {
 	p, _ := SetsPlatform("amd64")
 	good := someSets(t)
@@ -138,6 +158,7 @@ func TestFromSetsRefuses(t *testing.T) {
 		"an empty set":           {[]string{setOf(t, "x.tar")}, "is empty"},
 		"no archive":             {[]string{"/etc/passwd"}, "read the entry"},
 		"a torn set":             {[]string{torn}, "EOF"},
+		"a huge dictionary":      {[]string{hugeDictionary(t)}, "huge.tar.xz: it needs a dictionary of more than the 128 MiB"},
 		"a missing set":          {[]string{"/nonexistent"}, "no such file"},
 		"a directory":            {[]string{"/etc"}, "no regular file"},
 		"no set":                 {nil, "no set"},
