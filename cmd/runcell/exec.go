@@ -57,7 +57,7 @@ func execFlags() []cli.Flag {
 		&cli.StringFlag{Name: "process-label", Usage: "refused: cells have no SELinux `LABEL`"},
 		&cli.StringSliceFlag{Name: "cap", Category: cmdline.InertCategory, Usage: "`CAPABILITY`; permissions belong to the whole cell"},
 		&cli.StringSliceFlag{Name: "cgroup", Category: cmdline.InertCategory, Usage: "`PATH`; cells have no cgroups"},
-		inertBool("ignore-paused", "cells are never paused"),
+		inertBool("ignore-paused", "a paused container refuses exec in any case: the program could not run before resume"),
 	}
 }
 
