@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"golang.org/x/sys/unix"
 )
 
 // Binaries that TestMain builds.
@@ -187,6 +189,10 @@ func (b *box) sweep() {
 	}
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(b.root))
+	var st unix.Stat_t
+	if err := unix.Stat(b.root, &st); err == nil { // else no container was made
+		_, _ = fmt.Fprintf(h, " %d %d", st.Dev, st.Ino)
+	}
 	cgroups, _ := filepath.Glob(fmt.Sprintf("/sys/fs/cgroup/*/runcell.%x", h.Sum64()))
 	if more, _ := filepath.Glob(fmt.Sprintf("/sys/fs/cgroup/runcell.%x", h.Sum64())); len(cgroups)+len(more) > 0 {
 		b.t.Errorf("cgroups left: %v %v", cgroups, more)

@@ -46,6 +46,13 @@ func limitSteps(p *oci.Process) ([]stage.Step, error) {
 // rights.
 func identitySteps(p *oci.Process, e kmod.Entry) ([]stage.Step, error) {
 	steps := make([]stage.Step, 0, len(e.Seal)+32)
+	if !p.Terminal {
+		null, err := nullSteps()
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, null...)
+	}
 	if p.NoNewPrivs {
 		steps = append(steps, noNewPrivsSteps()...)
 	}

@@ -31,7 +31,7 @@ func init() {
 		"children": {1, opChildren}, "kill": {2, opKill}, "stdin": {0, opStdin}, "readline": {0, opReadline},
 		"say": {1, opSay}, "complain": {1, opComplain}, "flood": {1, opFlood},
 		"mount": {1, opMount}, "settime": {0, opSettime}, "bind": {1, opBind}, "bindto": {1, opBindTo}, "mknod": {1, opMknod},
-		"readfd": {1, opReadFD}, "senddir": {2, opSendDir}, "escape": {2, opEscape},
+		"readfd": {1, opReadFD}, "same": {2, opSame}, "senddir": {2, opSendDir}, "escape": {2, opEscape},
 	}
 }
 
@@ -184,6 +184,22 @@ func opReadFD(_ *probe, args []string, line *fact.Line) error {
 	b, err := io.ReadAll(os.NewFile(uintptr(n), "inherited"))
 	line.Text = string(b)
 	return err
+}
+
+// opSame says whether a descriptor and a path are one file.
+func opSame(_ *probe, args []string, _ *fact.Line) error {
+	n, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	var fd, path unix.Stat_t
+	if err := errors.Join(unix.Fstat(n, &fd), unix.Stat(args[1], &path)); err != nil {
+		return err
+	}
+	if fd.Dev != path.Dev || fd.Ino != path.Ino {
+		return fmt.Errorf("descriptor %d is another file than %s", n, args[1])
+	}
+	return nil
 }
 
 // opBind binds a TCP port on the loopback address.

@@ -58,6 +58,16 @@ var escapes = []h.Case{
 		},
 	},
 	{
+		Name: "escape/null-device", Clause: "attack: fchmod(2) of the host's /dev/null",
+		Does: "standard descriptors that are the host's null device are the container's own inside", Run: func(t *t) {
+			c := t.Create(h.Do("same", "0", os.DevNull, ";", "signals")) // its stdin is /dev/null
+			c.Start()
+			c.WaitLine("ready")
+			t.Succeeds(c.Lines(), "same")
+			t.Succeeds(h.ParseLines(t.OK("exec", c.ID, h.ProbePath, "same", "0", os.DevNull).Stdout), "same")
+		},
+	},
+	{
 		Name: "escape/mount-destination", Clause: "attack CVE-2021-30465",
 		Does: "a mount whose destination is a link in the image lands inside the root, or is refused", Run: func(t *t) {
 			outside := t.MkdirAll("outside")
