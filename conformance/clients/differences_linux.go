@@ -6,7 +6,6 @@ import "github.com/netbsd-cells/runcell/conformance/harness"
 
 var differences = harness.Expected{
 	"runcell": {
-		"ctr/metrics":       "the cell's control group is not the one that linux.cgroupsPath names",
 		"podman/shared-pid": "a cell's processes see their own cell only: a namespace with a path is refused",
 	},
 	"crun": {
