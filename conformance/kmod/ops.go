@@ -4,6 +4,7 @@ package kmod
 // spell differently are in ops_linux.go and ops_netbsd.go.
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -269,3 +270,39 @@ func opPriority(_ *agent, args []string, r *reply) error {
 	r.Size, err = unix.Getpriority(unix.PRIO_PROCESS, pid)
 	return err
 }
+
+// terminal is a pseudo-terminal with both ends open.
+type terminal struct {
+	master, slave int
+	name          string // the slave's
+}
+
+func (t *terminal) close() { _, _ = unix.Close(t.master), unix.Close(t.slave) }
+
+// opPty makes a terminal, uses it, and opens it a second time: the kernel asks
+// about a terminal that is in use.
+func opPty(*agent, []string, *reply) error {
+	t, err := openPty()
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	if _, err := unix.Write(t.master, []byte("line\n")); err != nil {
+		return err
+	}
+	b := make([]byte, 16)
+	n, err := unix.Read(t.slave, b)
+	if err == nil && !bytes.Equal(b[:n], []byte("line\n")) {
+		err = fmt.Errorf("the terminal gave %q", b[:n])
+	}
+	if err != nil {
+		return err
+	}
+	again, err := unix.Open(t.name, ptyFlags, 0)
+	if err != nil {
+		return fmt.Errorf("open %s again: %w", t.name, err)
+	}
+	return unix.Close(again)
+}
+
+const ptyFlags = unix.O_RDWR | unix.O_NOCTTY | unix.O_CLOEXEC

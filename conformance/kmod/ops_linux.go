@@ -3,9 +3,7 @@ package kmod
 // Operations as Linux spells them.
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
 	"os"
 	"runtime"
 	"strconv"
@@ -86,40 +84,26 @@ func opMemory(_ *agent, args []string, _ *reply) error {
 	return err
 }
 
-// opPty opens a new terminal through its names and sends a line through it.
-func opPty(*agent, []string, *reply) error {
-	master, slave, err := openPty()
+// openPty needs the devpts of the cell's own /dev.
+func openPty() (*terminal, error) {
+	master, err := unix.Open("/dev/ptmx", ptyFlags, 0)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { _, _ = unix.Close(master), unix.Close(slave) }()
-	if _, err := unix.Write(master, []byte("line\n")); err != nil {
-		return err
-	}
-	b := make([]byte, 16)
-	n, err := unix.Read(slave, b)
-	if err == nil && !bytes.Equal(b[:n], []byte("line\n")) {
-		err = fmt.Errorf("the terminal gave %q", b[:n])
-	}
-	return err
-}
-
-func openPty() (master, slave int, err error) {
-	const flags = unix.O_RDWR | unix.O_NOCTTY | unix.O_CLOEXEC
-	if master, err = unix.Open("/dev/ptmx", flags, 0); err != nil {
-		return -1, -1, err
-	}
+	t := &terminal{master: master}
 	n, err := unix.IoctlGetInt(master, unix.TIOCGPTN)
 	if err == nil {
 		err = unix.IoctlSetPointerInt(master, unix.TIOCSPTLCK, 0)
 	}
 	if err == nil {
-		slave, err = unix.Open("/dev/pts/"+strconv.Itoa(n), flags, 0)
+		t.name = "/dev/pts/" + strconv.Itoa(n)
+		t.slave, err = unix.Open(t.name, ptyFlags, 0)
 	}
 	if err != nil {
 		_ = unix.Close(master)
+		return nil, err
 	}
-	return master, slave, err
+	return t, nil
 }
 
 // opLeave asks for namespaces: its own, as the host's have no name here.
@@ -223,13 +207,13 @@ func opInterface(*agent, []string, *reply) error {
 
 // opSTI puts a character into the input of a terminal of its own.
 func opSTI(*agent, []string, *reply) error {
-	master, slave, err := openPty()
+	t, err := openPty()
 	if err != nil {
 		return err
 	}
-	defer func() { _, _ = unix.Close(master), unix.Close(slave) }()
+	defer t.close()
 	c := byte('x')
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(slave), unix.TIOCSTI, uintptr(unsafe.Pointer(&c)))
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(t.slave), unix.TIOCSTI, uintptr(unsafe.Pointer(&c)))
 	return errnoOrNil(errno)
 }
 

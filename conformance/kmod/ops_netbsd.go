@@ -3,7 +3,6 @@ package kmod
 // Operations as NetBSD spells them.
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -126,45 +125,25 @@ func opMemory(_ *agent, args []string, _ *reply) error {
 	return err
 }
 
-// opPty opens a new terminal, its slave once more by its name, and sends a
-// line through it.
-func opPty(*agent, []string, *reply) error {
-	master, slave, err := openPty()
+func openPty() (*terminal, error) {
+	ptm, err := unix.Open("/dev/ptm", ptyFlags, 0)
 	if err != nil {
-		return err
-	}
-	defer func() { _, _ = unix.Close(master), unix.Close(slave) }()
-	if _, err := unix.Write(master, []byte("line\n")); err != nil {
-		return err
-	}
-	b := make([]byte, 16)
-	n, err := unix.Read(slave, b)
-	if err == nil && !bytes.Equal(b[:n], []byte("line\n")) {
-		err = fmt.Errorf("the terminal gave %q", b[:n])
-	}
-	return err
-}
-
-func openPty() (master, slave int, err error) {
-	const flags = unix.O_RDWR | unix.O_NOCTTY | unix.O_CLOEXEC
-	ptm, err := unix.Open("/dev/ptm", flags, 0)
-	if err != nil {
-		return -1, -1, err
+		return nil, err
 	}
 	defer func() { _ = unix.Close(ptm) }()
 	const get = 0x48087446 // TIOCPTMGET; x/sys has an older call's
 	var pty unix.Ptmget
 	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(ptm), get, uintptr(unsafe.Pointer(&pty))); errno != 0 {
-		return -1, -1, errno
+		return nil, errno
 	}
 	unix.CloseOnExec(int(pty.Cfd))
 	_ = unix.Close(int(pty.Sfd))
-	name := unix.ByteSliceToString(pty.Sn[:])
-	if slave, err = unix.Open(name, flags, 0); err != nil {
-		_ = unix.Close(int(pty.Cfd))
-		return -1, -1, fmt.Errorf("open %s: %w", name, err)
+	t := &terminal{master: int(pty.Cfd), name: unix.ByteSliceToString(pty.Sn[:])}
+	if t.slave, err = unix.Open(t.name, ptyFlags, 0); err != nil {
+		_ = unix.Close(t.master)
+		return nil, fmt.Errorf("open %s: %w", t.name, err)
 	}
-	return int(pty.Cfd), slave, nil
+	return t, nil
 }
 
 // opLeave asks for the host.
@@ -378,13 +357,13 @@ func opInterface(*agent, []string, *reply) error {
 
 // opSTI puts a character into the input of a terminal of its own.
 func opSTI(*agent, []string, *reply) error {
-	master, slave, err := openPty()
+	t, err := openPty()
 	if err != nil {
 		return err
 	}
-	defer func() { _, _ = unix.Close(master), unix.Close(slave) }()
+	defer t.close()
 	c := byte('x')
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(slave), unix.TIOCSTI, uintptr(unsafe.Pointer(&c)))
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(t.slave), unix.TIOCSTI, uintptr(unsafe.Pointer(&c)))
 	return errnoOrNil(errno)
 }
 

@@ -164,6 +164,11 @@ cell_network_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 /*
  * The caller is who the credential says, not the current process: opening
  * /dev/ptmx opens both ends of the terminal again with the kernel's own.
+ *
+ * ptsopen() asks about a terminal in use with a spin lock held, under which
+ * the credential's lock must not be taken.  An ordinary terminal needs no
+ * look at the cell: its node was decided on when the same open came by
+ * spec_open(), also for a cell that is being destroyed.
  */
 static int
 cell_device_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
@@ -173,26 +178,17 @@ cell_device_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 	unsigned req = 0;
 	uint32_t facts = 0;
 
+	if (action == KAUTH_DEVICE_TTY_OPEN && arg0 != NULL &&
+	    cell_device_ordinary(VCHR, ((struct tty *)arg0)->t_dev))
+		return KAUTH_RESULT_DEFER;
 	if ((c = cell_of(cred)) == NULL)
 		return KAUTH_RESULT_DEFER;
-	switch (action) {
-	case KAUTH_DEVICE_RAWIO_SPEC: {
+	if (action == KAUTH_DEVICE_RAWIO_SPEC) {
 		struct vnode *vp = arg1;
 
 		req = cell_kauth_request(CELL_SCOPE_DEVICE, (uintptr_t)arg0);
 		if (vp != NULL && cell_device_ordinary(vp->v_type, vp->v_rdev))
 			facts = CELL_IF_SAFE_DEVICE;
-		break;
-	}
-	case KAUTH_DEVICE_TTY_OPEN: {
-		struct tty *tp = arg0;
-
-		if (tp != NULL && cell_device_ordinary(VCHR, tp->t_dev))
-			facts = CELL_IF_SAFE_DEVICE;
-		break;
-	}
-	default:
-		break;
 	}
 	return cell_decide(cred, c,
 	    cell_kauth_action(CELL_SCOPE_DEVICE, action), req, facts);
