@@ -321,8 +321,11 @@ func TestRootless(t *testing.T) {
 			ent{name: "closed/", mode: 0o10000, mtime: someTime},
 			ent{name: "ro/", mode: 0o555}, ent{name: "ro/f", uid: 5}, ent{name: "ro/sub/", mode: 0o500}, ent{name: "ro/sub/g"},
 			ent{name: "dev/null", typ: tar.TypeChar, major: 1, minor: 3},
+			ent{name: "link", typ: tar.TypeSymlink, link: "x", uid: 5},
+			ent{name: "lie", pax: map[string]string{paxXattr + rootlessOwner: string(encodeOwner(7, 7))}},
+			ent{name: "own/", uid: 1000, gid: 100}, ent{name: "own/f", uid: 70_000, gid: 5, mode: 0o444},
 		),
-		tarOf(t, ent{name: "closed/f", mode: 0o4755}, ent{name: "ro/.wh.f"}, ent{name: "ro/sub/h"}))
+		tarOf(t, ent{name: "own/", uid: 6, gid: 300}, ent{name: "ro/", mode: 0o555, uid: 9}, ent{name: "closed/f", mode: 0o4755}, ent{name: "ro/.wh.f"}, ent{name: "ro/sub/h"}))
 	bad := layoutOf(t, tarOf(t, ent{name: "closed/", mode: 0o10000}, ent{name: "closed/f"}, ent{name: "../x"}))
 	for name, layout := range map[string]string{"good": good, "bad": bad} {
 		if out, err := exec.Command("cp", "-r", layout, filepath.Join(dir, name)).CombinedOutput(); err != nil {
@@ -354,6 +357,17 @@ func TestRootless(t *testing.T) {
 			t.Errorf("%s has mode %04o, owner %d; want %04o, 65534", name, got, st.Uid, want)
 		}
 	}
+	// As root again: the owners are those of the image, but of links.
+	again, _, err := unpackIn(t, filepath.Join(dir, "again"), UnpackOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := strings.Join(treeOf(t, filepath.Join(again, rootfsName)), "\n") + "\n"
+	for _, want := range []string{"own d 0755 6:300\n", "own/f f 0444 70000:5 0", "lie f 0644 0:0 0", "ro/sub d 0500 0:0\n", "ro d 0555 9:0\n", "link l 0777 65534:65534 -> x\n", "closed/f f 4755 0:0 0", "closed d 0000 0:0\n"} {
+		if !strings.Contains(tree, want) {
+			t.Errorf("packed again, no line %q in\n%s", want, tree)
+		}
+	}
 	if _, err := os.Lstat(filepath.Join(dir, "bundle/rootfs/ro/f")); !os.IsNotExist(err) {
 		t.Errorf("ro/f is still there: %v", err)
 	}
@@ -371,6 +385,10 @@ func rootlessChild(t *testing.T) {
 	}
 	if !strings.Contains(notes, "only root can make one") || !strings.Contains(notes, "the owner is not kept") {
 		t.Errorf("notes are %q; want the device and the owner", notes)
+	}
+	// What was recorded is packed, and can be read by whom it belongs to.
+	if _, err := Pack(t.Context(), filepath.Join(dir, "bundle/rootfs"), "oci:"+filepath.Join(dir, "again"), PackOptions{Compression: None}); err != nil {
+		t.Error(err)
 	}
 	if _, err := Unpack(t.Context(), filepath.Join(dir, "bad"), filepath.Join(dir, "badbundle"), UnpackOptions{}); err == nil {
 		t.Error("the bad image unpacked")

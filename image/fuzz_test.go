@@ -247,3 +247,19 @@ func FuzzArchive(f *testing.F) {
 		_, _ = l.Image("", HostPlatform())
 	})
 }
+
+// FuzzOwner: what is read is an owner, and is read from what we write.
+func FuzzOwner(f *testing.F) {
+	f.Add(encodeOwner(0, 0))
+	f.Add(encodeOwner(70_000, 1<<32-2))
+	f.Add([]byte{ownerGID, 0xff, 0xff, 0xff, 0xff, 0x0f})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		uid, gid, ok := decodeOwner(b)
+		if !ok {
+			return
+		}
+		if u, g, ok := decodeOwner(encodeOwner(uid, gid)); !ok || u != uid || g != gid || uid == 1<<32-1 || gid == 1<<32-1 {
+			t.Fatalf("%x is %d:%d; again %d:%d, %v", b, uid, gid, u, g, ok)
+		}
+	})
+}

@@ -49,9 +49,7 @@ func (a *applier) owner(hdr *tar.Header, name string, fd int) error {
 		return fmt.Errorf("owner %d:%d is out of range", hdr.Uid, hdr.Gid)
 	}
 	if !a.root {
-		if hdr.Uid != 0 || hdr.Gid != 0 {
-			a.notes.add(quote(hdr.Name), "the owner is not kept: only root can give files away")
-		}
+		a.recordOwner(hdr, name)
 		return nil
 	}
 	var err error
@@ -97,6 +95,7 @@ var xattrRules = [...]struct{ prefix, reason string }{
 	{"security.selinux", "labels belong to the host's own policy"},
 	{"security.ima", "integrity signatures belong to the host's own policy"},
 	{"security.evm", "integrity signatures belong to the host's own policy"},
+	{rootlessOwner, "the attribute records owners for rootless tools, and is theirs to set"},
 	{"security.capability", ""},
 	{"system.posix_acl_", ""},
 	{"trusted.", ""},

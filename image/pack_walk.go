@@ -149,8 +149,9 @@ var tarTypes = [...]struct {
 
 // header writes the entry for name in the current directory as path.
 func (p *packer) header(name, path string, st *unix.Stat_t) error {
+	uid, gid := p.owner(name, st)
 	hdr := &tar.Header{
-		Name: path, Mode: int64(st.Mode & 0o7777), Uid: int(st.Uid), Gid: int(st.Gid),
+		Name: path, Mode: int64(st.Mode & 0o7777), Uid: int(uid), Gid: int(gid),
 		ModTime: p.mtime(st), Format: tar.FormatPAX, PAXRecords: map[string]string{},
 	}
 	for _, t := range tarTypes {
@@ -219,6 +220,9 @@ func (p *packer) xattrs(hdr *tar.Header, name string) error {
 		return fmt.Errorf("list attributes: %w", err)
 	}
 	for _, attr := range attrs {
+		if attr == rootlessOwner {
+			continue // see owner
+		}
 		if reason := xattrReason(attr); reason != "" {
 			p.notes.add(quote(hdr.Name)+" "+quote(attr), "an extended attribute was left out: "+reason)
 			continue
