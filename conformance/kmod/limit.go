@@ -51,6 +51,25 @@ var limits = []harness.Case{
 		}),
 	},
 	{
+		Name: "limit/changed", Clause: "node policy", Does: "it is raised and lowered while the cell runs; lowered below what runs, it ends nobody",
+		Run: in(func(w *world) {
+			id := w.limited(room)
+			m := w.agent(id, entry{})
+			kids := m.want("EAGAIN", "fork", decimal(2*room)).Pids
+			w.Must("raise limit", w.k.Limit(id, room+2))
+			more := m.want("EAGAIN", "fork", decimal(room))
+			if len(more.Pids) != 2 {
+				w.Errorf("forked %d processes after a limit of %d was raised by 2", len(more.Pids), room)
+			}
+			w.Must("lower limit", w.k.Limit(id, 1))
+			m.want("EAGAIN", "fork", "1")
+			m.must("end", decimal(kids[0]))
+			m.want("EAGAIN", "fork", "1")
+			w.Must("lift limit", w.k.Limit(id, 0))
+			m.must("fork", decimal(room))
+		}),
+	},
+	{
 		Name: "limit/exec", Clause: "class process.fork.limit", Does: "a child that would execute a program is refused, too",
 		Run: in(func(w *world) {
 			m := w.agent(w.limited(room), entry{})

@@ -57,15 +57,20 @@ var policies = []harness.Case{
 		Run: in(policyFields),
 	},
 	{
-		Name: "policy/entered", Clause: "node policy: EBUSY", Does: "once a process has entered it is final, though the process has ended", OS: netbsd,
+		Name: "policy/entered", Clause: "node policy: EBUSY", Does: "once a process has entered it is final but for the limit, though the process has ended", OS: netbsd,
 		Run: in(func(w *world) {
 			id, _ := w.rawCreate("ok", w.newCreate())
 			w.setPolicy("ok", newPolicy(id))
 			x := w.waiter(id)
-			w.setPolicy("EBUSY", newPolicy(id))
+			changed := newPolicy(id)
+			changed.MaxProcesses, changed.Permissions = 3, 1
+			w.setPolicy("EBUSY", changed)
+			w.setPolicy("ok", newPolicy(id))
 			x.end()
-			w.setPolicy("EBUSY", newPolicy(id))
-			w.rawPolicyOf(id)
+			w.setPolicy("EBUSY", changed)
+			if got := w.rawPolicyOf(id); got != *newPolicy(id) {
+				w.Errorf("policy is %+v; want the first", got)
+			}
 		}),
 	},
 	{

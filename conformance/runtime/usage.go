@@ -147,7 +147,6 @@ var accounts = []h.Case{
 var updates = []h.Case{
 	{
 		Name: "update/pids", Clause: "containerd, podman: update --resources",
-		OS: linux, Else: "the module fixes the limit when the first process enters, and update says so",
 		Does: "the limit of processes changes, from a file and from standard input", Run: func(t *t) {
 			at, _ := inCgroup(t)
 			c := t.Running(h.Idle, at)

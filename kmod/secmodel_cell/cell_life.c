@@ -297,6 +297,31 @@ cell_permitted(const struct cell_policy *cp)
  * Sets the policy of a cell that nobody has entered.  The request has passed
  * cell_policy_check.
  */
+/*
+ * The limit alone may change while the cell runs.  It is kept a second time,
+ * in a word, for fork(2) reads it without a lock.
+ */
+static void
+cell_set_limit(struct cell *c, uint64_t max)
+{
+
+	c->c_policy.cp_maxprocs = max;
+	c->c_maxprocs = max > UINT_MAX ? 0 : (u_int)max;
+}
+
+/* Whether a policy differs from the cell's in nothing but the limit. */
+static bool
+cell_only_limit(struct cell *c, const struct cell_policy *cp)
+{
+	uint64_t max = c->c_policy.cp_maxprocs;
+	bool same;
+
+	c->c_policy.cp_maxprocs = cp->cp_maxprocs;
+	same = memcmp(&c->c_policy, cp, sizeof(*cp)) == 0;
+	c->c_policy.cp_maxprocs = max;
+	return same;
+}
+
 int
 cell_set_policy(const struct cell_policy *cp)
 {
@@ -306,13 +331,17 @@ cell_set_policy(const struct cell_policy *cp)
 	mutex_enter(&cell_lock);
 	if ((c = cell_find(cp->cp_id)) == NULL)
 		error = ENOENT;
-	else if (c->c_entered || c->c_dying)
+	else if (c->c_dying || (c->c_entered && !cell_only_limit(c, cp)))
 		error = EBUSY;
-	else if ((error = cell_listen_vnode(cp->cp_permissions)) == 0 &&
+	else if (c->c_entered) {
+		cell_set_limit(c, cp->cp_maxprocs);
+		error = 0;
+	} else if ((error = cell_listen_vnode(cp->cp_permissions)) == 0 &&
 	    (error =
 	    cell_reserve(c, cp->cp_ports, cp->cp_nports)) == 0) {
 		c->c_policy = *cp;
 		c->c_permissions = cell_permitted(cp);
+		cell_set_limit(c, cp->cp_maxprocs);
 	}
 	mutex_exit(&cell_lock);
 	return error;

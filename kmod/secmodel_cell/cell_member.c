@@ -173,7 +173,6 @@ cell_at_root(struct cell *c, struct proc *p)
 static int
 cell_may_enter(struct cell *c, struct proc *p)
 {
-	uint64_t max;
 
 	KASSERT(mutex_owned(&cell_lock));
 	if (c == NULL)
@@ -182,8 +181,7 @@ cell_may_enter(struct cell *c, struct proc *p)
 		return EPERM;
 	if (c->c_dying)
 		return EBUSY;
-	max = c->c_policy.cp_maxprocs;
-	if (max != 0 && c->c_nprocs >= max)
+	if (cell_full(c))
 		return EAGAIN;
 	return 0;
 }

@@ -113,12 +113,12 @@ cell_procfs_root(kauth_action_t action, struct proc *p, void *arg1,
 }
 
 /* Whether one more process is one too many. */
-static bool
+bool
 cell_full(struct cell *c)
 {
+	u_int max = c->c_maxprocs;
 
-	return c != NULL && c->c_policy.cp_maxprocs != 0 &&
-	    c->c_nprocs >= c->c_policy.cp_maxprocs;
+	return max != 0 && c->c_nprocs >= max;
 }
 
 /* wanted: the facts that the policy looks at for this action. */
@@ -129,7 +129,7 @@ cell_process_facts(kauth_cred_t cred, struct cell *c, kauth_action_t action,
 	struct cell_target ct;
 
 	if (action == KAUTH_PROCESS_FORK)
-		return cell_full(c) ? CELL_IF_PROCESS_LIMIT : 0;
+		return c != NULL && cell_full(c) ? CELL_IF_PROCESS_LIMIT : 0;
 	if (p == NULL || wanted == 0 ||
 	    cell_procfs_root(action, p, arg1, arg2))
 		return 0;

@@ -60,6 +60,7 @@ struct cell {
 
 	/* Atomic. */
 	volatile u_int	c_nprocs;	/* members that have not ended */
+	volatile u_int	c_maxprocs;	/* c_policy's limit; 0: none */
 
 	/* Final at create. */
 	uint32_t	c_id;
@@ -70,7 +71,7 @@ struct cell {
 	/* cell_lock. */
 	TAILQ_ENTRY(cell) c_list;	/* of living cells, or of dead ones */
 	bool		c_entered;
-	struct cell_policy c_policy;	/* final once c_entered */
+	struct cell_policy c_policy;	/* once c_entered, but for the limit */
 	struct cell_resv c_resv[CELL_PORT_MAX];
 	unsigned	c_nresv;
 	struct cell_use	c_use;		/* see cell_measure */
@@ -143,6 +144,7 @@ bool	cell_host_root(kauth_cred_t);
 int	cell_decide(kauth_cred_t, struct cell *, unsigned, unsigned, uint32_t);
 
 /* cell_process.c, cell_bind.c, cell_device.c: facts about a request */
+bool	cell_full(struct cell *);
 uint32_t cell_process_facts(kauth_cred_t, struct cell *, kauth_action_t,
 	    uint32_t, struct proc *, void *, void *, void *);
 int	cell_bind_init(void);

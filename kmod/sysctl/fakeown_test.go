@@ -106,7 +106,9 @@ func (k *fakeKernel) ownReply(p *fakeProc, num int32, old, newp []byte) ([]byte,
 }
 
 func (k *fakeKernel) setPolicy(c *fakeCell, set *wire.Policy) error {
-	if c.dying || c.status.State != wire.StateEmpty {
+	limited := c.policy
+	limited.ID, limited.MaxProcesses = set.ID, set.MaxProcesses
+	if c.dying || c.status.State != wire.StateEmpty && limited != *set {
 		return syscall.EBUSY
 	}
 	for _, other := range k.cells {

@@ -112,8 +112,7 @@ func (c *client) Stats(id kmod.ID) (kmod.Stats, error) {
 	return s, nil
 }
 
-// Limit replaces the cell's limit and leaves the rest of its policy. A module
-// whose policy is final once a process has entered says EBUSY.
+// Limit replaces the cell's limit and leaves the rest of its policy.
 func (c *client) Limit(id kmod.ID, processes uint64) error {
 	n, err := c.nodesFor(id)
 	if err == nil && !n.own() {
@@ -140,7 +139,7 @@ func (c *client) limitOwn(n *nodes, id kmod.ID, processes uint64) error {
 	p.ID, p.MaxProcesses = uint32(id), processes
 	_, err = c.kernel.sysctl(n.policy, nil, encode(&p, binary.NativeEndian))
 	if errors.Is(err, syscall.EBUSY) {
-		return fmt.Errorf("this secmodel_cell fixes it when the first process enters, or the cell is being killed: %w", kmod.ErrUnsupported)
+		return fmt.Errorf("it is being killed: %w", kmod.ErrBusy)
 	}
 	return nodeError(err)
 }

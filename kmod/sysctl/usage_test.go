@@ -64,7 +64,7 @@ func TestLastDenial(t *testing.T) {
 	}
 }
 
-// The limit can be changed while the module lets it, and nothing else changes.
+// The limit can be changed while the cell runs, and nothing else changes.
 func TestLimit(t *testing.T) {
 	k, c := own()
 	id := mustCreate32(t, c)
@@ -82,9 +82,13 @@ func TestLimit(t *testing.T) {
 	if err := c.Limit(9, 5); !errors.Is(err, kmod.ErrNotFound) {
 		t.Errorf("Limit of no cell = %v; want ErrNotFound", err)
 	}
+	k.cells[0].status.State = wire.StateRunning
+	if err := c.Limit(kmod.ID(id), 7); err != nil || k.cells[0].policy.MaxProcesses != 7 {
+		t.Errorf("Limit of a cell that runs = %v, %d", err, k.cells[0].policy.MaxProcesses)
+	}
 	k.cells[0].dying = true
-	if err := c.Limit(kmod.ID(id), 6); !errors.Is(err, kmod.ErrUnsupported) {
-		t.Errorf("Limit of a dying cell = %v; want ErrUnsupported", err)
+	if err := c.Limit(kmod.ID(id), 6); !errors.Is(err, kmod.ErrBusy) {
+		t.Errorf("Limit of a dying cell = %v; want ErrBusy", err)
 	}
 	published := newClient(newFake())
 	if err := published.Limit(1, 5); !errors.Is(err, kmod.ErrUnsupported) {

@@ -88,7 +88,7 @@ var Nodes = []Node{
 	},
 	{
 		Name: "policy", Request: "struct cell_policy",
-		Does:  "Sets what a cell may do, until its first process enters. A request of four bytes, the cell's id, reads it.",
+		Does:  "Sets what a cell may do, until its first process enters; after that, the process limit alone. A request of four bytes, the cell's id, reads it.",
 		Reply: "struct cell_policy",
 		Errors: []NodeError{
 			noRequest,
@@ -98,7 +98,7 @@ var Nodes = []Node{
 			{"EINVAL", "an unknown network, bit, family or protocol; a count that is too large; addresses without network addresses, or the reverse; a port that is 0; an entry given twice or, beyond the count, not 0; a wildcard or IPv4-mapped address"},
 			noCell,
 			{"ENOMEM", "reading: there is no room for the reply"},
-			{"EBUSY", "a process has entered, or the cell is being killed"},
+			{"EBUSY", "a process has entered and more than max_processes differs, or the cell is being killed"},
 			{"EEXIST", "another cell has reserved one of the ports on an address that overlaps"},
 		},
 	},
