@@ -24,6 +24,7 @@ type applier struct {
 	group   int  // of new files, unless it is the directory's
 	devices bool // device numbers mean the same to this kernel and the image
 	buf     []byte
+	flags   []flagged // for the end
 
 	// Of the current layer:
 	number int

@@ -1,5 +1,5 @@
-// What Linux has of its own: extended attributes, and mknodat as the x/sys
-// package gives it.
+// What Linux has of its own: extended attributes, no file flags, and mknodat
+// as the x/sys package gives it.
 
 package image
 
@@ -15,6 +15,17 @@ const errnoNoFollow = unix.ELOOP
 
 // syncFileSystem writes the file system of fd to the disk (syncfs(2)).
 func syncFileSystem(fd int) error { return unix.Syncfs(fd) }
+
+// systemHasFlags: what Linux has is something else, of some file systems.
+const systemHasFlags = false
+
+func setFileFlags(int, uint32) error { return unix.EOPNOTSUPP }
+
+func clearFlags(int, string) bool { return false }
+
+func flagsOf(*unix.Stat_t) uint32 { return 0 }
+
+func generationOf(*unix.Stat_t) uint32 { return 0 }
 
 func mknodat(dir int, name string, mode uint32, dev uint64) error {
 	return unix.Mknodat(dir, name, mode, int(dev))

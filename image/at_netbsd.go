@@ -34,6 +34,30 @@ func mknodat(dir int, name string, mode uint32, dev uint64) error {
 	return nil
 }
 
+const systemHasFlags = true
+
+func setFileFlags(fd int, bits uint32) error { return unix.Fchflags(fd, int(bits)) }
+
+// clearFlags takes away what keeps a file from being removed, and tells
+// whether there was something.
+func clearFlags(dir int, name string) bool {
+	var st unix.Stat_t
+	if lstatat(dir, name, &st) != nil || st.Flags == 0 {
+		return false
+	}
+	fd, err := openat(dir, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	return unix.Fchflags(fd, 0) == nil
+}
+
+func flagsOf(st *unix.Stat_t) uint32 { return st.Flags }
+
+// generationOf tells files that had an inode one after the other apart.
+func generationOf(st *unix.Stat_t) uint32 { return st.Gen }
+
 func setXattr(int, string, string, []byte) error { return unix.EOPNOTSUPP }
 
 func removeXattr(int, string, string) error { return unix.EOPNOTSUPP }

@@ -40,7 +40,10 @@ func (a *applier) metadata(hdr *tar.Header, name string, fd int) error {
 	if err != nil {
 		return fmt.Errorf("set mode %04o: %w", mode, err)
 	}
-	return a.times(hdr, name)
+	if err := a.times(hdr, name); err != nil {
+		return err
+	}
+	return a.noteFlags(hdr, name)
 }
 
 func (a *applier) owner(hdr *tar.Header, name string, fd int) error {

@@ -166,6 +166,9 @@ func (p *packer) header(name, path string, st *unix.Stat_t) error {
 	if p.isLink(hdr, st) {
 		return p.write(hdr, nil)
 	}
+	if flags := flagNames(flagsOf(st)); flags != "" {
+		hdr.PAXRecords[paxFlags] = flags
+	}
 	if err := p.xattrs(hdr, name); err != nil {
 		return err
 	}

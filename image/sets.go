@@ -301,6 +301,9 @@ func (l *setLayer) write(hdr *tar.Header, name string, r io.Reader) error {
 		Typeflag: hdr.Typeflag, Name: name, Linkname: hdr.Linkname, Mode: hdr.Mode & 0o7777, Uid: hdr.Uid, Gid: hdr.Gid,
 		ModTime: t, Devmajor: hdr.Devmajor, Devminor: hdr.Devminor, Format: tar.FormatPAX,
 	}
+	if flags := hdr.PAXRecords[paxFlags]; flags != "" {
+		out.PAXRecords = map[string]string{paxFlags: flags}
+	}
 	switch hdr.Typeflag {
 	case tar.TypeDir:
 		out.Name += "/"

@@ -249,6 +249,9 @@ func (t *tree) names() ([]string, error) {
 // name is no error.
 func (t *tree) remove(name string) error {
 	err := unix.Unlinkat(t.top().fd, name, 0)
+	if err == unix.EPERM && clearFlags(t.top().fd, name) {
+		err = unix.Unlinkat(t.top().fd, name, 0)
+	}
 	if err == nil {
 		t.top().dirty = true
 	}

@@ -128,6 +128,9 @@ func (img *Image) unpack(ctx context.Context, dir *os.Root, o UnpackOptions) (_ 
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := a.setFlags(); err != nil {
+		return nil, nil, err
+	}
 	return &Result{
 		Manifest: img.Descriptor.Digest, Platform: img.Config.Platform, Layers: len(img.Layers),
 		Entries: a.budget.entries.Load(), Size: a.budget.size.Load(), Notes: n.list,

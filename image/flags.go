@@ -1,0 +1,154 @@
+// The file flags of BSD systems (chflags(2)), as PAX records carry them.
+
+package image
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// paxFlags is the record's name; its value is what ls -lo prints, with commas.
+const paxFlags = "SCHILY.fflags"
+
+// fileFlags are NetBSD's flags and their names (strtofflags(3)), the usual
+// one first.
+var fileFlags = [...]struct {
+	bit   uint32
+	names []string
+}{
+	{0x1, []string{"nodump"}},
+	{0x2, []string{"uchg", "uchange", "uimmutable"}},
+	{0x4, []string{"uappnd", "uappend"}},
+	{0x8, []string{"opaque"}},
+	{0x10000, []string{"arch", "archived"}},
+	{0x20000, []string{"schg", "schange", "simmutable"}},
+	{0x40000, []string{"sappnd", "sappend"}},
+}
+
+// parseFlags gives the bits of the flags in text, and the names it does not
+// know.
+func parseFlags(text string) (bits uint32, unknown []string) {
+next:
+	for name := range strings.SplitSeq(text, ",") {
+		for _, f := range fileFlags {
+			if slices.Contains(f.names, name) {
+				bits |= f.bit
+				continue next
+			}
+		}
+		if name != "" && name != "none" && name != "dump" {
+			unknown = append(unknown, name)
+		}
+	}
+	return bits, unknown
+}
+
+// flagNames is the reverse: what a layer says of a file.
+func flagNames(bits uint32) string {
+	var names []string
+	for _, f := range fileFlags {
+		if bits&f.bit != 0 {
+			names = append(names, f.names[0])
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+// Tests replace them: Linux has no such flags.
+var fchflags, haveFlags = setFileFlags, systemHasFlags
+
+// flagged is a file that gets its flags when all layers are there: nothing
+// can be done to an immutable one any more.
+type flagged struct {
+	path string
+	st   unix.Stat_t
+	bits uint32
+}
+
+// isStill tells whether the file is the one of now, and not one that took its
+// place and perhaps its inode.
+func (f flagged) isStill(now *unix.Stat_t) bool {
+	return f.st.Ino == now.Ino && f.st.Dev == now.Dev && generationOf(&f.st) == generationOf(now) &&
+		(f.st.Mtim == now.Mtim || now.Mode&unix.S_IFMT == unix.S_IFDIR)
+}
+
+// noteFlags remembers an entry's flags.
+func (a *applier) noteFlags(hdr *tar.Header, name string) error {
+	text, found := hdr.PAXRecords[paxFlags]
+	if !found {
+		return nil
+	}
+	bits, unknown := parseFlags(text)
+	if len(unknown) > 0 {
+		a.notes.add(quote(hdr.Name), "file flags that no system here has were left out: "+quote(strings.Join(unknown, ",")))
+	}
+	switch {
+	case bits == 0:
+		return nil
+	case !haveFlags:
+		a.notes.add(quote(hdr.Name), "file flags were left out: this system has none")
+		return nil
+	case hdr.Typeflag != tar.TypeReg && hdr.Typeflag != tar.TypeDir:
+		a.notes.add(quote(hdr.Name), "file flags are set on files and directories only")
+		return nil
+	}
+	var st unix.Stat_t
+	if err := lstatat(a.tree.top().fd, name, &st); err != nil {
+		return err
+	}
+	path := a.tree.join(name)
+	if name == "." {
+		path = ""
+	}
+	a.flags = append(a.flags, flagged{path, st, bits})
+	return nil
+}
+
+// setFlags sets what noteFlags has remembered, the last first: what is in a
+// directory comes before the directory. What an upper layer has hidden or
+// replaced is left alone.
+func (a *applier) setFlags() error {
+	for _, f := range slices.Backward(a.flags) {
+		if err := a.setFlagsOf(f); err != nil {
+			return fmt.Errorf("set file flags of %s: %w", quote(f.path), err)
+		}
+	}
+	return a.tree.leave(1)
+}
+
+func (a *applier) setFlagsOf(f flagged) error {
+	names := strings.Split(f.path, "/")
+	name := names[len(names)-1]
+	if err := a.tree.enter(names[:len(names)-1], false); err != nil {
+		if err, ok := errors.AsType[unix.Errno](err); ok && (err == unix.ENOENT || isNotDir(err)) {
+			return nil
+		}
+		return err
+	}
+	if name == "" { // the root: its time can't be set afterwards
+		d := a.tree.top()
+		if err := setTimes(d.fd, ".", d.mtime); err != nil {
+			return err
+		}
+		name, d.dirty = ".", false
+	}
+	var st unix.Stat_t
+	if lstatat(a.tree.top().fd, name, &st) != nil || !f.isStill(&st) {
+		return nil
+	}
+	fd, err := openat(a.tree.top().fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err == nil {
+		err = fchflags(fd, f.bits)
+		_ = unix.Close(fd)
+	}
+	if err == unix.EOPNOTSUPP || err == unix.EPERM || err == unix.EACCES {
+		a.notes.add(quote(f.path), "file flags could not be set: "+err.Error())
+		return nil
+	}
+	return err
+}
