@@ -109,7 +109,7 @@ var attacks = []struct {
 		[]string{"d d 0777"},
 	},
 	{
-		"an absolute hard link is relative to the root",
+		"CVE-2026-17106: an absolute hard link is relative to the root",
 		[][]ent{{{name: "etc/passwd", body: "in"}, {name: "h", typ: tar.TypeLink, link: "/etc/passwd"}}},
 		"",
 		[]string{"etc d 0755", "etc/passwd f 0644 2", "h f 0644 2 = etc/passwd"},

@@ -111,7 +111,7 @@ var lies = []struct {
 	}},
 	{"a layer of another kind", "not a layer this version can read", func(_ *layoutBuilder, m *v1.Manifest, _ *v1.Image) { m.Layers[0].MediaType = "text/plain" }},
 	{"rootfs.type", "want \"layers\"", func(_ *layoutBuilder, _ *v1.Manifest, cfg *v1.Image) { cfg.RootFS.Type = "squashfs" }},
-	{"a huge config", "at most", func(l *layoutBuilder, m *v1.Manifest, cfg *v1.Image) {
+	{"CVE-2023-25153: a huge config", "at most", func(l *layoutBuilder, m *v1.Manifest, cfg *v1.Image) {
 		cfg.Author = strings.Repeat("x", maxJSON)
 		m.Config = l.json(v1.MediaTypeImageConfig, cfg)
 	}},
@@ -194,7 +194,7 @@ func TestLimits(t *testing.T) {
 	}{
 		{"a zstd bomb by its ratio", bombDir, "--max-ratio", DefaultLimits()},
 		{"a zstd bomb by its size", bombDir, "--max-size", Limits{MaxSize: 100 << 20}},
-		{"padding after the archive", layoutOf(t, padded), "--max-size", Limits{MaxSize: 1 << 20}},
+		{"CVE-2017-14992: padding after the archive", layoutOf(t, padded), "--max-size", Limits{MaxSize: 1 << 20}},
 		{"a sparse file of a pebibyte", layoutOf(t, sparse), "--max-size", DefaultLimits()},
 		{"two layers together", layoutOf(t, tarOf(t, many[:125]...), tarOf(t, many[125:]...)), "--max-entries", Limits{MaxEntries: 249}},
 		{"names", layoutOf(t, tarOf(t, many[:200]...)), "--max-path", Limits{MaxPath: 100}},
