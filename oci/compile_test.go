@@ -3,6 +3,7 @@ package oci
 import (
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,7 +41,7 @@ func TestRefusals(t *testing.T) {
 		"namespace kind":   {minimal(`"linux":{"namespaces":[{"type":"net"}]}`), `linux.namespaces[0].type "net": not a namespace`},
 		"network path":     {minimal(`"linux":{"namespaces":[{"type":"network","path":"/run/netns/x"}]}`), `linux.namespaces[0].path "/run/netns/x": a cell can't join a network namespace: all cells share the host's network. Use the host's network (podman --network host, ctr run --net-host)`},
 		"pid path":         {minimal(`"linux":{"namespaces":[{"type":"pid","path":"/proc/1/ns/pid"}]}`), `linux.namespaces[0].path pid "/proc/1/ns/pid": a cell can't join a namespace`},
-		"ipc path":         {minimal(`"linux":{"namespaces":[{"type":"ipc","path":"/proc/1/ns/ipc"}]}`), `linux.namespaces[0].path ipc`},
+		"mount path":       {minimal(`"linux":{"namespaces":[{"type":"mount","path":"/proc/1/ns/mnt"}]}`), `linux.namespaces[0].path mount`},
 		"user namespace":   {minimal(`"linux":{"namespaces":[{"type":"user"}]}`), `linux.namespaces[0] user: cells do not map ids`},
 		"uid mapping":      {minimal(`"linux":{"uidMappings":[{"containerID":0,"hostID":1,"size":1}]}`), `linux.uidMappings 1 entry: cells do not map ids`},
 		"net device":       {minimal(`"linux":{"netDevices":{"eth0":{}}}`), `linux.netDevices 1 entry: all cells share the host's interfaces`},
@@ -265,5 +266,29 @@ func TestExecProcess(t *testing.T) {
 	_, _, err = CompileProcess(sp, ourModule())
 	if err == nil || !strings.Contains(err.Error(), `process.cwd "x"`) || !strings.Contains(err.Error(), `process.env[0] "1"`) {
 		t.Errorf("CompileProcess = %v; want both problems", err)
+	}
+}
+
+// A container of a pod, as containerd's CRI plugin asks for it, with the
+// host's network: it runs, and what it does not share is noted.
+func TestPod(t *testing.T) {
+	p, err := Compile(load(t, minimal(`"annotations":{"org.netbsd.cell.network":"host"},"linux":{"namespaces":[
+		{"type":"pid"},{"type":"ipc","path":"/proc/7/ns/ipc"},{"type":"uts","path":"/proc/7/ns/uts"},
+		{"type":"mount"},{"type":"network","path":"/proc/7/ns/net"}]}`)), ourModule())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Cell.Network != kmod.NetworkHost {
+		t.Errorf("network is %s; want the host's", p.Cell.Network)
+	}
+	for field, reason := range map[string]string{
+		"linux.namespaces[1]":      "nothing is shared with its processes",
+		"linux.namespaces[2]":      "the host's name",
+		"linux.namespaces[4].path": "not joined",
+	} {
+		i := slices.IndexFunc(p.Notes, func(n Note) bool { return n.Field == field })
+		if i < 0 || p.Notes[i].Grade == Exact || !strings.Contains(p.Notes[i].Reason, reason) {
+			t.Errorf("no note for %s with %q", field, reason)
+		}
 	}
 }

@@ -38,7 +38,7 @@ var namespaceKinds = [...]struct {
 	{specs.NetworkNamespace, "", false, ""}, // noteNetwork
 	{specs.IPCNamespace, "", false, ""},     // closeIPC
 	{specs.MountNamespace, Approximated, false, "the cell sees its root directory only; its mounts are in the host's list"},
-	{specs.UTSNamespace, Approximated, false, "the cell sees the host's name"},
+	{specs.UTSNamespace, Approximated, false, "the cell sees the host's name"}, // with a path too: so do all others
 	{specs.CgroupNamespace, Approximated, false, "NetBSD has no cgroups to hide"},
 	{specs.TimeNamespace, Refused, false, "cells share the host's clocks"},
 	{specs.UserNamespace, Refused, true, "cells do not map ids: root in the cell is root's id on the host; " +
@@ -59,8 +59,8 @@ func (c *compiler) namespace(field string, v any) {
 		switch {
 		case k.typ != ns.Type:
 			continue
-		case ns.Type == specs.NetworkNamespace, k.reason == "" && ns.Path == "":
-		case ns.Path != "":
+		case k.reason == "": // noted when all is known
+		case ns.Path != "" && ns.Type != specs.UTSNamespace:
 			c.fatal(field+".path", n.value(), "a cell can't join a namespace: it would not be isolated from this container as asked; "+
 				"remove the path, or run the program with exec in the other container")
 		default:

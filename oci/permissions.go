@@ -31,7 +31,7 @@ func (c *compiler) settlePermissions() {
 	for _, p := range w.closed.List() {
 		c.close(p, w.fields[p])
 	}
-	if ns := c.namespaceOf(specs.IPCNamespace); ns != nil && ns.path == "" {
+	if ns := c.namespaceOf(specs.IPCNamespace); ns != nil {
 		c.closeIPC(ns, w)
 	}
 	if cell.Network == kmod.NetworkNone {
@@ -68,6 +68,9 @@ func (c *compiler) closeIPC(ns *namespace, w permissionWish) {
 	reason := "System V and POSIX IPC are closed to the cell instead of being its own"
 	if shared != nil {
 		reason = "shared with the host, because " + c.want.permissions.field + " opens " + strings.Join(shared, ", ")
+	}
+	if ns.path != "" {
+		reason += "; the namespace is not joined: nothing is shared with its processes"
 	}
 	c.approximated(ns.field, ns.value(), reason)
 }

@@ -62,7 +62,7 @@ func (c *compiler) settleNetwork() {
 			"; remove one of the two")
 	case addrs.field == "" && cell.Network == kmod.NetworkAddresses:
 		c.invalid(w.field, string(w.value), "the cell has none; add netbsd.cell.addresses")
-	case ns != nil && cell.Network == kmod.NetworkHost:
+	case ns != nil && ns.path == "" && cell.Network == kmod.NetworkHost:
 		c.invalid(w.field, string(w.value), ns.field+" asks for a network of the container's own; remove one of the two "+
 			"(podman --network host, ctr run --net-host)")
 		return
