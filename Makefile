@@ -76,6 +76,7 @@ demo: build
 # Pages that are generated from the code, and from what three runtimes do.
 docs: build
 	$(GO) generate ./...
+	sh pkg/runcell/go-modules.sh <go.sum >pkg/runcell/go-modules.mk
 	$(GO) run ./conformance --runtime bin/runcell --peer runc --peer crun --table docs/conformance.md \
 	    --recorded conformance/runtime/testdata/netbsd-7.99.34-amd64.tap >/dev/null
 	$(GO) run ./conformance --suite clients --runtime bin/runcell --peer crun --table docs/clients.md >/dev/null

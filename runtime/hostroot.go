@@ -345,7 +345,9 @@ func (r *hostRoot) checkHostPty() error {
 }
 
 // mountCopy mounts a tmpfs that keeps what is in the directory (tmpcopyup).
-// The read-only flag is added when the content is there.
+// A read-only one is covered by a null mount of itself that is: a tmpfs made
+// read-only afterwards keeps pages that kernels with DIAGNOSTIC panic over when
+// it is unmounted.
 func (r *hostRoot) mountCopy(m hostMount, fd int, path string) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
@@ -376,8 +378,8 @@ func (r *hostRoot) mountCopy(m hostMount, fd int, path string) error {
 	if m.flags&mntReadonly == 0 {
 		return nil
 	}
-	m.flags |= mntUpdate
-	if err := r.kernel.mount(m, path); err != nil {
+	cover := hostMount{field: m.field, kind: fsNull, source: path, dest: m.dest, flags: m.flags}
+	if err := r.mountOn(cover, path); err != nil {
 		return fmt.Errorf("make read-only: %w", err)
 	}
 	return nil

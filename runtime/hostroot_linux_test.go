@@ -51,9 +51,6 @@ func (k *linuxMounts) mount(m hostMount, path string) error {
 			flags |= f.mount
 		}
 	}
-	if m.flags&mntUpdate != 0 {
-		return unix.Mount("", path, "", flags|unix.MS_REMOUNT, "")
-	}
 	if fi, err := os.Stat(path); err != nil || !fi.IsDir() {
 		return errors.Join(unix.ENOTDIR, err)
 	}

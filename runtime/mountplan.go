@@ -18,7 +18,6 @@ const (
 	mntNoExec   = 0x4
 	mntNoSuid   = 0x8
 	mntNoDev    = 0x10
-	mntUpdate   = 0x10000
 	mntForce    = 0x80000
 	mntRelAtime = 0x20000
 	mntNoAtime  = 0x4000000
