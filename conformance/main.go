@@ -142,7 +142,7 @@ func run(o options) (failed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	report.Judge()
+	report.Judge(r.Suite.Compares)
 	if tap != nil {
 		tap.Close(report.Summary)
 	} else if err := report.Write(os.Stdout); err != nil {

@@ -48,12 +48,12 @@ func parseSession(lines []string, first int) ([]step, error) {
 		}
 		s := &steps[len(steps)-1]
 		m := exitLine.FindStringSubmatch(text)
-		more, goesOn := strings.CutPrefix(text, morePrompt)
+		more, goesOn := strings.CutPrefix(text+" ", morePrompt) // the prompt of an empty line ends with ">"
 		switch {
 		case m != nil:
 			s.exit, _ = strconv.Atoi(m[1])
 		case goesOn && len(s.want) == 0:
-			s.command += "\n" + more
+			s.command += "\n" + strings.TrimSuffix(more, " ")
 		default:
 			s.want = append(s.want, text)
 		}

@@ -17,6 +17,7 @@ out
 
 # tool fail \
 > --now
+>
 > E
 some …
 [exit 7]
@@ -31,9 +32,9 @@ func TestParseSections(t *testing.T) {
 	want := []section{
 		{name: "tool/run", clause: "tool(1)", does: "it runs", steps: []step{
 			{line: 5, command: "tool run", want: []string{"out"}},
-			{line: 8, command: "tool fail \\\n--now\nE", want: []string{"some …"}, exit: 7},
+			{line: 8, command: "tool fail \\\n--now\n\nE", want: []string{"some …"}, exit: 7},
 		}},
-		{name: "tool/quiet", clause: "tool(1)", does: "it prints nothing", steps: []step{{line: 16, command: "tool", want: []string{}}}},
+		{name: "tool/quiet", clause: "tool(1)", does: "it prints nothing", steps: []step{{line: 17, command: "tool", want: []string{}}}},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("parseSections(sample) = %+v, %v; want %+v", got, err, want)

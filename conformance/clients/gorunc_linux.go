@@ -78,7 +78,7 @@ var sequences = map[string][]call{
 			return fmt.Sprintf("%d processes", len(pids)), err
 		}},
 		{"Pause", func(c *caller) (string, error) { return "", c.Pause(c.ctx, c.id) }},
-		{"State", state},
+		{"State", settled("paused")},
 		{"Resume", func(c *caller) (string, error) { return "", c.Resume(c.ctx, c.id) }},
 		{"State", state},
 		{"Delete of a running one", func(c *caller) (string, error) {
@@ -90,7 +90,7 @@ var sequences = map[string][]call{
 		{"Kill", func(c *caller) (string, error) {
 			return "", c.Kill(c.ctx, c.id, 9, &runc.KillOpts{All: true})
 		}},
-		{"State", stopped},
+		{"State", settled("stopped")},
 		{"Delete", func(c *caller) (string, error) { return "", c.Delete(c.ctx, c.id, nil) }},
 		{"Delete of a missing one", func(c *caller) (string, error) {
 			return "", c.Delete(c.ctx, c.id, &runc.DeleteOpts{Force: true})
@@ -171,15 +171,18 @@ func state(c *caller) (string, error) {
 	return s.Status, nil
 }
 
-// stopped waits until the state is that.
-func stopped(c *caller) (string, error) {
-	for range 100 {
-		if s, err := state(c); err != nil || s == "stopped" {
-			return s, err
+// settled waits until the state is the wanted one: neither the end of a process
+// nor, with cgroup v1, a pause is complete when the call returns.
+func settled(want string) func(*caller) (string, error) {
+	return func(c *caller) (string, error) {
+		for range 100 {
+			if s, err := state(c); err != nil || s == want {
+				return s, err
+			}
+			time.Sleep(20 * time.Millisecond)
 		}
-		time.Sleep(20 * time.Millisecond)
+		return state(c)
 	}
-	return state(c)
 }
 
 func runDetached(c *caller) (string, error) {

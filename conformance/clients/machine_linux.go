@@ -43,6 +43,7 @@ func newMachine(t *harness.T) *machine {
 	m.memory("/dev/shm")
 	m.bind("/var/lib")
 	m.bind("/etc/containers")
+	m.bind("/etc/containerd")
 	t.Must("make directory", os.MkdirAll("/run/lock", 0o755))
 	m.write("/etc/containers/policy.json", `{"default": [{"type": "insecureAcceptAnything"}]}`)
 	m.write("/etc/containers/containers.conf.d/suite.conf", settings)
