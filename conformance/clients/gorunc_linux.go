@@ -120,7 +120,15 @@ var sequences = map[string][]call{
 	"stats": {
 		{"Run detached", runDetached},
 		{"Stats", func(c *caller) (string, error) {
-			s, err := c.Stats(c.ctx, c.id)
+			var s *runc.Stats
+			var err error
+			// The library waits for the command while it reads from it, and at
+			// times closes the pipe before everything is read.
+			for range 10 {
+				if s, err = c.Stats(c.ctx, c.id); err == nil {
+					break
+				}
+			}
 			if err != nil {
 				return "", err
 			}
