@@ -36,6 +36,7 @@ const (
 const (
 	noIDMap     = "NetBSD's mounts do not map ids; remove the option"
 	noPropagate = "mounts made later are not passed on between host and container"
+	asSource    = "a bind mount shows its source as it is; the option is a tmpfs's"
 )
 
 // mountWords holds the words of the specification's table "Linux mount
@@ -125,6 +126,11 @@ var mountValues = [...]struct {
 	{kind: MountTmpfs, name: "gid", parse: tmpfsGID},
 	{kind: MountTmpfs, name: "huge", reason: "NetBSD's tmpfs has no huge pages"},
 	{kind: MountTmpfs, name: "mpol", reason: "NetBSD has no memory policies"},
+	{kind: MountBind, name: "size", reason: asSource},
+	{kind: MountBind, name: "nr_inodes", reason: asSource},
+	{kind: MountBind, name: "mode", reason: asSource},
+	{kind: MountBind, name: "uid", reason: asSource},
+	{kind: MountBind, name: "gid", reason: asSource},
 	{kind: MountDevpts, name: "mode", parse: devptsMode},
 	{kind: MountDevpts, name: "gid", parse: devptsGID},
 	{kind: MountDevpts, name: "newinstance"},

@@ -81,6 +81,14 @@ func TestMountSkipped(t *testing.T) {
 	}
 }
 
+// TestBindWithOptionsOfTmpfs: Linux ignores them, so callers leave them in.
+func TestBindWithOptionsOfTmpfs(t *testing.T) {
+	p := compile(t, minimal(`"mounts":[{"destination":"/x","source":"/b","options":["bind","size=65536k"]}]`), ourModule())
+	if n, _ := noteOn(p, "mounts[0].options[1]"); len(p.Mounts) != 1 || n.Grade != Refused || n.Fatal || !strings.Contains(n.Reason, "as it is") {
+		t.Errorf("mounts %v, note %+v; want the mount and a warning", p.Mounts, n)
+	}
+}
+
 // TestFileBindIsSaid: NetBSD can't mount a file on a file.
 func TestFileBindIsSaid(t *testing.T) {
 	text := minimal(`"mounts":[{"destination":"/etc/hosts","source":"/etc/hosts","options":["bind"]}]`)
