@@ -184,7 +184,14 @@ func (c *Client) remove(s *state, x *cell) error {
 			return err
 		}
 	}
-	if err := x.removeCgroups(); err != nil {
+	err := x.removeCgroups()
+	if errors.Is(err, unix.EBUSY) { // somebody has entered meanwhile: all stays
+		err = fmt.Errorf("%w: %w", kmod.ErrBusy, err)
+		if x.Cgroup != "" {
+			err = errors.Join(err, c.enforce(rest, s.rows, x))
+		}
+	}
+	if err != nil {
 		return err
 	}
 	return s.forget(x.ID)

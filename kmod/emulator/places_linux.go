@@ -5,7 +5,6 @@
 package emulator
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -148,10 +147,16 @@ func (c *Client) settleIn(n *cell) error {
 	return nil
 }
 
+// removeCgroups begins with the one that a process enters first, and stops
+// where one is: a cell that cannot be removed keeps the others.
 func (x *cell) removeCgroups() error {
-	err := removeCgroup(x.Cgroup)
-	for _, s := range x.spots() {
-		err = errors.Join(err, removeCgroup(s.dir))
+	if err := removeCgroup(x.Cgroup); err != nil {
+		return err
 	}
-	return err
+	for _, s := range x.spots() {
+		if err := removeCgroup(s.dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
