@@ -1,4 +1,4 @@
-// What NetBSD does differently: mknodat's padding, and no extended
+// What NetBSD does differently: mknodat's padding, FIFOs, and no extended
 // attributes. extattr(2) has other name spaces, tmpfs has none at all and FFS
 // only on request, so an image's attributes become a note there.
 
@@ -20,8 +20,11 @@ func syncFileSystem(int) error { return unix.Sync() }
 // mknodat is mknodat(int fd, const char *path, mode_t mode, int PAD, dev_t
 // dev): x/sys forgets the padding and so makes every device 0. dev_t has 64
 // bits; on 32-bit ports it takes two words, on 64-bit ones the second word
-// is ignored.
+// is ignored. It makes no FIFO.
 func mknodat(dir int, name string, mode uint32, dev uint64) error {
+	if mode&unix.S_IFMT == unix.S_IFIFO {
+		return unix.Mkfifoat(dir, name, mode&0o7777)
+	}
 	path, err := unix.BytePtrFromString(name)
 	if err != nil {
 		return err

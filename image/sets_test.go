@@ -143,6 +143,8 @@ func hugeDictionary(tb testing.TB) string {
 func TestFromSetsRefuses(t *testing.T) {
 	p, _ := SetsPlatform("amd64")
 	good := someSets(t)
+	plain := filepath.Join(t.TempDir(), "plain.txt")
+	os.WriteFile(plain, []byte("no archive at all\n"), 0o644)
 	torn := filepath.Join(t.TempDir(), "torn.tar.xz")
 	data, _ := os.ReadFile(good[0])
 	os.WriteFile(torn, data[:len(data)-20], 0o644)
@@ -156,7 +158,7 @@ func TestFromSetsRefuses(t *testing.T) {
 		"a file twice":           {[]string{setOf(t, "x.tar", ent{name: "a"}, ent{name: "./a"})}, "x.tar has it"},
 		"a file, then directory": {[]string{setOf(t, "x.tar", ent{name: "a"}, ent{name: "a/"})}, "x.tar has it"},
 		"an empty set":           {[]string{setOf(t, "x.tar")}, "is empty"},
-		"no archive":             {[]string{"/etc/passwd"}, "read the entry"},
+		"no archive":             {[]string{plain}, "read the entry"},
 		"a torn set":             {[]string{torn}, "EOF"},
 		"a huge dictionary":      {[]string{hugeDictionary(t)}, "huge.tar.xz: it needs a dictionary of more than the 128 MiB"},
 		"a missing set":          {[]string{"/nonexistent"}, "no such file"},

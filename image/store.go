@@ -138,8 +138,13 @@ func (s *Store) Close() error {
 	return err
 }
 
-// exclusively runs f while nobody else has the store open.
+// exclusively runs f while nobody else has the store open. Its own shared lock
+// is given up first: NetBSD keeps it when the exclusive one is not to be had,
+// and two who want that would wait for each other.
 func (s *Store) exclusively(ctx context.Context, f func() error) error {
+	if err := flock(s.lock, unix.LOCK_UN); err != nil {
+		return fmt.Errorf("unlock %s: %w", s.lock.Name(), err)
+	}
 	if err := lockFile(ctx, s.lock, unix.LOCK_EX); err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ var programs = []struct {
 	{module + "/cmd/runcell-image", runcellImg, runcell},
 	{module + "/cmd/demo-web", demoWeb, ""},
 	{module + "/runtime", unitTests, ""},
+	{module + "/image", imageTests, ""},
 }
 
 // guest collects the files of the image in a directory.

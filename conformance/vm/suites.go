@@ -21,6 +21,7 @@ const (
 	runcellImg  = "libexec/runcell-image"
 	demoWeb     = protocol.ProgramDir + "/web"
 	unitTests   = protocol.ProgramDir + "/runtime.test" // those of package runtime that need NetBSD
+	imageTests  = protocol.ProgramDir + "/image.test"
 )
 
 // suite is one value of SUITE=.
@@ -43,6 +44,7 @@ var suites = []suite{
 	{"module", "load the module and unload it, twice", true, moduleSteps},
 	{"kmod", "load the module, the contract of the module, unload", true, kmodSteps},
 	{"runtime", "load the module, tests and OCI runtime suite with runcell, unload", true, runtimeSteps},
+	{"image", "tests of images: unpacking, the store, registries", false, imageSteps},
 	{"demo", "load the module, the demo of the README, unload", true, demoSteps},
 	{"repeat", "load, kmod suite, unload, ROUNDS times", true, repeatSteps},
 	{"leak", "the same, and no counter of the kernel may grow; on one CPU", true, leakSteps},
@@ -133,6 +135,19 @@ func runtimeSteps(w want) []protocol.Step {
 	unit := protocol.Step{Name: "unit tests", Do: protocol.Exec, Args: []string{w.prefix + unitTests}, Timeout: shortTimeout}
 	return append([]protocol.Step{before},
 		withModule(w, "runtime", 0, unit, conformanceStep(w, "runtime", "--runtime", w.prefix+runcell+",runcell-netbsd"))...)
+}
+
+// notInGuest are tests of images that need other tools, or what Linux's file
+// systems have: attributes, hard links to symbolic links, the time -1.
+const notInGuest = "^Test(RealRegistry|RealRegistryDies|StoreAndOtherTools|UmociImage|BuildahImage|OthersReadOurs|SameTreeAsUmoci|" +
+	"Sparse|Rootless|Xattrs|StaleTemporaries|StaleInsideALayout|RoundTrip|Deterministic|PackCancel|StrangeTimes|Flags)"
+
+func imageSteps(w want) []protocol.Step {
+	args := []string{w.prefix + imageTests, "-test.timeout", "20m", "-test.skip", notInGuest}
+	if w.run != "" {
+		args = append(args, "-test.run", w.run)
+	}
+	return []protocol.Step{{Name: "image tests", Do: protocol.Exec, Args: args, Timeout: suiteTimeout}}
 }
 
 func demoSteps(w want) []protocol.Step {
