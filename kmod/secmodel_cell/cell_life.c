@@ -294,10 +294,6 @@ cell_permitted(const struct cell_policy *cp)
 }
 
 /*
- * Sets the policy of a cell that nobody has entered.  The request has passed
- * cell_policy_check.
- */
-/*
  * The limit alone may change while the cell runs.  It is kept a second time,
  * in a word, for fork(2) reads it without a lock.
  */
@@ -322,6 +318,10 @@ cell_only_limit(struct cell *c, const struct cell_policy *cp)
 	return same;
 }
 
+/*
+ * Sets the policy of a cell that nobody has entered, or the limit of one that
+ * somebody has.  The request has passed cell_policy_check.
+ */
 int
 cell_set_policy(const struct cell_policy *cp)
 {
