@@ -38,7 +38,8 @@ func fork() (int, syscall.Errno) {
 }
 
 // relay makes a child that forks another one and ends, and so on: a moving
-// target, which never grows. It runs like fork.
+// target, which never grows. One that may not fork tries again. It runs like
+// fork.
 //
 //go:nosplit
 //go:norace
@@ -52,8 +53,8 @@ func relay() syscall.Errno {
 	}
 	runtimeAfterForkInChild()
 	for {
-		pid, _, _ = syscall.RawSyscall6(sysFork, forkFlags, 0, 0, 0, 0, 0)
-		if pid != 0 {
+		pid, _, errno = syscall.RawSyscall6(sysFork, forkFlags, 0, 0, 0, 0, 0)
+		if errno == 0 && pid != 0 {
 			_, _, _ = syscall.RawSyscall6(sysExit, 0, 0, 0, 0, 0, 0)
 		}
 	}

@@ -174,11 +174,6 @@ func opRelays(_ *agent, args []string, _ *reply) error {
 	if err != nil {
 		return err
 	}
-	for range n {
-		if errno := relay(); errno != 0 {
-			return errno
-		}
-	}
 	go func() {
 		for {
 			if _, err := wait(-1); err != nil {
@@ -186,6 +181,11 @@ func opRelays(_ *agent, args []string, _ *reply) error {
 			}
 		}
 	}()
+	for range n {
+		if errno := relay(); errno != 0 {
+			return errno
+		}
+	}
 	return nil
 }
 
