@@ -51,9 +51,10 @@ test: build tools
 cross:
 	GO="$(GO)" TAGS=$(TAGS) sh .ci/cross
 
-# The kernel module for a NetBSD source tree, with the host's compiler.
+# The kernel module for a NetBSD source tree, with the host's compilers.
+PORT=		amd64
 kmod:
-	$(GO) run ./kmod/modbuild -sys "$(NETBSD_SYS)" -o bin/kmod/secmodel_cell.kmod
+	$(GO) run ./kmod/modbuild -port "$(PORT)" -sys "$(NETBSD_SYS)" -o bin/kmod/secmodel_cell.kmod
 
 # Boots a NetBSD kernel in QEMU and runs suites in it: see docs/developing.md.
 SMP=		1

@@ -7,23 +7,26 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // adapt rewrites calls through a procedure linkage table, of which a module
 // has none, as direct ones: assemblers mark every call so since 2018, and
 // kernels before that refuse the mark. It also refuses what no kernel loads.
-func adapt(image []byte) error {
+func adapt(p *port, image []byte) error {
 	f, err := elf.NewFile(bytes.NewReader(image))
 	if err != nil {
 		return fmt.Errorf("parse: %w", err)
 	}
-	if f.Class != elf.ELFCLASS64 || f.Machine != elf.EM_X86_64 || f.Type != elf.ET_REL {
-		return fmt.Errorf("it is no relocatable amd64 object: %s %s %s", f.Class, f.Machine, f.Type)
+	if f.Class != p.class || f.Machine != p.machine || f.Type != elf.ET_REL {
+		return fmt.Errorf("it is no relocatable %s object: %s %s %s", p.name, f.Class, f.Machine, f.Type)
 	}
 	var data uint64
 	for _, s := range f.Sections {
-		if s.Type == elf.SHT_RELA {
-			adaptRelocations(image[s.Offset : s.Offset+s.Size])
+		if s.Type == elf.SHT_RELA || s.Type == elf.SHT_REL {
+			if err := p.adaptRelocations(f, s, image[s.Offset:s.Offset+s.FileSize]); err != nil {
+				return fmt.Errorf("section %s: %w", s.Name, err)
+			}
 		}
 		if s.Flags&elf.SHF_WRITE != 0 {
 			data += s.Size
@@ -35,14 +38,45 @@ func adapt(image []byte) error {
 	return nil
 }
 
-const relaSize = 24 // Elf64_Rela: offset, info, addend
-
-func adaptRelocations(table []byte) {
-	for ; len(table) >= relaSize; table = table[relaSize:] {
-		info := table[8:16]
-		v := binary.LittleEndian.Uint64(info)
-		if elf.R_X86_64(v&0xffffffff) == elf.R_X86_64_PLT32 {
-			binary.LittleEndian.PutUint64(info, v&^0xffffffff|uint64(elf.R_X86_64_PC32))
+// adaptRelocations goes over one table, whose entries are Elf32_Rel or Rela,
+// or Elf64_Rela: offset, info, addend. info has the type in its low bits.
+func (p *port) adaptRelocations(f *elf.File, s *elf.Section, table []byte) error {
+	word, mask := 4, uint64(0xff)
+	if f.Class == elf.ELFCLASS64 {
+		word, mask = 8, 0xffffffff
+	}
+	size := 2 * word
+	if s.Type == elf.SHT_RELA {
+		size = 3 * word
+	}
+	for ; len(table) >= size; table = table[size:] {
+		info := table[word : 2*word]
+		v := getWord(info)
+		t := uint32(v & mask)
+		if direct, ok := p.direct[t]; ok {
+			putWord(info, v&^mask|uint64(direct))
+			t = direct
+		}
+		if !slices.Contains(p.relocations, t) {
+			return fmt.Errorf("no %s kernel applies relocations of type %d", p.name, t)
 		}
 	}
+	return nil
+}
+
+// getWord and putWord are for words of 4 and 8 bytes; every port is
+// little-endian.
+func getWord(b []byte) uint64 {
+	if len(b) == 4 {
+		return uint64(binary.LittleEndian.Uint32(b))
+	}
+	return binary.LittleEndian.Uint64(b)
+}
+
+func putWord(b []byte, v uint64) {
+	if len(b) == 4 {
+		binary.LittleEndian.PutUint32(b, uint32(v))
+		return
+	}
+	binary.LittleEndian.PutUint64(b, v)
 }

@@ -4,22 +4,25 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
 // compile gives the object of a C source, as the module's files are compiled.
-func compile(t *testing.T, source string) []byte {
+func compile(t *testing.T, p *port, source string) []byte {
 	t.Helper()
 	dir := t.TempDir()
 	in, out := filepath.Join(dir, "a.c"), filepath.Join(dir, "a.o")
 	if err := os.WriteFile(in, []byte(source), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if msg, err := exec.Command("gcc", append(flags[:len(flags):len(flags)], "-c", in, "-o", out)...).CombinedOutput(); err != nil {
+	args := slices.Concat(flags, p.flags, []string{"-c", in, "-o", out})
+	if msg, err := exec.Command(p.tools+"gcc", args...).CombinedOutput(); err != nil {
 		t.Fatalf("gcc: %v: %s", err, msg)
 	}
 	b, err := os.ReadFile(out)
@@ -30,63 +33,105 @@ func compile(t *testing.T, source string) []byte {
 }
 
 // relocations counts those of each type.
-func relocations(t *testing.T, image []byte) map[elf.R_X86_64]int {
+func relocations(t *testing.T, image []byte) map[uint32]int {
 	t.Helper()
 	f, err := elf.NewFile(bytes.NewReader(image))
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := map[elf.R_X86_64]int{}
+	n := map[uint32]int{}
 	for _, s := range f.Sections {
-		if s.Type != elf.SHT_RELA {
+		if s.Type != elf.SHT_RELA && s.Type != elf.SHT_REL {
 			continue
 		}
 		data, err := s.Data()
 		if err != nil {
 			t.Fatal(err)
 		}
-		for ; len(data) >= relaSize; data = data[relaSize:] {
-			n[elf.R_X86_64(binary.LittleEndian.Uint64(data[8:])&0xffffffff)]++
+		switch s.Type {
+		case elf.SHT_RELA: // of 64 bits
+			for ; len(data) > 0; data = data[24:] {
+				n[binary.LittleEndian.Uint32(data[8:])]++
+			}
+		case elf.SHT_REL: // of 32 bits
+			for ; len(data) > 0; data = data[8:] {
+				n[uint32(data[4])]++
+			}
 		}
 	}
 	return n
 }
 
+// x86 are the ports whose objects every amd64 compiler makes, without a
+// library or a header for them.
+var x86 = []string{"amd64", "i386"}
+
 func TestAdapt(t *testing.T) {
-	image := compile(t, "int other(int); int state; int f(int x) { return other(x) + state++; } int g(int x) { return other(x + 1) + 1; }")
-	before := relocations(t, image)
-	if before[elf.R_X86_64_PLT32] == 0 {
-		t.Fatalf("this assembler marks no call, so nothing is tested: %v", before)
-	}
-	if err := adapt(image); err != nil {
-		t.Fatal(err)
-	}
-	after := relocations(t, image)
-	if after[elf.R_X86_64_PLT32] != 0 || after[elf.R_X86_64_PC32] != before[elf.R_X86_64_PC32]+before[elf.R_X86_64_PLT32] {
-		t.Errorf("relocations %v became %v", before, after)
+	const calls = "int other(int); int state; int f(int x) { return other(x) + state++; } int g(int x) { return other(x + 1) + 1; }"
+	for _, name := range x86 {
+		p, err := portNamed(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		image := compile(t, p, calls)
+		before := relocations(t, image)
+		if err := adapt(p, image); err != nil {
+			t.Fatal(err)
+		}
+		want := map[uint32]int{}
+		for from, n := range before {
+			if to, ok := p.direct[from]; ok {
+				from = to
+			}
+			want[from] += n
+		}
+		if after := relocations(t, image); !maps.Equal(after, want) {
+			t.Errorf("%s: relocations %v became %v, want %v", name, before, after, want)
+		}
+		if name == "amd64" && maps.Equal(before, want) {
+			t.Errorf("%s: this assembler marks no call, so nothing was tested: %v", name, before)
+		}
 	}
 }
 
 func TestAdaptRefuses(t *testing.T) {
-	for _, tt := range []struct {
-		name, want string
-		image      []byte
-	}{
-		{"no data", "no data", compile(t, "int f(int x) { return x; }")},
-		{"no object", "parse", []byte("#!/bin/sh")},
-		{"cut short", "parse", compile(t, "int state;")[:100]},
-	} {
-		if err := adapt(tt.image); err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+	for _, name := range x86 {
+		p, err := portNamed(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tt := range []struct {
+			name, want string
+			image      []byte
+		}{
+			{"no data", "no data", compile(t, p, "int f(int x) { return x; }")},
+			{"no object", "parse", []byte("#!/bin/sh")},
+			{"cut short", "parse", compile(t, p, "int state;")[:100]},
+			{"another port", "no relocatable " + name, compile(t, other(p), "int state;")},
+			{"global offset table", "relocations of type", compile(t, p, `int state; __asm__(".long there@GOT");`)},
+		} {
+			if err := adapt(p, tt.image); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%s, %s: %v, want %q", name, tt.name, err, tt.want)
+			}
 		}
 	}
 }
 
+// other is the other port of the two that TestAdaptRefuses has objects of.
+func other(p *port) *port { return &ports[1-slices.Index(x86, p.name)] }
+
 func TestBuildNeedsSources(t *testing.T) {
 	for _, sys := range []string{"", t.TempDir()} {
-		err := build("gcc", sys, "../secmodel_cell", filepath.Join(t.TempDir(), "m"))
+		err := build("amd64", sys, "../secmodel_cell", filepath.Join(t.TempDir(), "m"))
 		if err == nil || !strings.Contains(err.Error(), "NETBSD_SYS") {
 			t.Errorf("build with sources %q: %v, want the way out", sys, err)
 		}
+	}
+}
+
+func TestBuildNamesPorts(t *testing.T) {
+	err := build("vax", t.TempDir(), "../secmodel_cell", filepath.Join(t.TempDir(), "m"))
+	if err == nil || !strings.Contains(err.Error(), "amd64, i386, aarch64, arm") {
+		t.Errorf("build for a port that is not there: %v, want the ports", err)
 	}
 }

@@ -12,45 +12,40 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
-// flags are what a kernel module of the amd64 port is compiled with: the
-// kernel's memory model, no floating point, none of the host's headers, and
-// nothing that the host's compiler adds by itself.
+// flags are what a kernel module is compiled with, on every port: none of the
+// host's headers, and nothing that the host's compiler adds by itself.
 var flags = []string{
 	"-std=gnu99", "-O2", "-g0", "-ffreestanding", "-nostdinc",
-	"-mcmodel=kernel", "-mno-red-zone", "-mno-mmx", "-mno-sse", "-mno-avx", "-msoft-float",
 	"-fno-omit-frame-pointer", "-fno-strict-aliasing", "-fno-common", "-fwrapv",
-	"-fno-pic", "-fno-pie", "-fno-stack-protector", "-fcf-protection=none", "-fno-asynchronous-unwind-tables",
+	"-fno-pic", "-fno-pie", "-fno-stack-protector", "-fno-asynchronous-unwind-tables",
 	"-U__linux__", "-U__linux", "-Ulinux", "-U__gnu_linux__", "-Uunix", "-U__unix", "-D__NetBSD__=1",
 	"-D_KERNEL", "-D_MODULE", "-DSYSCTL_INCLUDE_DESCR",
 	"-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-Wno-sign-compare", "-Wno-pointer-sign",
 	"-Wno-missing-field-initializers", "-Wstack-usage=2048", // a kernel stack is small
 }
 
-// includes are the directories that kernel headers expect to find by name.
-var includes = map[string]string{
-	"machine": "arch/amd64/include",
-	"amd64":   "arch/amd64/include",
-	"x86":     "arch/x86/include",
-	"i386":    "arch/i386/include",
-}
-
 func main() {
 	sys := flag.String("sys", "", "the kernel's `directory` of sources, /usr/src/sys")
 	src := flag.String("src", "kmod/secmodel_cell", "the module's `directory`")
 	out := flag.String("o", "bin/kmod/secmodel_cell.kmod", "the module (`file`) to write")
-	cc := flag.String("cc", "gcc", "the host's compiler")
+	name := flag.String("port", ports[0].name, "the `port` to build for")
 	flag.Parse()
-	if err := build(*cc, *sys, *src, *out); err != nil {
+	if err := build(*name, *sys, *src, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "modbuild:", err)
 		os.Exit(1)
 	}
 	fmt.Println(*out)
 }
 
-func build(cc, sys, src, out string) error {
+func build(name, sys, src, out string) error {
+	p, err := portNamed(name)
+	if err != nil {
+		return err
+	}
 	if sys == "" {
 		return fmt.Errorf("no kernel sources given (make kmod NETBSD_SYS=/usr/src/sys)")
 	}
@@ -62,7 +57,7 @@ func build(cc, sys, src, out string) error {
 		return fmt.Errorf("make work directory: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	b := &builder{cc: cc, dir: dir}
+	b := &builder{port: p, dir: dir}
 	if b.sys, err = filepath.Abs(sys); err != nil {
 		return fmt.Errorf("find kernel sources: %w", err)
 	}
@@ -77,17 +72,18 @@ func build(cc, sys, src, out string) error {
 	return b.finish(out)
 }
 
-// builder is one build: cc, the kernel's and the module's sources, and a
+// builder is one build: the port, the kernel's and the module's sources, and a
 // directory of its own.
 type builder struct {
-	cc, sys, src, dir string
-	objects           []string
+	port          *port
+	sys, src, dir string
+	objects       []string
 }
 
 // headers makes cell_have.h, and links for the ports' headers.
 func (b *builder) headers() error {
-	for name, at := range includes {
-		if err := os.Symlink(filepath.Join(b.sys, at), filepath.Join(b.dir, name)); err != nil {
+	for name, arch := range b.port.headers {
+		if err := os.Symlink(filepath.Join(b.sys, "arch", arch, "include"), filepath.Join(b.dir, name)); err != nil {
 			return fmt.Errorf("link headers: %w", err)
 		}
 	}
@@ -105,10 +101,10 @@ func (b *builder) compile() error {
 	}
 	for _, source := range sources {
 		object := filepath.Join(b.dir, strings.TrimSuffix(filepath.Base(source), ".c")+".o")
-		args := append(append([]string{}, flags...), "-I"+b.dir, "-I"+b.src,
+		args := append(slices.Concat(flags, b.port.flags), "-I"+b.dir, "-I"+b.src,
 			"-isystem", b.sys, "-isystem", filepath.Join(b.sys, "arch"),
 			"-isystem", filepath.Join(b.sys, "..", "common", "include"), "-c", source, "-o", object)
-		if err := b.run(b.cc, args...); err != nil {
+		if err := b.run("gcc", args...); err != nil {
 			return fmt.Errorf("compile %s: %w", filepath.Base(source), err)
 		}
 		b.objects = append(b.objects, object)
@@ -119,7 +115,7 @@ func (b *builder) compile() error {
 // link joins the objects as the kernel's linker expects it: one file that is
 // still to be relocated.
 func (b *builder) link() error {
-	args := append([]string{"-m", "elf_x86_64", "-r", "-d", "-T", filepath.Join(b.sys, "modules", "xldscripts", "kmodule"), "-o", b.module()}, b.objects...)
+	args := append([]string{"-m", b.port.linker, "-r", "-d", "-T", filepath.Join(b.sys, "modules", "xldscripts", "kmodule"), "-o", b.module()}, b.objects...)
 	if err := b.run("ld", args...); err != nil {
 		return fmt.Errorf("link: %w", err)
 	}
@@ -134,7 +130,7 @@ func (b *builder) finish(out string) error {
 	if err != nil {
 		return fmt.Errorf("read module: %w", err)
 	}
-	if err := adapt(image); err != nil {
+	if err := adapt(b.port, image); err != nil {
 		return fmt.Errorf("adapt module: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
@@ -143,8 +139,9 @@ func (b *builder) finish(out string) error {
 	return os.WriteFile(out, image, 0o644)
 }
 
+// run runs one of the compiler's programs, the port's own.
 func (b *builder) run(name string, args ...string) error {
-	cmd := exec.Command(name, args...)
+	cmd := exec.Command(b.port.tools+name, args...)
 	cmd.Dir = b.dir
 	cmd.Stderr = os.Stderr
 	return cmd.Run()
