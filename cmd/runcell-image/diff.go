@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/image"
 )
 
@@ -24,7 +25,7 @@ name the image with --image.`,
 		Flags: []cli.Flag{
 			storeFlag(),
 			platformFlag(),
-			formatFlag("table", "json"),
+			cmdline.FormatFlag("table", "json"),
 			&cli.StringFlag{Name: "image", Usage: "compare with `IMAGE`, not with the one that image.json names"},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
@@ -48,13 +49,13 @@ name the image with --image.`,
 				return err
 			}
 			if cmd.String("format") == "json" {
-				return writeJSON(cmd.Root().Writer, append([]image.Change{}, list...))
+				return cmdline.WriteJSON(cmd.Root().Writer, append([]image.Change{}, list...), "  ")
 			}
 			rows := [][]string{}
 			for _, c := range list {
 				rows = append(rows, []string{c.Kind, c.Path, strings.Join(c.What, ",")})
 			}
-			return writeTable(cmd.Root().Writer, rows)
+			return cmdline.WriteTable(cmd.Root().Writer, rows)
 		},
 	}
 }

@@ -21,7 +21,7 @@ func listCommand() *cli.Command {
 		Usage:   "list the images in the store",
 		Flags: []cli.Flag{
 			storeFlag(),
-			formatFlag("table", "json"),
+			cmdline.FormatFlag("table", "json"),
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print only the names"},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
@@ -43,7 +43,7 @@ func list(cmd *cli.Command, s *image.Store) error {
 	}
 	out := cmd.Root().Writer
 	if cmd.String("format") == "json" && !cmd.Bool("quiet") {
-		return writeJSON(out, all)
+		return cmdline.WriteJSON(out, all, "  ")
 	}
 	rows := [][]string{{"NAME", "DIGEST", "PLATFORM", "CREATED", "SIZE"}}
 	if cmd.Bool("quiet") {
@@ -64,7 +64,7 @@ func list(cmd *cli.Command, s *image.Store) error {
 		}
 		rows = append(rows, []string{name, short(string(l.Digest)), platforms(l.Platforms), day(l.Created), state})
 	}
-	return writeTable(out, rows)
+	return cmdline.WriteTable(out, rows)
 }
 
 // short is enough of a digest to recognize it.
@@ -108,7 +108,7 @@ func inspectCommand() *cli.Command {
 				if err != nil {
 					return err
 				}
-				return writeJSON(cmd.Root().Writer, i)
+				return cmdline.WriteJSON(cmd.Root().Writer, i, "  ")
 			})
 		},
 	}
@@ -150,7 +150,7 @@ what interrupted commands have left. Waits until no other command uses the
 store. If an image is damaged, nothing is removed.`,
 		Flags: []cli.Flag{
 			storeFlag(),
-			formatFlag("table", "json"),
+			cmdline.FormatFlag("table", "json"),
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "only list what would be removed"},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
@@ -173,7 +173,7 @@ func gc(ctx context.Context, cmd *cli.Command, s *image.Store) error {
 	}
 	out := cmd.Root().Writer
 	if cmd.String("format") == "json" {
-		return writeJSON(out, removed)
+		return cmdline.WriteJSON(out, removed, "  ")
 	}
 	var total int64
 	rows := [][]string{}
@@ -181,7 +181,7 @@ func gc(ctx context.Context, cmd *cli.Command, s *image.Store) error {
 		rows = append(rows, []string{l.Name, l.Kind, size(l.Size)})
 		total += l.Size
 	}
-	if err := writeTable(out, rows); err != nil {
+	if err := cmdline.WriteTable(out, rows); err != nil {
 		return err
 	}
 	verb := "removed"
@@ -201,7 +201,7 @@ func verifyCommand() *cli.Command {
 missing, and prints which.`,
 		Flags: []cli.Flag{
 			storeFlag(),
-			formatFlag("table", "json"),
+			cmdline.FormatFlag("table", "json"),
 			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "verify blobs that no image needs, too"},
 			&cli.BoolFlag{Name: "repair", Usage: "remove damaged blobs, so that pull or import brings them again"},
 		},
@@ -225,7 +225,7 @@ func verify(ctx context.Context, cmd *cli.Command, s *image.Store, name string) 
 	}
 	out := cmd.Root().Writer
 	if cmd.String("format") == "json" {
-		err = writeJSON(out, v)
+		err = cmdline.WriteJSON(out, v, "  ")
 	} else {
 		rows := [][]string{}
 		for _, b := range v.Problems {
@@ -235,7 +235,7 @@ func verify(ctx context.Context, cmd *cli.Command, s *image.Store, name string) 
 			}
 			rows = append(rows, []string{state, b.Image, string(b.Digest), b.Reason})
 		}
-		if err = writeTable(out, rows); err == nil {
+		if err = cmdline.WriteTable(out, rows); err == nil {
 			_, err = fmt.Fprintf(out, "%d blobs, %s: %d problems\n", v.Blobs, size(v.Size), len(v.Problems))
 		}
 	}

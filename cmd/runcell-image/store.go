@@ -3,17 +3,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/image"
 )
 
@@ -27,21 +23,6 @@ func storeFlag() cli.Flag {
 
 func platformFlag() cli.Flag {
 	return &cli.StringFlag{Name: "platform", Usage: "take the image for `OS/ARCH[/VARIANT]` (default: this host's)"}
-}
-
-func formatFlag(formats ...string) cli.Flag {
-	list := strings.Join(formats, "|")
-	return &cli.StringFlag{
-		Name: "format", Aliases: []string{"f"}, Value: formats[0], Usage: "print as `" + list + "`",
-		Validator: func(s string) error {
-			for _, f := range formats {
-				if s == f {
-					return nil
-				}
-			}
-			return fmt.Errorf("unknown format %q (use %s)", s, list)
-		},
-	}
 }
 
 // storeDir is the directory of the store.
@@ -93,28 +74,6 @@ func arguments(cmd *cli.Command, least, most int) ([]string, error) {
 		want = fmt.Sprintf("%d arguments", most)
 	}
 	return nil, fmt.Errorf("image %s takes %s, got %d; usage: %s [flags] %s", cmd.Name, want, n, cmd.FullName(), cmd.ArgsUsage)
-}
-
-// writeJSON prints a value as one indented document.
-func writeJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
-}
-
-// writeTable prints rows in columns.
-func writeTable(w io.Writer, rows [][]string) error {
-	t := tabwriter.NewWriter(w, 0, 1, 3, ' ', 0)
-	for _, row := range rows {
-		for i := range row {
-			row[i] = cmdline.OneLine(row[i])
-		}
-		if _, err := io.WriteString(t, strings.Join(row, "\t")+"\n"); err != nil {
-			return err
-		}
-	}
-	return t.Flush()
 }
 
 // size prints bytes for people.

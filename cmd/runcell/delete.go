@@ -18,15 +18,7 @@ func (a *app) deleteCommand() *cli.Command {
 			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "kill the container first if it runs; a missing container is no error"},
 		},
 		ShellComplete: a.completeIDs,
-		Action: a.action(func(ctx context.Context, cmd *cli.Command) error {
-			id, err := containerID(cmd)
-			if err != nil {
-				return err
-			}
-			e, err := a.engine(cmd)
-			if err != nil {
-				return err
-			}
+		Action: a.onContainer(func(ctx context.Context, cmd *cli.Command, e engine, id string) error {
 			if err := e.Delete(ctx, id, cmd.Bool("force")); err != nil {
 				return err
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/runtime"
 )
@@ -27,15 +28,7 @@ interval; "denial" within a second of requests that the kernel denied.`,
 			&cli.BoolFlag{Name: "stats", Usage: "print the stats once and end"},
 		},
 		ShellComplete: a.completeIDs,
-		Action: a.action(func(ctx context.Context, cmd *cli.Command) error {
-			id, err := containerID(cmd)
-			if err != nil {
-				return err
-			}
-			e, err := a.engine(cmd)
-			if err != nil {
-				return err
-			}
+		Action: a.onContainer(func(ctx context.Context, cmd *cli.Command, e engine, id string) error {
 			s, err := e.Stats(id)
 			if err != nil {
 				return err
@@ -102,7 +95,7 @@ func (w *watcher) run(ctx context.Context) error {
 }
 
 func (a *app) printEvent(typ, id string, data any) error {
-	return writeJSON(a.Stdout, struct {
+	return cmdline.WriteJSON(a.Stdout, struct {
 		Type string `json:"type"`
 		ID   string `json:"id"`
 		Data any    `json:"data"`

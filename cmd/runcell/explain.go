@@ -49,7 +49,7 @@ func (a *app) explain(_ context.Context, cmd *cli.Command) error {
 		return refusal
 	}
 	if cmd.Bool("json") {
-		err = writeJSON(a.Stdout, oci.Explain(plan, features), "  ")
+		err = cmdline.WriteJSON(a.Stdout, oci.Explain(plan, features), "  ")
 	} else {
 		colour := cmdline.IsTerminal(a.Stdout) && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
 		err = oci.WriteExplanation(a.Stdout, plan, features, colour)

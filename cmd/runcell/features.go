@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 	"github.com/urfave/cli/v3"
 
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/oci"
 )
@@ -21,7 +22,7 @@ func (a *app) featuresCommand() *cli.Command {
 		Usage: "print what this runtime and this kernel can do",
 		Description: `Each row says how far the kernel's side goes: "enforced", "recorded" (kept and
 shown, but not enforced) or "absent", with the reason.`,
-		Flags: []cli.Flag{formatFlag("json", "table")},
+		Flags: []cli.Flag{cmdline.FormatFlag("json", "table")},
 		Action: a.action(func(_ context.Context, cmd *cli.Command) error {
 			if err := noArguments(cmd); err != nil {
 				return err
@@ -37,7 +38,7 @@ shown, but not enforced) or "absent", with the reason.`,
 			if cmd.String("format") == "table" {
 				return writeFeatures(a.Stdout, f)
 			}
-			return writeJSON(a.Stdout, describeFeatures(f), "  ")
+			return cmdline.WriteJSON(a.Stdout, describeFeatures(f), "  ")
 		}),
 	}
 }
@@ -121,5 +122,5 @@ func writeFeatures(w io.Writer, f kmod.Features) error {
 	for _, r := range featureRows(f) {
 		table = append(table, []string{r.name, string(r.level), r.reason})
 	}
-	return writeTable(w, table)
+	return cmdline.WriteTable(w, table)
 }

@@ -98,22 +98,6 @@ func onlyArgument(cmd *cli.Command, what string) (string, error) {
 	return cmd.Args().First(), nil
 }
 
-// formatFlag chooses between output formats; the first is the default.
-func formatFlag(formats ...string) cli.Flag {
-	list := strings.Join(formats, "|")
-	return &cli.StringFlag{
-		Name: "format", Aliases: []string{"f"}, Value: formats[0], Usage: "print as `" + list + "`",
-		Validator: func(s string) error {
-			for _, f := range formats {
-				if s == f {
-					return nil
-				}
-			}
-			return fmt.Errorf("unknown format %q (use %s)", s, list)
-		},
-	}
-}
-
 // completeIDs offers the containers' names to the shell.
 func (a *app) completeIDs(ctx context.Context, cmd *cli.Command) {
 	if last := cmd.Args().Slice(); len(last) > 0 && strings.HasPrefix(last[len(last)-1], "-") {
@@ -125,5 +109,5 @@ func (a *app) completeIDs(ctx context.Context, cmd *cli.Command) {
 		return // a shell has no use for the message
 	}
 	states, _ := e.List()
-	_ = writeLines(cmd.Root().Writer, ids(states))
+	_ = cmdline.WriteLines(cmd.Root().Writer, ids(states))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/runtime"
 )
 
@@ -18,7 +19,7 @@ func (a *app) listCommand() *cli.Command {
 		Aliases: []string{"ls"},
 		Usage:   "list the containers",
 		Flags: []cli.Flag{
-			formatFlag("table", "json"),
+			cmdline.FormatFlag("table", "json"),
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print only the IDs"},
 		},
 		Action: a.action(func(_ context.Context, cmd *cli.Command) error {
@@ -35,12 +36,12 @@ func (a *app) listCommand() *cli.Command {
 			}
 			switch {
 			case cmd.Bool("quiet"):
-				return writeLines(a.Stdout, ids(states))
+				return cmdline.WriteLines(a.Stdout, ids(states))
 			case cmd.String("format") == "json":
 				// [] when there is none, never null: callers index it.
-				return writeJSON(a.Stdout, append([]*runtime.State{}, states...), "")
+				return cmdline.WriteJSON(a.Stdout, append([]*runtime.State{}, states...), "")
 			}
-			return writeTable(a.Stdout, stateTable(states))
+			return cmdline.WriteTable(a.Stdout, stateTable(states))
 		}),
 	}
 }

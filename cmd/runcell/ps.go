@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/kmod"
 )
 
@@ -22,7 +23,7 @@ func (a *app) psCommand() *cli.Command {
 		Description: `The table has for each process its parent, effective user, CPU time with that of
 its ended children, resident memory, and name. Arguments after ID, which other runtimes
 hand to ps(1), are accepted and do nothing: runcell runs no other program.`,
-		Flags:         []cli.Flag{formatFlag("table", "json")},
+		Flags:         []cli.Flag{cmdline.FormatFlag("table", "json")},
 		StopOnNthArg:  &one, // what follows is for another program
 		ShellComplete: a.completeIDs,
 		Action: a.action(func(_ context.Context, cmd *cli.Command) error {
@@ -39,13 +40,13 @@ hand to ps(1), are accepted and do nothing: runcell runs no other program.`,
 				if err != nil {
 					return err
 				}
-				return writeJSON(a.Stdout, append([]int{}, pids...), "")
+				return cmdline.WriteJSON(a.Stdout, append([]int{}, pids...), "")
 			}
 			members, err := e.Members(id)
 			if err != nil {
 				return err
 			}
-			return writeTable(a.Stdout, memberTable(members))
+			return cmdline.WriteTable(a.Stdout, memberTable(members))
 		}),
 	}
 }

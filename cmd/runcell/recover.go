@@ -6,6 +6,8 @@ import (
 	"errors"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 )
 
 func (a *app) recoverCommand() *cli.Command {
@@ -25,7 +27,7 @@ stopped ones that wait for "delete". Prints a line for each thing removed.`,
 				return err
 			}
 			done, err := e.Recover(ctx)
-			return errors.Join(err, writeLines(a.Stdout, done))
+			return errors.Join(err, cmdline.WriteLines(a.Stdout, done))
 		}),
 	}
 }

@@ -111,6 +111,21 @@ func (a *app) action(f cli.ActionFunc) cli.ActionFunc {
 	}
 }
 
+// onContainer is the action of a command whose only argument is an ID.
+func (a *app) onContainer(do func(ctx context.Context, cmd *cli.Command, e engine, id string) error) cli.ActionFunc {
+	return a.action(func(ctx context.Context, cmd *cli.Command) error {
+		id, err := containerID(cmd)
+		if err != nil {
+			return err
+		}
+		e, err := a.engine(cmd)
+		if err != nil {
+			return err
+		}
+		return do(ctx, cmd, e, id)
+	})
+}
+
 // engine opens the runtime on the state directory that the flags name.
 func (a *app) engine(cmd *cli.Command) (engine, error) {
 	root := cmd.Root()

@@ -13,15 +13,7 @@ func (a *app) startCommand() *cli.Command {
 		Usage:         "start the program of a created container",
 		ArgsUsage:     "ID",
 		ShellComplete: a.completeIDs,
-		Action: a.action(func(ctx context.Context, cmd *cli.Command) error {
-			id, err := containerID(cmd)
-			if err != nil {
-				return err
-			}
-			e, err := a.engine(cmd)
-			if err != nil {
-				return err
-			}
+		Action: a.onContainer(func(ctx context.Context, _ *cli.Command, e engine, id string) error {
 			return e.Start(ctx, id)
 		}),
 	}

@@ -5,6 +5,8 @@ import (
 	"context"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 )
 
 func (a *app) stateCommand() *cli.Command {
@@ -13,20 +15,12 @@ func (a *app) stateCommand() *cli.Command {
 		Usage:         "print a container's state as JSON",
 		ArgsUsage:     "ID",
 		ShellComplete: a.completeIDs,
-		Action: a.action(func(_ context.Context, cmd *cli.Command) error {
-			id, err := containerID(cmd)
-			if err != nil {
-				return err
-			}
-			e, err := a.engine(cmd)
-			if err != nil {
-				return err
-			}
+		Action: a.onContainer(func(_ context.Context, _ *cli.Command, e engine, id string) error {
 			s, err := e.State(id)
 			if err != nil {
 				return err
 			}
-			return writeJSON(a.Stdout, s, "  ")
+			return cmdline.WriteJSON(a.Stdout, s, "  ")
 		}),
 	}
 }

@@ -15,15 +15,7 @@ func (a *app) waitCommand() *cli.Command {
 		ArgsUsage:     "ID",
 		Description:   `Prints the program's exit status (128+n when signal n ended it) and ends with it.`,
 		ShellComplete: a.completeIDs,
-		Action: a.action(func(ctx context.Context, cmd *cli.Command) error {
-			id, err := containerID(cmd)
-			if err != nil {
-				return err
-			}
-			e, err := a.engine(cmd)
-			if err != nil {
-				return err
-			}
+		Action: a.onContainer(func(ctx context.Context, _ *cli.Command, e engine, id string) error {
 			status, err := e.Wait(ctx, id)
 			if err == nil {
 				_, err = fmt.Fprintln(a.Stdout, status)
