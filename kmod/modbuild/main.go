@@ -21,7 +21,8 @@ import (
 var flags = []string{
 	"-std=gnu99", "-O2", "-g0", "-ffreestanding", "-nostdinc",
 	"-fno-omit-frame-pointer", "-fno-strict-aliasing", "-fno-common", "-fwrapv",
-	"-fno-pic", "-fno-pie", "-fno-stack-protector", "-fno-asynchronous-unwind-tables",
+	"-fno-pic", "-fno-pie", "-fno-stack-protector",
+	"-fno-unwind-tables", "-fno-asynchronous-unwind-tables",
 	"-U__linux__", "-U__linux", "-Ulinux", "-U__gnu_linux__", "-Uunix", "-U__unix", "-D__NetBSD__=1",
 	"-D_KERNEL", "-D_MODULE", "-DSYSCTL_INCLUDE_DESCR",
 	"-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-Wno-sign-compare", "-Wno-pointer-sign",
@@ -115,8 +116,9 @@ func (b *builder) compile() error {
 // link joins the objects as the kernel's linker expects it: one file that is
 // still to be relocated.
 func (b *builder) link() error {
-	args := append([]string{"-m", b.port.linker, "-r", "-d", "-T", filepath.Join(b.sys, "modules", "xldscripts", "kmodule"), "-o", b.module()}, b.objects...)
-	if err := b.run("ld", args...); err != nil {
+	script := filepath.Join(b.sys, "modules", "xldscripts", "kmodule")
+	args := slices.Concat(b.port.flags, []string{"-nostdlib", "-r", "-Wl,-d,-T," + script, "-o", b.module()}, b.objects)
+	if err := b.run("gcc", args...); err != nil {
 		return fmt.Errorf("link: %w", err)
 	}
 	return b.run("objcopy", "--remove-section", ".note.GNU-stack", "--remove-section", ".note.gnu.property", b.module())

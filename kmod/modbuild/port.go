@@ -12,7 +12,6 @@ type port struct {
 	tools   string // what the names of the cross compiler and its programs begin with
 	machine elf.Machine
 	class   elf.Class
-	linker  string   // ld's name for the format
 	flags   []string // the kernel's memory model, and no floating point
 	// headers are the directories that the port's headers expect to find by name.
 	headers map[string]string
@@ -25,7 +24,7 @@ type port struct {
 // ports is the table; the first one is built when none is named.
 var ports = []port{
 	{
-		name: "amd64", machine: elf.EM_X86_64, class: elf.ELFCLASS64, linker: "elf_x86_64",
+		name: "amd64", machine: elf.EM_X86_64, class: elf.ELFCLASS64,
 		flags: []string{
 			"-m64", "-mcmodel=kernel", "-mno-red-zone", "-mno-mmx", "-mno-sse", "-mno-avx", "-msoft-float",
 			"-fcf-protection=none",
@@ -35,7 +34,7 @@ var ports = []port{
 		direct:      map[uint32]uint32{uint32(elf.R_X86_64_PLT32): uint32(elf.R_X86_64_PC32)},
 	},
 	{
-		name: "i386", machine: elf.EM_386, class: elf.ELFCLASS32, linker: "elf_i386",
+		name: "i386", machine: elf.EM_386, class: elf.ELFCLASS32,
 		flags: []string{
 			"-m32", "-march=i486", "-mno-mmx", "-mno-sse", "-mno-avx", "-msoft-float",
 			"-fcf-protection=none",
@@ -45,7 +44,7 @@ var ports = []port{
 		direct:      map[uint32]uint32{uint32(elf.R_386_PLT32): uint32(elf.R_386_PC32)},
 	},
 	{
-		name: "aarch64", tools: "aarch64-linux-gnu-", machine: elf.EM_AARCH64, class: elf.ELFCLASS64, linker: "aarch64elf",
+		name: "aarch64", tools: "aarch64-linux-gnu-", machine: elf.EM_AARCH64, class: elf.ELFCLASS64,
 		flags:   []string{"-march=armv8-a", "-mgeneral-regs-only", "-mno-outline-atomics", "-mbranch-protection=none"},
 		headers: map[string]string{"machine": "evbarm", "evbarm": "evbarm", "aarch64": "aarch64", "arm": "arm"},
 		relocations: types(elf.R_AARCH64_NONE, elf.R_AARCH64_ABS64, elf.R_AARCH64_ABS32, elf.R_AARCH64_PREL64, elf.R_AARCH64_PREL32,
@@ -56,8 +55,8 @@ var ports = []port{
 	{
 		// Long calls: a branch does not reach the kernel from everywhere.
 		// ARMv6: a kernel drops the addend of a MOVW, which ARMv7 would use.
-		name: "arm", tools: "arm-linux-gnueabi-", machine: elf.EM_ARM, class: elf.ELFCLASS32, linker: "armelf",
-		flags:       []string{"-marm", "-march=armv6", "-mfloat-abi=soft", "-mlong-calls", "-fno-unwind-tables"},
+		name: "arm", tools: "arm-linux-gnueabi-", machine: elf.EM_ARM, class: elf.ELFCLASS32,
+		flags:       []string{"-marm", "-march=armv6", "-mfloat-abi=soft", "-mlong-calls"},
 		headers:     map[string]string{"machine": "evbarm", "evbarm": "evbarm", "arm": "arm", "aarch64": "aarch64"},
 		relocations: types(elf.R_ARM_NONE, elf.R_ARM_V4BX, elf.R_ARM_ABS32, elf.R_ARM_REL32, elf.R_ARM_CALL, elf.R_ARM_JUMP24),
 	},

@@ -30,6 +30,15 @@
 #define	CELL_WAITSTATUS(p)	((p)->p_xstat)
 #endif
 
+/* Before a reference is dropped; after the last one is seen gone: since 9.99. */
+#ifdef HAVE_MEMBAR_RELEASE
+#define	CELL_MEMBAR_RELEASE()	membar_release()
+#define	CELL_MEMBAR_ACQUIRE()	membar_acquire()
+#else
+#define	CELL_MEMBAR_RELEASE()	membar_exit()
+#define	CELL_MEMBAR_ACQUIRE()	membar_enter()
+#endif
+
 /* Whether a process has begun to end. */
 #define	CELL_ENDING(p)	(((p)->p_sflag & PS_WEXIT) != 0 || P_ZOMBIE(p))
 

@@ -597,7 +597,7 @@ static const uint8_t cell_kauth_generic_actions[] = {
 
 /* Vnode actions are sets of bits; a member is asked for each. */
 struct cell_kauth_bit {
-	uint32_t	kb_mask;
+	kauth_action_t	kb_mask;
 	uint8_t		kb_action;
 };
 
@@ -615,7 +615,7 @@ static const struct cell_kauth_bit cell_kauth_vnode[] = {
 	{ KAUTH_VNODE_RETAIN_SGID, CELL_ACTION_VNODE_RETAIN_SGID },
 #endif
 	/* Whatever it is. */
-	{ ~0U, CELL_ACTION_VNODE_OTHER },
+	{ ~(kauth_action_t)0, CELL_ACTION_VNODE_OTHER },
 };
 
 /* A scope: its actions and requests, and what all others count as. */

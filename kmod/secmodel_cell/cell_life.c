@@ -99,7 +99,7 @@ cell_rele(struct cell *c)
 {
 
 	KASSERT(c->c_refs > 0);
-	membar_exit();
+	CELL_MEMBAR_RELEASE();
 	atomic_dec_uint(&c->c_refs);
 }
 
@@ -113,7 +113,7 @@ cell_sweep(void)
 	TAILQ_FOREACH_SAFE(c, &cell_dead, c_list, next) {
 		if (c->c_refs != 0)
 			continue;
-		membar_enter();
+		CELL_MEMBAR_ACQUIRE();
 		TAILQ_REMOVE(&cell_dead, c, c_list);
 		cell_free(c);
 	}

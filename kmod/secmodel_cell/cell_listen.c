@@ -22,8 +22,8 @@
 #include "cell_var.h"
 #include "cell_kauth.h"
 
-static uint32_t	cell_vnode_asked;
-static uint64_t	cell_vnode_permissions;
+static kauth_action_t	cell_vnode_asked;
+static uint64_t		cell_vnode_permissions;
 
 /* Root on the host: nothing here concerns it. */
 bool

@@ -13,3 +13,6 @@ fi
 if grep -Eq '[[:space:]]p_xexit;' "$sys/sys/proc.h"; then
 	echo '#define	HAVE_P_XEXIT 1'
 fi
+if grep -Eq '[[:space:]]membar_release\(' "$sys/sys/atomic.h"; then
+	echo '#define	HAVE_MEMBAR_RELEASE 1'
+fi

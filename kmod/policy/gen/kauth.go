@@ -31,7 +31,7 @@ const kauthBegin = `#ifndef _CELL_KAUTH_H_
 
 const kauthEnd = `/* Vnode actions are sets of bits; a member is asked for each. */
 struct cell_kauth_bit {
-	uint32_t	kb_mask;
+	kauth_action_t	kb_mask;
 	uint8_t		kb_action;
 };
 
@@ -112,7 +112,7 @@ func vnodeBits(b *bytes.Buffer, list []action) {
 			known(b, a.kauth, fmt.Sprintf("{ %s, %s }", a.kauth, a.name()))
 		}
 	}
-	b.WriteString("\t/* Whatever it is. */\n\t{ ~0U, CELL_ACTION_VNODE_OTHER },\n};\n\n")
+	b.WriteString("\t/* Whatever it is. */\n\t{ ~(kauth_action_t)0, CELL_ACTION_VNODE_OTHER },\n};\n\n")
 }
 
 func scopeIndex(b *bytes.Buffer) {

@@ -19,8 +19,8 @@ import (
 // release is the made-up kernel's header, and what stands for each symbol.
 type release struct {
 	kauth, have strings.Builder
-	numbers     map[policy.Scope]map[int]string // actions, or bits
-	requests    map[policy.Scope]map[int]string
+	numbers     map[policy.Scope]map[uint64]string // actions, or bits
+	requests    map[policy.Scope]map[uint64]string
 }
 
 // symbols are the table's, the last first.
@@ -36,8 +36,8 @@ func symbols(s policy.Scope, of func(*policy.Row) string) []string {
 }
 
 func makeRelease() *release {
-	r := &release{numbers: map[policy.Scope]map[int]string{}, requests: map[policy.Scope]map[int]string{}}
-	r.kauth.WriteString("#include <stdint.h>\n")
+	r := &release{numbers: map[policy.Scope]map[uint64]string{}, requests: map[policy.Scope]map[uint64]string{}}
+	r.kauth.WriteString("#include <stdint.h>\ntypedef uint64_t kauth_action_t;\n")
 	for _, s := range policy.Scopes {
 		r.numbers[s] = r.enum(symbols(s, func(row *policy.Row) string { return row.Action }), s == policy.ScopeVnode)
 		r.requests[s] = r.enum(symbols(s, func(row *policy.Row) string { return row.Request }), false)
@@ -45,19 +45,22 @@ func makeRelease() *release {
 	return r
 }
 
-// enum writes some of the symbols as enumerators, or as bits.
-func (r *release) enum(list []string, bits bool) map[int]string {
-	m := map[int]string{}
+// enum writes some of the symbols as enumerators, or as bits: some of those
+// that only the 64 bits of later releases have.
+func (r *release) enum(list []string, bits bool) map[uint64]string {
+	m := map[uint64]string{}
 	for i, symbol := range list {
 		if i%3 == 2 {
 			continue
 		}
-		n := 2*i + 1
+		n := uint64(2*i + 1)
 		if bits {
-			n = 1 << n
+			n = 1 << (30 + n)
+			fmt.Fprintf(&r.kauth, "#define %s %dULL\n", symbol, n)
+		} else {
+			fmt.Fprintf(&r.kauth, "enum { %s = %d };\n", symbol, n)
 		}
 		m[n] = symbol
-		fmt.Fprintf(&r.kauth, "enum { %s = %d };\n", symbol, n)
 		fmt.Fprintf(&r.have, "#define HAVE_%s 1\n", symbol)
 	}
 	return m
@@ -99,14 +102,14 @@ func TestKauthMap(t *testing.T) {
 // expected is what kauth_host should print.
 func (r *release) expected(names map[string]uint64) string {
 	var b strings.Builder
-	action := func(s policy.Scope, n int) uint64 {
+	action := func(s policy.Scope, n uint64) uint64 {
 		if symbol, ok := r.numbers[s][n]; ok && s != policy.ScopeVnode {
 			return names["CELL_ACTION_"+strings.TrimPrefix(symbol, "KAUTH_")]
 		}
 		return names["CELL_ACTION_"+strings.ToUpper(string(s))+"_OTHER"]
 	}
 	for _, s := range policy.Scopes {
-		for n := range 400 {
+		for n := range uint64(400) {
 			request := uint64(0)
 			if symbol, ok := r.requests[s][n]; ok {
 				request = requestNumber(names, symbol)
@@ -122,6 +125,6 @@ func (r *release) expected(names map[string]uint64) string {
 			}
 		}
 	}
-	fmt.Fprintf(&b, "vnode %d %d\n", ^uint32(0), names["CELL_ACTION_VNODE_OTHER"])
+	fmt.Fprintf(&b, "vnode %d %d\n", ^uint64(0), names["CELL_ACTION_VNODE_OTHER"])
 	return b.String()
 }

@@ -25,6 +25,7 @@ main(void)
 			    cell_kauth_request(scope, n));
 	for (; kb < cell_kauth_vnode + sizeof(cell_kauth_vnode) /
 	    sizeof(cell_kauth_vnode[0]); kb++)
-		printf("vnode %u %u\n", (unsigned)kb->kb_mask, kb->kb_action);
+		printf("vnode %llu %u\n", (unsigned long long)kb->kb_mask,
+		    kb->kb_action);
 	return 0;
 }
