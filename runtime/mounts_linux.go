@@ -43,7 +43,7 @@ func (f *rootfs) tmpfs(m oci.Mount) error {
 		return err
 	}
 	defer closeFD(dest)
-	options := tmpfsOptions(m.Tmpfs)
+	options := tmpfsOptions(&m)
 	if m.Tmpfs.CopyUp && !m.Tmpfs.HasMode {
 		var st unix.Stat_t
 		if err := unix.Fstat(dest, &st); err != nil {
@@ -68,8 +68,18 @@ func (f *rootfs) tmpfs(m oci.Mount) error {
 	return attachTo(mnt, dest)
 }
 
-func tmpfsOptions(t oci.Tmpfs) []option {
-	options := []option{{"source", "tmpfs"}}
+// sourceName is what the mount table calls a filesystem that is on no device:
+// the configuration's source, as far as fsconfig(2) takes it.
+func sourceName(m *oci.Mount) string {
+	if m.Source != "" && len(m.Source) < 256 {
+		return m.Source
+	}
+	return string(m.Type)
+}
+
+func tmpfsOptions(m *oci.Mount) []option {
+	t := m.Tmpfs
+	options := []option{{"source", sourceName(m)}}
 	add := func(on bool, key string, v uint64, base int) {
 		if on {
 			options = append(options, option{key, strconv.FormatUint(v, base)})
@@ -84,7 +94,7 @@ func tmpfsOptions(t oci.Tmpfs) []option {
 }
 
 func (f *rootfs) devpts(m oci.Mount) error {
-	base := []option{{"source", "devpts"}, {"ptmxmode", "0666"}}
+	base := []option{{"source", sourceName(&m)}, {"ptmxmode", "0666"}}
 	if m.Devpts.Mode != 0 {
 		base = append(base, option{"mode", strconv.FormatUint(uint64(m.Devpts.Mode), 8)})
 	}

@@ -53,28 +53,40 @@ func (f *rootfs) attach() error {
 // readySteps are the child's first: a proc mount shows the pid namespace of
 // the process that makes it, so the child makes it and sends it over.
 func (f *rootfs) readySteps(l *link, first int) ([]stage.Step, error) {
-	attrs, need := uintptr(0), false
-	for _, m := range f.plan.Mounts {
-		if m.Type == oci.MountProc {
-			attrs, need = mountAttrs(m.Flags), true
+	var proc *oci.Mount
+	for i := range f.plan.Mounts {
+		if f.plan.Mounts[i].Type == oci.MountProc {
+			proc = &f.plan.Mounts[i]
 		}
 	}
-	f.proc = newMessage(need)
+	f.proc = newMessage(proc != nil)
 	var steps []stage.Step
-	if need {
-		open, err := stage.Path("open proc filesystem", unix.SYS_FSOPEN, "proc", unix.FSOPEN_CLOEXEC)
-		if err != nil {
+	if proc != nil {
+		var err error
+		if steps, err = f.procSteps(proc); err != nil {
 			return nil, err
 		}
-		open.Save = 1
-		create := stage.Sys("configure proc filesystem", unix.SYS_FSCONFIG, 1, unix.FSCONFIG_CMD_CREATE, 0, 0, 0)
-		create.From[0] = stage.Reg
-		mount := stage.Sys("make proc mount", unix.SYS_FSMOUNT, 1, unix.FSMOUNT_CLOEXEC, attrs)
-		mount.From[0] = stage.Reg
-		mount.Store, mount.Keep = f.proc.fdAddr(), []any{f.proc}
-		steps = append(steps, open, create, mount)
 	}
 	return append(steps, l.sendStep("send ready", first+len(steps), f.proc)), nil
+}
+
+// procSteps make the proc mount, whose descriptor goes into the message.
+func (f *rootfs) procSteps(m *oci.Mount) ([]stage.Step, error) {
+	open, err := stage.Path("open proc filesystem", unix.SYS_FSOPEN, "proc", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	open.Save = 1
+	name, err := stage.Option("name proc filesystem", 1, "source", sourceName(m))
+	if err != nil {
+		return nil, err
+	}
+	create := stage.Sys("configure proc filesystem", unix.SYS_FSCONFIG, 1, unix.FSCONFIG_CMD_CREATE, 0, 0, 0)
+	create.From[0] = stage.Reg
+	mount := stage.Sys("make proc mount", unix.SYS_FSMOUNT, 1, unix.FSMOUNT_CLOEXEC, mountAttrs(m.Flags))
+	mount.From[0] = stage.Reg
+	mount.Store, mount.Keep = f.proc.fdAddr(), []any{f.proc}
+	return []stage.Step{open, name, create, mount}, nil
 }
 
 // goSteps wait for the parent and enter the finished root.

@@ -3,12 +3,15 @@
 package runtime
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	h "github.com/netbsd-cells/runcell/conformance/harness"
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 var mounts = []h.Case{
@@ -247,6 +250,28 @@ var mounts = []h.Case{
 				if !slices.Contains([]string{"", "proc", "dev", "sys"}, top) {
 					t.Errorf("a mount on %s is seen inside", m.Destination)
 				}
+			}
+		},
+	},
+	{
+		Name: "mounts/source-name", Clause: "config.md Mounts, source", OS: linux, Else: "NetBSD's tmpfs, procfs and ptyfs give themselves a name",
+		Does: "the mount table inside names tmpfs, proc and devpts as the source does", Run: func(t *t) {
+			want := map[string]string{}
+			f := t.Facts(func(s *specs.Spec) {
+				for i := range s.Mounts {
+					m := &s.Mounts[i]
+					m.Source = "name-" + strconv.Itoa(i)
+					want[m.Destination] = m.Source
+				}
+			})
+			got := map[string]string{}
+			for _, m := range f.Mounts {
+				if want[m.Destination] != "" {
+					got[m.Destination] = m.Source
+				}
+			}
+			if !maps.Equal(got, want) {
+				t.Errorf("the sources are %v; want %v", got, want)
 			}
 		},
 	},
