@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -48,9 +49,10 @@ func machine() (m protocol.Machine, err error) {
 
 // Commands of modctl(2).
 const (
-	modctlLoad   = 0
-	modctlUnload = 1
-	modctlStat   = 2
+	modctlLoad    = 0
+	modctlUnload  = 1
+	modctlOldStat = 2 // of before NetBSD 9
+	modctlStat    = 4
 )
 
 // modctlLoadArgs is modctl_load_t of sys/module.h.
@@ -93,8 +95,14 @@ func unloadModule(name string) error {
 // modules is the length of the kernel's list of modules, in bytes: a record is
 // of another size in each release, and the number of them is all that counts.
 func modules() (int64, error) {
-	list := unix.Iovec{}
-	if err := modctl(modctlStat, unsafe.Pointer(&list)); err != nil {
+	b := make([]byte, 1<<16)
+	list := unix.Iovec{Base: &b[0]}
+	list.SetLen(len(b))
+	err := modctl(modctlStat, unsafe.Pointer(&list))
+	if errors.Is(err, unix.EINVAL) { // no such command
+		err = modctl(modctlOldStat, unsafe.Pointer(&list))
+	}
+	if err != nil {
 		return 0, fmt.Errorf("list modules: %w", err)
 	}
 	return int64(list.Len), nil
