@@ -17,6 +17,7 @@ var (
 	arm  = abi{pointer: 4, align64: 8}
 )
 
+// Those of NetBSD 10 are what C compilers for the ports make of its headers.
 func TestStatvfsLayout(t *testing.T) {
 	for _, c := range []struct {
 		name     string

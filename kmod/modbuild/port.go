@@ -56,7 +56,7 @@ var ports = []port{
 		// Long calls: a branch does not reach the kernel from everywhere.
 		// ARMv6: a kernel drops the addend of a MOVW, which ARMv7 would use.
 		name: "arm", tools: "arm-linux-gnueabi-", machine: elf.EM_ARM, class: elf.ELFCLASS32,
-		flags:       []string{"-marm", "-march=armv6", "-mfloat-abi=soft", "-mlong-calls"},
+		flags:       []string{"-marm", "-march=armv6", "-mfloat-abi=soft", "-mno-unaligned-access", "-mlong-calls"},
 		headers:     map[string]string{"machine": "evbarm", "evbarm": "evbarm", "arm": "arm", "aarch64": "aarch64"},
 		relocations: types(elf.R_ARM_NONE, elf.R_ARM_V4BX, elf.R_ARM_ABS32, elf.R_ARM_REL32, elf.R_ARM_CALL, elf.R_ARM_JUMP24),
 	},
