@@ -135,3 +135,12 @@ func TestBuildNamesPorts(t *testing.T) {
 		t.Errorf("build for a port that is not there: %v, want the ports", err)
 	}
 }
+
+func TestBuildNamesTheCompilersPackage(t *testing.T) {
+	for tools, want := range map[string]string{"": "install gcc)", "aarch64-linux-gnu-": "install gcc-aarch64-linux-gnu)"} {
+		b := &builder{port: &port{tools: tools}, dir: t.TempDir()}
+		if err := b.run("no-such-compiler"); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("run without a compiler: %v, want %q", err, want)
+		}
+	}
+}

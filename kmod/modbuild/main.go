@@ -146,7 +146,11 @@ func (b *builder) run(name string, args ...string) error {
 	cmd := exec.Command(b.port.tools+name, args...)
 	cmd.Dir = b.dir
 	cmd.Stderr = os.Stderr
-	return cmd.Run()
+	err := cmd.Run()
+	if errors.Is(err, exec.ErrNotFound) {
+		return fmt.Errorf("%w (Debian: apt-get install gcc%s)", err, strings.TrimSuffix("-"+b.port.tools, "-"))
+	}
+	return err
 }
 
 func explain(err error) error {
