@@ -70,25 +70,27 @@ type flagged struct {
 	bits uint32
 }
 
+// inode is a file on this machine.
+type inode struct{ dev, ino uint64 }
+
+func inodeOf(st *unix.Stat_t) inode { return inode{uint64(st.Dev), st.Ino} }
+
 // isStill tells whether the file is the one of now, and not one that took its
 // place and perhaps its inode.
 func (f flagged) isStill(now *unix.Stat_t) bool {
-	return f.st.Ino == now.Ino && f.st.Dev == now.Dev && generationOf(&f.st) == generationOf(now) &&
+	return inodeOf(&f.st) == inodeOf(now) && generationOf(&f.st) == generationOf(now) &&
 		(f.st.Mtim == now.Mtim || now.Mode&unix.S_IFMT == unix.S_IFDIR)
 }
 
-// noteFlags remembers an entry's flags.
+// noteFlags remembers an entry's flags. A directory that an upper layer lists
+// without any has none: it is the same directory, as no file would be.
 func (a *applier) noteFlags(hdr *tar.Header, name string) error {
-	text, found := hdr.PAXRecords[paxFlags]
-	if !found {
-		return nil
-	}
-	bits, unknown := parseFlags(text)
+	bits, unknown := parseFlags(hdr.PAXRecords[paxFlags])
 	if len(unknown) > 0 {
 		a.notes.add(quote(hdr.Name), "file flags that no system here has were left out: "+quote(strings.Join(unknown, ",")))
 	}
 	switch {
-	case bits == 0:
+	case bits == 0 && (len(a.flags) == 0 || hdr.Typeflag != tar.TypeDir):
 		return nil
 	case !haveFlags:
 		a.notes.add(quote(hdr.Name), "file flags were left out: this system has none")
@@ -109,46 +111,78 @@ func (a *applier) noteFlags(hdr *tar.Header, name string) error {
 	return nil
 }
 
-// setFlags sets what noteFlags has remembered, the last first: what is in a
-// directory comes before the directory. What an upper layer has hidden or
-// replaced is left alone.
+// setFlags sets what noteFlags has remembered.
 func (a *applier) setFlags() error {
+	return a.eachFlagged(func(f flagged, name string) error {
+		fd, err := openat(a.tree.top().fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+		if err == nil {
+			err = fchflags(fd, f.bits)
+			_ = unix.Close(fd)
+		}
+		if err == unix.EOPNOTSUPP || err == unix.EPERM || err == unix.EACCES {
+			a.notes.add(quote(f.path), "file flags could not be set: "+err.Error())
+			return nil
+		}
+		return err
+	})
+}
+
+// listFlags tells what setFlags would set.
+func (a *applier) listFlags(flags map[inode]uint32) error {
+	return a.eachFlagged(func(f flagged, _ string) error {
+		flags[inodeOf(&f.st)] = f.bits
+		return nil
+	})
+}
+
+// eachFlagged calls do in the directory of each file that has flags in the
+// end, the last first: what is in a directory comes before the directory. What
+// an upper layer has hidden, replaced or listed again is left out.
+func (a *applier) eachFlagged(do func(f flagged, name string) error) error {
+	listed := map[inode]bool{}
 	for _, f := range slices.Backward(a.flags) {
-		if err := a.setFlagsOf(f); err != nil {
+		if listed[inodeOf(&f.st)] {
+			continue
+		}
+		still, name, err := a.find(f)
+		if still {
+			listed[inodeOf(&f.st)] = true
+			if f.bits != 0 {
+				err = do(f, name)
+			}
+		}
+		if err != nil {
 			return fmt.Errorf("set file flags of %s: %w", quote(f.path), err)
 		}
 	}
 	return a.tree.leave(1)
 }
 
-func (a *applier) setFlagsOf(f flagged) error {
+// find goes to the file's directory, and tells whether the file is there.
+func (a *applier) find(f flagged) (still bool, name string, err error) {
 	names := strings.Split(f.path, "/")
-	name := names[len(names)-1]
+	name = names[len(names)-1]
 	if err := a.tree.enter(names[:len(names)-1], false); err != nil {
 		if err, ok := errors.AsType[unix.Errno](err); ok && (err == unix.ENOENT || isNotDir(err)) {
-			return nil
+			return false, "", nil
 		}
-		return err
+		return false, "", err
 	}
 	if name == "" { // the root: its time can't be set afterwards
 		d := a.tree.top()
 		if err := setTimes(d.fd, ".", d.mtime); err != nil {
-			return err
+			return false, "", err
 		}
 		name, d.dirty = ".", false
 	}
 	var st unix.Stat_t
-	if lstatat(a.tree.top().fd, name, &st) != nil || !f.isStill(&st) {
-		return nil
+	return lstatat(a.tree.top().fd, name, &st) == nil && f.isStill(&st), name, nil
+}
+
+// knownFlags are the flags that a layer can tell of.
+func knownFlags(st *unix.Stat_t) (bits uint32) {
+	for _, f := range fileFlags {
+		bits |= f.bit & flagsOf(st)
 	}
-	fd, err := openat(a.tree.top().fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err == nil {
-		err = fchflags(fd, f.bits)
-		_ = unix.Close(fd)
-	}
-	if err == unix.EOPNOTSUPP || err == unix.EPERM || err == unix.EACCES {
-		a.notes.add(quote(f.path), "file flags could not be set: "+err.Error())
-		return nil
-	}
-	return err
+	return bits
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestParseFlags(t *testing.T) {
@@ -71,6 +73,32 @@ func TestFlags(t *testing.T) {
 		}
 	}
 	wantTree(t, filepath.Join(bundle, rootfsName), "d d 0755", "d/f f 0644 1", "d/hard f 0644 1 = d/f", "dir f 0644 6", "l l 0777 -> d/f", "new f 0644 7")
+}
+
+// A directory that an upper layer lists without flags has none, and what is
+// compared with an image only needs to know them.
+func TestFlagsGone(t *testing.T) {
+	defer func(f func(int, uint32) error, have bool) { fchflags, haveFlags = f, have }(fchflags, haveFlags)
+	haveFlags = true
+	set := 0
+	fchflags = func(int, uint32) error { set++; return nil }
+	flags := map[string]string{paxFlags: "uchg"}
+	layers := layoutOf(t, tarOf(t, ent{name: "d/", pax: flags}, ent{name: "d/f", body: "1", pax: flags}), tarOf(t, ent{name: "d/"}))
+	listed := map[inode]uint32{}
+	bundle, _, err := unpackIn(t, layers, UnpackOptions{flags: listed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var st unix.Stat_t
+	if err := unix.Lstat(filepath.Join(bundle, rootfsName, "d/f"), &st); err != nil {
+		t.Fatal(err)
+	}
+	if len(listed) != 1 || listed[inodeOf(&st)] != 2 || set != 0 {
+		t.Errorf("listed %v, set %d times; want the flags of d/f only, and none set", listed, set)
+	}
+	if _, _, err := unpackIn(t, layers, UnpackOptions{}); err != nil || set != 1 {
+		t.Errorf("set %d times, %v; want once", set, err)
+	}
 }
 
 // A system without flags says so.

@@ -42,7 +42,7 @@ func (out imageWriter) packOn(ctx context.Context, rootfs string, o PackOptions)
 		}
 		layers = append(layers, newLayer{Descriptor: v1.Descriptor{MediaType: layerType(l.compression), Digest: l.Digest, Size: l.Size}, diffID: l.DiffID})
 	}
-	err = withUnpacked(ctx, base, o.Store, false, func(from string) error {
+	err = withUnpacked(ctx, base, o.Store, false, func(from original) error {
 		l, err := out.layer(o.Compression, func(w io.Writer) (*PackResult, error) { return packDiff(ctx, from, rootfs, w, o) })
 		if l != nil {
 			layers = append(layers, *l)
@@ -99,10 +99,16 @@ func merged[V any](a, b map[string]V) map[string]V {
 	return all
 }
 
-// withUnpacked runs f on a fresh copy of the image's root file system, with
-// the mount points of MakeBundle or without: the
-// layers are verified again, so nothing that was changed meanwhile counts.
-func withUnpacked(ctx context.Context, img *Image, store string, points bool, f func(rootfs string) error) (err error) {
+// original is a fresh copy of an image's root file system. What would keep it
+// from being removed is only written down.
+type original struct {
+	rootfs string
+	flags  map[inode]uint32 // file flags
+}
+
+// withUnpacked runs f on a copy with the mount points of MakeBundle or without:
+// the layers are verified again, so nothing that was changed meanwhile counts.
+func withUnpacked(ctx context.Context, img *Image, store string, points bool, f func(original) error) (err error) {
 	parent := os.TempDir()
 	if store != "" {
 		if dir := store + "/" + ingestDir; isDirectory(dir) {
@@ -119,7 +125,8 @@ func withUnpacked(ctx context.Context, img *Image, store string, points bool, f 
 		return err
 	}
 	defer func() { err = errors.Join(err, b.close(true)) }()
-	if _, _, err := img.unpack(ctx, b.dir, UnpackOptions{}.withDefaults()); err != nil {
+	flags := map[inode]uint32{}
+	if _, _, err := img.unpack(ctx, b.dir, UnpackOptions{flags: flags}.withDefaults()); err != nil {
 		return err
 	}
 	if points {
@@ -127,7 +134,7 @@ func withUnpacked(ctx context.Context, img *Image, store string, points bool, f 
 			return err
 		}
 	}
-	return f(b.path + "/" + rootfsName)
+	return f(original{b.path + "/" + rootfsName, flags})
 }
 
 func isDirectory(path string) bool {
@@ -136,9 +143,9 @@ func isDirectory(path string) bool {
 }
 
 // packDiff writes the difference as a tar archive with whiteouts.
-func packDiff(ctx context.Context, from, to string, w io.Writer, o PackOptions) (*PackResult, error) {
+func packDiff(ctx context.Context, from original, to string, w io.Writer, o PackOptions) (*PackResult, error) {
 	bw := bufio.NewWriterSize(w, aheadSize)
-	p := &packer{ctx: ctx, tw: tar.NewWriter(bw), o: o, links: map[[2]uint64]string{}, buf: make([]byte, aheadSize)}
+	p := &packer{ctx: ctx, tw: tar.NewWriter(bw), o: o, links: map[inode]string{}, buf: make([]byte, aheadSize)}
 	d := &differ{ctx: ctx}
 	d.added = func(name, _ string, _ *unix.Stat_t) error { return p.on(d.new).child(name) }
 	d.changed = func(name, path string, st *unix.Stat_t, _ []string) error {
@@ -226,7 +233,7 @@ func Diff(ctx context.Context, bundle string, o DiffOptions) (list []Change, err
 	if o.Store != "" {
 		store = o.Store
 	}
-	err = withUnpacked(ctx, img, store, origin.Rootfs != "", func(from string) error { return d.run(from, rootfs) })
+	err = withUnpacked(ctx, img, store, origin.Rootfs != "", func(from original) error { return d.run(from, rootfs) })
 	if err != nil {
 		return fail(err)
 	}

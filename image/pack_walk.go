@@ -43,7 +43,7 @@ type packer struct {
 	tw      *tar.Writer
 	o       PackOptions
 	dev     uint64
-	links   map[[2]uint64]string // (device, inode) → the name it was packed under
+	links   map[inode]string // (device, inode) → the name it was packed under
 	notes   notes
 	entries int64
 	read    int64
@@ -63,7 +63,7 @@ func packTree(ctx context.Context, rootfs string, w io.Writer, o PackOptions) (*
 	bw := bufio.NewWriterSize(w, aheadSize)
 	p := &packer{
 		ctx: ctx, tree: t, tw: tar.NewWriter(bw), o: o,
-		links: map[[2]uint64]string{}, buf: make([]byte, aheadSize),
+		links: map[inode]string{}, buf: make([]byte, aheadSize),
 	}
 	err = p.root()
 	if err == nil {
@@ -192,7 +192,7 @@ func (p *packer) isLink(hdr *tar.Header, st *unix.Stat_t) bool {
 	if hdr.Typeflag == tar.TypeDir || st.Nlink < 2 {
 		return false
 	}
-	key := [2]uint64{uint64(st.Dev), st.Ino}
+	key := inodeOf(st)
 	first, found := p.links[key]
 	if !found {
 		p.links[key] = hdr.Name

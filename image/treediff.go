@@ -23,6 +23,7 @@ type differ struct {
 	ctx        context.Context
 	old, new   *tree
 	oldG, newG map[string]digest.Digest // groups of hard links, by path
+	flags      map[inode]uint32         // the first one's file flags
 	buf        [2][]byte
 	// What it finds, in the order of the names' bytes, a directory before
 	// what it holds. st is the new file's. Below what was added or removed
@@ -32,9 +33,10 @@ type differ struct {
 	changed func(name, path string, st *unix.Stat_t, what []string) error
 }
 
-// run compares the trees in the directories from and to.
-func (d *differ) run(from, to string) (err error) {
-	if d.old, d.oldG, err = openSide(d.ctx, from); err != nil {
+// run compares the image's tree with the one in the directory to.
+func (d *differ) run(from original, to string) (err error) {
+	d.flags = from.flags
+	if d.old, d.oldG, err = openSide(d.ctx, from.rootfs); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.old.Close()) }()
@@ -76,7 +78,7 @@ func openSide(ctx context.Context, path string) (*tree, map[string]digest.Digest
 
 // linkGroups gives each file with several names a digest of all its names.
 func linkGroups(ctx context.Context, t *tree) (map[string]digest.Digest, error) {
-	names := map[[2]uint64][]string{}
+	names := map[inode][]string{}
 	var walk func() error
 	walk = func() error {
 		list, err := t.names()
@@ -102,7 +104,7 @@ func linkGroups(ctx context.Context, t *tree) (map[string]digest.Digest, error) 
 					return err
 				}
 			case st.Nlink > 1:
-				key := [2]uint64{uint64(st.Dev), st.Ino}
+				key := inodeOf(&st)
 				names[key] = append(names[key], t.join(n))
 			}
 		}
@@ -237,6 +239,7 @@ func (d *differ) compare(name, path string, a, b *unix.Stat_t) (what []string, e
 	differ(kind != unix.S_IFLNK && a.Mode&0o7777 != b.Mode&0o7777, "mode")
 	differ(a.Uid != b.Uid || a.Gid != b.Gid, "owner")
 	differ(a.Mtim != b.Mtim, "mtime")
+	differ(d.flags[inodeOf(a)] != knownFlags(b), "flags")
 	differ(kind != unix.S_IFDIR && d.oldG[path] != d.newG[path], "links")
 	xa, err := attributes(d.old, name)
 	if err != nil {

@@ -40,6 +40,8 @@ type UnpackOptions struct {
 	// Progress, if not nil, is told of compressed bytes read, from several
 	// goroutines but never at the same time.
 	Progress func(done, total int64)
+
+	flags map[inode]uint32 // if not nil, gets the file flags, and the files do not
 }
 
 func (o UnpackOptions) withDefaults() UnpackOptions {
@@ -128,7 +130,12 @@ func (img *Image) unpack(ctx context.Context, dir *os.Root, o UnpackOptions) (_ 
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := a.setFlags(); err != nil {
+	if o.flags != nil {
+		err = a.listFlags(o.flags)
+	} else {
+		err = a.setFlags()
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	return &Result{
