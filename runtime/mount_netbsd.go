@@ -67,7 +67,7 @@ func (*netbsdKernel) mount(m hostMount, path string) error {
 	var pin goruntime.Pinner
 	pin.Pin(target)
 	defer pin.Unpin()
-	args, err := mountArgs(nativeABI(), m, uintptr(unsafe.Pointer(target)))
+	args, err := mountArgs(nativeABI(), m, uint64(uintptr(unsafe.Pointer(target))))
 	if err != nil {
 		return err
 	}

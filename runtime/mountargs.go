@@ -32,10 +32,10 @@ func (c *cStruct) u64(v uint64) {
 	c.b = binary.NativeEndian.AppendUint64(c.b, v)
 }
 
-func (c *cStruct) pointer(v uintptr) {
+func (c *cStruct) pointer(v uint64) {
 	c.pad(c.abi.pointer)
 	if c.abi.pointer == 8 {
-		c.b = binary.NativeEndian.AppendUint64(c.b, uint64(v))
+		c.b = binary.NativeEndian.AppendUint64(c.b, v)
 	} else {
 		c.b = binary.NativeEndian.AppendUint32(c.b, uint32(v))
 	}
@@ -48,7 +48,7 @@ func (c *cStruct) bytes() []byte {
 
 // mountArgs encodes what mount(2) wants for m. target is the address of the
 // source's name, for a null mount.
-func mountArgs(a abi, m hostMount, target uintptr) ([]byte, error) {
+func mountArgs(a abi, m hostMount, target uint64) ([]byte, error) {
 	c := &cStruct{abi: a}
 	switch m.kind {
 	case fsNull:
@@ -71,7 +71,7 @@ func mountArgs(a abi, m hostMount, target uintptr) ([]byte, error) {
 
 // nullArgs is struct null_args: the target's name and a structure of old,
 // export_args30, that must be there and is not read.
-func nullArgs(c *cStruct, target uintptr) {
+func nullArgs(c *cStruct, target uint64) {
 	c.pointer(target)
 	c.pad(c.abi.pointer)
 	c.u32(0)           // ex_flags

@@ -102,8 +102,7 @@ func TestMountArguments(t *testing.T) {
 		{"ptyfs", lp64, pty, 16, "02000000" + "04000000" + "9001"},
 		{"ptyfs 32", i386, pty, 16, "02000000" + "04000000" + "9001"},
 	} {
-		target := uint64(0x1122334455667788)
-		b, err := mountArgs(c.abi, c.m, uintptr(target))
+		b, err := mountArgs(c.abi, c.m, 0x1122334455667788)
 		if err != nil || len(b) != c.size {
 			t.Errorf("%s: %d bytes, %v; want %d", c.name, len(b), err, c.size)
 			continue

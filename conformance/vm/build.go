@@ -41,17 +41,18 @@ var programs = []struct {
 // guest collects the files of the image in a directory.
 type guest struct {
 	dir   string
+	port  *port
 	files []image.File
 }
 
 // buildGuest builds what the plan needs.
-func buildGuest(ctx context.Context, dir string, plan *protocol.Plan, modulePath string) (*guest, error) {
-	g := &guest{dir: dir}
-	for _, p := range programs {
-		if p.path != protocol.AgentPath && !mentions(plan, p.path) && (p.with == "" || !mentions(plan, p.with)) {
+func buildGuest(ctx context.Context, dir string, p *port, plan *protocol.Plan, modulePath string) (*guest, error) {
+	g := &guest{dir: dir, port: p}
+	for _, prog := range programs {
+		if prog.path != protocol.AgentPath && !mentions(plan, prog.path) && (prog.with == "" || !mentions(plan, prog.with)) {
 			continue
 		}
-		if err := g.build(ctx, p.pkg, p.path); err != nil {
+		if err := g.build(ctx, prog.pkg, prog.path); err != nil {
 			return nil, err
 		}
 	}
@@ -92,7 +93,7 @@ func (g *guest) build(ctx context.Context, pkg, to string) error {
 	}
 	cmd := exec.CommandContext(ctx, "go", append(verb, "-trimpath", "-buildvcs=false", "-tags", "urfave_cli_no_template",
 		"-ldflags", "-s -w", "-o", filepath.Join(g.dir, to), pkg)...)
-	cmd.Env = append(os.Environ(), "GOOS=netbsd", "GOARCH=amd64", "CGO_ENABLED=0")
+	cmd.Env = append(os.Environ(), "GOOS=netbsd", "GOARCH="+g.port.goarch, "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build %s for the guest: %w\n%s", path.Base(pkg), err, out)
 	}
@@ -111,7 +112,7 @@ func (g *guest) linuxProgram() error {
 		if err != nil {
 			continue
 		}
-		fits := f.Machine == elf.EM_X86_64 && !slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
+		fits := f.Machine == g.port.machine && !slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
 		if err := f.Close(); err != nil || !fits {
 			continue
 		}
@@ -142,18 +143,18 @@ func (g *guest) image(ctx context.Context, out string) error {
 	if err != nil {
 		return fmt.Errorf("find makefs: %w (on Debian: apt-get install makefs)", err)
 	}
-	return image.Make(ctx, makefs, out, g.dir, g.files)
+	return image.Make(ctx, makefs, out, g.port.name, g.dir, g.files)
 }
 
 // builtModule is where `make kmod` leaves the module.
 const builtModule = "bin/kmod/" + moduleName + ".kmod"
 
 // buildModule builds the kernel module for a kernel source tree.
-func buildModule(ctx context.Context, sys string, progress io.Writer) (string, error) {
+func buildModule(ctx context.Context, p *port, sys string, progress io.Writer) (string, error) {
 	if st, err := os.Stat(filepath.Join(sys, "sys/param.h")); err != nil || st.IsDir() {
 		return "", fmt.Errorf("find kernel sources: %s/sys/param.h is missing (NETBSD_SYS= is the sys directory of a NetBSD source tree)", sys)
 	}
-	cmd := exec.CommandContext(ctx, "make", "kmod", "NETBSD_SYS="+sys)
+	cmd := exec.CommandContext(ctx, "make", "kmod", "PORT="+p.name, "NETBSD_SYS="+sys)
 	cmd.Stdout, cmd.Stderr = progress, progress
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("build module: make kmod: %w", err)

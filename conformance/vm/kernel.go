@@ -11,41 +11,43 @@ import (
 	"os"
 )
 
-// checkKernel says early and clearly what the loader could only say late.
-func checkKernel(path string) error {
+// kernelPort finds the kernel's port; it says early and clearly what the loader
+// could only say late.
+func kernelPort(path string) (*port, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("open kernel: %w (KERNEL= names a NetBSD/amd64 kernel)", err)
+		return nil, fmt.Errorf("open kernel: %w (KERNEL= names a NetBSD kernel for amd64 or i386)", err)
 	}
 	defer f.Close()
-	if err := isKernel(f); err != nil {
-		return fmt.Errorf("check kernel %s: %w", path, err)
+	p, err := readPort(f)
+	if err != nil {
+		return nil, fmt.Errorf("check kernel %s: %w", path, err)
 	}
-	return nil
+	return p, nil
 }
 
-// isKernel reads headers only.
-func isKernel(r io.ReaderAt) error {
+// readPort reads headers only.
+func readPort(r io.ReaderAt) (*port, error) {
 	magic := make([]byte, 4)
 	_, _ = r.ReadAt(magic, 0)
 	if bytes.HasPrefix(magic, []byte{0x1f, 0x8b}) {
-		return errors.New("it is compressed: gunzip it first")
+		return nil, errors.New("it is compressed: gunzip it first")
 	}
 	if string(magic) != elf.ELFMAG {
-		return errors.New("it is not an ELF file")
+		return nil, errors.New("it is not an ELF file")
 	}
 	f, err := elf.NewFile(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if f.Class != elf.ELFCLASS64 || f.Machine != elf.EM_X86_64 || f.Type != elf.ET_EXEC {
-		return fmt.Errorf("it is a %v %v %v, not an executable for amd64", f.Class, f.Machine, f.Type)
+	port, err := portOf(f)
+	if err != nil {
+		return nil, err
 	}
-	const kernbase = 0xffffffff80000000
 	for _, p := range f.Progs {
-		if p.Type == elf.PT_LOAD && p.Vaddr >= kernbase {
-			return nil
+		if p.Type == elf.PT_LOAD && p.Vaddr >= port.kernbase {
+			return port, nil
 		}
 	}
-	return errors.New("it is a program, not a kernel: no part of it is linked above KERNBASE")
+	return nil, errors.New("it is a program, not a kernel: no part of it is linked above KERNBASE")
 }

@@ -21,8 +21,8 @@ var loaderFlags = []string{
 	"-o", "loader.elf", "start.S", "loader.c",
 }
 
-// buildLoader builds the loader in dir and returns its path.
-func buildLoader(ctx context.Context, dir string) (string, error) {
+// buildLoader builds the port's loader in dir and returns its path.
+func buildLoader(ctx context.Context, dir string, p *port) (string, error) {
 	entries, err := loaderSources.ReadDir("loader")
 	if err != nil {
 		return "", fmt.Errorf("build loader: %w", err)
@@ -36,7 +36,7 @@ func buildLoader(ctx context.Context, dir string) (string, error) {
 			return "", fmt.Errorf("build loader: %w", err)
 		}
 	}
-	cmd := exec.CommandContext(ctx, "gcc", loaderFlags...)
+	cmd := exec.CommandContext(ctx, "gcc", append(p.loader, loaderFlags...)...)
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build loader: gcc: %w\n%s", err, out)

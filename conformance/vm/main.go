@@ -31,6 +31,7 @@ type options struct {
 	logs                       string
 	cpus, memory, rounds       int
 	quiet                      time.Duration
+	port                       *port // the kernel's
 }
 
 func main() {
@@ -48,7 +49,7 @@ func main() {
 
 func parse() options {
 	var o options
-	flag.StringVar(&o.kernel, "kernel", "", "NetBSD/amd64 kernel (`file`)")
+	flag.StringVar(&o.kernel, "kernel", "", "NetBSD kernel, for amd64 or i386 (`file`)")
 	flag.StringVar(&o.sys, "sys", "", "kernel sources to build the module for (`directory`)")
 	flag.StringVar(&o.module, "module", "", "a kernel module that is built already (`file`)")
 	flag.StringVar(&o.image, "image", "", "disk `image` of a NetBSD system that runs the suites; see docs/developing.md")
@@ -73,7 +74,7 @@ func parse() options {
 func (o *options) check() error {
 	switch {
 	case o.kernel == "" && o.image == "":
-		return errors.New("no kernel: say KERNEL=/path/to/netbsd (a NetBSD/amd64 kernel), or IMAGE= (docs/developing.md)")
+		return errors.New("no kernel: say KERNEL=/path/to/netbsd (a NetBSD kernel for amd64 or i386), or IMAGE= (docs/developing.md)")
 	case o.sys != "" && o.module != "":
 		return errors.New("NETBSD_SYS= builds the module, MODULE= names one that is built: give one of them")
 	case o.cpus < 1 || o.memory < 256 || o.rounds < 1:
@@ -82,10 +83,13 @@ func (o *options) check() error {
 	if _, err := regexp.Compile(o.run); err != nil {
 		return fmt.Errorf("read RUN=: %w", err)
 	}
+	o.port = &ports[0] // a disk image does not tell
 	if o.kernel != "" {
-		if err := checkKernel(o.kernel); err != nil {
+		p, err := kernelPort(o.kernel)
+		if err != nil {
 			return err
 		}
+		o.port = p
 	}
 	for _, path := range []string{o.image, o.module} {
 		if path == "" {
@@ -149,7 +153,7 @@ func test(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 	}
 	defer func() { err = errors.Join(err, logs.close()) }()
 	s := newSession(plan, out, logs.tap)
-	s.out.comment(fmt.Sprintf("QEMU (%s), %d CPUs, %d MB; console log: %s", m.accelerator(), m.cpus, m.memory, logs.console.Name()))
+	s.out.comment(fmt.Sprintf("%s, QEMU (%s), %d CPUs, %d MB; console log: %s", o.port.name, m.accelerator(), m.cpus, m.memory, logs.console.Name()))
 	why := boot(ctx, m, s, logs.console, work, o.quiet)
 	ok = s.close(why)
 	return ok, logs.err
@@ -158,7 +162,7 @@ func test(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 // prepare builds everything and tells the machine where it is.
 func (o *options) prepare(ctx context.Context, m *machine, plan *protocol.Plan, work string) (err error) {
 	if o.sys != "" {
-		if o.module, err = buildModule(ctx, o.sys, os.Stderr); err != nil {
+		if o.module, err = buildModule(ctx, o.port, o.sys, os.Stderr); err != nil {
 			return err
 		}
 	}
@@ -167,7 +171,7 @@ func (o *options) prepare(ctx context.Context, m *machine, plan *protocol.Plan, 
 			return fmt.Errorf("make work directory: %w", err)
 		}
 	}
-	g, err := buildGuest(ctx, filepath.Join(work, "root"), plan, o.module)
+	g, err := buildGuest(ctx, filepath.Join(work, "root"), o.port, plan, o.module)
 	if err != nil {
 		return err
 	}
@@ -180,7 +184,7 @@ func (o *options) prepare(ctx context.Context, m *machine, plan *protocol.Plan, 
 		m.disks = []disk{{o.image, true}, {payload, false}}
 	}
 	if o.kernel != "" {
-		m.loader, err = buildLoader(ctx, filepath.Join(work, "loader"))
+		m.loader, err = buildLoader(ctx, filepath.Join(work, "loader"), o.port)
 	}
 	return err
 }

@@ -37,7 +37,7 @@ func TestPlansGolden(t *testing.T) {
 }
 
 func TestOptionsRefused(t *testing.T) {
-	kernel := tinyKernel(t, nil)
+	kernel := tinyKernel(t, &ports[0], nil)
 	good := options{kernel: kernel, cpus: 1, memory: 512, rounds: 20}
 	for want, change := range map[string]func(*options){
 		"KERNEL=/path/to/netbsd":  func(o *options) { o.kernel = "" },

@@ -1,5 +1,5 @@
 // Mounting: the file systems that the kernel has, with the argument structures
-// of their headers as bytes (amd64).
+// of their headers as bytes.
 
 package main
 
@@ -47,13 +47,18 @@ func words(values ...uint32) []byte {
 }
 
 // tmpfs is struct tmpfs_args: version, nodes, size, uid, gid, mode; as many
-// nodes and as much memory as there is.
+// nodes and as much memory as there is. These two are of 64 bits, which i386
+// does not align to 8 bytes.
 func tmpfs(on string, mode uint32) fileSystem {
-	return fileSystem{kind: "tmpfs", on: on, args: words(1, 0, 0, 0, 0, 0, 0, 0, mode, 0)}
+	args := words(1, 0, 0, 0, 0, 0, 0, mode)
+	if runtime.GOARCH != "386" {
+		args = words(1, 0, 0, 0, 0, 0, 0, 0, mode, 0)
+	}
+	return fileSystem{kind: "tmpfs", on: on, args: args}
 }
 
 // nullfs shows a directory at another place: struct null_args is its name, and
-// the unused export_args30.
+// the unused export_args30; nothing but padding for the latter on i386.
 func nullfs(of, on string, flags uintptr) fileSystem {
 	return fileSystem{kind: "null", on: on, of: of, flags: flags, args: make([]byte, 136)}
 }

@@ -1,5 +1,7 @@
 package image
 
+import "cmp"
+
 // device is a node of /dev. Device numbers belong to a port: these are
 // amd64's, from sys/arch/amd64/conf/majors.amd64 and sys/conf/majors; the
 // minors are those of etc/MAKEDEV.tmpl. Only an image has to know them: a
@@ -10,6 +12,13 @@ type device struct {
 	major, minor int
 	mode         int
 }
+
+// majors are the numbers of other ports where they are not amd64's.
+var majors = map[string]map[string]int{
+	"i386": {"clockctl": 89, "ksyms": 101},
+}
+
+func (d *device) majorOn(port string) int { return cmp.Or(majors[port][d.name], d.major) }
 
 // A disk's unit has 16 partitions; the fourth is the whole disk.
 const (

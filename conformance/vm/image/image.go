@@ -1,5 +1,4 @@
-// Package image makes the guest's root: a file system image for NetBSD/amd64
-// with the project's own static programs and a /dev, and nothing else.
+// Package image makes the guest's root: a file system image for NetBSD with the project's own static programs and a /dev, and nothing else.
 package image
 
 import (
@@ -27,8 +26,9 @@ type File struct {
 }
 
 // Spec describes an image of these files to makefs, as mtree(5) does. What it
-// doesn't name is not in the image. Owner and group are root everywhere.
-func Spec(files []File) (string, error) {
+// doesn't name is not in the image. Owner and group are root everywhere. The
+// port has a say in device numbers.
+func Spec(port string, files []File) (string, error) {
 	dirs := slices.Clone(directories)
 	known := map[string]bool{".": true}
 	for _, d := range dirs {
@@ -55,7 +55,7 @@ func Spec(files []File) (string, error) {
 		if d.block {
 			kind = "block"
 		}
-		fmt.Fprintf(&b, "./dev/%s type=%s device=netbsd,%d,%d mode=%04o\n", d.name, kind, d.major, d.minor, d.mode)
+		fmt.Fprintf(&b, "./dev/%s type=%s device=netbsd,%d,%d mode=%04o\n", d.name, kind, d.majorOn(port), d.minor, d.mode)
 	}
 	for _, f := range files {
 		fmt.Fprintf(&b, "./%s type=file mode=%04o\n", f.Path, f.Mode)
@@ -69,9 +69,9 @@ func isPlain(p string) bool {
 	return p != "." && filepath.IsLocal(p) && path.Clean(p) == p && !strings.ContainsAny(p, " \t\n\\*?[#=")
 }
 
-// Make makes the image out of files in the directory from.
-func Make(ctx context.Context, makefs, out, from string, files []File) error {
-	spec, err := Spec(files)
+// Make makes a port's image out of files in the directory from.
+func Make(ctx context.Context, makefs, out, port, from string, files []File) error {
+	spec, err := Spec(port, files)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "write the golden files")
 var sample = []File{{"sbin/init", 0o555}, {"vm/deep/program", 0o555}, {"etc/plan", 0o444}}
 
 func TestSpecGolden(t *testing.T) {
-	got, err := Spec(sample)
+	got, err := Spec("amd64", sample)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,9 +34,28 @@ func TestSpecGolden(t *testing.T) {
 
 func TestSpecRefuses(t *testing.T) {
 	for _, p := range []string{"", ".", "/abs", "../up", "a/../b", "a b", "a\nb", "a\\040b", "a*"} {
-		if _, err := Spec([]File{{p, 0o444}}); err == nil {
+		if _, err := Spec("amd64", []File{{p, 0o444}}); err == nil {
 			t.Errorf("Spec takes the path %q", p)
 		}
+	}
+}
+
+// A port's numbers are amd64's but for those that majors names.
+func TestSpecOfPort(t *testing.T) {
+	amd64, err := Spec("amd64", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i386, err := Spec("i386", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := strings.NewReplacer(
+		"./dev/clockctl type=char device=netbsd,79,", "./dev/clockctl type=char device=netbsd,89,",
+		"./dev/ksyms type=char device=netbsd,85,", "./dev/ksyms type=char device=netbsd,101,",
+	).Replace(amd64)
+	if i386 != want || i386 == amd64 {
+		t.Errorf("Spec of i386 gives\n%s\nwant\n%s", i386, want)
 	}
 }
 
@@ -69,7 +88,7 @@ func TestMake(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(from, "stray"), []byte("the content of stray\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := Make(t.Context(), makefs, out, from, sample); err != nil {
+	if err := Make(t.Context(), makefs, out, "amd64", from, sample); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(out)
@@ -97,7 +116,7 @@ func TestMake(t *testing.T) {
 }
 
 func TestMakeSaysWhat(t *testing.T) {
-	err := Make(t.Context(), "/bin/false", "/nonexistent/x", t.TempDir(), sample)
+	err := Make(t.Context(), "/bin/false", "/nonexistent/x", "amd64", t.TempDir(), sample)
 	if err == nil || !strings.Contains(err.Error(), "sbin/init") {
 		t.Errorf("Make without the files = %v; want a message that names one", err)
 	}

@@ -1,9 +1,9 @@
 /*
  * The structures on both sides of the loader: multiboot 1 (what QEMU's -kernel
- * gives, https://www.gnu.org/software/grub/manual/multiboot), ELF64, and
- * NetBSD's boot information (sys/arch/x86/include/bootinfo.h). The last is the
- * protocol of every amd64 release: all numbers are little-endian, all
- * addresses physical.
+ * gives, https://www.gnu.org/software/grub/manual/multiboot), ELF as the port
+ * has it, and NetBSD's boot information (sys/arch/x86/include/bootinfo.h). The
+ * last is the protocol of every release of amd64 and i386: all numbers are
+ * little-endian, all addresses physical.
  */
 #include <stdint.h>
 
@@ -33,27 +33,45 @@ struct mb_memory {
 	uint32_t type;
 } __attribute__((packed));
 
+#ifdef PORT_I386
+#define PORT			"i386"
+#define ELF_CLASS		1
+#define ELF_MACHINE		3
+typedef uint32_t elf_word;
+#else
+#define PORT			"amd64"
+#define ELF_CLASS		2
+#define ELF_MACHINE		62
+typedef uint64_t elf_word;
+#endif
+
 struct elf_header {
 	uint8_t ident[16];
 	uint16_t type, machine;
 	uint32_t version;
-	uint64_t entry, phoff, shoff;
+	elf_word entry, phoff, shoff;
 	uint32_t flags;
 	uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
 };
-#define ELF_MACHINE_X86_64	62
 
 struct elf_segment {
-	uint32_t type, flags;
-	uint64_t offset, vaddr, paddr, filesz, memsz, align;
+	uint32_t type;
+#ifndef PORT_I386
+	uint32_t flags;
+#endif
+	elf_word offset, vaddr, paddr, filesz, memsz;
+#ifdef PORT_I386
+	uint32_t flags;
+#endif
+	elf_word align;
 };
 #define PT_LOAD			1
 
 struct elf_section {
 	uint32_t name, type;
-	uint64_t flags, addr, offset, size;
+	elf_word flags, addr, offset, size;
 	uint32_t link, info;
-	uint64_t addralign, entsize;
+	elf_word addralign, entsize;
 };
 #define SHT_SYMTAB		2
 
@@ -100,9 +118,9 @@ struct bi_memmap {
 };
 
 _Static_assert(sizeof(struct mb_memory) == 24, "multiboot memory entry");
-_Static_assert(sizeof(struct elf_header) == 64, "ELF header");
-_Static_assert(sizeof(struct elf_segment) == 56, "ELF program header");
-_Static_assert(sizeof(struct elf_section) == 64, "ELF section header");
+_Static_assert(sizeof(struct elf_header) == 40 + 3 * sizeof(elf_word), "ELF header");
+_Static_assert(sizeof(struct elf_segment) == 8 + 6 * sizeof(elf_word), "ELF program header");
+_Static_assert(sizeof(struct elf_section) == 16 + 6 * sizeof(elf_word), "ELF section header");
 _Static_assert(sizeof(struct bi_bootpath) == 88, "bootpath");
 _Static_assert(sizeof(struct bi_rootdevice) == 24, "rootdevice");
 _Static_assert(sizeof(struct bi_console) == 32, "console");

@@ -1,5 +1,6 @@
 /*
- * Boots a NetBSD/amd64 kernel that was given to QEMU as -initrd:
+ * Boots a NetBSD kernel, for amd64 or (-DPORT_I386) for i386, that was given to
+ * QEMU as -initrd:
  *
  *	gcc -m32 -Os -ffreestanding -fno-pie -fno-stack-protector -nostdlib \
  *	    -static -Wl,-T,loader.ld,--build-id=none,--no-warn-rwx-segments \
@@ -284,10 +285,10 @@ kernel(const struct mb_info *mb)
 	file.data = pointer(mod->start);
 	file.size = mod->end - mod->start;
 	elf = within(0, sizeof(*elf));
-	if (*(const uint32_t *)elf->ident != 0x464c457f || elf->ident[4] != 2 || elf->ident[5] != 1)
-		fail("the kernel is not a 64-bit little-endian ELF file (is it compressed?)");
-	if (elf->machine != ELF_MACHINE_X86_64 || elf->phentsize != sizeof(struct elf_segment))
-		fail("the kernel is not for amd64");
+	if (*(const uint32_t *)elf->ident != 0x464c457f || elf->ident[4] != ELF_CLASS || elf->ident[5] != 1)
+		fail("the kernel is not an ELF file of " PORT "'s class (is it compressed?)");
+	if (elf->machine != ELF_MACHINE || elf->phentsize != sizeof(struct elf_segment))
+		fail("the kernel is not for " PORT);
 	return elf;
 }
 

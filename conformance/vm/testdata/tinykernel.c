@@ -4,6 +4,13 @@
  */
 #include <stdint.h>
 
+/* Sizes of ELF's header and section header, and where a section's offset is. */
+#ifdef PORT_I386
+enum { HEADER = 52, SECTION = 40, OFFSET = 16 };
+#else
+enum { HEADER = 64, SECTION = 64, OFFSET = 24 };
+#endif
+
 static char bss[4096];
 static volatile uint32_t data = 42;
 
@@ -57,11 +64,11 @@ record(const uint32_t *r, uint32_t esym)
 		put("\n");
 		break;
 	case 8:
-		/* The ELF header; at 64 the section headers; the third has the names. */
+		/* The ELF header; the section headers, of which the third has the names. */
 		elf = (const char *)r[3];
 		put("symbols");
 		hex(r[2]);
-		line("", elf + *(const uint32_t *)(elf + 64 + 2 * 64 + 24) + 1);
+		line("", elf + *(const uint32_t *)(elf + HEADER + 2 * SECTION + OFFSET) + 1);
 		if (esym == r[4])
 			put("esym is the symbols' end\n");
 		break;
