@@ -155,7 +155,7 @@ func TestOwnersAndTimes(t *testing.T) {
 			ent{name: "d/f", uid: 1000, gid: 100, mode: 0o4711, mtime: older, body: "x"},
 			ent{name: "d/l", typ: tar.TypeSymlink, link: "f", uid: 7, gid: 8, mtime: older},
 			ent{name: "d/p", typ: tar.TypeFifo, uid: 7, gid: 8, mtime: older},
-			ent{name: "big", uid: int(bigID), gid: int(biggestID), mtime: old},
+			ent{name: "big", uid: int64(bigID), gid: int64(biggestID), mtime: old},
 			ent{name: "g/", gid: 20, mode: 0o2755},
 			ent{name: "g/f", mode: 0o2755},
 		),
@@ -198,7 +198,7 @@ func TestNanoseconds(t *testing.T) {
 }
 
 func TestOwnerOutOfRange(t *testing.T) {
-	_, _, err := unpackIn(t, layoutOf(t, tarOf(t, ent{name: "f", uid: int(noID)})), UnpackOptions{})
+	_, _, err := unpackIn(t, layoutOf(t, tarOf(t, ent{name: "f", uid: int64(noID)})), UnpackOptions{})
 	if err == nil || !strings.Contains(err.Error(), "owner 4294967295:0 is out of range") {
 		t.Errorf("error is %v; want the owner refused", err)
 	}

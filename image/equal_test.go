@@ -46,7 +46,7 @@ func randomLayers(tb testing.TB, seed uint64, layers, entries int) [][]byte {
 func pick(rnd *rand.Rand, list []string) string { return list[rnd.IntN(len(list))] }
 
 func (m *randomImage) put(e ent) {
-	e.uid, e.gid = m.rnd.IntN(3)*500, m.rnd.IntN(3)*50
+	e.uid, e.gid = m.rnd.Int64N(3)*500, m.rnd.Int64N(3)*50
 	if e.mode == 0 {
 		e.mode = []int64{0o644, 0o600, 0o755, 0o4755, 0o2711, 0o6555, 0o1777, 0o10000}[m.rnd.IntN(8)]
 	}

@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -92,7 +93,7 @@ type ent struct {
 	typ        byte // 0: a file, or a directory if the name ends in /
 	body       string
 	mode       int64
-	uid, gid   int
+	uid, gid   int64
 	mtime      time.Time
 	pax        map[string]string
 	major      int64
@@ -104,7 +105,7 @@ var someTime = time.Unix(1_500_000_000, 0)
 
 func (e ent) header() *tar.Header {
 	h := &tar.Header{
-		Name: e.name, Linkname: e.link, Typeflag: e.typ, Mode: e.mode, Uid: e.uid, Gid: e.gid,
+		Name: e.name, Linkname: e.link, Typeflag: e.typ, Mode: e.mode, Uid: int(e.uid), Gid: int(e.gid),
 		Size: int64(len(e.body)), ModTime: e.mtime, PAXRecords: e.pax, Devmajor: e.major, Devminor: e.minor,
 	}
 	if h.ModTime.IsZero() {
@@ -125,12 +126,35 @@ func (e ent) header() *tar.Header {
 	return h
 }
 
+// paxOwner is the extended header that goes before an entry with large ids. The
+// package tar does not write one by itself: it is a file of another type here.
+func paxOwner(tb testing.TB, uid, gid int64) []byte {
+	tb.Helper()
+	b := tarOf(tb, ent{name: "owner", body: fmt.Sprintf("18 uid=%010d\n18 gid=%010d\n", uid, gid)})[:2*512]
+	const typeAt, sumAt, sumEnd = 156, 148, 154
+	b[typeAt] = tar.TypeXHeader
+	sum, err := strconv.ParseInt(string(b[sumAt:sumEnd]), 8, 64)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	copy(b[sumAt:sumEnd], fmt.Sprintf("%06o", sum+tar.TypeXHeader-tar.TypeReg))
+	return b
+}
+
 func tarOf(tb testing.TB, entries ...ent) []byte {
 	tb.Helper()
 	var b bytes.Buffer
 	tw := tar.NewWriter(&b)
 	for _, e := range entries {
-		if err := tw.WriteHeader(e.header()); err != nil {
+		h := e.header()
+		if int64(h.Uid) != e.uid || int64(h.Gid) != e.gid { // an int of 32 bits
+			if err := tw.Flush(); err != nil {
+				tb.Fatal(err)
+			}
+			b.Write(paxOwner(tb, e.uid, e.gid))
+			h.Uid, h.Gid = 0, 0
+		}
+		if err := tw.WriteHeader(h); err != nil {
 			tb.Fatalf("write header of %q: %v", e.name, err)
 		}
 		if _, err := tw.Write([]byte(e.body)); err != nil {

@@ -47,29 +47,28 @@ func (a *applier) metadata(hdr *tar.Header, name string, fd int) error {
 }
 
 func (a *applier) owner(hdr *tar.Header, name string, fd int) error {
-	const most = 1<<32 - 2 // 2^32-1 is "no change" to chown(2)
-	if hdr.Uid < 0 || hdr.Gid < 0 || int64(hdr.Uid) > most || int64(hdr.Gid) > most {
-		return fmt.Errorf("owner %d:%d is out of range", hdr.Uid, hdr.Gid)
+	uid, gid, err := ownerOf(hdr)
+	if err != nil {
+		return err
 	}
 	if !a.root {
-		a.recordOwner(hdr, name)
+		a.recordOwner(hdr, name, uid, gid)
 		return nil
 	}
-	var err error
 	switch {
 	case fd < 0:
-		err = lchownat(a.tree.top().fd, name, hdr.Uid, hdr.Gid)
-	case hdr.Uid == 0 && hdr.Gid == a.group && uint32(hdr.Gid) == a.tree.top().gid:
+		err = lchownat(a.tree.top().fd, name, int(uid), int(gid))
+	case uid == 0 && int(gid) == a.group && gid == a.tree.top().gid:
 		// A new file has our group or the directory's, depending on the
 		// system, the mount and the directory's mode.
 	default:
-		err = unix.Fchown(fd, hdr.Uid, hdr.Gid)
+		err = unix.Fchown(fd, int(uid), int(gid))
 	}
 	if err == unix.EINVAL {
-		return fmt.Errorf("set owner %d:%d: this user namespace has no such id", hdr.Uid, hdr.Gid)
+		return fmt.Errorf("set owner %d:%d: this user namespace has no such id", uid, gid)
 	}
 	if err != nil {
-		return fmt.Errorf("set owner %d:%d: %w", hdr.Uid, hdr.Gid, err)
+		return fmt.Errorf("set owner %d:%d: %w", uid, gid, err)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"archive/tar"
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,7 +44,7 @@ func sample(tb testing.TB) string {
 	do(unix.Mknod(dir+"/dev/null", unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))))
 	do(unix.Mknod(dir+"/dev/sd", unix.S_IFBLK|0o660, int(unix.Mkdev(259, 70000))))
 	do(os.Lchown(dir+"/bin/ash", 12, 13))
-	do(os.Chown(dir+"/root", int(bigID), 5))
+	do(os.Chown(dir+"/root", int(min(int64(bigID), math.MaxInt)), 5)) // what can be packed
 	do(os.Chmod(dir+"/root", 0o700))
 	do(os.Chmod(dir+"/tmp", 0o777|os.ModeSticky))
 	do(os.Chmod(dir, 0o751))

@@ -149,10 +149,13 @@ var tarTypes = [...]struct {
 
 // header writes the entry for name in the current directory as path.
 func (p *packer) header(name, path string, st *unix.Stat_t) error {
-	uid, gid := p.owner(name, st)
 	hdr := &tar.Header{
-		Name: path, Mode: int64(st.Mode & 0o7777), Uid: int(uid), Gid: int(gid),
+		Name: path, Mode: int64(st.Mode & 0o7777),
 		ModTime: p.mtime(st), Format: tar.FormatPAX, PAXRecords: map[string]string{},
+	}
+	uid, gid := p.owner(name, st)
+	if err := setOwner(hdr, uid, gid); err != nil {
+		return err
 	}
 	for _, t := range tarTypes {
 		if t.mode == uint32(st.Mode)&unix.S_IFMT {

@@ -51,17 +51,17 @@ func decodeOwner(b []byte) (uid, gid uint32, ok bool) {
 
 // recordOwner is what takes the place of chown(2) where that is root's.
 // Only files and directories can have the attribute.
-func (a *applier) recordOwner(hdr *tar.Header, name string) {
+func (a *applier) recordOwner(hdr *tar.Header, name string, uid, gid uint32) {
 	err := error(unix.EOPNOTSUPP)
 	if hdr.Typeflag != tar.TypeSymlink && hdr.Typeflag != tar.TypeFifo {
-		dir, value := a.tree.top().fd, encodeOwner(uint32(hdr.Uid), uint32(hdr.Gid))
+		dir, value := a.tree.top().fd, encodeOwner(uid, gid)
 		if err = setXattr(dir, name, rootlessOwner, value); err == unix.EACCES { // a directory of a lower layer
 			if err = chmodat(dir, name, 0o700); err == nil {
 				err = setXattr(dir, name, rootlessOwner, value)
 			}
 		}
 	}
-	if err != nil && (hdr.Uid != 0 || hdr.Gid != 0) {
+	if err != nil && (uid != 0 || gid != 0) {
 		a.notes.add(quote(hdr.Name), "the owner is not kept: only root can give files away, and it can't be recorded here")
 	}
 }

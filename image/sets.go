@@ -298,8 +298,15 @@ func (l *setLayer) write(hdr *tar.Header, name string, r io.Reader) error {
 		l.newest = t
 	}
 	out := &tar.Header{
-		Typeflag: hdr.Typeflag, Name: name, Linkname: hdr.Linkname, Mode: hdr.Mode & 0o7777, Uid: hdr.Uid, Gid: hdr.Gid,
+		Typeflag: hdr.Typeflag, Name: name, Linkname: hdr.Linkname, Mode: hdr.Mode & 0o7777,
 		ModTime: t, Devmajor: hdr.Devmajor, Devminor: hdr.Devminor, Format: tar.FormatPAX,
+	}
+	uid, gid, err := ownerOf(hdr)
+	if err != nil {
+		return err
+	}
+	if err := setOwner(out, uid, gid); err != nil {
+		return err
 	}
 	if flags := hdr.PAXRecords[paxFlags]; flags != "" {
 		out.PAXRecords = map[string]string{paxFlags: flags}
@@ -317,7 +324,7 @@ func (l *setLayer) write(hdr *tar.Header, name string, r io.Reader) error {
 	if out.Size == 0 {
 		return nil
 	}
-	_, err := io.CopyBuffer(onlyWriter{l.tw}, onlyReader{r}, l.buf)
+	_, err = io.CopyBuffer(onlyWriter{l.tw}, onlyReader{r}, l.buf)
 	return err
 }
 

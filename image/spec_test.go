@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	passwdFile = "root:x:0:0:root:/root:/bin/sh\nweb:x:1000:100:Web:/srv/web:/bin/sh\nbad line\n"
+	passwdFile = "root:x:0:0:root:/root:/bin/sh\nweb:x:1000:100:Web:/srv/web:/bin/sh\nhuge:x:99999999999999999999:0::/:\nbad line\n"
 	groupFile  = "root:x:0:\nusers:x:100:\nextra:x:200:web,other\nmore:x:201:web\n"
 )
 
@@ -63,6 +63,7 @@ func TestUser(t *testing.T) {
 		{"-1", specs.User{}, "", "config.User"},
 		{"4294967295", specs.User{}, "", "config.User"},
 		{"99999999999999999999", specs.User{}, "", "config.User"},
+		{"huge", specs.User{}, "", "is out of range"},
 	} {
 		s, _, _, err := specOf(t, v1.ImageConfig{User: c.user}, UnpackOptions{}, accountFiles()...)
 		if c.err != "" {

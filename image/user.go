@@ -43,8 +43,9 @@ func lookupUser(t *tree, name string) (u specs.User, home string, err error) {
 	return u, found.Home, nil
 }
 
-// isID tells whether n can be a user or group id; 2^32-1 is none.
-func isID(n int) bool { return n >= 0 && int64(n) < math.MaxUint32 }
+// isID tells whether n can be a user or group id; 2^32-1 is none. The largest
+// int is what the parser makes of any larger number.
+func isID(n int) bool { return n >= 0 && n < math.MaxInt && int64(n) < math.MaxUint32 }
 
 // accounts reads a file that may be missing.
 func accounts(t *tree, path string) ([]byte, error) {
