@@ -1,11 +1,12 @@
 // Image layouts in a tar archive, plain or compressed as a whole. A plain
-// archive is read in place; a compressed one is first expanded into an
-// unlinked temporary file, because blobs come in any order.
+// archive is read in place; a compressed one, or one that comes through a pipe,
+// goes into an unlinked temporary file first, because blobs come in any order.
 
 package image
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -32,23 +33,9 @@ type archiveSource struct {
 type part struct{ offset, size int64 }
 
 func openArchive(name string, limits Limits) (fileSource, error) {
-	fi, err := os.Stat(name)
+	plain, err := openPlain(name, limits)
 	if err != nil {
 		return nil, err
-	}
-	if !fi.Mode().IsRegular() {
-		return nil, errors.New("an archive must be a regular file")
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	plain, err := expand(f, limits)
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	if plain != f {
-		_ = f.Close()
 	}
 	parts, err := scanArchive(plain)
 	if err != nil {
@@ -109,33 +96,70 @@ func layoutName(name string) bool {
 	return found && checkDigest(digest.Digest(strings.Replace(blob, "/", ":", 1))) == nil
 }
 
-// expand gives f itself, rewound, or its expansion if it is compressed.
-func expand(f *os.File, limits Limits) (*os.File, error) {
-	magic := make([]byte, 4)
-	n, err := io.ReadFull(f, magic)
-	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
+var errNoArchive = errors.New("an archive must be a regular file, or a pipe such as /dev/stdin")
+
+// openPlain opens an archive for reading at any place. Of pipes it takes those
+// that the caller has open already: to open another FIFO is to wait for a
+// writer who may never come. What /dev/stdin is, NetBSD only tells of the open
+// file.
+func openPlain(name string, limits Limits) (*os.File, error) {
+	isOpen := name == "/dev/stdin" || strings.HasPrefix(name, "/dev/fd/")
+	fi, err := os.Stat(name)
+	if err != nil {
 		return nil, err
 	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
+	if !isOpen && !fi.Mode().IsRegular() {
+		return nil, errNoArchive
+	}
+	f, err := os.Open(name)
+	if err != nil {
 		return nil, err
 	}
+	if fi, err = f.Stat(); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	isPipe := isOpen && fi.Mode()&fs.ModeNamedPipe != 0
+	if !isPipe && !fi.Mode().IsRegular() {
+		return nil, errors.Join(errNoArchive, f.Close())
+	}
+	plain, err := expand(f, isPipe, limits)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	if plain != f {
+		_ = f.Close()
+	}
+	return plain, nil
+}
+
+// expand gives f itself, rewound, or a copy of what comes from a pipe, or its
+// expansion if it is compressed.
+func expand(f *os.File, isPipe bool, limits Limits) (*os.File, error) {
 	var r io.Reader
-	switch magic = magic[:n]; {
+	in := bufio.NewReaderSize(f, aheadSize)
+	magic, err := in.Peek(4)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	switch {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		z, err := inflate.NewReader(f)
+		z, err := inflate.NewReader(in)
 		if err != nil {
 			return nil, fmt.Errorf("expand archive: %w", err)
 		}
 		r = z
 	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		z, err := newZstd(f)
+		z, err := newZstd(in)
 		if err != nil {
 			return nil, fmt.Errorf("expand archive: %w", err)
 		}
 		defer func() { _ = closeZstd(z) }()
 		r = z
+	case isPipe:
+		r = in
 	default:
-		return f, nil
+		_, err := f.Seek(0, io.SeekStart)
+		return f, err
 	}
 	out, err := os.CreateTemp("", "runcell-image-")
 	if err != nil {

@@ -38,16 +38,9 @@ type dockerArchive struct {
 }
 
 func openDockerArchive(name string, limits Limits) (_ *dockerArchive, err error) {
-	f, err := os.Open(name)
+	plain, err := openPlain(name, limits)
 	if err != nil {
 		return nil, err
-	}
-	plain, err := expand(f, limits)
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	if plain != f {
-		_ = f.Close()
 	}
 	a := &dockerArchive{
 		file: plain, parts: map[string]part{}, links: map[string]string{},
