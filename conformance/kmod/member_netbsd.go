@@ -9,6 +9,7 @@ import (
 	"slices"
 	"unsafe"
 
+	"github.com/netbsd-cells/runcell/conformance/mount"
 	"github.com/netbsd-cells/runcell/kmod/stage"
 	"golang.org/x/sys/unix"
 )
@@ -72,19 +73,16 @@ func (w *world) removeSegments(ids []int) {
 
 // withPts gives the cells of this world pseudo-terminals.
 func (w *world) withPts() {
-	args := struct{ version, gid, mode, flags int32 }{version: 2, mode: 0o620}
-	w.mount("ptyfs", filepath.Join(w.root, "dev/pts"), unsafe.Pointer(&args), unsafe.Sizeof(args))
+	w.mount("ptyfs", filepath.Join(w.root, "dev/pts"), mount.Words(2, 0, 0o620, 0)) // version, gid, mode, flags
 }
 
 // withProc lets agents find a /proc. A kernel without procfs ends the case.
 func (w *world) withProc() {
-	args := struct{ version, flags int32 }{version: 1}
-	path := filepath.Join(w.root, "proc")
-	w.mount("procfs", path, unsafe.Pointer(&args), unsafe.Sizeof(args))
+	w.mount("procfs", filepath.Join(w.root, "proc"), mount.Words(1, 0)) // version, flags
 }
 
-func (w *world) mount(kind, path string, data unsafe.Pointer, size uintptr) {
-	err := mountFS(kind, path, data, size)
+func (w *world) mount(kind, path string, args []byte) {
+	err := mount.FS(kind, path, args)
 	if err == unix.ENODEV || err == unix.EOPNOTSUPP {
 		w.Skipf("this kernel has no %s", kind)
 	}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"unsafe"
 
+	"github.com/netbsd-cells/runcell/conformance/mount"
 	"golang.org/x/sys/unix"
 )
 
@@ -120,7 +121,7 @@ func opLeave(*agent, []string, *reply) error {
 func opEnter(*agent, []string, *reply) error { return unix.Unshare(unix.CLONE_NEWPID) }
 
 func opMount(*agent, []string, *reply) error {
-	if err := unix.Mount("tmpfs", "/tmp", "tmpfs", 0, ""); err != nil {
+	if err := mount.Tmpfs("/tmp", 0o1777); err != nil {
 		return err
 	}
 	return unix.Unmount("/tmp", unix.MNT_DETACH)

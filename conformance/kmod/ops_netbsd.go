@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"unsafe"
 
+	"github.com/netbsd-cells/runcell/conformance/mount"
 	"golang.org/x/sys/unix"
 )
 
@@ -193,36 +194,8 @@ func opPosixSpawn(a *agent, _ []string, r *reply) error {
 	return nil
 }
 
-// tmpfsArgs is struct tmpfs_args of mount_tmpfs(8), version 1.
-type tmpfsArgs struct {
-	version   int32
-	_         int32
-	nodes     uint64
-	size      int64
-	uid, gid  uint32
-	mode, pad uint32
-}
-
-func mountTmpfs(path string) error {
-	return mountFS("tmpfs", path, unsafe.Pointer(&tmpfsArgs{version: 1, mode: 0o1777}), unsafe.Sizeof(tmpfsArgs{}))
-}
-
-func mountFS(kind, path string, data unsafe.Pointer, size uintptr) error {
-	k, err := unix.BytePtrFromString(kind)
-	if err != nil {
-		return err
-	}
-	p, err := unix.BytePtrFromString(path)
-	if err != nil {
-		return err
-	}
-	const sysMount = 410 // __mount50
-	_, _, errno := unix.Syscall6(sysMount, uintptr(unsafe.Pointer(k)), uintptr(unsafe.Pointer(p)), 0, uintptr(data), size, 0)
-	return errnoOrNil(errno)
-}
-
 func opMount(*agent, []string, *reply) error {
-	if err := mountTmpfs("/tmp"); err != nil {
+	if err := mount.Tmpfs("/tmp", 0o1777); err != nil {
 		return err
 	}
 	return unix.Unmount("/tmp", 0)

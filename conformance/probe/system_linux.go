@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/netbsd-cells/runcell/conformance/mount"
 	"github.com/netbsd-cells/runcell/conformance/probe/fact"
 )
 
@@ -69,7 +70,7 @@ func mounts() []fact.Mount {
 }
 
 func opMount(_ *probe, args []string, _ *fact.Line) error {
-	return unix.Mount("tmpfs", args[0], "tmpfs", 0, "")
+	return mount.Tmpfs(args[0], 0o700)
 }
 
 // opSettime sets the clock to what it already says.

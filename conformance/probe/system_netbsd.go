@@ -4,12 +4,11 @@ package main
 
 import (
 	"fmt"
-	"runtime"
 	"strings"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/netbsd-cells/runcell/conformance/mount"
 	"github.com/netbsd-cells/runcell/conformance/probe/fact"
 )
 
@@ -65,25 +64,7 @@ func mountOptions(flags uint64) string {
 	return strings.Join(options, ",")
 }
 
-// opMount tries to mount a tmpfs (tmpfs_args version 1, mode 0700).
-func opMount(_ *probe, args []string, _ *fact.Line) error {
-	data := struct {
-		version   int32
-		nodes     uint64
-		size      int64
-		uid, gid  uint32
-		mode, pad uint32
-	}{version: 1, mode: 0o700}
-	kind, path := []byte("tmpfs\x00"), []byte(args[0]+"\x00")
-	const sysMount = 410
-	_, _, errno := unix.Syscall6(sysMount, uintptr(unsafe.Pointer(&kind[0])), uintptr(unsafe.Pointer(&path[0])), 0,
-		uintptr(unsafe.Pointer(&data)), unsafe.Sizeof(data), 0)
-	runtime.KeepAlive(&data)
-	if errno != 0 {
-		return errno
-	}
-	return nil
-}
+func opMount(_ *probe, args []string, _ *fact.Line) error { return mount.Tmpfs(args[0], 0o700) }
 
 // opSettime sets the clock to what it already says.
 func opSettime(*probe, []string, *fact.Line) error {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	h "github.com/netbsd-cells/runcell/conformance/harness"
+	"github.com/netbsd-cells/runcell/conformance/mount"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -84,7 +85,8 @@ var mounts = []h.Case{
 		Name: "mounts/rbind", Clause: "config.md Linux mount options, rbind",
 		Does: "rbind shows mounts below the source, bind does not", Run: func(t *t) {
 			inner := t.MkdirAll("volume", "inner")
-			mountTmpfs(t, inner)
+			t.Must("mount tmpfs", mount.Tmpfs(inner, 0o755))
+			t.Cleanup(func() { _ = detach(inner) })
 			t.WriteFile("inner", "volume", "inner", "file")
 			lines := t.Probe(h.Mount("/one", "bind", t.Path("volume"), "rbind"), h.Bind(t.Path("volume"), "/two"),
 				h.Do("read", "/one/inner/file", ";", "read", "/two/inner/file"))
