@@ -50,17 +50,27 @@ func (r *Runtime) create(ctx context.Context, o CreateOptions, detached bool) (c
 		return nil, -1, err
 	}
 	tx := &txn{}
-	tx.did("state directory", c.remove)
+	tx.did("state directory", nil)
 	master, err = c.build(ctx, tx, plan, o)
 	if err != nil {
 		err = fmt.Errorf("create %q: %w", o.ID, err)
-		if uerr := tx.rollback(); uerr != nil {
+		if uerr := c.undo(tx); uerr != nil {
 			err = fmt.Errorf("%w (and undoing it: %w; use `delete --force`)", err, uerr)
 		}
 		c.release()
 		return nil, -1, err
 	}
 	return c, master, nil
+}
+
+// undo takes a failed create back. The state directory goes only after all
+// else has: what stays is then listed, and the next create of the id, recover
+// and delete find it.
+func (c *container) undo(tx *txn) error {
+	if err := tx.rollback(); err != nil {
+		return err
+	}
+	return c.remove()
 }
 
 // loadPlan reads and compiles the bundle's config.

@@ -1,6 +1,7 @@
 package runtime_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -75,4 +76,28 @@ func TestRecoverAfterReboot(t *testing.T) {
 	}
 	b.ok("start", "other")
 	b.ok("delete", "--force", "other")
+}
+
+// TestFailedUndoIsFound: a create that fails for want of descriptors, and for
+// the same reason can't undo all it did, leaves nothing that stops the next
+// create of the id.
+func TestFailedUndoIsFound(t *testing.T) {
+	b := newBox(t)
+	for n := 6; ; n++ {
+		script := fmt.Sprintf("#!/bin/sh\nexec /usr/bin/prlimit --nofile=%d:%d %s \"$@\"\n", n, n, runcellBin)
+		b.bin = filepath.Join(t.TempDir(), "runcell")
+		if err := os.WriteFile(b.bin, []byte(script), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		limited := b.run("create", "c")
+		b.bin = runcellBin
+		if limited.status == 0 {
+			b.ok("delete", "--force", "c")
+			return
+		}
+		if r := b.run("create", "c"); r.status != 0 {
+			t.Errorf("create after one with %d descriptors = %d: %s\nthat one said: %s", n, r.status, r.stderr, limited.stderr)
+		}
+		b.ok("delete", "--force", "c")
+	}
 }
