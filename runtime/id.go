@@ -26,15 +26,15 @@ func ValidateID(id string) error {
 	if id == "." || id == ".." {
 		return fmt.Errorf("container id %q is a directory's name: choose another", id)
 	}
-	for i := range len(id) {
-		if !idByte(id[i]) {
-			return fmt.Errorf("container id %q has an invalid character %q: use A-Z a-z 0-9 _ + . -", id, id[i])
+	for _, c := range id {
+		if !idChar(c) {
+			return fmt.Errorf("container id %q has an invalid character %q: use A-Z a-z 0-9 _ + . -", id, c)
 		}
 	}
 	return nil
 }
 
-func idByte(c byte) bool {
+func idChar(c rune) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
 		c == '_' || c == '+' || c == '.' || c == '-'
 }

@@ -140,6 +140,9 @@ func TestValidateID(t *testing.T) {
 			t.Errorf("ValidateID(%q) = nil; want an error", id)
 		}
 	}
+	if err := ValidateID("kä"); err == nil || !strings.Contains(err.Error(), "'ä'") {
+		t.Errorf("ValidateID(kä) = %v; want the character named", err)
+	}
 }
 
 func FuzzCellName(f *testing.F) {
