@@ -25,7 +25,7 @@ var tools = map[string]func(*machine){
 const runcellConf = `[engine]
 runtime = "runcell"
 runtime_supports_json = ["runcell"]
-runtime_supports_nocgroups = ["runcell"]
+runtime_supports_nocgroup = ["runcell"]
 [engine.runtimes]
 runcell = ["` + installed + `"]
 `
