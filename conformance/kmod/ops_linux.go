@@ -16,6 +16,7 @@ import (
 const (
 	routeDomain = unix.AF_NETLINK
 	routeProto  = unix.NETLINK_ROUTE
+	linkDomain  = unix.AF_UNSPEC // there is none
 )
 
 func systemOps() map[string]operation {

@@ -17,13 +17,15 @@ import (
 const (
 	routeDomain = unix.AF_ROUTE
 	routeProto  = 0
+	linkDomain  = unix.AF_LINK
 )
 
 func systemOps() map[string]operation {
 	return map[string]operation{
 		"procs": {0, false, opProcs}, "watch": {1, false, opWatch}, "ptrace": {1, true, opPtrace}, "ktrace": {1, true, opKtrace}, "untrace": {1, true, opUntrace},
 		"memory": {1, false, opMemory}, "pty": {0, false, opPty}, "leave": {0, false, opLeave}, "enter": {1, false, opEnter},
-		"posixspawn": {0, false, opPosixSpawn},
+		"posixspawn": {0, false, opPosixSpawn}, "revoke": {1, true, opRevoke}, "describe": {0, false, opDescribe}, "settings": {0, false, opSettings},
+		"terminal": {0, false, opTerminal},
 	}
 }
 
@@ -145,6 +147,17 @@ func openPty() (*terminal, error) {
 		return nil, fmt.Errorf("open %s: %w", t.name, err)
 	}
 	return t, nil
+}
+
+// opTerminal makes a terminal, keeps it and tells its name.
+func opTerminal(a *agent, _ []string, r *reply) error {
+	t, err := openPty()
+	if err != nil {
+		return err
+	}
+	a.held = append(a.held, os.NewFile(uintptr(t.master), "master"), os.NewFile(uintptr(t.slave), t.name))
+	r.Text = t.name
+	return nil
 }
 
 // opLeave asks for the host.

@@ -141,7 +141,7 @@ func opAutobind(_ *agent, args []string, _ *reply) error {
 }
 
 // opSocket opens a socket of a kind: inet/stream, inet6/dgram, inet/raw,
-// unix/stream, route.
+// unix/stream, route, link/dgram.
 func opSocket(_ *agent, args []string, _ *reply) error {
 	name, kind, _ := strings.Cut(args[0], "/")
 	types := map[string]int{"stream": unix.SOCK_STREAM, "dgram": unix.SOCK_DGRAM, "raw": unix.SOCK_RAW}
@@ -151,6 +151,8 @@ func opSocket(_ *agent, args []string, _ *reply) error {
 		domain = unix.AF_INET
 	case "inet6":
 		domain = unix.AF_INET6
+	case "link":
+		domain = linkDomain
 	case "route":
 		domain, kind, proto = routeDomain, "raw", routeProto
 	}

@@ -24,6 +24,7 @@ type power struct {
 	needs   []policy.Permission
 	refused []string // how it is refused; nil is EPERM
 	pts     bool     // it needs pseudo-terminals
+	only    []string // the systems that have it; nil is all
 	// never: it must not succeed anywhere, so only refusals are tried.
 	never bool
 }
@@ -70,6 +71,15 @@ var powerTable = []power{
 	{name: "setid", class: "process.setid", does: "taking other ids", op: "setid", needs: permission(policy.SetID)},
 	{name: "priority", class: "process.nice.raise", does: "raising a priority", op: "raise", needs: permission(policy.Schedule), refused: []string{"EACCES", "EPERM"}},
 	{name: "terminal-input", class: "device.tty_sti", does: "putting input into a terminal", op: "sti", needs: permission(policy.TTYAdmin), refused: []string{"EPERM", "EACCES"}, pts: true},
+	{
+		name: "revoke", class: "vnode.revoke", does: "taking a file from all who have it open", op: "revoke", args: []string{""},
+		needs: permission(policy.TTYAdmin), refused: []string{"EACCES"}, only: netbsd,
+	},
+	{name: "describe", class: "system.sysctl.desc", does: "describing a kernel setting", op: "describe", needs: permission(policy.SysctlWrite), only: netbsd},
+	{
+		name: "link-socket", class: "network.socket.open.inet", does: "a socket of any other network", op: "socket", args: []string{"link/dgram"},
+		needs: permission(policy.Inet), only: netbsd,
+	},
 	{name: "io-ports", class: "machdep.iopl", does: "using the I/O ports", op: "iopl", needs: permission(policy.Machdep)},
 }
 
@@ -77,6 +87,9 @@ var powerTable = []power{
 func (p *power) open(s policy.Set) bool {
 	return !slices.ContainsFunc(p.needs, func(x policy.Permission) bool { return !s.Has(x) })
 }
+
+// here says whether this system has the power at all.
+func (p *power) here() bool { return p.only == nil || slices.Contains(p.only, runtime.GOOS) }
 
 func (p *power) refusals() []string {
 	if p.refused == nil {
@@ -133,7 +146,7 @@ var powers = func() []harness.Case {
 			names = append(names, x.String())
 		}
 		cases = append(cases, harness.Case{
-			Name: "power/" + p.name, Clause: "class " + p.class, Does: p.does + " takes " + strings.Join(names, " and "),
+			Name: "power/" + p.name, Clause: "class " + p.class, Does: p.does + " takes " + strings.Join(names, " and "), OS: p.only,
 			Run: in(func(w *world) { tryPower(w, p) }),
 		})
 	}
@@ -201,8 +214,12 @@ func tryAlone(w *world, profile policy.Profile, set policy.Set) {
 	w.withProc()
 	host, m := w.onHost(0), w.withPermissions(profile, set)
 	for i := range powerTable {
-		if want, ok := w.control(host, &powerTable[i]); ok {
-			w.judge(m, &powerTable[i], set, want, "with "+profile.String())
+		p := &powerTable[i]
+		if !p.here() {
+			continue
+		}
+		if want, ok := w.control(host, p); ok {
+			w.judge(m, p, set, want, "with "+profile.String())
 		}
 	}
 }

@@ -31,7 +31,7 @@ type Facts struct {
 	SafeDevice      bool  // see IfSafeDevice
 	RouteSocket     bool  // PF_ROUTE or PF_OROUTE
 	RawSocket       bool  // SOCK_RAW
-	InetSocket      bool  // PF_INET or PF_INET6
+	InetSocket      bool  // any domain but PF_LOCAL
 	ProcessLimit    bool  // see IfProcessLimit
 	ForeignAddress  bool  // see IfForeignAddress
 	WildcardAddress bool  // see IfWildcardAddress

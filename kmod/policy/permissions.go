@@ -145,8 +145,9 @@ var Permissions = [...]PermissionInfo{
 	},
 	{
 		Permission: PosixIPC, Name: "posix-ipc", UpTo: Low, Explicit: true,
-		Opens: "use POSIX semaphores and message queues. Their names are shared with " +
-			"the host and all cells.",
+		Opens: "use POSIX semaphores, and remove message queues. Their names are shared " +
+			"with the host and all cells. Nobody is asked when a queue is opened: that " +
+			"its owner and mode decide, also where this is closed.",
 	},
 	{
 		Permission: DeviceMapper, Name: "device-mapper", UpTo: Low, Explicit: true,
@@ -161,7 +162,7 @@ var Permissions = [...]PermissionInfo{
 	{
 		Permission: SysctlWrite, Name: "sysctl-write", UpTo: Low, Explicit: true,
 		Capabilities: []string{"SYS_ADMIN"},
-		Opens:        "change, add and delete the kernel's sysctl settings.",
+		Opens:        "change, add, delete and describe the kernel's sysctl settings.",
 	},
 	{
 		Permission: SysVIPC, Name: "sysv-ipc", UpTo: Medium, Explicit: true,
@@ -239,7 +240,8 @@ var Permissions = [...]PermissionInfo{
 	},
 	{
 		Permission: Inet, Name: "inet", UpTo: High,
-		Opens: "open IPv4 and IPv6 sockets. Closed by network none.",
+		Opens: "open sockets of any network, IPv4 and IPv6 first of all; only AF_UNIX is " +
+			"open without. Closed by network none.",
 	},
 	{
 		Permission: RawDevice, Name: "raw-device", UpTo: Low, Explicit: true,
@@ -251,7 +253,8 @@ var Permissions = [...]PermissionInfo{
 		Permission: TTYAdmin, Name: "tty-admin", UpTo: Low, Explicit: true,
 		Capabilities: []string{"SYS_TTY_CONFIG"},
 		Opens: "insert input into terminals, take over the console, set privileged " +
-			"line options, open terminals that are not the cell's.",
+			"line options, open terminals that are not the cell's, revoke(2) files and " +
+			"devices (/dev/null, for instance) from everybody on the host.",
 	},
 	{
 		Permission: Entropy, Name: "entropy", UpTo: Low, Explicit: true,

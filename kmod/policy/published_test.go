@@ -105,6 +105,7 @@ func differs(p Profile, r Request) (Verdict, bool) {
 		return Defer, true
 	case r.Action == "KAUTH_PROCESS_FORK" && r.ProcessLimit,
 		r.Action == "KAUTH_NETWORK_BIND" && (r.ForeignAddress || r.WildcardAddress),
+		p != Low && (r.Action == "KAUTH_VNODE_REVOKE" || r.Request == "KAUTH_REQ_SYSTEM_SYSCTL_DESC"),
 		p != Low && r.Request == "KAUTH_REQ_NETWORK_SOCKET_OPEN" && r.RawSocket:
 		return Deny, true
 	}

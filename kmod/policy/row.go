@@ -71,7 +71,8 @@ type Condition uint8
 const (
 	// IfAny: every request.
 	IfAny Condition = iota
-	// IfOtherCell: the target process belongs to another cell or to the host.
+	// IfOtherCell: the target process belongs to another cell or to the host,
+	// or has entered this one and executed nothing since (what looks into it).
 	// It holds for unprivileged users of the host too, as towards cells.
 	IfOtherCell
 	// IfPrivileged: the system's own rules would refuse an ordinary user:
@@ -87,7 +88,8 @@ const (
 	IfRouteSocket
 	// IfRawSocket: type SOCK_RAW (and no routing socket).
 	IfRawSocket
-	// IfInetSocket: domain PF_INET or PF_INET6 (and not raw).
+	// IfInetSocket: any domain but PF_LOCAL: PF_INET, PF_INET6, PF_BLUETOOTH
+	// and so on (and not raw).
 	IfInetSocket
 	// IfProcessLimit: the cell has as many processes as its policy allows.
 	IfProcessLimit
@@ -112,7 +114,7 @@ var conditionWords = [...]string{
 	IfReservedPort:    "port reserved by another cell",
 	IfRouteSocket:     "routing socket",
 	IfRawSocket:       "raw socket",
-	IfInetSocket:      "IPv4 or IPv6 socket",
+	IfInetSocket:      "socket of a network, not AF_UNIX",
 	IfProcessLimit:    "process limit reached",
 	IfForeignAddress:  "cell with addresses, and not one of them",
 	IfWildcardAddress: "cell with addresses, and 0.0.0.0 or ::",
@@ -127,8 +129,8 @@ func (c Condition) CrossesCells() bool { return c == IfOtherCell || c == IfReser
 
 // OrdinaryDevices are the nodes below /dev that every cell can open. The
 // kernel compares type, major and minor number, since null and mem share a
-// major. "pts/*" is every pseudo-terminal of a ptyfs; "fd/*" and the three
-// streams are the opener's own descriptors.
+// major. "pts/*" is every pseudo-terminal of a ptyfs, and only there: a node of
+// that number elsewhere may be somebody else's. "fd/*" and the three streams are the opener's own descriptors.
 var OrdinaryDevices = [...]string{
 	"null", "zero", "full", "random", "urandom", "tty", "ptm", "ptmx", "pts/*",
 	"stdin", "stdout", "stderr", "fd/*",
@@ -140,5 +142,8 @@ var Differences = [...]string{
 		"The published module refuses every device node at medium and high, even /dev/null.",
 	"Raw sockets (SOCK_RAW) are refused below low. The published module refuses raw IPv6 sockets there, by another request, and lets raw IPv4 sockets through: on the shared network they see other cells' packets.",
 	"A process whose cell is unknown or being destroyed is denied every request. The published module defers, so it fails open.",
+	"revoke(2) is refused below low. The published module lets a member revoke any file that it owns: root takes /dev/null from every process on the machine, and a shared file from all who have it mapped, read-only mount or not.",
+	"A process that has entered a cell and not yet executed a program counts as the host's where it would be debugged, traced, or read through procfs: it still has the memory of the program that brought it in. The published module lets the cell's root read that.",
+	"Setting the description of a sysctl node is refused below low, as writing to one is. The published module lets root do it.",
 	"A process limit and a cell's own addresses are kept, where the bundle gives them. The published module knows neither.",
 }

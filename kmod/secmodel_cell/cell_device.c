@@ -13,9 +13,14 @@
 #include <sys/systm.h>
 #include <sys/vnode.h>
 
+#include <miscfs/specfs/specdev.h>
+
 #include "cell_var.h"
 
 #define	CELL_EVERY_MINOR	-1
+
+/* The driver of terminals' slaves. */
+#define	CELL_SLAVES		"pts"
 
 /*
  * ctty: tty.  ptm: ptmx and ptm, whose terminals are pts (the kernel opens
@@ -34,7 +39,7 @@ static struct {
 	{ "rnd",	1,			NODEVMAJOR },	/* urandom */
 	{ "ctty",	0,			NODEVMAJOR },
 	{ "ptm",	CELL_EVERY_MINOR,	NODEVMAJOR },
-	{ "pts",	CELL_EVERY_MINOR,	NODEVMAJOR },
+	{ CELL_SLAVES,	CELL_EVERY_MINOR,	NODEVMAJOR },
 	{ "filedesc",	CELL_EVERY_MINOR,	NODEVMAJOR },
 };
 
@@ -58,18 +63,42 @@ cell_device_init(void)
 	}
 }
 
-bool
-cell_device_ordinary(enum vtype type, dev_t dev)
+/* The driver of an ordinary device, NULL for any other device. */
+static const char *
+cell_ordinary_driver(enum vtype type, dev_t dev)
 {
 	size_t i;
 
 	if (type != VCHR || dev == NODEV)
-		return false;
+		return NULL;
 	for (i = 0; i < __arraycount(cell_ordinary); i++)
 		if (cell_ordinary[i].major != NODEVMAJOR &&
 		    cell_ordinary[i].major == major(dev) &&
 		    (cell_ordinary[i].minor == CELL_EVERY_MINOR ||
 		    cell_ordinary[i].minor == minor(dev)))
-			return true;
-	return false;
+			return cell_ordinary[i].driver;
+	return NULL;
+}
+
+bool
+cell_device_ordinary(enum vtype type, dev_t dev)
+{
+
+	return cell_ordinary_driver(type, dev) != NULL;
+}
+
+/*
+ * Whether a node is an ordinary device of the cell's own.  A ptyfs shows only
+ * the terminals that were made through it.  A node of such a number elsewhere,
+ * as an image can bring one along, is the terminal of whoever has it: the
+ * host's, or another cell's.
+ */
+bool
+cell_device_safe(const struct vnode *vp)
+{
+	const char *driver = cell_ordinary_driver(vp->v_type, vp->v_rdev);
+
+	if (driver == NULL)
+		return false;
+	return strcmp(driver, CELL_SLAVES) != 0 || vp->v_tag == VT_PTYFS;
 }

@@ -614,6 +614,9 @@ static const struct cell_kauth_bit cell_kauth_vnode[] = {
 #ifdef HAVE_KAUTH_VNODE_RETAIN_SGID
 	{ KAUTH_VNODE_RETAIN_SGID, CELL_ACTION_VNODE_RETAIN_SGID },
 #endif
+#ifdef HAVE_KAUTH_VNODE_REVOKE
+	{ KAUTH_VNODE_REVOKE, CELL_ACTION_VNODE_REVOKE },
+#endif
 	/* Whatever it is. */
 	{ ~(kauth_action_t)0, CELL_ACTION_VNODE_OTHER },
 };

@@ -238,13 +238,12 @@ cell_insert(struct cell *c)
 	/* The id is the ports' owner, so it is known before them. */
 	c->c_id = cell_next;
 	cell_default_policy(c);
-	if (c->c_id != 0) {
-		error = cell_reserve(c, c->c_policy.cp_ports,
-		    c->c_policy.cp_nports);
-		if (error != 0)
-			return error;
-	} else
+	if (c->c_id == 0)
 		return EOVERFLOW;
+	if ((error = cell_listen_vnode(c->c_permissions)) != 0 ||
+	    (error = cell_reserve(c, c->c_policy.cp_ports,
+	    c->c_policy.cp_nports)) != 0)
+		return error;
 	cell_next++;
 	TAILQ_INSERT_HEAD(&cell_list, c, c_list);
 	return 0;

@@ -131,9 +131,8 @@ cell_socket_facts(int domain, int type)
 		return CELL_IF_ROUTE_SOCKET;
 	if (type == SOCK_RAW)
 		return CELL_IF_RAW_SOCKET;
-	if (domain == PF_INET || domain == PF_INET6)
-		return CELL_IF_INET_SOCKET;
-	return 0;
+	/* Every other family than PF_LOCAL leads out, as PF_BLUETOOTH. */
+	return domain == PF_LOCAL ? 0 : CELL_IF_INET_SOCKET;
 }
 
 static int
@@ -187,7 +186,7 @@ cell_device_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 		struct vnode *vp = arg1;
 
 		req = cell_kauth_request(CELL_SCOPE_DEVICE, (uintptr_t)arg0);
-		if (vp != NULL && cell_device_ordinary(vp->v_type, vp->v_rdev))
+		if (vp != NULL && cell_device_safe(vp))
 			facts = CELL_IF_SAFE_DEVICE;
 	}
 	return cell_decide(cred, c,
@@ -298,7 +297,8 @@ cell_listen(void)
 
 /*
  * The vnode scope is listened to from when the first cell needs it: one whose
- * permissions close a part of it, or (none at all) one that is being killed.
+ * permissions close a part of it, as those of medium and high do, or (none at
+ * all) one that is being killed.
  */
 int
 cell_listen_vnode(uint64_t permissions)

@@ -80,9 +80,26 @@ cell_of_proc(struct proc *p)
 	return c;
 }
 
+/*
+ * Whether a member still runs on the memory that it came with: it, or the
+ * process that forked it, has entered and not executed a program since.
+ * PK_EXEC is cleared at entry and by fork(2), and set by execve(2).  The
+ * caller keeps the process from ending.
+ */
+bool
+cell_newcomer(struct proc *p)
+{
+	struct cell_proc *cp;
+
+	if ((p->p_flag & PK_EXEC) != 0)
+		return false;
+	cp = proc_getspecific(p, cell_proc_key);
+	return cp != NULL && cp->cp_host;
+}
+
 /* Records p as a member.  The caller has counted it, and it has not run. */
 static void
-cell_proc_begin(struct cell *c, struct proc *p, bool first)
+cell_proc_begin(struct cell *c, struct proc *p, bool first, bool host)
 {
 	struct cell_proc *cp;
 
@@ -90,6 +107,7 @@ cell_proc_begin(struct cell *c, struct proc *p, bool first)
 	cp->cp_cell = c;
 	cp->cp_proc = p;
 	cp->cp_first = first;
+	cp->cp_host = host;
 	cell_hold(c);
 	proc_setspecific(p, cell_proc_key, cp);
 }
@@ -144,7 +162,7 @@ cell_cred_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 		child = arg1;
 		if ((c = cell_of(child->p_cred)) != NULL) {
 			atomic_inc_uint(&c->c_nprocs);
-			cell_proc_begin(c, child, false);
+			cell_proc_begin(c, child, false, cell_newcomer(arg0));
 		}
 		break;
 	case KAUTH_CRED_FREE:
@@ -221,11 +239,12 @@ cell_enter(struct lwp *l, uint32_t id)
 	mutex_exit(&c->c_lock);
 	c->c_entered = true;
 	atomic_inc_uint(&c->c_nprocs);
-	cell_proc_begin(c, p, first);
+	cell_proc_begin(c, p, first, true);
 
 	cell_hold(c);
 	kauth_cred_setdata(new, cell_cred_key, c);
 	proc_crmod_enter();
+	p->p_flag &= ~PK_EXEC;	/* see cell_newcomer */
 	old = p->p_cred;
 	kauth_cred_clone(old, new);
 	proc_crmod_leave(new, old, true);

@@ -112,6 +112,30 @@ cell_procfs_root(kauth_action_t action, struct proc *p, void *arg1,
 	    (uintptr_t)arg2 == KAUTH_REQ_PROCESS_PROCFS_READ;
 }
 
+/*
+ * Whether the request would read or change the memory of a newcomer, which is
+ * a copy of whatever program brought it in.  To others it is the host's until
+ * it executes a program; its own id and state they may see.
+ */
+static bool
+cell_looks_into(kauth_action_t action, struct proc *p, void *arg1)
+{
+
+	switch (action) {
+	case KAUTH_PROCESS_CANSEE:
+		if ((uintptr_t)arg1 != KAUTH_REQ_PROCESS_CANSEE_ENV)
+			return false;
+		break;
+	case KAUTH_PROCESS_KTRACE:
+	case KAUTH_PROCESS_PROCFS:
+	case KAUTH_PROCESS_PTRACE:
+		break;
+	default:
+		return false;
+	}
+	return p != curproc && cell_newcomer(p);
+}
+
 /* Whether one more process is one too many. */
 bool
 cell_full(struct cell *c)
@@ -134,7 +158,8 @@ cell_process_facts(kauth_cred_t cred, struct cell *c, kauth_action_t action,
 	    cell_procfs_root(action, p, arg1, arg2))
 		return 0;
 	cell_target(cred, p, &ct);
-	if (ct.ct_cell != c)
+	if (ct.ct_cell != c ||
+	    (c != NULL && cell_looks_into(action, p, arg1)))
 		return CELL_IF_OTHER_CELL;
 	if (c == NULL || (wanted & CELL_IF_PRIVILEGED) == 0)
 		return 0;	/* users of the host are free among each other */

@@ -209,10 +209,11 @@
 #define	CELL_ACTION_VNODE_CHANGE_OWNERSHIP              100
 #define	CELL_ACTION_VNODE_RETAIN_SUID                   101
 #define	CELL_ACTION_VNODE_RETAIN_SGID                   102
-#define	CELL_ACTION_VNODE_OTHER                         103
-#define	CELL_ACTION_GENERIC_ISSUSER                     104
-#define	CELL_ACTION_GENERIC_OTHER                       105
-#define	CELL_ACTION_MAX                                 106
+#define	CELL_ACTION_VNODE_REVOKE                        103
+#define	CELL_ACTION_VNODE_OTHER                         104
+#define	CELL_ACTION_GENERIC_ISSUSER                     105
+#define	CELL_ACTION_GENERIC_OTHER                       106
+#define	CELL_ACTION_MAX                                 107
 
 /* Requests.  None: no request, or one that the table does not know. */
 #define	CELL_REQ_NONE                                   0
@@ -519,6 +520,7 @@
 #define	CELL_CLASS_VNODE_CHANGE_OWNERSHIP               305
 #define	CELL_CLASS_VNODE_RETAIN_SUID                    306
 #define	CELL_CLASS_VNODE_RETAIN_SGID                    307
+#define	CELL_CLASS_VNODE_REVOKE                         309
 #define	CELL_CLASS_VNODE_OTHER                          308
 #define	CELL_CLASS_GENERIC_ISSUSER                      320
 #define	CELL_CLASS_GENERIC_OTHER                        321
@@ -571,7 +573,7 @@ static const struct cell_row cell_rows[] = {
 	{ 24, 0, 255, 6, 0 },	/* system.swapctl */
 	{ 25, 14, 255, 13, 0 },	/* system.sysctl.add */
 	{ 26, 15, 255, 13, 0 },	/* system.sysctl.delete */
-	{ 27, 16, 255, 254, 0 },	/* system.sysctl.desc */
+	{ 27, 16, 255, 13, 0 },	/* system.sysctl.desc */
 	{ 28, 17, 255, 13, 0 },	/* system.sysctl.modify */
 	{ 29, 18, 255, 255, 0 },	/* system.sysctl.private */
 	{ 30, 0, 255, 254, 0 },	/* system.sysctl */
@@ -767,6 +769,7 @@ static const struct cell_row cell_rows[] = {
 	{ 305, 0, 255, 46, 5 },	/* vnode.change_ownership */
 	{ 306, 0, 255, 47, 5 },	/* vnode.retain_suid */
 	{ 307, 0, 255, 47, 5 },	/* vnode.retain_sgid */
+	{ 309, 0, 255, 30, 5 },	/* vnode.revoke */
 	{ 308, 0, 255, 254, 5 },	/* vnode.other */
 	{ 320, 0, 255, 254, 6 },	/* generic.issuser */
 	{ 321, 0, 255, 254, 6 },	/* generic.other */
@@ -877,9 +880,10 @@ static const struct cell_action cell_actions[CELL_ACTION_MAX] = {
 	[CELL_ACTION_VNODE_CHANGE_OWNERSHIP] = { 221, 1, 0x0000 },
 	[CELL_ACTION_VNODE_RETAIN_SUID] = { 222, 1, 0x0000 },
 	[CELL_ACTION_VNODE_RETAIN_SGID] = { 223, 1, 0x0000 },
-	[CELL_ACTION_VNODE_OTHER] = { 224, 1, 0x0000 },
-	[CELL_ACTION_GENERIC_ISSUSER] = { 225, 1, 0x0000 },
-	[CELL_ACTION_GENERIC_OTHER] = { 226, 1, 0x0000 },
+	[CELL_ACTION_VNODE_REVOKE] = { 224, 1, 0x0000 },
+	[CELL_ACTION_VNODE_OTHER] = { 225, 1, 0x0000 },
+	[CELL_ACTION_GENERIC_ISSUSER] = { 226, 1, 0x0000 },
+	[CELL_ACTION_GENERIC_OTHER] = { 227, 1, 0x0000 },
 };
 
 #endif /* CELL_TABLE_DATA */

@@ -99,6 +99,7 @@ struct cell_proc {
 	struct cell	*cp_cell;
 	struct proc	*cp_proc;
 	bool		cp_first;
+	bool		cp_host;	/* began with memory of the host's */
 };
 
 TAILQ_HEAD(cell_list, cell);
@@ -131,6 +132,7 @@ struct cell *cell_of_proc(struct proc *);
 int	cell_cred_cb(kauth_cred_t, kauth_action_t, void *, void *, void *,
 	    void *, void *);
 int	cell_enter(struct lwp *, uint32_t);
+bool	cell_newcomer(struct proc *);
 bool	cell_has_process(struct cell *);
 void	cell_procs(struct cell *, pid_t **, size_t *, size_t *);
 unsigned cell_signal(struct cell *, int);
@@ -153,6 +155,7 @@ int	cell_bind(kauth_cred_t, struct cell *, unsigned, struct socket *,
 	    const struct sockaddr *);
 void	cell_device_init(void);
 bool	cell_device_ordinary(enum vtype, dev_t);
+bool	cell_device_safe(const struct vnode *);
 
 /* cell_deny.c: counting and logging */
 void	cell_denied(struct cell *, const struct cell_row *, kauth_cred_t);
