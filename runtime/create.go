@@ -135,6 +135,9 @@ func (c *container) build(ctx context.Context, tx *txn, plan *oci.Plan, o Create
 		return -1, err
 	}
 	c.Cell, err = c.rt.kmod.Create(cellSpec(c, plan))
+	if errors.Is(err, kmod.ErrExists) {
+		return -1, fmt.Errorf("create cell: %w, though there is no record of its container: `runcell delete --force %s` removes that cell with its processes", err, c.ID)
+	}
 	if err != nil {
 		return -1, fmt.Errorf("create cell: %w", err)
 	}

@@ -101,3 +101,19 @@ func TestFailedUndoIsFound(t *testing.T) {
 		b.ok("delete", "--force", "c")
 	}
 }
+
+// TestLostRecord: a container whose state somebody removed stops the next
+// create of its id, which says the way out.
+func TestLostRecord(t *testing.T) {
+	b := newBox(t)
+	b.ok("run", "--detach", "c")
+	if err := os.RemoveAll(filepath.Join(b.root, "c")); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.run("create", "c"); r.status != 1 || !strings.Contains(r.stderr, "`runcell delete --force c`") {
+		t.Errorf("create = %d, %q; want the way out", r.status, r.stderr)
+	}
+	b.ok("delete", "--force", "c")
+	b.ok("create", "c")
+	b.ok("delete", "--force", "c")
+}
