@@ -3,6 +3,7 @@
 package oci
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -68,8 +69,15 @@ type NetBSDDevice struct {
 }
 
 // LoadFile reads the configuration at path. Errors wrap the system's, so a
-// missing file is fs.ErrNotExist.
+// missing file is fs.ErrNotExist. A FIFO is not waited for, but refused.
 func LoadFile(path string) (*Config, error) {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("load configuration: %w", err)
+	}
+	if !fi.Mode().IsRegular() {
+		return nil, fmt.Errorf("load %s: it is no regular file", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("load configuration: %w", err)
@@ -89,6 +97,9 @@ func Load(r io.Reader) (*Config, error) {
 	data, err := readLimited(r)
 	if err != nil {
 		return nil, err
+	}
+	if bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) {
+		return nil, errors.New("it begins with a byte order mark: save it as UTF-8 without one")
 	}
 	cfg := new(Config)
 	if cfg.Unknown, err = strictjson.Unmarshal(data, cfg); err != nil {

@@ -7,11 +7,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestLoadRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"nothing":             {"", "must be an object, is the end of the data"},
+		"byte order mark":     {"\xef\xbb\xbf{}", "byte order mark"},
 		"not JSON":            {"hello", "must be an object, is 'h'"},
 		"an array":            {"[]", "must be an object, is an array"},
 		"cut off":             {`{"ociVersion": "1.0.0", "process": {`, "process: must be a key in double quotes, is the end of the data"},
@@ -67,6 +70,14 @@ func TestLoadFileErrors(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "config.json")
 	if _, err := LoadFile(missing); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), missing) {
 		t.Errorf("LoadFile of a missing file = %v; want fs.ErrNotExist with the path", err)
+	}
+	if err := unix.Mkfifo(missing, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{missing, "/dev/zero", "/"} { // none of them is waited for
+		if _, err := LoadFile(path); err == nil || !strings.Contains(err.Error(), "no regular file") {
+			t.Errorf("LoadFile of %s = %v; want a refusal", path, err)
+		}
 	}
 }
 
