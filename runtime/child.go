@@ -11,6 +11,9 @@ import (
 	"syscall"
 )
 
+// errGone means that a process is not there any more.
+var errGone = errors.New("process is gone")
+
 // child is a process of ours that nobody else waits for: until it is reaped,
 // its pid cannot be reused.
 type child struct {

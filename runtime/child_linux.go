@@ -22,18 +22,18 @@ func awaitExit(pid int) error {
 func signalProcess(pid int, start uint64, sig unix.Signal) error {
 	pidfd, err := unix.PidfdOpen(pid, 0)
 	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINVAL) {
-		return ErrNotRunning
+		return errGone
 	}
 	if err != nil {
 		return os.NewSyscallError("pidfd_open", err)
 	}
 	defer closeFD(pidfd)
 	if !alive(pid, start) {
-		return ErrNotRunning
+		return errGone
 	}
 	err = unix.PidfdSendSignal(pidfd, sig, nil, 0)
 	if errors.Is(err, unix.ESRCH) {
-		return ErrNotRunning
+		return errGone
 	}
 	return err
 }

@@ -33,11 +33,11 @@ func awaitExit(pid int) error {
 // no pidfd, so a pid reused within these two calls would be hit.
 func signalProcess(pid int, start uint64, sig unix.Signal) error {
 	if !alive(pid, start) {
-		return ErrNotRunning
+		return errGone
 	}
 	err := unix.Kill(pid, sig)
 	if errors.Is(err, unix.ESRCH) {
-		return ErrNotRunning
+		return errGone
 	}
 	return err
 }

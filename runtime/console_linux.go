@@ -73,24 +73,6 @@ func (t *terminal) open(uid uint32) error {
 	return nil
 }
 
-// bindConsole shows the terminal as /dev/console as well.
-func (f *rootfs) bindConsole(slave int) error {
-	dest, err := f.dir.makeFileAt("/dev/console", unix.O_PATH)
-	if err != nil {
-		return fmt.Errorf("make /dev/console: %w", err)
-	}
-	defer closeFD(dest)
-	mnt, err := unix.OpenTree(slave, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
-	if err != nil {
-		return fmt.Errorf("clone terminal for /dev/console: %w", err)
-	}
-	defer closeFD(mnt)
-	if err := attachTo(mnt, dest); err != nil {
-		return fmt.Errorf("mount /dev/console: %w", err)
-	}
-	return nil
-}
-
 // ttySetup opens a terminal for a process that joins a running cell: before
 // the fork, as the parent's thread is in the cell already.
 type ttySetup struct{ term *terminal }
@@ -113,3 +95,18 @@ func (t *ttySetup) collect() (*terminal, error) {
 }
 
 func (t *ttySetup) abandon() { t.term.close() }
+
+// sendPidfd sends a pidfd of the process to --pidfd-socket.
+func sendPidfd(socket string, pid int) error {
+	pidfd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return fmt.Errorf("open pidfd: %w", err)
+	}
+	defer closeFD(pidfd)
+	sock, err := dialConsole(socket)
+	if err != nil {
+		return fmt.Errorf("--pidfd-socket: %w", err)
+	}
+	defer closeFD(sock)
+	return sendConsole(sock, pidfd, "pidfd")
+}

@@ -110,3 +110,8 @@ func (t *ttySetup) abandon() {
 	closeFD(t.ptm)
 	t.link.close()
 }
+
+// sendPidfd is for callers that know what a pidfd is.
+func sendPidfd(string, int) error {
+	return errors.New("--pidfd-socket: NetBSD has no pidfds: use --pid-file")
+}

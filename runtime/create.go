@@ -106,12 +106,12 @@ func (r *Runtime) loadPlan(o CreateOptions) (*oci.Plan, error) {
 
 // build does create's steps, each with its undo.
 func (c *container) build(ctx context.Context, tx *txn, plan *oci.Plan, o CreateOptions) (master int, err error) {
-	rootfs, err := resolveRoot(o.Bundle, plan.Root.Path)
+	root, err := resolveRoot(o.Bundle, plan.Root.Path)
 	if err != nil {
 		return -1, err
 	}
 	c.record = record{
-		ID: o.ID, OCIVersion: plan.OCIVersion, Phase: Creating, Bundle: o.Bundle, Rootfs: rootfs,
+		ID: o.ID, OCIVersion: plan.OCIVersion, Phase: Creating, Bundle: o.Bundle, Rootfs: root,
 		Created: time.Now().UTC(), Owner: owner(), Annotations: plan.Annotations,
 	}
 	c.made = plan
@@ -124,7 +124,10 @@ func (c *container) build(ctx context.Context, tx *txn, plan *oci.Plan, o Create
 	tx.did("record", nil)
 	c.logWarnings(ctx, plan)
 
-	fs, err := newRootfs(c, plan, o.Bundle, rootfs, o.NoPivot)
+	fs, err := newRootfs(rootfsOptions{
+		plan: plan, bundle: o.Bundle, source: root, noPivot: o.NoPivot, stateDir: c.dir,
+		record: c.recordMount, recorded: func() []string { return c.Mounts },
+	})
 	if err != nil {
 		return -1, err
 	}
@@ -233,4 +236,14 @@ func owner() string {
 		return u.Username
 	}
 	return strconv.Itoa(uid)
+}
+
+// holdAddresses puts the Plan's addresses onto their interfaces.
+func (c *container) holdAddresses(ctx context.Context, tx *txn, plan *oci.Plan) error {
+	list := plan.Cell.Addresses
+	if c.rt.addresses.net == nil || len(list) == 0 {
+		return nil
+	}
+	tx.did("addresses begin", func() error { return c.rt.addresses.drop(c.ID) })
+	return c.rt.addresses.hold(ctx, c.ID, list)
 }

@@ -18,7 +18,7 @@ func (r *Runtime) Delete(ctx context.Context, id string, force bool) error {
 	c, err := r.loadLocked(id)
 	if c == nil {
 		if force && errors.Is(err, ErrNotExist) {
-			return errors.Join(r.destroyByName(id), r.dropAddresses(id))
+			return errors.Join(r.destroyByName(id), r.addresses.drop(id))
 		}
 		return err
 	}
@@ -62,7 +62,7 @@ func (c *container) delete(ctx context.Context) error {
 		return err
 	}
 	fault("cell destroyed")
-	if err := c.rt.dropAddresses(c.ID); err != nil {
+	if err := c.rt.addresses.drop(c.ID); err != nil {
 		return fmt.Errorf("delete %q: %w", c.ID, err)
 	}
 	if err := c.unmountRoot(); err != nil {
@@ -89,7 +89,7 @@ func (c *container) clean() error {
 	if err := c.rt.destroyByName(id); err != nil {
 		return err
 	}
-	if err := errors.Join(c.rt.dropAddresses(id), c.unmountRoot()); err != nil {
+	if err := errors.Join(c.rt.addresses.drop(id), c.unmountRoot()); err != nil {
 		return fmt.Errorf("delete %q: %w", id, err)
 	}
 	if err := c.remove(); err != nil {

@@ -93,7 +93,7 @@ func (x *execution) run() (status int, err error) {
 
 // start forks from a thread that has joined the cell.
 func (x *execution) start(signals []stage.Step) error {
-	root, err := enterCell(x.c, x.entry)
+	root, err := enterCell(x.entry, cellRoot(x.c.Rootfs, x.c.Mounts))
 	if err != nil {
 		return err
 	}

@@ -132,7 +132,7 @@ func (c *container) runCellHooks(ctx context.Context, hooks []oci.Hook) error {
 
 // runCellHook forks from a thread that has joined the cell.
 func (c *container) runCellHook(ctx context.Context, h oci.Hook, state []byte, entry kmod.Entry) error {
-	root, err := enterCell(c, entry)
+	root, err := enterCell(entry, cellRoot(c.Rootfs, c.Mounts))
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ var hostLinks = [...]struct {
 
 // linkAt makes a link where nothing is yet. A directory that cannot be
 // written is left as it is: the links are a convenience.
-func (r rootDir) linkAt(target, p string) error {
+func linkAt(r rootDir, target, p string) error {
 	err := r.inParent(p, func(dirfd int, name string) error {
 		return unix.Symlinkat(target, dirfd, name)
 	})
@@ -110,7 +110,7 @@ func hostDevice(d oci.Device) (mode uint32, dev uint64, err error) {
 // copyIn stands in for the bind mount of a file: a private copy, which the
 // flags take permissions from. A file that already has the content stays, so
 // that a read-only root can be prepared beforehand.
-func (r rootDir) copyIn(m hostMount) error {
+func copyIn(r rootDir, m hostMount) error {
 	in, err := os.Open(m.source) //nolint:forbidigo // the host's own path
 	if err != nil {
 		return fmt.Errorf("source: %w", err)

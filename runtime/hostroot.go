@@ -140,7 +140,7 @@ func (r *hostRoot) makePlace(m hostMount) error {
 			return err
 		}
 		if file {
-			return r.dir.copyIn(m)
+			return copyIn(r.dir, m)
 		}
 	}
 	fd, err := r.dir.openDirAt(m.dest, true)
@@ -173,7 +173,7 @@ func (r *hostRoot) makeContents(later []hostMount) error {
 		if covered(l.path, later) || l.terminal && !r.plan.Process.Terminal {
 			continue
 		}
-		if err := r.dir.linkAt(l.target, l.path); err != nil {
+		if err := linkAt(r.dir, l.target, l.path); err != nil {
 			return fmt.Errorf("make link %s: %w", l.path, err)
 		}
 	}
@@ -199,7 +199,7 @@ func (r *hostRoot) place(m hostMount) error {
 		return err
 	}
 	if file {
-		return r.dir.copyIn(m)
+		return copyIn(r.dir, m)
 	}
 	var below []string
 	if m.recursive {

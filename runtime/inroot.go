@@ -228,3 +228,8 @@ func (r rootDir) statAt(p string) (unix.Stat_t, error) {
 	})
 	return st, err
 }
+
+// within tells whether p is dir or lies below it. Both are clean.
+func within(p, dir string) bool {
+	return p == dir || dir == "/" || strings.HasPrefix(p, dir+"/")
+}

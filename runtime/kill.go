@@ -41,6 +41,9 @@ func (r *Runtime) Kill(id string, sig syscall.Signal, all bool) error {
 	} else {
 		err = signalProcess(c.Pid, c.PidStart, sig)
 	}
+	if errors.Is(err, errGone) {
+		err = ErrNotRunning
+	}
 	if err != nil {
 		return fmt.Errorf("kill %q: %w", id, err)
 	}
@@ -55,7 +58,7 @@ func (c *container) killAll() error {
 		}
 	}
 	if alive(c.Pid, c.PidStart) {
-		if err := signalProcess(c.Pid, c.PidStart, unix.SIGKILL); err != nil && !errors.Is(err, ErrNotRunning) {
+		if err := signalProcess(c.Pid, c.PidStart, unix.SIGKILL); err != nil && !errors.Is(err, errGone) {
 			return fmt.Errorf("kill process %d: %w", c.Pid, err)
 		}
 	}

@@ -29,7 +29,6 @@ type launch struct {
 	prog    *stage.Program
 	fifo    int
 	errFile int
-	term    *terminal
 	sock    int // the caller's console socket, -1 = none
 	master  int // the terminal's master for a foreground run, -1 = none
 }
@@ -228,7 +227,7 @@ func (l *launch) enterRoot() (err error) {
 	}
 	slave := -1
 	if p.Terminal {
-		if slave, err = l.openTerminal(); err != nil {
+		if slave, err = l.fs.openTerminal(); err != nil {
 			return err
 		}
 	}
@@ -246,11 +245,7 @@ func (l *launch) enterRoot() (err error) {
 	if err != nil {
 		return fmt.Errorf("set up the container's process: %w", err)
 	}
-	if l.term != nil {
-		closeFD(l.term.slave)
-		master = l.term.master
-	}
-	l.master = master
+	l.master = l.fs.takeTerminal(master)
 	return nil
 }
 
@@ -262,7 +257,7 @@ func (l *launch) finish() error {
 		}
 	}
 	if l.sock >= 0 {
-		err := sendConsole(l.sock, l.master, l.terminalName())
+		err := sendConsole(l.sock, l.master, l.fs.terminalName(l.master))
 		closeFD(l.master)
 		l.master = -1
 		if err != nil {

@@ -22,7 +22,7 @@ func pausing(t *testing.T) *child {
 
 // The monitor writes how a process ended that is not its child, and ends.
 func TestMonitor(t *testing.T) {
-	c := &container{dir: t.TempDir(), lock: -1}
+	c := &container{stored: &stored{dir: t.TempDir(), lock: -1}}
 	f, err := os.Create(filepath.Join(c.dir, exitFile))
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +53,7 @@ func TestMonitor(t *testing.T) {
 
 // A container without a monitor's file has no status.
 func TestNotMonitored(t *testing.T) {
-	c := &container{dir: t.TempDir(), lock: -1}
+	c := &container{stored: &stored{dir: t.TempDir(), lock: -1}}
 	if _, ok, err := c.monitored(t.Context()); ok || err != nil {
 		t.Errorf("monitored = %v, %v", ok, err)
 	}

@@ -132,11 +132,6 @@ func mountFlags(m oci.MountFlags) int {
 	return flags
 }
 
-// within tells whether p is dir or lies below it. Both are clean.
-func within(p, dir string) bool {
-	return p == dir || dir == "/" || strings.HasPrefix(p, dir+"/")
-}
-
 // covered tells whether a path inside the root will lie on one of mounts, so
 // that making it below them would be in vain.
 func covered(p string, mounts []hostMount) bool {

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -24,13 +25,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// addressFile is not a container's id: those have no @.
+// file is not a container's id: those have no @.
 const addressFile = "@addresses"
 
 // addressPatience is how long an Ethernet interface may take to find out
 // whether another machine has an address, and nothing can be bound to it until
 // then: by RFC 5227, 3 probes in up to 5 s, and 2 s for answers.
 const addressPatience = 10 * time.Second
+
+// addresses are the addresses of the cells below one state root.
+type addresses struct {
+	root string
+	net  hostNet // nil where interfaces are left alone
+}
+
+func newAddresses(root string) *addresses { return &addresses{root, newHostNet()} }
 
 // hostNet is the host's interfaces.
 type hostNet interface {
@@ -64,21 +73,16 @@ func (b *addressBook) find(a oci.Address) *bookEntry {
 	return &b.Addresses[i]
 }
 
-// holdAddresses puts the Plan's addresses onto their interfaces.
-func (c *container) holdAddresses(ctx context.Context, tx *txn, plan *oci.Plan) error {
-	list := plan.Cell.Addresses
-	if c.rt.net == nil || len(list) == 0 {
-		return nil
-	}
-	tx.did("addresses begin", func() error { return c.rt.dropAddresses(c.ID) })
-	if err := c.rt.holdAddresses(c.ID, list); err != nil {
+// hold makes a container a user of addresses, and adds those that are missing.
+func (r *addresses) hold(ctx context.Context, id string, list []oci.Address) error {
+	if err := r.add(id, list); err != nil {
 		return err
 	}
-	tx.did("addresses", nil)
-	return c.rt.awaitAddresses(ctx, list)
+	fault("addresses")
+	return r.await(ctx, list)
 }
 
-func (r *Runtime) holdAddresses(id string, list []oci.Address) error {
+func (r *addresses) add(id string, list []oci.Address) error {
 	return r.changeBook(func(book *addressBook, save func() error) error {
 		for _, a := range list {
 			if err := r.enlist(book, id, a); err != nil {
@@ -100,7 +104,7 @@ func (r *Runtime) holdAddresses(id string, list []oci.Address) error {
 }
 
 // enlist makes a container a user of an address.
-func (r *Runtime) enlist(book *addressBook, id string, a oci.Address) error {
+func (r *addresses) enlist(book *addressBook, id string, a oci.Address) error {
 	there, err := r.net.has(a)
 	if err != nil {
 		return err
@@ -133,7 +137,7 @@ func (r *Runtime) enlist(book *addressBook, id string, a oci.Address) error {
 }
 
 // addOurs adds an address that should be there and isn't.
-func (r *Runtime) addOurs(e *bookEntry) error {
+func (r *addresses) addOurs(e *bookEntry) error {
 	there, err := r.net.has(e.Address)
 	if err != nil || there {
 		return err
@@ -141,21 +145,21 @@ func (r *Runtime) addOurs(e *bookEntry) error {
 	return r.net.add(e.Address)
 }
 
-// dropAddresses ends a container's use of its addresses. It can be repeated.
-func (r *Runtime) dropAddresses(id string) error {
+// drop ends a container's use of its addresses. It can be repeated.
+func (r *addresses) drop(id string) error {
 	_, err := r.dropUsers(func(user string) bool { return user == id })
 	return err
 }
 
 // dropUsers removes users, and the addresses that have none left, and gives
 // the addresses that were taken off their interface.
-func (r *Runtime) dropUsers(which func(id string) bool) (removed []oci.Address, err error) {
+func (r *addresses) dropUsers(which func(id string) bool) (removed []oci.Address, err error) {
 	if r.net == nil {
 		return nil, nil
 	}
 	// Most hosts have no such file, and then there is nothing to lock.
 	var st unix.Stat_t
-	if errors.Is(unix.Lstat(r.addressFile(), &st), fs.ErrNotExist) {
+	if errors.Is(unix.Lstat(r.file(), &st), fs.ErrNotExist) {
 		return nil, nil
 	}
 	err = r.changeBook(func(book *addressBook, save func() error) error {
@@ -181,12 +185,12 @@ func (r *Runtime) dropUsers(which func(id string) bool) (removed []oci.Address, 
 	return removed, err
 }
 
-// recoverAddresses removes the addresses of containers that are not there any
+// recover removes the addresses of containers that are not there any
 // more, and tells which. A container's directory is there before its entry.
-func (r *Runtime) recoverAddresses() (done []string, err error) {
+func (r *addresses) recover() (done []string, err error) {
 	removed, err := r.dropUsers(func(id string) bool {
 		var st unix.Stat_t
-		return errors.Is(unix.Lstat(r.container(id).dir, &st), fs.ErrNotExist)
+		return errors.Is(unix.Lstat(filepath.Join(r.root, id), &st), fs.ErrNotExist)
 	})
 	for _, a := range removed {
 		done = append(done, fmt.Sprintf("address %s: no container has it", a))
@@ -197,8 +201,8 @@ func (r *Runtime) recoverAddresses() (done []string, err error) {
 	return done, nil
 }
 
-// awaitAddresses waits until programs can bind to the addresses.
-func (r *Runtime) awaitAddresses(ctx context.Context, list []oci.Address) error {
+// await waits until programs can bind to the addresses.
+func (r *addresses) await(ctx context.Context, list []oci.Address) error {
 	deadline := time.Now().Add(addressPatience)
 	for _, a := range list {
 		for {
@@ -219,11 +223,11 @@ func (r *Runtime) awaitAddresses(ctx context.Context, list []oci.Address) error 
 	return nil
 }
 
-func (r *Runtime) addressFile() string { return r.container(addressFile).dir }
+func (r *addresses) file() string { return filepath.Join(r.root, addressFile) }
 
 // changeBook reads the book under the state root's lock for change, which
 // saves it. A book of an earlier boot is empty.
-func (r *Runtime) changeBook(change func(book *addressBook, save func() error) error) error {
+func (r *addresses) changeBook(change func(book *addressBook, save func() error) error) error {
 	lock, err := openRetry(r.root, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("lock addresses: %w", err)
@@ -240,7 +244,7 @@ func (r *Runtime) changeBook(change func(book *addressBook, save func() error) e
 		return errors.New("lock addresses: process 1 can't be seen, so this boot can't be told from the last")
 	}
 	book := new(addressBook)
-	if err := readJSON(r.addressFile(), book); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := readJSON(r.file(), book); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if book.Boot != boot {
@@ -248,8 +252,8 @@ func (r *Runtime) changeBook(change func(book *addressBook, save func() error) e
 	}
 	return change(book, func() error {
 		if len(book.Addresses) == 0 {
-			return removeFile(r.addressFile())
+			return removeFile(r.file())
 		}
-		return writeJSON(replaceSmall, r.addressFile(), book)
+		return writeJSON(replaceSmall, r.file(), book)
 	})
 }

@@ -75,10 +75,10 @@ func (f *fakeNet) list() string {
 	return strings.Join(all, ", ")
 }
 
-// netTest is a Runtime with a fake, and what a test does with it.
+// netTest is a book with a fake, and what a test does with it.
 type netTest struct {
 	*testing.T
-	r   *Runtime
+	r   *addresses
 	net *fakeNet
 }
 
@@ -87,7 +87,7 @@ func newNetTest(t *testing.T, before ...string) netTest {
 	for _, k := range before {
 		f.on[k] = true
 	}
-	return netTest{t, &Runtime{root: t.TempDir(), net: f}, f}
+	return netTest{t, &addresses{root: t.TempDir(), net: f}, f}
 }
 
 func (t netTest) hold(id string, list ...string) error {
@@ -104,7 +104,7 @@ func (t netTest) hold(id string, list ...string) error {
 		}
 		all = append(all, a)
 	}
-	return t.r.holdAddresses(id, all)
+	return t.r.add(id, all)
 }
 
 func (t netTest) mustHold(id string, list ...string) {
@@ -116,7 +116,7 @@ func (t netTest) mustHold(id string, list ...string) {
 
 func (t netTest) drop(id string) {
 	t.Helper()
-	if err := t.r.dropAddresses(id); err != nil {
+	if err := t.r.drop(id); err != nil {
 		t.Fatalf("drop of %s: %v", id, err)
 	}
 }
@@ -128,7 +128,7 @@ func (t netTest) want(on string, file bool) {
 	if got := t.net.list(); got != on {
 		t.Errorf("addresses are %q, want %q", got, on)
 	}
-	if _, err := os.Lstat(t.r.addressFile()); (err == nil) != file {
+	if _, err := os.Lstat(t.r.file()); (err == nil) != file {
 		t.Errorf("the file is there: %v, want %v", err == nil, file)
 	}
 }
@@ -190,13 +190,13 @@ func TestAddressesAfterKill(t *testing.T) {
 	for _, at := range []string{"before add", "after add"} {
 		n := newNetTest(t)
 		n.killed(at, func() { _ = n.hold("a", "wm0=192.0.2.2/24", "wm0=192.0.2.3/24") })
-		if done, err := n.r.recoverAddresses(); err != nil || len(done) > 0 {
+		if done, err := n.r.recover(); err != nil || len(done) > 0 {
 			t.Errorf("%s: recover = %q, %v while the container is there", at, done, err)
 		}
 		if err := os.RemoveAll(filepath.Join(n.r.root, "a")); err != nil {
 			t.Fatal(err)
 		}
-		if done, err := n.r.recoverAddresses(); err != nil || len(done) != 2 {
+		if done, err := n.r.recover(); err != nil || len(done) != 2 {
 			t.Errorf("%s: recover = %q, %v", at, done, err)
 		}
 		n.want("", false)
@@ -216,10 +216,10 @@ func TestAddressesOfAnotherBoot(t *testing.T) {
 	book := addressBook{Boot: 1, Addresses: []bookEntry{{
 		Address: oci.Address{Interface: "wm0", Prefix: netip.MustParsePrefix("192.0.2.2/24")}, Ours: true, Users: []string{"a"},
 	}}}
-	if err := writeJSON(replaceSmall, n.r.addressFile(), book); err != nil {
+	if err := writeJSON(replaceSmall, n.r.file(), book); err != nil {
 		t.Fatal(err)
 	}
-	if done, err := n.r.recoverAddresses(); err != nil || len(done) > 0 {
+	if done, err := n.r.recover(); err != nil || len(done) > 0 {
 		t.Errorf("recover = %q, %v", done, err)
 	}
 	n.want("wm0 192.0.2.2", false)

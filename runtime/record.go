@@ -16,7 +16,6 @@ package runtime
 // over another one, which takes longer than everything else in create.
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -68,21 +67,18 @@ type record struct {
 	Mounts []string `json:"mounts,omitempty"`
 }
 
-// container is a record together with its directory.
-type container struct {
-	rt   *Runtime
+// stored is a record together with its directory.
+type stored struct {
 	dir  string
 	lock int       // descriptor of the locked directory, -1 = not locked
 	made *oci.Plan // set by create
-	// deleted is set when a failed start has ended the container already.
-	deleted bool
 	record
 }
 
-func (c *container) path(name string) string { return filepath.Join(c.dir, name) }
+func (c *stored) path(name string) string { return filepath.Join(c.dir, name) }
 
 // save replaces the record.
-func (c *container) save() error {
+func (c *stored) save() error {
 	if c.Phase == Creating {
 		return writeJSON(replaceSmall, c.path(creatingFile), c.record)
 	}
@@ -90,7 +86,7 @@ func (c *container) save() error {
 }
 
 // read finds the record, whichever there is.
-func (c *container) read() error {
+func (c *stored) read() error {
 	err := readJSON(c.path(stateFile), &c.record)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = readJSON(c.path(creatingFile), &c.record)
@@ -124,28 +120,28 @@ func readJSON(path string, v any) error {
 	return nil
 }
 
-func (r *Runtime) container(id string) *container {
-	return &container{rt: r, dir: filepath.Join(r.root, id), lock: -1}
+func storedAt(root, id string) *stored {
+	return &stored{dir: filepath.Join(root, id), lock: -1}
 }
 
-// newContainer makes and locks the directory of a new container. The remains
+// createStored makes and locks the directory of a new container. The remains
 // of a create that was killed make way. A directory that was just made looks
 // like remains until it is locked: who finds it gone then makes it again, and
 // who finds a record in it has lost against another create.
-func (r *Runtime) newContainer(ctx context.Context, id string) (*container, error) {
+func createStored(root, id string, clear func() (bool, error)) (*stored, error) {
 	if err := ValidateID(id); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(r.root, 0o700); err != nil {
+	if err := os.MkdirAll(root, 0o700); err != nil {
 		return nil, fmt.Errorf("make state directory: %w", err)
 	}
-	c := r.container(id)
+	c := storedAt(root, id)
 	taken := fmt.Errorf("create %q: %w", id, ErrExist)
 	const tries = 100
 	for range tries {
 		err := os.Mkdir(c.dir, 0o700)
 		if errors.Is(err, fs.ErrExist) {
-			cleared, cerr := r.container(id).clearRemains(ctx)
+			cleared, cerr := clear()
 			if !cleared || cerr != nil {
 				return nil, errors.Join(taken, cerr)
 			}
@@ -170,23 +166,23 @@ func (r *Runtime) newContainer(ctx context.Context, id string) (*container, erro
 	return nil, taken
 }
 
-// load reads a container without locking it: what it sees is consistent,
+// loadStored reads a container without locking it: what it sees is consistent,
 // because the record is replaced by rename. A container whose record was
 // never written is given back with ErrNotExist wrapped and dir set.
-func (r *Runtime) load(id string) (*container, error) {
+func loadStored(root, id string) (*stored, error) {
 	if err := ValidateID(id); err != nil {
 		return nil, err
 	}
-	c := r.container(id)
+	c := storedAt(root, id)
 	return c, c.read()
 }
 
-// loadLocked reads a container with its lock held; the caller releases it.
-func (r *Runtime) loadLocked(id string) (*container, error) {
+// loadStoredLocked reads a container with its lock held; the caller releases it.
+func loadStoredLocked(root, id string) (*stored, error) {
 	if err := ValidateID(id); err != nil {
 		return nil, err
 	}
-	c := r.container(id)
+	c := storedAt(root, id)
 	if err := c.acquire(); err != nil {
 		return nil, err
 	}
@@ -195,7 +191,7 @@ func (r *Runtime) loadLocked(id string) (*container, error) {
 
 // acquire locks the directory and makes sure that it still is the one that
 // its name stands for: a delete may have removed it while we waited.
-func (c *container) acquire() error {
+func (c *stored) acquire() error {
 	deadline := time.Now().Add(lockPatience)
 	for {
 		fd, err := openRetry(c.dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -226,13 +222,13 @@ func sameFile(fd int, path string) bool {
 	return unix.Fstat(fd, &a) == nil && unix.Lstat(path, &b) == nil && a.Dev == b.Dev && a.Ino == b.Ino
 }
 
-func (c *container) release() {
+func (c *stored) release() {
 	closeFD(c.lock)
 	c.lock = -1
 }
 
 // locked tells whether another command holds the container's lock.
-func (c *container) locked() bool {
+func (c *stored) locked() bool {
 	fd, err := openRetry(c.dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return false
@@ -244,10 +240,7 @@ func (c *container) locked() bool {
 // remove deletes the directory, the record last: a removal that is cut off
 // can be repeated. Nothing may be mounted below it any more: RemoveAll would
 // delete what is mounted.
-func (c *container) remove() error {
-	if err := c.unmountRoot(); err != nil {
-		return fmt.Errorf("remove state: %w", err)
-	}
+func (c *stored) remove() error {
 	for _, name := range []string{fifoFile, errorFile, exitFile, planFile, stateFile, creatingFile} {
 		if err := removeFile(c.path(name)); err != nil {
 			return err
@@ -264,7 +257,7 @@ func (c *container) remove() error {
 }
 
 // plan gives the Plan, which this process made or reads.
-func (c *container) plan() (*oci.Plan, error) {
+func (c *stored) plan() (*oci.Plan, error) {
 	if c.made != nil {
 		return c.made, nil
 	}
@@ -275,14 +268,26 @@ func (c *container) plan() (*oci.Plan, error) {
 	return p, nil
 }
 
-// Plan gives the Plan that a container was created from.
-func (r *Runtime) Plan(id string) (*oci.Plan, error) {
-	c, err := r.load(id)
-	if err != nil {
-		return nil, err
-	}
-	return c.plan()
-}
-
 // name is the id by which the directory is found.
-func (c *container) name() string { return filepath.Base(c.dir) }
+func (c *stored) name() string { return filepath.Base(c.dir) }
+
+// tryLock locks the container unless another command has.
+func (c *stored) tryLock() (bool, error) {
+	fd, err := openRetry(c.dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("lock container: %w", err)
+	}
+	err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil && sameFile(fd, c.dir) {
+		c.lock = fd
+		return true, nil
+	}
+	closeFD(fd)
+	if err != nil && !errors.Is(err, unix.EWOULDBLOCK) {
+		return false, fmt.Errorf("lock container: %w", err)
+	}
+	return false, nil
+}

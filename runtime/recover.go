@@ -55,7 +55,7 @@ func (r *Runtime) Recover(ctx context.Context) (done []string, err error) {
 		}
 		done = append(done, fmt.Sprintf("cell %s: it had no container", cell.Name))
 	}
-	freed, err := r.recoverAddresses()
+	freed, err := r.addresses.recover()
 	return append(done, freed...), errors.Join(append(errs, err)...)
 }
 
@@ -82,27 +82,6 @@ func (r *Runtime) recoverOne(ctx context.Context, id string, cells []kmod.Info) 
 		return "", nil
 	}
 	return why, c.delete(context.WithoutCancel(ctx))
-}
-
-// tryLock locks the container unless another command has.
-func (c *container) tryLock() (bool, error) {
-	fd, err := openRetry(c.dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("lock container: %w", err)
-	}
-	err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
-	if err == nil && sameFile(fd, c.dir) {
-		c.lock = fd
-		return true, nil
-	}
-	closeFD(fd)
-	if err != nil && !errors.Is(err, unix.EWOULDBLOCK) {
-		return false, fmt.Errorf("lock container: %w", err)
-	}
-	return false, nil
 }
 
 // hasCell tells whether a container's record and a cell belong together: ids

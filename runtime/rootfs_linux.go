@@ -24,12 +24,13 @@ type rootfs struct {
 	proc   *message
 	slave  *message
 	pivots bool
+	term   *terminal
 }
 
 // newRootfs resolves the root. Nothing is mounted yet: the cell's mount
 // namespace does not exist.
-func newRootfs(_ *container, p *oci.Plan, bundle, path string, noPivot bool) (*rootfs, error) {
-	return &rootfs{plan: p, bundle: bundle, path: path, dir: rootDir{-1}, pivots: !noPivot}, nil
+func newRootfs(o rootfsOptions) (*rootfs, error) {
+	return &rootfs{plan: o.plan, bundle: o.bundle, path: o.source, dir: rootDir{-1}, pivots: !o.noPivot}, nil
 }
 
 // unmount has nothing to do: the mounts end with the namespace.
@@ -235,10 +236,6 @@ func (f *rootfs) attachDir(mnt int, dest string) error {
 	return attachTo(mnt, dirfd)
 }
 
-func attachTo(mnt, dest int) error {
-	return unix.MoveMount(mnt, "", dest, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
-}
-
 func (f *rootfs) bind(m oci.Mount) error {
 	source := m.Source
 	if !filepath.IsAbs(source) {
@@ -276,22 +273,6 @@ func (f *rootfs) bindTarget(mnt int, dest string) (int, error) {
 	return f.dir.makeFileAt(dest, unix.O_PATH)
 }
 
-// setAttrs restricts a detached mount and all mounts below it: "read-only"
-// that stops at the first submount would surprise.
-func setAttrs(mnt int, attrs uintptr) error {
-	if attrs == 0 {
-		return nil
-	}
-	attr := &unix.MountAttr{Attr_set: uint64(attrs)}
-	if attrs&unix.MOUNT_ATTR_NOATIME != 0 {
-		attr.Attr_clr = unix.MOUNT_ATTR__ATIME
-	}
-	if err := unix.MountSetattr(mnt, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, attr); err != nil {
-		return fmt.Errorf("set mount flags: %w", err)
-	}
-	return nil
-}
-
 // freeze makes a path read-only by a mount of it upon itself.
 func (f *rootfs) freeze(p string) error {
 	fd, err := f.dir.openAt(p, unix.O_PATH, 0)
@@ -319,22 +300,53 @@ func absent(err error) bool {
 }
 
 // cellRootPath is the root that the kernel is told of.
-func (c *container) cellRootPath() string { return c.Rootfs }
+func cellRootPath(source string, _ []string) string { return source }
 
-// unmountRoot has nothing to do: the mounts ended with the last process.
-func (c *container) unmountRoot() error { return nil }
+// unmountRootfs has nothing to do: the mounts ended with the last process.
+func unmountRootfs(string, []string) error { return nil }
+
+// cellRoot is the cell's root as a thread sees it that has joined the cell's
+// mount namespace.
+func cellRoot(string, []string) string { return "/" }
 
 // openTerminal makes the container's terminal and gives the slave.
-func (l *launch) openTerminal() (slave int, err error) {
-	if l.term, err = openTerminal(l.fs.dir, l.plan.Process.UID); err != nil {
+func (f *rootfs) openTerminal() (slave int, err error) {
+	if f.term, err = openTerminal(f.dir, f.plan.Process.UID); err != nil {
 		return -1, err
 	}
-	if err := l.fs.bindConsole(l.term.slave); err != nil {
-		l.term.close()
+	if err := f.bindConsole(f.term.slave); err != nil {
+		f.term.close()
 		return -1, err
 	}
-	return l.term.slave, nil
+	return f.term.slave, nil
+}
+
+// takeTerminal gives the terminal's master once the child has the slave.
+func (f *rootfs) takeTerminal(received int) (master int) {
+	if f.term == nil {
+		return received
+	}
+	closeFD(f.term.slave)
+	return f.term.master
 }
 
 // terminalName is what the caller is told.
-func (l *launch) terminalName() string { return l.term.name }
+func (f *rootfs) terminalName(int) string { return f.term.name }
+
+// bindConsole shows the terminal as /dev/console as well.
+func (f *rootfs) bindConsole(slave int) error {
+	dest, err := f.dir.makeFileAt("/dev/console", unix.O_PATH)
+	if err != nil {
+		return fmt.Errorf("make /dev/console: %w", err)
+	}
+	defer closeFD(dest)
+	mnt, err := unix.OpenTree(slave, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
+	if err != nil {
+		return fmt.Errorf("clone terminal for /dev/console: %w", err)
+	}
+	defer closeFD(mnt)
+	if err := attachTo(mnt, dest); err != nil {
+		return fmt.Errorf("mount /dev/console: %w", err)
+	}
+	return nil
+}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 
 	"github.com/netbsd-cells/runcell/kmod/stage"
 	"github.com/netbsd-cells/runcell/oci"
@@ -17,7 +16,7 @@ import (
 
 // rootfs is a container's root while it is built.
 type rootfs struct {
-	c      *container
+	o      rootfsOptions
 	plan   *oci.Plan
 	dir    rootDir // the root's null mount, open
 	ptm    int     // the host's /dev/ptm, -1 = no terminal wanted
@@ -26,7 +25,7 @@ type rootfs struct {
 
 // newRootfs mounts and furnishes the whole root. There is nothing to pivot,
 // so --no-pivot is what happens in any case.
-func newRootfs(c *container, p *oci.Plan, bundle, path string, _ bool) (_ *rootfs, err error) {
+func newRootfs(o rootfsOptions) (_ *rootfs, err error) {
 	if err := checkSecurelevel(); err != nil {
 		return nil, err
 	}
@@ -34,18 +33,18 @@ func newRootfs(c *container, p *oci.Plan, bundle, path string, _ bool) (_ *rootf
 	if err != nil {
 		return nil, err
 	}
-	dir, err := filepath.EvalSymlinks(c.dir) //nolint:forbidigo // the state directory is ours alone
+	dir, err := filepath.EvalSymlinks(o.stateDir) //nolint:forbidigo // the state directory is ours alone
 	if err != nil {
 		return nil, fmt.Errorf("find state directory: %w", err)
 	}
-	f := &rootfs{c: c, plan: p, dir: rootDir{-1}, ptm: -1}
-	if p.Process.Terminal {
+	f := &rootfs{o: o, plan: o.plan, dir: rootDir{-1}, ptm: -1}
+	if o.plan.Process.Terminal {
 		if f.ptm, err = openPtm(); err != nil {
 			return nil, err
 		}
 	}
 	root := &hostRoot{
-		kernel: kernel, plan: p, bundle: bundle, source: path, stateDir: dir, record: c.recordMount, dir: rootDir{-1},
+		kernel: kernel, plan: o.plan, bundle: o.bundle, source: o.source, stateDir: dir, record: o.record, dir: rootDir{-1},
 	}
 	err = root.build()
 	f.dir = root.dir
@@ -53,15 +52,6 @@ func newRootfs(c *container, p *oci.Plan, bundle, path string, _ bool) (_ *rootf
 		return nil, errors.Join(err, f.unmount())
 	}
 	return f, nil
-}
-
-// recordMount notes a mount point before it is mounted on.
-func (c *container) recordMount(path string) error {
-	if slices.Contains(c.Mounts, path) {
-		return nil
-	}
-	c.Mounts = append(c.Mounts, path)
-	return c.save()
 }
 
 func (f *rootfs) close() {
@@ -73,7 +63,7 @@ func (f *rootfs) close() {
 // unmount closes the root first: an open directory keeps a mount busy.
 func (f *rootfs) unmount() error {
 	f.close()
-	return f.c.unmountRoot()
+	return unmountRootfs(f.o.stateDir, f.o.recorded())
 }
 
 // attach, populate, protect and pivot have nothing left to do.
@@ -112,21 +102,30 @@ func (f *rootfs) createdStep(l *link, index int) stage.Step {
 }
 
 // openTerminal has nothing to do: the child makes the terminal.
-func (*launch) openTerminal() (slave int, err error) { return -1, nil }
+func (*rootfs) openTerminal() (slave int, err error) { return -1, nil }
+
+// takeTerminal gives the terminal's master, which the child has sent.
+func (*rootfs) takeTerminal(received int) (master int) { return received }
+
+// terminalName is what the caller is told.
+func (*rootfs) terminalName(master int) string { return slaveName(master) }
 
 // cellRootPath is the root that the kernel is told of: the null mount, which
 // is the first mount of all.
-func (c *container) cellRootPath() string {
-	if len(c.Mounts) == 0 {
+func cellRootPath(_ string, mounts []string) string {
+	if len(mounts) == 0 {
 		return ""
 	}
-	return c.Mounts[0]
+	return mounts[0]
 }
 
-// unmountRoot unmounts whatever is left of the container's mounts. It trusts
+// cellRoot is the cell's root as any thread of the host sees it.
+func cellRoot(source string, mounts []string) string { return cellRootPath(source, mounts) }
+
+// unmountRootfs unmounts whatever is left of the container's mounts. It trusts
 // the kernel's table more than the record, which may be lost.
-func (c *container) unmountRoot() error {
-	dir, err := filepath.EvalSymlinks(c.dir) //nolint:forbidigo // the state directory is ours alone
+func unmountRootfs(stateDir string, recorded []string) error {
+	dir, err := filepath.EvalSymlinks(stateDir) //nolint:forbidigo // the state directory is ours alone
 	if errors.Is(err, unix.ENOENT) {
 		return nil // nothing can be mounted below it
 	}
@@ -138,8 +137,5 @@ func (c *container) unmountRoot() error {
 		return err
 	}
 	root := filepath.Join(dir, rootDirName) //nolint:forbidigo // the state directory is ours alone
-	return unmountHostRoot(kernel, root, c.Mounts)
+	return unmountHostRoot(kernel, root, recorded)
 }
-
-// terminalName is what the caller is told.
-func (l *launch) terminalName() string { return slaveName(l.master) }

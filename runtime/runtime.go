@@ -11,10 +11,10 @@ import (
 
 // Runtime works on the containers below one state directory.
 type Runtime struct {
-	root   string
-	kmod   kmod.Client
-	net    hostNet // nil where interfaces are left alone
-	strict bool
+	root      string
+	kmod      kmod.Client
+	addresses *addresses
+	strict    bool
 }
 
 // Options configure a Runtime.
@@ -26,7 +26,7 @@ type Options struct {
 
 // New gives a Runtime. It makes no directory: Create does.
 func New(o Options) *Runtime {
-	return &Runtime{root: o.Root, kmod: o.Kmod, net: newHostNet(), strict: o.Strict}
+	return &Runtime{root: o.Root, kmod: o.Kmod, addresses: newAddresses(o.Root), strict: o.Strict}
 }
 
 // Status is a container's state as the spec names it.

@@ -38,3 +38,13 @@ func protectSelf() error {
 	err = syscall.Exec("/proc/self/fd/"+strconv.Itoa(fd), os.Args, os.Environ())
 	return fmt.Errorf("protect own binary: %w", err)
 }
+
+// isSelf tells whether a process runs our own binary: the container's program
+// was /proc/self/exe or a script with that interpreter (CVE-2019-5736).
+func isSelf(pid int) bool {
+	var self, other unix.Stat_t
+	if unix.Stat("/proc/self/exe", &self) != nil || unix.Stat(fmt.Sprintf("/proc/%d/exe", pid), &other) != nil {
+		return false
+	}
+	return self.Dev == other.Dev && self.Ino == other.Ino
+}

@@ -2,13 +2,6 @@ package runtime
 
 // What a container could do to the runcell process that serves it, on NetBSD.
 
-import "errors"
-
-// sendPidfd is for callers that know what a pidfd is.
-func sendPidfd(string, int) error {
-	return errors.New("--pidfd-socket: NetBSD has no pidfds: use --pid-file")
-}
-
 // protectSelf has nothing to do. On Linux a container can reach the binary of
 // a process that is about to exec in it, keep it open, and write to it later
 // (CVE-2019-5736). Here that file is found as /proc/PID/file, but NetBSD marks

@@ -27,12 +27,12 @@ func onThread(f func() error) error {
 
 // enterCell joins the calling thread to a cell that is there already and
 // opens the cell's root.
-func enterCell(c *container, entry kmod.Entry) (rootDir, error) {
+func enterCell(entry kmod.Entry, root string) (rootDir, error) {
 	groupsSettable() // looks at /proc, which the cell may not have
 	if err := entry.Thread(); err != nil {
 		return rootDir{-1}, fmt.Errorf("enter cell: %w", err)
 	}
-	return openRootDir(cellRoot(c))
+	return openRootDir(root)
 }
 
 // startProgram forks prog and waits until it has exec'ed or failed. It must

@@ -5,10 +5,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cellRoot is the cell's root as a thread sees it that has joined the cell's
-// mount namespace.
-func cellRoot(*container) string { return "/" }
-
 // enterSteps has nothing to do: a child of such a thread is in the root.
 func enterSteps(rootDir) []stage.Step { return nil }
 

@@ -5,9 +5,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cellRoot is the cell's root as any thread of the host sees it.
-func cellRoot(c *container) string { return c.cellRootPath() }
-
 // enterSteps change the child's root. It must be the very vnode that the cell
 // was made for, so the descriptor decides and not a path.
 func enterSteps(root rootDir) []stage.Step {

@@ -237,8 +237,8 @@ func TestPidReuseIsNotTheContainer(t *testing.T) {
 	if alive(os.Getpid(), start+1) {
 		t.Error("a process with another start time counts as the container's")
 	}
-	if err := signalProcess(os.Getpid(), start+1, 0); !errors.Is(err, ErrNotRunning) {
-		t.Errorf("signal to a reused pid = %v; want ErrNotRunning", err)
+	if err := signalProcess(os.Getpid(), start+1, 0); !errors.Is(err, errGone) {
+		t.Errorf("signal to a reused pid = %v; want errGone", err)
 	}
 }
 
