@@ -96,14 +96,17 @@ func (t *ttySetup) collect() (*terminal, error) {
 	return &terminal{master: master, slave: -1, name: slaveName(master)}, nil
 }
 
+// slaveDir is where the container has its ptyfs.
+const slaveDir = "/dev/pts"
+
 // slaveName is a terminal's name in the container, whose ptyfs numbers master
 // and slave alike.
 func slaveName(master int) string {
 	var st unix.Stat_t
 	if unix.Fstat(master, &st) != nil {
-		return ptsDir
+		return slaveDir
 	}
-	return fmt.Sprintf("%s/%d", ptsDir, unix.Minor(st.Rdev))
+	return fmt.Sprintf("%s/%d", slaveDir, unix.Minor(st.Rdev))
 }
 
 func (t *ttySetup) abandon() {
