@@ -9,44 +9,46 @@ import (
 	"slices"
 
 	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime/internal/rootfs"
+	"github.com/netbsd-cells/runcell/runtime/internal/state"
 )
 
 type container struct {
 	rt *Runtime
 	// deleted is set when a failed start has ended the container already.
 	deleted bool
-	*stored
+	*state.Container
 }
 
 func (r *Runtime) container(id string) *container {
-	return &container{rt: r, stored: storedAt(r.root, id)}
+	return &container{rt: r, Container: state.At(r.root, id)}
 }
 
 // newContainer makes and locks a new container's directory; the remains of a
 // create that was killed make way.
 func (r *Runtime) newContainer(ctx context.Context, id string) (*container, error) {
-	s, err := createStored(r.root, id, func() (bool, error) { return r.container(id).clearRemains(ctx) })
+	s, err := state.Create(r.root, id, func() (bool, error) { return r.container(id).clearRemains(ctx) })
 	if err != nil {
 		return nil, err
 	}
-	return &container{rt: r, stored: s}, nil
+	return &container{rt: r, Container: s}, nil
 }
 
 func (r *Runtime) load(id string) (*container, error) {
-	s, err := loadStored(r.root, id)
+	s, err := state.Load(r.root, id)
 	return r.with(s), err
 }
 
 func (r *Runtime) loadLocked(id string) (*container, error) {
-	s, err := loadStoredLocked(r.root, id)
+	s, err := state.LoadLocked(r.root, id)
 	return r.with(s), err
 }
 
-func (r *Runtime) with(s *stored) *container {
+func (r *Runtime) with(s *state.Container) *container {
 	if s == nil {
 		return nil
 	}
-	return &container{rt: r, stored: s}
+	return &container{rt: r, Container: s}
 }
 
 // remove deletes what is stored. Nothing may be mounted below it any more: it
@@ -55,7 +57,7 @@ func (c *container) remove() error {
 	if err := c.unmountRoot(); err != nil {
 		return fmt.Errorf("remove state: %w", err)
 	}
-	return c.stored.remove()
+	return c.Container.Remove()
 }
 
 // recordMount notes a mount point before it is mounted on.
@@ -64,13 +66,13 @@ func (c *container) recordMount(path string) error {
 		return nil
 	}
 	c.Mounts = append(c.Mounts, path)
-	return c.save()
+	return c.Save()
 }
 
 // unmountRoot unmounts whatever is left of the container's mounts.
-func (c *container) unmountRoot() error { return unmountRootfs(c.dir, c.Mounts) }
+func (c *container) unmountRoot() error { return rootfs.Unmount(c.Dir, c.Mounts) }
 
-func (c *container) cellRootPath() string { return cellRootPath(c.Rootfs, c.Mounts) }
+func (c *container) cellRootPath() string { return rootfs.CellRootPath(c.Rootfs, c.Mounts) }
 
 // Plan gives the Plan that a container was created from.
 func (r *Runtime) Plan(id string) (*oci.Plan, error) {
@@ -78,5 +80,5 @@ func (r *Runtime) Plan(id string) (*oci.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.plan()
+	return c.Plan()
 }

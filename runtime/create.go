@@ -16,6 +16,10 @@ import (
 	"github.com/containerd/log"
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime/internal/console"
+	"github.com/netbsd-cells/runcell/runtime/internal/rootfs"
+	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -28,7 +32,7 @@ func (r *Runtime) Create(ctx context.Context, o CreateOptions) error {
 	if err != nil {
 		return err
 	}
-	c.release()
+	c.Release()
 	return nil
 }
 
@@ -39,7 +43,7 @@ func (r *Runtime) create(ctx context.Context, o CreateOptions, detached bool) (c
 	if err != nil {
 		return nil, -1, err
 	}
-	if err := checkConsole(plan.Process.Terminal, detached, o.ConsoleSocket); err != nil {
+	if err := console.Check(plan.Process.Terminal, detached, o.ConsoleSocket); err != nil {
 		return nil, -1, err
 	}
 	if err := checkStdio(); err != nil {
@@ -57,7 +61,7 @@ func (r *Runtime) create(ctx context.Context, o CreateOptions, detached bool) (c
 		if uerr := c.undo(tx); uerr != nil {
 			err = fmt.Errorf("%w (and undoing it: %w; use `delete --force`)", err, uerr)
 		}
-		c.release()
+		c.Release()
 		return nil, -1, err
 	}
 	return c, master, nil
@@ -75,7 +79,7 @@ func (c *container) undo(tx *txn) error {
 
 // loadPlan reads and compiles the bundle's config.
 func (r *Runtime) loadPlan(o CreateOptions) (*oci.Plan, error) {
-	if err := ValidateID(o.ID); err != nil {
+	if err := state.ValidateID(o.ID); err != nil {
 		return nil, err
 	}
 	cfg, err := oci.LoadFile(filepath.Join(o.Bundle, configFile))
@@ -110,29 +114,29 @@ func (c *container) build(ctx context.Context, tx *txn, plan *oci.Plan, o Create
 	if err != nil {
 		return -1, err
 	}
-	c.record = record{
-		ID: o.ID, OCIVersion: plan.OCIVersion, Phase: Creating, Bundle: o.Bundle, Rootfs: root,
+	c.Record = state.Record{
+		ID: o.ID, OCIVersion: plan.OCIVersion, Phase: state.Creating, Bundle: o.Bundle, Rootfs: root,
 		Created: time.Now().UTC(), Owner: owner(), Annotations: plan.Annotations,
 	}
-	c.made = plan
-	if err := writeJSON(writeSmall, c.path(planFile), plan); err != nil {
+	c.Made = plan
+	if err := sys.WriteJSON(sys.WriteFile, c.Path(state.PlanFile), plan); err != nil {
 		return -1, err
 	}
-	if err := c.save(); err != nil {
+	if err := c.Save(); err != nil {
 		return -1, err
 	}
 	tx.did("record", nil)
 	c.logWarnings(ctx, plan)
 
-	fs, err := newRootfs(rootfsOptions{
-		plan: plan, bundle: o.Bundle, source: root, noPivot: o.NoPivot, stateDir: c.dir,
-		record: c.recordMount, recorded: func() []string { return c.Mounts },
+	fs, err := rootfs.New(rootfs.Options{
+		Plan: plan, Bundle: o.Bundle, Source: root, NoPivot: o.NoPivot, StateDir: c.Dir,
+		Record: c.recordMount, Recorded: func() []string { return c.Mounts },
 	})
 	if err != nil {
 		return -1, err
 	}
-	defer fs.close()
-	tx.did("root filesystem", fs.unmount)
+	defer fs.Close()
+	tx.did("root filesystem", fs.Unmount)
 
 	if err := c.holdAddresses(ctx, tx, plan); err != nil {
 		return -1, err
@@ -167,7 +171,7 @@ func (c *container) logWarnings(ctx context.Context, plan *oci.Plan) {
 // cellSpec is what the kernel is told.
 func cellSpec(c *container, plan *oci.Plan) kmod.Spec {
 	s := kmod.Spec{
-		Name: cellName(c.rt.root, c.ID), Root: c.cellRootPath(), Profile: plan.Cell.Profile,
+		Name: state.CellName(c.rt.root, c.ID), Root: c.cellRootPath(), Profile: plan.Cell.Profile,
 		Permissions: plan.Cell.Permissions, Ports: plan.Cell.Ports, Network: plan.Cell.Network,
 		MaxProcesses: plan.Cell.MaxProcesses, CgroupsPath: plan.CgroupsPath,
 		RlimitNofile: kmod.Unlimited, RlimitAS: kmod.Unlimited, RlimitCore: kmod.Unlimited,
@@ -241,9 +245,9 @@ func owner() string {
 // holdAddresses puts the Plan's addresses onto their interfaces.
 func (c *container) holdAddresses(ctx context.Context, tx *txn, plan *oci.Plan) error {
 	list := plan.Cell.Addresses
-	if c.rt.addresses.net == nil || len(list) == 0 {
+	if c.rt.addresses.Net == nil || len(list) == 0 {
 		return nil
 	}
-	tx.did("addresses begin", func() error { return c.rt.addresses.drop(c.ID) })
-	return c.rt.addresses.hold(ctx, c.ID, list)
+	tx.did("addresses begin", func() error { return c.rt.addresses.Drop(c.ID) })
+	return c.rt.addresses.Hold(ctx, c.ID, list)
 }

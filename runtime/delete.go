@@ -9,6 +9,8 @@ import (
 	"github.com/containerd/log"
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime/internal/fault"
+	"github.com/netbsd-cells/runcell/runtime/internal/state"
 )
 
 // Delete removes a stopped or created container; with force a running one,
@@ -17,19 +19,19 @@ import (
 func (r *Runtime) Delete(ctx context.Context, id string, force bool) error {
 	c, err := r.loadLocked(id)
 	if c == nil {
-		if force && errors.Is(err, ErrNotExist) {
-			return errors.Join(r.destroyByName(id), r.addresses.drop(id))
+		if force && errors.Is(err, state.ErrNotExist) {
+			return errors.Join(r.destroyByName(id), r.addresses.Drop(id))
 		}
 		return err
 	}
-	defer c.release()
+	defer c.Release()
 	if err != nil {
 		if !force {
 			return err
 		}
 		return c.clean()
 	}
-	if s := c.status(); s != Stopped && s != Created && !force {
+	if s := c.status(); s != state.Stopped && s != state.Created && !force {
 		return fmt.Errorf("delete %q: container is %s: stop it with `runcell kill`, or use --force", id, s)
 	}
 	return c.delete(ctx)
@@ -53,7 +55,7 @@ func (c *container) delete(ctx context.Context) error {
 	if err := c.killAll(); err != nil {
 		return fmt.Errorf("delete %q: %w", c.ID, err)
 	}
-	fault("killed")
+	fault.Point("killed")
 	if c.Cell != 0 {
 		if err := destroyCell(c.rt.kmod, c.Cell); err != nil {
 			return fmt.Errorf("delete %q: %w", c.ID, err)
@@ -61,20 +63,20 @@ func (c *container) delete(ctx context.Context) error {
 	} else if err := c.rt.destroyByName(c.ID); err != nil {
 		return err
 	}
-	fault("cell destroyed")
-	if err := c.rt.addresses.drop(c.ID); err != nil {
+	fault.Point("cell destroyed")
+	if err := c.rt.addresses.Drop(c.ID); err != nil {
 		return fmt.Errorf("delete %q: %w", c.ID, err)
 	}
 	if err := c.unmountRoot(); err != nil {
 		return fmt.Errorf("delete %q: %w", c.ID, err)
 	}
-	fault("unmounted")
-	if plan, err := c.plan(); err == nil {
+	fault.Point("unmounted")
+	if plan, err := c.Plan(); err == nil {
 		c.runPoststop(ctx, plan.Hooks.Poststop)
-	} else if c.Phase == Created {
+	} else if c.Phase == state.Created {
 		log.G(ctx).WithField("id", c.ID).Warnf("poststop hooks not run: %v", err)
 	}
-	fault("poststop hooks")
+	fault.Point("poststop hooks")
 	if err := c.remove(); err != nil {
 		return fmt.Errorf("delete %q: %w", c.ID, err)
 	}
@@ -85,11 +87,11 @@ func (c *container) delete(ctx context.Context) error {
 // clean removes a container whose record was never written or is not
 // readable. The cell is found by its name.
 func (c *container) clean() error {
-	id := c.name()
+	id := c.Name()
 	if err := c.rt.destroyByName(id); err != nil {
 		return err
 	}
-	if err := errors.Join(c.rt.addresses.drop(id), c.unmountRoot()); err != nil {
+	if err := errors.Join(c.rt.addresses.Drop(id), c.unmountRoot()); err != nil {
 		return fmt.Errorf("delete %q: %w", id, err)
 	}
 	if err := c.remove(); err != nil {
@@ -107,7 +109,7 @@ func (r *Runtime) destroyByName(id string) error {
 	if err != nil {
 		return fmt.Errorf("delete %q: list cells: %w", id, err)
 	}
-	name := cellName(r.root, id)
+	name := state.CellName(r.root, id)
 	for _, cell := range cells {
 		if cell.Name != name {
 			continue
@@ -139,7 +141,7 @@ func destroyCell(k kmod.Client, id kmod.ID) error {
 // (runtime.md, "Lifecycle", step 13).
 func (c *container) runPoststop(ctx context.Context, hooks []oci.Hook) {
 	for _, h := range hooks {
-		if err := c.runHooks(ctx, []oci.Hook{h}, Stopped); err != nil {
+		if err := c.runHooks(ctx, []oci.Hook{h}, state.Stopped); err != nil {
 			log.G(ctx).WithField("id", c.ID).Warnf("%v", err)
 		}
 	}

@@ -9,6 +9,12 @@ import (
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/stage"
+	"github.com/netbsd-cells/runcell/runtime/internal/console"
+	"github.com/netbsd-cells/runcell/runtime/internal/exeseal"
+	"github.com/netbsd-cells/runcell/runtime/internal/process"
+	"github.com/netbsd-cells/runcell/runtime/internal/rootfs"
+	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -23,15 +29,15 @@ func (r *Runtime) Exec(ctx context.Context, o ExecOptions) (status int, err erro
 		return ExecFailed, err
 	}
 	switch s := c.status(); s {
-	case Running:
-	case Stopped:
-		return ExecFailed, fmt.Errorf("exec in %q: %w", o.ID, ErrNotRunning)
-	case Paused:
+	case state.Running:
+	case state.Stopped:
+		return ExecFailed, fmt.Errorf("exec in %q: %w", o.ID, state.ErrNotRunning)
+	case state.Paused:
 		return ExecFailed, fmt.Errorf("exec in %q: %w", o.ID, ErrPaused)
 	default:
 		return ExecFailed, fmt.Errorf("exec in %q: container is %s, start it first", o.ID, s)
 	}
-	if err := checkConsole(o.Process.Terminal, o.Detach, o.ConsoleSocket); err != nil {
+	if err := console.Check(o.Process.Terminal, o.Detach, o.ConsoleSocket); err != nil {
 		return ExecFailed, err
 	}
 	if err := checkStdio(); err != nil {
@@ -40,7 +46,7 @@ func (r *Runtime) Exec(ctx context.Context, o ExecOptions) (status int, err erro
 	if len(o.Process.Args) == 0 {
 		return ExecFailed, errors.New("exec: process.args is empty: name a program")
 	}
-	if err := protectSelf(); err != nil {
+	if err := exeseal.Protect(); err != nil {
 		return ExecFailed, err
 	}
 	x := &execution{c: c, o: o, sock: -1}
@@ -57,33 +63,33 @@ type execution struct {
 	o     ExecOptions
 	entry kmod.Entry
 	sock  int
-	term  *terminal
-	proc  *child
+	term  *console.Terminal
+	proc  *process.Child
 }
 
 func (x *execution) run() (status int, err error) {
 	if x.o.ConsoleSocket != "" {
-		if x.sock, err = dialConsole(x.o.ConsoleSocket); err != nil {
+		if x.sock, err = console.Dial(x.o.ConsoleSocket); err != nil {
 			return 0, err
 		}
-		defer closeFD(x.sock)
+		defer sys.CloseFD(x.sock)
 	}
 	if x.entry, err = x.c.rt.kmod.Enter(x.c.Cell); err != nil {
 		return 0, err
 	}
 	defer x.entry.Close()
-	if err := sealDescriptors(3 + x.o.PreserveFDs); err != nil {
+	if err := process.SealDescriptors(3 + x.o.PreserveFDs); err != nil {
 		return 0, err
 	}
 	if err := passDescriptors(x.o.PreserveFDs); err != nil {
 		return 0, err
 	}
-	signals := defaultSignals() // looks at /proc, which the cell may not have
-	if err := onThread(func() error { return x.start(signals) }); err != nil {
+	signals := process.DefaultSignals() // looks at /proc, which the cell may not have
+	if err := process.OnThread(func() error { return x.start(signals) }); err != nil {
 		return 0, err
 	}
 	if err := x.announce(); err != nil {
-		return 0, errors.Join(err, x.proc.end())
+		return 0, errors.Join(err, x.proc.End())
 	}
 	if x.o.Detach {
 		return 0, nil
@@ -93,68 +99,68 @@ func (x *execution) run() (status int, err error) {
 
 // start forks from a thread that has joined the cell.
 func (x *execution) start(signals []stage.Step) error {
-	root, err := enterCell(x.entry, cellRoot(x.c.Rootfs, x.c.Mounts))
+	root, err := process.EnterCell(x.entry, rootfs.CellRoot(x.c.Rootfs, x.c.Mounts))
 	if err != nil {
 		return err
 	}
-	defer root.close()
+	defer root.Close()
 	p := *x.o.Process
-	if err := root.lookExec(p.Args[0], p.Cwd, p.Env); err != nil {
+	if err := root.LookExec(p.Args[0], p.Cwd, p.Env); err != nil {
 		return err
 	}
-	p.Rlimits = withCallersNofile(p.Rlimits)
-	steps := append(enterSteps(root), stage.Sys("become session leader", unix.SYS_SETSID))
+	p.Rlimits = process.WithCallersNofile(p.Rlimits)
+	steps := append(process.EnterSteps(root), stage.Sys("become session leader", unix.SYS_SETSID))
 	steps = append(steps, signals...)
-	var tty ttySetup
+	var tty console.Setup
 	if p.Terminal {
-		ttySteps, err := tty.prepare(root, p.UID)
+		ttySteps, err := tty.Prepare(root, p.UID)
 		if err != nil {
 			return err
 		}
 		steps = append(steps, ttySteps...)
 	}
-	member, err := memberSteps(&p, x.entry)
+	member, err := process.MemberSteps(&p, x.entry)
 	if err != nil {
 		return err
 	}
-	identity, err := identitySteps(&p, x.entry)
+	identity, err := process.IdentitySteps(&p, x.entry)
 	if err != nil {
 		return err
 	}
 	steps = append(steps, member...)
-	x.proc, err = startProgram(&stage.Program{Fork: x.entry.Fork, Steps: append(steps, identity...), ExitCode: ExecFailed})
+	x.proc, err = process.StartProgram(&stage.Program{Fork: x.entry.Fork, Steps: append(steps, identity...), ExitCode: ExecFailed})
 	if !p.Terminal {
 		return err
 	}
 	if err != nil {
-		tty.abandon()
+		tty.Abandon()
 		return err
 	}
-	x.term, err = tty.collect()
+	x.term, err = tty.Collect()
 	return err
 }
 
 // announce tells the caller about the running process.
 func (x *execution) announce() error {
 	if x.term != nil {
-		if err := setSize(x.term.master, x.o.Process.ConsoleSize); err != nil {
+		if err := console.SetSize(x.term.Master, x.o.Process.ConsoleSize); err != nil {
 			return err
 		}
 	}
 	if x.sock >= 0 {
-		if err := sendConsole(x.sock, x.term.master, x.term.name); err != nil {
+		if err := console.Send(x.sock, x.term.Master, x.term.Name); err != nil {
 			return err
 		}
-		closeFD(x.term.master)
+		sys.CloseFD(x.term.Master)
 		x.term = nil
 	}
 	if x.o.PidfdSocket != "" {
-		if err := sendPidfd(x.o.PidfdSocket, x.proc.pid); err != nil {
+		if err := console.SendPidfd(x.o.PidfdSocket, x.proc.Pid); err != nil {
 			return err
 		}
 	}
 	if x.o.PidFile != "" {
-		return writePidFile(x.o.PidFile, x.proc.pid)
+		return writePidFile(x.o.PidFile, x.proc.Pid)
 	}
 	return nil
 }
@@ -164,11 +170,11 @@ func (x *execution) wait() (status int, err error) {
 	if x.term == nil {
 		return waitStatus(x.proc)
 	}
-	tty, err := newRelay(x.term.master)
+	tty, err := console.NewRelay(x.term.Master)
 	if err != nil {
 		return 0, err
 	}
 	status, err = waitStatus(x.proc)
-	tty.finish()
+	tty.Finish()
 	return status, err
 }

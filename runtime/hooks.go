@@ -18,6 +18,9 @@ import (
 	"github.com/netbsd-cells/runcell/kmod/stage"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/oci/strictjson"
+	"github.com/netbsd-cells/runcell/runtime/internal/process"
+	"github.com/netbsd-cells/runcell/runtime/internal/rootfs"
+	"github.com/netbsd-cells/runcell/runtime/internal/state"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,12 +29,12 @@ const maxHookOutput = 512
 
 // runHooks runs a list in order and stops at the first failure. status is
 // what the spec says the state is at this point.
-func (c *container) runHooks(ctx context.Context, hooks []oci.Hook, status Status) error {
+func (c *container) runHooks(ctx context.Context, hooks []oci.Hook, status state.Status) error {
 	return c.runHooksAs(ctx, hooks, status, c.Pid)
 }
 
 // runHooksAs is runHooks with the pid that the hooks are told.
-func (c *container) runHooksAs(ctx context.Context, hooks []oci.Hook, status Status, pid int) error {
+func (c *container) runHooksAs(ctx context.Context, hooks []oci.Hook, status state.Status, pid int) error {
 	if len(hooks) == 0 {
 		return nil
 	}
@@ -47,12 +50,12 @@ func (c *container) runHooksAs(ctx context.Context, hooks []oci.Hook, status Sta
 	return nil
 }
 
-func (c *container) hookState(status Status, pid int) ([]byte, error) {
+func (c *container) hookState(status state.Status, pid int) ([]byte, error) {
 	s := &State{
 		OCIVersion: c.OCIVersion, ID: c.ID, Status: status, Pid: pid, Bundle: c.Bundle,
 		Rootfs: c.Rootfs, Created: c.Created, Owner: c.Owner, Annotations: c.Annotations,
 	}
-	if status == Stopped {
+	if status == state.Stopped {
 		s.Pid = 0
 	}
 	b, err := strictjson.Marshal(s)
@@ -112,7 +115,7 @@ func (c *container) runCellHooks(ctx context.Context, hooks []oci.Hook) error {
 	if len(hooks) == 0 {
 		return nil
 	}
-	state, err := c.hookState(Created, insidePid(c.Pid))
+	state, err := c.hookState(state.Created, process.InsidePid(c.Pid))
 	if err != nil {
 		return err
 	}
@@ -121,7 +124,7 @@ func (c *container) runCellHooks(ctx context.Context, hooks []oci.Hook) error {
 		if err != nil {
 			return fmt.Errorf("run %s: enter cell: %w", h.Field, err)
 		}
-		err = onThread(func() error { return c.runCellHook(ctx, h, state, entry) })
+		err = process.OnThread(func() error { return c.runCellHook(ctx, h, state, entry) })
 		entry.Close()
 		if err != nil {
 			return fmt.Errorf("run %s %s: %w", h.Field, h.Path, err)
@@ -132,11 +135,11 @@ func (c *container) runCellHooks(ctx context.Context, hooks []oci.Hook) error {
 
 // runCellHook forks from a thread that has joined the cell.
 func (c *container) runCellHook(ctx context.Context, h oci.Hook, state []byte, entry kmod.Entry) error {
-	root, err := enterCell(entry, cellRoot(c.Rootfs, c.Mounts))
+	root, err := process.EnterCell(entry, rootfs.CellRoot(c.Rootfs, c.Mounts))
 	if err != nil {
 		return err
 	}
-	defer root.close()
+	defer root.Close()
 	in, w, err := os.Pipe()
 	if err != nil {
 		return err
@@ -150,11 +153,11 @@ func (c *container) runCellHook(ctx context.Context, h oci.Hook, state []byte, e
 	if err != nil {
 		return err
 	}
-	steps := append(enterSteps(root), entry.Steps...)
-	steps = append(steps, stage.Sys("own process group", unix.SYS_SETPGID, 0, 0), dupTo("take state as input", int(in.Fd()), 0))
+	steps := append(process.EnterSteps(root), entry.Steps...)
+	steps = append(steps, stage.Sys("own process group", unix.SYS_SETPGID, 0, 0), process.DupTo("take state as input", int(in.Fd()), 0))
 	steps = append(steps, entry.Seal...)
 	prog := &stage.Program{Fork: entry.Fork, Steps: append(steps, exe), ExitCode: 255}
-	proc, err := startProgram(prog)
+	proc, err := process.StartProgram(prog)
 	if err != nil {
 		return err
 	}
@@ -167,11 +170,11 @@ func (c *container) runCellHook(ctx context.Context, h oci.Hook, state []byte, e
 }
 
 // waitHook waits for a hook in the cell and kills its group at the timeout.
-func waitHook(ctx context.Context, h oci.Hook, proc *child) error {
+func waitHook(ctx context.Context, h oci.Hook, proc *process.Child) error {
 	ctx, cancel := hookContext(ctx, h)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { proc.signalGroup(syscall.SIGKILL) })
-	ws, err := proc.wait()
+	stop := context.AfterFunc(ctx, func() { proc.SignalGroup(syscall.SIGKILL) })
+	ws, err := proc.Wait()
 	if !stop() {
 		return hookTimeout(ctx, h)
 	}

@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/runtime/internal/process"
+	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,16 +24,16 @@ func (r *Runtime) Kill(id string, sig syscall.Signal, all bool) error {
 		return err
 	}
 	status := c.status()
-	if status == Stopped {
-		return fmt.Errorf("kill %q: %w", id, ErrNotRunning)
+	if status == state.Stopped {
+		return fmt.Errorf("kill %q: %w", id, state.ErrNotRunning)
 	}
-	if status == Creating {
+	if status == state.Creating {
 		return fmt.Errorf("kill %q: it is still being created", id)
 	}
-	if status == Paused && sig == unix.SIGCONT {
+	if status == state.Paused && sig == unix.SIGCONT {
 		return fmt.Errorf("kill %q: SIGCONT: %w", id, ErrPaused)
 	}
-	if status == Created && !ignoredByDefault[sig] {
+	if status == state.Created && !ignoredByDefault[sig] {
 		// The user's program, which might handle the signal, is not there yet,
 		// and the kernel shields a pid namespace's first process from signals
 		// without a handler. On NetBSD the default action ends it.
@@ -39,10 +42,10 @@ func (r *Runtime) Kill(id string, sig syscall.Signal, all bool) error {
 	if all {
 		err = r.kmod.Kill(c.Cell, int(sig))
 	} else {
-		err = signalProcess(c.Pid, c.PidStart, sig)
+		err = process.SignalProcess(c.Pid, c.PidStart, sig)
 	}
-	if errors.Is(err, errGone) {
-		err = ErrNotRunning
+	if errors.Is(err, process.ErrGone) {
+		err = state.ErrNotRunning
 	}
 	if err != nil {
 		return fmt.Errorf("kill %q: %w", id, err)
@@ -57,8 +60,8 @@ func (c *container) killAll() error {
 			return fmt.Errorf("kill cell: %w", err)
 		}
 	}
-	if alive(c.Pid, c.PidStart) {
-		if err := signalProcess(c.Pid, c.PidStart, unix.SIGKILL); err != nil && !errors.Is(err, errGone) {
+	if sys.Alive(c.Pid, c.PidStart) {
+		if err := process.SignalProcess(c.Pid, c.PidStart, unix.SIGKILL); err != nil && !errors.Is(err, process.ErrGone) {
 			return fmt.Errorf("kill process %d: %w", c.Pid, err)
 		}
 	}
@@ -67,7 +70,7 @@ func (c *container) killAll() error {
 
 func waitDead(pid int, start uint64) error {
 	deadline := time.Now().Add(deathPatience)
-	for pause := 100 * time.Microsecond; alive(pid, start); pause = min(2*pause, 10*time.Millisecond) {
+	for pause := 100 * time.Microsecond; sys.Alive(pid, start); pause = min(2*pause, 10*time.Millisecond) {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("process %d is still there %v after SIGKILL", pid, deathPatience)
 		}

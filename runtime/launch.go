@@ -10,6 +10,11 @@ import (
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/stage"
 	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime/internal/console"
+	"github.com/netbsd-cells/runcell/runtime/internal/process"
+	"github.com/netbsd-cells/runcell/runtime/internal/rootfs"
+	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,12 +25,12 @@ const initExitCode = 127
 type launch struct {
 	*container
 	plan    *oci.Plan
-	fs      *rootfs
+	fs      *rootfs.Root
 	tx      *txn
 	options CreateOptions
 
 	entry   kmod.Entry
-	link    *link
+	link    *process.Link
 	prog    *stage.Program
 	fifo    int
 	errFile int
@@ -37,30 +42,30 @@ type launch struct {
 func (l *launch) run(ctx context.Context) (err error) {
 	l.sock = -1
 	if l.options.ConsoleSocket != "" {
-		if l.sock, err = dialConsole(l.options.ConsoleSocket); err != nil {
+		if l.sock, err = console.Dial(l.options.ConsoleSocket); err != nil {
 			return err
 		}
 	}
-	defer func() { closeFD(l.sock) }()
+	defer func() { sys.CloseFD(l.sock) }()
 	if l.entry, err = l.rt.kmod.Enter(l.Cell); err != nil {
 		return fmt.Errorf("enter cell: %w", err)
 	}
 	defer l.entry.Close()
-	if l.link, err = newLink(); err != nil {
+	if l.link, err = process.NewLink(); err != nil {
 		return err
 	}
-	defer l.link.close()
+	defer l.link.Close()
 	if err := l.openFiles(); err != nil {
 		return err
 	}
 	defer l.closeFiles()
-	if err := sealDescriptors(3 + l.options.PreserveFDs); err != nil {
+	if err := process.SealDescriptors(3 + l.options.PreserveFDs); err != nil {
 		return err
 	}
 	if err := passDescriptors(l.options.PreserveFDs); err != nil {
 		return err
 	}
-	if err := onThread(func() error { return l.onThread(ctx) }); err != nil {
+	if err := process.OnThread(func() error { return l.onThread(ctx) }); err != nil {
 		return err
 	}
 	return l.finish()
@@ -71,21 +76,21 @@ func (l *launch) run(ctx context.Context) (err error) {
 // never blocks and never ends.
 func (l *launch) openFiles() (err error) {
 	l.fifo, l.errFile = -1, -1
-	if err := unix.Mkfifo(l.path(fifoFile), 0o600); err != nil {
-		return fmt.Errorf("make %s: %w", fifoFile, err)
+	if err := unix.Mkfifo(l.Path(state.FifoFile), 0o600); err != nil {
+		return fmt.Errorf("make %s: %w", state.FifoFile, err)
 	}
-	if l.fifo, err = unix.Open(l.path(fifoFile), unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
-		return fmt.Errorf("open %s: %w", fifoFile, err)
+	if l.fifo, err = unix.Open(l.Path(state.FifoFile), unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
+		return fmt.Errorf("open %s: %w", state.FifoFile, err)
 	}
-	if l.errFile, err = unix.Open(l.path(errorFile), unix.O_WRONLY|unix.O_CREAT|unix.O_APPEND|unix.O_CLOEXEC, 0o600); err != nil {
-		return fmt.Errorf("make %s: %w", errorFile, err)
+	if l.errFile, err = unix.Open(l.Path(state.ErrorFile), unix.O_WRONLY|unix.O_CREAT|unix.O_APPEND|unix.O_CLOEXEC, 0o600); err != nil {
+		return fmt.Errorf("make %s: %w", state.ErrorFile, err)
 	}
 	return nil
 }
 
 func (l *launch) closeFiles() {
-	closeFD(l.fifo)
-	closeFD(l.errFile)
+	sys.CloseFD(l.fifo)
+	sys.CloseFD(l.errFile)
 	l.fifo, l.errFile = -1, -1
 }
 
@@ -104,17 +109,17 @@ func (l *launch) onThread(ctx context.Context) error {
 	if err := l.entry.Thread(); err != nil {
 		return fmt.Errorf("enter cell: %w", err)
 	}
-	if err := l.fs.attach(); err != nil {
+	if err := l.fs.Attach(); err != nil {
 		return err
 	}
 	if err := l.fork(); err != nil {
 		return err
 	}
-	procFD, err := l.link.receive(l.prog.Names())
+	procFD, err := l.link.Receive(l.prog.Names())
 	if err != nil {
 		return fmt.Errorf("set up the container's process: %w", err)
 	}
-	if err := l.fs.populate(procFD); err != nil {
+	if err := l.fs.Populate(procFD); err != nil {
 		return err
 	}
 	l.tx.did("mounts", nil)
@@ -134,11 +139,11 @@ func (l *launch) fork() (err error) {
 	if err != nil {
 		return err
 	}
-	l.link.closeChild()
-	l.tx.did("fork", (&child{pid: pid}).end)
+	l.link.CloseChild()
+	l.tx.did("fork", (&process.Child{Pid: pid}).End)
 	l.Pid = pid
 	l.Steps = l.prog.Names()
-	l.PidStart, _ = startTime(pid)
+	l.PidStart, _ = sys.StartTime(pid)
 	if err := l.rt.kmod.Entered(l.Cell, pid); err != nil {
 		return fmt.Errorf("register process: %w", err)
 	}
@@ -149,39 +154,39 @@ func (l *launch) fork() (err error) {
 // program is everything that the child does, from fork to exec.
 func (l *launch) program() (*stage.Program, error) {
 	p := *l.plan.Process
-	p.Rlimits = withCallersNofile(p.Rlimits)
+	p.Rlimits = process.WithCallersNofile(p.Rlimits)
 	// The child lives on as "created" without an exec, so what only the parent
 	// may hold is closed here: the lock, and the parent's end of the link, by
 	// whose closing the child learns that the parent was killed.
 	steps := make([]stage.Step, 0, len(l.entry.Seal)+64)
 	steps = append(steps,
-		stage.Sys("let go of the lock", unix.SYS_CLOSE, uintptr(l.lock)),
-		stage.Sys("let go of the parent's end", unix.SYS_CLOSE, uintptr(l.link.parent)),
+		stage.Sys("let go of the lock", unix.SYS_CLOSE, uintptr(l.Lock)),
+		stage.Sys("let go of the parent's end", unix.SYS_CLOSE, uintptr(l.link.Parent)),
 		stage.Sys("become session leader", unix.SYS_SETSID))
-	steps = append(steps, defaultSignals()...)
-	ready, err := l.fs.readySteps(l.link, len(steps))
+	steps = append(steps, process.DefaultSignals()...)
+	ready, err := l.fs.ReadySteps(l.link, len(steps))
 	if err != nil {
 		return nil, err
 	}
 	steps = append(steps, ready...)
-	steps = append(steps, l.fs.goSteps(l.link)...)
+	steps = append(steps, l.fs.GoSteps(l.link)...)
 	if p.Terminal {
-		steps = append(steps, l.fs.terminalSteps()...)
+		steps = append(steps, l.fs.TerminalSteps()...)
 	}
-	member, err := memberSteps(&p, l.entry)
+	member, err := process.MemberSteps(&p, l.entry)
 	if err != nil {
 		return nil, err
 	}
 	steps = append(steps, member...)
-	steps = append(steps, l.fs.createdStep(l.link, len(steps)))
+	steps = append(steps, l.fs.CreatedStep(l.link, len(steps)))
 	steps = append(steps, stage.Await("wait for start", l.fifo))
-	identity, err := identitySteps(&p, l.entry)
+	identity, err := process.IdentitySteps(&p, l.entry)
 	if err != nil {
 		return nil, err
 	}
 	return &stage.Program{
 		Fork: l.entry.Fork, Steps: append(steps, identity...),
-		Report: [2]int{l.errFile, l.link.child}, ExitCode: initExitCode,
+		Report: [2]int{l.errFile, l.link.Child}, ExitCode: initExitCode,
 	}, nil
 }
 
@@ -197,21 +202,21 @@ func (l *launch) hooks(ctx context.Context) error {
 	})
 	// Hooks ask for the state. Otherwise it is enough that the cell, which is
 	// found by its name, knows the process.
-	if err := l.save(); err != nil {
+	if err := l.Save(); err != nil {
 		return err
 	}
 	l.tx.did("record process", nil)
 	// These two see the host's namespaces, so they do not run on this thread.
-	err := onThread(func() error {
-		if err := l.runHooks(ctx, h.Prestart, Creating); err != nil {
+	err := process.OnThread(func() error {
+		if err := l.runHooks(ctx, h.Prestart, state.Creating); err != nil {
 			return err
 		}
-		return l.runHooks(ctx, h.CreateRuntime, Creating)
+		return l.runHooks(ctx, h.CreateRuntime, state.Creating)
 	})
 	if err != nil {
 		return err
 	}
-	if err := l.runHooksAs(ctx, h.CreateContainer, Creating, insidePid(l.Pid)); err != nil {
+	if err := l.runHooksAs(ctx, h.CreateContainer, state.Creating, process.InsidePid(l.Pid)); err != nil {
 		return err
 	}
 	l.tx.did("hooks", nil)
@@ -222,43 +227,43 @@ func (l *launch) hooks(ctx context.Context) error {
 // the created state.
 func (l *launch) enterRoot() (err error) {
 	p := l.plan.Process
-	if err := l.fs.dir.lookExec(p.Args[0], p.Cwd, p.Env); err != nil {
+	if err := l.fs.Dir.LookExec(p.Args[0], p.Cwd, p.Env); err != nil {
 		return err
 	}
 	slave := -1
 	if p.Terminal {
-		if slave, err = l.fs.openTerminal(); err != nil {
+		if slave, err = l.fs.OpenTerminal(); err != nil {
 			return err
 		}
 	}
-	if err := l.fs.protect(); err != nil {
+	if err := l.fs.Protect(); err != nil {
 		return err
 	}
-	if err := l.fs.pivot(); err != nil {
+	if err := l.fs.Pivot(); err != nil {
 		return err
 	}
 	l.tx.did("enter root", nil)
-	if err := l.link.send(slave); err != nil {
+	if err := l.link.Send(slave); err != nil {
 		return err
 	}
-	master, err := l.link.receive(l.prog.Names())
+	master, err := l.link.Receive(l.prog.Names())
 	if err != nil {
 		return fmt.Errorf("set up the container's process: %w", err)
 	}
-	l.master = l.fs.takeTerminal(master)
+	l.master = l.fs.TakeTerminal(master)
 	return nil
 }
 
 // finish makes the container visible as created: terminal, record, pid file.
 func (l *launch) finish() error {
 	if l.master >= 0 {
-		if err := setSize(l.master, l.plan.Process.ConsoleSize); err != nil {
+		if err := console.SetSize(l.master, l.plan.Process.ConsoleSize); err != nil {
 			return err
 		}
 	}
 	if l.sock >= 0 {
-		err := sendConsole(l.sock, l.master, l.fs.terminalName(l.master))
-		closeFD(l.master)
+		err := console.Send(l.sock, l.master, l.fs.TerminalName(l.master))
+		sys.CloseFD(l.master)
 		l.master = -1
 		if err != nil {
 			return err
@@ -267,13 +272,13 @@ func (l *launch) finish() error {
 	if err := l.startMonitor(); err != nil {
 		return err
 	}
-	l.Phase = Created
-	if err := l.save(); err != nil {
+	l.Phase = state.Created
+	if err := l.Save(); err != nil {
 		return err
 	}
 	l.tx.did("created", nil)
 	if l.options.PidfdSocket != "" {
-		if err := sendPidfd(l.options.PidfdSocket, l.Pid); err != nil {
+		if err := console.SendPidfd(l.options.PidfdSocket, l.Pid); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,8 @@
 package runtime
 
-import "context"
+import (
+	"context"
+)
 
 // startMonitor starts none: callers are subreapers, and get the status.
 func (*launch) startMonitor() error { return nil }

@@ -17,6 +17,9 @@ import (
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/stage"
+	"github.com/netbsd-cells/runcell/runtime/internal/process"
+	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -41,33 +44,33 @@ func (l *launch) startMonitor() error {
 	if f.ExitStatus.Level == kmod.Enforced {
 		return nil
 	}
-	file, err := unix.Open(l.path(exitFile), unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC, 0o600)
+	file, err := unix.Open(l.Path(state.ExitFile), unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC, 0o600)
 	if err != nil {
-		return fmt.Errorf("make %s: %w", exitFile, err)
+		return fmt.Errorf("make %s: %w", state.ExitFile, err)
 	}
-	defer closeFD(file)
+	defer sys.CloseFD(file)
 	monitor, err := startMonitorOf(l.Pid, file)
 	if err != nil {
 		return fmt.Errorf("start monitor: %w", err)
 	}
-	l.tx.did("monitor", monitor.end)
+	l.tx.did("monitor", monitor.End)
 	return nil
 }
 
 // startMonitorOf returns when the monitor watches.
-func startMonitorOf(pid, file int) (*child, error) {
+func startMonitorOf(pid, file int) (*process.Child, error) {
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
 		return nil, err
 	}
-	defer closeFD(pipe[0])
+	defer sys.CloseFD(pipe[0])
 	prog := monitorProgram(pid, file, pipe[1])
 	p, err := prog.Start()
-	closeFD(pipe[1])
+	sys.CloseFD(pipe[1])
 	if err != nil {
 		return nil, err
 	}
-	monitor := &child{pid: p}
+	monitor := &process.Child{Pid: p}
 	var b [stage.RecordSize]byte
 	n, err := readAgain(pipe[0], b[:])
 	if err == nil {
@@ -77,7 +80,7 @@ func startMonitorOf(pid, file int) (*child, error) {
 		}
 	}
 	if err != nil {
-		return nil, errors.Join(err, monitor.end())
+		return nil, errors.Join(err, monitor.End())
 	}
 	return monitor, nil
 }
@@ -105,20 +108,20 @@ func monitorProgram(pid, file, report int) *stage.Program {
 		return s
 	}
 	slash := &[...]byte{'/', 0}
-	chdir := stage.Sys("leave the working directory", unix.SYS_CHDIR, addressOf(slash))
+	chdir := stage.Sys("leave the working directory", unix.SYS_CHDIR, process.AddressOf(slash))
 	chdir.Keep = []any{slash}
 	steps := []stage.Step{
 		stage.Sys("become session leader", unix.SYS_SETSID),
-		dupTo("take the file", file, 0),
-		dupTo("take the report", report, 1),
+		process.DupTo("take the file", file, 0),
+		process.DupTo("take the report", report, 1),
 		stage.Sys("close all other descriptors", unix.SYS_FCNTL, 2, fCloseM, 0),
 		chdir, kqueue,
-		kevent(fmt.Sprintf("watch process %d", pid), addressOf(change), 1, 0, 0, 0),
+		kevent(fmt.Sprintf("watch process %d", pid), process.AddressOf(change), 1, 0, 0, 0),
 	}
 	steps = append(steps,
 		stage.Mark("say so", len(steps), 1),
 		stage.Sys("let go of the report", unix.SYS_CLOSE, 1),
-		kevent("wait for its end", 0, 0, addressOf(event), 1, 0))
+		kevent("wait for its end", 0, 0, process.AddressOf(event), 1, 0))
 	write := stage.Sys("write its status", unix.SYS_WRITE, 0, uintptr(unsafe.Pointer(&event.Data)), exitSize)
 	write.Keep, write.Exact, write.Want = []any{event}, true, exitSize
 	return &stage.Program{Steps: append(steps, write), Report: [2]int{1}}
@@ -130,8 +133,8 @@ func (c *container) monitored(ctx context.Context) (status uint32, ok bool, err 
 	var late time.Time
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		// Looked at before the file is: the status is written after the end.
-		ended := !alive(c.Pid, c.PidStart)
-		b, err := readSmall(c.path(exitFile))
+		ended := !sys.Alive(c.Pid, c.PidStart)
+		b, err := sys.ReadFile(c.Path(state.ExitFile))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return 0, false, nil

@@ -1,6 +1,8 @@
 package runtime
 
-import "github.com/netbsd-cells/runcell/kmod"
+import (
+	"github.com/netbsd-cells/runcell/kmod"
+)
 
 // owns tells whether a cell was made below this state root: the emulator's all
 // were, since that is where it keeps them.

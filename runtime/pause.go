@@ -5,6 +5,9 @@ package runtime
 import (
 	"errors"
 	"fmt"
+
+	"github.com/netbsd-cells/runcell/runtime/internal/fault"
+	"github.com/netbsd-cells/runcell/runtime/internal/state"
 )
 
 // ErrPaused says that something can't be done while the container is paused.
@@ -12,31 +15,31 @@ var ErrPaused = errors.New("container is paused: resume it first")
 
 // Pause stops every process of a running container.
 func (r *Runtime) Pause(id string) error {
-	return r.setPaused(id, Running, true)
+	return r.setPaused(id, state.Running, true)
 }
 
 // Resume lets the processes of a paused container go on.
 func (r *Runtime) Resume(id string) error {
-	return r.setPaused(id, Paused, false)
+	return r.setPaused(id, state.Paused, false)
 }
 
 // setPaused records "paused" before the first process stops and "not paused"
 // after the last goes on: if it is cut off, a container counts as paused that
 // may be running, and resume puts that right.
-func (r *Runtime) setPaused(id string, from Status, pause bool) error {
+func (r *Runtime) setPaused(id string, from state.Status, pause bool) error {
 	verb, act := "resume", r.kmod.Resume
 	if pause {
 		verb, act = "pause", r.kmod.Pause
 	}
 	c, err := r.loadLocked(id)
 	if c != nil {
-		defer c.release()
+		defer c.Release()
 	}
 	if err != nil {
 		return err
 	}
-	if s := c.status(); s == Stopped {
-		return fmt.Errorf("%s %q: %w", verb, id, ErrNotRunning)
+	if s := c.status(); s == state.Stopped {
+		return fmt.Errorf("%s %q: %w", verb, id, state.ErrNotRunning)
 	} else if s != from {
 		return fmt.Errorf("%s %q: container is %s, and must be %s", verb, id, s, from)
 	}
@@ -44,7 +47,7 @@ func (r *Runtime) setPaused(id string, from Status, pause bool) error {
 		if err := c.savePaused(true); err != nil {
 			return err
 		}
-		fault("pause recorded")
+		fault.Point("pause recorded")
 	}
 	if err := act(c.Cell); err != nil {
 		if pause {
@@ -60,5 +63,5 @@ func (r *Runtime) setPaused(id string, from Status, pause bool) error {
 
 func (c *container) savePaused(paused bool) error {
 	c.Paused = paused
-	return c.save()
+	return c.Save()
 }

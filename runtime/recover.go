@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/runtime/internal/state"
 	"golang.org/x/sys/unix"
 )
 
@@ -34,10 +35,10 @@ func (r *Runtime) Recover(ctx context.Context) (done []string, err error) {
 	}
 	var errs []error
 	for _, e := range entries {
-		if !e.IsDir() || ValidateID(e.Name()) != nil {
+		if !e.IsDir() || state.ValidateID(e.Name()) != nil {
 			continue
 		}
-		delete(byName, cellName(r.root, e.Name()))
+		delete(byName, state.CellName(r.root, e.Name()))
 		what, err := r.recoverOne(ctx, e.Name(), cells)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("recover: %w", err))
@@ -55,27 +56,27 @@ func (r *Runtime) Recover(ctx context.Context) (done []string, err error) {
 		}
 		done = append(done, fmt.Sprintf("cell %s: it had no container", cell.Name))
 	}
-	freed, err := r.addresses.recover()
+	freed, err := r.addresses.Recover()
 	return append(done, freed...), errors.Join(append(errs, err)...)
 }
 
 // recoverOne removes one container if it is a remainder, and says why.
 func (r *Runtime) recoverOne(ctx context.Context, id string, cells []kmod.Info) (why string, err error) {
 	c := r.container(id)
-	if free, err := c.tryLock(); !free || err != nil {
+	if free, err := c.TryLock(); !free || err != nil {
 		return "", err
 	}
-	defer c.release()
-	if err := c.read(); err != nil {
-		if !errors.Is(err, ErrNotExist) {
+	defer c.Release()
+	if err := c.Read(); err != nil {
+		if !errors.Is(err, state.ErrNotExist) {
 			return "", err // somebody should look at this one
 		}
 		return id + ": its create was killed", c.clean()
 	}
 	switch {
-	case c.Phase == Creating:
+	case c.Phase == state.Creating:
 		why = id + ": its create was killed"
-	case c.status() == Stopped && !hasCell(cells, c):
+	case c.status() == state.Stopped && !hasCell(cells, c):
 		why = id + ": its cell is gone"
 		c.Cell = 0 // the number may be another's; what there is has the name
 	default:
@@ -87,7 +88,7 @@ func (r *Runtime) recoverOne(ctx context.Context, id string, cells []kmod.Info) 
 // hasCell tells whether a container's record and a cell belong together: ids
 // begin anew with every boot, so the number alone says nothing.
 func hasCell(cells []kmod.Info, c *container) bool {
-	name := cellName(c.rt.root, c.name())
+	name := state.CellName(c.rt.root, c.Name())
 	for _, cell := range cells {
 		if cell.ID == c.Cell && cell.Name == name {
 			return true
@@ -107,15 +108,15 @@ func (r *Runtime) endCell(id kmod.ID) error {
 // clearRemains removes the remains of a killed create, so that its id can be
 // used again. It tells whether there were any.
 func (c *container) clearRemains(ctx context.Context) (bool, error) {
-	if free, err := c.tryLock(); !free || err != nil {
+	if free, err := c.TryLock(); !free || err != nil {
 		return false, err
 	}
-	defer c.release()
-	err := c.read()
+	defer c.Release()
+	err := c.Read()
 	switch {
-	case errors.Is(err, ErrNotExist):
+	case errors.Is(err, state.ErrNotExist):
 		return true, c.clean()
-	case err != nil || c.Phase != Creating:
+	case err != nil || c.Phase != state.Creating:
 		return false, nil //nolint:nilerr // an unreadable record is not ours to remove unasked
 	}
 	return true, c.delete(context.WithoutCancel(ctx))

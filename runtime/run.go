@@ -11,6 +11,9 @@ import (
 	"syscall"
 
 	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/runtime/internal/console"
+	"github.com/netbsd-cells/runcell/runtime/internal/process"
+	"github.com/netbsd-cells/runcell/runtime/internal/state"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,11 +25,11 @@ func (r *Runtime) Run(ctx context.Context, o CreateOptions) (status int, err err
 	if err != nil {
 		return 1, err
 	}
-	defer c.release()
+	defer c.Release()
 	fail := func(err error) (int, error) {
 		return 1, errors.Join(err, c.delete(context.WithoutCancel(ctx)))
 	}
-	proc := &child{pid: c.Pid}
+	proc := &process.Child{Pid: c.Pid}
 	if o.Detach {
 		if err := c.start(ctx); err != nil {
 			return fail(err)
@@ -34,18 +37,18 @@ func (r *Runtime) Run(ctx context.Context, o CreateOptions) (status int, err err
 		return 0, nil
 	}
 	forwardSignals(proc)
-	var tty *relay
+	var tty *console.Relay
 	if master >= 0 {
-		if tty, err = newRelay(master); err != nil {
+		if tty, err = console.NewRelay(master); err != nil {
 			return fail(err)
 		}
 	}
 	if err = c.start(ctx); err == nil {
-		c.release()
+		c.Release()
 		status, err = waitStatus(proc)
 	}
 	if tty != nil {
-		tty.finish()
+		tty.Finish()
 	}
 	if err != nil {
 		return fail(err)
@@ -59,8 +62,8 @@ func (r *Runtime) Run(ctx context.Context, o CreateOptions) (status int, err err
 // deleteAfterRun deletes a container whose process this command has reaped,
 // unless somebody else has done so meanwhile.
 func (c *container) deleteAfterRun(ctx context.Context) error {
-	err := c.acquire()
-	if errors.Is(err, ErrNotExist) {
+	err := c.Acquire()
+	if errors.Is(err, state.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
@@ -78,21 +81,21 @@ var forwarded = []os.Signal{
 
 // forwardSignals passes signals on until this process ends: one that comes
 // while the container is being deleted must not cut that off.
-func forwardSignals(proc *child) {
+func forwardSignals(proc *process.Child) {
 	ch := make(chan os.Signal, 64)
 	signal.Notify(ch, forwarded...)
 	go func() {
 		for s := range ch {
 			if sig, ok := s.(syscall.Signal); ok {
-				proc.signal(sig)
+				proc.Signal(sig)
 			}
 		}
 	}()
 }
 
 // waitStatus waits for a child and translates its status as shells do.
-func waitStatus(proc *child) (int, error) {
-	ws, err := proc.wait()
+func waitStatus(proc *process.Child) (int, error) {
+	ws, err := proc.Wait()
 	if err != nil {
 		return 1, err
 	}

@@ -7,13 +7,15 @@ import (
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime/internal/network"
+	"github.com/netbsd-cells/runcell/runtime/internal/state"
 )
 
 // Runtime works on the containers below one state directory.
 type Runtime struct {
 	root      string
 	kmod      kmod.Client
-	addresses *addresses
+	addresses *network.Addresses
 	strict    bool
 }
 
@@ -26,26 +28,15 @@ type Options struct {
 
 // New gives a Runtime. It makes no directory: Create does.
 func New(o Options) *Runtime {
-	return &Runtime{root: o.Root, kmod: o.Kmod, addresses: newAddresses(o.Root), strict: o.Strict}
+	return &Runtime{root: o.Root, kmod: o.Kmod, addresses: network.New(o.Root), strict: o.Strict}
 }
-
-// Status is a container's state as the spec names it.
-type Status string
-
-const (
-	Creating Status = "creating"
-	Created  Status = "created"
-	Running  Status = "running"
-	Paused   Status = "paused"
-	Stopped  Status = "stopped"
-)
 
 // State is what `runcell state` prints (runtime-spec, runtime.md "State",
 // plus the fields runc's callers read).
 type State struct {
 	OCIVersion  string            `json:"ociVersion"`
 	ID          string            `json:"id"`
-	Status      Status            `json:"status"`
+	Status      state.Status      `json:"status"`
 	Pid         int               `json:"pid"` // 0 when stopped
 	Bundle      string            `json:"bundle"`
 	Rootfs      string            `json:"rootfs"`

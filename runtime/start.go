@@ -8,6 +8,11 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/netbsd-cells/runcell/runtime/internal/exeseal"
+	"github.com/netbsd-cells/runcell/runtime/internal/fault"
+	"github.com/netbsd-cells/runcell/runtime/internal/process"
+	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,7 +24,7 @@ const execPatience = 30 * time.Second
 func (r *Runtime) Start(ctx context.Context, id string) error {
 	c, err := r.loadLocked(id)
 	if c != nil {
-		defer c.release()
+		defer c.Release()
 	}
 	if err != nil {
 		return err
@@ -28,34 +33,34 @@ func (r *Runtime) Start(ctx context.Context, id string) error {
 }
 
 func (c *container) start(ctx context.Context) error {
-	if s := c.status(); s != Created {
+	if s := c.status(); s != state.Created {
 		return fmt.Errorf("start %q: cannot start a container in the %s state: %w", c.ID, s, notCreated(s))
 	}
-	plan, err := c.plan()
+	plan, err := c.Plan()
 	if err != nil {
 		return err
 	}
 	if err := c.runCellHooks(ctx, plan.Hooks.StartContainer); err != nil {
 		return c.failHook(ctx, err)
 	}
-	fault("startContainer hooks")
+	fault.Point("startContainer hooks")
 	if err := c.releaseChild(); err != nil {
 		return c.failStart(err)
 	}
-	fault("released")
-	if err := removeFile(c.path(fifoFile)); err != nil {
+	fault.Point("released")
+	if err := sys.Remove(c.Path(state.FifoFile)); err != nil {
 		return c.failStart(err)
 	}
-	fault("fifo removed")
-	if err := c.runHooks(ctx, plan.Hooks.Poststart, Running); err != nil {
+	fault.Point("fifo removed")
+	if err := c.runHooks(ctx, plan.Hooks.Poststart, state.Running); err != nil {
 		return c.failHook(ctx, err)
 	}
 	return nil
 }
 
-func notCreated(s Status) error {
-	if s == Stopped {
-		return ErrNotRunning
+func notCreated(s state.Status) error {
+	if s == state.Stopped {
+		return state.ErrNotRunning
 	}
 	return errors.New("it is started already")
 }
@@ -78,24 +83,24 @@ func (c *container) failStart(err error) error {
 // releaseChild writes to the FIFO and waits until the child has exec'ed: then
 // its end of the FIFO is closed.
 func (c *container) releaseChild() error {
-	fd, err := unix.Open(c.path(fifoFile), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(c.Path(state.FifoFile), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENXIO) {
 		return errors.New("its process is running already, or gone")
 	}
 	if err != nil {
-		return fmt.Errorf("open %s: %w", fifoFile, err)
+		return fmt.Errorf("open %s: %w", state.FifoFile, err)
 	}
-	defer closeFD(fd)
+	defer sys.CloseFD(fd)
 	if _, err := unix.Write(fd, []byte{1}); err != nil {
 		return fmt.Errorf("release process: %w", err)
 	}
-	if err := awaitHangup(fd, c.path(fifoFile)); err != nil {
+	if err := awaitHangup(fd, c.Path(state.FifoFile)); err != nil {
 		return err
 	}
-	if err := readStageError(c.path(errorFile), c.Steps); err != nil {
+	if err := process.ReadStageError(c.Path(state.ErrorFile), c.Steps); err != nil {
 		return err
 	}
-	if isSelf(c.Pid) {
+	if exeseal.IsSelf(c.Pid) {
 		return fmt.Errorf("exec: process.args[0] leads to the runcell binary: %w", unix.EACCES)
 	}
 	return nil

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,11 +19,11 @@ func awaitHangup(_ int, path string) error {
 		fd, err := unix.Open(path, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 		switch {
 		case err == nil:
-			closeFD(fd)
+			sys.CloseFD(fd)
 		case errors.Is(err, unix.ENXIO):
 			return nil
 		case !errors.Is(err, unix.EINTR):
-			return fmt.Errorf("wait for exec: open %s: %w", fifoFile, err)
+			return fmt.Errorf("wait for exec: open %s: %w", state.FifoFile, err)
 		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("wait for exec: not done after %v", execPatience)

@@ -8,27 +8,30 @@ import (
 	"io/fs"
 	"os"
 	"sort"
+
+	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 )
 
 // status works out the spec's status. A pid counts only together with its
 // start time, so that a reused pid is never taken for the container.
-func (c *container) status() Status {
-	if c.Phase == Creating {
-		if c.locked() {
-			return Creating
+func (c *container) status() state.Status {
+	if c.Phase == state.Creating {
+		if c.Locked() {
+			return state.Creating
 		}
-		return Stopped // its creator was killed
+		return state.Stopped // its creator was killed
 	}
-	if !alive(c.Pid, c.PidStart) {
-		return Stopped
+	if !sys.Alive(c.Pid, c.PidStart) {
+		return state.Stopped
 	}
-	if _, err := os.Lstat(c.path(fifoFile)); err == nil {
-		return Created
+	if _, err := os.Lstat(c.Path(state.FifoFile)); err == nil {
+		return state.Created
 	}
 	if c.Paused {
-		return Paused
+		return state.Paused
 	}
-	return Running
+	return state.Running
 }
 
 func (c *container) state() *State {
@@ -37,7 +40,7 @@ func (c *container) state() *State {
 		Bundle: c.Bundle, Rootfs: c.Rootfs, Created: c.Created, Owner: c.Owner,
 		Annotations: c.Annotations,
 	}
-	if s.Status == Stopped {
+	if s.Status == state.Stopped {
 		s.Pid = 0
 	}
 	return s
@@ -64,12 +67,12 @@ func (r *Runtime) List() ([]*State, error) {
 	states := []*State{}
 	var errs []error
 	for _, e := range entries {
-		if !e.IsDir() || ValidateID(e.Name()) != nil {
+		if !e.IsDir() || state.ValidateID(e.Name()) != nil {
 			continue
 		}
 		c, err := r.load(e.Name())
 		switch {
-		case errors.Is(err, ErrNotExist):
+		case errors.Is(err, state.ErrNotExist):
 		case err != nil:
 			errs = append(errs, err)
 		default:

@@ -4,7 +4,11 @@ package runtime
 // did, the last step first; one that is killed leaves a state that
 // `delete --force` understands (see fault.go for how that is tested).
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/netbsd-cells/runcell/runtime/internal/fault"
+)
 
 // txn is a list of undo functions.
 type txn struct{ undo []func() error }
@@ -14,7 +18,7 @@ func (t *txn) did(name string, undo func() error) {
 	if undo != nil {
 		t.undo = append(t.undo, undo)
 	}
-	fault(name)
+	fault.Point(name)
 }
 
 // rollback undoes everything and joins what went wrong on the way.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/runtime/internal/state"
 )
 
 // Processes lists the host's pids of a container's processes.
@@ -54,9 +55,9 @@ func (r *Runtime) withProcesses(doing, id string) (*container, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s := c.status(); s == Stopped {
-		return nil, fmt.Errorf("%s %q: %w", doing, id, ErrNotRunning)
-	} else if s == Creating {
+	if s := c.status(); s == state.Stopped {
+		return nil, fmt.Errorf("%s %q: %w", doing, id, state.ErrNotRunning)
+	} else if s == state.Creating {
 		return nil, fmt.Errorf("%s %q: it is still being created", doing, id)
 	}
 	return c, nil

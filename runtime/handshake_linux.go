@@ -1,6 +1,0 @@
-package runtime
-
-import "golang.org/x/sys/unix"
-
-// recvFlags keep received descriptors from leaking into the container.
-const recvFlags = unix.MSG_CMSG_CLOEXEC

@@ -1,0 +1,151 @@
+package console
+
+// Terminals: handing a pty's master to the caller's console socket, or
+// relaying it to our own terminal when `run` stays in the foreground.
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+
+	"github.com/netbsd-cells/runcell/kmod/stage"
+	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime/internal/sys"
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+)
+
+// maxSunPath is the longest socket path that every system takes (NetBSD: 104
+// bytes with the terminating zero).
+const maxSunPath = 103
+
+// Check applies the callers' contract: a console socket needs a
+// terminal, and a terminal that nobody relays needs a socket.
+func Check(terminal, detached bool, socket string) error {
+	switch {
+	case socket != "" && !terminal:
+		return errors.New("--console-socket is given but process.terminal is false")
+	case terminal && detached && socket == "":
+		return errors.New("process.terminal is true and the process is detached: --console-socket is needed")
+	}
+	return nil
+}
+
+// Dial connects to the caller's socket before anything is made.
+func Dial(path string) (fd int, err error) {
+	fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("make console socket: %w", err)
+	}
+	if err := connectUnix(fd, path); err != nil {
+		sys.CloseFD(fd)
+		return -1, fmt.Errorf("connect to --console-socket %s: %w", path, err)
+	}
+	return fd, nil
+}
+
+// connectUnix reaches a path that is too long for struct sockaddr_un from
+// its own directory. The working directory is the process's, and goes back.
+func connectUnix(fd int, path string) error {
+	if len(path) <= maxSunPath {
+		return unix.Connect(fd, &unix.SockaddrUnix{Name: path})
+	}
+	back, err := unix.Open(".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer sys.CloseFD(back)
+	if err := unix.Chdir(filepath.Dir(path)); err != nil {
+		return err
+	}
+	err = unix.Connect(fd, &unix.SockaddrUnix{Name: filepath.Base(path)})
+	return errors.Join(err, unix.Fchdir(back))
+}
+
+// Send sends the master with the slave's name as the message: one
+// sendmsg(2), one descriptor, no answer.
+func Send(sock, master int, name string) error {
+	if err := unix.Sendmsg(sock, []byte(name), unix.UnixRights(master), nil, 0); err != nil {
+		return fmt.Errorf("send terminal to --console-socket: %w", err)
+	}
+	return nil
+}
+
+// SlaveSteps make the descriptor at addr the child's controlling terminal.
+func SlaveSteps(addr uintptr, keep any) []stage.Step {
+	var steps []stage.Step
+	for fd := range uintptr(3) {
+		s := dupStep(fmt.Sprintf("make terminal descriptor %d", fd), addr, fd)
+		s.Keep = []any{keep}
+		steps = append(steps, s)
+	}
+	return append(steps, stage.Sys("take controlling terminal", unix.SYS_IOCTL, 0, unix.TIOCSCTTY, 0))
+}
+
+// SetSize sets a terminal's size; nil leaves it.
+func SetSize(fd int, s *oci.Size) error {
+	if s == nil || s.Height == 0 && s.Width == 0 {
+		return nil
+	}
+	if err := unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: s.Height, Col: s.Width}); err != nil {
+		return fmt.Errorf("set process.consoleSize: %w", err)
+	}
+	return nil
+}
+
+// Relay joins our own terminal with a master until the other side hangs up.
+type Relay struct {
+	master  *os.File
+	done    chan struct{}
+	restore func()
+}
+
+// NewRelay puts our terminal into raw mode, so that keys such as ^C reach
+// the container's terminal and not us.
+func NewRelay(master int) (*Relay, error) {
+	r := &Relay{master: os.NewFile(uintptr(master), "console"), done: make(chan struct{}), restore: func() {}}
+	in := int(os.Stdin.Fd())
+	if term.IsTerminal(in) {
+		old, err := term.MakeRaw(in)
+		if err != nil {
+			_ = r.master.Close()
+			return nil, fmt.Errorf("set terminal to raw mode: %w", err)
+		}
+		winch := make(chan os.Signal, 1)
+		signal.Notify(winch, unix.SIGWINCH)
+		r.restore = func() {
+			signal.Stop(winch)
+			_ = term.Restore(in, old)
+		}
+		copySize(in, master)
+		go func() {
+			for range winch {
+				copySize(in, master)
+			}
+		}()
+	}
+	go func() {
+		_, _ = io.Copy(r.master, os.Stdin)
+	}()
+	go func() {
+		defer close(r.done)
+		_, _ = io.Copy(os.Stdout, r.master) // ends with EIO when the last slave closes
+	}()
+	return r, nil
+}
+
+func copySize(from, to int) {
+	if ws, err := unix.IoctlGetWinsize(from, unix.TIOCGWINSZ); err == nil {
+		_ = unix.IoctlSetWinsize(to, unix.TIOCSWINSZ, ws)
+	}
+}
+
+// Finish waits for the last output and gives our terminal back.
+func (r *Relay) Finish() {
+	<-r.done
+	r.restore()
+	_ = r.master.Close()
+}

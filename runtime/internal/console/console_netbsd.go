@@ -1,0 +1,123 @@
+package console
+
+// Terminals on NetBSD. A pty is made by the process that is to have it, from
+// inside the container's root: the kernel then takes the container's own
+// ptyfs, and names that mean something there. The device that is asked for
+// one, /dev/ptm, is the host's, opened before the root is entered.
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/netbsd-cells/runcell/kmod/stage"
+	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
+	"github.com/netbsd-cells/runcell/runtime/internal/process"
+	"github.com/netbsd-cells/runcell/runtime/internal/sys"
+	"golang.org/x/sys/unix"
+)
+
+// tiocptmget is TIOCPTMGET of sys/ttycom.h: _IOR('t', 70, struct ptmget),
+// with 2056 bytes. On most ports the one in x/sys is an older call's.
+const tiocptmget = 0x48087446
+
+// Terminal is a pty of the container's own ptyfs.
+type Terminal struct {
+	Master, Slave int
+	Name          string
+}
+
+func OpenPtm() (int, error) {
+	fd, err := unix.Open("/dev/ptm", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("open the host's /dev/ptm for process.terminal: %w", err)
+	}
+	return fd, nil
+}
+
+// dupStep duplicates the descriptor stored at addr.
+func dupStep(name string, addr, fd uintptr) stage.Step {
+	s := stage.Sys(name, unix.SYS_DUP2, addr, fd)
+	s.From[0] = stage.Load32
+	return s
+}
+
+// PtySteps make a pty, take its slave as controlling terminal and standard
+// descriptors, and put the master's number into msg, to be sent away. The
+// master is close-on-exec; the slave's extra descriptor is closed.
+func PtySteps(ptm int, uid uint32, msg *process.Message) []stage.Step {
+	pty := new(unix.Ptmget)
+	cfd, sfd := process.AddressOf(&pty.Cfd), process.AddressOf(&pty.Sfd)
+	onto := func(name string, nr, fd uintptr, rest ...uintptr) stage.Step {
+		s := stage.Sys(name, nr, append([]uintptr{fd}, rest...)...)
+		s.From[0], s.Keep = stage.Load32, []any{pty}
+		return s
+	}
+	get := stage.Sys("open terminal (process.terminal needs a devpts mount on /dev/pts)",
+		unix.SYS_IOCTL, uintptr(ptm), tiocptmget, process.AddressOf(pty))
+	get.Keep = []any{pty}
+	steps := append([]stage.Step{get}, SlaveSteps(sfd, pty)...)
+	if uid != 0 {
+		steps = append(steps, onto(fmt.Sprintf("give the terminal to user %d", uid), unix.SYS_FCHOWN, sfd, uintptr(uid), ^uintptr(0)))
+	}
+	keep := onto("keep the terminal's master", unix.SYS_FCNTL, cfd, unix.F_DUPFD_CLOEXEC, 3)
+	keep.Store = msg.FdAddr()
+	keep.Keep = append(keep.Keep, msg)
+	return append(steps, keep,
+		onto("close the terminal's slave", unix.SYS_CLOSE, sfd),
+		onto("close the terminal's master", unix.SYS_CLOSE, cfd))
+}
+
+// Setup gives a terminal to a process that joins a running cell.
+type Setup struct {
+	ptm  int
+	link *process.Link
+}
+
+func (t *Setup) Prepare(_ inroot.Dir, uid uint32) (steps []stage.Step, err error) {
+	if t.ptm, err = OpenPtm(); err != nil {
+		return nil, err
+	}
+	if t.link, err = process.NewLink(); err != nil {
+		sys.CloseFD(t.ptm)
+		return nil, err
+	}
+	msg := process.NewMessage(true)
+	return append(PtySteps(t.ptm, uid, msg), t.link.SendStep("send terminal", 0, msg)), nil
+}
+
+// Collect takes the master, which was sent before the exec.
+func (t *Setup) Collect() (*Terminal, error) {
+	defer t.Abandon()
+	t.link.CloseChild()
+	master, err := t.link.Receive(nil)
+	if err != nil {
+		return nil, err
+	}
+	if master < 0 {
+		return nil, errors.New("receive terminal: no descriptor came")
+	}
+	return &Terminal{Master: master, Slave: -1, Name: SlaveName(master)}, nil
+}
+
+// slaveDir is where the container has its ptyfs.
+const slaveDir = "/dev/pts"
+
+// SlaveName is a terminal's name in the container, whose ptyfs numbers master
+// and slave alike.
+func SlaveName(master int) string {
+	var st unix.Stat_t
+	if unix.Fstat(master, &st) != nil {
+		return slaveDir
+	}
+	return fmt.Sprintf("%s/%d", slaveDir, unix.Minor(st.Rdev))
+}
+
+func (t *Setup) Abandon() {
+	sys.CloseFD(t.ptm)
+	t.link.Close()
+}
+
+// SendPidfd is for callers that know what a pidfd is.
+func SendPidfd(string, int) error {
+	return errors.New("--pidfd-socket: NetBSD has no pidfds: use --pid-file")
+}

@@ -1,0 +1,51 @@
+package exeseal
+
+// Keeping the runcell binary safe from the containers it enters.
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+
+	"github.com/netbsd-cells/runcell/runtime/internal/sys"
+	"golang.org/x/sys/unix"
+)
+
+// Protect makes sure that what a container can see of this process is
+// not a way to write to our binary (CVE-2019-5736): between fork and exec the
+// new process shows it as /proc/PID/exe, and a container may make it exec
+// /proc/self/exe. So we go on as a copy of the binary's mount that is
+// read-only and belongs to no namespace. On a read-only filesystem, which is
+// also how the second pass is known, there is nothing to do.
+func Protect() error {
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("protect own binary: %w", err)
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs("/proc/self/exe", &fs); err != nil {
+		return fmt.Errorf("protect own binary: %w", err)
+	}
+	if fs.Flags&unix.ST_RDONLY != 0 {
+		return nil
+	}
+	fd, err := unix.OpenTree(unix.AT_FDCWD, "/proc/self/exe", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("protect own binary: %w", err)
+	}
+	if err := sys.SetMountAttrs(fd, unix.MOUNT_ATTR_RDONLY); err != nil {
+		return fmt.Errorf("protect own binary: %w", err)
+	}
+	err = syscall.Exec("/proc/self/fd/"+strconv.Itoa(fd), os.Args, os.Environ())
+	return fmt.Errorf("protect own binary: %w", err)
+}
+
+// IsSelf tells whether a process runs our own binary: the container's program
+// was /proc/self/exe or a script with that interpreter (CVE-2019-5736).
+func IsSelf(pid int) bool {
+	var self, other unix.Stat_t
+	if unix.Stat("/proc/self/exe", &self) != nil || unix.Stat(fmt.Sprintf("/proc/%d/exe", pid), &other) != nil {
+		return false
+	}
+	return self.Dev == other.Dev && self.Ino == other.Ino
+}

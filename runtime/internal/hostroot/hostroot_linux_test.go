@@ -1,0 +1,574 @@
+package hostroot
+
+// hostRoot on real mounts: Linux's bind mounts stand in for NetBSD's null
+// mounts, in a mount namespace that ends with the test.
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
+	"github.com/netbsd-cells/runcell/runtime/internal/process"
+	"golang.org/x/sys/unix"
+)
+
+// linuxMounts plays NetBSD's kernel.
+type linuxMounts struct {
+	kinds  map[uint64]string // our mounts' types, by mount id
+	before func(m hostMount, path string)
+	log    []string
+	forced []string // unmounted by force
+}
+
+// linuxNames are Linux's names of the file systems.
+var linuxNames = map[string]string{fsTmpfs: "tmpfs", fsProc: "proc", fsPty: "devpts"}
+
+var linuxFlags = []struct {
+	flag  int
+	mount uintptr
+	word  string
+}{
+	{mntReadonly, unix.MS_RDONLY, "ro"},
+	{mntNoSuid, unix.MS_NOSUID, "nosuid"},
+	{mntNoDev, unix.MS_NODEV, "nodev"},
+	{mntNoExec, unix.MS_NOEXEC, "noexec"},
+}
+
+func (k *linuxMounts) mount(m hostMount, path string) error {
+	if k.before != nil {
+		k.before(m, path)
+	}
+	k.log = append(k.log, m.kind+" "+path)
+	var flags uintptr
+	for _, f := range linuxFlags {
+		if m.flags&f.flag != 0 {
+			flags |= f.mount
+		}
+	}
+	if fi, err := os.Stat(path); err != nil || !fi.IsDir() {
+		return errors.Join(unix.ENOTDIR, err)
+	}
+	if m.kind == fsNull {
+		if err := unix.Mount(m.source, path, "", unix.MS_BIND, ""); err != nil {
+			return err
+		}
+		if err := unix.Mount("", path, "", flags|unix.MS_BIND|unix.MS_REMOUNT, ""); err != nil {
+			return err
+		}
+	} else {
+		data := ""
+		switch m.kind {
+		case fsTmpfs:
+			data = fmt.Sprintf("mode=%o", m.tmpfs.Mode)
+		case fsPty:
+			data = fmt.Sprintf("newinstance,gid=%d,mode=%o,ptmxmode=0666", m.gid, m.mode)
+		}
+		if err := unix.Mount(m.kind, path, linuxNames[m.kind], flags, data); err != nil {
+			return err
+		}
+	}
+	k.kinds[mountID(unix.AT_FDCWD, path)] = m.kind
+	return nil
+}
+
+func mountID(fd int, path string) uint64 {
+	var st unix.Statx_t
+	if err := unix.Statx(fd, path, unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &st); err != nil {
+		return 0
+	}
+	return st.Mnt_id
+}
+
+func (k *linuxMounts) unmount(path string, force bool) error {
+	flags := unix.UMOUNT_NOFOLLOW
+	if force { // Linux forces network file systems only
+		k.forced = append(k.forced, path)
+		flags |= unix.MNT_DETACH
+	}
+	return unix.Unmount(path, flags)
+}
+
+func (k *linuxMounts) table() ([]mountEntry, error) {
+	entries, _, err := k.read()
+	return entries, err
+}
+
+func (k *linuxMounts) mountOf(fd int) (mountEntry, error) {
+	entries, ids, err := k.read()
+	if err != nil {
+		return mountEntry{}, err
+	}
+	if i := slices.Index(ids, mountID(fd, "")); i >= 0 {
+		return entries[i], nil
+	}
+	return mountEntry{}, unix.ENOENT
+}
+
+func (k *linuxMounts) mknod(dirfd int, name string, mode uint32, dev uint64) error {
+	return unix.Mknodat(dirfd, name, mode, int(dev))
+}
+
+// read parses mountinfo of the thread's namespace (proc(5)).
+func (k *linuxMounts) read() (entries []mountEntry, ids []uint64, err error) {
+	f, err := os.Open("/proc/thread-self/mountinfo")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = f.Close() }()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		var id uint64
+		if _, err := fmt.Sscan(fields[0], &id); err != nil {
+			return nil, nil, err
+		}
+		e := mountEntry{on: fields[4], kind: fields[slices.Index(fields, "-")+1]}
+		if e.kind == "devpts" {
+			e.kind = fsPty
+		}
+		if kind, ok := k.kinds[id]; ok {
+			e.kind = kind
+		}
+		words := strings.Split(fields[5], ",")
+		for _, f := range linuxFlags {
+			if slices.Contains(words, f.word) {
+				e.flags |= f.flag
+			}
+		}
+		entries, ids = append(entries, e), append(ids, id)
+	}
+	return entries, ids, lines.Err()
+}
+
+// rootBox is a bundle, a state directory and the calls on them.
+type rootBox struct {
+	t              *testing.T
+	bundle, source string
+	state          string
+	kernel         *linuxMounts
+	recorded       []string
+	plan           *oci.Plan
+}
+
+// inRootBox runs f on a thread with mounts of its own, and checks that
+// unmounting leaves nothing.
+func inRootBox(t *testing.T, files []string, f func(b *rootBox)) {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &rootBox{
+		t: t, bundle: filepath.Join(dir, "bundle"), state: filepath.Join(dir, "state", "c"),
+		kernel: &linuxMounts{kinds: map[uint64]string{}}, plan: &oci.Plan{Process: &oci.Process{Cwd: "/"}},
+	}
+	b.source = filepath.Join(b.bundle, "rootfs")
+	if err := errors.Join(os.MkdirAll(b.source, 0o755), os.MkdirAll(b.state, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		b.put(name)
+	}
+	err = process.OnThread(func() error {
+		if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+			return fmt.Errorf("unshare mounts (root is needed): %w", err)
+		}
+		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+			return err
+		}
+		f(b)
+		return b.sweep()
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// put makes a file ("a/f"), a directory ("a/") or a link ("a/l -> x") in the
+// bundle; a file holds its name.
+func (b *rootBox) put(entry string) {
+	b.t.Helper()
+	name, target, link := strings.Cut(entry, " -> ")
+	p := filepath.Join(b.bundle, name)
+	err := os.MkdirAll(filepath.Dir(p), 0o755)
+	switch {
+	case err != nil:
+	case link:
+		err = os.Symlink(target, p)
+	case strings.HasSuffix(name, "/"):
+		err = os.MkdirAll(p, 0o755)
+	default:
+		err = os.WriteFile(p, []byte(name), 0o644)
+	}
+	if err != nil {
+		b.t.Error(err)
+	}
+}
+
+// build builds the root and gives it, closed.
+func (b *rootBox) build() error {
+	r := &Root{
+		Kernel: b.kernel, Plan: b.plan, Bundle: b.bundle, Source: b.source, StateDir: b.state, Dir: inroot.Dir{FD: -1},
+		Record: func(p string) error {
+			b.recorded = append(b.recorded, p)
+			return nil
+		},
+	}
+	err := r.Build()
+	r.close()
+	return err
+}
+
+func (b *rootBox) unmount() error {
+	return Unmount(b.kernel, filepath.Join(b.state, DirName), b.recorded)
+}
+
+// sweep unmounts and looks for what is left.
+func (b *rootBox) sweep() error {
+	if err := b.unmount(); err != nil {
+		return err
+	}
+	table, err := b.kernel.table()
+	if err != nil {
+		return err
+	}
+	for _, e := range table {
+		if strings.HasPrefix(e.on, filepath.Dir(b.bundle)) {
+			return fmt.Errorf("left mounted: %s", e.on)
+		}
+	}
+	if left, err := os.ReadDir(b.state); err != nil || len(left) > 0 {
+		return fmt.Errorf("left in the state directory: %v, %w", left, err)
+	}
+	return nil
+}
+
+// in is a path of the root as it is mounted.
+func (b *rootBox) in(p string) string { return filepath.Join(b.state, DirName, p) }
+
+func (b *rootBox) want(p, content string) {
+	b.t.Helper()
+	got, err := os.ReadFile(b.in(p))
+	if err != nil || string(got) != content {
+		b.t.Errorf("%s = %q, %v; want %q", p, got, err, content)
+	}
+}
+
+// wantWrite makes a file and compares the error.
+func (b *rootBox) wantWrite(p string, want error) {
+	b.t.Helper()
+	if err := os.WriteFile(b.in(p), nil, 0o600); !errors.Is(err, want) {
+		b.t.Errorf("write %s = %v; want %v", p, err, want)
+	}
+}
+
+var someMounts = []oci.Mount{
+	{Field: "mounts[0]", Destination: "/proc", Type: oci.MountProc},
+	{Field: "mounts[1]", Destination: "/dev", Type: oci.MountTmpfs, Flags: oci.MountFlags{NoSuid: true}},
+	{Field: "mounts[2]", Destination: "/dev/pts", Type: oci.MountDevpts},
+	{Field: "mounts[3]", Destination: "/data", Type: oci.MountBind, Source: "vol", Flags: oci.MountFlags{Readonly: true}},
+	{Field: "mounts[4]", Destination: "/etc/hosts", Type: oci.MountBind, Source: "hosts", Flags: oci.MountFlags{Readonly: true}},
+}
+
+var someFiles = []string{"rootfs/etc/hosts", "rootfs/secret/key", "rootfs/frozen/f", "vol/v", "hosts"}
+
+func somePlan(b *rootBox) {
+	b.plan.Mounts = someMounts
+	b.plan.Devices = []oci.Device{{Field: "default", Path: "/dev/null", Default: true, Type: "c", Major: -1, Minor: -1}}
+	b.plan.MaskedPaths = []string{"/secret", "/not/there"}
+	b.plan.ReadonlyPaths = []string{"/frozen", "/nowhere"}
+	b.plan.Process.Terminal = true
+	b.plan.Process.Cwd = "/work/here"
+}
+
+func checkSomePlan(b *rootBox) {
+	b.t.Helper()
+	b.want("/data/v", "vol/v")
+	b.wantWrite("/data/new", unix.EROFS)
+	b.want("/etc/hosts", "hosts")
+	b.want("/proc/self/comm", string(readComm()))
+	b.want("/frozen/f", "rootfs/frozen/f")
+	b.wantWrite("/frozen/new", unix.EROFS)
+	b.wantWrite("/secret/new", unix.EROFS)
+	if _, err := os.Stat(b.in("/secret/key")); !errors.Is(err, os.ErrNotExist) {
+		b.t.Errorf("masked file is visible: %v", err)
+	}
+	var null, host unix.Stat_t
+	if err := errors.Join(unix.Stat(b.in("/dev/null"), &null), unix.Stat("/dev/null", &host)); err != nil || null.Rdev != host.Rdev {
+		b.t.Errorf("/dev/null = %x, %v; want the host's %x", null.Rdev, err, host.Rdev)
+	}
+	for p, want := range map[string]string{"/dev/stdin": "/proc/self/fd/0", "/dev/console": "tty"} {
+		if got, err := os.Readlink(b.in(p)); err != nil || got != want {
+			b.t.Errorf("%s -> %s, %v; want %s", p, got, err, want)
+		}
+	}
+	if fi, err := os.Stat(b.in("/work/here")); err != nil || !fi.IsDir() {
+		b.t.Errorf("the working directory was not made: %v", err)
+	}
+}
+
+// readComm is the name of this process's main thread.
+func readComm() []byte {
+	b, _ := os.ReadFile("/proc/self/comm")
+	return b
+}
+
+func TestHostRoot(t *testing.T) {
+	inRootBox(t, someFiles, func(b *rootBox) {
+		somePlan(b)
+		if err := b.build(); err != nil {
+			t.Error(err)
+			return
+		}
+		checkSomePlan(b)
+		b.wantWrite("/etc/new", nil)
+		if fi, err := os.Stat(b.in("/etc/hosts")); err != nil || fi.Mode().Perm() != 0o444 {
+			t.Errorf("read-only copy has mode %v, %v", fi.Mode(), err)
+		}
+		if err := b.unmount(); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(filepath.Join(b.source, "secret/key")); err != nil {
+			t.Errorf("unmounting touched the root filesystem: %v", err)
+		}
+	})
+}
+
+// A read-only root gets what it lacks first, and nothing can be written after.
+func TestReadonlyHostRoot(t *testing.T) {
+	inRootBox(t, someFiles, func(b *rootBox) {
+		somePlan(b)
+		b.plan.Root.Readonly = true
+		if err := b.build(); err != nil {
+			t.Error(err)
+			return
+		}
+		checkSomePlan(b)
+		b.wantWrite("/etc/new", unix.EROFS)
+		b.wantWrite("/dev/shm-like", nil) // the tmpfs is writable all the same
+		if _, err := os.Lstat(filepath.Join(b.source, "dev/null")); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("a device was made below the tmpfs on /dev: %v", err)
+		}
+	})
+}
+
+// Without mounts on /dev, a read-only root has its devices all the same.
+func TestReadonlyHostRootHoldsDevices(t *testing.T) {
+	inRootBox(t, nil, func(b *rootBox) {
+		somePlan(b)
+		b.plan.Mounts, b.plan.Process.Terminal, b.plan.Root.Readonly = nil, false, true
+		if err := b.build(); err != nil {
+			t.Error(err)
+			return
+		}
+		if fi, err := os.Stat(b.in("/dev/null")); err != nil || fi.Mode().Type() != os.ModeDevice|os.ModeCharDevice {
+			t.Errorf("/dev/null = %v, %v", fi, err)
+		}
+		b.wantWrite("/x", unix.EROFS)
+	})
+}
+
+// What the image contains cannot lead a mount out of the root.
+func TestHostMountsStayInRoot(t *testing.T) {
+	outside := t.TempDir()
+	inRootBox(t, []string{"vol/v", "rootfs/real/", "rootfs/abs -> " + outside, "rootfs/up -> ../../../../../../.." + outside}, func(b *rootBox) {
+		b.plan.Mounts = []oci.Mount{
+			{Field: "mounts[0]", Destination: "/abs", Type: oci.MountBind, Source: "vol"},
+			{Field: "mounts[1]", Destination: "/up/x", Type: oci.MountTmpfs},
+		}
+		if err := b.build(); err != nil {
+			t.Error(err)
+			return
+		}
+		b.want(outside+"/v", "vol/v")
+		for _, p := range b.recorded {
+			if !inroot.Within(p, b.in("/")) {
+				t.Errorf("mounted outside of the root: %s", p)
+			}
+		}
+		if left, err := os.ReadDir(outside); err != nil || len(left) > 0 {
+			t.Errorf("the outside was touched: %v, %v", left, err)
+		}
+	})
+}
+
+// Somebody swaps the mount point for a link between the walk and the mount.
+func TestMovedMountPointIsRefused(t *testing.T) {
+	outside := t.TempDir()
+	inRootBox(t, []string{"vol/v", "rootfs/data/"}, func(b *rootBox) {
+		b.plan.Mounts = []oci.Mount{{Field: "mounts[0]", Destination: "/data", Type: oci.MountBind, Source: "vol"}}
+		b.kernel.before = func(m hostMount, path string) {
+			if path != b.in("/data") {
+				return
+			}
+			if err := errors.Join(os.Remove(path), os.Symlink(outside, path)); err != nil {
+				t.Error(err)
+			}
+		}
+		err := b.build()
+		if err == nil || !strings.Contains(err.Error(), "check mount point") {
+			t.Errorf("build = %v; want the mount refused", err)
+		}
+		// Linux resolves the path, so this stray mount is one to clean up here.
+		_ = unix.Unmount(outside, unix.MNT_DETACH)
+	})
+}
+
+// Every mount point is recorded before it is mounted, and even without the
+// record a killed create is cleaned up.
+func TestMountsAreRecordedFirst(t *testing.T) {
+	inRootBox(t, someFiles, func(b *rootBox) {
+		somePlan(b)
+		b.kernel.before = func(_ hostMount, path string) {
+			if !slices.Contains(b.recorded, path) {
+				t.Errorf("%s is mounted before it is recorded", path)
+			}
+		}
+		if err := b.build(); err != nil {
+			t.Error(err)
+		}
+		if len(b.kernel.log) < 6 || !strings.HasPrefix(b.kernel.log[0], "null "+b.in("/")) {
+			t.Errorf("mounted: %q; want the root first, and at least 6", b.kernel.log)
+		}
+		b.recorded = nil
+		if err := b.unmount(); err != nil {
+			t.Errorf("unmount without a record: %v", err)
+		}
+	})
+}
+
+func TestRecursiveBindBringsSubmounts(t *testing.T) {
+	inRootBox(t, []string{"vol/sub/deep/"}, func(b *rootBox) {
+		sub := filepath.Join(b.bundle, "vol/sub")
+		if err := unix.Mount("tmpfs", sub, "tmpfs", unix.MS_NOEXEC, ""); err != nil {
+			t.Error(err)
+			return
+		}
+		defer func() { _ = unix.Unmount(sub, 0) }()
+		b.put("vol/sub/f")
+		b.plan.Mounts = []oci.Mount{
+			{Field: "mounts[0]", Destination: "/r", Type: oci.MountBind, Source: "vol", Recursive: true, Flags: oci.MountFlags{Readonly: true}},
+			{Field: "mounts[1]", Destination: "/one", Type: oci.MountBind, Source: "vol"},
+		}
+		if err := b.build(); err != nil {
+			t.Error(err)
+			return
+		}
+		b.want("/r/sub/f", "vol/sub/f")
+		b.wantWrite("/r/sub/new", unix.EROFS)
+		if _, err := os.Stat(b.in("/one/sub/f")); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("a plain bind mount brought a submount: %v", err)
+		}
+		var fs unix.Statfs_t
+		if err := unix.Statfs(b.in("/r/sub"), &fs); err != nil || fs.Flags&unix.ST_NOEXEC == 0 {
+			t.Errorf("the submount's noexec was lost: %#x, %v", fs.Flags, err)
+		}
+		if err := b.unmount(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestTmpfsKeepsContent(t *testing.T) {
+	inRootBox(t, []string{"rootfs/var/a/f", "rootfs/var/l -> a/f"}, func(b *rootBox) {
+		b.plan.Mounts = []oci.Mount{{
+			Field: "mounts[0]", Destination: "/var", Type: oci.MountTmpfs,
+			Flags: oci.MountFlags{Readonly: true}, Tmpfs: oci.Tmpfs{CopyUp: true},
+		}}
+		if err := b.build(); err != nil {
+			t.Error(err)
+			return
+		}
+		b.want("/var/l", "rootfs/var/a/f")
+		b.wantWrite("/var/new", unix.EROFS)
+		if fi, err := os.Stat(b.in("/var")); err != nil || fi.Mode().Perm() != 0o755 {
+			t.Errorf("mode of the tmpfs = %v, %v; want the directory's 0755", fi.Mode(), err)
+		}
+	})
+}
+
+func TestImpossibleRootsSayTheWayOut(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		set  func(b *rootBox)
+		want string
+	}{
+		{"masked file", func(b *rootBox) { b.plan.MaskedPaths = []string{"/etc/hosts"} }, "hide its directory"},
+		{"read-only file", func(b *rootBox) { b.plan.ReadonlyPaths = []string{"/etc/hosts"} }, "name its directory"},
+		{"device as source", func(b *rootBox) {
+			b.plan.Mounts = []oci.Mount{{Field: "mounts[0]", Destination: "/n", Type: oci.MountBind, Source: "/dev/null"}}
+		}, "netbsd.devices"},
+		{"missing source", func(b *rootBox) {
+			b.plan.Mounts = []oci.Mount{{Field: "mounts[0]", Destination: "/n", Type: oci.MountBind, Source: "nope"}}
+		}, "mounts[0]"},
+		{"file on a directory", func(b *rootBox) {
+			b.plan.Mounts = []oci.Mount{{Field: "mounts[0]", Destination: "/etc", Type: oci.MountBind, Source: "hosts"}}
+		}, "not a plain file"},
+		{"long path", func(b *rootBox) {
+			b.plan.Mounts = []oci.Mount{{
+				Field: "mounts[0]", Destination: strings.Repeat("/"+strings.Repeat("d", 200), 5), Type: oci.MountTmpfs,
+			}}
+		}, "the kernel takes 1023"},
+		{"missing device", func(b *rootBox) {
+			b.plan.Devices = []oci.Device{{Field: "netbsd.devices[0]", Path: "/dev/nope", Type: "c", Major: -1, Minor: -1}}
+		}, "netbsd.devices[0]"},
+		{"another file for a device", func(b *rootBox) {
+			b.put("rootfs/dev/null")
+			b.plan.Devices = []oci.Device{{Field: "default", Path: "/dev/null", Default: true, Type: "c"}}
+		}, "another file there"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inRootBox(t, someFiles, func(b *rootBox) {
+				c.set(b)
+				if err := b.build(); err == nil || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("build = %v; want an error with %q", err, c.want)
+				}
+			})
+		})
+	}
+}
+
+// The first ptyfs of the machine must not be a container's.
+func TestPtyfsNeedsTheHosts(t *testing.T) {
+	inRootBox(t, someFiles, func(b *rootBox) {
+		for unix.Unmount("/dev/pts", unix.MNT_DETACH) == nil {
+			continue
+		}
+		somePlan(b)
+		if err := b.build(); err == nil || !strings.Contains(err.Error(), "host has no ptyfs") {
+			t.Errorf("build = %v; want an error about the host's ptyfs", err)
+		}
+	})
+}
+
+// A root that is in use stays, and so does what is mounted below it.
+func TestBusyRootIsNotForced(t *testing.T) {
+	inRootBox(t, someFiles, func(b *rootBox) {
+		if err := b.build(); err != nil {
+			t.Error(err)
+			return
+		}
+		f, err := os.Open(b.in("/etc/hosts"))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		patience := unmountPatience
+		unmountPatience = 50 * time.Millisecond
+		err = b.unmount()
+		unmountPatience = patience
+		_ = f.Close()
+		if !errors.Is(err, unix.EBUSY) {
+			t.Errorf("unmount of a busy root = %v; want EBUSY", err)
+		}
+		b.want("/etc/hosts", "rootfs/etc/hosts")
+	})
+}

@@ -1,0 +1,164 @@
+package hostroot
+
+// The system calls behind hostRoot.
+
+import (
+	"errors"
+	"fmt"
+	goruntime "runtime"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// System calls that x/sys does not name: those for struct statvfs as NetBSD
+// 10 has it, and the older ones, for older kernels.
+const (
+	sysGetvfsstat90 = 483
+	sysFstatvfs190  = 485
+
+	netbsd10 = 1000000000 // kern.osrevision
+
+	statNoWait = 2 // ST_NOWAIT: names and flags do not change
+)
+
+// nativeABI is the running machine's: of NetBSD's ports that Go runs on, i386
+// alone aligns 64-bit integers to 4 bytes.
+func nativeABI() abi {
+	a := abi{pointer: int(unsafe.Sizeof(uintptr(0))), align64: 8}
+	if goruntime.GOARCH == "386" {
+		a.align64 = 4
+	}
+	return a
+}
+
+// netbsdKernel is the running kernel. A system call that it does not have
+// would be a SIGSYS, so the version decides which ones are made.
+type netbsdKernel struct {
+	layout              vfsLayout
+	getvfsstat, fstatfs uintptr
+}
+
+func NewKernel() (*netbsdKernel, error) {
+	revision, err := unix.SysctlUint32("kern.osrevision")
+	if err != nil {
+		return nil, fmt.Errorf("read kern.osrevision: %w", err)
+	}
+	if revision >= netbsd10 {
+		return &netbsdKernel{newVfsLayout(nativeABI(), true), sysGetvfsstat90, sysFstatvfs190}, nil
+	}
+	return &netbsdKernel{newVfsLayout(nativeABI(), false), unix.SYS_GETVFSSTAT, unix.SYS_FSTATVFS1}, nil
+}
+
+func (*netbsdKernel) mount(m hostMount, path string) error {
+	kind, err := unix.BytePtrFromString(m.kind)
+	if err != nil {
+		return err
+	}
+	on, err := unix.BytePtrFromString(path)
+	if err != nil {
+		return err
+	}
+	target, err := unix.BytePtrFromString(m.source)
+	if err != nil {
+		return err
+	}
+	// The kernel finds the target by an address that Go does not know of.
+	var pin goruntime.Pinner
+	pin.Pin(target)
+	defer pin.Unpin()
+	args, err := mountArgs(nativeABI(), m, uint64(uintptr(unsafe.Pointer(target))))
+	if err != nil {
+		return err
+	}
+	_, _, errno := unix.Syscall6(unix.SYS_MOUNT, uintptr(unsafe.Pointer(kind)), uintptr(unsafe.Pointer(on)),
+		uintptr(m.flags), uintptr(unsafe.Pointer(&args[0])), uintptr(len(args)), 0)
+	if errno != 0 {
+		return mountError(m.kind, errno)
+	}
+	return nil
+}
+
+// mountError says what an errno of mount(2) means that a user can do
+// something about.
+func mountError(kind string, errno error) error {
+	if errors.Is(errno, unix.ENODEV) {
+		return fmt.Errorf("%w: this kernel has no %s: load it with `modload %s`", errno, kind, kind)
+	}
+	return errno
+}
+
+func (*netbsdKernel) unmount(path string, force bool) error {
+	flags := 0
+	if force {
+		flags = mntForce
+	}
+	return unix.Unmount(path, flags)
+}
+
+// table asks for the number of mounts first, and again while they grow.
+func (k *netbsdKernel) table() ([]mountEntry, error) {
+	for spare := 8; ; spare *= 2 {
+		n, _, errno := unix.Syscall(k.getvfsstat, 0, 0, statNoWait)
+		if errno != 0 {
+			return nil, fmt.Errorf("read mount table: %w", errno)
+		}
+		room := int(n) + spare
+		buf := make([]byte, room*k.layout.size)
+		n, _, errno = unix.Syscall(k.getvfsstat, uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), statNoWait)
+		if errno != 0 {
+			return nil, fmt.Errorf("read mount table: %w", errno)
+		}
+		if int(n) < room {
+			return k.layout.parse(buf[:int(n)*k.layout.size])
+		}
+	}
+}
+
+func (k *netbsdKernel) mountOf(fd int) (mountEntry, error) {
+	buf := make([]byte, k.layout.size)
+	_, _, errno := unix.Syscall(k.fstatfs, uintptr(fd), uintptr(unsafe.Pointer(&buf[0])), statNoWait)
+	if errno != 0 {
+		return mountEntry{}, fmt.Errorf("find the mount: %w", errno)
+	}
+	table, err := k.layout.parse(buf)
+	if err != nil {
+		return mountEntry{}, err
+	}
+	return table[0], nil
+}
+
+// mknod makes the call itself: unix.Mknodat leaves out the padding before the
+// 64-bit device number. Where registers have 32 bits, the number takes two.
+func (*netbsdKernel) mknod(dirfd int, name string, mode uint32, dev uint64) error {
+	if mode&unix.S_IFMT == unix.S_IFIFO {
+		return unix.Mkfifoat(dirfd, name, mode&0o7777)
+	}
+	p, err := unix.BytePtrFromString(name)
+	if err != nil {
+		return err
+	}
+	_, _, errno := unix.Syscall6(unix.SYS_MKNODAT, uintptr(dirfd), uintptr(unsafe.Pointer(p)), uintptr(mode), 0,
+		uintptr(dev), uintptr(dev>>32))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// CheckSecurelevel says early what mount(2) would only call EPERM.
+func CheckSecurelevel() error {
+	level, err := unix.SysctlUint32("kern.securelevel")
+	if err != nil {
+		return nil //nolint:nilerr // this kernel has no such thing
+	}
+	return securelevelError(int32(level))
+}
+
+func securelevelError(level int32) error {
+	if level < 2 {
+		return nil
+	}
+	return fmt.Errorf("kern.securelevel is %d: from 2 on, the kernel allows no new mounts: "+
+		"start cells before it is raised, or set securelevel=1 in /etc/rc.conf and reboot", level)
+}

@@ -1,0 +1,107 @@
+package hostroot
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
+	"github.com/netbsd-cells/runcell/runtime/internal/sys"
+	"golang.org/x/sys/unix"
+)
+
+// unmountPatience is how long a mount may stay busy after the last process is
+// gone; a test shortens it.
+var unmountPatience = 5 * time.Second
+
+// Unmount unmounts all of a container's mounts, the newest first, and
+// removes the root's mount point, which proves that nothing is left on it. It
+// forces nothing but terminals: a process that is still there must not lose
+// its files.
+func Unmount(k mountKernel, root string, recorded []string) error {
+	table, err := k.table()
+	if err != nil {
+		return err
+	}
+	for _, m := range ownMounts(table, root, recorded) {
+		if err := unmountPoint(k, m); err != nil {
+			return whyBusy(k, m.on, err)
+		}
+	}
+	if table, err = k.table(); err != nil {
+		return err
+	}
+	if left := ownMounts(table, root, recorded); len(left) > 0 {
+		return fmt.Errorf("still mounted, but not to be found there: %q: unmount them by hand", mountPoints(left))
+	}
+	if err := os.Remove(root); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove the root's mount point: %w", err)
+	}
+	return nil
+}
+
+// whyBusy names the mounts that keep another one busy, because their
+// directories are no longer where they were: nobody can unmount those.
+func whyBusy(k mountKernel, path string, err error) error {
+	table, terr := k.table()
+	if terr != nil {
+		return err
+	}
+	var below []string
+	for _, e := range table {
+		if e.on != path && inroot.Within(e.on, path) {
+			below = append(below, e.on)
+		}
+	}
+	if len(below) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w; or what is mounted below it is in the way: somebody removed the directories of %q from the root filesystem, "+
+		"so these mounts stay until a reboot", err, below)
+}
+
+// unmountPoint unmounts what was mounted at a path, if it is still there.
+//
+// A caller may hold a terminal's master beyond the container's end, as
+// containerd does until delete has returned. That keeps a ptyfs busy and has
+// nothing to lose: its slave is gone with the cell.
+func unmountPoint(k mountKernel, m mountEntry) error {
+	force := false
+	deadline := time.Now().Add(unmountPatience)
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		if there, err := liesOn(k, m); !there {
+			return err
+		}
+		err := k.unmount(m.on, force)
+		switch {
+		case err == nil, errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT):
+			return nil
+		case !errors.Is(err, unix.EBUSY):
+			return fmt.Errorf("unmount %s: %w", m.on, err)
+		case time.Now().After(deadline):
+			return fmt.Errorf("unmount %s: %w: a process uses it (fstat -f shows which)", m.on, err)
+		}
+		force = m.kind == fsPty
+		time.Sleep(pause)
+	}
+}
+
+// liesOn tells whether the path of a mount still leads to it: the container
+// could rename the directories on the way and put links in their place, and
+// unmount(2) would follow those to the host's mounts.
+func liesOn(k mountKernel, m mountEntry) (bool, error) {
+	fd, err := unix.Open(m.on, inroot.DirFlags, 0)
+	switch {
+	case errors.Is(err, unix.ENOENT), err != nil && inroot.IsLink(err):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("look at mount point %s: %w", m.on, err)
+	}
+	defer sys.CloseFD(fd)
+	e, err := k.mountOf(fd)
+	if err != nil {
+		return false, fmt.Errorf("look at mount point %s: %w", m.on, err)
+	}
+	return e.on == m.on, nil
+}

@@ -1,0 +1,85 @@
+package inroot
+
+// Finding the program to run, inside the container's root. Container tools
+// turn the texts of these errors into exit statuses 126 and 127.
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// defaultPath is searched when process.env has no PATH.
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/pkg/sbin:/usr/pkg/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// Candidates lists the paths that exec tries for name. A relative element of
+// PATH would depend on the directory and is left out.
+func Candidates(name string, env []string) []string {
+	if strings.Contains(name, "/") {
+		return []string{name}
+	}
+	var paths []string
+	for _, dir := range strings.Split(envValue(env, "PATH", defaultPath), ":") {
+		if path.IsAbs(dir) {
+			paths = append(paths, path.Join(dir, name))
+		}
+	}
+	return paths
+}
+
+func NotInPath(name string) error {
+	return fmt.Errorf("exec: %q: executable file not found in $PATH", name)
+}
+
+// LookExec checks that there is a program to run, so that `create` can say so.
+func (r Dir) LookExec(name, cwd string, env []string) error {
+	if name == "" {
+		return errors.New("exec: process.args[0] is empty")
+	}
+	if strings.Contains(name, "/") {
+		p := name
+		if !path.IsAbs(p) {
+			p = path.Join(cwd, p)
+		}
+		if err := r.checkExec(p); err != nil {
+			return fmt.Errorf("exec: %q: %w", name, err)
+		}
+		return nil
+	}
+	denied := false
+	for _, p := range Candidates(name, env) {
+		err := r.checkExec(p)
+		if err == nil {
+			return nil
+		}
+		denied = denied || errors.Is(err, unix.EACCES)
+	}
+	if denied {
+		return fmt.Errorf("exec: %q: %w", name, unix.EACCES)
+	}
+	return NotInPath(name)
+}
+
+// checkExec refuses what exec(2) would refuse, and what is not a plain file.
+func (r Dir) checkExec(p string) error {
+	st, err := r.Stat(p)
+	if err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o111 == 0 {
+		return unix.EACCES
+	}
+	return nil
+}
+
+func envValue(env []string, key, missing string) string {
+	for i := len(env) - 1; i >= 0; i-- {
+		if v, ok := strings.CutPrefix(env[i], key+"="); ok {
+			return v
+		}
+	}
+	return missing
+}

@@ -1,0 +1,70 @@
+package process
+
+// A forked child. os.Process would do, but it finds out whether the system
+// has pidfds by forking once more, on whichever thread asks first: that
+// process must not appear inside a cell, and costs time.
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"syscall"
+)
+
+// ErrGone means that a process is not there any more.
+var ErrGone = errors.New("process is gone")
+
+// Child is a process of ours that nobody else waits for: until it is reaped,
+// its pid cannot be reused.
+type Child struct {
+	Pid    int
+	mu     sync.Mutex
+	reaped bool
+}
+
+// Signal sends a signal; to a reaped child it does nothing.
+func (c *Child) Signal(s syscall.Signal) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.reaped {
+		_ = syscall.Kill(c.Pid, s)
+	}
+}
+
+// SignalGroup signals the process group that the child leads.
+func (c *Child) SignalGroup(s syscall.Signal) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.reaped {
+		_ = syscall.Kill(-c.Pid, s)
+	}
+}
+
+// Wait reaps the child. It first waits without reaping, so that a signal sent
+// meanwhile cannot reach another process.
+func (c *Child) Wait() (syscall.WaitStatus, error) {
+	if err := awaitExit(c.Pid); err != nil {
+		return 0, fmt.Errorf("wait for process %d: %w", c.Pid, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var ws syscall.WaitStatus
+	for {
+		_, err := syscall.Wait4(c.Pid, &ws, 0, nil)
+		if errors.Is(err, syscall.EINTR) {
+			continue
+		}
+		c.reaped = true
+		if err != nil {
+			return 0, fmt.Errorf("wait for process %d: %w", c.Pid, err)
+		}
+		return ws, nil
+	}
+}
+
+// End kills the child and reaps it.
+func (c *Child) End() error {
+	c.Signal(syscall.SIGKILL)
+	_, err := c.Wait()
+	return err
+}

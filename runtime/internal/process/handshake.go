@@ -1,0 +1,165 @@
+package process
+
+// How the parent and the forked child talk: a pair of sockets with record
+// boundaries. The child's program sends and receives whole messages, each
+// one system call prepared before the fork; a descriptor may come along.
+//
+//	child  → parent  ready    (with the proc mount that only it can make)
+//	parent → child   go       (with the terminal's slave)
+//	child  → parent  created  (nothing can fail any more but the exec)
+//
+// When the parent dies, the child's receive returns 0 and it exits.
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"github.com/netbsd-cells/runcell/kmod/stage"
+	"github.com/netbsd-cells/runcell/runtime/internal/sys"
+	"golang.org/x/sys/unix"
+)
+
+// Link is the parent's view of the pair.
+type Link struct{ Parent, Child int }
+
+func NewLink() (*Link, error) {
+	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("make socket pair: %w", err)
+	}
+	return &Link{Parent: p[0], Child: p[1]}, nil
+}
+
+func (l *Link) CloseChild() {
+	sys.CloseFD(l.Child)
+	l.Child = -1
+}
+
+func (l *Link) Close() {
+	l.CloseChild()
+	sys.CloseFD(l.Parent)
+	l.Parent = -1
+}
+
+// Message is a msghdr with its buffers, kept on the heap for the child.
+type Message struct {
+	hdr  unix.Msghdr
+	iov  unix.Iovec
+	data [stage.RecordSize]byte
+	ctl  [64]byte // one SCM_RIGHTS with one descriptor
+}
+
+func NewMessage(withFD bool) *Message {
+	m := new(Message)
+	m.iov.Base = &m.data[0]
+	m.iov.SetLen(len(m.data))
+	m.hdr.Iov = &m.iov
+	m.hdr.SetIovlen(1)
+	if withFD {
+		m.hdr.Control = &m.ctl[0]
+		m.hdr.SetControllen(unix.CmsgSpace(4))
+		h := (*unix.Cmsghdr)(unsafe.Pointer(&m.ctl[0]))
+		h.Level, h.Type = unix.SOL_SOCKET, unix.SCM_RIGHTS
+		h.SetLen(unix.CmsgLen(4))
+	}
+	return m
+}
+
+// FdAddr is where the descriptor's number lies in the control data.
+func (m *Message) FdAddr() uintptr {
+	return uintptr(unsafe.Pointer(&m.ctl[unix.CmsgLen(0)]))
+}
+
+// SendStep makes the child send a mark, with the descriptor that an earlier
+// step has stored at m.fdAddr() when m was made with one.
+func (l *Link) SendStep(name string, index int, m *Message) stage.Step {
+	*(*stage.Record)(unsafe.Pointer(&m.data[0])) = stage.Record{Index: uint32(index)}
+	return stage.Step{
+		Name: name, Nr: unix.SYS_SENDMSG,
+		Args:  [6]uintptr{uintptr(l.Child), uintptr(unsafe.Pointer(&m.hdr)), unix.MSG_NOSIGNAL},
+		Keep:  []any{m},
+		Exact: true, Want: stage.RecordSize,
+	}
+}
+
+// ReceiveStep makes the child wait for a message.
+func (l *Link) ReceiveStep(name string, m *Message) stage.Step {
+	return stage.Step{
+		Name: name, Nr: unix.SYS_RECVMSG,
+		Args:  [6]uintptr{uintptr(l.Child), uintptr(unsafe.Pointer(&m.hdr)), recvFlags},
+		Keep:  []any{m},
+		Exact: true, Want: stage.RecordSize,
+	}
+}
+
+// errChildGone means that the child ended without saying why.
+var errChildGone = errors.New("the container's process ended before it was set up")
+
+// Receive waits for the child's next message. It returns the descriptor that
+// came along (-1 = none), and the failed step as an error.
+func (l *Link) Receive(names []string) (fd int, err error) {
+	var data [stage.RecordSize]byte
+	oob := make([]byte, unix.CmsgSpace(4))
+	var n, oobn int
+	for {
+		n, oobn, _, _, err = unix.Recvmsg(l.Parent, data[:], oob, recvFlags)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return -1, fmt.Errorf("read from the container's process: %w", err)
+	}
+	if n == 0 {
+		return -1, errChildGone
+	}
+	fd = parseRights(oob[:oobn])
+	rec, err := stage.ParseRecord(data[:n])
+	if err == nil {
+		err = rec.Err(names)
+	}
+	if err != nil {
+		sys.CloseFD(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+func parseRights(oob []byte) int {
+	msgs, err := unix.ParseSocketControlMessage(oob)
+	if err != nil || len(msgs) != 1 {
+		return -1
+	}
+	fds, err := unix.ParseUnixRights(&msgs[0])
+	if err != nil || len(fds) != 1 {
+		return -1
+	}
+	return fds[0]
+}
+
+// Send gives the child its next message, with fd unless it is negative.
+func (l *Link) Send(fd int) error {
+	var data [stage.RecordSize]byte
+	var oob []byte
+	if fd >= 0 {
+		oob = unix.UnixRights(fd)
+	}
+	if err := unix.Sendmsg(l.Parent, data[:], oob, nil, unix.MSG_NOSIGNAL); err != nil {
+		return fmt.Errorf("write to the container's process: %w", err)
+	}
+	return nil
+}
+
+// ReadStageError reads what a child's program left in init.error.
+func ReadStageError(path string, names []string) error {
+	b, err := sys.ReadFile(path)
+	if err != nil || len(b) < stage.RecordSize {
+		return nil //nolint:nilerr // no file or an empty one: nothing failed
+	}
+	rec, err := stage.ParseRecord(b[:stage.RecordSize])
+	if err != nil {
+		return err
+	}
+	return rec.Err(names)
+}

@@ -1,0 +1,8 @@
+package process
+
+import (
+	"golang.org/x/sys/unix"
+)
+
+// recvFlags keep received descriptors from leaking into the container.
+const recvFlags = unix.MSG_CMSG_CLOEXEC

@@ -1,0 +1,57 @@
+package process
+
+// Standard descriptors that are the host's null device. A process that has
+// one open can change the device's mode and owner, for the whole host.
+
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/netbsd-cells/runcell/kmod/stage"
+	"golang.org/x/sys/unix"
+)
+
+// nullSteps replace such descriptors by the null device of the container's
+// root, in which the child is by then, as a member of the cell: it opens what
+// the cell may open. A root without one, and a cell that may open no device,
+// keep them, since programs need the three descriptors.
+func nullSteps() ([]stage.Step, error) {
+	fds := nullDescriptors()
+	if len(fds) == 0 {
+		return nil, nil
+	}
+	path, err := unix.BytePtrFromString("/dev/null")
+	if err != nil {
+		return nil, err
+	}
+	own, cwd := &[1]int32{-1}, unix.AT_FDCWD
+	open := stage.Sys("open the container's /dev/null", unix.SYS_OPENAT,
+		uintptr(cwd), uintptr(unsafe.Pointer(path)), unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
+	open.Keep, open.Store = []any{path, own}, uintptr(unsafe.Pointer(own))
+	open.Tolerate = [3]unix.Errno{unix.ENOENT, unix.EACCES, unix.EPERM}
+	steps := []stage.Step{open}
+	for _, fd := range fds {
+		s := stage.Sys(fmt.Sprintf("make the container's /dev/null descriptor %d", fd), unix.SYS_DUP3,
+			uintptr(unsafe.Pointer(own)), uintptr(fd), 0)
+		s.From[0], s.Keep = stage.Load32, []any{own}
+		s.Tolerate[0] = unix.EBADF // it was not opened
+		steps = append(steps, s)
+	}
+	return steps, nil
+}
+
+// nullDescriptors lists the caller's standard descriptors that are a null
+// device.
+func nullDescriptors() []int {
+	var null, st unix.Stat_t
+	if unix.Stat("/dev/null", &null) != nil {
+		return nil
+	}
+	var fds []int
+	for fd := range 3 {
+		if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == null.Rdev {
+			fds = append(fds, fd)
+		}
+	}
+	return fds
+}

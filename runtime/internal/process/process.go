@@ -1,0 +1,170 @@
+package process
+
+// The second half of a child's program: entering the cell, and from "released"
+// to exec. It is the same for a container's first process and for exec.
+
+import (
+	"fmt"
+	"syscall"
+	"unsafe"
+
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/stage"
+	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
+	"golang.org/x/sys/unix"
+)
+
+// MemberSteps make the child a member of its cell. What root of the host may
+// do, and a member perhaps not, comes before: a cell without the permission
+// "resource" or "setid" can still have a higher limit or another user. All of
+// it comes before the container counts as created, so that `create` can say
+// what was refused.
+func MemberSteps(p *oci.Process, e kmod.Entry) ([]stage.Step, error) {
+	steps, err := limitSteps(p)
+	if err != nil {
+		return nil, err
+	}
+	steps = append(steps, earlyUserSteps(p)...)
+	return append(steps, e.Steps...), nil
+}
+
+// limitSteps set what can be refused for want of a right.
+func limitSteps(p *oci.Process) ([]stage.Step, error) {
+	var steps []stage.Step
+	if p.Umask != nil {
+		steps = append(steps, stage.Sys(fmt.Sprintf("umask %04o", *p.Umask), unix.SYS_UMASK, uintptr(*p.Umask)))
+	}
+	if p.Nice != nil {
+		steps = append(steps, stage.Sys(fmt.Sprintf("set nice value %d", *p.Nice), unix.SYS_SETPRIORITY, 0, 0, uintptr(*p.Nice)))
+	}
+	limits, err := rlimitSteps(p.Rlimits)
+	return append(steps, limits...), err
+}
+
+// IdentitySteps seal the process, make it the user's and exec it. What needs
+// root comes first; the working directory comes last, with the process's own
+// rights.
+func IdentitySteps(p *oci.Process, e kmod.Entry) ([]stage.Step, error) {
+	steps := make([]stage.Step, 0, len(e.Seal)+32)
+	if !p.Terminal {
+		null, err := nullSteps()
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, null...)
+	}
+	if p.NoNewPrivs {
+		steps = append(steps, noNewPrivsSteps()...)
+	}
+	steps = append(steps, e.Seal...)
+	steps = append(steps, lateUserSteps(p)...)
+	cwd, err := cwdSteps(p.Cwd)
+	if err != nil {
+		return nil, err
+	}
+	steps = append(steps, cwd...)
+	exec, err := execSteps(p)
+	return append(steps, exec...), err
+}
+
+// execSteps exec args[0]. A name without a slash is tried in each directory
+// of PATH, as execvp(3) does: when the child is forked, the mounts that may
+// hold the program are not there yet.
+func execSteps(p *oci.Process) ([]stage.Step, error) {
+	var steps []stage.Step
+	for _, c := range inroot.Candidates(p.Args[0], p.Env) {
+		s, err := stage.Exec(c, p.Args, p.Env)
+		if err != nil {
+			return nil, err
+		}
+		s.Tolerate = [3]syscall.Errno{unix.ENOENT, unix.ENOTDIR, unix.EACCES}
+		steps = append(steps, s)
+	}
+	if len(steps) == 0 {
+		return nil, inroot.NotInPath(p.Args[0])
+	}
+	steps[len(steps)-1].Tolerate = [3]syscall.Errno{} // the last one's error is reported
+	return steps, nil
+}
+
+// groupSteps set the supplementary groups, even to none: none of the caller's
+// own may stay (CVE-2022-2989 and its kin).
+func groupSteps(p *oci.Process) []stage.Step {
+	if len(p.AdditionalGIDs) == 0 && !GroupsSettable() {
+		return nil
+	}
+	groups := make([]uint32, max(len(p.AdditionalGIDs), 1))
+	copy(groups, p.AdditionalGIDs)
+	s := stage.Sys(fmt.Sprintf("set supplementary groups %v", p.AdditionalGIDs), unix.SYS_SETGROUPS,
+		uintptr(len(p.AdditionalGIDs)), uintptr(unsafe.Pointer(&groups[0])))
+	s.Keep = []any{groups}
+	return []stage.Step{s}
+}
+
+// cwdSteps change to the working directory and make sure that it lies inside
+// the container's root: a path such as /proc/self/fd/7 can name a descriptor
+// that the runtime has open (CVE-2024-21626).
+func cwdSteps(cwd string) ([]stage.Step, error) {
+	chdir, err := stage.Path("change to process.cwd "+cwd, unix.SYS_CHDIR, cwd)
+	if err != nil {
+		return nil, err
+	}
+	buf, slash := new([unix.PathMax]byte), &[1]byte{'/'}
+	get := stage.Sys("read the working directory", sysGetcwd, uintptr(unsafe.Pointer(buf)), uintptr(len(buf)))
+	get.Keep = []any{buf}
+	inside := stage.Step{
+		Name: "process.cwd " + cwd + " lies outside of the container", Kind: stage.Same,
+		Args: [6]uintptr{uintptr(unsafe.Pointer(buf)), uintptr(unsafe.Pointer(slash)), 1}, Keep: []any{buf, slash},
+	}
+	return []stage.Step{chdir, get, inside}, nil
+}
+
+// rlimit is struct rlimit as both kernels' 64-bit calls know it.
+type rlimit struct{ cur, max uint64 }
+
+// rlimitSteps set each limit and compare it with what the kernel kept:
+// NetBSD clamps silently, and the spec wants exactly the value or an error.
+func rlimitSteps(limits []oci.Rlimit) ([]stage.Step, error) {
+	var steps []stage.Step
+	for _, l := range limits {
+		res, ok := rlimitNumbers[l.Type]
+		if !ok {
+			return nil, fmt.Errorf("process.rlimits: %s does not exist on this system", l.Type)
+		}
+		want, got := &rlimit{kernelLimit(l.Soft), kernelLimit(l.Hard)}, new(rlimit)
+		name := fmt.Sprintf("set process.rlimits %s to %d:%d", l.Type, l.Soft, l.Hard)
+		set, get := rlimitCalls(res, want, got)
+		set.Name, get.Name = name, name
+		steps = append(steps, set, get, stage.Step{
+			Name: name + ": the kernel kept another value", Kind: stage.Same,
+			Args: [6]uintptr{uintptr(unsafe.Pointer(want)), uintptr(unsafe.Pointer(got)), unsafe.Sizeof(*want)},
+			Keep: []any{want, got},
+		})
+	}
+	return steps, nil
+}
+
+// kernelLimit translates OCI's infinity (2^64-1) to the kernel's.
+func kernelLimit(v uint64) uint64 {
+	if v == kmod.Unlimited {
+		return rlimInfinity
+	}
+	return v
+}
+
+// WithCallersNofile adds RLIMIT_NOFILE as the caller had it, unless the config sets it:
+// the Go runtime raises its own soft limit at start (to one below the hard
+// limit), and that must not become the container's.
+func WithCallersNofile(limits []oci.Rlimit) []oci.Rlimit {
+	for _, l := range limits {
+		if l.Type == "RLIMIT_NOFILE" {
+			return limits
+		}
+	}
+	soft, hard, ok := callersNofile()
+	if !ok {
+		return limits
+	}
+	return append(limits[:len(limits):len(limits)], oci.Rlimit{Type: "RLIMIT_NOFILE", Soft: soft, Hard: hard})
+}

@@ -1,0 +1,356 @@
+package rootfs
+
+// The container's root on the emulator's host: built by the parent's thread
+// in the cell's private mount namespace, while the child waits. Every mount is
+// made detached and attached to a directory that was opened inside the root,
+// so no path is looked up twice and none is looked up by the kernel as a whole.
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/netbsd-cells/runcell/kmod/stage"
+	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime/internal/console"
+	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
+	"github.com/netbsd-cells/runcell/runtime/internal/process"
+	"github.com/netbsd-cells/runcell/runtime/internal/sys"
+	"golang.org/x/sys/unix"
+)
+
+// Root is a container's root while it is built.
+type Root struct {
+	plan   *oci.Plan
+	bundle string
+	path   string     // the root on the host, no links in it
+	Dir    inroot.Dir // the root's own mount, open
+	proc   *process.Message
+	slave  *process.Message
+	pivots bool
+	term   *console.Terminal
+}
+
+// New resolves the root. Nothing is mounted yet: the cell's mount
+// namespace does not exist.
+func New(o Options) (*Root, error) {
+	return &Root{plan: o.Plan, bundle: o.Bundle, path: o.Source, Dir: inroot.Dir{FD: -1}, pivots: !o.NoPivot}, nil
+}
+
+// Unmount has nothing to do: the mounts end with the namespace.
+func (f *Root) Unmount() error { return nil }
+
+func (f *Root) Close() { f.Dir.Close() }
+
+// Attach makes the root a mount of its own in the thread's namespace.
+func (f *Root) Attach() error {
+	fd, err := unix.OpenTree(unix.AT_FDCWD, f.path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
+	if err != nil {
+		return fmt.Errorf("clone root %s: %w", f.path, err)
+	}
+	f.Dir = inroot.Dir{FD: fd}
+	if err := unix.MoveMount(fd, "", unix.AT_FDCWD, f.path, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return fmt.Errorf("mount root %s: %w", f.path, err)
+	}
+	return nil
+}
+
+// ReadySteps are the child's first: a proc mount shows the pid namespace of
+// the process that makes it, so the child makes it and sends it over.
+func (f *Root) ReadySteps(l *process.Link, first int) ([]stage.Step, error) {
+	var proc *oci.Mount
+	for i := range f.plan.Mounts {
+		if f.plan.Mounts[i].Type == oci.MountProc {
+			proc = &f.plan.Mounts[i]
+		}
+	}
+	f.proc = process.NewMessage(proc != nil)
+	var steps []stage.Step
+	if proc != nil {
+		var err error
+		if steps, err = f.procSteps(proc); err != nil {
+			return nil, err
+		}
+	}
+	return append(steps, l.SendStep("send ready", first+len(steps), f.proc)), nil
+}
+
+// procSteps make the proc mount, whose descriptor goes into the message.
+func (f *Root) procSteps(m *oci.Mount) ([]stage.Step, error) {
+	open, err := stage.Path("open proc filesystem", unix.SYS_FSOPEN, "proc", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	open.Save = 1
+	name, err := stage.Option("name proc filesystem", 1, "source", sourceName(m))
+	if err != nil {
+		return nil, err
+	}
+	create := stage.Sys("configure proc filesystem", unix.SYS_FSCONFIG, 1, unix.FSCONFIG_CMD_CREATE, 0, 0, 0)
+	create.From[0] = stage.Reg
+	mount := stage.Sys("make proc mount", unix.SYS_FSMOUNT, 1, unix.FSMOUNT_CLOEXEC, mountAttrs(m.Flags))
+	mount.From[0] = stage.Reg
+	mount.Store, mount.Keep = f.proc.FdAddr(), []any{f.proc}
+	return []stage.Step{open, name, create, mount}, nil
+}
+
+// GoSteps wait for the parent and enter the finished root.
+func (f *Root) GoSteps(l *process.Link) []stage.Step {
+	f.slave = process.NewMessage(f.plan.Process.Terminal)
+	root, err := stage.Path("change root", unix.SYS_CHROOT, ".")
+	if err != nil {
+		panic(err) // "." has no NUL
+	}
+	return []stage.Step{
+		l.ReceiveStep("wait for the parent", f.slave),
+		stage.Sys("enter root", unix.SYS_FCHDIR, uintptr(f.Dir.FD)),
+		root,
+	}
+}
+
+// TerminalSteps make the received slave the child's terminal.
+func (f *Root) TerminalSteps() []stage.Step {
+	return console.SlaveSteps(f.slave.FdAddr(), f.slave)
+}
+
+// CreatedStep tells the parent that only the exec can fail now.
+func (f *Root) CreatedStep(l *process.Link, index int) stage.Step {
+	return l.SendStep("send created", index, process.NewMessage(false))
+}
+
+// Populate mounts and makes everything in the root. procFD is the child's
+// proc mount, -1 when the Plan has none.
+func (f *Root) Populate(procFD int) error {
+	defer sys.CloseFD(procFD)
+	old := unix.Umask(0)
+	defer unix.Umask(old)
+	for _, m := range f.plan.Mounts {
+		if err := f.mount(m, procFD); err != nil {
+			return fmt.Errorf("mount %s (%s on %s): %w", m.Field, m.Type, m.Destination, err)
+		}
+	}
+	if err := f.makeDevices(); err != nil {
+		return err
+	}
+	if err := f.makeLinks(); err != nil {
+		return err
+	}
+	if cwd := f.plan.Process.Cwd; cwd != "/" {
+		fd, err := f.Dir.OpenDir(cwd, true)
+		if err != nil {
+			return fmt.Errorf("process.cwd: %w", err)
+		}
+		sys.CloseFD(fd)
+	}
+	return nil
+}
+
+// Protect hides and freezes what the config says, the root last.
+func (f *Root) Protect() error {
+	if err := f.maskPaths(); err != nil {
+		return err
+	}
+	for _, p := range f.plan.ReadonlyPaths {
+		if err := f.freeze(p); err != nil {
+			return fmt.Errorf("linux.readonlyPaths %s: %w", p, err)
+		}
+	}
+	if !f.plan.Root.Readonly {
+		return nil
+	}
+	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
+	if err := unix.MountSetattr(f.Dir.FD, "", unix.AT_EMPTY_PATH, attr); err != nil {
+		return fmt.Errorf("make root read-only: %w", err)
+	}
+	return nil
+}
+
+// Pivot makes the root the namespace's "/" and drops everything else. The
+// child's own root directory moves along (pivot_root(2)).
+func (f *Root) Pivot() error {
+	if err := unix.Fchdir(f.Dir.FD); err != nil {
+		return fmt.Errorf("enter root: %w", err)
+	}
+	if !f.pivots {
+		return f.moveRoot()
+	}
+	// New and old root stack up on ".", so no directory is needed for the old.
+	if err := unix.PivotRoot(".", "."); err != nil {
+		return fmt.Errorf("pivot into root: %w (on a ramdisk root, use --no-pivot)", err)
+	}
+	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
+		return fmt.Errorf("detach the host's root: %w", err)
+	}
+	return unix.Chdir("/") // of this thread alone: Entry.Thread has unshared it
+}
+
+// moveRoot is --no-pivot: the root moves over "/"; the host's stays below it.
+func (f *Root) moveRoot() error {
+	if err := unix.Mount(".", "/", "", unix.MS_MOVE, ""); err != nil {
+		return fmt.Errorf("move root: %w", err)
+	}
+	if err := unix.Chroot("."); err != nil {
+		return fmt.Errorf("change root: %w", err)
+	}
+	return unix.Chdir("/") // of this thread alone: Entry.Thread has unshared it
+}
+
+// mountAttrs translates flags to mount_setattr(2)'s.
+func mountAttrs(m oci.MountFlags) uintptr {
+	var a uintptr
+	for _, f := range [...]struct {
+		on   bool
+		attr uintptr
+	}{
+		{m.Readonly, unix.MOUNT_ATTR_RDONLY},
+		{m.NoSuid, unix.MOUNT_ATTR_NOSUID},
+		{m.NoDev, unix.MOUNT_ATTR_NODEV},
+		{m.NoExec, unix.MOUNT_ATTR_NOEXEC},
+		{m.NoAtime, unix.MOUNT_ATTR_NOATIME},
+	} {
+		if f.on {
+			a |= f.attr
+		}
+	}
+	return a
+}
+
+// mount attaches one mount of the Plan.
+func (f *Root) mount(m oci.Mount, procFD int) error {
+	switch m.Type {
+	case oci.MountBind:
+		return f.bind(m)
+	case oci.MountProc:
+		return f.attachDir(procFD, m.Destination)
+	case oci.MountTmpfs:
+		return f.tmpfs(m)
+	case oci.MountDevpts:
+		return f.devpts(m)
+	}
+	return fmt.Errorf("type %q is not known", m.Type)
+}
+
+// attachDir moves a detached mount onto a directory inside the root.
+func (f *Root) attachDir(mnt int, dest string) error {
+	dirfd, err := f.Dir.OpenDir(dest, true)
+	if err != nil {
+		return err
+	}
+	defer sys.CloseFD(dirfd)
+	return sys.AttachMount(mnt, dirfd)
+}
+
+func (f *Root) bind(m oci.Mount) error {
+	source := m.Source
+	if !filepath.IsAbs(source) {
+		source = filepath.Join(f.bundle, source) //nolint:forbidigo // the host's own path
+	}
+	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
+	if m.Recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	mnt, err := unix.OpenTree(unix.AT_FDCWD, source, flags)
+	if err != nil {
+		return fmt.Errorf("open source %s: %w", source, err)
+	}
+	defer sys.CloseFD(mnt)
+	if err := sys.SetMountAttrs(mnt, mountAttrs(m.Flags)); err != nil {
+		return err
+	}
+	dest, err := f.bindTarget(mnt, m.Destination)
+	if err != nil {
+		return err
+	}
+	defer sys.CloseFD(dest)
+	return sys.AttachMount(mnt, dest)
+}
+
+// bindTarget opens the place for a bind mount, of the source's kind.
+func (f *Root) bindTarget(mnt int, dest string) (int, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(mnt, &st); err != nil {
+		return -1, fmt.Errorf("look at source: %w", err)
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return f.Dir.OpenDir(dest, true)
+	}
+	return f.Dir.MakeFile(dest, unix.O_PATH)
+}
+
+// freeze makes a path read-only by a mount of it upon itself.
+func (f *Root) freeze(p string) error {
+	fd, err := f.Dir.OpenFile(p, unix.O_PATH, 0)
+	if absent(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer sys.CloseFD(fd)
+	mnt, err := unix.OpenTree(fd, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE)
+	if err != nil {
+		return fmt.Errorf("clone mount: %w", err)
+	}
+	defer sys.CloseFD(mnt)
+	if err := sys.SetMountAttrs(mnt, unix.MOUNT_ATTR_RDONLY); err != nil {
+		return err
+	}
+	return sys.AttachMount(mnt, fd)
+}
+
+// absent tells whether a path does not exist in this root.
+func absent(err error) bool {
+	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)
+}
+
+// CellRootPath is the root that the kernel is told of.
+func CellRootPath(source string, _ []string) string { return source }
+
+// Unmount has nothing to do: the mounts ended with the last process.
+func Unmount(string, []string) error { return nil }
+
+// CellRoot is the cell's root as a thread sees it that has joined the cell's
+// mount namespace.
+func CellRoot(string, []string) string { return "/" }
+
+// OpenTerminal makes the container's terminal and gives the slave.
+func (f *Root) OpenTerminal() (slave int, err error) {
+	if f.term, err = console.Open(f.Dir, f.plan.Process.UID); err != nil {
+		return -1, err
+	}
+	if err := f.bindConsole(f.term.Slave); err != nil {
+		f.term.Close()
+		return -1, err
+	}
+	return f.term.Slave, nil
+}
+
+// TakeTerminal gives the terminal's master once the child has the slave.
+func (f *Root) TakeTerminal(received int) (master int) {
+	if f.term == nil {
+		return received
+	}
+	sys.CloseFD(f.term.Slave)
+	return f.term.Master
+}
+
+// TerminalName is what the caller is told.
+func (f *Root) TerminalName(int) string { return f.term.Name }
+
+// bindConsole shows the terminal as /dev/console as well.
+func (f *Root) bindConsole(slave int) error {
+	dest, err := f.Dir.MakeFile("/dev/console", unix.O_PATH)
+	if err != nil {
+		return fmt.Errorf("make /dev/console: %w", err)
+	}
+	defer sys.CloseFD(dest)
+	mnt, err := unix.OpenTree(slave, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
+	if err != nil {
+		return fmt.Errorf("clone terminal for /dev/console: %w", err)
+	}
+	defer sys.CloseFD(mnt)
+	if err := sys.AttachMount(mnt, dest); err != nil {
+		return fmt.Errorf("mount /dev/console: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+package rootfs
+
+// The container's root on NetBSD. The kernel's cell is made for a directory
+// that is complete, so all is mounted in newRootfs; the child then enters the
+// root by chroot(2), on the vnode that the cell was made for.
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/netbsd-cells/runcell/kmod/stage"
+	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime/internal/console"
+	"github.com/netbsd-cells/runcell/runtime/internal/hostroot"
+	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
+	"github.com/netbsd-cells/runcell/runtime/internal/process"
+	"github.com/netbsd-cells/runcell/runtime/internal/sys"
+	"golang.org/x/sys/unix"
+)
+
+// Root is a container's root while it is built.
+type Root struct {
+	o      Options
+	plan   *oci.Plan
+	Dir    inroot.Dir // the root's null mount, open
+	ptm    int        // the host's /dev/ptm, -1 = no terminal wanted
+	master *process.Message
+}
+
+// New mounts and furnishes the whole root. There is nothing to pivot,
+// so --no-pivot is what happens in any case.
+func New(o Options) (_ *Root, err error) {
+	if err := hostroot.CheckSecurelevel(); err != nil {
+		return nil, err
+	}
+	kernel, err := hostroot.NewKernel()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := filepath.EvalSymlinks(o.StateDir) //nolint:forbidigo // the state directory is ours alone
+	if err != nil {
+		return nil, fmt.Errorf("find state directory: %w", err)
+	}
+	f := &Root{o: o, plan: o.Plan, Dir: inroot.Dir{FD: -1}, ptm: -1}
+	if o.Plan.Process.Terminal {
+		if f.ptm, err = console.OpenPtm(); err != nil {
+			return nil, err
+		}
+	}
+	root := &hostroot.Root{
+		Kernel: kernel, Plan: o.Plan, Bundle: o.Bundle, Source: o.Source, StateDir: dir, Record: o.Record, Dir: inroot.Dir{FD: -1},
+	}
+	err = root.Build()
+	f.Dir = root.Dir
+	if err != nil {
+		return nil, errors.Join(err, f.Unmount())
+	}
+	return f, nil
+}
+
+func (f *Root) Close() {
+	f.Dir.Close()
+	sys.CloseFD(f.ptm)
+	f.Dir.FD, f.ptm = -1, -1
+}
+
+// Unmount closes the root first: an open directory keeps a mount busy.
+func (f *Root) Unmount() error {
+	f.Close()
+	return Unmount(f.o.StateDir, f.o.Recorded())
+}
+
+// attach, populate, protect and pivot have nothing left to do.
+func (*Root) Attach() error { return nil }
+
+func (*Root) Populate(int) error { return nil }
+
+func (*Root) Protect() error { return nil }
+
+func (*Root) Pivot() error { return nil }
+
+// ReadySteps are the child's first.
+func (*Root) ReadySteps(l *process.Link, first int) ([]stage.Step, error) {
+	return []stage.Step{l.SendStep("send ready", first, process.NewMessage(false))}, nil
+}
+
+// GoSteps wait for the parent and enter the finished root.
+func (f *Root) GoSteps(l *process.Link) []stage.Step {
+	return append([]stage.Step{l.ReceiveStep("wait for the parent", process.NewMessage(false))}, process.EnterSteps(f.Dir)...)
+}
+
+// TerminalSteps make the child's terminal, in the root and before the cell is
+// entered: the kernel takes the ptyfs that lies below the caller's root.
+func (f *Root) TerminalSteps() []stage.Step {
+	f.master = process.NewMessage(true)
+	return console.PtySteps(f.ptm, f.plan.Process.UID, f.master)
+}
+
+// CreatedStep tells the parent that only the exec can fail now, and hands it
+// the terminal's master.
+func (f *Root) CreatedStep(l *process.Link, index int) stage.Step {
+	if f.master == nil {
+		f.master = process.NewMessage(false)
+	}
+	return l.SendStep("send created", index, f.master)
+}
+
+// OpenTerminal has nothing to do: the child makes the terminal.
+func (*Root) OpenTerminal() (slave int, err error) { return -1, nil }
+
+// TakeTerminal gives the terminal's master, which the child has sent.
+func (*Root) TakeTerminal(received int) (master int) { return received }
+
+// TerminalName is what the caller is told.
+func (*Root) TerminalName(master int) string { return console.SlaveName(master) }
+
+// CellRootPath is the root that the kernel is told of: the null mount, which
+// is the first mount of all.
+func CellRootPath(_ string, mounts []string) string {
+	if len(mounts) == 0 {
+		return ""
+	}
+	return mounts[0]
+}
+
+// CellRoot is the cell's root as any thread of the host sees it.
+func CellRoot(source string, mounts []string) string { return CellRootPath(source, mounts) }
+
+// Unmount unmounts whatever is left of the container's mounts. It trusts
+// the kernel's table more than the record, which may be lost.
+func Unmount(stateDir string, recorded []string) error {
+	dir, err := filepath.EvalSymlinks(stateDir) //nolint:forbidigo // the state directory is ours alone
+	if errors.Is(err, unix.ENOENT) {
+		return nil // nothing can be mounted below it
+	}
+	if err != nil {
+		return fmt.Errorf("find state directory: %w", err)
+	}
+	kernel, err := hostroot.NewKernel()
+	if err != nil {
+		return err
+	}
+	root := filepath.Join(dir, hostroot.DirName) //nolint:forbidigo // the state directory is ours alone
+	return hostroot.Unmount(kernel, root, recorded)
+}

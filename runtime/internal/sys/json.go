@@ -1,0 +1,30 @@
+package sys
+
+import (
+	"fmt"
+
+	"github.com/netbsd-cells/runcell/oci/strictjson"
+)
+
+// WriteJSON writes a file of the state directory, which only root can write.
+func WriteJSON(write func(path string, b []byte, mode uint32) error, path string, v any) error {
+	b, err := strictjson.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", path, err)
+	}
+	if err := write(path, b, 0o600); err != nil {
+		return fmt.Errorf("write state: %w", err)
+	}
+	return nil
+}
+
+func ReadJSON(path string, v any) error {
+	b, err := ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if _, err := strictjson.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("read state %s: %w (remove the container with `delete --force`)", path, err)
+	}
+	return nil
+}

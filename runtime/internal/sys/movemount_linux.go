@@ -1,0 +1,30 @@
+package sys
+
+// Detached mounts.
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// AttachMount moves a detached mount onto an open file.
+func AttachMount(mnt, dest int) error {
+	return unix.MoveMount(mnt, "", dest, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
+}
+
+// SetMountAttrs restricts a detached mount and all mounts below it: "read-only"
+// that stops at the first submount would surprise.
+func SetMountAttrs(mnt int, attrs uintptr) error {
+	if attrs == 0 {
+		return nil
+	}
+	attr := &unix.MountAttr{Attr_set: uint64(attrs)}
+	if attrs&unix.MOUNT_ATTR_NOATIME != 0 {
+		attr.Attr_clr = unix.MOUNT_ATTR__ATIME
+	}
+	if err := unix.MountSetattr(mnt, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, attr); err != nil {
+		return fmt.Errorf("set mount flags: %w", err)
+	}
+	return nil
+}
