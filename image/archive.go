@@ -7,7 +7,6 @@ package image
 import (
 	"archive/tar"
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -20,8 +19,6 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"github.com/netbsd-cells/runcell/image/internal/inflate"
 )
 
 // archiveSource is a layout in a tar archive: where each file's bytes lie.
@@ -141,19 +138,13 @@ func expand(f *os.File, isPipe bool, limits Limits) (*os.File, error) {
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
-	switch {
-	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		z, err := inflate.NewReader(in)
+	switch c := compressionOf(magic); {
+	case c != None:
+		z, closeZ, err := decompress(in, c)
 		if err != nil {
 			return nil, fmt.Errorf("expand archive: %w", err)
 		}
-		r = z
-	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		z, err := newZstd(in)
-		if err != nil {
-			return nil, fmt.Errorf("expand archive: %w", err)
-		}
-		defer func() { _ = closeZstd(z) }()
+		defer func() { _ = closeZ() }()
 		r = z
 	case isPipe:
 		r = in

@@ -63,7 +63,7 @@ func TestImportFromPipe(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStore(t)
-			list, err := s.Import(t.Context(), c.transport+piped(t, c.content), c.name, DefaultLimits(), CopyOptions{})
+			list, err := Import(t.Context(), s, c.transport+piped(t, c.content), c.name, DefaultLimits(), CopyOptions{})
 			if err != nil || len(list) == 0 {
 				t.Fatalf("%v, %v", list, err)
 			}
@@ -74,7 +74,7 @@ func TestImportFromPipe(t *testing.T) {
 	}
 	limits := DefaultLimits()
 	limits.MaxSize = 1000
-	if _, err := newStore(t).Import(t.Context(), "docker-archive:"+piped(t, docker), "", limits, CopyOptions{}); err == nil || !strings.Contains(err.Error(), "--max-size") {
+	if _, err := Import(t.Context(), newStore(t), "docker-archive:"+piped(t, docker), "", limits, CopyOptions{}); err == nil || !strings.Contains(err.Error(), "--max-size") {
 		t.Errorf("more than the limit through a pipe: %v", err)
 	}
 }
@@ -86,7 +86,7 @@ func TestArchiveIsNoFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"docker-archive:" + fifo, "oci-archive:" + fifo, "docker-archive:/dev/zero", "oci-archive:/dev/zero", "docker-archive:/"} {
-		if _, err := newStore(t).Import(t.Context(), name, "x:1", DefaultLimits(), CopyOptions{}); err == nil {
+		if _, err := Import(t.Context(), newStore(t), name, "x:1", DefaultLimits(), CopyOptions{}); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

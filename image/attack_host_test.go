@@ -57,7 +57,7 @@ func TestTitleIsNoPath(t *testing.T) {
 	}
 	wantTree(t, filepath.Join(bundle, rootfsName), "f f 0644 8000")
 	s := newStore(t)
-	if _, err := s.Import(t.Context(), dir, "x", DefaultLimits(), CopyOptions{}); err != nil {
+	if _, err := Import(t.Context(), s, dir, "x", DefaultLimits(), CopyOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if names := filesOf(t, s); strings.Contains(strings.Join(names, "\n"), "victim") {
@@ -116,7 +116,7 @@ func TestPackWhileLinksAreSwapped(t *testing.T) {
 	packed := 0
 	for range 300 {
 		var out bytes.Buffer
-		_, err := packTree(t.Context(), rootfs, &out, PackOptions{})
+		_, err := packTree(t.Context(), rootfs, &out, stamps{})
 		if err == nil {
 			packed++ // else something was gone when its turn came: right as well
 		}

@@ -77,7 +77,7 @@ func wantChanges(t *testing.T, bundle string, want ...string) {
 // and what pack keeps.
 func TestKeepsFileFlags(t *testing.T) {
 	s := newStore(t)
-	if _, err := s.Import(t.Context(), flagsLayers(t), "base:1", DefaultLimits(), CopyOptions{}); err != nil {
+	if _, err := Import(t.Context(), s, flagsLayers(t), "base:1", DefaultLimits(), CopyOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	all := []string{" nodump", "/d uchg", "/d/f schg", "/d/hard schg"}

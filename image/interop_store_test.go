@@ -119,25 +119,25 @@ func TestRealRegistry(t *testing.T) {
 	if _, err := Pack(t.Context(), rootfs, "oci:"+layout+":v1", PackOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Import(t.Context(), "oci:"+layout+":v1", "web", DefaultLimits(), CopyOptions{}); err != nil {
+	if _, err := Import(t.Context(), s, "oci:"+layout+":v1", "web", DefaultLimits(), CopyOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	up, cut := flakyLine(t, addr, 1<<20, 2)
-	pushed, err := s.Push(t.Context(), "web", up+"/a/web:v1", PushOptions{})
+	pushed, err := Push(t.Context(), s, "web", up+"/a/web:v1", PushOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if cut.Load() == 0 {
 		t.Error("no upload was cut")
 	}
-	if again, err := s.Push(t.Context(), "web", addr+"/a/web:v1", PushOptions{}); err != nil || again.Manifest != pushed.Manifest {
+	if again, err := Push(t.Context(), s, "web", addr+"/a/web:v1", PushOptions{}); err != nil || again.Manifest != pushed.Manifest {
 		t.Errorf("pushed again: %+v, %v", again, err)
 	}
 
 	down, cut := flakyLine(t, addr, 1<<20, 3)
 	other := newStore(t)
 	var retries, resumed int
-	_, err = other.Pull(t.Context(), down+"/a/web:v1", RegistryOptions{}, CopyOptions{Progress: func(x Transfer) {
+	_, err = Pull(t.Context(), other, down+"/a/web:v1", RegistryOptions{}, CopyOptions{Progress: func(x Transfer) {
 		if x.Retry != nil {
 			retries++
 			if x.Done > 1<<19 {
@@ -160,13 +160,13 @@ func TestRealRegistry(t *testing.T) {
 	runTool(t, "skopeo", "--insecure-policy", "copy", "-q", "--src-tls-verify=false", "docker://"+addr+"/a/web:v1", "oci:"+theirs+":v1")
 	sameAsUmoci(t, theirs, "v1")
 	runTool(t, "skopeo", "--insecure-policy", "copy", "-q", "--dest-tls-verify=false", "--format", "v2s2", "oci:"+theirs+":v1", "docker://"+addr+"/b/web:v2")
-	if _, err := other.Pull(t.Context(), addr+"/b/web:v2", RegistryOptions{}, CopyOptions{}); err != nil {
+	if _, err := Pull(t.Context(), other, addr+"/b/web:v2", RegistryOptions{}, CopyOptions{}); err != nil {
 		t.Errorf("pull what skopeo pushed in docker's form: %v", err)
 	}
-	if _, err := other.Pull(t.Context(), addr+"/a/web:v3", RegistryOptions{}, CopyOptions{}); err == nil || !strings.Contains(err.Error(), "404") {
+	if _, err := Pull(t.Context(), other, addr+"/a/web:v3", RegistryOptions{}, CopyOptions{}); err == nil || !strings.Contains(err.Error(), "404") {
 		t.Errorf("pull of a missing tag: %v", err)
 	}
-	if _, err := other.Pull(t.Context(), addr+"/a/web@"+string(pushed.Manifest), RegistryOptions{}, CopyOptions{}); err != nil {
+	if _, err := Pull(t.Context(), other, addr+"/a/web@"+string(pushed.Manifest), RegistryOptions{}, CopyOptions{}); err != nil {
 		t.Errorf("pull by digest: %v", err)
 	}
 }
@@ -177,22 +177,22 @@ func TestRealRegistryDies(t *testing.T) {
 	addr := realRegistry(t)
 	s := newStore(t)
 	layout := layoutOf(t, tarOf(t, ent{name: "f", body: noise(1 << 20)}))
-	if _, err := s.Import(t.Context(), layout, "x", DefaultLimits(), CopyOptions{}); err != nil {
+	if _, err := Import(t.Context(), s, layout, "x", DefaultLimits(), CopyOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Push(t.Context(), "x", addr+"/x:1", PushOptions{}); err != nil {
+	if _, err := Push(t.Context(), s, "x", addr+"/x:1", PushOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	line, _ := flakyLine(t, addr, 20_000, 1<<30)
 	other := newStore(t)
-	_, err := other.Pull(t.Context(), line+"/nothing/x:1", RegistryOptions{}, CopyOptions{})
+	_, err := Pull(t.Context(), other, line+"/nothing/x:1", RegistryOptions{}, CopyOptions{})
 	if err == nil {
 		t.Error("an image that does not exist was pulled")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	line, _ = flakyLine(t, addr, 1000, 1<<30)
-	if _, err := other.Pull(ctx, line+"/x:1", RegistryOptions{}, CopyOptions{}); err == nil || errors.Is(err, context.DeadlineExceeded) {
+	if _, err := Pull(ctx, other, line+"/x:1", RegistryOptions{}, CopyOptions{}); err == nil || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("pull over a dead line: %v; want it to give up", err)
 	}
 	noTrace(t, other)
@@ -215,7 +215,7 @@ func TestStoreAndOtherTools(t *testing.T) {
 	for _, form := range []string{"oci-archive", "docker-archive"} {
 		tool("podman", "save", "--quiet", "--format", form, "-o", dir+"/"+form+".tar", "example.com/made/by-podman:1")
 		name := "podman-" + form
-		if _, err := s.Import(t.Context(), form+":"+dir+"/"+form+".tar", name, DefaultLimits(), CopyOptions{}); err != nil {
+		if _, err := Import(t.Context(), s, form+":"+dir+"/"+form+".tar", name, DefaultLimits(), CopyOptions{}); err != nil {
 			t.Fatalf("import %s: %v", form, err)
 		}
 		b, _, err := unpackIn(t, name, UnpackOptions{Store: s.Path()})
@@ -228,7 +228,7 @@ func TestStoreAndOtherTools(t *testing.T) {
 		t.Errorf("podman's two forms differ:\n%s\n%s", trees["oci-archive"], trees["docker-archive"])
 	}
 	// Names come along where the form has them.
-	if list, err := s.Import(t.Context(), "docker-archive:"+dir+"/docker-archive.tar", "", DefaultLimits(), CopyOptions{}); err != nil || list[0].Name != "example.com/made/by-podman:1" {
+	if list, err := Import(t.Context(), s, "docker-archive:"+dir+"/docker-archive.tar", "", DefaultLimits(), CopyOptions{}); err != nil || list[0].Name != "example.com/made/by-podman:1" {
 		t.Errorf("import without a name: %v, %v", list, err)
 	}
 
@@ -236,7 +236,7 @@ func TestStoreAndOtherTools(t *testing.T) {
 	if _, err := Pack(t.Context(), rootfs, "oci:"+layout+":v1", PackOptions{Compression: Gzip}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Import(t.Context(), "oci:"+layout+":v1", "ours:1", DefaultLimits(), CopyOptions{}); err != nil {
+	if _, err := Import(t.Context(), s, "oci:"+layout+":v1", "ours:1", DefaultLimits(), CopyOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	in := s.Path() + ":localhost/ours:1"
@@ -262,19 +262,19 @@ func TestStoreAndOtherTools(t *testing.T) {
 	}
 	tool("podman", "pull", "--quiet", "oci:"+lower+"/link:localhost/ours:1")
 	archive := filepath.Join(dir, "out.tar")
-	if _, err := s.Push(t.Context(), "ours:1", "oci-archive:"+archive, PushOptions{}); err != nil {
+	if _, err := Push(t.Context(), s, "ours:1", "oci-archive:"+archive, PushOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if out := tool("podman", "load", "--quiet", "-i", archive); !strings.Contains(out, "localhost/ours:1") {
 		t.Errorf("podman load says %q", out)
 	}
-	if _, err := s.Push(t.Context(), "ours:1", "oci:"+layout+":again", PushOptions{}); err != nil {
+	if _, err := Push(t.Context(), s, "ours:1", "oci:"+layout+":again", PushOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if out := runTool(t, "umoci", "ls", "--layout", layout); !strings.Contains(out, "again\n") || !strings.Contains(out, "v1\n") {
 		t.Errorf("umoci ls: %q", out)
 	}
-	if _, err := s.Push(t.Context(), "ours:1", "", PushOptions{}); err == nil || !strings.Contains(err.Error(), "on this machine only") {
+	if _, err := Push(t.Context(), s, "ours:1", "", PushOptions{}); err == nil || !strings.Contains(err.Error(), "on this machine only") {
 		t.Errorf("push of a local name: %v", err)
 	}
 	if v, err := s.Verify(t.Context(), "", VerifyOptions{All: true}); err != nil || len(v.Problems) > 0 {

@@ -161,3 +161,39 @@ func (d dirSource) open(name string) (io.ReadCloser, int64, error) {
 	}
 	return f, after.Size(), nil
 }
+
+// StoredImage is an image whose blobs a layout has.
+type StoredImage struct {
+	*Image
+	layout *Layout
+}
+
+// Image resolves ref ("" for any) and the platform to one image.
+func (l *Layout) Image(ref string, platform v1.Platform) (*StoredImage, error) {
+	data, err := l.readFile(v1.ImageIndexFile)
+	if err != nil {
+		return nil, fmt.Errorf("read image %s: %w", l.name, err)
+	}
+	top, err := parseIndex(data, "")
+	if err != nil {
+		return nil, fmt.Errorf("read image %s: parse %s: %w", l.name, v1.ImageIndexFile, err)
+	}
+	roots, err := named(top.Manifests, ref)
+	if err != nil {
+		return nil, fmt.Errorf("read image %s: %w", l.name, err)
+	}
+	img, err := l.choose(roots, platform)
+	if err != nil {
+		return nil, fmt.Errorf("read image %s: %w", l.name, err)
+	}
+	return img, nil
+}
+
+// choose picks the image for a platform out of what roots lead to.
+func (l *Layout) choose(roots []v1.Descriptor, platform v1.Platform) (*StoredImage, error) {
+	img, err := chooseFrom(l, roots, platform)
+	if err != nil {
+		return nil, err
+	}
+	return &StoredImage{img, l}, nil
+}

@@ -47,7 +47,7 @@ func IsPlace(name string) bool {
 
 // openImage opens a place, or a name in the store (unless that is ""), and
 // gives the image for a platform. The caller closes what it returns.
-func openImage(ctx context.Context, name, store string, limits Limits, platform v1.Platform) (_ *Image, full string, closer func() error, err error) {
+func openImage(ctx context.Context, name, store string, limits Limits, platform v1.Platform) (_ *StoredImage, full string, closer func() error, err error) {
 	if store == "" || IsPlace(name) {
 		ref, err := ParseReference(name)
 		if err != nil {

@@ -140,7 +140,7 @@ func (out imageWriter) pack(ctx context.Context, rootfs string, o PackOptions) (
 	if o.Base != "" {
 		return out.packOn(ctx, rootfs, o)
 	}
-	l, err := out.layer(o.Compression, func(w io.Writer) (*PackResult, error) { return packTree(ctx, rootfs, w, o) })
+	l, err := out.layer(o.Compression, func(w io.Writer) (*written, error) { return packTree(ctx, rootfs, w, o.stamps()) })
 	if err != nil {
 		return nil, err
 	}
@@ -152,8 +152,9 @@ func (out imageWriter) pack(ctx context.Context, rootfs string, o PackOptions) (
 type newLayer struct {
 	v1.Descriptor
 	diffID digest.Digest
-	res    *PackResult // nil for one of a base
-	by     string      // for the history, if not that of all
+	res    *written // nil for one of a base
+	plain  int64    // bytes of the tar archive
+	by     string   // for the history, if not that of all
 }
 
 // finish writes config and manifest for the layers and publishes the image.
@@ -171,7 +172,7 @@ func (out imageWriter) finish(ctx context.Context, cfg v1.Image, layers []newLay
 		total.Layer, total.DiffID = l.Digest, l.diffID
 		total.Entries += l.res.Entries
 		total.Size += l.Size
-		total.Unpacked += l.res.Unpacked
+		total.Unpacked += l.plain
 		total.Notes = append(total.Notes, l.res.Notes...)
 		if l.by == "" {
 			l.by = by
@@ -192,6 +193,8 @@ func (out imageWriter) finish(ctx context.Context, cfg v1.Image, layers []newLay
 	total.Manifest, desc.Platform = desc.Digest, &cfg.Platform
 	return total, out.publish(ctx, desc)
 }
+
+func (o *PackOptions) stamps() stamps { return stamps{o.MTime, o.Epoch, o.Progress} }
 
 // created is the image's creation time; without a given one it has none,
 // because it would differ at every run.
@@ -227,7 +230,7 @@ func (out imageWriter) document(mediaType string, v any) (v1.Descriptor, error) 
 // layer writes what fill gives, a tar archive, as a layer: fill writes into
 // a pipe, another goroutine compresses from it. A layer without entries is
 // not kept, and nil.
-func (out imageWriter) layer(c Compression, fill func(io.Writer) (*PackResult, error)) (_ *newLayer, err error) {
+func (out imageWriter) layer(c Compression, fill func(io.Writer) (*written, error)) (_ *newLayer, err error) {
 	f, err := out.temp()
 	if err != nil {
 		return nil, err
@@ -261,13 +264,12 @@ func (out imageWriter) layer(c Compression, fill func(io.Writer) (*PackResult, e
 	if err != nil || res.Entries == 0 {
 		return nil, err
 	}
-	res.Unpacked = plain.n
 	d := v1.Descriptor{MediaType: layerType(c), Digest: packed.sum.Digest(), Size: packed.n}
 	if err := out.keep(f, d.Digest); err != nil {
 		return nil, err
 	}
 	kept = true
-	return &newLayer{Descriptor: d, diffID: plain.sum.Digest(), res: res}, nil
+	return &newLayer{Descriptor: d, diffID: plain.sum.Digest(), res: res, plain: plain.n}, nil
 }
 
 // Copying through these uses the given buffer.

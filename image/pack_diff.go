@@ -43,7 +43,7 @@ func (out imageWriter) packOn(ctx context.Context, rootfs string, o PackOptions)
 		layers = append(layers, newLayer{Descriptor: v1.Descriptor{MediaType: layerType(l.compression), Digest: l.Digest, Size: l.Size}, diffID: l.DiffID})
 	}
 	err = withUnpacked(ctx, base, o.Store, false, func(from original) error {
-		l, err := out.layer(o.Compression, func(w io.Writer) (*PackResult, error) { return packDiff(ctx, from, rootfs, w, o) })
+		l, err := out.layer(o.Compression, func(w io.Writer) (*written, error) { return packDiff(ctx, from, rootfs, w, o.stamps()) })
 		if l != nil {
 			layers = append(layers, *l)
 		}
@@ -108,14 +108,8 @@ type original struct {
 
 // withUnpacked runs f on a copy with the mount points of MakeBundle or without:
 // the layers are verified again, so nothing that was changed meanwhile counts.
-func withUnpacked(ctx context.Context, img *Image, store string, points bool, f func(original) error) (err error) {
-	parent := os.TempDir()
-	if store != "" {
-		if dir := store + "/" + ingestDir; isDirectory(dir) {
-			parent = dir // on a disk, rather than in memory
-		}
-	}
-	temp, err := os.MkdirTemp(parent, tempStart)
+func withUnpacked(ctx context.Context, img *StoredImage, store string, points bool, f func(original) error) (err error) {
+	temp, err := os.MkdirTemp(tempParent(store), tempStart)
 	if err != nil {
 		return err
 	}
@@ -126,7 +120,7 @@ func withUnpacked(ctx context.Context, img *Image, store string, points bool, f 
 	}
 	defer func() { err = errors.Join(err, b.close(true)) }()
 	flags := map[inode]uint32{}
-	if _, _, err := img.unpack(ctx, b.dir, UnpackOptions{flags: flags}.withDefaults()); err != nil {
+	if _, _, err := unpackImage(ctx, img, b.dir, UnpackOptions{flags: flags}.withDefaults()); err != nil {
 		return err
 	}
 	if points {
@@ -137,13 +131,8 @@ func withUnpacked(ctx context.Context, img *Image, store string, points bool, f 
 	return f(original{b.path + "/" + rootfsName, flags})
 }
 
-func isDirectory(path string) bool {
-	fi, err := os.Stat(path) //nolint:forbidigo // the operator's own path
-	return err == nil && fi.IsDir()
-}
-
 // packDiff writes the difference as a tar archive with whiteouts.
-func packDiff(ctx context.Context, from original, to string, w io.Writer, o PackOptions) (*PackResult, error) {
+func packDiff(ctx context.Context, from original, to string, w io.Writer, o stamps) (*written, error) {
 	bw := bufio.NewWriterSize(w, aheadSize)
 	p := &packer{ctx: ctx, tw: tar.NewWriter(bw), o: o, links: map[inode]string{}, buf: make([]byte, aheadSize)}
 	d := &differ{ctx: ctx}
@@ -170,7 +159,7 @@ func packDiff(ctx context.Context, from original, to string, w io.Writer, o Pack
 	if err != nil {
 		return nil, err
 	}
-	return &PackResult{Entries: p.entries, Notes: p.notes.list}, nil
+	return &written{p.entries, p.notes.list}, nil
 }
 
 // on sets the tree that names are looked up in.
@@ -264,7 +253,7 @@ func bundleRootfs(bundle string) (string, error) {
 }
 
 // originImage opens the image of a bundle.
-func originImage(ctx context.Context, bundle string, o DiffOptions) (*Image, *Origin, func() error, error) {
+func originImage(ctx context.Context, bundle string, o DiffOptions) (*StoredImage, *Origin, func() error, error) {
 	origin, err := ReadOrigin(bundle)
 	if o.Image != "" {
 		if err != nil {
@@ -318,7 +307,7 @@ func openOrigin(ctx context.Context, o *Origin) (*Layout, func() error, error) {
 }
 
 // byDigest opens an image that need not have a name any more.
-func (l *Layout) byDigest(d digest.Digest) (*Image, error) {
+func (l *Layout) byDigest(d digest.Digest) (*StoredImage, error) {
 	f, size, err := l.files.open(blobName(d))
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -89,7 +90,7 @@ func newOutput(ref Reference, rootfs string) (*output, error) {
 		err = out.dir.WriteFile(v1.ImageLayoutFile, []byte(layoutContent), 0o644)
 	}
 	if err == nil {
-		err = out.dir.WriteFile(v1.ImageIndexFile, []byte(`{"schemaVersion":2,"mediaType":"`+v1.MediaTypeImageIndex+`","manifests":[]}`), 0o644)
+		err = out.dir.WriteFile(v1.ImageIndexFile, []byte(emptyIndex), 0o644)
 	}
 	if err != nil {
 		return nil, errors.Join(err, out.close())
@@ -162,7 +163,7 @@ func (out *output) keep(f *os.File, d digest.Digest) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	if err := out.dir.MkdirAll(parentOf(blobName(d)), 0o755); err != nil {
+	if err := out.dir.MkdirAll(path.Dir(blobName(d)), 0o755); err != nil {
 		return err
 	}
 	return out.dir.Rename(filepath.Base(f.Name()), blobName(d))
@@ -173,7 +174,7 @@ func (out *output) drop(f *os.File) error { return out.dir.Remove(filepath.Base(
 
 // blob stores a small blob.
 func (out *output) blob(d digest.Digest, data []byte) error {
-	if err := out.dir.MkdirAll(parentOf(blobName(d)), 0o755); err != nil {
+	if err := out.dir.MkdirAll(path.Dir(blobName(d)), 0o755); err != nil {
 		return err
 	}
 	return out.replaceFile(blobName(d), data)

@@ -41,7 +41,7 @@ type packer struct {
 	ctx     context.Context
 	tree    *tree
 	tw      *tar.Writer
-	o       PackOptions
+	o       stamps
 	dev     uint64
 	links   map[inode]string // (device, inode) → the name it was packed under
 	notes   notes
@@ -50,8 +50,21 @@ type packer struct {
 	buf     []byte
 }
 
+// stamps say which times entries get, and who is told of the bytes read.
+type stamps struct {
+	MTime    *time.Time // of every entry, if not nil
+	Epoch    *time.Time // of every entry that is newer, if not nil
+	Progress func(done, total int64)
+}
+
+// written says what was written as a tar archive.
+type written struct {
+	Entries int64
+	Notes   []Note
+}
+
 // packTree writes the directory rootfs as a tar archive to w.
-func packTree(ctx context.Context, rootfs string, w io.Writer, o PackOptions) (*PackResult, error) {
+func packTree(ctx context.Context, rootfs string, w io.Writer, o stamps) (*written, error) {
 	f, err := os.Open(rootfs) //nolint:forbidigo // the operator's own path
 	if err != nil {
 		return nil, err
@@ -72,7 +85,7 @@ func packTree(ctx context.Context, rootfs string, w io.Writer, o PackOptions) (*
 	if err = errors.Join(err, t.Close()); err != nil {
 		return nil, err
 	}
-	return &PackResult{Entries: p.entries, Notes: p.notes.list}, nil
+	return &written{p.entries, p.notes.list}, nil
 }
 
 func (p *packer) root() error {

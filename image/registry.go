@@ -5,6 +5,7 @@
 package image
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -24,6 +25,7 @@ import (
 	orasregistry "oras.land/oras-go/v2/registry"
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
+	"oras.land/oras-go/v2/registry/remote/errcode"
 	"oras.land/oras-go/v2/registry/remote/retry"
 )
 
@@ -342,4 +344,35 @@ func (w *watched) Close() error {
 	err := w.body.Close()
 	w.cancel(nil)
 	return err
+}
+
+// explainPush adds to an error of oras-go what a user can do about it.
+func (r *repository) explainPush(err error) error {
+	if err == nil {
+		return nil
+	}
+	var answer *errcode.ErrorResponse
+	if errors.As(err, &answer) && answer.StatusCode < 500 {
+		if answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden {
+			return finalError{fmt.Errorf("%w; %s", err, r.login.why())}
+		}
+		return finalError{err}
+	}
+	return r.explain(err)
+}
+
+// has tells whether the registry has a blob.
+func (r *repository) has(ctx context.Context, d v1.Descriptor) (bool, error) {
+	there, err := r.repo.Blobs().Exists(ctx, d)
+	return there, r.explainPush(err)
+}
+
+// pushBlob sends a blob.
+func (r *repository) pushBlob(ctx context.Context, d v1.Descriptor, content io.Reader) error {
+	return r.explainPush(r.repo.Blobs().Push(ctx, d, content))
+}
+
+// pushManifest sends a manifest or an index under a tag or its digest.
+func (r *repository) pushManifest(ctx context.Context, d v1.Descriptor, data []byte, tag string) error {
+	return r.explainPush(r.repo.Manifests().PushReference(ctx, d, bytes.NewReader(data), tag))
 }

@@ -3,19 +3,16 @@
 package image
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"sync"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
-	"oras.land/oras-go/v2/registry/remote/errcode"
 )
 
 // PushOptions say how to push.
@@ -28,7 +25,7 @@ type PushOptions struct {
 // Push sends an image of the store to a registry, or writes it to a place
 // (oci:DIR[:REF], oci-archive:FILE[:REF], PATH). to is where, "" the registry
 // of the image's own name. It gives the full name of the target.
-func (s *Store) Push(ctx context.Context, name, to string, o PushOptions) (*Copied, error) {
+func Push(ctx context.Context, s *Store, name, to string, o PushOptions) (*Copied, error) {
 	full, found, err := s.Lookup(name)
 	if err != nil {
 		return nil, err
@@ -45,7 +42,7 @@ func (s *Store) Push(ctx context.Context, name, to string, o PushOptions) (*Copi
 	}
 	res := &Copied{Name: to, Manifest: found[0].Digest, Blobs: len(p.seen), Size: p.size}
 	if IsPlace(to) {
-		err = s.export(ctx, &p, found[0], full, to, o)
+		err = export(ctx, s, &p, found[0], full, to, o)
 	} else {
 		res.Name, err = p.push(ctx, to, o)
 	}
@@ -86,8 +83,8 @@ func (p *plan) push(ctx context.Context, to string, o PushOptions) (string, erro
 		if i == len(p.docs)-1 {
 			tag = n.Tag
 		}
-		if err := r.repo.Manifests().PushReference(ctx, d.Descriptor, bytes.NewReader(d.data), tag); err != nil {
-			return "", fmt.Errorf("manifest %s: %w", d.Digest, r.explainPush(err))
+		if err := r.pushManifest(ctx, d.Descriptor, d.data, tag); err != nil {
+			return "", fmt.Errorf("manifest %s: %w", d.Digest, err)
 		}
 	}
 	return n.String(), nil
@@ -98,7 +95,7 @@ func (p *plan) push(ctx context.Context, to string, o PushOptions) (string, erro
 func (p *plan) pushBlob(ctx context.Context, r *repository, d v1.Descriptor, tell func(Transfer)) error {
 	state := Transfer{Blob: d}
 	for attempt, wait := 1, firstBackoff; ; attempt++ {
-		there, err := r.repo.Blobs().Exists(ctx, d)
+		there, err := r.has(ctx, d)
 		if err == nil && !there {
 			state.Done = 0
 			err = p.upload(ctx, r, d, func(n int) {
@@ -110,7 +107,6 @@ func (p *plan) pushBlob(ctx context.Context, r *repository, d v1.Descriptor, tel
 			tell(Transfer{Blob: d, Done: d.Size, Present: there, Ended: true})
 			return nil
 		}
-		err = r.explainPush(err)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -140,19 +136,7 @@ func (p *plan) upload(ctx context.Context, r *repository, d v1.Descriptor, sent 
 	if err != nil {
 		return err
 	}
-	return r.repo.Blobs().Push(ctx, d, onlyReader{v})
-}
-
-// explainPush adds to an error of oras-go what a user can do about it.
-func (r *repository) explainPush(err error) error {
-	var answer *errcode.ErrorResponse
-	if errors.As(err, &answer) && answer.StatusCode < 500 {
-		if answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden {
-			return finalError{fmt.Errorf("%w; %s", err, r.login.why())}
-		}
-		return finalError{err}
-	}
-	return r.explain(err)
+	return r.pushBlob(ctx, d, onlyReader{v})
 }
 
 // serialized makes a function that is never called twice at the same time,
@@ -170,7 +154,7 @@ func serialized(tell func(Transfer)) func(Transfer) {
 }
 
 // export writes the image to a layout or archive.
-func (s *Store) export(ctx context.Context, p *plan, root v1.Descriptor, full, to string, o PushOptions) (err error) {
+func export(ctx context.Context, s *Store, p *plan, root v1.Descriptor, full, to string, o PushOptions) (err error) {
 	ref, err := packReference(to)
 	if err != nil {
 		return err

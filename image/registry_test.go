@@ -127,7 +127,7 @@ func noise(n int) string {
 func pull(tb testing.TB, s *Store, f *fakeRegistry) (list []Transfer, err error) {
 	tb.Helper()
 	tb.Setenv("REGISTRY_AUTH_FILE", noAuth(tb))
-	_, err = s.Pull(tb.Context(), f.name(), RegistryOptions{}, CopyOptions{Progress: func(t Transfer) {
+	_, err = Pull(tb.Context(), s, f.name(), RegistryOptions{}, CopyOptions{Progress: func(t Transfer) {
 		if t.Ended || t.Retry != nil {
 			list = append(list, t)
 		}
@@ -184,7 +184,7 @@ func TestPull(t *testing.T) {
 	}
 	// By digest, under that name.
 	name := strings.Replace(f.name(), ":1", "@"+string(f.root.Digest), 1)
-	if _, err := s.Pull(t.Context(), name, RegistryOptions{}, CopyOptions{}); err != nil {
+	if _, err := Pull(t.Context(), s, name, RegistryOptions{}, CopyOptions{}); err != nil {
 		t.Error(err)
 	}
 	if _, _, err := s.Find(name, HostPlatform()); err != nil {
@@ -339,7 +339,7 @@ func TestPullTwice(t *testing.T) {
 			defer wg.Done()
 			s, err := OpenStore(t.Context(), dir, true)
 			if err == nil {
-				_, err = s.Pull(t.Context(), f.name(), RegistryOptions{}, CopyOptions{})
+				_, err = Pull(t.Context(), s, f.name(), RegistryOptions{}, CopyOptions{})
 				err = errors.Join(err, s.Close())
 			}
 			if err != nil {
@@ -372,7 +372,7 @@ func TestPullInterrupted(t *testing.T) {
 	}
 	s := newStore(t)
 	t.Setenv("REGISTRY_AUTH_FILE", noAuth(t))
-	if _, err := s.Pull(ctx, f.name(), RegistryOptions{}, CopyOptions{}); !errors.Is(err, context.Canceled) {
+	if _, err := Pull(ctx, s, f.name(), RegistryOptions{}, CopyOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v", err)
 	}
 	noTrace(t, s)
@@ -484,10 +484,10 @@ func TestTLS(t *testing.T) {
 	t.Setenv("REGISTRY_AUTH_FILE", noAuth(t))
 	plain := false
 	name := strings.TrimPrefix(tls.URL, "https://") + "/x:1"
-	if _, err := newStore(t).Pull(t.Context(), name, RegistryOptions{PlainHTTP: &plain}, CopyOptions{}); err == nil || !strings.Contains(err.Error(), "certificate") {
+	if _, err := Pull(t.Context(), newStore(t), name, RegistryOptions{PlainHTTP: &plain}, CopyOptions{}); err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("an unknown certificate: %v", err)
 	}
-	if _, err := newStore(t).Pull(t.Context(), f.name(), RegistryOptions{PlainHTTP: &plain}, CopyOptions{}); err == nil || !strings.Contains(err.Error(), "--plain-http") {
+	if _, err := Pull(t.Context(), newStore(t), f.name(), RegistryOptions{PlainHTTP: &plain}, CopyOptions{}); err == nil || !strings.Contains(err.Error(), "--plain-http") {
 		t.Errorf("plain HTTP where TLS is wanted: %v", err)
 	}
 	via, _ := http.NewRequest(http.MethodGet, "https://example.com/a", nil)
@@ -535,7 +535,7 @@ func TestCredentials(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStore(t)
-			_, err := s.Pull(t.Context(), f.name(), RegistryOptions{AuthFile: authFileOf(t, c.file)}, CopyOptions{})
+			_, err := Pull(t.Context(), s, f.name(), RegistryOptions{AuthFile: authFileOf(t, c.file)}, CopyOptions{})
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("error is %v; want %q", err, c.want)
 			}
@@ -544,7 +544,7 @@ func TestCredentials(t *testing.T) {
 			}
 		})
 	}
-	if _, err := newStore(t).Pull(t.Context(), f.name(), RegistryOptions{AuthFile: "/nonexistent/auth.json"}, CopyOptions{}); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Pull(t.Context(), newStore(t), f.name(), RegistryOptions{AuthFile: "/nonexistent/auth.json"}, CopyOptions{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a missing --authfile: %v", err)
 	}
 }

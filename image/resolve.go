@@ -23,8 +23,6 @@ type Image struct {
 	Descriptor v1.Descriptor
 	Config     v1.Image
 	Layers     []Layer // lowest first
-
-	layout *Layout
 }
 
 // Layer is a layer's blob and the digest of its content.
@@ -60,41 +58,6 @@ var layerTypes = []struct {
 	{mediaDockerLayer + ".gzip", Gzip},
 	{mediaDockerLayer + ".zstd", Zstd},
 	{"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", Gzip},
-}
-
-// Image resolves ref ("" for any) and the platform to one image.
-func (l *Layout) Image(ref string, platform v1.Platform) (*Image, error) {
-	data, err := l.readFile(v1.ImageIndexFile)
-	if err != nil {
-		return nil, fmt.Errorf("read image %s: %w", l.name, err)
-	}
-	top, err := parseIndex(data, "")
-	if err != nil {
-		return nil, fmt.Errorf("read image %s: parse %s: %w", l.name, v1.ImageIndexFile, err)
-	}
-	roots, err := named(top.Manifests, ref)
-	if err != nil {
-		return nil, fmt.Errorf("read image %s: %w", l.name, err)
-	}
-	img, err := l.choose(roots, platform)
-	if err != nil {
-		return nil, fmt.Errorf("read image %s: %w", l.name, err)
-	}
-	return img, nil
-}
-
-// choose picks the image for a platform out of what roots lead to.
-func (l *Layout) choose(roots []v1.Descriptor, platform v1.Platform) (*Image, error) {
-	img, err := chooseFrom(l, roots, platform)
-	if err == nil {
-		img.layout = l
-	}
-	return img, err
-}
-
-// documents gives the JSON blobs of images, verified.
-type documents interface {
-	readBlob(d v1.Descriptor) ([]byte, error)
 }
 
 // chooseFrom is choose for an image whose layers are not at hand yet.

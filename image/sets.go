@@ -112,7 +112,7 @@ func (s *setReader) make(out imageWriter, sets []string) (*PackResult, error) {
 	}
 	var layers []newLayer
 	for _, group := range groups {
-		l, err := out.layer(s.o.Compression, func(w io.Writer) (*PackResult, error) { return s.layer(w, group) })
+		l, err := out.layer(s.o.Compression, func(w io.Writer) (*written, error) { return s.layer(w, group) })
 		if err != nil {
 			return nil, err
 		}
@@ -138,7 +138,7 @@ func (s *setReader) make(out imageWriter, sets []string) (*PackResult, error) {
 }
 
 // layer writes sets as one tar archive.
-func (s *setReader) layer(w io.Writer, sets []string) (*PackResult, error) {
+func (s *setReader) layer(w io.Writer, sets []string) (*written, error) {
 	bw := bufio.NewWriterSize(w, aheadSize)
 	l := &setLayer{setReader: s, tw: tar.NewWriter(bw), seen: map[string]seenEntry{}, buf: make([]byte, aheadSize)}
 	for _, set := range sets {
@@ -147,7 +147,7 @@ func (s *setReader) layer(w io.Writer, sets []string) (*PackResult, error) {
 			return nil, fmt.Errorf("set %s: %w", set, err)
 		}
 	}
-	return &PackResult{Entries: l.entries, Notes: l.notes.list}, errors.Join(l.tw.Close(), bw.Flush())
+	return &written{l.entries, l.notes.list}, errors.Join(l.tw.Close(), bw.Flush())
 }
 
 // setLayer is one layer being made.

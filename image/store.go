@@ -20,9 +20,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -205,20 +205,13 @@ func (s *Store) settle(f *os.File, name string, err error) error {
 	if err != nil {
 		err = errors.Join(err, s.root.Remove(temp))
 	} else {
-		err = s.syncDir(parentOf(name))
+		err = s.syncDir(path.Dir(name))
 	}
 	return errors.Join(err, f.Close())
 }
 
 // inIngest gives the name of a file that temp made.
 func (s *Store) inIngest(f *os.File) string { return ingestDir + "/" + filepath.Base(f.Name()) }
-
-func parentOf(name string) string {
-	if i := strings.LastIndexByte(name, '/'); i >= 0 {
-		return name[:i]
-	}
-	return "."
-}
 
 // syncDir makes renames into a directory last.
 func (s *Store) syncDir(name string) error {
@@ -316,7 +309,7 @@ func (s *Store) Lookup(name string) (full string, found []v1.Descriptor, err err
 var ErrNoImage = errors.New("no image")
 
 // Find resolves a name and a platform to one image of the store.
-func (s *Store) Find(name string, platform v1.Platform) (*Image, string, error) {
+func (s *Store) Find(name string, platform v1.Platform) (*StoredImage, string, error) {
 	full, found, err := s.Lookup(name)
 	if err != nil {
 		return nil, "", err

@@ -14,8 +14,6 @@ package image
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -56,20 +54,9 @@ type BundleOptions struct {
 	Rootfs string
 }
 
-// cell is what cell.json holds.
-type cell struct {
-	Bundle string `json:"bundle"` // absolute
-	Base   string `json:"base"`   // in unpacked/; empty if there is a copy
-}
-
-func cellKey(bundle string) string {
-	sum := sha256.Sum256([]byte(bundle))
-	return hex.EncodeToString(sum[:16])
-}
-
 // MakeBundle makes a bundle of the image called name in the directory path,
 // which must not exist. Release removes it.
-func (s *Store) MakeBundle(ctx context.Context, name, path string, o BundleOptions) (_ *Result, err error) {
+func MakeBundle(ctx context.Context, s *Store, name, path string, o BundleOptions) (_ *Result, err error) {
 	if o.Rootfs != RootfsCopy && o.Rootfs != RootfsShared {
 		return nil, fmt.Errorf("root file system %s: want %s or %s", quote(o.Rootfs), RootfsCopy, RootfsShared)
 	}
@@ -87,7 +74,7 @@ func (s *Store) MakeBundle(ctx context.Context, name, path string, o BundleOptio
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.release(path))
+			err = errors.Join(err, release(s, path))
 		}
 	}()
 	root, err := os.OpenRoot(path)
@@ -101,7 +88,7 @@ func (s *Store) MakeBundle(ctx context.Context, name, path string, o BundleOptio
 	if err := b.writeJSON(originName, Origin{full, img.Descriptor.Digest, s.path, o.Rootfs}, false); err != nil {
 		return fail(err)
 	}
-	m := &bundleMaker{store: s, img: img, o: o, notes: &notes{}, dir: cellsDir + "/" + cellKey(path)}
+	m := &bundleMaker{store: s, img: img, o: o, notes: &notes{}}
 	spec, res, err := m.make(ctx, path)
 	if err != nil {
 		return fail(err)
@@ -118,34 +105,27 @@ func (s *Store) MakeBundle(ctx context.Context, name, path string, o BundleOptio
 // bundleMaker makes what one bundle needs in the store.
 type bundleMaker struct {
 	store *Store
-	img   *Image
+	img   *StoredImage
 	o     BundleOptions
 	notes *notes
-	dir   string // of the cell
 	res   Result
 }
 
 func (m *bundleMaker) make(ctx context.Context, path string) (*specs.Spec, *Result, error) {
 	s := m.store
-	if err := s.removeTree(m.dir); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a bundle that is gone
-		return nil, nil, err
-	}
-	if err := errors.Join(s.root.MkdirAll(cellsDir, 0o700), s.root.MkdirAll(m.dir, 0o700)); err != nil {
-		return nil, nil, err
-	}
-	c := cell{Bundle: path}
-	rootfs := m.dir + "/" + rootfsName
+	base := ""
 	if m.o.Rootfs == RootfsShared {
-		c.Base = baseName(m.img)
-		rootfs = unpackedDir + "/" + c.Base + "/" + rootfsName
+		base = baseName(m.img)
 	}
-	data, err := json.Marshal(c)
-	if err == nil {
-		err = s.replaceFile(m.dir+"/cell.json", data)
+	dir, err := s.lease(path, base)
+	if err != nil {
+		return nil, nil, err
 	}
-	if err == nil && m.o.Rootfs == RootfsShared {
-		err = m.base(ctx)
-	} else if err == nil {
+	rootfs := dir + "/" + rootfsName
+	if base != "" {
+		rootfs = unpackedDir + "/" + base + "/" + rootfsName
+		err = s.unpacked(ctx, base, func(temp string) error { return m.unpackTo(ctx, temp) })
+	} else {
 		err = m.copy(ctx, rootfs)
 	}
 	if err != nil {
@@ -158,7 +138,7 @@ func (m *bundleMaker) make(ctx context.Context, path string) (*specs.Spec, *Resu
 
 // baseName is the name of the image's directory in unpacked/. Volumes get
 // their directories while unpacking, so they are part of it.
-func baseName(img *Image) string {
+func baseName(img *StoredImage) string {
 	var ids []digest.Digest
 	for _, l := range img.Layers {
 		ids = append(ids, l.DiffID)
@@ -173,34 +153,6 @@ func baseName(img *Image) string {
 	return name
 }
 
-// base makes the shared root file system, unless it is there. One process
-// unpacks, others wait for it.
-func (m *bundleMaker) base(ctx context.Context) (err error) {
-	s, name := m.store, unpackedDir+"/"+baseName(m.img)
-	if err := errors.Join(s.root.MkdirAll(ingestDir, 0o700), s.root.MkdirAll(unpackedDir, 0o700)); err != nil {
-		return err
-	}
-	lock, err := s.root.OpenFile(ingestDir+"/lock-"+baseName(m.img), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
-	if err := lockFile(ctx, lock, unix.LOCK_EX); err != nil {
-		return err
-	}
-	if _, err := s.root.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	temp := ingestDir + "/" + tempName()
-	if err := m.unpackTo(ctx, temp); err != nil {
-		return err
-	}
-	if err := s.root.Rename(temp, name); err != nil {
-		return errors.Join(err, s.removeTree(temp))
-	}
-	return s.syncDir(unpackedDir)
-}
-
 // unpackTo unpacks the image below the store's directory dir, whole and on
 // the disk, or not at all.
 func (m *bundleMaker) unpackTo(ctx context.Context, dir string) (err error) {
@@ -209,7 +161,7 @@ func (m *bundleMaker) unpackTo(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.close(err != nil)) }()
-	res, _, err := m.img.unpack(ctx, b.dir, m.o.UnpackOptions)
+	res, _, err := unpackImage(ctx, m.img, b.dir, m.o.UnpackOptions)
 	if err != nil {
 		return err
 	}
@@ -248,29 +200,14 @@ func makeMountPoints(bundle *os.Root) error {
 	return errors.Join(err, t.Close())
 }
 
-// tree opens a root file system of the store.
-func (m *bundleMaker) tree(name string) (*tree, error) {
-	f, err := m.store.root.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	t, err := openTree(f)
-	return t, errors.Join(err, f.Close())
-}
-
 // copy gives the cell a root file system of its own: a copy of the unpacked
 // one, if there is one, or else the layers themselves.
 func (m *bundleMaker) copy(ctx context.Context, rootfs string) error {
 	from := m.store.path + "/" + unpackedDir + "/" + baseName(m.img) + "/" + rootfsName
 	if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) { //nolint:forbidigo // the store is the host's
-		temp := ingestDir + "/" + tempName()
-		if err := m.unpackTo(ctx, temp); err != nil {
-			return err
-		}
-		err := m.store.root.Rename(temp+"/"+rootfsName, rootfs)
-		return errors.Join(err, m.store.removeTree(temp))
+		return m.store.adopt(rootfsName, rootfs, func(temp string) error { return m.unpackTo(ctx, temp) })
 	}
-	if err := m.store.root.Mkdir(rootfs, 0o755); err != nil {
+	if err := m.store.mkdir(rootfs); err != nil {
 		return err
 	}
 	return copyTree(ctx, from, m.store.path+"/"+rootfs, *m.o.Limits)
@@ -289,7 +226,7 @@ func copyTree(ctx context.Context, from, to string, limits Limits) error {
 	pr, pw := io.Pipe()
 	packed := make(chan error, 1)
 	go func() {
-		_, err := packTree(ctx, from, pw, PackOptions{})
+		_, err := packTree(ctx, from, pw, stamps{})
 		_ = pw.CloseWithError(err) // nil is the end
 		packed <- err
 	}()
@@ -305,7 +242,7 @@ func copyTree(ctx context.Context, from, to string, limits Limits) error {
 
 // spec makes the runtime config.
 func (m *bundleMaker) spec(rootfs string) (_ *specs.Spec, err error) {
-	t, err := m.tree(rootfs)
+	t, err := m.store.openTree(rootfs)
 	if err != nil {
 		return nil, err
 	}
@@ -395,10 +332,10 @@ func ReadOrigin(bundle string) (*Origin, error) {
 
 // Release removes a bundle that MakeBundle made, and what the store keeps for
 // it. Nothing may be mounted in it any more.
-func (s *Store) Release(bundle string) error {
+func Release(s *Store, bundle string) error {
 	bundle, err := filepath.Abs(bundle)
 	if err == nil {
-		err = s.release(bundle)
+		err = release(s, bundle)
 	}
 	if err != nil {
 		return fmt.Errorf("remove bundle %s: %w", bundle, err)
@@ -406,9 +343,8 @@ func (s *Store) Release(bundle string) error {
 	return nil
 }
 
-func (s *Store) release(bundle string) error {
-	err := s.removeTree(cellsDir + "/" + cellKey(bundle))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+func release(s *Store, bundle string) error {
+	if err := s.endLease(bundle); err != nil {
 		return err
 	}
 	for _, name := range []string{configName, configTemp, originName, originTemp} {
@@ -420,31 +356,4 @@ func (s *Store) release(bundle string) error {
 		return err
 	}
 	return nil
-}
-
-// staleCells lists what the store keeps for bundles that are gone, and the
-// directories in unpacked/ that the others use.
-func (s *Store) staleCells() ([]Leftover, map[string]bool, error) {
-	names, err := s.readDir(cellsDir)
-	var stale []Leftover
-	used := map[string]bool{}
-	for _, n := range names {
-		var c cell
-		data, err := s.readFile(cellsDir + "/" + n.Name() + "/cell.json")
-		if err == nil {
-			err = json.Unmarshal(data, &c)
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, nil, fmt.Errorf("read %s/%s/cell.json: %w", cellsDir, n.Name(), err)
-		}
-		if err == nil {
-			_, err = os.Lstat(c.Bundle) //nolint:forbidigo // the operator's own path
-		}
-		if errors.Is(err, fs.ErrNotExist) {
-			stale = append(stale, Leftover{cellsDir + "/" + n.Name(), kindCell, 0})
-			continue
-		}
-		used[c.Base] = true
-	}
-	return stale, used, err
 }

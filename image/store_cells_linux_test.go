@@ -20,14 +20,14 @@ func TestReleaseKeepsMounts(t *testing.T) {
 		t.Fatalf("mount: %v (this test needs root)", err)
 	}
 	os.WriteFile(at+"/precious", nil, 0o644)
-	err := s.Release(path)
+	err := Release(s, path)
 	if _, e := os.Lstat(at + "/precious"); e != nil || err == nil || !strings.Contains(err.Error(), "mounted") {
 		t.Errorf("error %v; the mounted file: %v", err, e)
 	}
 	if err := unix.Unmount(at, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Release(path); err != nil {
+	if err := Release(s, path); err != nil {
 		t.Error(err)
 	}
 }

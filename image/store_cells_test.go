@@ -19,7 +19,7 @@ import (
 func makeBundle(tb testing.TB, s *Store, name, kind string) (string, *specs.Spec) {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "b")
-	if _, err := s.MakeBundle(tb.Context(), name, path, BundleOptions{Rootfs: kind, UnpackOptions: UnpackOptions{NoSync: true}}); err != nil {
+	if _, err := MakeBundle(tb.Context(), s, name, path, BundleOptions{Rootfs: kind, UnpackOptions: UnpackOptions{NoSync: true}}); err != nil {
 		tb.Fatal(err)
 	}
 	data, err := os.ReadFile(path + "/config.json")
@@ -41,7 +41,7 @@ func volumeImage(tb testing.TB, s *Store) {
 		ent{name: "f", body: "x", mode: 0o4755, uid: 7}, ent{name: "h", typ: '1', link: "f"}, ent{name: "tmp/", mode: 0o1777},
 		ent{name: "run", typ: '2', link: "var/run"}, ent{name: "var/run/"}, ent{name: "data/", uid: 5, gid: 6, mode: 0o750}, ent{name: "data/seed"},
 	), tarOf(tb, ent{name: "new/"})))
-	if _, err := s.Import(tb.Context(), l.dir, "v", DefaultLimits(), CopyOptions{}); err != nil {
+	if _, err := Import(tb.Context(), s, l.dir, "v", DefaultLimits(), CopyOptions{}); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -67,7 +67,7 @@ func TestBundleCopy(t *testing.T) {
 	if unix.Stat(spec.Root.Path+"/f", &a) != nil || unix.Stat(second.Root.Path+"/f", &b) != nil || a.Ino == b.Ino {
 		t.Error("two copies have files in common")
 	}
-	if _, err := s.MakeBundle(t.Context(), "v", one, BundleOptions{Rootfs: RootfsCopy}); !errors.Is(err, os.ErrExist) {
+	if _, err := MakeBundle(t.Context(), s, "v", one, BundleOptions{Rootfs: RootfsCopy}); !errors.Is(err, os.ErrExist) {
 		t.Errorf("a bundle in use was made again: %v", err)
 	}
 	if _, err := os.Lstat(one + "/config.json"); err != nil {
@@ -77,7 +77,7 @@ func TestBundleCopy(t *testing.T) {
 		t.Errorf("gc would remove %v, %v; want at most a lock", left, err)
 	}
 	for _, path := range []string{one, two} {
-		if err := s.Release(path); err != nil {
+		if err := Release(s, path); err != nil {
 			t.Error(err)
 		}
 		if _, err := os.Lstat(path); !os.IsNotExist(err) {
@@ -127,7 +127,7 @@ func TestBundleShared(t *testing.T) {
 	if _, err := os.Lstat(spec.Root.Path + "/f"); err != nil {
 		t.Fatalf("gc removed a root in use: %v", err)
 	}
-	if err := s.Release(one); err != nil {
+	if err := Release(s, one); err != nil {
 		t.Fatal(err)
 	}
 	os.RemoveAll(two) // as a reboot does
@@ -145,7 +145,7 @@ func TestBundleFails(t *testing.T) {
 	importLayers(t, s, "x", tarOf(t, ent{name: "a/../../x"}))
 	for _, kind := range []string{RootfsCopy, RootfsShared, "overlay"} {
 		path := filepath.Join(t.TempDir(), "b")
-		if _, err := s.MakeBundle(t.Context(), "x", path, BundleOptions{Rootfs: kind}); err == nil {
+		if _, err := MakeBundle(t.Context(), s, "x", path, BundleOptions{Rootfs: kind}); err == nil {
 			t.Errorf("%s: no error", kind)
 		}
 		if _, err := os.Lstat(path); !os.IsNotExist(err) {

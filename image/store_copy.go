@@ -41,7 +41,7 @@ type Copied struct {
 }
 
 // Pull fetches an image from a registry.
-func (s *Store) Pull(ctx context.Context, name string, r RegistryOptions, o CopyOptions) (*Copied, error) {
+func Pull(ctx context.Context, s *Store, name string, r RegistryOptions, o CopyOptions) (*Copied, error) {
 	n, _, err := ParseName(name)
 	if err != nil {
 		return nil, err
@@ -59,15 +59,15 @@ func (s *Store) Pull(ctx context.Context, name string, r RegistryOptions, o Copy
 	if err != nil {
 		return fail(err)
 	}
-	res, err := s.copy(ctx, remoteSource{repo, ctx}, []v1.Descriptor{root}, n.String(), o)
+	res, err := copyImage(ctx, s, remoteSource{repo, ctx}, []v1.Descriptor{root}, n.String(), o)
 	if err != nil {
 		return fail(err)
 	}
 	return res, nil
 }
 
-// copy copies what roots lead to and gives it the name.
-func (s *Store) copy(ctx context.Context, from source, roots []v1.Descriptor, name string, o CopyOptions) (*Copied, error) {
+// copyImage copies what roots lead to and gives it the name.
+func copyImage(ctx context.Context, s *Store, from source, roots []v1.Descriptor, name string, o CopyOptions) (*Copied, error) {
 	if o.Platform.OS == "" {
 		o.Platform = HostPlatform()
 	}

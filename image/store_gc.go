@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"strings"
 	"time"
 
@@ -285,7 +286,7 @@ func childrenOf(d v1.Descriptor, data []byte) ([]v1.Descriptor, error) {
 // removeTree removes a file or directory of the store. Nothing is removed
 // below a mount point: what is mounted in a root file system is not ours.
 func (s *Store) removeTree(name string) error {
-	dir, err := s.root.Open(parentOf(name))
+	dir, err := s.root.Open(path.Dir(name))
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ type namedRoots struct {
 // Import copies images out of oci:DIR[:REF], oci-archive:FILE[:REF], a path
 // of either, or docker-archive:FILE[:REF]. name is what the image is called
 // in the store; without it all images keep the names that the source has.
-func (s *Store) Import(ctx context.Context, from, name string, limits Limits, o CopyOptions) (list []Copied, err error) {
+func Import(ctx context.Context, s *Store, from, name string, limits Limits, o CopyOptions) (list []Copied, err error) {
 	fail := func(err error) ([]Copied, error) { return nil, fmt.Errorf("import %s: %w", from, err) }
 	ref, err := ParseReference(from)
 	if err != nil {
@@ -57,7 +57,7 @@ func (s *Store) Import(ctx context.Context, from, name string, limits Limits, o 
 	}
 	defer func() { err = errors.Join(err, closer.Close()) }()
 	for _, img := range images {
-		res, err := s.copy(ctx, src, img.roots, img.name, o)
+		res, err := copyImage(ctx, s, src, img.roots, img.name, o)
 		if err != nil {
 			return fail(fmt.Errorf("%s: %w", img.name, err))
 		}
@@ -71,15 +71,15 @@ func layoutImages(ref Reference, full string, limits Limits) (source, io.Closer,
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	images, err := l.namedRoots(ref.Ref, full)
+	images, err := layoutRoots(l, ref.Ref, full)
 	if err != nil {
 		return nil, nil, nil, errors.Join(err, l.Close())
 	}
 	return layoutSource{l}, l, images, nil
 }
 
-// namedRoots groups the index's descriptors by the names that they get.
-func (l *Layout) namedRoots(ref, full string) ([]namedRoots, error) {
+// layoutRoots groups the index's descriptors by the names that they get.
+func layoutRoots(l *Layout, ref, full string) ([]namedRoots, error) {
 	data, err := l.readFile(v1.ImageIndexFile)
 	if err != nil {
 		return nil, err
@@ -136,14 +136,14 @@ func dockerImages(ctx context.Context, ref Reference, full string, limits Limits
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	images, err := a.namedRoots(ctx, ref.Ref, full)
+	images, err := dockerRoots(ctx, a, ref.Ref, full)
 	if err != nil {
 		return nil, nil, nil, errors.Join(err, a.file.Close())
 	}
 	return a, a.file, images, nil
 }
 
-func (a *dockerArchive) namedRoots(ctx context.Context, ref, full string) (list []namedRoots, err error) {
+func dockerRoots(ctx context.Context, a *dockerArchive, ref, full string) (list []namedRoots, err error) {
 	wanted := ""
 	if ref != "" {
 		n, _, err := ParseName(ref)

@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"strings"
 	"time"
 
@@ -18,34 +19,6 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
 )
-
-// source is where images come from.
-type source interface {
-	documents
-	// open opens a blob at an offset. What it gives is not verified.
-	open(ctx context.Context, d v1.Descriptor, offset int64) (io.ReadCloser, error)
-}
-
-const (
-	// attempts is how often a broken transfer is taken up again without a
-	// single byte of progress.
-	attempts   = 5
-	maxBackoff = 8 * time.Second
-)
-
-// firstBackoff is the pause before the first new attempt; tests shorten it.
-var firstBackoff = 250 * time.Millisecond
-
-// finalError is one that a new attempt would only repeat.
-type finalError struct{ error }
-
-func (e finalError) Unwrap() error { return e.error }
-
-// isFinal tells whether a new attempt is useless.
-func isFinal(err error) bool {
-	var f finalError
-	return errors.As(err, &f) || errors.Is(err, errUnverified) || errors.Is(err, fs.ErrNotExist)
-}
 
 // Transfer tells of one blob on its way.
 type Transfer struct {
@@ -276,7 +249,7 @@ func (s *Store) keepFile(f *os.File, name string, d digest.Digest) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	dir := parentOf(blobName(d))
+	dir := path.Dir(blobName(d))
 	if err := s.root.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -292,7 +265,7 @@ func (s *Store) put(d v1.Descriptor, data []byte) error {
 	if there || err != nil {
 		return err
 	}
-	if err := s.root.MkdirAll(parentOf(blobName(d.Digest)), 0o755); err != nil {
+	if err := s.root.MkdirAll(path.Dir(blobName(d.Digest)), 0o755); err != nil {
 		return err
 	}
 	return s.replaceFile(blobName(d.Digest), data)

@@ -38,7 +38,7 @@ func storeAt(tb testing.TB, dir string) *Store {
 // importLayers puts an image of these layers into the store.
 func importLayers(tb testing.TB, s *Store, name string, layers ...[]byte) Copied {
 	tb.Helper()
-	list, err := s.Import(tb.Context(), layoutOf(tb, layers...), name, DefaultLimits(), CopyOptions{})
+	list, err := Import(tb.Context(), s, layoutOf(tb, layers...), name, DefaultLimits(), CopyOptions{})
 	if err != nil || len(list) != 1 {
 		tb.Fatalf("import %s: %v, %v", name, list, err)
 	}
@@ -190,7 +190,7 @@ func TestStoreConcurrent(t *testing.T) {
 	}
 	for i, l := range layouts {
 		run(func(s *Store) error {
-			_, err := s.Import(t.Context(), l, fmt.Sprint("n", i), DefaultLimits(), CopyOptions{})
+			_, err := Import(t.Context(), s, l, fmt.Sprint("n", i), DefaultLimits(), CopyOptions{})
 			return err
 		})
 		run(func(s *Store) error { _, err := s.GC(t.Context(), false); return err })
@@ -266,7 +266,7 @@ func TestVerifyAndRepair(t *testing.T) {
 	layout := layoutOf(t, layers...)
 	imp := func() {
 		t.Helper()
-		if _, err := s.Import(t.Context(), layout, "x", DefaultLimits(), CopyOptions{}); err != nil {
+		if _, err := Import(t.Context(), s, layout, "x", DefaultLimits(), CopyOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -394,7 +394,7 @@ func TestImportAttacks(t *testing.T) {
 			l := newLayout(t)
 			c.make(l)
 			for _, all := range []bool{false, true} {
-				_, err := s.Import(t.Context(), l.dir, "", DefaultLimits(), CopyOptions{AllPlatforms: all})
+				_, err := Import(t.Context(), s, l.dir, "", DefaultLimits(), CopyOptions{AllPlatforms: all})
 				if err == nil || !strings.Contains(err.Error(), c.want) {
 					t.Errorf("all platforms: %v: error is %v; want %q", all, err, c.want)
 				}
@@ -413,7 +413,7 @@ func TestImportPlatforms(t *testing.T) {
 	l := platforms(t, true, "linux/amd64", "linux/arm64", "netbsd/amd64")
 	s := newStore(t)
 	p, _ := ParsePlatform("netbsd/amd64")
-	if _, err := s.Import(t.Context(), l.dir, "x", DefaultLimits(), CopyOptions{Platform: p}); err != nil {
+	if _, err := Import(t.Context(), s, l.dir, "x", DefaultLimits(), CopyOptions{Platform: p}); err != nil {
 		t.Fatal(err)
 	}
 	i, err := s.Inspect("x", p)
@@ -425,7 +425,7 @@ func TestImportPlatforms(t *testing.T) {
 	if _, err := s.Inspect("x", other); !errors.As(err, &missing) {
 		t.Errorf("Inspect for another platform: %v", err)
 	}
-	if _, err := s.Import(t.Context(), l.dir, "x", DefaultLimits(), CopyOptions{AllPlatforms: true}); err != nil {
+	if _, err := Import(t.Context(), s, l.dir, "x", DefaultLimits(), CopyOptions{AllPlatforms: true}); err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range []v1.Platform{p, other} {
@@ -448,19 +448,19 @@ func TestImportNames(t *testing.T) {
 	b.Annotations = map[string]string{v1.AnnotationRefName: "quay.io/x/b:2"}
 	l.index(a, b)
 	s := newStore(t)
-	if _, err := s.Import(t.Context(), l.dir, "", DefaultLimits(), CopyOptions{}); err != nil {
+	if _, err := Import(t.Context(), s, l.dir, "", DefaultLimits(), CopyOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := storeNames(t, s); !slices.Equal(got, []string{"docker.io/library/a:v1", "quay.io/x/b:2"}) {
 		t.Errorf("names are %q", got)
 	}
-	if _, err := s.Import(t.Context(), l.dir, "c", DefaultLimits(), CopyOptions{}); err == nil || !strings.Contains(err.Error(), "several images") {
+	if _, err := Import(t.Context(), s, l.dir, "c", DefaultLimits(), CopyOptions{}); err == nil || !strings.Contains(err.Error(), "several images") {
 		t.Errorf("two images under one name: %v", err)
 	}
-	if _, err := s.Import(t.Context(), "oci:"+l.dir+":v1", "c", DefaultLimits(), CopyOptions{}); err != nil {
+	if _, err := Import(t.Context(), s, "oci:"+l.dir+":v1", "c", DefaultLimits(), CopyOptions{}); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.Import(t.Context(), "oci:"+l.dir+":v1", "c@"+string(a.Digest), DefaultLimits(), CopyOptions{}); err == nil {
+	if _, err := Import(t.Context(), s, "oci:"+l.dir+":v1", "c@"+string(a.Digest), DefaultLimits(), CopyOptions{}); err == nil {
 		t.Error("a digest was taken for a new name")
 	}
 }
@@ -498,7 +498,7 @@ func dockerArchiveOf(tb testing.TB, change func(m *dockerImage, files map[string
 func TestImportDockerArchive(t *testing.T) {
 	s := newStore(t)
 	path := dockerArchiveOf(t, nil)
-	if _, err := s.Import(t.Context(), "docker-archive:"+path, "", DefaultLimits(), CopyOptions{}); err != nil {
+	if _, err := Import(t.Context(), s, "docker-archive:"+path, "", DefaultLimits(), CopyOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := storeNames(t, s); !slices.Equal(got, []string{"docker.io/library/busybox:1", "quay.io/b/b:2"}) {
@@ -526,7 +526,7 @@ func TestImportDockerArchive(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStore(t)
-			_, err := s.Import(t.Context(), "docker-archive:"+dockerArchiveOf(t, c.change), "", DefaultLimits(), CopyOptions{})
+			_, err := Import(t.Context(), s, "docker-archive:"+dockerArchiveOf(t, c.change), "", DefaultLimits(), CopyOptions{})
 			if err == nil || !strings.Contains(err.Error(), c.want) && !strings.Contains(err.Error(), "not exist") {
 				t.Errorf("error is %v; want %q", err, c.want)
 			}

@@ -15,8 +15,6 @@ import (
 	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
-
-	"github.com/netbsd-cells/runcell/image/internal/inflate"
 )
 
 const (
@@ -185,18 +183,14 @@ type layerReader struct {
 
 // openLayer starts reading a layer. seen, if not nil, is told the number of
 // compressed bytes as they are read, on another goroutine.
-func (l *Layout) openLayer(ctx context.Context, layer Layer, b *budget, seen func(n int)) (_ *layerReader, err error) {
-	lr := &layerReader{diffID: layer.DiffID}
+// f, the blob, is closed with the reader.
+func openLayer(ctx context.Context, f io.ReadCloser, layer Layer, b *budget, seen func(n int)) (_ *layerReader, err error) {
+	lr := &layerReader{diffID: layer.DiffID, close: []func() error{f.Close}}
 	defer func() {
 		if err != nil {
 			_ = lr.Close()
 		}
 	}()
-	f, err := l.openBlob(layer.Descriptor)
-	if err != nil {
-		return nil, err
-	}
-	lr.close = append(lr.close, f.Close)
 	blob, err := newVerified(f, layer.Descriptor)
 	if err != nil {
 		return nil, err
@@ -206,10 +200,11 @@ func (l *Layout) openLayer(ctx context.Context, layer Layer, b *budget, seen fun
 	}
 	lr.sum = layer.DiffID.Algorithm().Digester()
 	packed := &counter{Reader: lr.ahead(ctx, blob, nil), seen: seen}
-	plain, err := lr.decompress(bufio.NewReaderSize(packed, aheadSize), layer.compression)
+	plain, closePlain, err := decompress(bufio.NewReaderSize(packed, aheadSize), layer.compression)
 	if err != nil {
 		return nil, err
 	}
+	lr.close = append(lr.close, closePlain)
 	whole := &exhaust{r: &limited{r: plain, in: packed, budget: b}, blob: packed, digest: layer.Digest}
 	lr.Reader = lr.ahead(ctx, whole, lr.sum.Hash())
 	return lr, nil
@@ -219,29 +214,6 @@ func (lr *layerReader) ahead(ctx context.Context, r io.Reader, tap io.Writer) *a
 	a := newAhead(ctx, r, tap)
 	lr.close = append(lr.close, a.Close)
 	return a
-}
-
-// decompress opens the decompressor. gzip members and zstd frames may follow
-// each other; anything else after them is an error of the decompressor.
-func (lr *layerReader) decompress(r io.Reader, c Compression) (io.Reader, error) {
-	switch c {
-	case Gzip:
-		// The header is read here already, so an empty blob fails here.
-		z, err := inflate.NewReader(r)
-		if err != nil {
-			return nil, fmt.Errorf("decompress gzip: %w", err)
-		}
-		return z, nil
-	case Zstd:
-		z, err := newZstd(r)
-		if err != nil {
-			return nil, fmt.Errorf("decompress zstd: %w", err)
-		}
-		lr.close = append(lr.close, func() error { return closeZstd(z) })
-		return z, nil
-	default:
-		return r, nil
-	}
 }
 
 // exhaust turns a decompressor's end into the blob's end: what the

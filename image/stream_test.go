@@ -250,7 +250,11 @@ func TestMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := l.openLayer(t.Context(), img.Layers[0], &budget{}, nil)
+	f, err := l.openBlob(img.Layers[0].Descriptor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := openLayer(t.Context(), f, img.Layers[0], &budget{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

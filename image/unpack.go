@@ -81,7 +81,7 @@ func Unpack(ctx context.Context, name, bundle string, o UnpackOptions) (_ *Resul
 		return nil, fmt.Errorf("unpack %s: %w", full, err)
 	}
 	defer func() { err = errors.Join(err, b.close(err != nil)) }()
-	res, spec, err := img.unpack(ctx, b.dir, o)
+	res, spec, err := unpackImage(ctx, img, b.dir, o)
 	if err != nil {
 		return nil, fmt.Errorf("unpack %s: %w", full, err)
 	}
@@ -109,8 +109,8 @@ func notesError(list []Note) error {
 	return errors.Join(errs...)
 }
 
-// unpack applies the image below dir/rootfs and makes the runtime config.
-func (img *Image) unpack(ctx context.Context, dir *os.Root, o UnpackOptions) (_ *Result, _ *specs.Spec, err error) {
+// unpackImage applies the image below dir/rootfs and makes the runtime config.
+func unpackImage(ctx context.Context, img *StoredImage, dir *os.Root, o UnpackOptions) (_ *Result, _ *specs.Spec, err error) {
 	root, err := dir.Open(rootfsName)
 	if err != nil {
 		return nil, nil, err
@@ -123,7 +123,7 @@ func (img *Image) unpack(ctx context.Context, dir *os.Root, o UnpackOptions) (_ 
 	t.top().mtime, t.top().dirty = unix.Timespec{}, true // as mkdir, unless an entry says otherwise
 	n := &notes{}
 	a := newApplier(t, *o.Limits, n, img.Config.OS == runtime.GOOS)
-	if err := img.apply(ctx, a, o.Progress); err != nil {
+	if err := applyImage(ctx, img, a, o.Progress); err != nil {
 		return nil, nil, err
 	}
 	spec, err := runtimeSpec(t, &img.Config, o.ReservePorts, n)
@@ -144,15 +144,19 @@ func (img *Image) unpack(ctx context.Context, dir *os.Root, o UnpackOptions) (_ 
 	}, spec, nil
 }
 
-// apply applies every layer. While one is written, the next is decompressed
+// applyImage applies every layer. While one is written, the next is decompressed
 // ahead, as far as its buffers go.
-func (img *Image) apply(ctx context.Context, a *applier, progress func(done, total int64)) (err error) {
-	seen := img.seen(progress)
+func applyImage(ctx context.Context, img *StoredImage, a *applier, progress func(done, total int64)) (err error) {
+	seen := seenOf(img.Layers, progress)
 	open := func(i int) (*layerReader, error) {
 		if i == len(img.Layers) {
 			return nil, nil //nolint:nilnil // none after the last
 		}
-		r, err := img.layout.openLayer(ctx, img.Layers[i], a.budget, seen)
+		f, err := img.layout.openBlob(img.Layers[i].Descriptor)
+		if err != nil {
+			return nil, fmt.Errorf("open layer %d: %w", i+1, err)
+		}
+		r, err := openLayer(ctx, f, img.Layers[i], a.budget, seen)
 		if err != nil {
 			return nil, fmt.Errorf("open layer %d: %w", i+1, err)
 		}
@@ -177,14 +181,14 @@ func (img *Image) apply(ctx context.Context, a *applier, progress func(done, tot
 	return nil
 }
 
-// seen gives what the layers' readers call with each number of bytes, on
+// seenOf gives what the layers' readers call with each number of bytes, on
 // goroutines of their own.
-func (img *Image) seen(progress func(done, total int64)) func(n int) {
+func seenOf(layers []Layer, progress func(done, total int64)) func(n int) {
 	if progress == nil {
 		return nil
 	}
 	var done, total int64
-	for _, l := range img.Layers {
+	for _, l := range layers {
 		total += l.Size
 	}
 	var mu sync.Mutex

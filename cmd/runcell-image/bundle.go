@@ -37,7 +37,7 @@ gets config.json, and image.json, which tells what it was made of.`,
 			}
 			o.Progress = p.report
 			return withStore(ctx, cmd, false, false, func(ctx context.Context, s *image.Store) error {
-				res, err := s.MakeBundle(ctx, args[0], args[1], image.BundleOptions{UnpackOptions: o, Rootfs: cmd.String("rootfs")})
+				res, err := image.MakeBundle(ctx, s, args[0], args[1], image.BundleOptions{UnpackOptions: o, Rootfs: cmd.String("rootfs")})
 				p.finish()
 				if err != nil {
 					return err
@@ -78,7 +78,7 @@ system is lost. A file system that is still mounted there is an error.`,
 			if err != nil {
 				return err
 			}
-			return joinClose(s.Release(args[0]), s)
+			return joinClose(image.Release(s, args[0]), s)
 		},
 	}
 }

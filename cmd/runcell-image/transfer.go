@@ -74,7 +74,7 @@ it. Credential helpers are not started: they would be programs out of PATH.`,
 				return err
 			}
 			return withStore(ctx, cmd, true, false, func(ctx context.Context, s *image.Store) error {
-				res, err := s.Pull(ctx, args[0], registryOptions(cmd), o)
+				res, err := image.Pull(ctx, s, args[0], registryOptions(cmd), o)
 				t.finish()
 				if err != nil {
 					return err
@@ -116,7 +116,7 @@ registry belongs to localhost. Prints the full names.`,
 			}
 			limits.MaxSize = cmd.Int64("max-size")
 			return withStore(ctx, cmd, true, false, func(ctx context.Context, s *image.Store) error {
-				list, err := s.Import(ctx, args[0], name, limits, o)
+				list, err := image.Import(ctx, s, args[0], name, limits, o)
 				t.finish()
 				if err != nil {
 					return err
@@ -161,7 +161,7 @@ keeps of other images stays. Prints the digest.`,
 				o.Progress = t.report
 			}
 			return withStore(ctx, cmd, false, false, func(ctx context.Context, s *image.Store) error {
-				res, err := s.Push(ctx, args[0], target, o)
+				res, err := image.Push(ctx, s, args[0], target, o)
 				t.finish()
 				if err != nil {
 					return err

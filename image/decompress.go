@@ -1,0 +1,32 @@
+// Decompressors.
+
+package image
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/netbsd-cells/runcell/image/internal/inflate"
+)
+
+// decompress opens a decompressor. gzip members and zstd frames may follow
+// each other; anything else after them is an error of the decompressor.
+func decompress(r io.Reader, c Compression) (io.Reader, func() error, error) {
+	nothing := func() error { return nil }
+	switch c {
+	case Gzip:
+		// The header is read here already, so an empty blob fails here.
+		z, err := inflate.NewReader(r)
+		if err != nil {
+			return nil, nil, fmt.Errorf("decompress gzip: %w", err)
+		}
+		return z, nothing, nil
+	case Zstd:
+		z, err := newZstd(r)
+		if err != nil {
+			return nil, nil, fmt.Errorf("decompress zstd: %w", err)
+		}
+		return z, func() error { return closeZstd(z) }, nil
+	}
+	return r, nothing, nil
+}
