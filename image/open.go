@@ -53,15 +53,15 @@ func openImage(ctx context.Context, name, store string, limits Limits, platform 
 		if err != nil {
 			return nil, "", nil, err
 		}
-		layout, ref, err := Open(ref, limits)
+		l, ref, err := Open(ref, limits)
 		if err != nil {
 			return nil, "", nil, err
 		}
-		img, err := layout.Image(ref.Ref, platform)
+		img, err := l.Image(ref.Ref, platform)
 		if err != nil {
-			return nil, "", nil, errors.Join(err, layout.Close())
+			return nil, "", nil, errors.Join(err, l.Close())
 		}
-		return img, ref.String(), layout.Close, nil
+		return img, ref.String(), l.Close, nil
 	}
 	s, err := OpenStore(ctx, store, false)
 	if err != nil {

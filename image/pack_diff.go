@@ -108,8 +108,8 @@ type original struct {
 
 // withUnpacked runs f on a copy with the mount points of MakeBundle or without:
 // the layers are verified again, so nothing that was changed meanwhile counts.
-func withUnpacked(ctx context.Context, img *StoredImage, store string, points bool, f func(original) error) (err error) {
-	temp, err := os.MkdirTemp(tempParent(store), tempStart)
+func withUnpacked(ctx context.Context, img *StoredImage, storeDir string, points bool, f func(original) error) (err error) {
+	temp, err := os.MkdirTemp(tempParent(storeDir), tempStart)
 	if err != nil {
 		return err
 	}

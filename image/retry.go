@@ -19,9 +19,11 @@ const (
 var firstBackoff = 250 * time.Millisecond
 
 // finalError is one that a new attempt would only repeat.
-type finalError struct{ error }
+type finalError struct{ err error }
 
-func (e finalError) Unwrap() error { return e.error }
+func (e finalError) Error() string { return e.err.Error() }
+
+func (e finalError) Unwrap() error { return e.err }
 
 // isFinal tells whether a new attempt is useless.
 func isFinal(err error) bool {

@@ -91,8 +91,8 @@ func runtimeSpec(t *tree, cfg *v1.Image, reserve bool, n *notes) (*specs.Spec, e
 }
 
 // environment is the image's, with PATH and HOME if it sets none.
-func environment(image []string, os, home string) ([]string, error) {
-	env := slices.Clone(image)
+func environment(list []string, os, home string) ([]string, error) {
+	env := slices.Clone(list)
 	var path, homeSet bool
 	for i, e := range env {
 		name, _, found := strings.Cut(e, "=")

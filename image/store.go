@@ -237,12 +237,12 @@ func (s *Store) readIndex() (*v1.Index, error) {
 
 // changeIndex replaces index.json by what edit makes of its list.
 func (s *Store) changeIndex(ctx context.Context, edit func([]indexEntry) []indexEntry) (err error) {
-	lock, err := s.root.OpenFile(indexLock, os.O_RDWR|os.O_CREATE, 0o600)
+	held, err := s.root.OpenFile(indexLock, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
-	if err := lockFile(ctx, lock, unix.LOCK_EX); err != nil {
+	defer func() { err = errors.Join(err, held.Close()) }()
+	if err := lockFile(ctx, held, unix.LOCK_EX); err != nil {
 		return err
 	}
 	data, err := s.readFile(v1.ImageIndexFile)

@@ -60,12 +60,12 @@ func (s *Store) unpacked(ctx context.Context, base string, fill func(dir string)
 	if err := errors.Join(s.root.MkdirAll(ingestDir, 0o700), s.root.MkdirAll(unpackedDir, 0o700)); err != nil {
 		return err
 	}
-	lock, err := s.root.OpenFile(ingestDir+"/lock-"+base, os.O_RDWR|os.O_CREATE, 0o600)
+	held, err := s.root.OpenFile(ingestDir+"/lock-"+base, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
-	if err := lockFile(ctx, lock, unix.LOCK_EX); err != nil {
+	defer func() { err = errors.Join(err, held.Close()) }()
+	if err := lockFile(ctx, held, unix.LOCK_EX); err != nil {
 		return err
 	}
 	if _, err := s.root.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
