@@ -70,7 +70,7 @@ func Pack(ctx context.Context, rootfs, name string, o PackOptions) (_ *PackResul
 		return nil, fmt.Errorf("pack %s: %w", name, err)
 	}
 	defer func() { err = errors.Join(err, out.close()) }()
-	res, err := imageWriter{out}.pack(ctx, rootfs, o)
+	res, err := newImageWriter(out).pack(ctx, rootfs, o)
 	if err != nil {
 		return nil, fmt.Errorf("pack %s: %w", full, err)
 	}
@@ -134,6 +134,8 @@ func checkConfig(c *v1.ImageConfig) error {
 
 // imageWriter makes images out of layers.
 type imageWriter struct{ sink }
+
+func newImageWriter(to sink) imageWriter { return imageWriter{to} }
 
 // pack writes the blobs and publishes the image.
 func (out imageWriter) pack(ctx context.Context, rootfs string, o PackOptions) (*PackResult, error) {

@@ -69,7 +69,7 @@ func FromSets(ctx context.Context, sets []string, name string, o SetsOptions) (_
 		return nil, fmt.Errorf("make image %s: %w", name, err)
 	}
 	defer func() { err = errors.Join(err, out.close()) }()
-	res, err := s.make(imageWriter{out}, sets)
+	res, err := s.make(newImageWriter(out), sets)
 	if err != nil {
 		return nil, fmt.Errorf("make image %s: %w", full, err)
 	}
