@@ -26,19 +26,8 @@ func DefaultLimits() Limits {
 	return Limits{MaxSize: 64 << 30, MaxEntries: 4_000_000, MaxPath: 4096, MaxRatio: 1000}
 }
 
-// Limits that nobody needs to change.
 const (
-	maxJSON       = 4 << 20 // bytes of an index, manifest or config; registries allow as much
-	maxLayers     = 1024
-	maxNesting    = 8       // indexes within indexes
-	maxDepth      = 512     // directories below the root; each holds a descriptor
-	maxName       = 255     // bytes of one path component
-	maxLinks      = 40      // links followed for one name, as the kernels do
-	maxAccounts   = 8 << 20 // bytes of /etc/passwd and /etc/group
-	ratioGrace    = 64 << 20
-	archiveFiles  = 100_000 // files in an archive of a layout
-	maxZstdWindow = 128 << 20
-	maxXzDict     = 128 << 20 // twice that of xz -9
+	MaxJSON = 4 << 20 // bytes of an index, manifest or config; registries allow as much
 )
 
 // EntryError refuses an entry of a layer.
@@ -50,7 +39,7 @@ type EntryError struct {
 }
 
 func (e *EntryError) Error() string {
-	return fmt.Sprintf("refuse layer %d (%s), entry %s: %v", e.Layer, e.Digest, quote(e.Entry), e.Reason)
+	return fmt.Sprintf("refuse layer %d (%s), entry %s: %v", e.Layer, e.Digest, Quote(e.Entry), e.Reason)
 }
 
 func (e *EntryError) Unwrap() error { return e.Reason }
@@ -70,21 +59,21 @@ func (n Note) String() string {
 	return n.Where + ": " + n.Reason
 }
 
-// notes collects Notes; their number is that of distinct reasons.
-type notes struct{ list []Note }
+// Notes collects Notes; their number is that of distinct reasons.
+type Notes struct{ List []Note }
 
-func (n *notes) add(where, reason string) {
-	for i := range n.list {
-		if n.list[i].Reason == reason {
-			n.list[i].Count++
+func (n *Notes) Add(where, reason string) {
+	for i := range n.List {
+		if n.List[i].Reason == reason {
+			n.List[i].Count++
 			return
 		}
 	}
-	n.list = append(n.list, Note{Where: where, Reason: reason, Count: 1})
+	n.List = append(n.List, Note{Where: where, Reason: reason, Count: 1})
 }
 
-// quote makes a name from an image fit for a terminal and a log line.
-func quote(s string) string {
+// Quote makes a name from an image fit for a terminal and a log line.
+func Quote(s string) string {
 	const most = 200
 	if len(s) > most {
 		return strconv.Quote(s[:most]) + fmt.Sprintf("... (%d bytes)", len(s))

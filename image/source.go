@@ -9,14 +9,14 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// documents gives the JSON blobs of images, verified.
-type documents interface {
-	readBlob(d v1.Descriptor) ([]byte, error)
+// Documents gives the JSON blobs of images, verified.
+type Documents interface {
+	ReadBlob(d v1.Descriptor) ([]byte, error)
 }
 
-// source is where images come from.
-type source interface {
-	documents
+// Source is where images come from.
+type Source interface {
+	Documents
 	// open opens a blob at an offset. What it gives is not verified.
-	open(ctx context.Context, d v1.Descriptor, offset int64) (io.ReadCloser, error)
+	Open(ctx context.Context, d v1.Descriptor, offset int64) (io.ReadCloser, error)
 }

@@ -10,7 +10,8 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/bundle"
+	"github.com/netbsd-cells/runcell/image/store"
 )
 
 func bundleCommand() *cli.Command {
@@ -23,7 +24,7 @@ gets config.json, and image.json, which tells what it was made of.`,
 		Flags: append([]cli.Flag{
 			storeFlag(),
 			platformFlag(),
-			&cli.StringFlag{Name: "rootfs", Value: image.RootfsCopy, Usage: "give the cell a `copy|shared` root file system: its own, or a read-only one with tmpfs on some directories"},
+			&cli.StringFlag{Name: "rootfs", Value: bundle.RootfsCopy, Usage: "give the cell a `copy|shared` root file system: its own, or a read-only one with tmpfs on some directories"},
 		}, unpackFlags()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			args, err := arguments(cmd, 2, 2)
@@ -36,8 +37,8 @@ gets config.json, and image.json, which tells what it was made of.`,
 				return err
 			}
 			o.Progress = p.report
-			return withStore(ctx, cmd, false, false, func(ctx context.Context, s *image.Store) error {
-				res, err := image.MakeBundle(ctx, s, args[0], args[1], image.BundleOptions{UnpackOptions: o, Rootfs: cmd.String("rootfs")})
+			return withStore(ctx, cmd, false, false, func(ctx context.Context, s *store.Store) error {
+				res, err := bundle.MakeBundle(ctx, s, args[0], args[1], bundle.BundleOptions{UnpackOptions: o, Rootfs: cmd.String("rootfs")})
 				p.finish()
 				if err != nil {
 					return err
@@ -62,7 +63,7 @@ system is lost. A file system that is still mounted there is an error.`,
 			if err != nil {
 				return err
 			}
-			o, err := image.ReadOrigin(args[0])
+			o, err := bundle.ReadOrigin(args[0])
 			if errors.Is(err, fs.ErrNotExist) && os.Remove(args[0]) == nil {
 				return nil // empty: "image bundle" got no further
 			}
@@ -74,11 +75,11 @@ system is lost. A file system that is still mounted there is an error.`,
 			}
 			ctx, stop := interruptible(ctx)
 			defer stop()
-			s, err := image.OpenStore(ctx, o.Store, false)
+			s, err := store.Open(ctx, o.Store, false)
 			if err != nil {
 				return err
 			}
-			return joinClose(image.Release(s, args[0]), s)
+			return joinClose(bundle.Release(s, args[0]), s)
 		},
 	}
 }

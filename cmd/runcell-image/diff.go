@@ -8,7 +8,9 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
-	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/bundle"
+	"github.com/netbsd-cells/runcell/image/manifest"
+	"github.com/netbsd-cells/runcell/image/reference"
 )
 
 func diffCommand() *cli.Command {
@@ -33,23 +35,23 @@ name the image with --image.`,
 			if err != nil {
 				return err
 			}
-			o := image.DiffOptions{Image: cmd.String("image")}
-			if o.Platform, err = image.ParsePlatform(cmd.String("platform")); err != nil {
+			o := bundle.DiffOptions{Image: cmd.String("image")}
+			if o.Platform, err = manifest.ParsePlatform(cmd.String("platform")); err != nil {
 				return err
 			}
-			if o.Image != "" && !image.IsPlace(o.Image) {
+			if o.Image != "" && !reference.IsPlace(o.Image) {
 				if o.Store, err = storeDir(cmd); err != nil {
 					return err
 				}
 			}
 			ctx, stop := interruptible(ctx)
 			defer stop()
-			list, err := image.Diff(ctx, args[0], o)
+			list, err := bundle.Diff(ctx, args[0], o)
 			if err != nil {
 				return err
 			}
 			if cmd.String("format") == "json" {
-				return cmdline.WriteJSON(cmd.Root().Writer, append([]image.Change{}, list...), "  ")
+				return cmdline.WriteJSON(cmd.Root().Writer, append([]bundle.Change{}, list...), "  ")
 			}
 			rows := [][]string{}
 			for _, c := range list {

@@ -11,7 +11,8 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
-	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/manifest"
+	"github.com/netbsd-cells/runcell/image/store"
 )
 
 func listCommand() *cli.Command {
@@ -28,13 +29,13 @@ func listCommand() *cli.Command {
 			if _, err := arguments(cmd, 0, 0); err != nil {
 				return err
 			}
-			return withStore(ctx, cmd, false, true, func(_ context.Context, s *image.Store) error { return list(cmd, s) })
+			return withStore(ctx, cmd, false, true, func(_ context.Context, s *store.Store) error { return list(cmd, s) })
 		},
 	}
 }
 
-func list(cmd *cli.Command, s *image.Store) error {
-	all := []image.Listed{}
+func list(cmd *cli.Command, s *store.Store) error {
+	all := []store.Listed{}
 	if s != nil {
 		var err error
 		if all, err = s.List(); err != nil {
@@ -99,11 +100,11 @@ func inspectCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			platform, err := image.ParsePlatform(cmd.String("platform"))
+			platform, err := manifest.ParsePlatform(cmd.String("platform"))
 			if err != nil {
 				return err
 			}
-			return withStore(ctx, cmd, false, false, func(_ context.Context, s *image.Store) error {
+			return withStore(ctx, cmd, false, false, func(_ context.Context, s *store.Store) error {
 				i, err := s.Inspect(args[0], platform)
 				if err != nil {
 					return err
@@ -127,7 +128,7 @@ other images and cells may use it.`,
 			if err != nil {
 				return err
 			}
-			return withStore(ctx, cmd, false, false, func(ctx context.Context, s *image.Store) error {
+			return withStore(ctx, cmd, false, false, func(ctx context.Context, s *store.Store) error {
 				for _, name := range args {
 					full, err := s.Remove(ctx, name)
 					if err != nil {
@@ -157,13 +158,13 @@ store. If an image is damaged, nothing is removed.`,
 			if _, err := arguments(cmd, 0, 0); err != nil {
 				return err
 			}
-			return withStore(ctx, cmd, false, true, func(ctx context.Context, s *image.Store) error { return gc(ctx, cmd, s) })
+			return withStore(ctx, cmd, false, true, func(ctx context.Context, s *store.Store) error { return gc(ctx, cmd, s) })
 		},
 	}
 }
 
-func gc(ctx context.Context, cmd *cli.Command, s *image.Store) error {
-	removed := []image.Leftover{}
+func gc(ctx context.Context, cmd *cli.Command, s *store.Store) error {
+	removed := []store.Leftover{}
 	if s != nil {
 		got, err := s.GC(ctx, cmd.Bool("dry-run"))
 		if err != nil {
@@ -211,14 +212,14 @@ missing, and prints which.`,
 				return err
 			}
 			name := strings.Join(args, "")
-			return withStore(ctx, cmd, false, false, func(ctx context.Context, s *image.Store) error { return verify(ctx, cmd, s, name) })
+			return withStore(ctx, cmd, false, false, func(ctx context.Context, s *store.Store) error { return verify(ctx, cmd, s, name) })
 		},
 	}
 }
 
-func verify(ctx context.Context, cmd *cli.Command, s *image.Store, name string) error {
+func verify(ctx context.Context, cmd *cli.Command, s *store.Store, name string) error {
 	p := newProgress(cmd.Root().ErrWriter, "verify")
-	v, err := s.Verify(ctx, name, image.VerifyOptions{All: cmd.Bool("all"), Repair: cmd.Bool("repair"), Progress: p.report})
+	v, err := s.Verify(ctx, name, store.VerifyOptions{All: cmd.Bool("all"), Repair: cmd.Bool("repair"), Progress: p.report})
 	p.finish()
 	if err != nil {
 		return err

@@ -13,6 +13,9 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/manifest"
+	"github.com/netbsd-cells/runcell/image/pack"
+	"github.com/netbsd-cells/runcell/image/reference"
 )
 
 func packCommand() *cli.Command {
@@ -50,11 +53,11 @@ their numbers. Sockets and the content of mounted file systems are left out.`,
 			&cli.StringFlag{Name: "stop-signal", Usage: "`SIGNAL` ends the program, such as SIGINT"},
 			&cli.StringFlag{Name: "author", Usage: "`NAME` of who made the image"},
 		},
-		Action: pack,
+		Action: packImage,
 	}
 }
 
-func pack(ctx context.Context, cmd *cli.Command) error {
+func packImage(ctx context.Context, cmd *cli.Command) error {
 	rootfs, name, err := twoArguments(cmd)
 	if err != nil {
 		return err
@@ -64,14 +67,14 @@ func pack(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	o.Base = cmd.String("base")
-	if o.Store, err = storeDir(cmd); err != nil && (!image.IsPlace(name) || o.Base != "" && !image.IsPlace(o.Base)) {
+	if o.Store, err = storeDir(cmd); err != nil && (!reference.IsPlace(name) || o.Base != "" && !reference.IsPlace(o.Base)) {
 		return err
 	}
 	ctx, stop := interruptible(ctx)
 	defer stop()
 	p := newProgress(cmd.Root().ErrWriter, "pack")
 	o.Progress = p.report
-	res, err := image.Pack(ctx, rootfs, name, o)
+	res, err := pack.Pack(ctx, rootfs, name, o)
 	p.finish()
 	if err != nil {
 		return err
@@ -81,17 +84,17 @@ func pack(ctx context.Context, cmd *cli.Command) error {
 	return err
 }
 
-func packOptions(cmd *cli.Command) (image.PackOptions, error) {
+func packOptions(cmd *cli.Command) (pack.PackOptions, error) {
 	c := v1.ImageConfig{
 		User: cmd.String("user"), WorkingDir: cmd.String("workdir"), StopSignal: cmd.String("stop-signal"),
 		Env: cmd.StringSlice("env"), Entrypoint: cmd.StringSlice("entrypoint"), Cmd: cmd.StringSlice("cmd"),
 		ExposedPorts: asSet(cmd.StringSlice("expose")), Volumes: asSet(cmd.StringSlice("volume")),
 	}
-	o := image.PackOptions{
+	o := pack.PackOptions{
 		Compression: image.Compression(cmd.String("compress")), Tag: cmd.String("tag"), Author: cmd.String("author"),
 	}
 	var err error
-	if o.Platform, err = image.ParsePlatform(cmd.String("platform")); err != nil {
+	if o.Platform, err = manifest.ParsePlatform(cmd.String("platform")); err != nil {
 		return o, err
 	}
 	for _, label := range cmd.StringSlice("label") {

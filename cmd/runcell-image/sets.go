@@ -11,6 +11,8 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/reference"
+	"github.com/netbsd-cells/runcell/image/sets"
 )
 
 func fromSetsCommand() *cli.Command {
@@ -55,12 +57,12 @@ func fromSets(ctx context.Context, cmd *cli.Command) error {
 	if cmd.String("tag") == "" || cmd.String("arch") == "" {
 		return errors.New("image from-sets needs --tag IMAGE and --arch ARCH: sets don't say what they are")
 	}
-	o := image.SetsOptions{
+	o := sets.SetsOptions{
 		Compression: image.Compression(cmd.String("compress")), Squash: cmd.Bool("squash"), Sums: cmd.String("sums"), Author: cmd.String("author"),
 		Limits: &image.Limits{MaxSize: cmd.Int64("max-size"), MaxEntries: cmd.Int64("max-entries"), MaxPath: cmd.Int("max-path")},
 		Config: v1.ImageConfig{Entrypoint: cmd.StringSlice("entrypoint"), Cmd: cmd.StringSlice("cmd"), Env: cmd.StringSlice("env")},
 	}
-	if o.Platform, err = image.SetsPlatform(cmd.String("arch")); err != nil {
+	if o.Platform, err = sets.SetsPlatform(cmd.String("arch")); err != nil {
 		return err
 	}
 	o.Platform.OSVersion = cmd.String("os-version")
@@ -72,14 +74,14 @@ func fromSets(ctx context.Context, cmd *cli.Command) error {
 	} else if created != nil {
 		o.Epoch = created
 	}
-	if o.Store, err = storeDir(cmd); err != nil && !image.IsPlace(cmd.String("tag")) {
+	if o.Store, err = storeDir(cmd); err != nil && !reference.IsPlace(cmd.String("tag")) {
 		return err
 	}
 	ctx, stop := interruptible(ctx)
 	defer stop()
 	p := newProgress(cmd.Root().ErrWriter, "from-sets")
 	o.Progress = p.report
-	res, err := image.FromSets(ctx, args, cmd.String("tag"), o)
+	res, err := sets.FromSets(ctx, args, cmd.String("tag"), o)
 	p.finish()
 	if err != nil {
 		return err

@@ -10,12 +10,12 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/store"
 )
 
 func storeFlag() cli.Flag {
 	usage := "keep images in `DIR`"
-	if dir, err := image.DefaultStore(); err == nil {
+	if dir, err := store.DefaultStore(); err == nil {
 		usage += " (default: " + dir + ")"
 	}
 	return &cli.StringFlag{Name: "store", Usage: usage}
@@ -33,19 +33,19 @@ func storeDir(cmd *cli.Command) (string, error) {
 		}
 		return cmd.String("store"), nil
 	}
-	return image.DefaultStore()
+	return store.DefaultStore()
 }
 
 // withStore runs f on the store. A command that only reads does not make one:
 // f gets nil if there is none and missing allows it.
-func withStore(ctx context.Context, cmd *cli.Command, create, missing bool, f func(context.Context, *image.Store) error) error {
+func withStore(ctx context.Context, cmd *cli.Command, create, missing bool, f func(context.Context, *store.Store) error) error {
 	dir, err := storeDir(cmd)
 	if err != nil {
 		return err
 	}
 	ctx, stop := interruptible(ctx)
 	defer stop()
-	s, err := image.OpenStore(ctx, dir, create)
+	s, err := store.Open(ctx, dir, create)
 	if errors.Is(err, fs.ErrNotExist) && !create {
 		if missing {
 			return f(ctx, nil)

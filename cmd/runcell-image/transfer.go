@@ -8,6 +8,10 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/manifest"
+	"github.com/netbsd-cells/runcell/image/registry"
+	"github.com/netbsd-cells/runcell/image/store"
+	"github.com/netbsd-cells/runcell/image/transfer"
 )
 
 const nameHelp = `NAME is [REGISTRY/]NAME[:TAG] or [REGISTRY/]NAME@sha256:HEX. Without REGISTRY it
@@ -20,8 +24,8 @@ func registryFlags() []cli.Flag {
 	}
 }
 
-func registryOptions(cmd *cli.Command) image.RegistryOptions {
-	o := image.RegistryOptions{AuthFile: cmd.String("authfile")}
+func registryOptions(cmd *cli.Command) registry.Options {
+	o := registry.Options{AuthFile: cmd.String("authfile")}
 	if cmd.IsSet("plain-http") {
 		plain := cmd.Bool("plain-http")
 		o.PlainHTTP = &plain
@@ -38,11 +42,11 @@ func copyFlags() []cli.Flag {
 	}
 }
 
-func copyOptions(cmd *cli.Command, t *transfers) (o image.CopyOptions, err error) {
+func copyOptions(cmd *cli.Command, t *transfers) (o transfer.CopyOptions, err error) {
 	if cmd.Bool("all-platforms") && cmd.String("platform") != "" {
 		return o, fmt.Errorf("--platform and --all-platforms exclude each other: give one of them")
 	}
-	if o.Platform, err = image.ParsePlatform(cmd.String("platform")); err != nil {
+	if o.Platform, err = manifest.ParsePlatform(cmd.String("platform")); err != nil {
 		return o, err
 	}
 	o.AllPlatforms = cmd.Bool("all-platforms")
@@ -73,8 +77,8 @@ it. Credential helpers are not started: they would be programs out of PATH.`,
 			if err != nil {
 				return err
 			}
-			return withStore(ctx, cmd, true, false, func(ctx context.Context, s *image.Store) error {
-				res, err := image.Pull(ctx, s, args[0], registryOptions(cmd), o)
+			return withStore(ctx, cmd, true, false, func(ctx context.Context, s *store.Store) error {
+				res, err := transfer.Pull(ctx, s, args[0], registryOptions(cmd), o)
 				t.finish()
 				if err != nil {
 					return err
@@ -115,8 +119,8 @@ registry belongs to localhost. Prints the full names.`,
 				name = args[1]
 			}
 			limits.MaxSize = cmd.Int64("max-size")
-			return withStore(ctx, cmd, true, false, func(ctx context.Context, s *image.Store) error {
-				list, err := image.Import(ctx, s, args[0], name, limits, o)
+			return withStore(ctx, cmd, true, false, func(ctx context.Context, s *store.Store) error {
+				list, err := transfer.Import(ctx, s, args[0], name, limits, o)
 				t.finish()
 				if err != nil {
 					return err
@@ -156,12 +160,12 @@ keeps of other images stays. Prints the digest.`,
 				target = args[1]
 			}
 			t := newTransfers(cmd.Root().ErrWriter, "push")
-			o := image.PushOptions{Registry: registryOptions(cmd)}
+			o := transfer.PushOptions{Registry: registryOptions(cmd)}
 			if !cmd.Bool("quiet") {
 				o.Progress = t.report
 			}
-			return withStore(ctx, cmd, false, false, func(ctx context.Context, s *image.Store) error {
-				res, err := image.Push(ctx, s, args[0], target, o)
+			return withStore(ctx, cmd, false, false, func(ctx context.Context, s *store.Store) error {
+				res, err := transfer.Push(ctx, s, args[0], target, o)
 				t.finish()
 				if err != nil {
 					return err

@@ -10,7 +10,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
-	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/store"
 )
 
 // smallBlob is what gets no bar of its own, in bytes.
@@ -30,7 +30,7 @@ func newTransfers(out io.Writer, what string) *transfers {
 }
 
 // report shows one blob. It is never called twice at the same time.
-func (t *transfers) report(x image.Transfer) {
+func (t *transfers) report(x store.Transfer) {
 	if x.Retry != nil {
 		t.line(x, "taken up again at "+size(x.Done)+": "+cmdline.OneLine(x.Retry.Error()))
 		return
@@ -50,7 +50,7 @@ func (t *transfers) report(x image.Transfer) {
 }
 
 // line prints above the bars, if there are any.
-func (t *transfers) line(x image.Transfer, text string) {
+func (t *transfers) line(x store.Transfer, text string) {
 	text = t.what + " " + short(string(x.Blob.Digest)) + ": " + text + "\n"
 	if t.bars != nil {
 		_, _ = t.bars.Write([]byte(text)) // progress is not worth an error
@@ -59,7 +59,7 @@ func (t *transfers) line(x image.Transfer, text string) {
 	fmt.Fprint(t.out, text)
 }
 
-func (t *transfers) draw(x image.Transfer) {
+func (t *transfers) draw(x store.Transfer) {
 	if x.Present || x.Blob.Size < smallBlob {
 		return
 	}

@@ -6,7 +6,10 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/netbsd-cells/runcell/image/bundle"
 	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/manifest"
+	"github.com/netbsd-cells/runcell/image/reference"
 )
 
 func unpackCommand() *cli.Command {
@@ -43,8 +46,8 @@ func unpackFlags() []cli.Flag {
 	}
 }
 
-func unpackOptions(cmd *cli.Command) (o image.UnpackOptions, err error) {
-	o = image.UnpackOptions{
+func unpackOptions(cmd *cli.Command) (o bundle.UnpackOptions, err error) {
+	o = bundle.UnpackOptions{
 		ReservePorts: cmd.Bool("reserve-ports"),
 		NoSync:       cmd.Bool("no-sync"),
 		Strict:       cmd.Bool("strict"),
@@ -53,12 +56,12 @@ func unpackOptions(cmd *cli.Command) (o image.UnpackOptions, err error) {
 			MaxPath: cmd.Int("max-path"), MaxRatio: cmd.Int64("max-ratio"),
 		},
 	}
-	o.Platform, err = image.ParsePlatform(cmd.String("platform"))
+	o.Platform, err = manifest.ParsePlatform(cmd.String("platform"))
 	return o, err
 }
 
 func unpack(ctx context.Context, cmd *cli.Command) error {
-	name, bundle, err := twoArguments(cmd)
+	name, dir, err := twoArguments(cmd)
 	if err != nil {
 		return err
 	}
@@ -66,14 +69,14 @@ func unpack(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	if o.Store, err = storeDir(cmd); err != nil && !image.IsPlace(name) {
+	if o.Store, err = storeDir(cmd); err != nil && !reference.IsPlace(name) {
 		return err
 	}
 	ctx, stop := interruptible(ctx)
 	defer stop()
 	p := newProgress(cmd.Root().ErrWriter, "unpack")
 	o.Progress = p.report
-	res, err := image.Unpack(ctx, name, bundle, o)
+	res, err := bundle.Unpack(ctx, name, dir, o)
 	p.finish()
 	if err != nil {
 		return err

@@ -1,0 +1,182 @@
+// Packing what differs from an image, and telling what differs.
+
+package bundle
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/internal/verify"
+	"github.com/netbsd-cells/runcell/image/layer"
+	"github.com/netbsd-cells/runcell/image/layout"
+	"github.com/netbsd-cells/runcell/image/manifest"
+	"github.com/netbsd-cells/runcell/image/reference"
+	"github.com/netbsd-cells/runcell/image/store"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// WithUnpacked runs f on a copy with the mount points of MakeBundle or without:
+// the layers are verified again, so nothing that was changed meanwhile counts.
+func WithUnpacked(ctx context.Context, img *layout.Image, storeDir string, points bool, f func(layer.Original) error) (err error) {
+	temp, err := os.MkdirTemp(store.TempParent(storeDir), store.TempStart)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.Remove(temp)) }()
+	b, err := newBundle(filepath.Join(temp, "b")) //nolint:forbidigo // made just now
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.close(true)) }()
+	flags := map[layer.Inode]uint32{}
+	if _, _, err := unpackImage(ctx, img, b.dir, UnpackOptions{flags: flags}.withDefaults()); err != nil {
+		return err
+	}
+	if points {
+		if err := makeMountPoints(b.dir); err != nil {
+			return err
+		}
+	}
+	return f(layer.Original{b.path + "/" + rootfsName, flags})
+}
+
+// Change is something that differs between a root file system and its image.
+type Change struct {
+	Kind string   `json:"kind"` // added, removed or changed
+	Path string   `json:"path"` // absolute in the root file system
+	What []string `json:"what,omitempty"`
+}
+
+// The kinds of Change.
+const (
+	Added   = "added"
+	Removed = "removed"
+	Changed = "changed"
+)
+
+// DiffOptions say what to compare with.
+type DiffOptions struct {
+	Image    string      // instead of the one that image.json names
+	Store    string      // where Image is looked up
+	Platform v1.Platform // of Image; zero: the host's
+}
+
+// Diff tells what changed in a bundle's root file system against the image
+// that it was made of. The image is read from its layers again, and verified.
+func Diff(ctx context.Context, bundle string, o DiffOptions) (list []Change, err error) {
+	fail := func(err error) ([]Change, error) { return nil, fmt.Errorf("diff %s: %w", bundle, err) }
+	rootfs, err := bundleRootfs(bundle)
+	if err != nil {
+		return fail(err)
+	}
+	img, origin, closeImage, err := originImage(ctx, bundle, o)
+	if err != nil {
+		return fail(err)
+	}
+	defer func() { err = errors.Join(err, closeImage()) }()
+	note := func(kind string) func(string, string, *unix.Stat_t) error {
+		return func(_, path string, _ *unix.Stat_t) error {
+			list = append(list, Change{Kind: kind, Path: "/" + path})
+			return nil
+		}
+	}
+	d := &layer.Differ{Ctx: ctx, Added: note(Added), Removed: note(Removed)}
+	d.Changed = func(_, path string, _ *unix.Stat_t, what []string) error {
+		list = append(list, Change{Changed, filepath.Clean("/" + path), what})
+		return nil
+	}
+	store := origin.Store
+	if o.Store != "" {
+		store = o.Store
+	}
+	err = WithUnpacked(ctx, img, store, origin.Rootfs != "", func(from layer.Original) error { return d.Run(from, rootfs) })
+	if err != nil {
+		return fail(err)
+	}
+	return list, nil
+}
+
+// bundleRootfs gives the root file system that config.json names.
+func bundleRootfs(bundle string) (string, error) {
+	f, err := os.Open(bundle + "/" + configName) //nolint:forbidigo // the operator's own path
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, image.MaxJSON))
+	var spec specs.Spec
+	if err == nil {
+		err = json.Unmarshal(data, &spec)
+	}
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("%s: %w", f.Name(), err)
+	case spec.Root == nil || spec.Root.Path == "":
+		return "", fmt.Errorf("%s: root.path is missing", f.Name())
+	case filepath.IsAbs(spec.Root.Path):
+		return spec.Root.Path, nil
+	}
+	return bundle + "/" + spec.Root.Path, nil
+}
+
+// originImage opens the image of a bundle.
+func originImage(ctx context.Context, bundle string, o DiffOptions) (*layout.Image, *Origin, func() error, error) {
+	origin, err := ReadOrigin(bundle)
+	if o.Image != "" {
+		if err != nil {
+			origin = &Origin{}
+		}
+		img, _, closeImage, err := store.OpenImage(ctx, o.Image, o.Store, image.DefaultLimits(), o.withPlatform())
+		return img, origin, closeImage, err
+	}
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("%w: name the image with --image", err)
+	}
+	if err := verify.Digest(origin.Manifest); err != nil {
+		return nil, nil, nil, fmt.Errorf("%s: %w", originName, err)
+	}
+	layout, closer, err := openOrigin(ctx, origin)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	img, err := layout.ByDigest(origin.Manifest)
+	if err != nil {
+		return nil, nil, nil, errors.Join(fmt.Errorf("%s: %w", origin.Image, err), closer())
+	}
+	return img, origin, closer, nil
+}
+
+func (o DiffOptions) withPlatform() v1.Platform {
+	if o.Platform.OS == "" {
+		return manifest.HostPlatform()
+	}
+	return o.Platform
+}
+
+// openOrigin opens the layout that a bundle's image came from.
+func openOrigin(ctx context.Context, o *Origin) (*layout.Layout, func() error, error) {
+	if o.Store != "" {
+		s, err := store.Open(ctx, o.Store, false)
+		if err != nil {
+			return nil, nil, err
+		}
+		return s.Layout, s.Close, nil
+	}
+	ref, err := reference.ParsePlace(o.Image)
+	if err != nil {
+		return nil, nil, err
+	}
+	l, _, err := layout.Open(ref, image.DefaultLimits())
+	if err != nil {
+		return nil, nil, err
+	}
+	return l, l.Close, nil
+}

@@ -1,0 +1,235 @@
+// From an image config to a runtime config (image-spec, conversion.md).
+
+package bundle
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/internal/tree"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// CheckConfig refuses what Unpack would refuse.
+func CheckConfig(c *v1.ImageConfig) error {
+	if _, err := environment(c.Env, "", ""); err != nil {
+		return err
+	}
+	if c.WorkingDir != "" {
+		if _, err := tree.Components(c.WorkingDir, 4096); err != nil {
+			return fmt.Errorf("config.WorkingDir %s: %w", image.Quote(c.WorkingDir), err)
+		}
+	}
+	_, err := exposed(c.ExposedPorts)
+	return err
+}
+
+// Annotations that conversion.md names, and ours.
+const (
+	annotationPrefix = "org.opencontainers.image."
+	cellPrefix       = "org.netbsd.cell."
+	reservedPorts    = cellPrefix + "reserved-ports"
+)
+
+// defaultPath is PATH where the image sets none; pkgsrc's directories come
+// last, so a Linux image isn't changed by them.
+var defaultPath = map[string]string{
+	"netbsd": "PATH=/sbin:/usr/sbin:/bin:/usr/bin:/usr/pkg/sbin:/usr/pkg/bin:/usr/local/sbin:/usr/local/bin",
+	"":       "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+}
+
+// defaultMounts are what programs can't do without, as "runcell spec" has
+// them. The cell's /dev is the runtime's own, whatever nodes the image has.
+func defaultMounts() []specs.Mount {
+	return []specs.Mount{
+		{Destination: "/proc", Type: "proc", Source: "proc", Options: []string{"nosuid", "noexec", "nodev"}},
+		{Destination: "/dev", Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "mode=755", "size=65536k"}},
+		{
+			Destination: "/dev/pts", Type: "devpts", Source: "devpts",
+			Options: []string{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=" + ttyGroup},
+		},
+		{
+			Destination: "/dev/shm", Type: "tmpfs", Source: "shm",
+			Options: []string{"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"},
+		},
+	}
+}
+
+// runtimeSpec makes the bundle's config.json. It makes the working directory
+// and the volumes' directories in the tree if they are missing.
+func runtimeSpec(t *tree.Tree, cfg *v1.Image, reserve bool, n *image.Notes) (*specs.Spec, error) {
+	c := cfg.Config
+	u, home, err := lookupUser(t, c.User)
+	if err != nil {
+		return nil, err
+	}
+	env, err := environment(c.Env, cfg.OS, home)
+	if err != nil {
+		return nil, err
+	}
+	args := slices.Concat(c.Entrypoint, c.Cmd)
+	if len(args) == 0 {
+		args = []string{"/bin/sh"}
+		n.Add("config.Cmd", "the image names no program: process.args is /bin/sh")
+	}
+	for i, a := range args {
+		if strings.ContainsRune(a, 0) {
+			return nil, fmt.Errorf("config.Entrypoint and Cmd: argument %d has a NUL byte", i)
+		}
+	}
+	cwd, err := directory(t, "config.WorkingDir", c.WorkingDir)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range slices.Sorted(maps.Keys(c.Volumes)) {
+		if _, err := directory(t, "config.Volumes", v); err != nil {
+			return nil, err
+		}
+		n.Add("config.Volumes "+image.Quote(v), "a volume is an ordinary directory of the rootfs: mount something there to keep its data apart")
+	}
+	annotations, err := annotate(cfg, reserve, n)
+	if err != nil {
+		return nil, err
+	}
+	return &specs.Spec{
+		Version:     specs.Version,
+		Process:     &specs.Process{User: u, Args: args, Env: env, Cwd: cwd},
+		Root:        &specs.Root{Path: rootfsName},
+		Mounts:      defaultMounts(),
+		Annotations: annotations,
+	}, nil
+}
+
+// environment is the image's, with PATH and HOME if it sets none.
+func environment(list []string, os, home string) ([]string, error) {
+	env := slices.Clone(list)
+	var path, homeSet bool
+	for i, e := range env {
+		name, _, found := strings.Cut(e, "=")
+		if !found || name == "" || strings.ContainsRune(e, 0) {
+			return nil, fmt.Errorf("config.Env[%d] %s: want NAME=value", i, image.Quote(e))
+		}
+		path = path || name == "PATH"
+		homeSet = homeSet || name == "HOME"
+	}
+	if !path {
+		p, ok := defaultPath[os]
+		if !ok {
+			p = defaultPath[""]
+		}
+		env = append([]string{p}, env...)
+	}
+	if !homeSet && home != "" && !strings.ContainsRune(home, 0) {
+		env = append(env, "HOME="+home)
+	}
+	return env, nil
+}
+
+// directory gives path, which the image config's field names, as an absolute
+// one and makes it, root's and mode 0755, if it is missing.
+func directory(t *tree.Tree, field, path string) (string, error) {
+	if path == "" {
+		return "/", nil
+	}
+	names, err := tree.Components(path, 4096)
+	if err == nil {
+		err = t.Enter(names, true)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w", field, image.Quote(path), err)
+	}
+	return "/" + strings.Join(names, "/"), nil
+}
+
+// annotate gives the annotations of conversion.md. Labels may override them
+// as it demands, but an image doesn't configure its own cell: labels that
+// runcell would read as such are left out.
+func annotate(cfg *v1.Image, reserve bool, n *image.Notes) (map[string]string, error) {
+	ports, err := exposed(cfg.Config.ExposedPorts)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]string{
+		annotationPrefix + "os":           cfg.OS,
+		annotationPrefix + "architecture": cfg.Architecture,
+		annotationPrefix + "variant":      cfg.Variant,
+		annotationPrefix + "os.version":   cfg.OSVersion,
+		annotationPrefix + "author":       cfg.Author,
+		annotationPrefix + "created":      timeString(cfg.Created),
+		annotationPrefix + "stopSignal":   cfg.Config.StopSignal,
+		annotationPrefix + "exposedPorts": strings.Join(slices.Sorted(maps.Keys(cfg.Config.ExposedPorts)), ","),
+	}
+	for label, value := range cfg.Config.Labels {
+		if strings.HasPrefix(label, cellPrefix) {
+			continue
+		}
+		all[label] = value
+	}
+	for _, label := range slices.Sorted(maps.Keys(cfg.Config.Labels)) {
+		if strings.HasPrefix(label, cellPrefix) {
+			n.Add("config.Labels "+image.Quote(label), "the label was left out: an image may not grant its own cell anything")
+		}
+	}
+	if reserve && len(ports) > 0 {
+		all[reservedPorts] = strings.Join(ports, ",")
+	}
+	maps.DeleteFunc(all, func(k, v string) bool { return v == "" || k == "" })
+	return all, nil
+}
+
+// timeString is a time as RFC 3339 has it; no time is "".
+func timeString(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return t.Format(time.RFC3339Nano)
+}
+
+// exposed turns ExposedPorts ("8080", "8080/tcp", "8000-8003/udp") into
+// reserved ports, sorted by number.
+func exposed(set map[string]struct{}) ([]string, error) {
+	const most = 1024
+	type port struct {
+		number uint64
+		proto  string
+	}
+	var list []port
+	for _, s := range slices.Sorted(maps.Keys(set)) {
+		numbers, proto, hasProto := strings.Cut(s, "/")
+		first, last, isRange := strings.Cut(numbers, "-")
+		if !isRange {
+			last = first
+		}
+		lo, err1 := strconv.ParseUint(first, 10, 16)
+		hi, err2 := strconv.ParseUint(last, 10, 16)
+		if err1 != nil || err2 != nil || lo == 0 || hi < lo || hasProto && proto != "tcp" && proto != "udp" {
+			return nil, fmt.Errorf("config.ExposedPorts %s: want PORT, PORT/tcp or PORT/udp", image.Quote(s))
+		}
+		if uint64(len(list))+hi-lo >= most {
+			return nil, fmt.Errorf("config.ExposedPorts: more than %d ports", most)
+		}
+		if proto == "" {
+			proto = "tcp" // the image specification's default
+		}
+		for n := lo; n <= hi; n++ {
+			list = append(list, port{n, proto})
+		}
+	}
+	slices.SortFunc(list, func(a, b port) int {
+		if a.number != b.number {
+			return int(a.number) - int(b.number)
+		}
+		return strings.Compare(a.proto, b.proto)
+	})
+	var out []string
+	for _, p := range slices.Compact(list) {
+		out = append(out, strconv.FormatUint(p.number, 10)+"/"+p.proto)
+	}
+	return out, nil
+}

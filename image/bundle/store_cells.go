@@ -1,0 +1,364 @@
+// Bundles whose root file system the store keeps. The bundle itself has only
+// config.json and image.json, and lies below the runtime's state directory,
+// often in memory and gone after a reboot. What it needs of the disk is here:
+//
+//	unpacked/CHAIN/rootfs   an image's layers, unpacked once; cells share it
+//	                        read-only, or get a copy. CHAIN is the chain ID,
+//	                        and a hash of volumes that the layers don't have
+//	cells/KEY/cell.json     who uses it; KEY is a hash of the bundle's path
+//	cells/KEY/rootfs        the copy
+//
+// A cell is in use as long as its bundle exists.
+
+package bundle
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/internal/tree"
+	"github.com/netbsd-cells/runcell/image/layer"
+	"github.com/netbsd-cells/runcell/image/layout"
+	"github.com/netbsd-cells/runcell/image/store"
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/identity"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// Origin says what a bundle was made of; it is the bundle's file image.json.
+type Origin struct {
+	Image    string        `json:"image"` // full name, or the place
+	Manifest digest.Digest `json:"manifest"`
+	Store    string        `json:"store,omitempty"`  // absolute; empty if Image is a place
+	Rootfs   string        `json:"rootfs,omitempty"` // copy or shared; empty if it is in the bundle
+}
+
+// What Origin.Rootfs can be.
+const (
+	RootfsCopy   = "copy"
+	RootfsShared = "shared"
+)
+
+// BundleOptions say how to make a bundle whose root file system the store
+// keeps.
+type BundleOptions struct {
+	UnpackOptions
+	// Rootfs is RootfsCopy or RootfsShared.
+	Rootfs string
+}
+
+// MakeBundle makes a bundle of the image called name in the directory path,
+// which must not exist. Release removes it.
+func MakeBundle(ctx context.Context, s *store.Store, name, path string, o BundleOptions) (_ *Result, err error) {
+	if o.Rootfs != RootfsCopy && o.Rootfs != RootfsShared {
+		return nil, fmt.Errorf("root file system %s: want %s or %s", image.Quote(o.Rootfs), RootfsCopy, RootfsShared)
+	}
+	o.UnpackOptions = o.withDefaults()
+	img, full, err := s.Find(name, o.Platform)
+	if err != nil {
+		return nil, err
+	}
+	fail := func(err error) (*Result, error) { return nil, fmt.Errorf("make bundle of %s: %w", full, err) }
+	if path, err = filepath.Abs(path); err != nil {
+		return fail(err)
+	}
+	if err := os.Mkdir(path, 0o700); err != nil { //nolint:forbidigo // the operator's own path
+		return fail(err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, release(s, path))
+		}
+	}()
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return fail(err)
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	b := &bundle{path: path, dir: root}
+	// First, so that what is left of it says where the rest is. Nothing is
+	// synced: no cell survives a reboot.
+	if err := b.writeJSON(originName, Origin{full, img.Descriptor.Digest, s.Dir, o.Rootfs}, false); err != nil {
+		return fail(err)
+	}
+	m := &bundleMaker{store: s, img: img, o: o, notes: &image.Notes{}}
+	spec, res, err := m.make(ctx, path)
+	if err != nil {
+		return fail(err)
+	}
+	if o.Strict && len(res.Notes) > 0 {
+		return fail(fmt.Errorf("refused by --strict: %w", notesError(res.Notes)))
+	}
+	if err := b.writeJSON(configName, spec, false); err != nil {
+		return fail(err)
+	}
+	return res, nil
+}
+
+// bundleMaker makes what one bundle needs in the store.
+type bundleMaker struct {
+	store *store.Store
+	img   *layout.Image
+	o     BundleOptions
+	notes *image.Notes
+	res   Result
+}
+
+func (m *bundleMaker) make(ctx context.Context, path string) (*specs.Spec, *Result, error) {
+	s := m.store
+	base := ""
+	if m.o.Rootfs == RootfsShared {
+		base = baseName(m.img)
+	}
+	dir, err := s.Lease(path, base)
+	if err != nil {
+		return nil, nil, err
+	}
+	rootfs := dir + "/" + rootfsName
+	if base != "" {
+		rootfs = store.UnpackedDir + "/" + base + "/" + rootfsName
+		err = s.Unpacked(ctx, base, func(temp string) error { return m.unpackTo(ctx, temp) })
+	} else {
+		err = m.copy(ctx, rootfs)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	spec, err := m.spec(rootfs)
+	m.res.Manifest, m.res.Platform, m.res.Layers, m.res.Notes = m.img.Descriptor.Digest, m.img.Config.Platform, len(m.img.Layers), m.notes.List
+	return spec, &m.res, err
+}
+
+// baseName is the name of the image's directory in unpacked/. Volumes get
+// their directories while unpacking, so they are part of it.
+func baseName(img *layout.Image) string {
+	var ids []digest.Digest
+	for _, l := range img.Layers {
+		ids = append(ids, l.DiffID)
+	}
+	name := identity.ChainID(ids).Encoded()
+	if len(ids) == 0 {
+		name = digest.FromString("").Encoded()
+	}
+	if dirs := strings.Join(append(slices.Sorted(maps.Keys(img.Config.Config.Volumes)), img.Config.Config.WorkingDir), "\x00"); dirs != "" {
+		name += "-" + digest.FromString(dirs).Encoded()[:16]
+	}
+	return name
+}
+
+// unpackTo unpacks the image below the store's directory dir, whole and on
+// the disk, or not at all.
+func (m *bundleMaker) unpackTo(ctx context.Context, dir string) (err error) {
+	b, err := newBundle(m.store.Dir + "/" + dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.close(err != nil)) }()
+	res, _, err := unpackImage(ctx, m.img, b.dir, m.o.UnpackOptions)
+	if err != nil {
+		return err
+	}
+	m.res.Entries, m.res.Size = res.Entries, res.Size
+	for _, n := range res.Notes {
+		if !strings.HasPrefix(n.Where, "config.") { // spec tells those
+			m.notes.List = append(m.notes.List, n)
+		}
+	}
+	if err := makeMountPoints(b.dir); err != nil {
+		return err
+	}
+	if !m.o.NoSync {
+		return b.sync()
+	}
+	return nil
+}
+
+// makeMountPoints makes the directories for what is mounted in every cell: in
+// a read-only root they could not be made later.
+func makeMountPoints(bundle *os.Root) error {
+	f, err := bundle.Open(rootfsName)
+	if err != nil {
+		return err
+	}
+	t, err := tree.Open(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	for _, mount := range defaultMounts() {
+		names := strings.Split(mount.Destination, "/")
+		if names[1] != "dev" || len(names) == 2 { // below /dev is another file system
+			err = errors.Join(err, t.Enter(names, true))
+		}
+	}
+	return errors.Join(err, t.Close())
+}
+
+// copy gives the cell a root file system of its own: a copy of the unpacked
+// one, if there is one, or else the layers themselves.
+func (m *bundleMaker) copy(ctx context.Context, rootfs string) error {
+	from := m.store.Dir + "/" + store.UnpackedDir + "/" + baseName(m.img) + "/" + rootfsName
+	if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) { //nolint:forbidigo // the store is the host's
+		return m.store.Adopt(rootfsName, rootfs, func(temp string) error { return m.unpackTo(ctx, temp) })
+	}
+	if err := m.store.Mkdir(rootfs); err != nil {
+		return err
+	}
+	return copyTree(ctx, from, m.store.Dir+"/"+rootfs, *m.o.Limits)
+}
+
+// copyTree copies a tree with everything that an image can have in one.
+func copyTree(ctx context.Context, from, to string, limits image.Limits) error {
+	f, err := os.Open(to) //nolint:forbidigo // the store is the host's
+	if err != nil {
+		return err
+	}
+	t, err := tree.Open(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	pr, pw := io.Pipe()
+	packed := make(chan error, 1)
+	go func() {
+		_, err := layer.Pack(ctx, from, pw, layer.PackOptions{})
+		_ = pw.CloseWithError(err) // nil is the end
+		packed <- err
+	}()
+	a := layer.NewApplier(t, limits, &image.Notes{}, true)
+	a.Number = 1
+	err = a.Entries(ctx, pr)
+	if err == nil {
+		_, err = io.Copy(io.Discard, pr)
+	}
+	pr.CloseWithError(io.ErrClosedPipe)
+	return errors.Join(err, <-packed, t.Close())
+}
+
+// spec makes the runtime config.
+func (m *bundleMaker) spec(rootfs string) (_ *specs.Spec, err error) {
+	t, err := m.store.OpenTree(rootfs)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, t.Close()) }()
+	spec, err := runtimeSpec(t, &m.img.Config, m.o.ReservePorts, m.notes)
+	if err != nil {
+		return nil, err
+	}
+	spec.Root.Path = m.store.Dir + "/" + rootfs
+	if m.o.Rootfs != RootfsShared {
+		return spec, nil
+	}
+	spec.Root.Readonly = true
+	m.notes.List = slices.DeleteFunc(m.notes.List, func(n image.Note) bool { return strings.HasPrefix(n.Where, "config.Volumes ") })
+	for _, dir := range writable(&m.img.Config.Config.Volumes) {
+		mount, err := scratch(t, dir)
+		if err != nil {
+			return nil, err
+		}
+		if mount != nil {
+			spec.Mounts = append(spec.Mounts, *mount)
+		}
+	}
+	return spec, nil
+}
+
+// scratchDirs are where programs expect to write for the time being.
+var scratchDirs = []string{"/tmp", "/var/tmp", "/var/run", "/run", "/var/log"}
+
+// scratchSize bounds what one directory may take of the memory.
+const scratchSize = "size=256m"
+
+// writable lists the directories that get a tmpfs: the usual ones and the
+// image's volumes, those above before those below.
+func writable(volumes *map[string]struct{}) []string {
+	list := slices.Clone(scratchDirs)
+	for v := range *volumes {
+		if names, err := tree.Components(v, 4096); err == nil && len(names) > 0 {
+			list = append(list, "/"+strings.Join(names, "/"))
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// scratch gives the mount for a directory, nil if the image has none there.
+// The content that the image has is copied.
+func scratch(t *tree.Tree, dir string) (*specs.Mount, error) {
+	names := strings.Split(dir, "/")
+	err := t.Enter(names, false)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+		return nil, nil //nolint:nilnil // no mount is no error
+	}
+	if err != nil {
+		return nil, err
+	}
+	if "/"+t.Top().Path != dir {
+		return nil, nil //nolint:nilnil // a link: where it leads has its own mount, if any
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(t.Top().FD, &st); err != nil {
+		return nil, err
+	}
+	return &specs.Mount{Destination: dir, Type: "tmpfs", Source: "tmpfs", Options: []string{
+		"nosuid", "nodev", "tmpcopyup", scratchSize,
+		"uid=" + strconv.FormatUint(uint64(st.Uid), 10), "gid=" + strconv.FormatUint(uint64(st.Gid), 10),
+	}}, nil
+}
+
+// ReadOrigin reads what a bundle was made of.
+func ReadOrigin(bundle string) (*Origin, error) {
+	f, err := os.Open(bundle + "/" + originName) //nolint:forbidigo // the operator's own path
+	if err != nil {
+		return nil, fmt.Errorf("read the bundle's origin: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, image.MaxJSON))
+	o := &Origin{}
+	if err == nil {
+		err = json.Unmarshal(data, o)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the bundle's origin: %s: %w", f.Name(), err)
+	}
+	return o, nil
+}
+
+// Release removes a bundle that MakeBundle made, and what the store keeps for
+// it. Nothing may be mounted in it any more.
+func Release(s *store.Store, bundle string) error {
+	bundle, err := filepath.Abs(bundle)
+	if err == nil {
+		err = release(s, bundle)
+	}
+	if err != nil {
+		return fmt.Errorf("remove bundle %s: %w", bundle, err)
+	}
+	return nil
+}
+
+func release(s *store.Store, bundle string) error {
+	if err := s.EndLease(bundle); err != nil {
+		return err
+	}
+	for _, name := range []string{configName, configTemp, originName, originTemp} {
+		if err := os.Remove(bundle + "/" + name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if err := os.Remove(bundle); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

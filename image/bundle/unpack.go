@@ -1,0 +1,346 @@
+// Unpack: an image becomes a bundle.
+
+package bundle
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+
+	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/internal/tree"
+	"github.com/netbsd-cells/runcell/image/layer"
+	"github.com/netbsd-cells/runcell/image/layout"
+	"github.com/netbsd-cells/runcell/image/manifest"
+	"github.com/netbsd-cells/runcell/image/store"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// The files of a bundle.
+const (
+	rootfsName = "rootfs"
+	configName = "config.json"
+	configTemp = ".config.json.tmp"
+	originName = "image.json" // see Origin
+	originTemp = ".image.json.tmp"
+)
+
+// UnpackOptions say how to unpack. The zero value unpacks for the host.
+type UnpackOptions struct {
+	Store        string        // where names are looked up; "": every name is a place
+	Platform     v1.Platform   // zero: the host's
+	ReservePorts bool          // reserve the exposed ports for the cell
+	Limits       *image.Limits // nil: DefaultLimits
+	// NoSync returns before the bundle is on the disk. Otherwise a bundle
+	// with a config.json is whole even after a power failure.
+	NoSync bool
+	// Strict makes every note an error.
+	Strict bool
+	// Progress, if not nil, is told of compressed bytes read, from several
+	// goroutines but never at the same time.
+	Progress func(done, total int64)
+
+	flags map[layer.Inode]uint32 // if not nil, gets the file flags, and the files do not
+}
+
+func (o UnpackOptions) withDefaults() UnpackOptions {
+	if o.Platform.OS == "" {
+		o.Platform = manifest.HostPlatform()
+	}
+	if o.Limits == nil {
+		limits := image.DefaultLimits()
+		o.Limits = &limits
+	}
+	return o
+}
+
+// Result says what was unpacked.
+type Result struct {
+	Manifest digest.Digest `json:"manifest"`
+	Platform v1.Platform   `json:"platform"`
+	Layers   int           `json:"layers"`
+	Entries  int64         `json:"entries"`
+	Size     int64         `json:"size"` // bytes of all layers uncompressed
+	Notes    []image.Note  `json:"notes,omitempty"`
+}
+
+// Unpack makes the bundle from the image called name: a place (see
+// ParseReference), or a name in o.Store.
+// The directory must be missing or empty. config.json is written last, so a
+// bundle that has it is whole; on any error all that was made is removed.
+func Unpack(ctx context.Context, name, bundle string, o UnpackOptions) (_ *Result, err error) {
+	o = o.withDefaults()
+	img, full, closeImage, err := store.OpenImage(ctx, name, o.Store, *o.Limits, o.Platform)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, closeImage()) }()
+	b, err := newBundle(bundle)
+	if err != nil {
+		return nil, fmt.Errorf("unpack %s: %w", full, err)
+	}
+	defer func() { err = errors.Join(err, b.close(err != nil)) }()
+	res, spec, err := unpackImage(ctx, img, b.dir, o)
+	if err != nil {
+		return nil, fmt.Errorf("unpack %s: %w", full, err)
+	}
+	if o.Strict && len(res.Notes) > 0 {
+		return nil, fmt.Errorf("unpack %s: refused by --strict: %w", full, notesError(res.Notes))
+	}
+	origin, err := originOf(name, full, o.Store, res.Manifest)
+	if err == nil {
+		err = b.writeJSON(originName, origin, !o.NoSync)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("unpack %s: %w", full, err)
+	}
+	if err := b.writeConfig(spec, !o.NoSync); err != nil {
+		return nil, fmt.Errorf("unpack %s: %w", full, err)
+	}
+	return res, nil
+}
+
+func notesError(list []image.Note) error {
+	var errs []error
+	for _, n := range list {
+		errs = append(errs, errors.New(n.String()))
+	}
+	return errors.Join(errs...)
+}
+
+// unpackImage applies the image below dir/rootfs and makes the runtime config.
+func unpackImage(ctx context.Context, img *layout.Image, dir *os.Root, o UnpackOptions) (_ *Result, _ *specs.Spec, err error) {
+	root, err := dir.Open(rootfsName)
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err := tree.Open(root)
+	if err = errors.Join(err, root.Close()); err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, t.Close()) }()
+	t.Top().Mtime, t.Top().Dirty = unix.Timespec{}, true // as mkdir, unless an entry says otherwise
+	n := &image.Notes{}
+	a := layer.NewApplier(t, *o.Limits, n, img.Config.OS == runtime.GOOS)
+	if err := applyImage(ctx, img, a, o.Progress); err != nil {
+		return nil, nil, err
+	}
+	spec, err := runtimeSpec(t, &img.Config, o.ReservePorts, n)
+	if err != nil {
+		return nil, nil, err
+	}
+	if o.flags != nil {
+		err = a.ListFlags(o.flags)
+	} else {
+		err = a.SetFlags()
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return &Result{
+		Manifest: img.Descriptor.Digest, Platform: img.Config.Platform, Layers: len(img.Layers),
+		Entries: a.Budget.Entries.Load(), Size: a.Budget.Size.Load(), Notes: n.List,
+	}, spec, nil
+}
+
+// applyImage applies every layer. While one is written, the next is decompressed
+// ahead, as far as its buffers go.
+func applyImage(ctx context.Context, img *layout.Image, a *layer.Applier, progress func(done, total int64)) (err error) {
+	seen := seenOf(img.Layers, progress)
+	open := func(i int) (*layer.Reader, error) {
+		if i == len(img.Layers) {
+			return nil, nil //nolint:nilnil // none after the last
+		}
+		f, err := img.Layout.OpenBlob(img.Layers[i].Descriptor)
+		if err != nil {
+			return nil, fmt.Errorf("open layer %d: %w", i+1, err)
+		}
+		r, err := layer.Open(ctx, f, img.Layers[i], a.Budget, seen)
+		if err != nil {
+			return nil, fmt.Errorf("open layer %d: %w", i+1, err)
+		}
+		return r, nil
+	}
+	next, failed := open(0)
+	defer func() {
+		if next != nil {
+			err = errors.Join(err, next.Close())
+		}
+	}()
+	for i, l := range img.Layers {
+		if failed != nil {
+			return failed
+		}
+		r := next
+		next, failed = open(i + 1)
+		if err := errors.Join(a.Apply(ctx, i+1, l, r), r.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// seenOf gives what the layers' readers call with each number of bytes, on
+// goroutines of their own.
+func seenOf(layers []manifest.Layer, progress func(done, total int64)) func(n int) {
+	if progress == nil {
+		return nil
+	}
+	var done, total int64
+	for _, l := range layers {
+		total += l.Size
+	}
+	var mu sync.Mutex
+	return func(n int) {
+		mu.Lock()
+		defer mu.Unlock()
+		done += int64(n)
+		progress(done, total)
+	}
+}
+
+// bundle is a bundle directory being filled.
+type bundle struct {
+	path string
+	dir  *os.Root
+	made bool // by us, so removed by us
+}
+
+// newBundle makes the directory, for its owner only (an image's set-id
+// programs and devices are not for other users of the host), and the rootfs.
+func newBundle(path string) (*bundle, error) {
+	b := &bundle{path: path}
+	err := os.Mkdir(path, 0o700) //nolint:forbidigo // the operator's own path
+	switch {
+	case err == nil:
+		b.made = true
+	case !errors.Is(err, os.ErrExist):
+		return nil, err
+	}
+	if b.dir, err = os.OpenRoot(path); err != nil {
+		if b.made {
+			err = errors.Join(err, os.Remove(path))
+		}
+		return nil, err
+	}
+	if err := b.checkEmpty(); err != nil {
+		return nil, errors.Join(err, b.dir.Close())
+	}
+	if err = b.dir.Mkdir(rootfsName, 0o755); err == nil {
+		err = b.dir.Chmod(rootfsName, 0o755) // whatever the umask
+	}
+	if err != nil {
+		return nil, errors.Join(err, b.close(true))
+	}
+	return b, nil
+}
+
+func (b *bundle) checkEmpty() error {
+	f, err := b.dir.Open(".")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	names, err := f.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	var rootfs, config bool
+	for _, n := range names {
+		rootfs = rootfs || n == rootfsName
+		config = config || n == configName
+	}
+	switch {
+	case len(names) == 0:
+		return nil
+	case rootfs && !config:
+		return fmt.Errorf("%s holds a rootfs without %s, as an interrupted unpack leaves it: remove it or name another directory", b.path, configName)
+	default:
+		return fmt.Errorf("%s is not empty: name a new directory", b.path)
+	}
+}
+
+// syncFS is what sync calls; tests look when it happens.
+var syncFS = tree.SyncFileSystem
+
+// sync waits until the file system that holds the bundle is on the disk. One
+// call for all of it is much cheaper than one for each file.
+func (b *bundle) sync() error {
+	f, err := b.dir.Open(".")
+	if err != nil {
+		return err
+	}
+	return errors.Join(syncFS(int(f.Fd())), f.Close())
+}
+
+// writeConfig completes the bundle.
+func (b *bundle) writeConfig(spec *specs.Spec, sync bool) error {
+	if sync {
+		if err := b.sync(); err != nil {
+			return fmt.Errorf("write the root file system to the disk: %w", err)
+		}
+	}
+	return b.writeJSON(configName, spec, sync)
+}
+
+// writeJSON writes a file of the bundle, whole or not at all.
+func (b *bundle) writeJSON(name string, v any, sync bool) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	temp := "." + name + ".tmp"
+	f, err := b.dir.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(data, '\n'))
+	if err == nil && sync {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return b.dir.Rename(temp, name)
+}
+
+// close lets go of the bundle; after a failure it removes what was made.
+func (b *bundle) close(failed bool) error {
+	if !failed {
+		return b.dir.Close()
+	}
+	err := b.removeAll()
+	err = errors.Join(err, b.dir.Close())
+	if b.made {
+		err = errors.Join(err, os.Remove(b.path))
+	}
+	if err != nil {
+		return fmt.Errorf("clean up %s: %w", b.path, err)
+	}
+	return nil
+}
+
+// removeAll empties the bundle, directories that forbid it to their owner
+// included.
+func (b *bundle) removeAll() error {
+	f, err := b.dir.Open(".")
+	if err != nil {
+		return err
+	}
+	t, err := tree.Open(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	t.Most++ // rootfs has its full depth below the bundle
+	for _, name := range []string{rootfsName, originTemp, originName, configTemp, configName} {
+		err = errors.Join(err, t.Remove(name))
+	}
+	return errors.Join(err, t.Close())
+}

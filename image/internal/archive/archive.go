@@ -1,0 +1,114 @@
+// Image layouts in a tar archive, plain or compressed as a whole. A plain
+// archive is read in place; a compressed one, or one that comes through a pipe,
+// goes into an unlinked temporary file first, because blobs come in any order.
+
+package archive
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/internal/compress"
+	"github.com/netbsd-cells/runcell/image/internal/stream"
+)
+
+type Part struct{ Offset, Size int64 }
+
+var errNoArchive = errors.New("an archive must be a regular file, or a pipe such as /dev/stdin")
+
+// Open opens an archive for reading at any place. Of pipes it takes those
+// that the caller has open already: to open another FIFO is to wait for a
+// writer who may never come. What /dev/stdin is, NetBSD only tells of the open
+// file.
+func Open(name string, limits image.Limits) (*os.File, error) {
+	isOpen := name == "/dev/stdin" || strings.HasPrefix(name, "/dev/fd/")
+	fi, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !isOpen && !fi.Mode().IsRegular() {
+		return nil, errNoArchive
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	if fi, err = f.Stat(); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	isPipe := isOpen && fi.Mode()&fs.ModeNamedPipe != 0
+	if !isPipe && !fi.Mode().IsRegular() {
+		return nil, errors.Join(errNoArchive, f.Close())
+	}
+	plain, err := expand(f, isPipe, limits)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	if plain != f {
+		_ = f.Close()
+	}
+	return plain, nil
+}
+
+// expand gives f itself, rewound, or a copy of what comes from a pipe, or its
+// expansion if it is compressed.
+func expand(f *os.File, isPipe bool, limits image.Limits) (*os.File, error) {
+	var r io.Reader
+	in := bufio.NewReaderSize(f, stream.AheadSize)
+	magic, err := in.Peek(4)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	switch c := compress.Detect(magic); {
+	case c != image.None:
+		z, closeZ, err := compress.NewReader(in, c)
+		if err != nil {
+			return nil, fmt.Errorf("expand archive: %w", err)
+		}
+		defer func() { _ = closeZ() }()
+		r = z
+	case isPipe:
+		r = in
+	default:
+		_, err := f.Seek(0, io.SeekStart)
+		return f, err
+	}
+	out, err := os.CreateTemp("", "runcell-image-")
+	if err != nil {
+		return nil, fmt.Errorf("expand archive: %w", err)
+	}
+	err = os.Remove(out.Name())
+	if err == nil {
+		err = copyAtMost(out, r, limits.MaxSize)
+	}
+	if err == nil {
+		_, err = out.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("expand archive: %w", errors.Join(err, out.Close()))
+	}
+	return out, nil
+}
+
+// copyAtMost copies r to w; a stream longer than most (if not 0) is an error.
+func copyAtMost(w io.Writer, r io.Reader, most int64) error {
+	if most <= 0 {
+		_, err := io.Copy(w, r)
+		return err
+	}
+	n, err := io.Copy(w, io.LimitReader(r, most+1))
+	if err == nil && n > most {
+		err = fmt.Errorf("more than %d bytes uncompressed (--max-size)", most)
+	}
+	return err
+}
+
+const (
+	MaxFiles = 100_000 // files in an archive of a layout
+)

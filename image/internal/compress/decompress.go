@@ -1,0 +1,33 @@
+// Decompressors.
+
+package compress
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/internal/inflate"
+)
+
+// NewReader opens a decompressor. gzip members and zstd frames may follow
+// each other; anything else after them is an error of the decompressor.
+func NewReader(r io.Reader, c image.Compression) (io.Reader, func() error, error) {
+	nothing := func() error { return nil }
+	switch c {
+	case image.Gzip:
+		// The header is read here already, so an empty blob fails here.
+		z, err := inflate.NewReader(r)
+		if err != nil {
+			return nil, nil, fmt.Errorf("decompress gzip: %w", err)
+		}
+		return z, nothing, nil
+	case image.Zstd:
+		z, err := newZstd(r)
+		if err != nil {
+			return nil, nil, fmt.Errorf("decompress zstd: %w", err)
+		}
+		return z, func() error { return closeZstd(z) }, nil
+	}
+	return r, nothing, nil
+}

@@ -1,0 +1,171 @@
+package stream
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// WithContext ends a long copy when ctx does.
+type WithContext struct {
+	Ctx context.Context
+	R   io.Reader
+}
+
+func (c WithContext) Read(p []byte) (int, error) {
+	if c.Ctx.Err() != nil {
+		return 0, context.Cause(c.Ctx)
+	}
+	return c.R.Read(p)
+}
+
+// Copying through these uses the given buffer.
+type (
+	OnlyWriter struct{ io.Writer }
+	OnlyReader struct{ io.Reader }
+)
+
+// Slice reads data from an offset on.
+func Slice(data []byte, offset int64) io.Reader {
+	return bytes.NewReader(data[min(offset, int64(len(data))):])
+}
+
+const (
+	aheadBuffers = 8
+	AheadSize    = 128 << 10 // bytes of one buffer
+)
+
+// Ahead reads from r in a goroutine of its own, and shows what was read to
+// tap in another one before it gives it out.
+type Ahead struct {
+	full, shown, free chan []byte
+	stop, done        chan struct{}
+	once              sync.Once
+	buf, rest         []byte
+	err               error // valid once full is closed
+}
+
+func NewAhead(ctx context.Context, r io.Reader, tap io.Writer) *Ahead {
+	a := &Ahead{
+		full: make(chan []byte, aheadBuffers),
+		free: make(chan []byte, aheadBuffers),
+		stop: make(chan struct{}),
+		done: make(chan struct{}),
+	}
+	for range aheadBuffers {
+		a.free <- nil // allocated when first used: most layers are small
+	}
+	a.shown = a.full
+	if tap != nil {
+		a.shown = make(chan []byte, aheadBuffers)
+		go a.show(tap)
+	}
+	go a.run(ctx, r)
+	return a
+}
+
+// show never blocks at the end: there are no more buffers than places.
+func (a *Ahead) show(tap io.Writer) {
+	defer close(a.shown)
+	for b := range a.full {
+		_, _ = tap.Write(b) // a hash: it takes everything
+		a.shown <- b
+	}
+}
+
+func (a *Ahead) run(ctx context.Context, r io.Reader) {
+	defer close(a.done)
+	defer close(a.full)
+	for {
+		var b []byte
+		select {
+		case b = <-a.free:
+		case <-a.stop:
+			a.err = io.ErrClosedPipe
+			return
+		case <-ctx.Done():
+			a.err = context.Cause(ctx)
+			return
+		}
+		if b == nil {
+			b = make([]byte, AheadSize)
+		}
+		n, err := Fill(r, b[:AheadSize])
+		if n > 0 {
+			a.full <- b[:n] // never blocks, for the same reason
+		}
+		if err != nil {
+			a.err = err
+			return
+		}
+	}
+}
+
+// Fill reads until b is full or r fails.
+func Fill(r io.Reader, b []byte) (n int, err error) {
+	for n < len(b) && err == nil {
+		var m int
+		m, err = r.Read(b[n:])
+		n += m
+	}
+	return n, err
+}
+
+func (a *Ahead) Read(p []byte) (int, error) {
+	if len(a.rest) == 0 {
+		if a.buf != nil {
+			a.free <- a.buf
+			a.buf = nil
+		}
+		b, ok := <-a.shown
+		if !ok {
+			return 0, a.err
+		}
+		a.buf, a.rest = b, b
+	}
+	n := copy(p, a.rest)
+	a.rest = a.rest[n:]
+	return n, nil
+}
+
+// Close stops the goroutine and waits for it, so that what it reads from can
+// be closed.
+func (a *Ahead) Close() error {
+	a.once.Do(func() { close(a.stop) })
+	<-a.done
+	return nil
+}
+
+// Counter counts what is read through it, and tells seen if that is not nil.
+type Counter struct {
+	io.Reader
+	N    int64
+	Seen func(n int)
+}
+
+func (c *Counter) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	if c.N += int64(n); c.Seen != nil {
+		c.Seen(n)
+	}
+	return n, err
+}
+
+// hashing counts and hashes what is written through it.
+type Hasher struct {
+	w   io.Writer
+	Sum digest.Digester
+	N   int64
+}
+
+func NewHasher(w io.Writer) *Hasher { return &Hasher{w: w, Sum: digest.Canonical.Digester()} }
+
+func (h *Hasher) Write(p []byte) (int, error) {
+	n, err := h.w.Write(p)
+	h.Sum.Hash().Write(p[:n])
+	h.N += int64(n)
+	return n, err
+}

@@ -1,0 +1,225 @@
+// Applying layers to a tree (image-spec, layer.md "Applying Changesets").
+
+package layer
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/internal/stream"
+	"github.com/netbsd-cells/runcell/image/internal/tree"
+	"github.com/netbsd-cells/runcell/image/manifest"
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sys/unix"
+)
+
+// Applier puts layers into a tree, one after the other.
+type Applier struct {
+	tree    *tree.Tree
+	Budget  *Budget
+	notes   *image.Notes
+	root    bool // we can give files away and make devices
+	group   int  // of new files, unless it is the directory's
+	devices bool // device numbers mean the same to this kernel and the image
+	buf     []byte
+	flags   []flagged // for the end
+
+	// Of the current layer:
+	Number int
+	digest digest.Digest
+	own    *tree.PathSet // what it made; nil in the lowest layer, where nothing can be hidden
+}
+
+func NewApplier(t *tree.Tree, limits image.Limits, n *image.Notes, devices bool) *Applier {
+	return &Applier{
+		tree: t, Budget: &Budget{Limits: limits}, notes: n,
+		root: os.Geteuid() == 0, group: os.Getegid(), devices: devices, buf: make([]byte, stream.AheadSize),
+	}
+}
+
+// Apply applies one layer and verifies it. On an error the tree holds a part
+// of it: the caller throws the tree away.
+func (a *Applier) Apply(ctx context.Context, number int, layer manifest.Layer, r *Reader) error {
+	a.Number, a.digest, a.own = number, layer.Digest, nil
+	if number > 1 {
+		a.own = tree.NewPathSet()
+	}
+	if err := a.Entries(ctx, r); err != nil {
+		var refused *image.EntryError
+		if errors.As(err, &refused) {
+			return err
+		}
+		return fmt.Errorf("apply layer %d (%s): %w", number, layer.Digest, err)
+	}
+	if err := r.finish(); err != nil {
+		return fmt.Errorf("apply layer %d (%s): %w", number, layer.Digest, err)
+	}
+	return a.tree.Leave(1)
+}
+
+func (a *Applier) Entries(ctx context.Context, r io.Reader) error {
+	tr := tar.NewReader(r)
+	last := "none"
+	for {
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		hdr, err := tr.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil && !errors.Is(err, tar.ErrInsecurePath) { // names are checked here
+			return fmt.Errorf("read the entry after %s: %w", last, err)
+		}
+		last = image.Quote(hdr.Name)
+		if err := a.entry(hdr, tr); err != nil {
+			return &image.EntryError{Layer: a.Number, Digest: a.digest, Entry: hdr.Name, Reason: err}
+		}
+	}
+}
+
+// Names with a meaning of their own (layer.md, "Whiteouts").
+const (
+	Whiteout = ".wh."
+	opaque   = ".wh..wh..opq"
+)
+
+// aufsNames are what the aufs driver of old Docker versions left in layers.
+var aufsNames = [...]string{".wh..wh.aufs", ".wh..wh.orph", ".wh..wh.plnk"}
+
+// entry applies one entry of a layer.
+func (a *Applier) entry(hdr *tar.Header, r io.Reader) error {
+	if err := a.Budget.TakeEntry(); err != nil {
+		return err
+	}
+	if hdr.Typeflag == tar.TypeXGlobalHeader {
+		a.notes.Add(image.Quote(hdr.Name), "a PAX global header, which no container tool applies, was left out")
+		return nil
+	}
+	names, err := tree.Components(hdr.Name, a.Budget.Limits.MaxPath)
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		return a.rootEntry(hdr)
+	}
+	for _, aufs := range aufsNames {
+		if names[0] == aufs {
+			a.notes.Add(image.Quote(hdr.Name), "aufs metadata was left out")
+			return nil
+		}
+	}
+	dir, name := names[:len(names)-1], names[len(names)-1]
+	for _, d := range dir {
+		if strings.HasPrefix(d, Whiteout) {
+			return fmt.Errorf("a directory in its name starts with %s, which is reserved for whiteouts", Whiteout)
+		}
+	}
+	if strings.HasPrefix(name, Whiteout) {
+		return a.whiteout(dir, name)
+	}
+	if hdr.Typeflag == tar.TypeLink {
+		return a.hardlink(hdr, dir, name)
+	}
+	if err := a.tree.Enter(dir, true); err != nil {
+		return err
+	}
+	if err := a.make(hdr, name, r); err != nil {
+		return err
+	}
+	a.mark(name)
+	return nil
+}
+
+// mark records that this layer made name in the current directory.
+func (a *Applier) mark(name string) {
+	a.tree.Top().Dirty = true
+	if a.own != nil {
+		a.own.Add(a.tree.Join(name))
+	}
+}
+
+// rootEntry applies "." or "/": the root directory's own metadata.
+func (a *Applier) rootEntry(hdr *tar.Header) error {
+	if hdr.Typeflag != tar.TypeDir {
+		return fmt.Errorf("it would replace the root directory by a %s", TypeName(hdr.Typeflag))
+	}
+	if err := a.tree.Leave(1); err != nil {
+		return err
+	}
+	if err := a.clearXattrs("."); err != nil {
+		return err
+	}
+	if err := a.metadata(hdr, ".", -1); err != nil {
+		return err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(a.tree.Top().FD, &st); err != nil {
+		return err
+	}
+	return a.tree.Remember(&st)
+}
+
+// whiteout hides what lower layers have below dir, never what this layer
+// made itself, wherever the whiteout stands in the archive.
+func (a *Applier) whiteout(dir []string, name string) error {
+	hidden := strings.TrimPrefix(name, Whiteout)
+	switch {
+	case name == opaque:
+	case hidden == "":
+		return errors.New("a whiteout without a name")
+	case hidden == "." || hidden == "..":
+		return fmt.Errorf("a whiteout of %q", hidden)
+	case strings.HasPrefix(hidden, Whiteout):
+		return fmt.Errorf("a whiteout of a name that starts with %s", Whiteout)
+	}
+	if a.own == nil {
+		return nil
+	}
+	if err := a.tree.Enter(dir, false); err != nil {
+		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+			return nil // nothing there to hide
+		}
+		return err
+	}
+	if name == opaque {
+		return a.hideLower()
+	}
+	return a.hide(hidden)
+}
+
+// hideLower removes from the current directory what this layer didn't make.
+func (a *Applier) hideLower() error {
+	names, err := a.tree.Names()
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if err := a.hide(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hide removes what lower layers have at name in the current directory.
+func (a *Applier) hide(name string) error {
+	if !a.own.Has(a.tree.Join(name)) {
+		return a.tree.Remove(name)
+	}
+	depth := len(a.tree.Stack)
+	err := a.tree.Push(name)
+	if tree.IsNotDir(err) {
+		return nil // this layer's own file
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.hideLower(), a.tree.Leave(depth))
+}

@@ -1,0 +1,272 @@
+// Making what one entry describes, in the tree's current directory.
+
+package layer
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/internal/stream"
+	"github.com/netbsd-cells/runcell/image/internal/tree"
+	"golang.org/x/sys/unix"
+)
+
+// typeNames name the entry types for people.
+var typeNames = [...]struct {
+	flag byte
+	name string
+}{
+	{tar.TypeReg, "file"},
+	{tar.TypeLink, "hard link"},
+	{tar.TypeSymlink, "symbolic link"},
+	{tar.TypeChar, "character device"},
+	{tar.TypeBlock, "block device"},
+	{tar.TypeDir, "directory"},
+	{tar.TypeFifo, "FIFO"},
+}
+
+func TypeName(flag byte) string {
+	for _, t := range typeNames {
+		if t.flag == flag {
+			return t.name
+		}
+	}
+	return fmt.Sprintf("entry of type %q", flag)
+}
+
+// make makes anything but a hard link.
+func (a *Applier) make(hdr *tar.Header, name string, r io.Reader) error {
+	switch hdr.Typeflag {
+	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
+		return a.file(hdr, name, r)
+	case tar.TypeDir:
+		return a.directory(hdr, name)
+	case tar.TypeSymlink:
+		return a.symlink(hdr, name)
+	case tar.TypeFifo:
+		return a.node(hdr, name, unix.S_IFIFO, 0)
+	case tar.TypeChar:
+		return a.device(hdr, name, unix.S_IFCHR)
+	case tar.TypeBlock:
+		return a.device(hdr, name, unix.S_IFBLK)
+	}
+	return fmt.Errorf("an %s: only files, directories, links, FIFOs and devices are known", TypeName(hdr.Typeflag))
+}
+
+// replace runs create, which must fail if name exists; then it removes what
+// is there and tries again.
+func (a *Applier) replace(name string, create func() error) error {
+	err := create()
+	if err != unix.EEXIST {
+		return err
+	}
+	if err := a.tree.Remove(name); err != nil {
+		return fmt.Errorf("replace: %w", err)
+	}
+	return create()
+}
+
+// file makes a regular file. It never writes into an existing one, which
+// could have other names.
+func (a *Applier) file(hdr *tar.Header, name string, r io.Reader) error {
+	if err := a.Budget.takeContent(hdr.Size); err != nil {
+		return err
+	}
+	fd := -1
+	err := a.replace(name, func() (err error) {
+		fd, err = tree.Openat(a.tree.Top().FD, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = a.content(fd, hdr, r)
+	if err == nil {
+		err = a.metadata(hdr, name, fd)
+	}
+	return errors.Join(err, unix.Close(fd))
+}
+
+// content writes a file's content, with holes if the archive has it sparse.
+func (a *Applier) content(fd int, hdr *tar.Header, r io.Reader) error {
+	write := tree.WriteAll
+	sparse := hdr.Typeflag == tar.TypeGNUSparse || hdr.PAXRecords["GNU.sparse.major"] != "" || hdr.PAXRecords["GNU.sparse.map"] != ""
+	if sparse {
+		write = writeSparse
+	}
+	for {
+		n, err := stream.Fill(r, a.buf)
+		if e := write(fd, a.buf[:n]); e != nil {
+			return fmt.Errorf("write: %w", e)
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if sparse {
+		if err := unix.Ftruncate(fd, hdr.Size); err != nil {
+			return fmt.Errorf("truncate: %w", err)
+		}
+	}
+	return nil
+}
+
+// writeSparse writes p, leaving a hole where a whole block is zero.
+func writeSparse(fd int, p []byte) error {
+	const block = 4096
+	for len(p) > 0 {
+		n := min(block, len(p))
+		if isZero(p[:n]) {
+			if _, err := unix.Seek(fd, int64(n), io.SeekCurrent); err != nil {
+				return err
+			}
+		} else if err := tree.WriteAll(fd, p[:n]); err != nil {
+			return err
+		}
+		p = p[n:]
+	}
+	return nil
+}
+
+func isZero(p []byte) bool {
+	for _, b := range p {
+		if b != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// directory makes a directory or takes over one that is there. A link to a
+// directory is replaced, not followed.
+func (a *Applier) directory(hdr *tar.Header, name string) error {
+	create := func() error { return unix.Mkdirat(a.tree.Top().FD, name, 0o700) }
+	err := create()
+	if err == unix.EEXIST {
+		var st unix.Stat_t
+		if err = tree.Lstatat(a.tree.Top().FD, name, &st); err != nil {
+			return err
+		}
+		if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+			err = a.clearXattrs(name)
+		} else {
+			err = a.replace(name, create)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return a.metadata(hdr, name, -1)
+}
+
+func (a *Applier) symlink(hdr *tar.Header, name string) error {
+	switch most := a.Budget.Limits.MaxPath; {
+	case hdr.Linkname == "":
+		return errors.New("a symbolic link without a target")
+	case strings.ContainsRune(hdr.Linkname, 0):
+		return errors.New("a NUL byte in the link's target")
+	case most > 0 && len(hdr.Linkname) > most:
+		return fmt.Errorf("a link target of %d bytes, at most %d are taken (--max-path)", len(hdr.Linkname), most)
+	}
+	err := a.replace(name, func() error { return unix.Symlinkat(hdr.Linkname, a.tree.Top().FD, name) })
+	if err != nil {
+		return err
+	}
+	return a.metadata(hdr, name, -1)
+}
+
+// hardlink links to an earlier entry, of this layer or a lower one. A link to
+// a symbolic link is one more name for it. The entry's own metadata is that
+// of the file it names already.
+func (a *Applier) hardlink(hdr *tar.Header, dir []string, name string) error {
+	target, err := tree.Components(hdr.Linkname, a.Budget.Limits.MaxPath)
+	if err != nil {
+		return fmt.Errorf("link target %s: %w", image.Quote(hdr.Linkname), err)
+	}
+	if len(target) == 0 {
+		return fmt.Errorf("link target %s: it is the root directory", image.Quote(hdr.Linkname))
+	}
+	missing := func(err error) error {
+		return fmt.Errorf("link target %s: %w (a hard link needs an earlier entry)", image.Quote(hdr.Linkname), err)
+	}
+	last := target[len(target)-1]
+	if err := a.tree.Enter(target[:len(target)-1], false); err != nil {
+		return missing(err)
+	}
+	old, near := a.tree.Top().FD, slices.Equal(target[:len(target)-1], dir)
+	if !near { // the tree closes what it leaves
+		if old, err = tree.Openat(old, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0); err != nil {
+			return err
+		}
+		defer unix.Close(old)
+	}
+	var from, to unix.Stat_t
+	if err := tree.Lstatat(old, last, &from); err != nil {
+		return missing(err)
+	}
+	if from.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return fmt.Errorf("link target %s: a hard link to a directory", image.Quote(hdr.Linkname))
+	}
+	if !near {
+		if err := a.tree.Enter(dir, true); err != nil {
+			return err
+		}
+	}
+	link := func() error { return unix.Linkat(old, last, a.tree.Top().FD, name, 0) }
+	err = link()
+	if err == unix.EEXIST && tree.Lstatat(a.tree.Top().FD, name, &to) == nil && to.Ino == from.Ino && to.Dev == from.Dev {
+		err = nil // it is that file already: removing it first could lose it
+	}
+	if err == unix.EEXIST {
+		err = a.replace(name, link)
+	}
+	if err != nil {
+		return err
+	}
+	a.mark(name)
+	return nil
+}
+
+// device makes a device node, or an empty file in its place where nodes
+// can't be made or the numbers mean something else: the runtime gives a cell
+// its own /dev anyway.
+func (a *Applier) device(hdr *tar.Header, name string, kind uint32) error {
+	stand := func(reason string) error {
+		a.notes.Add(image.Quote(hdr.Name), "an empty file stands for the device node: "+reason)
+		h := *hdr
+		h.Typeflag, h.Size = tar.TypeReg, 0
+		return a.file(&h, name, strings.NewReader(""))
+	}
+	if !a.devices {
+		return stand("device numbers of another system mean other devices here")
+	}
+	if !a.root {
+		return stand("only root can make one")
+	}
+	major, minor := uint32(hdr.Devmajor), uint32(hdr.Devminor)
+	dev := unix.Mkdev(major, minor)
+	if unix.Major(dev) != major || unix.Minor(dev) != minor || int64(major) != hdr.Devmajor || int64(minor) != hdr.Devminor {
+		return fmt.Errorf("device number %d:%d is out of range", hdr.Devmajor, hdr.Devminor)
+	}
+	err := a.node(hdr, name, kind, dev)
+	if err == unix.EPERM {
+		return stand("this system doesn't allow it")
+	}
+	return err
+}
+
+func (a *Applier) node(hdr *tar.Header, name string, kind uint32, dev uint64) error {
+	err := a.replace(name, func() error { return tree.Mknodat(a.tree.Top().FD, name, kind|0o600, dev) })
+	if err != nil {
+		return err
+	}
+	return a.metadata(hdr, name, -1)
+}

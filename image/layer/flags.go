@@ -1,0 +1,190 @@
+// The file flags of BSD systems (chflags(2)), as PAX records carry them.
+
+package layer
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/internal/tree"
+	"golang.org/x/sys/unix"
+)
+
+// PaxFlags is the record's name; its value is what ls -lo prints, with commas.
+const PaxFlags = "SCHILY.fflags"
+
+// fileFlags are NetBSD's flags and their names (strtofflags(3)), the usual
+// one first.
+var fileFlags = [...]struct {
+	bit   uint32
+	names []string
+}{
+	{0x1, []string{"nodump"}},
+	{0x2, []string{"uchg", "uchange", "uimmutable"}},
+	{0x4, []string{"uappnd", "uappend"}},
+	{0x8, []string{"opaque"}},
+	{0x10000, []string{"arch", "archived"}},
+	{0x20000, []string{"schg", "schange", "simmutable"}},
+	{0x40000, []string{"sappnd", "sappend"}},
+}
+
+// parseFlags gives the bits of the flags in text, and the names it does not
+// know.
+func parseFlags(text string) (bits uint32, unknown []string) {
+next:
+	for name := range strings.SplitSeq(text, ",") {
+		for _, f := range fileFlags {
+			if slices.Contains(f.names, name) {
+				bits |= f.bit
+				continue next
+			}
+		}
+		if name != "" && name != "none" && name != "dump" {
+			unknown = append(unknown, name)
+		}
+	}
+	return bits, unknown
+}
+
+// flagNames is the reverse: what a layer says of a file.
+func flagNames(bits uint32) string {
+	var names []string
+	for _, f := range fileFlags {
+		if bits&f.bit != 0 {
+			names = append(names, f.names[0])
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+// Tests replace them: Linux has no such flags.
+var fchflags, haveFlags = tree.SetFileFlags, tree.SystemHasFlags
+
+// flagged is a file that gets its flags when all layers are there: nothing
+// can be done to an immutable one any more.
+type flagged struct {
+	path string
+	st   unix.Stat_t
+	bits uint32
+}
+
+// Inode is a file on this machine.
+type Inode struct{ dev, ino uint64 }
+
+func inodeOf(st *unix.Stat_t) Inode { return Inode{uint64(st.Dev), st.Ino} }
+
+// isStill tells whether the file is the one of now, and not one that took its
+// place and perhaps its inode.
+func (f flagged) isStill(now *unix.Stat_t) bool {
+	return inodeOf(&f.st) == inodeOf(now) && tree.GenerationOf(&f.st) == tree.GenerationOf(now) &&
+		(f.st.Mtim == now.Mtim || now.Mode&unix.S_IFMT == unix.S_IFDIR)
+}
+
+// noteFlags remembers an entry's flags. A directory that an upper layer lists
+// without any has none: it is the same directory, as no file would be.
+func (a *Applier) noteFlags(hdr *tar.Header, name string) error {
+	bits, unknown := parseFlags(hdr.PAXRecords[PaxFlags])
+	if len(unknown) > 0 {
+		a.notes.Add(image.Quote(hdr.Name), "file flags that no system here has were left out: "+image.Quote(strings.Join(unknown, ",")))
+	}
+	switch {
+	case bits == 0 && (len(a.flags) == 0 || hdr.Typeflag != tar.TypeDir):
+		return nil
+	case !haveFlags:
+		a.notes.Add(image.Quote(hdr.Name), "file flags were left out: this system has none")
+		return nil
+	case hdr.Typeflag != tar.TypeReg && hdr.Typeflag != tar.TypeDir:
+		a.notes.Add(image.Quote(hdr.Name), "file flags are set on files and directories only")
+		return nil
+	}
+	var st unix.Stat_t
+	if err := tree.Lstatat(a.tree.Top().FD, name, &st); err != nil {
+		return err
+	}
+	path := a.tree.Join(name)
+	if name == "." {
+		path = ""
+	}
+	a.flags = append(a.flags, flagged{path, st, bits})
+	return nil
+}
+
+// SetFlags sets what noteFlags has remembered.
+func (a *Applier) SetFlags() error {
+	return a.eachFlagged(func(f flagged, name string) error {
+		fd, err := tree.Openat(a.tree.Top().FD, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+		if err == nil {
+			err = fchflags(fd, f.bits)
+			_ = unix.Close(fd)
+		}
+		if err == unix.EOPNOTSUPP || err == unix.EPERM || err == unix.EACCES {
+			a.notes.Add(image.Quote(f.path), "file flags could not be set: "+err.Error())
+			return nil
+		}
+		return err
+	})
+}
+
+// ListFlags tells what setFlags would set.
+func (a *Applier) ListFlags(flags map[Inode]uint32) error {
+	return a.eachFlagged(func(f flagged, _ string) error {
+		flags[inodeOf(&f.st)] = f.bits
+		return nil
+	})
+}
+
+// eachFlagged calls do in the directory of each file that has flags in the
+// end, the last first: what is in a directory comes before the directory. What
+// an upper layer has hidden, replaced or listed again is left out.
+func (a *Applier) eachFlagged(do func(f flagged, name string) error) error {
+	listed := map[Inode]bool{}
+	for _, f := range slices.Backward(a.flags) {
+		if listed[inodeOf(&f.st)] {
+			continue
+		}
+		still, name, err := a.find(f)
+		if still {
+			listed[inodeOf(&f.st)] = true
+			if f.bits != 0 {
+				err = do(f, name)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("set file flags of %s: %w", image.Quote(f.path), err)
+		}
+	}
+	return a.tree.Leave(1)
+}
+
+// find goes to the file's directory, and tells whether the file is there.
+func (a *Applier) find(f flagged) (still bool, name string, err error) {
+	names := strings.Split(f.path, "/")
+	name = names[len(names)-1]
+	if err := a.tree.Enter(names[:len(names)-1], false); err != nil {
+		if err, ok := errors.AsType[unix.Errno](err); ok && (err == unix.ENOENT || tree.IsNotDir(err)) {
+			return false, "", nil
+		}
+		return false, "", err
+	}
+	if name == "" { // the root: its time can't be set afterwards
+		d := a.tree.Top()
+		if err := tree.SetTimes(d.FD, ".", d.Mtime); err != nil {
+			return false, "", err
+		}
+		name, d.Dirty = ".", false
+	}
+	var st unix.Stat_t
+	return tree.Lstatat(a.tree.Top().FD, name, &st) == nil && f.isStill(&st), name, nil
+}
+
+// knownFlags are the flags that a layer can tell of.
+func knownFlags(st *unix.Stat_t) (bits uint32) {
+	for _, f := range fileFlags {
+		bits |= f.bit & tree.FlagsOf(st)
+	}
+	return bits
+}

@@ -1,0 +1,277 @@
+// Walking a tree and writing it as a deterministic tar archive.
+
+package layer
+
+import (
+	"archive/tar"
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/internal/stream"
+	"github.com/netbsd-cells/runcell/image/internal/tree"
+	"golang.org/x/sys/unix"
+)
+
+// packer writes one tree.
+type packer struct {
+	ctx     context.Context
+	tree    *tree.Tree
+	tw      *tar.Writer
+	o       PackOptions
+	dev     uint64
+	links   map[Inode]string // (device, inode) → the name it was packed under
+	notes   image.Notes
+	entries int64
+	read    int64
+	buf     []byte
+}
+
+// PackOptions say which times entries get, and who is told of the bytes read.
+type PackOptions struct {
+	MTime    *time.Time // of every entry, if not nil
+	Epoch    *time.Time // of every entry that is newer, if not nil
+	Progress func(done, total int64)
+}
+
+// Packed says what was written as a tar archive.
+type Packed struct {
+	Entries int64
+	Notes   []image.Note
+}
+
+// Pack writes the directory rootfs as a tar archive to w.
+func Pack(ctx context.Context, rootfs string, w io.Writer, o PackOptions) (*Packed, error) {
+	f, err := os.Open(rootfs) //nolint:forbidigo // the operator's own path
+	if err != nil {
+		return nil, err
+	}
+	t, err := tree.Open(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	bw := bufio.NewWriterSize(w, stream.AheadSize)
+	p := &packer{
+		ctx: ctx, tree: t, tw: tar.NewWriter(bw), o: o,
+		links: map[Inode]string{}, buf: make([]byte, stream.AheadSize),
+	}
+	err = p.root()
+	if err == nil {
+		err = errors.Join(p.tw.Close(), bw.Flush())
+	}
+	if err = errors.Join(err, t.Close()); err != nil {
+		return nil, err
+	}
+	return &Packed{p.entries, p.notes.List}, nil
+}
+
+func (p *packer) root() error {
+	var st unix.Stat_t
+	if err := unix.Fstat(p.tree.Top().FD, &st); err != nil {
+		return err
+	}
+	p.dev = uint64(st.Dev)
+	if err := p.header(".", "./", &st); err != nil {
+		return fmt.Errorf("pack the root directory: %w", err)
+	}
+	return p.children()
+}
+
+// children packs the current directory's entries in the order of their bytes.
+func (p *packer) children() error {
+	names, err := p.tree.Names()
+	if err != nil {
+		return fmt.Errorf("list %s: %w", image.Quote(p.tree.Top().Path), err)
+	}
+	sort.Strings(names)
+	for _, name := range names {
+		if err := p.ctx.Err(); err != nil {
+			return context.Cause(p.ctx)
+		}
+		if err := p.child(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *packer) child(name string) error {
+	path := p.tree.Join(name)
+	if strings.HasPrefix(name, Whiteout) {
+		return fmt.Errorf("pack %s: names that start with %s mean whiteouts in a layer: rename it", image.Quote(path), Whiteout)
+	}
+	var st unix.Stat_t
+	if err := tree.Lstatat(p.tree.Top().FD, name, &st); err != nil {
+		return fmt.Errorf("pack %s: %w", image.Quote(path), err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		if err := p.header(name, path, &st); err != nil {
+			return fmt.Errorf("pack %s: %w", image.Quote(path), err)
+		}
+		return nil
+	}
+	if err := p.header(name, path+"/", &st); err != nil {
+		return fmt.Errorf("pack %s: %w", image.Quote(path), err)
+	}
+	if uint64(st.Dev) != p.dev {
+		p.notes.Add(image.Quote(path), "a mounted file system was not packed, only its mount point")
+		return nil
+	}
+	depth := len(p.tree.Stack)
+	if err := p.tree.Push(name); err != nil {
+		return fmt.Errorf("pack %s: %w", image.Quote(path), err)
+	}
+	return errors.Join(p.children(), p.tree.Leave(depth))
+}
+
+// tarTypes are the entry types of file types.
+var tarTypes = [...]struct {
+	mode uint32
+	flag byte
+}{
+	{unix.S_IFREG, tar.TypeReg},
+	{unix.S_IFDIR, tar.TypeDir},
+	{unix.S_IFLNK, tar.TypeSymlink},
+	{unix.S_IFIFO, tar.TypeFifo},
+	{unix.S_IFCHR, tar.TypeChar},
+	{unix.S_IFBLK, tar.TypeBlock},
+}
+
+// header writes the entry for name in the current directory as path.
+func (p *packer) header(name, path string, st *unix.Stat_t) error {
+	hdr := &tar.Header{
+		Name: path, Mode: int64(st.Mode & 0o7777),
+		ModTime: p.mtime(st), Format: tar.FormatPAX, PAXRecords: map[string]string{},
+	}
+	uid, gid := p.owner(name, st)
+	if err := SetOwner(hdr, uid, gid); err != nil {
+		return err
+	}
+	for _, t := range tarTypes {
+		if t.mode == uint32(st.Mode)&unix.S_IFMT {
+			hdr.Typeflag = t.flag
+		}
+	}
+	if hdr.Typeflag == 0 {
+		p.notes.Add(image.Quote(path), "a socket can't be packed")
+		return nil
+	}
+	if p.isLink(hdr, st) {
+		return p.write(hdr, nil)
+	}
+	if flags := flagNames(tree.FlagsOf(st)); flags != "" {
+		hdr.PAXRecords[PaxFlags] = flags
+	}
+	if err := p.xattrs(hdr, name); err != nil {
+		return err
+	}
+	switch hdr.Typeflag {
+	case tar.TypeReg:
+		return p.file(hdr, name, st)
+	case tar.TypeSymlink:
+		target, err := tree.Readlinkat(p.tree.Top().FD, name)
+		if err != nil {
+			return err
+		}
+		hdr.Linkname = target
+	case tar.TypeChar, tar.TypeBlock:
+		hdr.Devmajor, hdr.Devminor = int64(unix.Major(uint64(st.Rdev))), int64(unix.Minor(uint64(st.Rdev)))
+	}
+	return p.write(hdr, nil)
+}
+
+// isLink makes hdr a hard link if the file was packed under another name.
+func (p *packer) isLink(hdr *tar.Header, st *unix.Stat_t) bool {
+	if hdr.Typeflag == tar.TypeDir || st.Nlink < 2 {
+		return false
+	}
+	key := inodeOf(st)
+	first, found := p.links[key]
+	if !found {
+		p.links[key] = hdr.Name
+		return false
+	}
+	hdr.Typeflag, hdr.Linkname = tar.TypeLink, first
+	return true
+}
+
+// mtime is the entry's time by --mtime and SOURCE_DATE_EPOCH.
+func (p *packer) mtime(st *unix.Stat_t) time.Time {
+	if p.o.MTime != nil {
+		return *p.o.MTime
+	}
+	t := time.Unix(int64(st.Mtim.Sec), int64(st.Mtim.Nsec)) //nolint:unconvert // their width depends on the port
+	if p.o.Epoch != nil && t.After(*p.o.Epoch) {
+		return *p.o.Epoch
+	}
+	return t
+}
+
+func (p *packer) xattrs(hdr *tar.Header, name string) error {
+	attrs, err := tree.ListXattrs(p.tree.Top().FD, name)
+	if err != nil {
+		if err == unix.EOPNOTSUPP || err == unix.ENOENT {
+			return nil // the file system has none, or there is no /proc
+		}
+		return fmt.Errorf("list attributes: %w", err)
+	}
+	for _, attr := range attrs {
+		if attr == rootlessOwner {
+			continue // see owner
+		}
+		if reason := xattrReason(attr); reason != "" {
+			p.notes.Add(image.Quote(hdr.Name)+" "+image.Quote(attr), "an extended attribute was left out: "+reason)
+			continue
+		}
+		value, err := tree.GetXattr(p.tree.Top().FD, name, attr)
+		if err != nil {
+			return fmt.Errorf("read attribute %s: %w", image.Quote(attr), err)
+		}
+		hdr.PAXRecords[paxXattr+attr] = string(value)
+	}
+	return nil
+}
+
+// file writes a regular file, which must stay what lstat saw.
+func (p *packer) file(hdr *tar.Header, name string, st *unix.Stat_t) error {
+	fd, err := tree.Openat(p.tree.Top().FD, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	f := os.NewFile(uintptr(fd), name)
+	defer f.Close()
+	var now unix.Stat_t
+	if err := unix.Fstat(fd, &now); err != nil {
+		return err
+	}
+	if now.Ino != st.Ino || now.Dev != st.Dev || now.Mode&unix.S_IFMT != unix.S_IFREG {
+		return errors.New("it was replaced while it was opened")
+	}
+	hdr.Size = now.Size
+	return p.write(hdr, f)
+}
+
+func (p *packer) write(hdr *tar.Header, content io.Reader) error {
+	p.entries++
+	if err := p.tw.WriteHeader(hdr); err != nil {
+		return err
+	}
+	if content == nil {
+		return nil
+	}
+	n, err := io.CopyBuffer(stream.OnlyWriter{p.tw}, stream.OnlyReader{io.LimitReader(content, hdr.Size)}, p.buf)
+	if err == nil && n < hdr.Size {
+		err = fmt.Errorf("it shrank from %d to %d bytes while it was read", hdr.Size, n)
+	}
+	if p.read += n; p.o.Progress != nil {
+		p.o.Progress(p.read, 0)
+	}
+	return err
+}

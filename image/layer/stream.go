@@ -1,0 +1,174 @@
+// A layer's bytes, from the blob to the tar reader. Four goroutines work at
+// once: one reads and verifies the blob, one decompresses it, one hashes the
+// content for the DiffID, and the caller parses and writes. A few buffers
+// between them bound the memory.
+
+package layer
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/internal/compress"
+	"github.com/netbsd-cells/runcell/image/internal/stream"
+	"github.com/netbsd-cells/runcell/image/internal/verify"
+	"github.com/netbsd-cells/runcell/image/manifest"
+	"github.com/opencontainers/go-digest"
+)
+
+const (
+	ratioGrace = 64 << 20
+)
+
+// Budget is what is left of an image's limits.
+type Budget struct {
+	Limits  image.Limits
+	Size    atomic.Int64 // bytes that came out of decompressors, several at once
+	content atomic.Int64 // bytes that files claim to have, holes included
+	Entries atomic.Int64
+}
+
+func (b *Budget) take(sum *atomic.Int64, amount, most int64, what, flag string) error {
+	if n := sum.Add(amount); most > 0 && (n > most || n < 0) {
+		return fmt.Errorf("the image has more than %d %s (%s)", most, what, flag)
+	}
+	return nil
+}
+
+func (b *Budget) TakeSize(n int64) error {
+	return b.take(&b.Size, n, b.Limits.MaxSize, "bytes uncompressed", "--max-size")
+}
+
+func (b *Budget) takeContent(n int64) error {
+	return b.take(&b.content, n, b.Limits.MaxSize, "bytes in files", "--max-size")
+}
+
+func (b *Budget) TakeEntry() error {
+	return b.take(&b.Entries, 1, b.Limits.MaxEntries, "entries", "--max-entries")
+}
+
+// limited watches over a decompressor: total size, and the ratio to what it
+// has read.
+type limited struct {
+	r      io.Reader
+	in     *stream.Counter
+	budget *Budget
+	out    int64
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	n, err := l.r.Read(p)
+	l.out += int64(n)
+	if e := l.budget.TakeSize(int64(n)); e != nil {
+		return 0, e
+	}
+	ratio := l.budget.Limits.MaxRatio
+	if ratio > 0 && l.out > ratioGrace && l.out/ratio > l.in.N {
+		return 0, fmt.Errorf("the layer expands more than %d times (--max-ratio)", ratio)
+	}
+	return n, err
+}
+
+// Reader gives a layer's tar archive. Only after finish has it been
+// verified.
+type Reader struct {
+	io.Reader
+	sum    digest.Digester
+	diffID digest.Digest
+	close  []func() error
+}
+
+// Open starts reading a layer. seen, if not nil, is told the number of
+// compressed bytes as they are read, on another goroutine.
+// f, the blob, is closed with the reader.
+func Open(ctx context.Context, f io.ReadCloser, layer manifest.Layer, b *Budget, seen func(n int)) (_ *Reader, err error) {
+	lr := &Reader{diffID: layer.DiffID, close: []func() error{f.Close}}
+	defer func() {
+		if err != nil {
+			_ = lr.Close()
+		}
+	}()
+	blob, err := verify.NewReader(f, layer.Descriptor)
+	if err != nil {
+		return nil, err
+	}
+	if err := verify.Digest(layer.DiffID); err != nil {
+		return nil, err
+	}
+	lr.sum = layer.DiffID.Algorithm().Digester()
+	packed := &stream.Counter{Reader: lr.ahead(ctx, blob, nil), Seen: seen}
+	plain, closePlain, err := compress.NewReader(bufio.NewReaderSize(packed, stream.AheadSize), layer.Compression)
+	if err != nil {
+		return nil, err
+	}
+	lr.close = append(lr.close, closePlain)
+	whole := &exhaust{r: &limited{r: plain, in: packed, budget: b}, blob: packed, digest: layer.Digest}
+	lr.Reader = lr.ahead(ctx, whole, lr.sum.Hash())
+	return lr, nil
+}
+
+func (lr *Reader) ahead(ctx context.Context, r io.Reader, tap io.Writer) *stream.Ahead {
+	a := stream.NewAhead(ctx, r, tap)
+	lr.close = append(lr.close, a.Close)
+	return a
+}
+
+// exhaust turns a decompressor's end into the blob's end: what the
+// decompressor left unread must be nothing, and the blob must verify.
+type exhaust struct {
+	r      io.Reader
+	blob   io.Reader
+	digest digest.Digest
+}
+
+func (e *exhaust) Read(p []byte) (int, error) {
+	n, err := e.r.Read(p)
+	if err != io.EOF {
+		return n, err
+	}
+	if extra, err := io.Copy(io.Discard, e.blob); err != nil {
+		return n, err
+	} else if extra > 0 {
+		return n, fmt.Errorf("blob %s: %d bytes after the end of the compressed data", e.digest, extra)
+	}
+	return n, io.EOF
+}
+
+// finish reads what follows the end of the archive, which must be zeros, and
+// compares the DiffID.
+func (lr *Reader) finish() error {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := lr.Read(buf)
+		for _, b := range buf[:n] {
+			if b != 0 {
+				return errors.New("data after the end of the tar archive")
+			}
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if got := lr.sum.Digest(); got != lr.diffID {
+		return fmt.Errorf("the content's digest is %s, rootfs.diff_ids says %s: %w", got, lr.diffID, verify.ErrMismatch)
+	}
+	return nil
+}
+
+// Close stops the goroutines, the last first.
+func (lr *Reader) Close() error {
+	var err error
+	for i := len(lr.close) - 1; i >= 0; i-- {
+		err = errors.Join(err, lr.close[i]())
+	}
+	lr.close = nil
+	return err
+}

@@ -1,0 +1,88 @@
+package layout
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/internal/archive"
+	"github.com/netbsd-cells/runcell/image/internal/verify"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// archiveSource is a layout in a tar archive: where each file's bytes lie.
+type archiveSource struct {
+	file  *os.File
+	parts map[string]archive.Part
+}
+
+func openArchive(name string, limits image.Limits) (fileSource, error) {
+	plain, err := archive.Open(name, limits)
+	if err != nil {
+		return nil, err
+	}
+	parts, err := scanArchive(plain)
+	if err != nil {
+		return nil, errors.Join(err, plain.Close())
+	}
+	return &archiveSource{plain, parts}, nil
+}
+
+func (a *archiveSource) Close() error { return a.file.Close() }
+
+func (a *archiveSource) open(name string) (io.ReadCloser, int64, error) {
+	p, ok := a.parts[name]
+	if !ok {
+		return nil, 0, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return io.NopCloser(io.NewSectionReader(a.file, p.Offset, p.Size)), p.Size, nil
+}
+
+// scanArchive finds the layout's files. Links and sparse files have no bytes
+// of their own, so they are as good as missing; a name given twice would let
+// two readers see two images.
+func scanArchive(f *os.File) (map[string]archive.Part, error) {
+	parts := map[string]archive.Part{}
+	tr := tar.NewReader(f)
+	for n := 0; ; n++ {
+		hdr, err := tr.Next()
+		if err == io.EOF {
+			return parts, nil
+		}
+		if err != nil && !errors.Is(err, tar.ErrInsecurePath) {
+			return nil, fmt.Errorf("read archive: %w", err)
+		}
+		if n >= archive.MaxFiles {
+			return nil, fmt.Errorf("read archive: more than %d entries", archive.MaxFiles)
+		}
+		name := path.Clean(hdr.Name)
+		if hdr.Typeflag != tar.TypeReg || hdr.PAXRecords["GNU.sparse.major"] != "" || !layoutName(name) {
+			continue
+		}
+		if _, dup := parts[name]; dup {
+			return nil, fmt.Errorf("read archive: %s occurs twice", image.Quote(name))
+		}
+		offset, err := f.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return nil, err
+		}
+		parts[name] = archive.Part{offset, hdr.Size}
+	}
+}
+
+// layoutName tells whether a file can belong to a layout.
+func layoutName(name string) bool {
+	switch name {
+	case v1.ImageLayoutFile, v1.ImageIndexFile, "manifest.json":
+		return true
+	}
+	blob, found := strings.CutPrefix(name, v1.ImageBlobsDir+"/")
+	return found && verify.Digest(digest.Digest(strings.Replace(blob, "/", ":", 1))) == nil
+}

@@ -1,0 +1,308 @@
+// Where Pack writes: a layout directory, or an archive made out of a
+// temporary one. Nothing takes its final name before it is whole.
+
+package layout
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/internal/lock"
+	"github.com/netbsd-cells/runcell/image/internal/stream"
+	"github.com/netbsd-cells/runcell/image/internal/verify"
+	"github.com/netbsd-cells/runcell/image/reference"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sys/unix"
+)
+
+// output is a layout being written. A new one is filled under a temporary
+// name beside its own and renamed at the end; an existing one, locked, gets
+// blobs and at last a new index.
+type Writer struct {
+	ref    reference.Place
+	dir    *os.Root
+	work   string // the directory that dir is
+	isTemp bool   // work is temporary
+	lock   *os.File
+	temps  int // made so far
+}
+
+// Create prepares the output. It must not lie inside what is packed, if
+// that is not "".
+func Create(ref reference.Place, rootfs string) (*Writer, error) {
+	ref.Path = filepath.Clean(ref.Path)
+	parent := filepath.Dir(ref.Path)
+	if rootfs == "" {
+	} else if inside, err := within(parent, rootfs); err != nil || inside {
+		if err == nil {
+			err = fmt.Errorf("it would lie inside %s, which is packed: write it elsewhere", rootfs)
+		}
+		return nil, err
+	}
+	if err := removeStale(ref.Path); err != nil {
+		return nil, err
+	}
+	out := &Writer{ref: ref, work: ref.Path}
+	fi, err := os.Stat(ref.Path) //nolint:forbidigo // the operator's own path
+	switch {
+	case ref.Transport == reference.LayoutArchive && err == nil && !fi.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is no regular file: it can't be replaced by an archive", ref.Path)
+	case ref.Transport == reference.LayoutDir && err == nil && !isEmptyDir(ref.Path):
+		return out, out.openExisting()
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	if out.lock, err = tempDir(ref.Path); err != nil {
+		return nil, err
+	}
+	out.work, out.isTemp = out.lock.Name(), true
+	if out.dir, err = os.OpenRoot(out.work); err == nil {
+		err = errors.Join(out.dir.MkdirAll("blobs/sha256", 0o755), out.dir.Chmod(".", 0o755))
+	}
+	if err == nil {
+		err = out.dir.WriteFile(v1.ImageLayoutFile, []byte(LayoutContent), 0o644)
+	}
+	if err == nil {
+		err = out.dir.WriteFile(v1.ImageIndexFile, []byte(EmptyIndex), 0o644)
+	}
+	if err != nil {
+		return nil, errors.Join(err, out.Close())
+	}
+	return out, nil
+}
+
+// within tells whether dir is inside (or is) base, links resolved.
+func within(dir, base string) (bool, error) {
+	var err error
+	for _, p := range []*string{&dir, &base} {
+		if *p, err = filepath.Abs(*p); err == nil {
+			*p, err = filepath.EvalSymlinks(*p) //nolint:forbidigo // the operator's own paths
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	rel, err := filepath.Rel(base, dir)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../"), err
+}
+
+// isEmptyDir tells whether a new layout can take path's place.
+func isEmptyDir(path string) bool {
+	list, err := os.ReadDir(path) //nolint:forbidigo // the operator's own path
+	return err == nil && len(list) == 0
+}
+
+// openExisting opens a layout to add to it.
+func (out *Writer) openExisting() error {
+	l, _, err := Open(out.ref, image.Limits{})
+	if err != nil {
+		return fmt.Errorf("add to it: %w", err)
+	}
+	if err := l.Close(); err != nil {
+		return err
+	}
+	if out.lock, err = os.Open(out.work); err != nil { //nolint:forbidigo // the operator's own path
+		return err
+	}
+	if err := lock.Flock(out.lock, unix.LOCK_EX); err != nil {
+		return errors.Join(fmt.Errorf("lock %s: %w", out.work, err), out.lock.Close())
+	}
+	if out.dir, err = os.OpenRoot(out.work); err != nil {
+		return errors.Join(err, out.lock.Close())
+	}
+	if err := errors.Join(out.removeTemps(), out.dir.MkdirAll("blobs/sha256", 0o755)); err != nil {
+		return errors.Join(err, out.Close())
+	}
+	return nil
+}
+
+// Close releases the output and removes what is temporary.
+func (out *Writer) Close() error {
+	var err error
+	if out.dir != nil {
+		err = out.dir.Close()
+	}
+	if out.isTemp {
+		err = errors.Join(err, os.RemoveAll(out.work))
+	}
+	if out.lock != nil {
+		err = errors.Join(err, out.lock.Close())
+	}
+	return err
+}
+
+// Keep gives the layer's file its name.
+func (out *Writer) Keep(f *os.File, d digest.Digest) error {
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := out.dir.MkdirAll(path.Dir(verify.BlobName(d)), 0o755); err != nil {
+		return err
+	}
+	return out.dir.Rename(filepath.Base(f.Name()), verify.BlobName(d))
+}
+
+// Drop removes a file that temp made.
+func (out *Writer) Drop(f *os.File) error { return out.dir.Remove(filepath.Base(f.Name())) }
+
+// Blob stores a small blob.
+func (out *Writer) Blob(d digest.Digest, data []byte) error {
+	if err := out.dir.MkdirAll(path.Dir(verify.BlobName(d)), 0o755); err != nil {
+		return err
+	}
+	return out.replaceFile(verify.BlobName(d), data)
+}
+
+// replaceFile writes a file under another name first.
+func (out *Writer) replaceFile(name string, data []byte) error {
+	f, err := out.Temp()
+	if err != nil {
+		return err
+	}
+	temp := filepath.Base(f.Name())
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = out.dir.Rename(temp, name)
+	}
+	if err != nil {
+		return errors.Join(err, out.dir.Remove(temp))
+	}
+	return nil
+}
+
+// Publish puts the image into the index and gives the output its name.
+func (out *Writer) Publish(ctx context.Context, d v1.Descriptor) error {
+	if out.ref.Ref != "" {
+		d.Annotations = map[string]string{v1.AnnotationRefName: out.ref.Ref}
+	}
+	if err := out.index(d); err != nil {
+		return err
+	}
+	if !out.isTemp {
+		return nil
+	}
+	if out.ref.Transport == reference.LayoutArchive {
+		return out.archive(ctx)
+	}
+	if err := unix.Rename(out.work, out.ref.Path); err != nil { // os.Rename refuses an empty directory
+		return &os.LinkError{Op: "rename", Old: out.work, New: out.ref.Path, Err: err}
+	}
+	out.isTemp = false
+	return nil
+}
+
+// index adds d to index.json and takes its name away from others. Members
+// that are not known here stay as they are.
+func (out *Writer) index(d v1.Descriptor) error {
+	data, err := out.dir.ReadFile(v1.ImageIndexFile)
+	if err != nil {
+		return err
+	}
+	data, err = EditIndex(data, func(list []IndexEntry) []IndexEntry {
+		return append(WithoutName(list, out.ref.Ref), IndexEntry{Descriptor: d})
+	})
+	if err != nil {
+		return err
+	}
+	return out.replaceFile(v1.ImageIndexFile, data)
+}
+
+// archive writes the finished layout as a tar archive and renames it.
+func (out *Writer) archive(ctx context.Context) error {
+	f, err := tempFile(out.ref.Path)
+	if err != nil {
+		return err
+	}
+	err = out.writeArchive(ctx, f)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil { // still locked
+		err = os.Rename(f.Name(), out.ref.Path) //nolint:forbidigo // the operator's own path
+	}
+	if err != nil {
+		err = errors.Join(err, os.Remove(f.Name()))
+	}
+	return errors.Join(err, f.Close())
+}
+
+// writeArchive writes the layout's files, the index first so that a reader
+// of a stream knows early what it gets. fs.WalkDir sorts.
+func (out *Writer) writeArchive(ctx context.Context, w io.Writer) error {
+	tw := tar.NewWriter(w)
+	for _, name := range []string{v1.ImageLayoutFile, v1.ImageIndexFile} {
+		if err := out.archiveFile(tw, name); err != nil {
+			return err
+		}
+	}
+	err := fs.WalkDir(out.dir.FS(), v1.ImageBlobsDir, func(name string, e fs.DirEntry, err error) error {
+		if err == nil {
+			err = ctx.Err()
+		}
+		switch {
+		case err != nil:
+			return err
+		case e.IsDir():
+			return tw.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: 0o755})
+		}
+		return out.archiveFile(tw, name)
+	})
+	return errors.Join(err, tw.Close())
+}
+
+func (out *Writer) archiveFile(tw *tar.Writer, name string) error {
+	f, err := out.dir.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if err := tw.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: fi.Size(), Mode: 0o644}); err != nil {
+		return err
+	}
+	_, err = io.Copy(tw, f)
+	return err
+}
+
+// CopyBlob copies a blob and verifies it.
+func (out *Writer) CopyBlob(ctx context.Context, from image.Source, d v1.Descriptor) (err error) {
+	r, err := from.Open(ctx, d, 0)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	v, err := verify.NewReader(stream.WithContext{ctx, r}, d)
+	if err != nil {
+		return err
+	}
+	f, err := out.Temp()
+	if err != nil {
+		return err
+	}
+	if _, err = io.CopyBuffer(stream.OnlyWriter{f}, v, make([]byte, stream.AheadSize)); err == nil {
+		err = out.Keep(f, d.Digest)
+	}
+	if err != nil {
+		err = errors.Join(err, out.Drop(f))
+	}
+	return errors.Join(err, f.Close())
+}

@@ -1,0 +1,23 @@
+package manifest
+
+import (
+	"fmt"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Children gives what the document data, which d describes, leads to.
+func Children(d v1.Descriptor, data []byte) ([]v1.Descriptor, error) {
+	if d.MediaType == v1.MediaTypeImageIndex || d.MediaType == MediaTypeDockerIndex {
+		x, err := ParseIndex(data, d.MediaType)
+		if err != nil {
+			return nil, fmt.Errorf("parse index %s: %w", d.Digest, err)
+		}
+		return x.Manifests, nil
+	}
+	m, err := ParseManifest(data, d.MediaType)
+	if err != nil {
+		return nil, fmt.Errorf("parse manifest %s: %w", d.Digest, err)
+	}
+	return append([]v1.Descriptor{m.Config}, m.Layers...), nil
+}

@@ -1,0 +1,384 @@
+// From a layout to one image: index, platform, manifest, config. Documents
+// are checked by media type and by shape, so that no document can be read as
+// two kinds (CVE-2021-41190).
+
+package manifest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/internal/verify"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+const (
+	MaxLayers = 1024
+)
+
+const (
+	MaxNesting = 8 // indexes within indexes
+)
+
+// Image is an image of a layout, its documents verified. Its layers are
+// verified while they are read.
+type Image struct {
+	Descriptor v1.Descriptor
+	Config     v1.Image
+	Layers     []Layer // lowest first
+}
+
+// Layer is a layer's blob and the digest of its content.
+type Layer struct {
+	v1.Descriptor
+	DiffID      digest.Digest
+	Compression image.Compression
+}
+
+// layerTypes are the media types of layers (media-types.md; the
+// non-distributable ones are deprecated, not different).
+var layerTypes = []struct {
+	mediaType   string
+	compression image.Compression
+}{
+	{v1.MediaTypeImageLayer, image.None},
+	{v1.MediaTypeImageLayerGzip, image.Gzip},
+	{v1.MediaTypeImageLayerZstd, image.Zstd},
+	{mediaForeignLayer, image.None},
+	{mediaForeignLayer + "+gzip", image.Gzip},
+	{mediaForeignLayer + "+zstd", image.Zstd},
+	{mediaDockerLayer, image.None},
+	{mediaDockerLayer + ".gzip", image.Gzip},
+	{mediaDockerLayer + ".zstd", image.Zstd},
+	{"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", image.Gzip},
+}
+
+// Choose is choose for an image whose layers are not at hand yet.
+func Choose(docs image.Documents, roots []v1.Descriptor, platform v1.Platform) (*Image, error) {
+	c := Chooser{Docs: docs, want: normalPlatform(platform), Seen: map[digest.Digest]bool{}}
+	if err := c.collect(roots, 0); err != nil {
+		return nil, err
+	}
+	return c.choose()
+}
+
+// Named picks the descriptors that ref names.
+func Named(all []v1.Descriptor, ref string) ([]v1.Descriptor, error) {
+	if ref == "" {
+		return all, nil
+	}
+	var have []string
+	var found []v1.Descriptor
+	for _, d := range all {
+		name := d.Annotations[v1.AnnotationRefName]
+		if name == ref {
+			found = append(found, d)
+		} else if name != "" {
+			have = append(have, image.Quote(name))
+		}
+	}
+	if len(found) == 0 {
+		if len(have) == 0 {
+			return nil, fmt.Errorf("no image is named %s: none has a name", image.Quote(ref))
+		}
+		sort.Strings(have)
+		return nil, fmt.Errorf("no image is named %s: the layout has %s", image.Quote(ref), strings.Join(have, ", "))
+	}
+	return found, nil
+}
+
+// Chooser gathers the images that an index offers and picks one.
+type Chooser struct {
+	Docs   image.Documents
+	want   v1.Platform
+	Seen   map[digest.Digest]bool
+	fit    []candidate
+	have   []string // what is there, for the error
+	loaded int
+}
+
+type candidate struct {
+	v1.Descriptor
+	platform v1.Platform
+	name     string
+}
+
+// collect walks descriptors into fit. An index without platforms is looked
+// through by reading the configs, so what it reads is limited.
+func (c *Chooser) collect(list []v1.Descriptor, depth int) error {
+	if depth > MaxNesting {
+		return fmt.Errorf("more than %d indexes within indexes", MaxNesting)
+	}
+	for _, d := range list {
+		if c.Seen[d.Digest] {
+			continue
+		}
+		c.Seen[d.Digest] = true
+		switch d.MediaType {
+		case v1.MediaTypeImageIndex, MediaTypeDockerIndex:
+			data, err := c.load(d)
+			if err != nil {
+				return err
+			}
+			sub, err := ParseIndex(data, d.MediaType)
+			if err != nil {
+				return fmt.Errorf("parse index %s: %w", d.Digest, err)
+			}
+			for i := range sub.Manifests { // a name covers everything below it
+				if name := d.Annotations[v1.AnnotationRefName]; name != "" {
+					sub.Manifests[i].Annotations = map[string]string{v1.AnnotationRefName: name}
+				}
+			}
+			if err := c.collect(sub.Manifests, depth+1); err != nil {
+				return err
+			}
+		case v1.MediaTypeImageManifest, MediaTypeDockerManifest:
+			if err := c.consider(d); err != nil {
+				return err
+			}
+		default:
+			c.have = append(c.have, fmt.Sprintf("an artifact of type %s", image.Quote(d.MediaType)))
+		}
+	}
+	return nil
+}
+
+func (c *Chooser) load(d v1.Descriptor) ([]byte, error) {
+	const most = 1000
+	if c.loaded++; c.loaded > most {
+		return nil, fmt.Errorf("more than %d documents to look through: name one of them", most)
+	}
+	return c.Docs.ReadBlob(d)
+}
+
+// consider adds the manifest d if its platform fits.
+func (c *Chooser) consider(d v1.Descriptor) error {
+	var p v1.Platform
+	if d.Platform != nil {
+		p = *d.Platform
+	} else {
+		m, err := c.manifest(d)
+		if err != nil {
+			return err
+		}
+		if m.Config.MediaType != v1.MediaTypeImageConfig && m.Config.MediaType != MediaTypeDockerConfig {
+			c.have = append(c.have, fmt.Sprintf("an artifact of type %s", image.Quote(m.Config.MediaType)))
+			return nil
+		}
+		cfg, err := c.Config(m.Config)
+		if err != nil {
+			return err
+		}
+		p = cfg.Platform
+	}
+	name := d.Annotations[v1.AnnotationRefName]
+	c.have = append(c.have, describe(p, name))
+	if runsOn(p, c.want) {
+		c.fit = append(c.fit, candidate{d, normalPlatform(p), name})
+	}
+	return nil
+}
+
+func describe(p v1.Platform, name string) string {
+	if name == "" {
+		return strings.Trim(image.Quote(platformName(p)), `"`)
+	}
+	return strings.Trim(image.Quote(platformName(p)), `"`) + " (" + image.Quote(name) + ")"
+}
+
+// choose takes the best candidate. Without a wanted variant the least
+// demanding one wins, so that the image runs on old machines too.
+func (c *Chooser) choose() (*Image, error) {
+	if len(c.fit) == 0 {
+		if len(c.have) == 0 {
+			return nil, errors.New("the index is empty")
+		}
+		return nil, &PlatformError{c.want, c.have}
+	}
+	slices.SortStableFunc(c.fit, func(a, b candidate) int {
+		return strings.Compare(a.platform.Variant, b.platform.Variant)
+	})
+	best := c.fit[0]
+	var rivals []string
+	for _, f := range c.fit {
+		if f.platform.Variant == best.platform.Variant && f.name != best.name {
+			rivals = append(rivals, image.Quote(f.name))
+		}
+	}
+	if len(rivals) > 0 {
+		return nil, fmt.Errorf("several images for %s: add one of their names after a colon: %s, %s", platformName(c.want), image.Quote(best.name), strings.Join(rivals, ", "))
+	}
+	return c.image(best.Descriptor)
+}
+
+// image reads a manifest and its config.
+func (c *Chooser) image(d v1.Descriptor) (*Image, error) {
+	m, err := c.manifest(d)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := c.Config(m.Config)
+	if err != nil {
+		return nil, err
+	}
+	system := v1.Platform{OS: c.want.OS, Architecture: c.want.Architecture} // configs often lack the variant
+	if !runsOn(cfg.Platform, system) {
+		return nil, fmt.Errorf("manifest %s: the index says it is for %s, its config says %s", d.Digest, platformName(c.want), describe(cfg.Platform, ""))
+	}
+	img := &Image{Descriptor: d, Config: *cfg}
+	if img.Layers, err = pairLayers(m, cfg); err != nil {
+		return nil, fmt.Errorf("manifest %s: %w", d.Digest, err)
+	}
+	return img, nil
+}
+
+func (c *Chooser) manifest(d v1.Descriptor) (*v1.Manifest, error) {
+	data, err := c.load(d)
+	if err != nil {
+		return nil, err
+	}
+	m, err := ParseManifest(data, d.MediaType)
+	if err != nil {
+		return nil, fmt.Errorf("parse manifest %s: %w", d.Digest, err)
+	}
+	return m, nil
+}
+
+func (c *Chooser) Config(d v1.Descriptor) (*v1.Image, error) {
+	if d.MediaType != v1.MediaTypeImageConfig && d.MediaType != MediaTypeDockerConfig {
+		return nil, fmt.Errorf("config %s has type %s: it is an artifact, not an image", image.Quote(string(d.Digest)), image.Quote(d.MediaType))
+	}
+	data, err := c.load(d)
+	if err != nil {
+		return nil, err
+	}
+	cfg := &v1.Image{}
+	if err := json.Unmarshal(data, cfg); err != nil {
+		return nil, fmt.Errorf("parse config %s: %w", d.Digest, err)
+	}
+	if cfg.RootFS.Type != "layers" {
+		return nil, fmt.Errorf("parse config %s: rootfs.type %s: want \"layers\"", d.Digest, image.Quote(cfg.RootFS.Type))
+	}
+	return cfg, nil
+}
+
+// pairLayers joins the manifest's layers and the config's DiffIDs.
+func pairLayers(m *v1.Manifest, cfg *v1.Image) ([]Layer, error) {
+	if len(m.Layers) != len(cfg.RootFS.DiffIDs) {
+		return nil, fmt.Errorf("%d layers, but the config has %d rootfs.diff_ids", len(m.Layers), len(cfg.RootFS.DiffIDs))
+	}
+	if len(m.Layers) > MaxLayers {
+		return nil, fmt.Errorf("%d layers, at most %d are read", len(m.Layers), MaxLayers)
+	}
+	layers := make([]Layer, len(m.Layers))
+	for i, d := range m.Layers {
+		layers[i] = Layer{Descriptor: d, DiffID: cfg.RootFS.DiffIDs[i]}
+		for _, t := range layerTypes {
+			if t.mediaType == d.MediaType {
+				layers[i].Compression = t.compression
+			}
+		}
+		if layers[i].Compression == "" {
+			return nil, fmt.Errorf("layers[%d] has type %s: not a layer this version can read", i, image.Quote(d.MediaType))
+		}
+		for _, sum := range []digest.Digest{d.Digest, layers[i].DiffID} {
+			if err := verify.Digest(sum); err != nil {
+				return nil, fmt.Errorf("layers[%d]: %w", i, err)
+			}
+		}
+		if d.Size < 0 {
+			return nil, fmt.Errorf("layers[%d]: size %d", i, d.Size)
+		}
+	}
+	return layers, nil
+}
+
+// ParseIndex reads an index that a descriptor of type want ("" for the
+// layout's own index.json) points to.
+func ParseIndex(data []byte, want string) (*v1.Index, error) {
+	if err := checkShape(data, want, "manifests", "config", "layers", "fsLayers"); err != nil {
+		return nil, err
+	}
+	x := &v1.Index{}
+	if err := json.Unmarshal(data, x); err != nil {
+		return nil, err
+	}
+	if want == "" {
+		if want = v1.MediaTypeImageIndex; x.MediaType == MediaTypeDockerIndex {
+			want = MediaTypeDockerIndex
+		}
+	}
+	return x, checkHead(x.SchemaVersion, x.MediaType, want)
+}
+
+// ParseManifest reads a manifest that a descriptor of type want points to.
+func ParseManifest(data []byte, want string) (*v1.Manifest, error) {
+	if err := checkShape(data, want, "config", "manifests", "fsLayers"); err != nil {
+		return nil, err
+	}
+	m := &v1.Manifest{}
+	if err := json.Unmarshal(data, m); err != nil {
+		return nil, err
+	}
+	return m, checkHead(m.SchemaVersion, m.MediaType, want)
+}
+
+func checkHead(schema int, got, want string) error {
+	if schema != 2 {
+		return fmt.Errorf("schemaVersion %d: want 2", schema)
+	}
+	if got != "" && got != want {
+		return fmt.Errorf("mediaType %s: its descriptor says %s", image.Quote(got), want)
+	}
+	return nil
+}
+
+// checkShape demands the member that makes the document what it is and
+// refuses those of another kind, and any member given twice: encoding/json
+// matches names without regard to case and keeps the last.
+func checkShape(data []byte, want, must string, mustNot ...string) error {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(data, &members); err != nil {
+		return err
+	}
+	if _, ok := members[must]; !ok {
+		return fmt.Errorf("no member %q: not a document of type %s", must, want)
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	seen := map[string]bool{}
+	if _, err := dec.Token(); err != nil { // the opening brace
+		return err
+	}
+	for dec.More() {
+		t, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		name, _ := t.(string)
+		if seen[fold(name)] {
+			return fmt.Errorf("member %s occurs twice", image.Quote(name))
+		}
+		seen[fold(name)] = true
+		var skip json.RawMessage
+		if err := dec.Decode(&skip); err != nil {
+			return err
+		}
+	}
+	for _, name := range mustNot {
+		if seen[fold(name)] {
+			return fmt.Errorf("members %q and %q together: the document could be read as two kinds", must, name)
+		}
+	}
+	return nil
+}
+
+// fold maps member names that encoding/json takes for equal to one, the long
+// s and the Kelvin sign included.
+func fold(name string) string { return strings.ToLower(strings.ToUpper(name)) }

@@ -1,7 +1,0 @@
-// What a runtime config needs to know about Linux.
-
-package image
-
-// ttyGroup is the group of terminals: Debian's, which the ABI of glibc's
-// grantpt made everyone's.
-const ttyGroup = "5"

@@ -1,6 +1,0 @@
-// What a runtime config needs to know about NetBSD.
-
-package image
-
-// ttyGroup is the group of terminals in NetBSD's /etc/group.
-const ttyGroup = "4"

@@ -1,0 +1,59 @@
+// What an IMAGE on the command line is: a place, or a name in the store.
+
+package store
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+
+	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/layout"
+	"github.com/netbsd-cells/runcell/image/reference"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// DefaultStore is the store that is used unless another is named: the
+// system's for root, one in the home directory for others.
+func DefaultStore() (string, error) {
+	if os.Geteuid() == 0 {
+		return rootStore, nil
+	}
+	if dir := os.Getenv("XDG_DATA_HOME"); strings.HasPrefix(dir, "/") {
+		return dir + "/runcell/images", nil
+	}
+	if home := os.Getenv("HOME"); strings.HasPrefix(home, "/") {
+		return home + "/.local/share/runcell/images", nil
+	}
+	return "", errors.New("there is no place for images: set HOME or XDG_DATA_HOME, or give --store DIR")
+}
+
+// OpenImage opens a place, or a name in the store (unless that is ""), and
+// gives the image for a platform. The caller closes what it returns.
+func OpenImage(ctx context.Context, name, store string, limits image.Limits, platform v1.Platform) (_ *layout.Image, full string, closer func() error, err error) {
+	if store == "" || reference.IsPlace(name) {
+		ref, err := reference.ParsePlace(name)
+		if err != nil {
+			return nil, "", nil, err
+		}
+		l, ref, err := layout.Open(ref, limits)
+		if err != nil {
+			return nil, "", nil, err
+		}
+		img, err := l.Image(ref.Ref, platform)
+		if err != nil {
+			return nil, "", nil, errors.Join(err, l.Close())
+		}
+		return img, ref.String(), l.Close, nil
+	}
+	s, err := Open(ctx, store, false)
+	if err != nil {
+		return nil, "", nil, reference.PlaceHint(err, name)
+	}
+	img, full, err := s.Find(name, platform)
+	if err != nil {
+		return nil, "", nil, errors.Join(reference.PlaceHint(err, name), s.Close())
+	}
+	return img, full, s.Close, nil
+}

@@ -1,0 +1,312 @@
+// Taking away from the store: names, and then what no name leads to.
+
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/internal/tree"
+	"github.com/netbsd-cells/runcell/image/internal/verify"
+	"github.com/netbsd-cells/runcell/image/layout"
+	"github.com/netbsd-cells/runcell/image/manifest"
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/identity"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sys/unix"
+)
+
+// Remove takes a name away. The blobs stay until GC.
+func (s *Store) Remove(ctx context.Context, name string) (full string, err error) {
+	full, found, err := s.Lookup(name)
+	if err != nil {
+		return "", err
+	}
+	err = s.changeIndex(ctx, func(list []layout.IndexEntry) []layout.IndexEntry {
+		if full != found[0].Annotations[v1.AnnotationRefName] { // named by its digest
+			var kept []layout.IndexEntry
+			for _, e := range list {
+				if e.Digest != found[0].Digest {
+					kept = append(kept, e)
+				}
+			}
+			return kept
+		}
+		return layout.WithoutName(list, full)
+	})
+	return full, err
+}
+
+// Leftover is something in the store that no image needs.
+type Leftover struct {
+	Name string `json:"name"` // below the store
+	Kind string `json:"kind"`
+	Size int64  `json:"size"` // bytes of a blob or file; 0 for a directory
+}
+
+// The kinds of Leftover.
+const (
+	kindBlob     = "blob"
+	kindUnpacked = "unpacked root file system"
+	kindCell     = "root file system of a removed cell"
+	kindPartial  = "interrupted transfer"
+)
+
+// GC removes what no image in the index leads to and no cell uses. With
+// dryRun it only lists it. It waits until nobody else uses the store. If an
+// image can't be read, nothing is removed: what it needs is not known then.
+func (s *Store) GC(ctx context.Context, dryRun bool) (list []Leftover, err error) {
+	err = s.exclusively(ctx, func() error {
+		if list, err = s.garbage(); err != nil || dryRun {
+			return err
+		}
+		for _, l := range list {
+			if err := ctx.Err(); err != nil {
+				return context.Cause(ctx)
+			}
+			if err := s.removeTree(l.Name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("collect garbage: %w", err)
+	}
+	return list, nil
+}
+
+// garbage lists everything that is not reachable.
+func (s *Store) garbage() ([]Leftover, error) {
+	reach, err := s.reachable()
+	if err != nil {
+		return nil, err
+	}
+	cells, bases, err := s.staleCells()
+	if err != nil {
+		return nil, err
+	}
+	list := cells
+	blobs, err := s.blobs()
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range blobs {
+		if _, needed := reach.blobs[b.digest]; !needed {
+			list = append(list, Leftover{b.name, kindBlob, b.size})
+		}
+	}
+	names, err := s.readDir(UnpackedDir)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range names {
+		chain, _, _ := strings.Cut(n.Name(), "-")
+		if !reach.chains[chain] && !bases[n.Name()] {
+			list = append(list, Leftover{UnpackedDir + "/" + n.Name(), kindUnpacked, 0})
+		}
+	}
+	left, err := s.leftovers(0)
+	return append(list, left...), err
+}
+
+// readDir lists a directory of the store, sorted; a missing one is empty.
+func (s *Store) readDir(name string) ([]fs.DirEntry, error) {
+	list, err := fs.ReadDir(s.root.FS(), name)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return list, err
+}
+
+// blobFile is a file in blobs/. Its digest is empty if its name is none.
+type blobFile struct {
+	name   string
+	digest digest.Digest
+	size   int64
+}
+
+func (s *Store) blobs() ([]blobFile, error) {
+	var list []blobFile
+	algorithms, err := s.readDir(v1.ImageBlobsDir)
+	for _, a := range algorithms {
+		if err != nil {
+			return nil, err
+		}
+		if !a.IsDir() {
+			continue
+		}
+		var files []fs.DirEntry
+		if files, err = s.readDir(v1.ImageBlobsDir + "/" + a.Name()); err != nil {
+			return nil, err
+		}
+		for _, f := range files {
+			fi, err := f.Info()
+			if err != nil {
+				return nil, err
+			}
+			b := blobFile{name: v1.ImageBlobsDir + "/" + a.Name() + "/" + f.Name(), size: fi.Size()}
+			if d := digest.Digest(a.Name() + ":" + f.Name()); verify.Digest(d) == nil {
+				b.digest = d
+			}
+			list = append(list, b)
+		}
+	}
+	return list, err
+}
+
+// leftovers lists what is in ingest/ and older than age.
+func (s *Store) leftovers(age time.Duration) ([]Leftover, error) {
+	names, err := s.readDir(ingestDir)
+	var list []Leftover
+	for _, n := range names {
+		fi, err := n.Info()
+		if err != nil {
+			return nil, err
+		}
+		l := Leftover{ingestDir + "/" + n.Name(), kindPartial, 0}
+		if fi.Mode().IsRegular() {
+			l.Size = fi.Size()
+		}
+		if strings.HasPrefix(n.Name(), TempStart) || time.Since(fi.ModTime()) >= age {
+			list = append(list, l)
+		}
+	}
+	return list, err
+}
+
+// reach is what the index leads to.
+type reach struct {
+	blobs  map[digest.Digest]v1.Descriptor
+	chains map[string]bool // hex digits of chain IDs
+}
+
+// reachable walks the index. Missing blobs are not its business: an index
+// can list platforms that were never fetched.
+func (s *Store) reachable() (*reach, error) {
+	x, err := s.readIndex()
+	if err != nil {
+		return nil, err
+	}
+	r := &reach{map[digest.Digest]v1.Descriptor{}, map[string]bool{}}
+	for _, d := range x.Manifests {
+		if err := r.follow(s, d, 0); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// follow adds d and what it leads to.
+func (r *reach) follow(s *Store, d v1.Descriptor, depth int) error {
+	if depth > manifest.MaxNesting {
+		return fmt.Errorf("more than %d indexes within indexes", manifest.MaxNesting)
+	}
+	if err := verify.Digest(d.Digest); err != nil {
+		return err
+	}
+	if _, seen := r.blobs[d.Digest]; seen {
+		return nil
+	}
+	r.blobs[d.Digest] = d
+	next, err := s.Children(d)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, c := range next {
+		if err == nil {
+			err = r.follow(s, c, depth+1)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if d.MediaType == v1.MediaTypeImageConfig || d.MediaType == manifest.MediaTypeDockerConfig {
+		return r.chain(s, d)
+	}
+	return nil
+}
+
+// chain notes the chain ID of a config.
+func (r *reach) chain(s *Store, d v1.Descriptor) error {
+	data, err := s.ReadBlob(d)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var cfg v1.Image
+	if err == nil {
+		err = json.Unmarshal(data, &cfg)
+	}
+	if err != nil {
+		return fmt.Errorf("config %s: %w", d.Digest, err)
+	}
+	for _, id := range cfg.RootFS.DiffIDs {
+		if err := verify.Digest(id); err != nil {
+			return fmt.Errorf("config %s: %w", d.Digest, err)
+		}
+	}
+	if len(cfg.RootFS.DiffIDs) > 0 {
+		r.chains[identity.ChainID(cfg.RootFS.DiffIDs).Encoded()] = true
+	}
+	return nil
+}
+
+// removeTree removes a file or directory of the store. Nothing is removed
+// below a mount point: what is mounted in a root file system is not ours.
+func (s *Store) removeTree(name string) error {
+	dir, err := s.root.Open(path.Dir(name))
+	if err != nil {
+		return err
+	}
+	t, err := tree.Open(dir)
+	if err = errors.Join(err, dir.Close()); err != nil {
+		return err
+	}
+	t.Most += 2 // a root file system has its full depth below
+	base := name[strings.LastIndexByte(name, '/')+1:]
+	var st unix.Stat_t
+	if err = unix.Fstat(t.Top().FD, &st); err == nil {
+		if err = noMounts(t, base, uint64(st.Dev)); err == nil {
+			err = t.Remove(base)
+		}
+	}
+	if err = errors.Join(err, t.Close()); err != nil {
+		return fmt.Errorf("remove %s: %w", name, err)
+	}
+	return nil
+}
+
+// noMounts looks for another file system at or below name.
+func noMounts(t *tree.Tree, name string, dev uint64) error {
+	var st unix.Stat_t
+	if err := tree.Lstatat(t.Top().FD, name, &st); err != nil {
+		if err == unix.ENOENT {
+			return nil
+		}
+		return err
+	}
+	if uint64(st.Dev) != dev {
+		return fmt.Errorf("%s is a mounted file system: unmount it first", image.Quote(t.Join(name)))
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return nil
+	}
+	depth := len(t.Stack)
+	if err := t.Push(name); err != nil {
+		return err
+	}
+	names, err := t.Names()
+	for _, n := range names {
+		if err == nil {
+			err = noMounts(t, n, dev)
+		}
+	}
+	return errors.Join(err, t.Leave(depth))
+}

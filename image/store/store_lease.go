@@ -1,0 +1,149 @@
+// What bundles use of the store. A lease is in force as long as its bundle
+// exists; what no lease and no image needs is garbage.
+
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/netbsd-cells/runcell/image/internal/lock"
+	"github.com/netbsd-cells/runcell/image/internal/tree"
+	"golang.org/x/sys/unix"
+)
+
+// cell is what cell.json holds.
+type cell struct {
+	Bundle string `json:"bundle"` // absolute
+	Base   string `json:"base"`   // in unpacked/; empty if there is a copy
+}
+
+func cellKey(bundle string) string {
+	sum := sha256.Sum256([]byte(bundle))
+	return hex.EncodeToString(sum[:16])
+}
+
+// Lease gives the directory for what a bundle needs in the store, and notes
+// which shared root file system it uses, if any.
+func (s *Store) Lease(bundle, base string) (dir string, err error) {
+	dir = cellsDir + "/" + cellKey(bundle)
+	if err := s.removeTree(dir); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a bundle that is gone
+		return "", err
+	}
+	if err := errors.Join(s.root.MkdirAll(cellsDir, 0o700), s.root.MkdirAll(dir, 0o700)); err != nil {
+		return "", err
+	}
+	data, err := json.Marshal(cell{bundle, base})
+	if err == nil {
+		err = s.replaceFile(dir+"/cell.json", data)
+	}
+	return dir, err
+}
+
+// EndLease removes what the store keeps for a bundle.
+func (s *Store) EndLease(bundle string) error {
+	err := s.removeTree(cellsDir + "/" + cellKey(bundle))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// Unpacked makes the shared root file system of a name, unless it is there.
+// One process makes it, others wait.
+func (s *Store) Unpacked(ctx context.Context, base string, fill func(dir string) error) (err error) {
+	name := UnpackedDir + "/" + base
+	if err := errors.Join(s.root.MkdirAll(ingestDir, 0o700), s.root.MkdirAll(UnpackedDir, 0o700)); err != nil {
+		return err
+	}
+	held, err := s.root.OpenFile(ingestDir+"/lock-"+base, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, held.Close()) }()
+	if err := lock.File(ctx, held, unix.LOCK_EX); err != nil {
+		return err
+	}
+	if _, err := s.root.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	temp := ingestDir + "/" + tempName()
+	if err := fill(temp); err != nil {
+		return err
+	}
+	if err := s.root.Rename(temp, name); err != nil {
+		return errors.Join(err, s.removeTree(temp))
+	}
+	return s.syncDir(UnpackedDir)
+}
+
+// Adopt moves one directory of what fill makes to its place.
+func (s *Store) Adopt(sub, to string, fill func(dir string) error) error {
+	temp := ingestDir + "/" + tempName()
+	if err := fill(temp); err != nil {
+		return err
+	}
+	err := s.root.Rename(temp+"/"+sub, to)
+	return errors.Join(err, s.removeTree(temp))
+}
+
+func (s *Store) Mkdir(name string) error { return s.root.Mkdir(name, 0o755) }
+
+// OpenTree opens a root file system of the store.
+func (s *Store) OpenTree(name string) (*tree.Tree, error) {
+	f, err := s.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	t, err := tree.Open(f)
+	return t, errors.Join(err, f.Close())
+}
+
+// TempParent is a directory for temporary trees: on a disk, if there is a
+// store, rather than in memory.
+func TempParent(store string) string {
+	if store != "" {
+		if dir := store + "/" + ingestDir; isDirectory(dir) {
+			return dir
+		}
+	}
+	return os.TempDir()
+}
+
+// staleCells lists what the store keeps for bundles that are gone, and the
+// directories in unpacked/ that the others use.
+func (s *Store) staleCells() ([]Leftover, map[string]bool, error) {
+	names, err := s.readDir(cellsDir)
+	var stale []Leftover
+	used := map[string]bool{}
+	for _, n := range names {
+		var c cell
+		data, err := s.ReadFile(cellsDir + "/" + n.Name() + "/cell.json")
+		if err == nil {
+			err = json.Unmarshal(data, &c)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, fmt.Errorf("read %s/%s/cell.json: %w", cellsDir, n.Name(), err)
+		}
+		if err == nil {
+			_, err = os.Lstat(c.Bundle) //nolint:forbidigo // the operator's own path
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			stale = append(stale, Leftover{cellsDir + "/" + n.Name(), kindCell, 0})
+			continue
+		}
+		used[c.Base] = true
+	}
+	return stale, used, err
+}
+
+func isDirectory(path string) bool {
+	fi, err := os.Stat(path) //nolint:forbidigo // the operator's own path
+	return err == nil && fi.IsDir()
+}

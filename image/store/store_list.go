@@ -1,0 +1,309 @@
+// What is in the store, for people and programs.
+
+package store
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/netbsd-cells/runcell/image/internal/stream"
+	"github.com/netbsd-cells/runcell/image/internal/verify"
+	"github.com/netbsd-cells/runcell/image/manifest"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Listed is an image in the index.
+type Listed struct {
+	Name      string        `json:"name"` // full; empty if it has none
+	Digest    digest.Digest `json:"digest"`
+	MediaType string        `json:"mediaType"`
+	// Platforms are those whose images are here.
+	Platforms []v1.Platform `json:"platforms"`
+	Created   *time.Time    `json:"created,omitempty"` // of the first platform
+	Size      int64         `json:"size"`              // bytes of all blobs that are here, shared ones included
+	// Error says why the rest could not be read.
+	Error string `json:"error,omitempty"`
+}
+
+// List lists the images by name. One that can't be read has an Error.
+func (s *Store) List() ([]Listed, error) {
+	x, err := s.readIndex()
+	if err != nil {
+		return nil, err
+	}
+	list := []Listed{}
+	for _, d := range x.Manifests {
+		l := Listed{Name: d.Annotations[v1.AnnotationRefName], Digest: d.Digest, MediaType: d.MediaType, Platforms: []v1.Platform{}}
+		if err := s.describe(&l, d, map[digest.Digest]bool{}, 0); err != nil {
+			l.Error = err.Error()
+		}
+		list = append(list, l)
+	}
+	slices.SortStableFunc(list, func(a, b Listed) int { return cmp.Compare(a.Name, b.Name) })
+	return list, nil
+}
+
+// describe adds what d leads to.
+func (s *Store) describe(l *Listed, d v1.Descriptor, seen map[digest.Digest]bool, depth int) error {
+	if depth > manifest.MaxNesting {
+		return fmt.Errorf("more than %d indexes within indexes", manifest.MaxNesting)
+	}
+	there, err := s.has(d)
+	if err != nil {
+		return err
+	}
+	if !there {
+		if depth == 0 {
+			return fmt.Errorf("blob %s is missing", d.Digest)
+		}
+		return nil
+	}
+	if seen[d.Digest] {
+		return nil
+	}
+	seen[d.Digest] = true
+	l.Size += d.Size
+	if d.MediaType == v1.MediaTypeImageConfig || d.MediaType == manifest.MediaTypeDockerConfig {
+		data, err := s.ReadBlob(d)
+		var cfg v1.Image
+		if err == nil {
+			err = json.Unmarshal(data, &cfg)
+		}
+		if err != nil {
+			return err
+		}
+		if l.Platforms = append(l.Platforms, cfg.Platform); len(l.Platforms) == 1 {
+			l.Created = cfg.Created
+		}
+		return nil
+	}
+	next, err := s.Children(d)
+	for _, c := range next {
+		err = errors.Join(err, s.describe(l, c, seen, depth+1))
+	}
+	return err
+}
+
+// Inspected is all that is known about one image.
+type Inspected struct {
+	Name      string           `json:"name"`
+	Digest    digest.Digest    `json:"digest"`
+	MediaType string           `json:"mediaType"`
+	Size      int64            `json:"size"` // bytes of manifest, config and layers
+	Config    v1.Image         `json:"config"`
+	Layers    []InspectedLayer `json:"layers"`
+}
+
+// InspectedLayer is a layer's descriptor and the digest of its content.
+type InspectedLayer struct {
+	MediaType string        `json:"mediaType"`
+	Digest    digest.Digest `json:"digest"`
+	DiffID    digest.Digest `json:"diffID"`
+	Size      int64         `json:"size"`
+}
+
+// Inspect describes the image of a name and platform.
+func (s *Store) Inspect(name string, platform v1.Platform) (*Inspected, error) {
+	img, full, err := s.Find(name, platform)
+	if err != nil {
+		return nil, err
+	}
+	i := &Inspected{
+		Name: full, Digest: img.Descriptor.Digest, MediaType: img.Descriptor.MediaType,
+		Size: img.Descriptor.Size, Config: img.Config, Layers: []InspectedLayer{},
+	}
+	next, err := s.Children(img.Descriptor)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range next {
+		i.Size += d.Size
+	}
+	for _, l := range img.Layers {
+		i.Layers = append(i.Layers, InspectedLayer{l.MediaType, l.Digest, l.DiffID, l.Size})
+	}
+	return i, nil
+}
+
+// Problem is a blob that is not what it should be.
+type Problem struct {
+	Image  string        `json:"image,omitempty"` // empty: no image needs the blob
+	Digest digest.Digest `json:"digest"`
+	Reason string        `json:"reason"`
+	// Removed tells that the damaged blob was taken out of the store.
+	Removed bool `json:"removed,omitempty"`
+}
+
+// VerifyOptions say what to verify.
+type VerifyOptions struct {
+	All bool // every blob in the store, needed or not
+	// Repair removes damaged blobs, so that the next pull or import brings
+	// them again.
+	Repair   bool
+	Progress func(done, total int64)
+}
+
+// Verified says what was read.
+type Verified struct {
+	Blobs    int       `json:"blobs"`
+	Size     int64     `json:"size"`
+	Problems []Problem `json:"problems"`
+}
+
+// Verify reads everything that the image of a name (every image with "")
+// leads to and compares sizes, digests and the documents' structure.
+func (s *Store) Verify(ctx context.Context, name string, o VerifyOptions) (*Verified, error) {
+	v := &verifier{store: s, o: o, ctx: ctx, seen: map[digest.Digest]bool{}, res: &Verified{Problems: []Problem{}}}
+	var roots []v1.Descriptor
+	if name != "" {
+		_, found, err := s.Lookup(name)
+		if err != nil {
+			return nil, err
+		}
+		roots = found
+	} else {
+		x, err := s.readIndex()
+		if err != nil {
+			return nil, err
+		}
+		roots = x.Manifests
+	}
+	for _, d := range roots {
+		image := d.Annotations[v1.AnnotationRefName]
+		if image == "" {
+			image = string(d.Digest)
+		}
+		if err := v.check(image, d, 0, true); err != nil {
+			return nil, err
+		}
+	}
+	if o.All {
+		if err := v.rest(); err != nil {
+			return nil, err
+		}
+	}
+	return v.res, nil
+}
+
+type verifier struct {
+	store *Store
+	o     VerifyOptions
+	ctx   context.Context
+	seen  map[digest.Digest]bool
+	res   *Verified
+}
+
+// check verifies d and what it leads to. Of an index it demands only the
+// platforms that are here.
+func (v *verifier) check(image string, d v1.Descriptor, depth int, must bool) error {
+	if v.seen[d.Digest] {
+		return nil
+	}
+	v.seen[d.Digest] = true
+	err := v.hash(d)
+	if errors.Is(err, fs.ErrNotExist) && !must {
+		return nil
+	}
+	var next []v1.Descriptor
+	if err == nil && depth > manifest.MaxNesting {
+		err = fmt.Errorf("more than %d indexes within indexes", manifest.MaxNesting)
+	}
+	if err == nil {
+		next, err = v.store.Children(d)
+	}
+	if err != nil {
+		return v.problem(image, d.Digest, err)
+	}
+	isIndex := d.MediaType == v1.MediaTypeImageIndex || d.MediaType == manifest.MediaTypeDockerIndex
+	for _, c := range next {
+		if err := v.check(image, c, depth+1, !isIndex); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hash reads a blob to its end.
+func (v *verifier) hash(d v1.Descriptor) error {
+	if d.Size < 0 {
+		return fmt.Errorf("size %d", d.Size)
+	}
+	f, err := v.store.OpenBlob(d)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	r, err := verify.NewReader(stream.WithContext{v.ctx, f}, d)
+	if err != nil {
+		return err
+	}
+	v.res.Blobs++
+	buf := make([]byte, stream.AheadSize)
+	for {
+		n, err := r.Read(buf)
+		v.res.Size += int64(n)
+		if v.o.Progress != nil {
+			v.o.Progress(v.res.Size, 0)
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// problem notes an error, unless it is that of an interrupt.
+func (v *verifier) problem(image string, d digest.Digest, err error) error {
+	if v.ctx.Err() != nil {
+		return context.Cause(v.ctx)
+	}
+	p := Problem{Image: image, Digest: d, Reason: err.Error()}
+	if v.o.Repair && errors.Is(err, verify.ErrMismatch) {
+		if err := v.store.root.Remove(verify.BlobName(d)); err != nil {
+			return err
+		}
+		p.Removed = true
+	}
+	v.res.Problems = append(v.res.Problems, p)
+	return nil
+}
+
+// rest verifies the blobs that no image needs.
+func (v *verifier) rest() error {
+	blobs, err := v.store.blobs()
+	if err != nil {
+		return err
+	}
+	for _, b := range blobs {
+		if v.seen[b.digest] {
+			continue
+		}
+		if b.digest == "" {
+			if err := v.problem("", digest.Digest(b.name), errors.New("its name is no digest")); err != nil {
+				return err
+			}
+			continue
+		}
+		err := v.hash(v1.Descriptor{Digest: b.digest, Size: b.size})
+		if errors.Is(err, os.ErrNotExist) {
+			continue // repaired meanwhile
+		}
+		if err != nil {
+			if err := v.problem("", b.digest, err); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

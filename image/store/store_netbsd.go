@@ -1,0 +1,5 @@
+// Where root's store is.
+
+package store
+
+const rootStore = "/var/db/runcell/images"
