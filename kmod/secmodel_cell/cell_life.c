@@ -19,11 +19,7 @@
 
 #include "cell_var.h"
 
-kmutex_t		cell_lock;
-struct cell_list	cell_list;
-volatile u_int		cell_ndying;
 
-static struct cell_list	cell_dead;	/* destroyed, still referred to */
 static uint32_t		cell_next;	/* next id; 0: all are used up */
 static bool		cell_closing;	/* the module is about to go */
 static u_int		cell_busy;	/* creates that wait for a path */
@@ -52,14 +48,6 @@ cell_life_fini(void)
 	return cell_closing;
 }
 
-static void
-cell_free(struct cell *c)
-{
-
-	mutex_destroy(&c->c_lock);
-	kmem_free(c, sizeof(*c));
-}
-
 /* When no credential can point to a cell any more. */
 void
 cell_life_free(void)
@@ -71,78 +59,6 @@ cell_life_free(void)
 		cell_free(c);
 	}
 	mutex_destroy(&cell_lock);
-}
-
-uint64_t
-cell_uptime(void)
-{
-	struct timespec ts;
-
-	getnanouptime(&ts);
-	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
-}
-
-void
-cell_hold(struct cell *c)
-{
-
-	KASSERT(c->c_refs > 0);
-	atomic_inc_uint(&c->c_refs);
-}
-
-/*
- * May be called from where memory can't be freed: the sampler frees what
- * nobody refers to.
- */
-void
-cell_rele(struct cell *c)
-{
-
-	KASSERT(c->c_refs > 0);
-	CELL_MEMBAR_RELEASE();
-	atomic_dec_uint(&c->c_refs);
-}
-
-/* Frees the cells that are destroyed and that nobody refers to. */
-void
-cell_sweep(void)
-{
-	struct cell *c, *next;
-
-	KASSERT(mutex_owned(&cell_lock));
-	TAILQ_FOREACH_SAFE(c, &cell_dead, c_list, next) {
-		if (c->c_refs != 0)
-			continue;
-		CELL_MEMBAR_ACQUIRE();
-		TAILQ_REMOVE(&cell_dead, c, c_list);
-		cell_free(c);
-	}
-}
-
-/* A living cell by its id, under cell_lock. */
-struct cell *
-cell_find(uint32_t id)
-{
-	struct cell *c;
-
-	KASSERT(mutex_owned(&cell_lock));
-	TAILQ_FOREACH(c, &cell_list, c_list)
-		if (c->c_id == id)
-			return c;
-	return NULL;
-}
-
-/* The same with a reference, for after the lock is dropped. */
-struct cell *
-cell_get(uint32_t id)
-{
-	struct cell *c;
-
-	mutex_enter(&cell_lock);
-	if ((c = cell_find(id)) != NULL)
-		cell_hold(c);
-	mutex_exit(&cell_lock);
-	return c;
 }
 
 /*

@@ -25,32 +25,6 @@
 static kauth_action_t	cell_vnode_asked;
 static uint64_t		cell_vnode_permissions;
 
-/* Root on the host: nothing here concerns it. */
-bool
-cell_host_root(kauth_cred_t cred)
-{
-
-	return kauth_cred_geteuid(cred) == 0 && cell_of(cred) == NULL;
-}
-
-/* Answers for a caller that is not root on the host. */
-int
-cell_decide(kauth_cred_t cred, struct cell *c, unsigned action,
-    unsigned request, uint32_t facts)
-{
-	const struct cell_row *row;
-
-	row = cell_row_find(action, request, facts);
-	if (c == NULL)
-		return cell_row_denies(row, CELL_CALLER_USER, false, 0) ?
-		    KAUTH_RESULT_DENY : KAUTH_RESULT_DEFER;
-	if (!cell_row_denies(row, CELL_CALLER_MEMBER, c->c_dying != 0,
-	    c->c_permissions))
-		return KAUTH_RESULT_DEFER;
-	cell_denied(c, row, cred);
-	return KAUTH_RESULT_DENY;
-}
-
 /* Whether the mode of a System V object refuses the caller. */
 static bool
 cell_ipc_override(kauth_cred_t cred, const struct ipc_perm *perm, mode_t mode)

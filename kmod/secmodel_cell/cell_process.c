@@ -136,15 +136,6 @@ cell_looks_into(kauth_action_t action, struct proc *p, void *arg1)
 	return p != curproc && cell_newcomer(p);
 }
 
-/* Whether one more process is one too many. */
-bool
-cell_full(struct cell *c)
-{
-	u_int max = c->c_maxprocs;
-
-	return max != 0 && c->c_nprocs >= max;
-}
-
 /* wanted: the facts that the policy looks at for this action. */
 uint32_t
 cell_process_facts(kauth_cred_t cred, struct cell *c, kauth_action_t action,

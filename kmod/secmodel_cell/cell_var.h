@@ -106,6 +106,7 @@ TAILQ_HEAD(cell_list, cell);
 
 extern kmutex_t		cell_lock;
 extern struct cell_list	cell_list;
+extern struct cell_list	cell_dead;	/* destroyed, still referred to */
 extern volatile u_int	cell_ndying;	/* killed cells that still exist */
 extern kmutex_t		cell_port_lock;
 extern struct cell_ports *cell_ports;
@@ -118,6 +119,7 @@ int	cell_create(struct cell_create *);
 int	cell_destroy(uint32_t);
 struct cell *cell_find(uint32_t);
 struct cell *cell_get(uint32_t);
+void	cell_free(struct cell *);
 void	cell_hold(struct cell *);
 void	cell_rele(struct cell *);
 void	cell_sweep(void);
@@ -128,6 +130,8 @@ uint64_t cell_uptime(void);
 int	cell_member_init(secmodel_t);
 void	cell_member_fini(void);
 struct cell *cell_of(kauth_cred_t);
+void	cell_cred_set(kauth_cred_t, struct cell *);
+void	cell_proc_begin(struct cell *, struct proc *, bool, bool);
 struct cell *cell_of_proc(struct proc *);
 int	cell_cred_cb(kauth_cred_t, kauth_action_t, void *, void *, void *,
 	    void *, void *);
@@ -158,7 +162,6 @@ bool	cell_device_ordinary(enum vtype, dev_t);
 bool	cell_device_safe(const struct vnode *);
 
 /* cell_deny.c: counting and logging */
-void	cell_denied(struct cell *, const struct cell_row *, kauth_cred_t);
 
 /* cell_sample.c: CPU time by the second, and the memory of dead cells */
 int	cell_sample_start(void);

@@ -20,7 +20,16 @@
 /* A cell writes a line every so many seconds at most. */
 #define	CELL_LOG_SECONDS	10
 
-void
+uint64_t
+cell_uptime(void)
+{
+	struct timespec ts;
+
+	getnanouptime(&ts);
+	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+}
+
+static void
 cell_denied(struct cell *c, const struct cell_row *row, kauth_cred_t cred)
 {
 	uint64_t missed = 0;
@@ -49,4 +58,30 @@ cell_denied(struct cell *c, const struct cell_row *row, kauth_cred_t cred)
 		    c->c_id, c->c_create.cc_name, row->cr_class,
 		    curproc->p_pid, kauth_cred_geteuid(cred),
 		    (unsigned long long)missed);
+}
+
+/* Root on the host: nothing here concerns it. */
+bool
+cell_host_root(kauth_cred_t cred)
+{
+
+	return kauth_cred_geteuid(cred) == 0 && cell_of(cred) == NULL;
+}
+
+/* Answers for a caller that is not root on the host. */
+int
+cell_decide(kauth_cred_t cred, struct cell *c, unsigned action,
+    unsigned request, uint32_t facts)
+{
+	const struct cell_row *row;
+
+	row = cell_row_find(action, request, facts);
+	if (c == NULL)
+		return cell_row_denies(row, CELL_CALLER_USER, false, 0) ?
+		    KAUTH_RESULT_DENY : KAUTH_RESULT_DEFER;
+	if (!cell_row_denies(row, CELL_CALLER_MEMBER, c->c_dying != 0,
+	    c->c_permissions))
+		return KAUTH_RESULT_DEFER;
+	cell_denied(c, row, cred);
+	return KAUTH_RESULT_DENY;
 }
