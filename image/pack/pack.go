@@ -123,7 +123,7 @@ func OpenSink(ctx context.Context, rootfs, name string, o *PackOptions) (sink, s
 	if ref.Ref == "" {
 		ref.Ref = o.Tag
 	}
-	out, err := layout.Create(ref, rootfs)
+	out, err := layout.Create(ctx, ref, rootfs)
 	return out, ref.String(), err
 }
 
