@@ -84,13 +84,13 @@ func packImage(ctx context.Context, cmd *cli.Command) error {
 	return err
 }
 
-func packOptions(cmd *cli.Command) (pack.PackOptions, error) {
+func packOptions(cmd *cli.Command) (pack.Options, error) {
 	c := v1.ImageConfig{
 		User: cmd.String("user"), WorkingDir: cmd.String("workdir"), StopSignal: cmd.String("stop-signal"),
 		Env: cmd.StringSlice("env"), Entrypoint: cmd.StringSlice("entrypoint"), Cmd: cmd.StringSlice("cmd"),
 		ExposedPorts: asSet(cmd.StringSlice("expose")), Volumes: asSet(cmd.StringSlice("volume")),
 	}
-	o := pack.PackOptions{
+	o := pack.Options{
 		Compression: image.Compression(cmd.String("compress")), Tag: cmd.String("tag"), Author: cmd.String("author"),
 	}
 	var err error

@@ -57,12 +57,12 @@ func fromSets(ctx context.Context, cmd *cli.Command) error {
 	if cmd.String("tag") == "" || cmd.String("arch") == "" {
 		return errors.New("image from-sets needs --tag IMAGE and --arch ARCH: sets don't say what they are")
 	}
-	o := sets.SetsOptions{
+	o := sets.Options{
 		Compression: image.Compression(cmd.String("compress")), Squash: cmd.Bool("squash"), Sums: cmd.String("sums"), Author: cmd.String("author"),
 		Limits: &image.Limits{MaxSize: cmd.Int64("max-size"), MaxEntries: cmd.Int64("max-entries"), MaxPath: cmd.Int("max-path")},
 		Config: v1.ImageConfig{Entrypoint: cmd.StringSlice("entrypoint"), Cmd: cmd.StringSlice("cmd"), Env: cmd.StringSlice("env")},
 	}
-	if o.Platform, err = sets.SetsPlatform(cmd.String("arch")); err != nil {
+	if o.Platform, err = sets.Platform(cmd.String("arch")); err != nil {
 		return err
 	}
 	o.Platform.OSVersion = cmd.String("os-version")
