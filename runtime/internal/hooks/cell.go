@@ -48,11 +48,11 @@ func runAsMember(ctx context.Context, h oci.Hook, input []byte, entry kmod.Entry
 		return err
 	}
 	defer func() { _, _ = in.Close(), w.Close() }()
-	p := &oci.Process{Args: h.Args, Env: h.Env, Cwd: "/"}
-	if len(p.Args) == 0 {
-		p.Args = []string{h.Path}
+	args := h.Args
+	if len(args) == 0 {
+		args = []string{h.Path}
 	}
-	exe, err := stage.Exec(h.Path, p.Args, p.Env)
+	exe, err := stage.Exec(h.Path, args, h.Env)
 	if err != nil {
 		return err
 	}

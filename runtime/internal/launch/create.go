@@ -113,7 +113,7 @@ func (l *Launch) onThread(ctx context.Context) error {
 	if err := l.entry.Thread(); err != nil {
 		return fmt.Errorf("enter cell: %w", err)
 	}
-	if b := l.Root.Builder(); b != nil {
+	if b := l.Root.Builder; b != nil {
 		if err := b.Attach(); err != nil {
 			return err
 		}
@@ -125,7 +125,7 @@ func (l *Launch) onThread(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("set up the container's process: %w", err)
 	}
-	if b := l.Root.Builder(); b != nil {
+	if b := l.Root.Builder; b != nil {
 		if err := b.Populate(procFD); err != nil {
 			return err
 		}
@@ -240,7 +240,7 @@ func (l *Launch) enterRoot() (err error) {
 		return err
 	}
 	slave := -1
-	if b := l.Root.Builder(); b != nil {
+	if b := l.Root.Builder; b != nil {
 		if slave, err = b.Finish(); err != nil {
 			return err
 		}

@@ -1,8 +1,7 @@
-package network
-
-// The addresses of cells (netbsd.cell.addresses). Each is added to its
-// interface before the first cell that has it is made, and taken away after
-// the last one is gone. An address that was there before is left there.
+// Package network holds the addresses of cells (netbsd.cell.addresses). Each is
+// added to its interface before the first cell that has it is made, and taken
+// away after the last one is gone. An address that was there before is left
+// there, and nothing else of an interface is ever changed.
 //
 //	<root>/@addresses  which addresses there are, and which containers have
 //	                   them; changed with the state root flock(2)ed
@@ -10,6 +9,7 @@ package network
 // The file is written before an address is added, and after one was removed:
 // a command that is killed in between leaves an entry that can be carried out
 // again, never an address that nobody knows of.
+package network
 
 import (
 	"context"
@@ -27,7 +27,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// file is not a container's id: those have no @.
+// addressFile is not a container's id: those have no @.
 const addressFile = "@addresses"
 
 // addressPatience is how long an Ethernet interface may take to find out

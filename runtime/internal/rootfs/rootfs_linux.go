@@ -21,9 +21,11 @@ import (
 
 // Root is a container's root while it is built.
 type Root struct {
+	Dir     inroot.Dir // the root's own mount, open
+	Builder Builder    // the root itself: all is done around the child
+
 	o     Options
 	plan  *oci.Plan
-	Dir   inroot.Dir // the root's own mount, open
 	proc  *process.Message
 	slave *process.Message
 	term  *console.Terminal
@@ -38,11 +40,10 @@ const joinedRoot = "/"
 // New resolves the root. Nothing is mounted yet: the cell's mount
 // namespace does not exist.
 func New(o Options) (*Root, error) {
-	return &Root{o: o, plan: o.Plan, Dir: inroot.Dir{FD: -1}}, nil
+	f := &Root{o: o, plan: o.Plan, Dir: inroot.Dir{FD: -1}}
+	f.Builder = f
+	return f, nil
 }
-
-// Builder gives what is to be done around the child: all.
-func (f *Root) Builder() Builder { return f }
 
 // Close lets go of the root's descriptor.
 func (f *Root) Close() {
@@ -63,7 +64,7 @@ func (f *Root) Attach() error {
 	return nil
 }
 
-// ReadySteps are the child's first: a proc mount shows the pid namespace of
+// ReadySteps are the child's first, from step first on: a proc mount shows the pid namespace of
 // the process that makes it, so the child makes it and sends it over.
 func (f *Root) ReadySteps(l *process.Link, first int) ([]stage.Step, error) {
 	var proc *oci.Mount

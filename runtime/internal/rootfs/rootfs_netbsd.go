@@ -21,10 +21,12 @@ import (
 
 // Root is a container's root while it is built.
 type Root struct {
+	Dir     inroot.Dir // the root's null mount, open
+	Builder Builder    // nil: the root stands before the child is forked
+
 	o      Options
 	plan   *oci.Plan
-	Dir    inroot.Dir // the root's null mount, open
-	ptm    int        // the host's /dev/ptm, -1 = no terminal wanted
+	ptm    int // the host's /dev/ptm, -1 = no terminal wanted
 	master *process.Message
 }
 
@@ -59,9 +61,6 @@ func New(o Options) (_ *Root, err error) {
 	return f, nil
 }
 
-// Builder is nil: the root stands before the child is forked.
-func (*Root) Builder() Builder { return nil }
-
 // Close lets go of the root's descriptors.
 func (f *Root) Close() {
 	f.Dir.Close()
@@ -69,7 +68,7 @@ func (f *Root) Close() {
 	f.Dir.FD, f.ptm = -1, -1
 }
 
-// ReadySteps are the child's first.
+// ReadySteps are the child's first, from step first on.
 func (*Root) ReadySteps(l *process.Link, first int) ([]stage.Step, error) {
 	return []stage.Step{l.SendStep("send ready", first, process.NewMessage(false))}, nil
 }

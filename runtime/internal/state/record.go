@@ -94,13 +94,13 @@ func At(root, id string) *Container {
 }
 
 // Create makes and locks the directory of a new container. A directory that is
-// there goes to clear, which tells whether it was the remains of a create that
+// there goes to remove, which tells whether it was the remains of a create that
 // was killed and is gone; if not, the error wraps ErrExist.
 //
 // A directory that was just made looks like remains until it is locked: who
 // finds it gone then makes it again, and who finds a record in it has lost
 // against another create.
-func Create(root, id string, clear func() (bool, error)) (*Container, error) {
+func Create(root, id string, remove func() (bool, error)) (*Container, error) {
 	if err := ValidateID(id); err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func Create(root, id string, clear func() (bool, error)) (*Container, error) {
 	for range tries {
 		err := os.Mkdir(c.Dir, 0o700)
 		if errors.Is(err, fs.ErrExist) {
-			cleared, cerr := clear()
+			cleared, cerr := remove()
 			if !cleared || cerr != nil {
 				return nil, errors.Join(taken, cerr)
 			}
