@@ -8,37 +8,32 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/rootfs"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
 )
 
 type container struct {
 	rt *Runtime
+	*state.Container
 	// deleted is set when a failed start has ended the container already.
 	deleted bool
-	*state.Container
-}
-
-func (r *Runtime) container(id string) *container {
-	return &container{rt: r, Container: state.At(r.root, id)}
 }
 
 // newContainer makes and locks a new container's directory; the remains of a
 // create that was killed make way.
 func (r *Runtime) newContainer(ctx context.Context, id string) (*container, error) {
-	s, err := state.Create(r.root, id, func() (bool, error) { return r.container(id).clearRemains(ctx) })
-	if err != nil {
-		return nil, err
-	}
-	return &container{rt: r, Container: s}, nil
+	s, err := state.Create(r.root, id, func() (bool, error) { return r.at(id).clearRemains(ctx) })
+	return r.with(s), err
 }
+
+func (r *Runtime) at(id string) *container { return r.with(state.At(r.root, id)) }
 
 func (r *Runtime) load(id string) (*container, error) {
 	s, err := state.Load(r.root, id)
 	return r.with(s), err
 }
 
+// loadLocked may give a container beside an error, as state.LoadLocked does.
 func (r *Runtime) loadLocked(id string) (*container, error) {
 	s, err := state.LoadLocked(r.root, id)
 	return r.with(s), err
@@ -51,13 +46,29 @@ func (r *Runtime) with(s *state.Container) *container {
 	return &container{rt: r, Container: s}
 }
 
+// loadAlive loads a container that has processes, for a command on them.
+func (r *Runtime) loadAlive(doing, id string) (*container, state.Status, error) {
+	c, err := r.load(id)
+	if err != nil {
+		return nil, "", err
+	}
+	switch s := c.Status(); s {
+	case state.Stopped:
+		return nil, s, fmt.Errorf("%s %q: %w", doing, id, state.ErrNotRunning)
+	case state.Creating:
+		return nil, s, fmt.Errorf("%s %q: it is still being created", doing, id)
+	default:
+		return c, s, nil
+	}
+}
+
 // remove deletes what is stored. Nothing may be mounted below it any more: it
 // would be deleted too.
 func (c *container) remove() error {
-	if err := c.unmountRoot(); err != nil {
+	if err := c.unmount(); err != nil {
 		return fmt.Errorf("remove state: %w", err)
 	}
-	return c.Container.Remove()
+	return c.Remove()
 }
 
 // recordMount notes a mount point before it is mounted on.
@@ -69,16 +80,5 @@ func (c *container) recordMount(path string) error {
 	return c.Save()
 }
 
-// unmountRoot unmounts whatever is left of the container's mounts.
-func (c *container) unmountRoot() error { return rootfs.Unmount(c.Dir, c.Mounts) }
-
-func (c *container) cellRootPath() string { return rootfs.CellRootPath(c.Rootfs, c.Mounts) }
-
-// Plan gives the Plan that a container was created from.
-func (r *Runtime) Plan(id string) (*oci.Plan, error) {
-	c, err := r.load(id)
-	if err != nil {
-		return nil, err
-	}
-	return c.Plan()
-}
+// unmount unmounts whatever is left of the container's mounts.
+func (c *container) unmount() error { return rootfs.Unmount(c.Dir, c.Mounts) }

@@ -14,13 +14,11 @@ import (
 	"time"
 
 	"github.com/containerd/log"
-	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/oci"
-	"github.com/netbsd-cells/runcell/runtime/internal/console"
+	"github.com/netbsd-cells/runcell/runtime/internal/launch"
 	"github.com/netbsd-cells/runcell/runtime/internal/rootfs"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
-	"github.com/netbsd-cells/runcell/runtime/internal/sys"
-	"golang.org/x/sys/unix"
+	"github.com/netbsd-cells/runcell/runtime/internal/undo"
 )
 
 const configFile = "config.json"
@@ -28,7 +26,8 @@ const configFile = "config.json"
 // Create makes a container and leaves it in the created state. On any error
 // nothing of it is left.
 func (r *Runtime) Create(ctx context.Context, o CreateOptions) error {
-	c, _, err := r.create(ctx, o, true)
+	o.Detach = true
+	c, _, err := r.create(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -38,27 +37,24 @@ func (r *Runtime) Create(ctx context.Context, o CreateOptions) error {
 
 // create gives a created, still locked container, and the terminal's master
 // (-1 = none) when nobody else got it.
-func (r *Runtime) create(ctx context.Context, o CreateOptions, detached bool) (c *container, master int, err error) {
+func (r *Runtime) create(ctx context.Context, o CreateOptions) (c *container, master int, err error) {
 	plan, err := r.loadPlan(o)
 	if err != nil {
 		return nil, -1, err
 	}
-	if err := console.Check(plan.Process.Terminal, detached, o.ConsoleSocket); err != nil {
-		return nil, -1, err
-	}
-	if err := checkStdio(); err != nil {
+	if err := o.caller().Check(plan.Process); err != nil {
 		return nil, -1, err
 	}
 	c, err = r.newContainer(ctx, o.ID)
 	if err != nil {
 		return nil, -1, err
 	}
-	tx := &txn{}
-	tx.did("state directory", nil)
-	master, err = c.build(ctx, tx, plan, o)
+	done := &undo.Stack{}
+	done.Did("state directory", nil)
+	master, err = c.build(ctx, done, plan, o)
 	if err != nil {
 		err = fmt.Errorf("create %q: %w", o.ID, err)
-		if uerr := c.undo(tx); uerr != nil {
+		if uerr := c.undo(done); uerr != nil {
 			err = fmt.Errorf("%w (and undoing it: %w; use `delete --force`)", err, uerr)
 		}
 		c.Release()
@@ -70,8 +66,8 @@ func (r *Runtime) create(ctx context.Context, o CreateOptions, detached bool) (c
 // undo takes a failed create back. The state directory goes only after all
 // else has: what stays is then listed, and the next create of the id, recover
 // and delete find it.
-func (c *container) undo(tx *txn) error {
-	if err := tx.rollback(); err != nil {
+func (c *container) undo(done *undo.Stack) error {
+	if err := done.Rollback(); err != nil {
 		return err
 	}
 	return c.remove()
@@ -109,7 +105,7 @@ func (r *Runtime) loadPlan(o CreateOptions) (*oci.Plan, error) {
 }
 
 // build does create's steps, each with its undo.
-func (c *container) build(ctx context.Context, tx *txn, plan *oci.Plan, o CreateOptions) (master int, err error) {
+func (c *container) build(ctx context.Context, done *undo.Stack, plan *oci.Plan, o CreateOptions) (master int, err error) {
 	root, err := resolveRoot(o.Bundle, plan.Root.Path)
 	if err != nil {
 		return -1, err
@@ -118,14 +114,13 @@ func (c *container) build(ctx context.Context, tx *txn, plan *oci.Plan, o Create
 		ID: o.ID, OCIVersion: plan.OCIVersion, Phase: state.Creating, Bundle: o.Bundle, Rootfs: root,
 		Created: time.Now().UTC(), Owner: owner(), Annotations: plan.Annotations,
 	}
-	c.Made = plan
-	if err := sys.WriteJSON(sys.WriteFile, c.Path(state.PlanFile), plan); err != nil {
+	if err := c.SavePlan(plan); err != nil {
 		return -1, err
 	}
 	if err := c.Save(); err != nil {
 		return -1, err
 	}
-	tx.did("record", nil)
+	done.Did("record", nil)
 	c.logWarnings(ctx, plan)
 
 	fs, err := rootfs.New(rootfs.Options{
@@ -136,25 +131,27 @@ func (c *container) build(ctx context.Context, tx *txn, plan *oci.Plan, o Create
 		return -1, err
 	}
 	defer fs.Close()
-	tx.did("root filesystem", fs.Unmount)
+	done.Did("root filesystem", fs.Unmount)
 
-	if err := c.holdAddresses(ctx, tx, plan); err != nil {
+	if err := c.holdAddresses(ctx, done, plan.Cell.Addresses); err != nil {
 		return -1, err
 	}
-	c.Cell, err = c.rt.kmod.Create(cellSpec(c, plan))
-	if errors.Is(err, kmod.ErrExists) {
-		return -1, fmt.Errorf("create cell: %w, though there is no record of its container: `runcell delete --force %s` removes that cell with its processes", err, c.ID)
-	}
-	if err != nil {
-		return -1, fmt.Errorf("create cell: %w", err)
-	}
-	tx.did("cell", func() error { return destroyCell(c.rt.kmod, c.Cell) })
-
-	l := &launch{container: c, plan: plan, fs: fs, tx: tx, options: o, master: -1}
-	if err := l.run(ctx); err != nil {
+	if err := c.createCell(plan); err != nil {
 		return -1, err
 	}
-	return l.master, nil
+	done.Did("cell", func() error { return c.rt.destroyCell(c.Cell) })
+
+	l := &launch.Launch{Container: c.Container, Kmod: c.rt.kmod, Plan: plan, Root: fs, Undo: done, Caller: o.caller()}
+	return l.Create(ctx)
+}
+
+// holdAddresses puts addresses onto their interfaces.
+func (c *container) holdAddresses(ctx context.Context, done *undo.Stack, list []oci.Address) error {
+	if !c.rt.addresses.Needed(list) {
+		return nil
+	}
+	done.Did("addresses begin", func() error { return c.rt.addresses.Drop(c.ID) })
+	return c.rt.addresses.Hold(ctx, c.ID, list)
 }
 
 // logWarnings tells what the cell does not honour, one line a field.
@@ -166,30 +163,6 @@ func (c *container) logWarnings(ctx context.Context, plan *oci.Plan) {
 	for _, n := range plan.Warnings() {
 		logger.Warnf("%s: %s: %s", n.Field, n.Grade, n.Reason)
 	}
-}
-
-// cellSpec is what the kernel is told.
-func cellSpec(c *container, plan *oci.Plan) kmod.Spec {
-	s := kmod.Spec{
-		Name: state.CellName(c.rt.root, c.ID), Root: c.cellRootPath(), Profile: plan.Cell.Profile,
-		Permissions: plan.Cell.Permissions, Ports: plan.Cell.Ports, Network: plan.Cell.Network,
-		MaxProcesses: plan.Cell.MaxProcesses, CgroupsPath: plan.CgroupsPath,
-		RlimitNofile: kmod.Unlimited, RlimitAS: kmod.Unlimited, RlimitCore: kmod.Unlimited,
-	}
-	for _, a := range plan.Cell.Addresses {
-		s.Addresses = append(s.Addresses, a.Prefix.Addr())
-	}
-	for _, l := range plan.Process.Rlimits {
-		switch l.Type {
-		case "RLIMIT_NOFILE":
-			s.RlimitNofile = l.Hard
-		case "RLIMIT_AS":
-			s.RlimitAS = l.Hard
-		case "RLIMIT_CORE":
-			s.RlimitCore = l.Hard
-		}
-	}
-	return s
 }
 
 // resolveRoot gives root.path without links. The bundle is the caller's, and
@@ -215,21 +188,6 @@ func resolveRoot(bundle, path string) (string, error) {
 	return root, nil
 }
 
-// checkStdio refuses a directory as one of the container's first three
-// descriptors: it would lead out of the root (openat(2)).
-func checkStdio() error {
-	for fd := range 3 {
-		var st unix.Stat_t
-		if err := unix.Fstat(fd, &st); err != nil {
-			return fmt.Errorf("descriptor %d: %w", fd, err)
-		}
-		if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-			return fmt.Errorf("descriptor %d is a directory: a container must not inherit one", fd)
-		}
-	}
-	return nil
-}
-
 // owner names who runs this command, as `list` shows it.
 func owner() string {
 	uid := os.Getuid()
@@ -240,14 +198,4 @@ func owner() string {
 		return u.Username
 	}
 	return strconv.Itoa(uid)
-}
-
-// holdAddresses puts the Plan's addresses onto their interfaces.
-func (c *container) holdAddresses(ctx context.Context, tx *txn, plan *oci.Plan) error {
-	list := plan.Cell.Addresses
-	if c.rt.addresses.Net == nil || len(list) == 0 {
-		return nil
-	}
-	tx.did("addresses begin", func() error { return c.rt.addresses.Drop(c.ID) })
-	return c.rt.addresses.Hold(ctx, c.ID, list)
 }

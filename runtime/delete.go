@@ -1,15 +1,16 @@
 package runtime
 
+// delete (runtime.md, "Delete"): what create made goes, in an order that can be
+// cut off and repeated.
+
 import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/containerd/log"
-	"github.com/netbsd-cells/runcell/kmod"
-	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/fault"
+	"github.com/netbsd-cells/runcell/runtime/internal/hooks"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
 )
 
@@ -31,7 +32,7 @@ func (r *Runtime) Delete(ctx context.Context, id string, force bool) error {
 		}
 		return c.clean()
 	}
-	if s := c.status(); s != state.Stopped && s != state.Created && !force {
+	if s := c.Status(); s != state.Stopped && s != state.Created && !force {
 		return fmt.Errorf("delete %q: container is %s: stop it with `runcell kill`, or use --force", id, s)
 	}
 	return c.delete(ctx)
@@ -57,7 +58,7 @@ func (c *container) delete(ctx context.Context) error {
 	}
 	fault.Point("killed")
 	if c.Cell != 0 {
-		if err := destroyCell(c.rt.kmod, c.Cell); err != nil {
+		if err := c.rt.destroyCell(c.Cell); err != nil {
 			return fmt.Errorf("delete %q: %w", c.ID, err)
 		}
 	} else if err := c.rt.destroyByName(c.ID); err != nil {
@@ -67,12 +68,12 @@ func (c *container) delete(ctx context.Context) error {
 	if err := c.rt.addresses.Drop(c.ID); err != nil {
 		return fmt.Errorf("delete %q: %w", c.ID, err)
 	}
-	if err := c.unmountRoot(); err != nil {
+	if err := c.unmount(); err != nil {
 		return fmt.Errorf("delete %q: %w", c.ID, err)
 	}
 	fault.Point("unmounted")
 	if plan, err := c.Plan(); err == nil {
-		c.runPoststop(ctx, plan.Hooks.Poststop)
+		hooks.RunPoststop(ctx, plan.Hooks.Poststop, c.StateAs(state.Stopped, 0))
 	} else if c.Phase == state.Created {
 		log.G(ctx).WithField("id", c.ID).Warnf("poststop hooks not run: %v", err)
 	}
@@ -91,58 +92,11 @@ func (c *container) clean() error {
 	if err := c.rt.destroyByName(id); err != nil {
 		return err
 	}
-	if err := errors.Join(c.rt.addresses.Drop(id), c.unmountRoot()); err != nil {
+	if err := errors.Join(c.rt.addresses.Drop(id), c.unmount()); err != nil {
 		return fmt.Errorf("delete %q: %w", id, err)
 	}
 	if err := c.remove(); err != nil {
 		return fmt.Errorf("delete %q: %w", id, err)
 	}
 	return nil
-}
-
-// destroyByName ends and removes the cell of an id, if there is one.
-func (r *Runtime) destroyByName(id string) error {
-	cells, err := r.kmod.List()
-	if errors.Is(err, kmod.ErrUnavailable) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("delete %q: list cells: %w", id, err)
-	}
-	name := state.CellName(r.root, id)
-	for _, cell := range cells {
-		if cell.Name != name {
-			continue
-		}
-		if err := r.endCell(cell.ID); err != nil {
-			return fmt.Errorf("delete %q: %w", id, err)
-		}
-	}
-	return nil
-}
-
-// destroyCell removes a cell, giving its last processes a moment to be
-// reaped. A cell that is gone is fine.
-func destroyCell(k kmod.Client, id kmod.ID) error {
-	deadline := time.Now().Add(deathPatience)
-	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 10*time.Millisecond) {
-		err := k.Destroy(id)
-		if err == nil || errors.Is(err, kmod.ErrNotFound) {
-			return nil
-		}
-		if !errors.Is(err, kmod.ErrBusy) || time.Now().After(deadline) {
-			return fmt.Errorf("destroy cell %d: %w", id, err)
-		}
-		time.Sleep(pause)
-	}
-}
-
-// runPoststop runs the last hooks. Their failures are logged and the rest run
-// (runtime.md, "Lifecycle", step 13).
-func (c *container) runPoststop(ctx context.Context, hooks []oci.Hook) {
-	for _, h := range hooks {
-		if err := c.runHooks(ctx, []oci.Hook{h}, state.Stopped); err != nil {
-			log.G(ctx).WithField("id", c.ID).Warnf("%v", err)
-		}
-	}
 }

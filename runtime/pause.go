@@ -38,7 +38,7 @@ func (r *Runtime) setPaused(id string, from state.Status, pause bool) error {
 	if err != nil {
 		return err
 	}
-	if s := c.status(); s == state.Stopped {
+	if s := c.Status(); s == state.Stopped {
 		return fmt.Errorf("%s %q: %w", verb, id, state.ErrNotRunning)
 	} else if s != from {
 		return fmt.Errorf("%s %q: container is %s, and must be %s", verb, id, s, from)

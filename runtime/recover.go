@@ -7,23 +7,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
-	"golang.org/x/sys/unix"
 )
 
 // Recover removes the remains and tells what it did, a line each. What another
 // command is working on is not touched. It goes on after an error.
 func (r *Runtime) Recover(ctx context.Context) (done []string, err error) {
-	entries, err := os.ReadDir(r.root) //nolint:forbidigo // the state directory is ours alone
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	ids, err := state.IDs(r.root)
 	if err != nil {
-		return nil, fmt.Errorf("recover: read state directory: %w", err)
+		return nil, fmt.Errorf("recover: %w", err)
 	}
 	cells, err := r.kmod.List()
 	if err != nil && !errors.Is(err, kmod.ErrUnavailable) {
@@ -34,12 +28,9 @@ func (r *Runtime) Recover(ctx context.Context) (done []string, err error) {
 		byName[cell.Name] = cell
 	}
 	var errs []error
-	for _, e := range entries {
-		if !e.IsDir() || state.ValidateID(e.Name()) != nil {
-			continue
-		}
-		delete(byName, state.CellName(r.root, e.Name()))
-		what, err := r.recoverOne(ctx, e.Name(), cells)
+	for _, id := range ids {
+		delete(byName, state.CellName(r.root, id))
+		what, err := r.recoverOne(ctx, id, cells)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("recover: %w", err))
 		} else if what != "" {
@@ -62,8 +53,12 @@ func (r *Runtime) Recover(ctx context.Context) (done []string, err error) {
 
 // recoverOne removes one container if it is a remainder, and says why.
 func (r *Runtime) recoverOne(ctx context.Context, id string, cells []kmod.Info) (why string, err error) {
-	c := r.container(id)
-	if free, err := c.TryLock(); !free || err != nil {
+	c := r.at(id)
+	got, err := c.TryLock()
+	if errors.Is(err, state.ErrNotExist) {
+		return "", nil // deleted meanwhile
+	}
+	if !got || err != nil {
 		return "", err
 	}
 	defer c.Release()
@@ -76,7 +71,7 @@ func (r *Runtime) recoverOne(ctx context.Context, id string, cells []kmod.Info) 
 	switch {
 	case c.Phase == state.Creating:
 		why = id + ": its create was killed"
-	case c.status() == state.Stopped && !hasCell(cells, c):
+	case c.Status() == state.Stopped && !c.hasCell(cells):
 		why = id + ": its cell is gone"
 		c.Cell = 0 // the number may be another's; what there is has the name
 	default:
@@ -85,34 +80,18 @@ func (r *Runtime) recoverOne(ctx context.Context, id string, cells []kmod.Info) 
 	return why, c.delete(context.WithoutCancel(ctx))
 }
 
-// hasCell tells whether a container's record and a cell belong together: ids
-// begin anew with every boot, so the number alone says nothing.
-func hasCell(cells []kmod.Info, c *container) bool {
-	name := state.CellName(c.rt.root, c.Name())
-	for _, cell := range cells {
-		if cell.ID == c.Cell && cell.Name == name {
-			return true
-		}
-	}
-	return false
-}
-
-// endCell kills and removes a cell.
-func (r *Runtime) endCell(id kmod.ID) error {
-	if err := r.kmod.Kill(id, int(unix.SIGKILL)); err != nil && !errors.Is(err, kmod.ErrNotFound) {
-		return fmt.Errorf("kill cell: %w", err)
-	}
-	return destroyCell(r.kmod, id)
-}
-
 // clearRemains removes the remains of a killed create, so that its id can be
-// used again. It tells whether there were any.
+// used again. It tells whether it can be.
 func (c *container) clearRemains(ctx context.Context) (bool, error) {
-	if free, err := c.TryLock(); !free || err != nil {
+	got, err := c.TryLock()
+	if errors.Is(err, state.ErrNotExist) {
+		return true, nil // deleted meanwhile
+	}
+	if !got || err != nil {
 		return false, err
 	}
 	defer c.Release()
-	err := c.Read()
+	err = c.Read()
 	switch {
 	case errors.Is(err, state.ErrNotExist):
 		return true, c.clean()

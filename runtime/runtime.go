@@ -1,12 +1,16 @@
 // Package runtime is a cell's life as an OCI container: create, start, exec,
 // kill, delete, wait, state. It carries out an oci.Plan through kmod.
+//
+// Here is what the commands do, in order, and how a failed one is taken back.
+// How a root is built, a process is made or an address is held is in the rooms
+// below internal/. It never reads config.json but through oci, never decides
+// what a cell may do, and never knows which kernel is behind kmod.Client.
 package runtime
 
 import (
-	"time"
-
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime/internal/launch"
 	"github.com/netbsd-cells/runcell/runtime/internal/network"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
 )
@@ -31,43 +35,67 @@ func New(o Options) *Runtime {
 	return &Runtime{root: o.Root, kmod: o.Kmod, addresses: network.New(o.Root), strict: o.Strict}
 }
 
-// State is what `runcell state` prints (runtime-spec, runtime.md "State",
-// plus the fields runc's callers read).
-type State struct {
-	OCIVersion  string            `json:"ociVersion"`
-	ID          string            `json:"id"`
-	Status      state.Status      `json:"status"`
-	Pid         int               `json:"pid"` // 0 when stopped
-	Bundle      string            `json:"bundle"`
-	Rootfs      string            `json:"rootfs"`
-	Created     time.Time         `json:"created"`
-	Owner       string            `json:"owner"`
-	Annotations map[string]string `json:"annotations,omitempty"`
-}
-
 // CreateOptions are the arguments of create and run.
 type CreateOptions struct {
 	ID            string
 	Bundle        string // absolute
 	PidFile       string // absolute, or empty
-	ConsoleSocket string
+	ConsoleSocket string // path of the socket that gets the terminal, or empty
 	PidfdSocket   string // emulator only
-	PreserveFDs   int
-	NoCgroup      bool // leave linux.cgroupsPath alone; emulator only
-	NoPivot       bool // move the root instead of pivot_root(2); emulator only
+	PreserveFDs   int    // descriptors from 3 on that the process keeps
+	NoCgroup      bool   // leave linux.cgroupsPath alone; emulator only
+	NoPivot       bool   // move the root instead of pivot_root(2); emulator only
 	// Detach (run only): return once the process runs. Keep (run only): do
 	// not delete the container at the end.
 	Detach bool
 	Keep   bool
 }
 
+func (o CreateOptions) caller() launch.Caller {
+	return launch.Caller{
+		PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidfdSocket: o.PidfdSocket, PreserveFDs: o.PreserveFDs, Detach: o.Detach,
+	}
+}
+
 // ExecOptions are the arguments of exec.
 type ExecOptions struct {
 	ID            string
 	Process       *oci.Process // complete: the caller has applied flags or --process
-	PidFile       string
-	ConsoleSocket string
-	PidfdSocket   string
-	PreserveFDs   int
-	Detach        bool
+	PidFile       string       // absolute, or empty
+	ConsoleSocket string       // path of the socket that gets the terminal, or empty
+	PidfdSocket   string       // emulator only
+	PreserveFDs   int          // descriptors from 3 on that the process keeps
+	Detach        bool         // return once the process runs
 }
+
+func (o ExecOptions) caller() launch.Caller {
+	return launch.Caller{
+		PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidfdSocket: o.PidfdSocket, PreserveFDs: o.PreserveFDs, Detach: o.Detach,
+	}
+}
+
+// State is what `runcell state` prints.
+type State = state.State
+
+// Status is a container's state as the spec names it.
+type Status = state.Status
+
+// The states.
+const (
+	Creating = state.Creating
+	Created  = state.Created
+	Running  = state.Running
+	Paused   = state.Paused
+	Stopped  = state.Stopped
+)
+
+// Errors that callers tell apart. Container tools match on these texts.
+var (
+	ErrNotExist   = state.ErrNotExist
+	ErrExist      = state.ErrExist
+	ErrNotRunning = state.ErrNotRunning
+)
+
+// ValidateID tells whether id can name a container: [A-Za-z0-9_+.-]+ of at most
+// 255 bytes, but neither "." nor "..".
+func ValidateID(id string) error { return state.ValidateID(id) }

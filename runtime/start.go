@@ -6,18 +6,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
-	"github.com/netbsd-cells/runcell/runtime/internal/exeseal"
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/fault"
+	"github.com/netbsd-cells/runcell/runtime/internal/hooks"
+	"github.com/netbsd-cells/runcell/runtime/internal/launch"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
+	"github.com/netbsd-cells/runcell/runtime/internal/rootfs"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
-	"golang.org/x/sys/unix"
 )
-
-// execPatience is how long the program may take from release to exec.
-const execPatience = 30 * time.Second
 
 // Start runs the container's program. A failing startContainer or (since
 // spec 1.3) poststart hook stops and deletes the container.
@@ -33,18 +32,18 @@ func (r *Runtime) Start(ctx context.Context, id string) error {
 }
 
 func (c *container) start(ctx context.Context) error {
-	if s := c.status(); s != state.Created {
+	if s := c.Status(); s != state.Created {
 		return fmt.Errorf("start %q: cannot start a container in the %s state: %w", c.ID, s, notCreated(s))
 	}
 	plan, err := c.Plan()
 	if err != nil {
 		return err
 	}
-	if err := c.runCellHooks(ctx, plan.Hooks.StartContainer); err != nil {
+	if err := c.runHooksInside(ctx, plan.Hooks.StartContainer); err != nil {
 		return c.failHook(ctx, err)
 	}
 	fault.Point("startContainer hooks")
-	if err := c.releaseChild(); err != nil {
+	if err := launch.Release(c.Container); err != nil {
 		return c.failStart(err)
 	}
 	fault.Point("released")
@@ -52,10 +51,18 @@ func (c *container) start(ctx context.Context) error {
 		return c.failStart(err)
 	}
 	fault.Point("fifo removed")
-	if err := c.runHooks(ctx, plan.Hooks.Poststart, state.Running); err != nil {
+	if err := hooks.Run(ctx, plan.Hooks.Poststart, c.StateAs(state.Running, c.Pid)); err != nil {
 		return c.failHook(ctx, err)
 	}
 	return nil
+}
+
+// runHooksInside runs hooks in the cell, before the program takes over.
+func (c *container) runHooksInside(ctx context.Context, list []oci.Hook) error {
+	cell := hooks.Cell{
+		Enter: func() (kmod.Entry, error) { return c.rt.kmod.Enter(c.Cell) }, Root: rootfs.JoinedPath(c.Rootfs, c.Mounts),
+	}
+	return hooks.RunInCell(ctx, list, c.StateAs(state.Created, process.InsidePid(c.Pid)), cell)
 }
 
 func notCreated(s state.Status) error {
@@ -78,30 +85,4 @@ func (c *container) failStart(err error) error {
 		return fmt.Errorf("%w (and stopping it: %w)", err, kerr)
 	}
 	return err
-}
-
-// releaseChild writes to the FIFO and waits until the child has exec'ed: then
-// its end of the FIFO is closed.
-func (c *container) releaseChild() error {
-	fd, err := unix.Open(c.Path(state.FifoFile), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if errors.Is(err, unix.ENXIO) {
-		return errors.New("its process is running already, or gone")
-	}
-	if err != nil {
-		return fmt.Errorf("open %s: %w", state.FifoFile, err)
-	}
-	defer sys.CloseFD(fd)
-	if _, err := unix.Write(fd, []byte{1}); err != nil {
-		return fmt.Errorf("release process: %w", err)
-	}
-	if err := awaitHangup(fd, c.Path(state.FifoFile)); err != nil {
-		return err
-	}
-	if err := process.ReadStageError(c.Path(state.ErrorFile), c.Steps); err != nil {
-		return err
-	}
-	if exeseal.IsSelf(c.Pid) {
-		return fmt.Errorf("exec: process.args[0] leads to the runcell binary: %w", unix.EACCES)
-	}
-	return nil
 }

@@ -7,12 +7,11 @@ import (
 	"fmt"
 
 	"github.com/netbsd-cells/runcell/kmod"
-	"github.com/netbsd-cells/runcell/runtime/internal/state"
 )
 
 // Processes lists the host's pids of a container's processes.
 func (r *Runtime) Processes(id string) ([]int, error) {
-	c, err := r.withProcesses("processes of", id)
+	c, _, err := r.loadAlive("processes of", id)
 	if err != nil {
 		return nil, err
 	}
@@ -21,7 +20,7 @@ func (r *Runtime) Processes(id string) ([]int, error) {
 
 // Members tells of each process who it is and what it uses.
 func (r *Runtime) Members(id string) ([]kmod.Member, error) {
-	c, err := r.withProcesses("processes of", id)
+	c, _, err := r.loadAlive("processes of", id)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +29,7 @@ func (r *Runtime) Members(id string) ([]kmod.Member, error) {
 
 // Stats tells what a container uses and was denied.
 func (r *Runtime) Stats(id string) (kmod.Stats, error) {
-	c, err := r.withProcesses("statistics of", id)
+	c, _, err := r.loadAlive("statistics of", id)
 	if err != nil {
 		return kmod.Stats{}, err
 	}
@@ -39,7 +38,7 @@ func (r *Runtime) Stats(id string) (kmod.Stats, error) {
 
 // Limit changes how many processes a container may have; 0 is no limit.
 func (r *Runtime) Limit(id string, processes uint64) error {
-	c, err := r.withProcesses("update", id)
+	c, _, err := r.loadAlive("update", id)
 	if err != nil {
 		return err
 	}
@@ -47,18 +46,4 @@ func (r *Runtime) Limit(id string, processes uint64) error {
 		return fmt.Errorf("update %q: %w", id, err)
 	}
 	return nil
-}
-
-// withProcesses loads a container that has not stopped.
-func (r *Runtime) withProcesses(doing, id string) (*container, error) {
-	c, err := r.load(id)
-	if err != nil {
-		return nil, err
-	}
-	if s := c.status(); s == state.Stopped {
-		return nil, fmt.Errorf("%s %q: %w", doing, id, state.ErrNotRunning)
-	} else if s == state.Creating {
-		return nil, fmt.Errorf("%s %q: it is still being created", doing, id)
-	}
-	return c, nil
 }

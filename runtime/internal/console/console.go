@@ -1,7 +1,9 @@
+// Package console makes a process's terminal from the container's own pty file
+// system, and hands the master to the caller's console socket, or relays it to
+// our own terminal when a command stays in the foreground. Neither end is opened
+// by a name that the container could have replaced, and the host's own ptys are
+// never handed to a container.
 package console
-
-// Terminals: handing a pty's master to the caller's console socket, or
-// relaying it to our own terminal when `run` stays in the foreground.
 
 import (
 	"errors"
@@ -22,7 +24,7 @@ import (
 // bytes with the terminating zero).
 const maxSunPath = 103
 
-// Check applies the callers' contract: a console socket needs a
+// Check applies the callers' contract (runc's): a console socket needs a
 // terminal, and a terminal that nobody relays needs a socket.
 func Check(terminal, detached bool, socket string) error {
 	switch {
@@ -34,7 +36,8 @@ func Check(terminal, detached bool, socket string) error {
 	return nil
 }
 
-// Dial connects to the caller's socket before anything is made.
+// Dial connects to the caller's socket, which is done before anything is made:
+// a wrong one is told early. Its path may be of any length.
 func Dial(path string) (fd int, err error) {
 	fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

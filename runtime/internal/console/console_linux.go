@@ -1,5 +1,7 @@
 package console
 
+// Terminals on the emulator's host, from the devpts of the container.
+
 import (
 	"errors"
 	"fmt"
@@ -22,16 +24,17 @@ func dupStep(name string, addr, fd uintptr) stage.Step {
 
 // Terminal is a pty of the container's own devpts.
 type Terminal struct {
-	Master, Slave int
-	Name          string
+	Master, Slave int    // descriptors, -1 = closed
+	Name          string // in the container
 }
 
+// Close lets go of both ends.
 func (t *Terminal) Close() {
 	sys.CloseFD(t.Master)
 	sys.CloseFD(t.Slave)
 }
 
-// Open makes a pty in the container's devpts. Neither end is opened
+// Open makes a pty in the container's devpts, for a user. Neither end is opened
 // by a name that the container could have replaced: ptmx must lie on a
 // devpts, and the slave comes from the master (CVE-2025-52565).
 func Open(root inroot.Dir, uid uint32) (*Terminal, error) {
@@ -80,6 +83,7 @@ func (t *Terminal) open(uid uint32) error {
 // the fork, as the parent's thread is in the cell already.
 type Setup struct{ term *Terminal }
 
+// Prepare gives the steps by which the child takes its terminal.
 func (t *Setup) Prepare(root inroot.Dir, uid uint32) ([]stage.Step, error) {
 	term, err := Open(root, uid)
 	if err != nil {
@@ -97,6 +101,7 @@ func (t *Setup) Collect() (*Terminal, error) {
 	return t.term, nil
 }
 
+// Abandon is for a fork that failed.
 func (t *Setup) Abandon() { t.term.Close() }
 
 // SendPidfd sends a pidfd of the process to --pidfd-socket.

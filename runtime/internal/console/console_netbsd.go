@@ -22,10 +22,11 @@ const tiocptmget = 0x48087446
 
 // Terminal is a pty of the container's own ptyfs.
 type Terminal struct {
-	Master, Slave int
-	Name          string
+	Master, Slave int    // descriptors; Slave is -1, the child alone has it
+	Name          string // in the container
 }
 
+// OpenPtm opens the host's device for new ptys.
 func OpenPtm() (int, error) {
 	fd, err := unix.Open("/dev/ptm", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -73,6 +74,7 @@ type Setup struct {
 	link *process.Link
 }
 
+// Prepare gives the steps by which the child makes and sends its terminal.
 func (t *Setup) Prepare(_ inroot.Dir, uid uint32) (steps []stage.Step, err error) {
 	if t.ptm, err = OpenPtm(); err != nil {
 		return nil, err
@@ -112,6 +114,7 @@ func SlaveName(master int) string {
 	return fmt.Sprintf("%s/%d", slaveDir, unix.Minor(st.Rdev))
 }
 
+// Abandon is for a fork that failed.
 func (t *Setup) Abandon() {
 	sys.CloseFD(t.ptm)
 	t.link.Close()

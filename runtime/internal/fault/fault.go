@@ -2,7 +2,6 @@
 
 package fault
 
-// Fault injection, only in binaries built with -tags faultinject:
 // RUNCELL_FAULT=NAME kills runcell with SIGKILL at the point of that name,
 // RUNCELL_FAULT_TRACE=FILE appends the name of every point that is passed.
 

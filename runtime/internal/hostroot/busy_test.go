@@ -14,7 +14,7 @@ import (
 // lostMounts is a kernel with a mount whose directory was removed: no path
 // leads to it any more, and it keeps the root busy.
 type lostMounts struct {
-	mountKernel
+	Kernel
 	root string
 }
 

@@ -11,51 +11,38 @@ import (
 	"os"
 
 	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime/internal/devices"
 	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
 	"golang.org/x/sys/unix"
 )
 
-// hostLinks are the links that runtime-linux.md asks for. A terminal cannot
-// be mounted on /dev/console, so that is the process's own terminal.
-var hostLinks = [...]struct {
-	path, target string
-	terminal     bool // only with process.terminal
-}{
-	{path: "/dev/fd", target: "/proc/self/fd"},
-	{path: "/dev/stdin", target: "/proc/self/fd/0"},
-	{path: "/dev/stdout", target: "/proc/self/fd/1"},
-	{path: "/dev/stderr", target: "/proc/self/fd/2"},
-	{path: "/dev/console", target: "tty", terminal: true},
-}
-
-// linkAt makes a link where nothing is yet. A directory that cannot be
-// written is left as it is: the links are a convenience.
-func linkAt(r inroot.Dir, target, p string) error {
-	err := r.InParent(p, func(dirfd int, name string) error {
-		return unix.Symlinkat(target, dirfd, name)
-	})
-	if errors.Is(err, unix.EEXIST) || errors.Is(err, unix.EROFS) {
-		return nil
+// links are the usual ones. A terminal cannot be mounted on /dev/console, so
+// that is the process's own terminal.
+func (r *Root) links() []devices.Link {
+	if r.Plan.Process.Terminal {
+		return devices.Links(devices.Link{Path: "/dev/console", Target: "tty"})
 	}
-	return err
+	return devices.Links()
 }
 
-// devices are the Plan's, and /dev/ptm where there are terminals: openpty(3)
-// of NetBSD opens it.
-func (r *Root) devices() []oci.Device {
-	devices := r.Plan.Devices[:len(r.Plan.Devices):len(r.Plan.Devices)]
+// nodes are the Plan's, and /dev/ptm where there are terminals: openpty(3) of
+// NetBSD opens it.
+func (r *Root) nodes() []oci.Device {
+	nodes := r.Plan.Devices[:len(r.Plan.Devices):len(r.Plan.Devices)]
 	for _, m := range r.mounts {
 		if m.kind == fsPty {
 			mode := uint32(0o666)
-			devices = append(devices, oci.Device{Field: "default", Path: "/dev/ptm", Default: true, Type: "c", Mode: &mode})
+			nodes = append(nodes, oci.Device{Field: "default", Path: "/dev/ptm", Default: true, Type: "c", Mode: &mode})
 		}
 	}
-	return devices
+	return nodes
 }
 
-// makeDevice makes a node, or takes one that is there and the same.
+// makeDevice makes a node, or takes one that is there and the same. Its number
+// is always the host's: NetBSD's ports number devices differently.
 func (r *Root) makeDevice(d oci.Device) error {
-	mode, dev, err := hostDevice(d)
+	d.Major, d.Minor = -1, -1
+	mode, dev, err := devices.Node(d)
 	if err != nil {
 		if d.Default && errors.Is(err, unix.ENOENT) {
 			return nil // the host has no such device
@@ -76,36 +63,6 @@ func (r *Root) makeDevice(d oci.Device) error {
 		}
 		return inroot.CheckDevice(dirfd, name, mode, dev)
 	})
-}
-
-// hostDevice gives a node's type, mode and number. The number is that of the
-// host's node of the same path, as NetBSD's ports number devices differently.
-func hostDevice(d oci.Device) (mode uint32, dev uint64, err error) {
-	perm := uint32(0o666)
-	switch d.Type {
-	case "c":
-		mode = unix.S_IFCHR
-	case "b":
-		mode = unix.S_IFBLK
-	case "p":
-		mode = unix.S_IFIFO
-	default:
-		return 0, 0, fmt.Errorf("type %q is not c, b or p", d.Type)
-	}
-	if d.Type != "p" {
-		var st unix.Stat_t
-		if err := unix.Stat(d.Path, &st); err != nil {
-			return 0, 0, fmt.Errorf("look at the host's node: %w", err)
-		}
-		if st.Mode&unix.S_IFMT != mode {
-			return 0, 0, errors.New("the host's node has another type")
-		}
-		dev, perm = st.Rdev, st.Mode&0o7777
-	}
-	if d.Mode != nil {
-		perm = *d.Mode & 0o7777
-	}
-	return mode | perm, dev, nil
 }
 
 // copyIn stands in for the bind mount of a file: a private copy, which the

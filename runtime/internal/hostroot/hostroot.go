@@ -1,13 +1,17 @@
-package hostroot
-
-// The container's root on a system with one mount table for all (NetBSD).
-// Everything is mounted on the host before the cell exists, below a null mount
-// of the root in the state directory, and each mount point is recorded before
-// it is used, so that a create that was killed can be cleaned up.
+// Package hostroot builds a container's root on a system with one mount table
+// for all (NetBSD). Everything is mounted on the host before the cell exists,
+// below a null mount of the root in the state directory, and each mount point
+// is recorded before it is used, so that a create that was killed can be
+// cleaned up.
 //
 // mount(2) takes a path, and what lies in the root is not to be trusted. So a
 // destination is first walked inside the root to a path free of links; after
 // the mount it is walked again, and must then lie on the new mount.
+//
+// What the kernel does is behind Kernel, so that all of it is tested on Linux
+// as well. It never unmounts by force what a process may have open, but for
+// terminals, and never touches a mount that is not the container's.
+package hostroot
 
 import (
 	"errors"
@@ -25,10 +29,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const DirName = "rootfs" // in the state directory
+// DirName is the root's mount point in the container's state directory.
+const DirName = "rootfs"
 
-// mountKernel is what the kernel does for hostRoot.
-type mountKernel interface {
+// Kernel is what the kernel does for a root, see NewKernel.
+type Kernel interface {
 	mount(m hostMount, path string) error
 	// unmount takes the mount away; with force also from under open files.
 	unmount(path string, force bool) error
@@ -41,20 +46,20 @@ type mountKernel interface {
 
 // Root is a root while it is built.
 type Root struct {
-	Kernel   mountKernel
+	Kernel   Kernel
 	Plan     *oci.Plan
-	Bundle   string
-	Source   string // the root filesystem on the host
-	StateDir string // the container's, without links
-	Record   func(path string) error
+	Bundle   string                  // absolute
+	Source   string                  // the root filesystem on the host
+	StateDir string                  // the container's, without links
+	Record   func(path string) error // called before a path is mounted on
+	Dir      inroot.Dir              // set by Build: the root, open; FD -1 before
 
 	path   string // where the root is mounted
 	mounts []hostMount
-	Dir    inroot.Dir
 }
 
-// Build mounts and furnishes the root. What it mounted before an error is the
-// caller's to unmount.
+// Build mounts and furnishes the root. What it mounted before an error is for
+// Unmount, and Dir, which may be open then, for the caller to close.
 func (r *Root) Build() (err error) {
 	if r.mounts, err = planMounts(r.Plan, r.Bundle); err != nil {
 		return err
@@ -163,7 +168,7 @@ func (r *Root) furnish() error {
 // makeContents makes devices, links and the working directory, except on
 // mounts that are still to come.
 func (r *Root) makeContents(later []hostMount) error {
-	for _, d := range r.devices() {
+	for _, d := range r.nodes() {
 		if covered(d.Path, later) {
 			continue
 		}
@@ -171,12 +176,12 @@ func (r *Root) makeContents(later []hostMount) error {
 			return fmt.Errorf("make device %s %s: %w", d.Field, d.Path, err)
 		}
 	}
-	for _, l := range hostLinks {
-		if covered(l.path, later) || l.terminal && !r.Plan.Process.Terminal {
+	for _, l := range r.links() {
+		if covered(l.Path, later) {
 			continue
 		}
-		if err := linkAt(r.Dir, l.target, l.path); err != nil {
-			return fmt.Errorf("make link %s: %w", l.path, err)
+		if err := r.Dir.MakeLink(l.Target, l.Path); err != nil {
+			return fmt.Errorf("make link %s: %w", l.Path, err)
 		}
 	}
 	cwd := r.Plan.Process.Cwd
@@ -330,20 +335,18 @@ func (r *Root) inherit(m hostMount) (int, error) {
 	return m.flags | e.flags&mntRestrictions, nil
 }
 
-// checkHostPty refuses to mount the machine's first ptyfs for a container:
-// the kernel would use it for the host's terminals as well.
+// checkHostPty refuses to mount the machine's first ptyfs for a container: the
+// kernel would use it for the host's terminals as well.
 func (r *Root) checkHostPty() error {
 	table, err := r.Kernel.table()
 	if err != nil {
 		return err
 	}
-	for _, e := range table {
-		if e.kind == fsPty && !inroot.Within(e.on, filepath.Dir(r.StateDir)) {
-			return nil
-		}
+	if hasHostPty(table) {
+		return nil
 	}
-	return errors.New("the host has no ptyfs of its own, so its terminals would appear in the container: " +
-		"run `mount -t ptyfs ptyfs /dev/pts` on the host first (and add it to /etc/fstab)")
+	return errors.New("the host has no ptyfs of its own on " + ptsDir + ", so its terminals would appear in the container: " +
+		"run `mount -t ptyfs ptyfs " + ptsDir + "` on the host first (and add it to /etc/fstab)")
 }
 
 // mountCopy mounts a tmpfs that keeps what is in the directory (tmpcopyup).

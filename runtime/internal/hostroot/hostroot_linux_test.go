@@ -1,6 +1,6 @@
 package hostroot
 
-// hostRoot on real mounts: Linux's bind mounts stand in for NetBSD's null
+// A root on real mounts: Linux's bind mounts stand in for NetBSD's null
 // mounts, in a mount namespace that ends with the test.
 
 import (
@@ -20,8 +20,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// linuxMounts plays NetBSD's kernel.
+// linuxMounts plays NetBSD's kernel. In its mount table are the mounts below the
+// test's directory, after those of a host that is the same on every machine.
 type linuxMounts struct {
+	host   []mountEntry
+	dir    string            // the test's
 	kinds  map[uint64]string // our mounts' types, by mount id
 	before func(m hostMount, path string)
 	log    []string
@@ -98,7 +101,13 @@ func (k *linuxMounts) unmount(path string, force bool) error {
 
 func (k *linuxMounts) table() ([]mountEntry, error) {
 	entries, _, err := k.read()
-	return entries, err
+	table := slices.Clone(k.host)
+	for _, e := range entries {
+		if inroot.Within(e.on, k.dir) {
+			table = append(table, e)
+		}
+	}
+	return table, err
 }
 
 func (k *linuxMounts) mountOf(fd int) (mountEntry, error) {
@@ -168,7 +177,7 @@ func inRootBox(t *testing.T, files []string, f func(b *rootBox)) {
 	}
 	b := &rootBox{
 		t: t, bundle: filepath.Join(dir, "bundle"), state: filepath.Join(dir, "state", "c"),
-		kernel: &linuxMounts{kinds: map[uint64]string{}}, plan: &oci.Plan{Process: &oci.Process{Cwd: "/"}},
+		kernel: &linuxMounts{host: someHost, dir: dir, kinds: map[uint64]string{}}, plan: &oci.Plan{Process: &oci.Process{Cwd: "/"}},
 	}
 	b.source = filepath.Join(b.bundle, "rootfs")
 	if err := errors.Join(os.MkdirAll(b.source, 0o755), os.MkdirAll(b.state, 0o700)); err != nil {
@@ -240,10 +249,8 @@ func (b *rootBox) sweep() error {
 	if err != nil {
 		return err
 	}
-	for _, e := range table {
-		if strings.HasPrefix(e.on, filepath.Dir(b.bundle)) {
-			return fmt.Errorf("left mounted: %s", e.on)
-		}
+	if own := table[len(b.kernel.host):]; len(own) > 0 {
+		return fmt.Errorf("left mounted: %q", mountPoints(own))
 	}
 	if left, err := os.ReadDir(b.state); err != nil || len(left) > 0 {
 		return fmt.Errorf("left in the state directory: %v, %w", left, err)
@@ -269,6 +276,9 @@ func (b *rootBox) wantWrite(p string, want error) {
 		b.t.Errorf("write %s = %v; want %v", p, err, want)
 	}
 }
+
+// someHost is a host's mount table with what a container needs of it.
+var someHost = []mountEntry{{kind: "ffs", on: "/"}, {kind: fsPty, on: "/dev/pts"}}
 
 var someMounts = []oci.Mount{
 	{Field: "mounts[0]", Destination: "/proc", Type: oci.MountProc},
@@ -536,17 +546,40 @@ func TestImpossibleRootsSayTheWayOut(t *testing.T) {
 	}
 }
 
-// The first ptyfs of the machine must not be a container's.
+// The first ptyfs of the machine must not be a container's. What counts as the
+// host's is its own /dev/pts, whatever else there is.
 func TestPtyfsNeedsTheHosts(t *testing.T) {
-	inRootBox(t, someFiles, func(b *rootBox) {
-		for unix.Unmount("/dev/pts", unix.MNT_DETACH) == nil {
-			continue
-		}
-		somePlan(b)
-		if err := b.build(); err == nil || !strings.Contains(err.Error(), "host has no ptyfs") {
-			t.Errorf("build = %v; want an error about the host's ptyfs", err)
-		}
-	})
+	root := mountEntry{kind: "ffs", on: "/"}
+	pty := func(on string) mountEntry { return mountEntry{kind: fsPty, on: on} }
+	for _, c := range []struct {
+		name  string
+		table []mountEntry
+		ok    bool
+	}{
+		{"nothing", []mountEntry{root}, false},
+		{"the host's", []mountEntry{root, pty("/dev/pts")}, true},
+		{"the host's among others", []mountEntry{root, pty("/chroot/dev/pts"), pty("/dev/pts"), pty("/s/b/rootfs/dev/pts")}, true},
+		{"another chroot's", []mountEntry{root, pty("/chroot/dev/pts")}, false},
+		{"another container's", []mountEntry{root, pty("/s/b/rootfs/dev/pts")}, false},
+		{"elsewhere", []mountEntry{root, pty("/dev/pts2"), pty("/pts")}, false},
+		{"below it", []mountEntry{root, pty("/dev/pts/0")}, false},
+		{"another file system", []mountEntry{root, {kind: fsTmpfs, on: "/dev/pts"}}, false},
+		// NetBSD leaves out what lies outside of the chroot that runcell is in,
+		// and names the rest from there.
+		{"in a chroot", []mountEntry{pty("/dev/pts")}, true},
+		{"in a chroot without one", nil, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inRootBox(t, someFiles, func(b *rootBox) {
+				b.kernel.host = c.table
+				somePlan(b)
+				err := b.build()
+				if c.ok && err != nil || !c.ok && (err == nil || !strings.Contains(err.Error(), "host has no ptyfs")) {
+					t.Errorf("build = %v; want success: %v, or an error about the host's ptyfs", err, c.ok)
+				}
+			})
+		})
+	}
 }
 
 // A root that is in use stays, and so does what is mounted below it.

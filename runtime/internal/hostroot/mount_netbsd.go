@@ -1,6 +1,6 @@
 package hostroot
 
-// The system calls behind hostRoot.
+// The system calls behind Kernel.
 
 import (
 	"errors"
@@ -39,7 +39,8 @@ type netbsdKernel struct {
 	getvfsstat, fstatfs uintptr
 }
 
-func NewKernel() (*netbsdKernel, error) {
+// NewKernel gives the running kernel. The error wraps that of sysctl(3).
+func NewKernel() (Kernel, error) {
 	revision, err := unix.SysctlUint32("kern.osrevision")
 	if err != nil {
 		return nil, fmt.Errorf("read kern.osrevision: %w", err)
@@ -146,7 +147,7 @@ func (*netbsdKernel) mknod(dirfd int, name string, mode uint32, dev uint64) erro
 	return nil
 }
 
-// CheckSecurelevel says early what mount(2) would only call EPERM.
+// CheckSecurelevel says early what mount(2) would only call EPERM (secmodel_securelevel(9)).
 func CheckSecurelevel() error {
 	level, err := unix.SysctlUint32("kern.securelevel")
 	if err != nil {

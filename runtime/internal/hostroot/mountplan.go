@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/netbsd-cells/runcell/oci"
@@ -37,7 +38,7 @@ const (
 )
 
 const (
-	ptsDir = "/dev/pts"
+	ptsDir = "/dev/pts" // of the host, and of a container with terminals
 	// ttyGroup and ttyMode are what mount_ptyfs(8) gives a slave by default.
 	ttyGroup = 4
 	ttyMode  = 0o620
@@ -142,6 +143,14 @@ func covered(p string, mounts []hostMount) bool {
 		}
 	}
 	return false
+}
+
+// hasHostPty tells whether a mount table has the host's own ptyfs. That is the
+// one on the host's /dev/pts, and no other: any chroot may have one for itself.
+// The kernel names mounts as the asking process would (getvfsstat(2)), so for
+// a runcell inside of a chroot the host is that chroot.
+func hasHostPty(table []mountEntry) bool {
+	return slices.ContainsFunc(table, func(e mountEntry) bool { return e.kind == fsPty && e.on == ptsDir })
 }
 
 // submounts lists what a recursive bind mount of source brings along, as

@@ -1,5 +1,8 @@
 package hostroot
 
+// Taking a container's mounts away again, also after a create or a delete that
+// was killed, or with a container that moved things about.
+
 import (
 	"errors"
 	"fmt"
@@ -19,7 +22,7 @@ var unmountPatience = 5 * time.Second
 // removes the root's mount point, which proves that nothing is left on it. It
 // forces nothing but terminals: a process that is still there must not lose
 // its files.
-func Unmount(k mountKernel, root string, recorded []string) error {
+func Unmount(k Kernel, root string, recorded []string) error {
 	table, err := k.table()
 	if err != nil {
 		return err
@@ -43,7 +46,7 @@ func Unmount(k mountKernel, root string, recorded []string) error {
 
 // whyBusy names the mounts that keep another one busy, because their
 // directories are no longer where they were: nobody can unmount those.
-func whyBusy(k mountKernel, path string, err error) error {
+func whyBusy(k Kernel, path string, err error) error {
 	table, terr := k.table()
 	if terr != nil {
 		return err
@@ -66,7 +69,7 @@ func whyBusy(k mountKernel, path string, err error) error {
 // A caller may hold a terminal's master beyond the container's end, as
 // containerd does until delete has returned. That keeps a ptyfs busy and has
 // nothing to lose: its slave is gone with the cell.
-func unmountPoint(k mountKernel, m mountEntry) error {
+func unmountPoint(k Kernel, m mountEntry) error {
 	force := false
 	deadline := time.Now().Add(unmountPatience)
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
@@ -90,7 +93,7 @@ func unmountPoint(k mountKernel, m mountEntry) error {
 // liesOn tells whether the path of a mount still leads to it: the container
 // could rename the directories on the way and put links in their place, and
 // unmount(2) would follow those to the host's mounts.
-func liesOn(k mountKernel, m mountEntry) (bool, error) {
+func liesOn(k Kernel, m mountEntry) (bool, error) {
 	fd, err := unix.Open(m.on, inroot.DirFlags, 0)
 	switch {
 	case errors.Is(err, unix.ENOENT), err != nil && inroot.IsLink(err):

@@ -1,6 +1,6 @@
 package inroot
 
-// What both systems check and set on a device node in the container's /dev.
+// What both systems make, check and set in the container's /dev.
 
 import (
 	"errors"
@@ -10,7 +10,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CheckDevice makes sure that the node is what it should be.
+// MakeLink makes a symbolic link where nothing is yet. A directory that cannot
+// be written is left as it is: links are a convenience.
+func (r Dir) MakeLink(target, p string) error {
+	err := r.InParent(p, func(dirfd int, name string) error {
+		return unix.Symlinkat(target, dirfd, name)
+	})
+	if errors.Is(err, unix.EEXIST) || errors.Is(err, unix.EROFS) {
+		return nil
+	}
+	return err
+}
+
+// CheckDevice makes sure that a node has the type and number that it should
+// have (mode and dev as mknod(2) takes them).
 func CheckDevice(dirfd int, name string, mode uint32, dev uint64) error {
 	var st unix.Stat_t
 	if err := unix.Fstatat(dirfd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
@@ -23,6 +36,8 @@ func CheckDevice(dirfd int, name string, mode uint32, dev uint64) error {
 	return nil
 }
 
+// SetDeviceOwner gives a node that was just made to its user and group; without
+// any it stays root's.
 func SetDeviceOwner(dirfd int, name string, d oci.Device) error {
 	uid, gid := 0, 0
 	if d.UID != nil {

@@ -1,10 +1,9 @@
-package inroot
-
-// Paths inside a container's root. The image and the container's volumes
-// decide what lies there, so no path is ever handed to the kernel whole: it
-// is walked a component at a time with O_NOFOLLOW, and symbolic links are
-// resolved here, with the container's root as "/". This is what
+// Package inroot resolves paths inside a container's root. The image and the
+// container's volumes decide what lies there, so no path is ever handed to the
+// kernel whole: it is walked a component at a time with O_NOFOLLOW, and symbolic
+// links are resolved here, with the container's root as "/". This is what
 // openat2(RESOLVE_IN_ROOT) does, in a form that NetBSD can do too.
+package inroot
 
 import (
 	"errors"
@@ -22,7 +21,7 @@ const maxLinks = 32
 // Dir is an open directory that paths are resolved in.
 type Dir struct{ FD int }
 
-// Open opens a directory by its host path.
+// Open opens a directory by its host path, which the caller trusts.
 func Open(dir string) (Dir, error) {
 	fd, err := unix.Open(dir, DirFlags, 0)
 	if err != nil {
@@ -31,6 +30,7 @@ func Open(dir string) (Dir, error) {
 	return Dir{fd}, nil
 }
 
+// Close lets go of the descriptor.
 func (r Dir) Close() { sys.CloseFD(r.FD) }
 
 // walker is the state of one resolution. stack holds the open directories
@@ -152,7 +152,7 @@ func (r Dir) OpenDir(p string, create bool) (int, error) {
 	return fd, err
 }
 
-// ResolveDir is openDirAt that also tells the directory's path inside the
+// ResolveDir is OpenDir that also tells the directory's path inside the
 // root, free of links.
 func (r Dir) ResolveDir(p string, create bool) (fd int, plain string, err error) {
 	w := &walker{root: r, make: create, mode: 0o755}

@@ -72,7 +72,7 @@ func TestPathsStayInRoot(t *testing.T) {
 			sys.CloseFD(fd)
 		}
 		if got != c.want && (err == nil || !strings.Contains(got, c.want)) {
-			t.Errorf("openAt(%s) = %q; want %q", c.path, got, c.want)
+			t.Errorf("OpenFile(%s) = %q; want %q", c.path, got, c.want)
 		}
 	}
 }
@@ -82,7 +82,7 @@ func TestMissingDirectoriesAreMade(t *testing.T) {
 	for _, p := range []string{"/a/1/2", "/link/3", "/out/4"} {
 		fd, err := r.OpenDir(p, true)
 		if err != nil {
-			t.Errorf("openDirAt(%s) = %v", p, err)
+			t.Errorf("OpenDir(%s) = %v", p, err)
 		}
 		sys.CloseFD(fd)
 	}
@@ -93,11 +93,11 @@ func TestMissingDirectoriesAreMade(t *testing.T) {
 	}
 	fd, err := r.MakeFile("/a/new/dir/file", unix.O_PATH)
 	if err != nil {
-		t.Errorf("makeFileAt = %v", err)
+		t.Errorf("MakeFile = %v", err)
 	}
 	sys.CloseFD(fd)
 	if _, err := r.OpenDir("/a/none", false); !errors.Is(err, unix.ENOENT) {
-		t.Errorf("openDirAt without create = %v; want ENOENT", err)
+		t.Errorf("OpenDir without create = %v; want ENOENT", err)
 	}
 }
 
@@ -121,7 +121,7 @@ func TestLookExec(t *testing.T) {
 	} {
 		err := r.LookExec(c.name, c.cwd, env)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
-			t.Errorf("lookExec(%q) = %v; want %q", c.name, err, c.want)
+			t.Errorf("LookExec(%q) = %v; want %q", c.name, err, c.want)
 		}
 	}
 }

@@ -30,6 +30,7 @@ func Candidates(name string, env []string) []string {
 	return paths
 }
 
+// NotInPath is the error of exec for a name that no directory of PATH has.
 func NotInPath(name string) error {
 	return fmt.Errorf("exec: %q: executable file not found in $PATH", name)
 }

@@ -1,8 +1,7 @@
-package network
-
-// The addresses of cells (netbsd.cell.addresses). Each is added to its
-// interface before the first cell that has it is made, and taken away after
-// the last one is gone. An address that was there before is left there.
+// Package network holds the addresses of cells (netbsd.cell.addresses). Each is
+// added to its interface before the first cell that has it is made, and taken
+// away after the last one is gone. An address that was there before is left
+// there, and nothing else of an interface is ever changed.
 //
 //	<root>/@addresses  which addresses there are, and which containers have
 //	                   them; changed with the state root flock(2)ed
@@ -10,6 +9,7 @@ package network
 // The file is written before an address is added, and after one was removed:
 // a command that is killed in between leaves an entry that can be carried out
 // again, never an address that nobody knows of.
+package network
 
 import (
 	"context"
@@ -28,7 +28,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// file is not a container's id: those have no @.
+// addressFile is not a container's id: those have no @.
 const addressFile = "@addresses"
 
 // addressPatience is how long an Ethernet interface may take to find out
@@ -39,9 +39,10 @@ const addressPatience = 10 * time.Second
 // Addresses are the addresses of the cells below one state root.
 type Addresses struct {
 	root string
-	Net  hostNet // nil where interfaces are left alone
+	net  hostNet // nil where interfaces are left alone
 }
 
+// New gives the addresses of a state root, whose book need not be there.
 func New(root string) *Addresses { return &Addresses{root, newHostNet()} }
 
 // hostNet is the host's interfaces.
@@ -76,6 +77,10 @@ func (b *addressBook) find(a oci.Address) *bookEntry {
 	return &b.Addresses[i]
 }
 
+// Needed tells whether there is something to hold: on a system whose
+// interfaces are left alone there never is.
+func (r *Addresses) Needed(list []oci.Address) bool { return r.net != nil && len(list) > 0 }
+
 // Hold makes a container a user of addresses, and adds those that are missing.
 func (r *Addresses) Hold(ctx context.Context, id string, list []oci.Address) error {
 	if err := r.add(ctx, id, list); err != nil {
@@ -108,13 +113,13 @@ func (r *Addresses) add(ctx context.Context, id string, list []oci.Address) erro
 
 // enlist makes a container a user of an address.
 func (r *Addresses) enlist(book *addressBook, id string, a oci.Address) error {
-	there, err := r.Net.has(a)
+	there, err := r.net.has(a)
 	if err != nil {
 		return err
 	}
 	e := book.find(a)
 	if e == nil {
-		elsewhere, err := r.Net.usable(a.Prefix.Addr())
+		elsewhere, err := r.net.usable(a.Prefix.Addr())
 		if err != nil {
 			return err
 		}
@@ -141,11 +146,11 @@ func (r *Addresses) enlist(book *addressBook, id string, a oci.Address) error {
 
 // addOurs adds an address that should be there and isn't.
 func (r *Addresses) addOurs(e *bookEntry) error {
-	there, err := r.Net.has(e.Address)
+	there, err := r.net.has(e.Address)
 	if err != nil || there {
 		return err
 	}
-	return r.Net.add(e.Address)
+	return r.net.add(e.Address)
 }
 
 // Drop ends a container's use of its addresses. It can be repeated.
@@ -157,7 +162,7 @@ func (r *Addresses) Drop(id string) error {
 // dropUsers removes users, and the addresses that have none left, and gives
 // the addresses that were taken off their interface.
 func (r *Addresses) dropUsers(which func(id string) bool) (removed []oci.Address, err error) {
-	if r.Net == nil {
+	if r.net == nil {
 		return nil, nil
 	}
 	// Most hosts have no such file, and then there is nothing to lock.
@@ -177,7 +182,7 @@ func (r *Addresses) dropUsers(which func(id string) bool) (removed []oci.Address
 			if !e.Ours {
 				continue
 			}
-			if err := r.Net.remove(e.Address); err != nil {
+			if err := r.net.remove(e.Address); err != nil {
 				return fmt.Errorf("remove address %s: %w", e.Address, err)
 			}
 			removed = append(removed, e.Address)
@@ -210,7 +215,7 @@ func (r *Addresses) await(ctx context.Context, list []oci.Address) error {
 	deadline := time.Now().Add(addressPatience)
 	for _, a := range list {
 		for {
-			ok, err := r.Net.usable(a.Prefix.Addr())
+			ok, err := r.net.usable(a.Prefix.Addr())
 			if err != nil {
 				return fmt.Errorf("try address %s: %w", a, err)
 			}

@@ -89,7 +89,7 @@ func newNetTest(t *testing.T, before ...string) netTest {
 	for _, k := range before {
 		f.on[k] = true
 	}
-	return netTest{t, &Addresses{root: t.TempDir(), Net: f}, f}
+	return netTest{t, &Addresses{root: t.TempDir(), net: f}, f}
 }
 
 func (t netTest) hold(id string, list ...string) error {

@@ -75,7 +75,7 @@ func (f *family) ioctl(request uint, b []byte) error {
 	}
 	defer sys.CloseFD(fd)
 	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), uintptr(request), uintptr(unsafe.Pointer(&b[0])))
-	if errno == unix.ENXIO {
+	if errors.Is(errno, unix.ENXIO) {
 		return fmt.Errorf("%w: this host has no such interface (`ifconfig -l` lists them)", errno)
 	}
 	if errno != 0 {

@@ -62,6 +62,24 @@ func (c *Child) Wait() (syscall.WaitStatus, error) {
 	}
 }
 
+// ExitStatus is Wait that gives the status as shells do, see ShellStatus.
+func (c *Child) ExitStatus() (int, error) {
+	ws, err := c.Wait()
+	if err != nil {
+		return 1, err
+	}
+	return ShellStatus(ws), nil
+}
+
+// ShellStatus translates a status of wait(2) as shells do: the exit status, or
+// 128 + n for signal n.
+func ShellStatus(ws syscall.WaitStatus) int {
+	if ws.Signaled() {
+		return 128 + int(ws.Signal())
+	}
+	return ws.ExitStatus()
+}
+
 // End kills the child and reaps it.
 func (c *Child) End() error {
 	c.Signal(syscall.SIGKILL)

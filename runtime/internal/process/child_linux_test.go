@@ -17,6 +17,6 @@ func TestPidReuseIsNotTheContainer(t *testing.T) {
 		t.Error("a process with another start time counts as the container's")
 	}
 	if err := SignalProcess(os.Getpid(), start+1, 0); !errors.Is(err, ErrGone) {
-		t.Errorf("signal to a reused pid = %v; want errGone", err)
+		t.Errorf("signal to a reused pid = %v; want ErrGone", err)
 	}
 }

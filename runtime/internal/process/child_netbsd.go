@@ -24,7 +24,7 @@ func awaitExit(pid int) error {
 		if errno == 0 {
 			return nil
 		}
-		if errno != unix.EINTR {
+		if !errors.Is(errno, unix.EINTR) {
 			return errno
 		}
 	}

@@ -20,9 +20,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Link is the parent's view of the pair.
+// Link is the parent's view of the pair: two descriptors, -1 once closed.
 type Link struct{ Parent, Child int }
 
+// NewLink makes a pair that no exec hands on.
 func NewLink() (*Link, error) {
 	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -31,11 +32,13 @@ func NewLink() (*Link, error) {
 	return &Link{Parent: p[0], Child: p[1]}, nil
 }
 
+// CloseChild closes the child's end, once it is forked.
 func (l *Link) CloseChild() {
 	sys.CloseFD(l.Child)
 	l.Child = -1
 }
 
+// Close closes both ends.
 func (l *Link) Close() {
 	l.CloseChild()
 	sys.CloseFD(l.Parent)
@@ -50,6 +53,7 @@ type Message struct {
 	ctl  [64]byte // one SCM_RIGHTS with one descriptor
 }
 
+// NewMessage makes a message, with room for a descriptor if one comes along.
 func NewMessage(withFD bool) *Message {
 	m := new(Message)
 	m.iov.Base = &m.data[0]
@@ -66,13 +70,15 @@ func NewMessage(withFD bool) *Message {
 	return m
 }
 
-// FdAddr is where the descriptor's number lies in the control data.
+// FdAddr is where the descriptor's number lies in the control data, for a step
+// that loads or stores it.
 func (m *Message) FdAddr() uintptr {
 	return uintptr(unsafe.Pointer(&m.ctl[unix.CmsgLen(0)]))
 }
 
 // SendStep makes the child send a mark, with the descriptor that an earlier
-// step has stored at m.fdAddr() when m was made with one.
+// step has stored at m.FdAddr() when m was made with one. index is the step's
+// own in the program.
 func (l *Link) SendStep(name string, index int, m *Message) stage.Step {
 	*(*stage.Record)(unsafe.Pointer(&m.data[0])) = stage.Record{Index: uint32(index)}
 	return stage.Step{
@@ -151,7 +157,8 @@ func (l *Link) Send(fd int) error {
 	return nil
 }
 
-// ReadStageError reads what a child's program left in init.error.
+// ReadStageError reads the step that a child's program has written to a file
+// as failed; names are the program's steps. A file without one is no error.
 func ReadStageError(path string, names []string) error {
 	b, err := sys.ReadFile(path)
 	if err != nil || len(b) < stage.RecordSize {

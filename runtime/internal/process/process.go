@@ -1,3 +1,10 @@
+// Package process makes processes of a cell. A child is forked into a program
+// of system calls (kmod/stage) that is plain data: no Go runs in it. Here are the
+// pieces of such programs, the link between parent and child, and the child
+// itself as its parent sees it.
+//
+// It never knows which container a process is for, and opens no path inside a
+// root but through inroot.
 package process
 
 // The second half of a child's program: entering the cell, and from "released"
@@ -153,8 +160,8 @@ func kernelLimit(v uint64) uint64 {
 	return v
 }
 
-// WithCallersNofile adds RLIMIT_NOFILE as the caller had it, unless the config sets it:
-// the Go runtime raises its own soft limit at start (to one below the hard
+// WithCallersNofile adds RLIMIT_NOFILE as the caller had it, unless the config
+// sets it: the Go runtime raises its own soft limit at start (to one below the hard
 // limit), and that must not become the container's.
 func WithCallersNofile(limits []oci.Rlimit) []oci.Rlimit {
 	for _, l := range limits {

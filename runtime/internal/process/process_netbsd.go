@@ -52,6 +52,7 @@ func lateUserSteps(p *oci.Process) []stage.Step {
 	return []stage.Step{stage.Sys(fmt.Sprintf("become process.user.uid %d", p.UID), unix.SYS_SETUID, uintptr(p.UID))}
 }
 
+// GroupsSettable tells whether setgroups(2) is possible: root may always.
 func GroupsSettable() bool { return true }
 
 // callersNofile is the parent process's limit: what this process inherited.

@@ -1,5 +1,7 @@
 package process
 
+// How a thread and its children stand to a cell on the emulator's host.
+
 import (
 	"github.com/netbsd-cells/runcell/kmod/stage"
 	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
@@ -9,6 +11,7 @@ import (
 // EnterSteps has nothing to do: a child of such a thread is in the root.
 func EnterSteps(inroot.Dir) []stage.Step { return nil }
 
+// DupTo makes a descriptor the child's descriptor to (dup3(2)).
 func DupTo(name string, from, to int) stage.Step {
 	return stage.Sys(name, unix.SYS_DUP3, uintptr(from), uintptr(to), 0)
 }

@@ -1,5 +1,7 @@
 package process
 
+// How a thread and its children stand to a cell on NetBSD.
+
 import (
 	"github.com/netbsd-cells/runcell/kmod/stage"
 	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
@@ -17,6 +19,7 @@ func EnterSteps(root inroot.Dir) []stage.Step {
 	return []stage.Step{stage.Sys("open root", unix.SYS_FCHDIR, uintptr(root.FD)), chroot, chdir}
 }
 
+// DupTo makes a descriptor the child's descriptor to (dup2(2)).
 func DupTo(name string, from, to int) stage.Step {
 	return stage.Sys(name, unix.SYS_DUP2, uintptr(from), uintptr(to))
 }

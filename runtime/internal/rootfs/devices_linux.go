@@ -7,19 +7,11 @@ import (
 	"fmt"
 
 	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime/internal/devices"
 	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
-
-// devLinks are the links that runtime-linux.md asks for, ptmx besides.
-var devLinks = [...]struct{ path, target string }{
-	{"/dev/fd", "/proc/self/fd"},
-	{"/dev/stdin", "/proc/self/fd/0"},
-	{"/dev/stdout", "/proc/self/fd/1"},
-	{"/dev/stderr", "/proc/self/fd/2"},
-	{"/dev/ptmx", "pts/ptmx"},
-}
 
 func (f *Root) makeDevices() error {
 	for _, d := range f.plan.Devices {
@@ -35,9 +27,9 @@ func (f *Root) makeDevices() error {
 
 // makeDevice makes a node, or takes one that is there and the same.
 func (f *Root) makeDevice(d oci.Device) error {
-	mode, dev, err := deviceNumber(d)
+	mode, dev, err := devices.Node(d)
 	if err != nil {
-		if d.Default {
+		if d.Default && errors.Is(err, unix.ENOENT) {
 			return nil // the host has no such device
 		}
 		return err
@@ -75,48 +67,17 @@ func (f *Root) bindDevice(dirfd int, name, path string, dev uint64) error {
 	return sys.AttachMount(mnt, fd)
 }
 
-// deviceNumber gives a node's type, mode and number: from the config, or
-// from the host's node of the same path.
-func deviceNumber(d oci.Device) (mode uint32, dev uint64, err error) {
-	types := map[string]uint32{"c": unix.S_IFCHR, "u": unix.S_IFCHR, "b": unix.S_IFBLK, "p": unix.S_IFIFO}
-	mode, ok := types[d.Type]
-	if !ok {
-		return 0, 0, fmt.Errorf("type %q is not c, u, b or p", d.Type)
-	}
-	perm := uint32(0o666)
-	if d.Major >= 0 && d.Minor >= 0 {
-		dev = unix.Mkdev(uint32(d.Major), uint32(d.Minor))
-	} else if d.Type != "p" {
-		var st unix.Stat_t
-		if err := unix.Stat(d.Path, &st); err != nil {
-			return 0, 0, fmt.Errorf("look at the host's node: %w", err)
-		}
-		if st.Mode&unix.S_IFMT != mode {
-			return 0, 0, errors.New("the host's node has another type")
-		}
-		dev, perm = st.Rdev, st.Mode&0o7777
-	}
-	if d.Mode != nil {
-		perm = *d.Mode & 0o7777
-	}
-	return mode | perm, dev, nil
-}
-
-// makeLinks makes the usual links where nothing is there yet.
+// makeLinks makes the usual links, and ptmx where there are terminals.
 func (f *Root) makeLinks() error {
-	hasPts := false
+	links := devices.Links()
 	for _, m := range f.plan.Mounts {
-		hasPts = hasPts || m.Type == oci.MountDevpts
-	}
-	for _, l := range devLinks {
-		if l.path == "/dev/ptmx" && !hasPts {
-			continue
+		if m.Type == oci.MountDevpts {
+			links = devices.Links(devices.Link{Path: "/dev/ptmx", Target: "pts/ptmx"})
 		}
-		err := f.Dir.InParent(l.path, func(dirfd int, name string) error {
-			return unix.Symlinkat(l.target, dirfd, name)
-		})
-		if err != nil && !errors.Is(err, unix.EEXIST) && !errors.Is(err, unix.EROFS) {
-			return fmt.Errorf("make link %s: %w", l.path, err)
+	}
+	for _, l := range links {
+		if err := f.Dir.MakeLink(l.Target, l.Path); err != nil {
+			return fmt.Errorf("make link %s: %w", l.Path, err)
 		}
 	}
 	return nil

@@ -21,41 +21,50 @@ import (
 
 // Root is a container's root while it is built.
 type Root struct {
-	plan   *oci.Plan
-	bundle string
-	path   string     // the root on the host, no links in it
-	Dir    inroot.Dir // the root's own mount, open
-	proc   *process.Message
-	slave  *process.Message
-	pivots bool
-	term   *console.Terminal
+	Dir     inroot.Dir // the root's own mount, open
+	Builder Builder    // the root itself: all is done around the child
+
+	o     Options
+	plan  *oci.Plan
+	proc  *process.Message
+	slave *process.Message
+	term  *console.Terminal
 }
+
+// unmountHost is nil: the mounts ended with the last process in their namespace.
+var unmountHost func(stateDir string, recorded []string) error
+
+// joinedRoot: the cell's mount namespace has no other root.
+const joinedRoot = "/"
 
 // New resolves the root. Nothing is mounted yet: the cell's mount
 // namespace does not exist.
 func New(o Options) (*Root, error) {
-	return &Root{plan: o.Plan, bundle: o.Bundle, path: o.Source, Dir: inroot.Dir{FD: -1}, pivots: !o.NoPivot}, nil
+	f := &Root{o: o, plan: o.Plan, Dir: inroot.Dir{FD: -1}}
+	f.Builder = f
+	return f, nil
 }
 
-// Unmount has nothing to do: the mounts end with the namespace.
-func (f *Root) Unmount() error { return nil }
+// Close lets go of the root's descriptor.
+func (f *Root) Close() {
+	f.Dir.Close()
+	f.Dir.FD = -1
+}
 
-func (f *Root) Close() { f.Dir.Close() }
-
-// Attach makes the root a mount of its own in the thread's namespace.
+// Attach is of Builder.
 func (f *Root) Attach() error {
-	fd, err := unix.OpenTree(unix.AT_FDCWD, f.path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
+	fd, err := unix.OpenTree(unix.AT_FDCWD, f.o.Source, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
 	if err != nil {
-		return fmt.Errorf("clone root %s: %w", f.path, err)
+		return fmt.Errorf("clone root %s: %w", f.o.Source, err)
 	}
 	f.Dir = inroot.Dir{FD: fd}
-	if err := unix.MoveMount(fd, "", unix.AT_FDCWD, f.path, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-		return fmt.Errorf("mount root %s: %w", f.path, err)
+	if err := unix.MoveMount(fd, "", unix.AT_FDCWD, f.o.Source, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return fmt.Errorf("mount root %s: %w", f.o.Source, err)
 	}
 	return nil
 }
 
-// ReadySteps are the child's first: a proc mount shows the pid namespace of
+// ReadySteps are the child's first, from step first on: a proc mount shows the pid namespace of
 // the process that makes it, so the child makes it and sends it over.
 func (f *Root) ReadySteps(l *process.Link, first int) ([]stage.Step, error) {
 	var proc *oci.Mount
@@ -118,8 +127,7 @@ func (f *Root) CreatedStep(l *process.Link, index int) stage.Step {
 	return l.SendStep("send created", index, process.NewMessage(false))
 }
 
-// Populate mounts and makes everything in the root. procFD is the child's
-// proc mount, -1 when the Plan has none.
+// Populate is of Builder.
 func (f *Root) Populate(procFD int) error {
 	defer sys.CloseFD(procFD)
 	old := unix.Umask(0)
@@ -145,8 +153,22 @@ func (f *Root) Populate(procFD int) error {
 	return nil
 }
 
-// Protect hides and freezes what the config says, the root last.
-func (f *Root) Protect() error {
+// Finish is of Builder.
+func (f *Root) Finish() (slave int, err error) {
+	slave = -1
+	if f.plan.Process.Terminal {
+		if slave, err = f.openTerminal(); err != nil {
+			return -1, err
+		}
+	}
+	if err := f.protect(); err != nil {
+		return -1, err
+	}
+	return slave, f.pivot()
+}
+
+// protect hides and freezes what the config says, the root last.
+func (f *Root) protect() error {
 	if err := f.maskPaths(); err != nil {
 		return err
 	}
@@ -165,13 +187,13 @@ func (f *Root) Protect() error {
 	return nil
 }
 
-// Pivot makes the root the namespace's "/" and drops everything else. The
+// pivot makes the root the namespace's "/" and drops everything else. The
 // child's own root directory moves along (pivot_root(2)).
-func (f *Root) Pivot() error {
+func (f *Root) pivot() error {
 	if err := unix.Fchdir(f.Dir.FD); err != nil {
 		return fmt.Errorf("enter root: %w", err)
 	}
-	if !f.pivots {
+	if f.o.NoPivot {
 		return f.moveRoot()
 	}
 	// New and old root stack up on ".", so no directory is needed for the old.
@@ -243,7 +265,7 @@ func (f *Root) attachDir(mnt int, dest string) error {
 func (f *Root) bind(m oci.Mount) error {
 	source := m.Source
 	if !filepath.IsAbs(source) {
-		source = filepath.Join(f.bundle, source) //nolint:forbidigo // the host's own path
+		source = filepath.Join(f.o.Bundle, source) //nolint:forbidigo // the host's own path
 	}
 	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
 	if m.Recursive {
@@ -303,18 +325,8 @@ func absent(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)
 }
 
-// CellRootPath is the root that the kernel is told of.
-func CellRootPath(source string, _ []string) string { return source }
-
-// Unmount has nothing to do: the mounts ended with the last process.
-func Unmount(string, []string) error { return nil }
-
-// CellRoot is the cell's root as a thread sees it that has joined the cell's
-// mount namespace.
-func CellRoot(string, []string) string { return "/" }
-
-// OpenTerminal makes the container's terminal and gives the slave.
-func (f *Root) OpenTerminal() (slave int, err error) {
+// openTerminal makes the container's terminal and gives the slave.
+func (f *Root) openTerminal() (slave int, err error) {
 	if f.term, err = console.Open(f.Dir, f.plan.Process.UID); err != nil {
 		return -1, err
 	}
@@ -325,17 +337,15 @@ func (f *Root) OpenTerminal() (slave int, err error) {
 	return f.term.Slave, nil
 }
 
-// TakeTerminal gives the terminal's master once the child has the slave.
-func (f *Root) TakeTerminal(received int) (master int) {
+// Terminal gives the terminal's master, and its name in the container, once
+// the child has the slave. received is what the child has sent: nothing.
+func (f *Root) Terminal(received int) (master int, name string) {
 	if f.term == nil {
-		return received
+		return received, ""
 	}
 	sys.CloseFD(f.term.Slave)
-	return f.term.Master
+	return f.term.Master, f.term.Name
 }
-
-// TerminalName is what the caller is told.
-func (f *Root) TerminalName(int) string { return f.term.Name }
 
 // bindConsole shows the terminal as /dev/console as well.
 func (f *Root) bindConsole(slave int) error {

@@ -1,8 +1,8 @@
 package rootfs
 
 // The container's root on NetBSD. The kernel's cell is made for a directory
-// that is complete, so all is mounted in newRootfs; the child then enters the
-// root by chroot(2), on the vnode that the cell was made for.
+// that is complete, so all is mounted in New; the child then enters the root by
+// chroot(2), on the vnode that the cell was made for.
 
 import (
 	"errors"
@@ -21,10 +21,12 @@ import (
 
 // Root is a container's root while it is built.
 type Root struct {
+	Dir     inroot.Dir // the root's null mount, open
+	Builder Builder    // nil: the root stands before the child is forked
+
 	o      Options
 	plan   *oci.Plan
-	Dir    inroot.Dir // the root's null mount, open
-	ptm    int        // the host's /dev/ptm, -1 = no terminal wanted
+	ptm    int // the host's /dev/ptm, -1 = no terminal wanted
 	master *process.Message
 }
 
@@ -59,28 +61,14 @@ func New(o Options) (_ *Root, err error) {
 	return f, nil
 }
 
+// Close lets go of the root's descriptors.
 func (f *Root) Close() {
 	f.Dir.Close()
 	sys.CloseFD(f.ptm)
 	f.Dir.FD, f.ptm = -1, -1
 }
 
-// Unmount closes the root first: an open directory keeps a mount busy.
-func (f *Root) Unmount() error {
-	f.Close()
-	return Unmount(f.o.StateDir, f.o.Recorded())
-}
-
-// attach, populate, protect and pivot have nothing left to do.
-func (*Root) Attach() error { return nil }
-
-func (*Root) Populate(int) error { return nil }
-
-func (*Root) Protect() error { return nil }
-
-func (*Root) Pivot() error { return nil }
-
-// ReadySteps are the child's first.
+// ReadySteps are the child's first, from step first on.
 func (*Root) ReadySteps(l *process.Link, first int) ([]stage.Step, error) {
 	return []stage.Step{l.SendStep("send ready", first, process.NewMessage(false))}, nil
 }
@@ -106,30 +94,20 @@ func (f *Root) CreatedStep(l *process.Link, index int) stage.Step {
 	return l.SendStep("send created", index, f.master)
 }
 
-// OpenTerminal has nothing to do: the child makes the terminal.
-func (*Root) OpenTerminal() (slave int, err error) { return -1, nil }
-
-// TakeTerminal gives the terminal's master, which the child has sent.
-func (*Root) TakeTerminal(received int) (master int) { return received }
-
-// TerminalName is what the caller is told.
-func (*Root) TerminalName(master int) string { return console.SlaveName(master) }
-
-// CellRootPath is the root that the kernel is told of: the null mount, which
-// is the first mount of all.
-func CellRootPath(_ string, mounts []string) string {
-	if len(mounts) == 0 {
-		return ""
+// Terminal gives the terminal's master, which the child has sent (-1 = none),
+// and its name in the container.
+func (*Root) Terminal(received int) (master int, name string) {
+	if received < 0 {
+		return -1, ""
 	}
-	return mounts[0]
+	return received, console.SlaveName(received)
 }
 
-// CellRoot is the cell's root as any thread of the host sees it.
-func CellRoot(source string, mounts []string) string { return CellRootPath(source, mounts) }
+// joinedRoot is empty: any thread of the host sees the cell's root in its place.
+const joinedRoot = ""
 
-// Unmount unmounts whatever is left of the container's mounts. It trusts
-// the kernel's table more than the record, which may be lost.
-func Unmount(stateDir string, recorded []string) error {
+// unmountHost trusts the kernel's table more than the record, which may be lost.
+var unmountHost = func(stateDir string, recorded []string) error {
 	dir, err := filepath.EvalSymlinks(stateDir) //nolint:forbidigo // the state directory is ours alone
 	if errors.Is(err, unix.ENOENT) {
 		return nil // nothing can be mounted below it

@@ -1,19 +1,6 @@
 package state
 
-// A container's directory below the state root: its lock, record and plan.
-//
-//	<root>/<id>/            0700, flock(2)ed while a command changes it
-//	<root>/<id>/creating.json  the record while it is being created
-//	<root>/<id>/state.json  the record from then on; it goes before the other
-//	<root>/<id>/plan.json   the Plan, written once, before any record
-//	<root>/<id>/exec.fifo   there until `start` has released the process
-//	<root>/<id>/init.error  what the child's program says when it fails
-//	<root>/<id>/exit.status how the process ended, where the kernel does not
-//	                        keep it (monitor_netbsd.go)
-//
-// Nothing is fsynced: no cell survives a reboot, so neither need its record.
-// There are two records because some file systems flush a file that is renamed
-// over another one, which takes longer than everything else in create.
+// A container's record, and its directory while it lasts.
 
 import (
 	"errors"
@@ -24,7 +11,6 @@ import (
 	"time"
 
 	"github.com/netbsd-cells/runcell/kmod"
-	"github.com/netbsd-cells/runcell/kmod/flock"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
@@ -40,15 +26,17 @@ var (
 const (
 	creatingFile = "creating.json"
 	stateFile    = "state.json"
-	PlanFile     = "plan.json"
-	FifoFile     = "exec.fifo"
-	ErrorFile    = "init.error"
-	ExitFile     = "exit.status"
-
-	lockPatience = 10 * time.Second
+	planFile     = "plan.json"
+	// FifoFile is the FIFO that `start` writes to; it is there until then.
+	FifoFile = "exec.fifo"
+	// ErrorFile is where the child's program says which step failed after it
+	// was created, a stage.Record.
+	ErrorFile = "init.error"
+	// ExitFile is where a monitor writes how the process ended.
+	ExitFile = "exit.status"
 )
 
-// Record is what state.json holds.
+// Record is what is stored of a container.
 type Record struct {
 	ID          string            `json:"id"`
 	OCIVersion  string            `json:"ociVersion"`
@@ -72,13 +60,14 @@ type Record struct {
 type Container struct {
 	Dir  string
 	Lock int       // descriptor of the locked directory, -1 = not locked
-	Made *oci.Plan // set by create
+	plan *oci.Plan // set where this process made it
 	Record
 }
 
+// Path is the host's path of a file in the container's directory.
 func (c *Container) Path(name string) string { return filepath.Join(c.Dir, name) }
 
-// Save replaces the record.
+// Save replaces the record. Killed half-way it leaves the old one.
 func (c *Container) Save() error {
 	if c.Phase == Creating {
 		return sys.WriteJSON(sys.ReplaceFile, c.Path(creatingFile), c.Record)
@@ -86,7 +75,8 @@ func (c *Container) Save() error {
 	return sys.WriteJSON(sys.ReplaceFile, c.Path(stateFile), c.Record)
 }
 
-// Read finds the record, whichever there is.
+// Read finds the record, whichever there is. Without one the error wraps
+// ErrNotExist.
 func (c *Container) Read() error {
 	err := sys.ReadJSON(c.Path(stateFile), &c.Record)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -98,15 +88,19 @@ func (c *Container) Read() error {
 	return err
 }
 
+// At gives a container that nothing was read of. id must be valid.
 func At(root, id string) *Container {
 	return &Container{Dir: filepath.Join(root, id), Lock: -1}
 }
 
-// Create makes and locks the directory of a new container. The remains
-// of a create that was killed make way. A directory that was just made looks
-// like remains until it is locked: who finds it gone then makes it again, and
-// who finds a record in it has lost against another create.
-func Create(root, id string, clear func() (bool, error)) (*Container, error) {
+// Create makes and locks the directory of a new container. A directory that is
+// there goes to remove, which tells whether it was the remains of a create that
+// was killed and is gone; if not, the error wraps ErrExist.
+//
+// A directory that was just made looks like remains until it is locked: who
+// finds it gone then makes it again, and who finds a record in it has lost
+// against another create.
+func Create(root, id string, remove func() (bool, error)) (*Container, error) {
 	if err := ValidateID(id); err != nil {
 		return nil, err
 	}
@@ -119,7 +113,7 @@ func Create(root, id string, clear func() (bool, error)) (*Container, error) {
 	for range tries {
 		err := os.Mkdir(c.Dir, 0o700)
 		if errors.Is(err, fs.ErrExist) {
-			cleared, cerr := clear()
+			cleared, cerr := remove()
 			if !cleared || cerr != nil {
 				return nil, errors.Join(taken, cerr)
 			}
@@ -145,8 +139,9 @@ func Create(root, id string, clear func() (bool, error)) (*Container, error) {
 }
 
 // Load reads a container without locking it: what it sees is consistent,
-// because the record is replaced by rename. A container whose record was
-// never written is given back with ErrNotExist wrapped and dir set.
+// because the record is replaced by rename. A container whose record can't be
+// read is given back beside the error, which wraps ErrNotExist where none was
+// written; for an id that is none there is no container.
 func Load(root, id string) (*Container, error) {
 	if err := ValidateID(id); err != nil {
 		return nil, err
@@ -155,7 +150,8 @@ func Load(root, id string) (*Container, error) {
 	return c, c.Read()
 }
 
-// LoadLocked reads a container with its lock held; the caller releases it.
+// LoadLocked is Load with the lock held, which the caller releases wherever
+// there is a container.
 func LoadLocked(root, id string) (*Container, error) {
 	if err := ValidateID(id); err != nil {
 		return nil, err
@@ -167,60 +163,11 @@ func LoadLocked(root, id string) (*Container, error) {
 	return c, c.Read()
 }
 
-// Acquire locks the directory and makes sure that it still is the one that
-// its name stands for: a delete may have removed it while we waited.
-func (c *Container) Acquire() error {
-	deadline := time.Now().Add(lockPatience)
-	for {
-		fd, err := sys.Open(c.Dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("container %q: %w", c.Name(), ErrNotExist)
-		}
-		if err != nil {
-			return fmt.Errorf("lock container: %w", err)
-		}
-		locked, err := flock.Try(fd, flock.Exclusive)
-		if locked && sameFile(fd, c.Dir) {
-			c.Lock = fd
-			return nil
-		}
-		sys.CloseFD(fd)
-		if err != nil {
-			return fmt.Errorf("lock container: %w", err)
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("lock container %q: another runcell command has been working on it for %v", c.Name(), lockPatience)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
-func sameFile(fd int, path string) bool {
-	var a, b unix.Stat_t
-	return unix.Fstat(fd, &a) == nil && unix.Lstat(path, &b) == nil && a.Dev == b.Dev && a.Ino == b.Ino
-}
-
-func (c *Container) Release() {
-	sys.CloseFD(c.Lock)
-	c.Lock = -1
-}
-
-// Locked tells whether another command holds the container's lock.
-func (c *Container) Locked() bool {
-	fd, err := sys.Open(c.Dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return false
-	}
-	defer sys.CloseFD(fd)
-	free, err := flock.Try(fd, flock.Shared)
-	return !free && err == nil
-}
-
 // Remove deletes the directory, the record last: a removal that is cut off
 // can be repeated. Nothing may be mounted below it any more: RemoveAll would
 // delete what is mounted.
 func (c *Container) Remove() error {
-	for _, name := range []string{FifoFile, ErrorFile, ExitFile, PlanFile, stateFile, creatingFile} {
+	for _, name := range []string{FifoFile, ErrorFile, ExitFile, planFile, stateFile, creatingFile} {
 		if err := sys.Remove(c.Path(name)); err != nil {
 			return err
 		}
@@ -235,13 +182,19 @@ func (c *Container) Remove() error {
 	return nil
 }
 
+// SavePlan stores the Plan, once, before the first Save.
+func (c *Container) SavePlan(p *oci.Plan) error {
+	c.plan = p
+	return sys.WriteJSON(sys.WriteFile, c.Path(planFile), p)
+}
+
 // Plan gives the Plan, which this process made or reads.
 func (c *Container) Plan() (*oci.Plan, error) {
-	if c.Made != nil {
-		return c.Made, nil
+	if c.plan != nil {
+		return c.plan, nil
 	}
 	p := new(oci.Plan)
-	if err := sys.ReadJSON(c.Path(PlanFile), p); err != nil {
+	if err := sys.ReadJSON(c.Path(planFile), p); err != nil {
 		return nil, fmt.Errorf("read plan of %q: %w", c.ID, err)
 	}
 	return p, nil
@@ -250,23 +203,18 @@ func (c *Container) Plan() (*oci.Plan, error) {
 // Name is the id by which the directory is found.
 func (c *Container) Name() string { return filepath.Base(c.Dir) }
 
-// TryLock locks the container unless another command has.
-func (c *Container) TryLock() (bool, error) {
-	fd, err := sys.Open(c.Dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+// IDs lists the containers below a state root, by id; without the root there
+// are none. Each may be gone by the time that it is looked at.
+func IDs(root string) ([]string, error) {
+	entries, err := os.ReadDir(root)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read state directory: %w", err)
 	}
-	if err != nil {
-		return false, fmt.Errorf("lock container: %w", err)
+	var ids []string
+	for _, e := range entries {
+		if e.IsDir() && ValidateID(e.Name()) == nil {
+			ids = append(ids, e.Name())
+		}
 	}
-	locked, err := flock.Try(fd, flock.Exclusive)
-	if locked && sameFile(fd, c.Dir) {
-		c.Lock = fd
-		return true, nil
-	}
-	sys.CloseFD(fd)
-	if err != nil {
-		return false, fmt.Errorf("lock container: %w", err)
-	}
-	return false, nil
+	return ids, nil
 }

@@ -1,12 +1,15 @@
 package sys
 
+// Files of JSON in the state directory.
+
 import (
 	"fmt"
 
 	"github.com/netbsd-cells/runcell/oci/strictjson"
 )
 
-// WriteJSON writes a file of the state directory, which only root can write.
+// WriteJSON writes v with write, which is WriteFile or ReplaceFile, to a file
+// that only root can read and write.
 func WriteJSON(write func(path string, b []byte, mode uint32) error, path string, v any) error {
 	b, err := strictjson.Marshal(v)
 	if err != nil {
@@ -18,6 +21,8 @@ func WriteJSON(write func(path string, b []byte, mode uint32) error, path string
 	return nil
 }
 
+// ReadJSON reads a file into v. Without the file the error is fs.ErrNotExist; one
+// that holds something else is an error that says how to get rid of it.
 func ReadJSON(path string, v any) error {
 	b, err := ReadFile(path)
 	if err != nil {

@@ -1,6 +1,7 @@
 package sys
 
-// Detached mounts.
+// Detached mounts: made aside, and moved to an open file, so that no path is
+// looked up.
 
 import (
 	"fmt"
@@ -8,13 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// AttachMount moves a detached mount onto an open file.
+// AttachMount moves a detached mount onto an open file (move_mount(2)).
 func AttachMount(mnt, dest int) error {
 	return unix.MoveMount(mnt, "", dest, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
 }
 
 // SetMountAttrs restricts a detached mount and all mounts below it: "read-only"
-// that stops at the first submount would surprise.
+// that stops at the first submount would surprise. attrs are MOUNT_ATTR_* of
+// mount_setattr(2); 0 changes nothing.
 func SetMountAttrs(mnt int, attrs uintptr) error {
 	if attrs == 0 {
 		return nil

@@ -12,13 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// CloseFD closes a descriptor; a negative one is none.
 func CloseFD(fd int) {
 	if fd >= 0 {
 		_ = unix.Close(fd)
 	}
 }
 
-// ReadFile reads a whole file.
+// ReadFile reads a whole file. The error is an *os.PathError.
 func ReadFile(path string) ([]byte, error) {
 	fd, err := Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -55,6 +56,7 @@ func ReplaceFile(path string, b []byte, mode uint32) error {
 	return nil
 }
 
+// WriteFile makes path hold b and nothing else. Cut off it leaves a part.
 func WriteFile(path string, b []byte, mode uint32) error {
 	fd, err := Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC, mode)
 	if err != nil {
@@ -74,6 +76,7 @@ func WriteFile(path string, b []byte, mode uint32) error {
 	return nil
 }
 
+// Open is open(2), again after a signal.
 func Open(path string, flags int, mode uint32) (int, error) {
 	for {
 		fd, err := unix.Open(path, flags, mode)
@@ -83,7 +86,7 @@ func Open(path string, flags int, mode uint32) (int, error) {
 	}
 }
 
-// Remove removes a file; one that is not there is fine.
+// Remove removes a file (unlink(2)); one that is not there is fine.
 func Remove(path string) error {
 	if err := unix.Unlink(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove %s: %w", path, err)

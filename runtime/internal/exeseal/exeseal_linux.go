@@ -1,6 +1,7 @@
 package exeseal
 
-// Keeping the runcell binary safe from the containers it enters.
+// Linux shows the program of a process as /proc/PID/exe, to be opened and
+// written to once it has ended.
 
 import (
 	"fmt"

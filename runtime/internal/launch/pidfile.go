@@ -1,4 +1,6 @@
-package runtime
+package launch
+
+// The pid file that callers read.
 
 import (
 	"errors"

@@ -1,4 +1,11 @@
-package runtime
+// Package launch puts processes into a cell: a container's first one, which
+// waits to be released, and more of them in a running container. The caller's
+// wishes about terminal, descriptors and pid file are met here.
+//
+// It never decides what a container may do, which the Plan says and the kernel
+// enforces, and a failed step takes back nothing itself: it notes its undo, and
+// the lifecycle rolls back.
+package launch
 
 // The middle of create: the child is forked early and waits while the parent
 // builds the root around it.
@@ -11,23 +18,27 @@ import (
 	"github.com/netbsd-cells/runcell/kmod/stage"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/console"
+	"github.com/netbsd-cells/runcell/runtime/internal/hooks"
+	"github.com/netbsd-cells/runcell/runtime/internal/monitor"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"github.com/netbsd-cells/runcell/runtime/internal/rootfs"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
+	"github.com/netbsd-cells/runcell/runtime/internal/undo"
 	"golang.org/x/sys/unix"
 )
 
 // initExitCode is the status of a first process whose exec failed.
 const initExitCode = 127
 
-// launch is one create's working state.
-type launch struct {
-	*container
-	plan    *oci.Plan
-	fs      *rootfs.Root
-	tx      *txn
-	options CreateOptions
+// Launch is what a container's first process is made from.
+type Launch struct {
+	*state.Container // locked; its cell is there
+	Kmod             kmod.Client
+	Plan             *oci.Plan
+	Root             *rootfs.Root
+	Undo             *undo.Stack
+	Caller           Caller
 
 	entry   kmod.Entry
 	link    *process.Link
@@ -35,46 +46,49 @@ type launch struct {
 	fifo    int
 	errFile int
 	sock    int // the caller's console socket, -1 = none
-	master  int // the terminal's master for a foreground run, -1 = none
+	// master is the terminal's for a foreground run, -1 = none; terminal its
+	// name in the container.
+	master   int
+	terminal string
 }
 
-// run forks the child and brings it to the created state.
-func (l *launch) run(ctx context.Context) (err error) {
-	l.sock = -1
-	if l.options.ConsoleSocket != "" {
-		if l.sock, err = console.Dial(l.options.ConsoleSocket); err != nil {
-			return err
-		}
+// Create forks the first process and brings it and its container to the created
+// state. It gives the terminal's master, -1 where there is none or the caller
+// has got it through the console socket.
+func (l *Launch) Create(ctx context.Context) (master int, err error) {
+	l.master = -1
+	if l.sock, err = l.Caller.dial(); err != nil {
+		return -1, err
 	}
 	defer func() { sys.CloseFD(l.sock) }()
-	if l.entry, err = l.rt.kmod.Enter(l.Cell); err != nil {
-		return fmt.Errorf("enter cell: %w", err)
+	if l.entry, err = l.Kmod.Enter(l.Cell); err != nil {
+		return -1, fmt.Errorf("enter cell: %w", err)
 	}
 	defer l.entry.Close()
 	if l.link, err = process.NewLink(); err != nil {
-		return err
+		return -1, err
 	}
 	defer l.link.Close()
 	if err := l.openFiles(); err != nil {
-		return err
+		return -1, err
 	}
 	defer l.closeFiles()
-	if err := process.SealDescriptors(3 + l.options.PreserveFDs); err != nil {
-		return err
-	}
-	if err := passDescriptors(l.options.PreserveFDs); err != nil {
-		return err
+	if err := l.Caller.passDescriptors(); err != nil {
+		return -1, err
 	}
 	if err := process.OnThread(func() error { return l.onThread(ctx) }); err != nil {
-		return err
+		return -1, err
 	}
-	return l.finish()
+	if err := l.finish(); err != nil {
+		return -1, err
+	}
+	return l.master, nil
 }
 
 // openFiles makes the FIFO that `start` writes to and the file for the name
 // of a step that fails after that. Opened for reading and writing, the FIFO
 // never blocks and never ends.
-func (l *launch) openFiles() (err error) {
+func (l *Launch) openFiles() (err error) {
 	l.fifo, l.errFile = -1, -1
 	if err := unix.Mkfifo(l.Path(state.FifoFile), 0o600); err != nil {
 		return fmt.Errorf("make %s: %w", state.FifoFile, err)
@@ -88,29 +102,21 @@ func (l *launch) openFiles() (err error) {
 	return nil
 }
 
-func (l *launch) closeFiles() {
+func (l *Launch) closeFiles() {
 	sys.CloseFD(l.fifo)
 	sys.CloseFD(l.errFile)
 	l.fifo, l.errFile = -1, -1
 }
 
-// passDescriptors lets the callers' extra descriptors through to the process.
-func passDescriptors(n int) error {
-	for fd := 3; fd < 3+n; fd++ {
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
-			return fmt.Errorf("--preserve-fds %d: descriptor %d: %w", n, fd, err)
-		}
-	}
-	return nil
-}
-
 // onThread is what happens on the thread that belongs to the cell's namespaces.
-func (l *launch) onThread(ctx context.Context) error {
+func (l *Launch) onThread(ctx context.Context) error {
 	if err := l.entry.Thread(); err != nil {
 		return fmt.Errorf("enter cell: %w", err)
 	}
-	if err := l.fs.Attach(); err != nil {
-		return err
+	if b := l.Root.Builder; b != nil {
+		if err := b.Attach(); err != nil {
+			return err
+		}
 	}
 	if err := l.fork(); err != nil {
 		return err
@@ -119,11 +125,13 @@ func (l *launch) onThread(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("set up the container's process: %w", err)
 	}
-	if err := l.fs.Populate(procFD); err != nil {
-		return err
+	if b := l.Root.Builder; b != nil {
+		if err := b.Populate(procFD); err != nil {
+			return err
+		}
 	}
-	l.tx.did("mounts", nil)
-	if err := l.hooks(ctx); err != nil {
+	l.Undo.Did("mounts", nil)
+	if err := l.runHooks(ctx); err != nil {
 		return err
 	}
 	return l.enterRoot()
@@ -131,7 +139,7 @@ func (l *launch) onThread(ctx context.Context) error {
 
 // fork makes the container's first process and records it, before it is
 // allowed to do anything.
-func (l *launch) fork() (err error) {
+func (l *Launch) fork() (err error) {
 	if l.prog, err = l.program(); err != nil {
 		return err
 	}
@@ -140,20 +148,20 @@ func (l *launch) fork() (err error) {
 		return err
 	}
 	l.link.CloseChild()
-	l.tx.did("fork", (&process.Child{Pid: pid}).End)
+	l.Undo.Did("fork", (&process.Child{Pid: pid}).End)
 	l.Pid = pid
 	l.Steps = l.prog.Names()
 	l.PidStart, _ = sys.StartTime(pid)
-	if err := l.rt.kmod.Entered(l.Cell, pid); err != nil {
+	if err := l.Kmod.Entered(l.Cell, pid); err != nil {
 		return fmt.Errorf("register process: %w", err)
 	}
-	l.tx.did("register process", nil)
+	l.Undo.Did("register process", nil)
 	return nil
 }
 
 // program is everything that the child does, from fork to exec.
-func (l *launch) program() (*stage.Program, error) {
-	p := *l.plan.Process
+func (l *Launch) program() (*stage.Program, error) {
+	p := *l.Plan.Process
 	p.Rlimits = process.WithCallersNofile(p.Rlimits)
 	// The child lives on as "created" without an exec, so what only the parent
 	// may hold is closed here: the lock, and the parent's end of the link, by
@@ -164,21 +172,21 @@ func (l *launch) program() (*stage.Program, error) {
 		stage.Sys("let go of the parent's end", unix.SYS_CLOSE, uintptr(l.link.Parent)),
 		stage.Sys("become session leader", unix.SYS_SETSID))
 	steps = append(steps, process.DefaultSignals()...)
-	ready, err := l.fs.ReadySteps(l.link, len(steps))
+	ready, err := l.Root.ReadySteps(l.link, len(steps))
 	if err != nil {
 		return nil, err
 	}
 	steps = append(steps, ready...)
-	steps = append(steps, l.fs.GoSteps(l.link)...)
+	steps = append(steps, l.Root.GoSteps(l.link)...)
 	if p.Terminal {
-		steps = append(steps, l.fs.TerminalSteps()...)
+		steps = append(steps, l.Root.TerminalSteps()...)
 	}
 	member, err := process.MemberSteps(&p, l.entry)
 	if err != nil {
 		return nil, err
 	}
 	steps = append(steps, member...)
-	steps = append(steps, l.fs.CreatedStep(l.link, len(steps)))
+	steps = append(steps, l.Root.CreatedStep(l.link, len(steps)))
 	steps = append(steps, stage.Await("wait for start", l.fifo))
 	identity, err := process.IdentitySteps(&p, l.entry)
 	if err != nil {
@@ -190,14 +198,15 @@ func (l *launch) program() (*stage.Program, error) {
 	}, nil
 }
 
-// hooks run when the environment is there and the root is not yet entered.
-func (l *launch) hooks(ctx context.Context) error {
-	h := l.plan.Hooks
+// runHooks runs those that come when the environment is there and the root is
+// not yet entered.
+func (l *Launch) runHooks(ctx context.Context) error {
+	h := l.Plan.Hooks
 	if len(h.Prestart)+len(h.CreateRuntime)+len(h.CreateContainer) == 0 {
 		return nil
 	}
-	l.tx.did("hooks begin", func() error {
-		l.runPoststop(context.WithoutCancel(ctx), h.Poststop)
+	l.Undo.Did("hooks begin", func() error {
+		hooks.RunPoststop(context.WithoutCancel(ctx), h.Poststop, l.StateAs(state.Stopped, 0))
 		return nil
 	})
 	// Hooks ask for the state. Otherwise it is enough that the cell, which is
@@ -205,44 +214,38 @@ func (l *launch) hooks(ctx context.Context) error {
 	if err := l.Save(); err != nil {
 		return err
 	}
-	l.tx.did("record process", nil)
+	l.Undo.Did("record process", nil)
 	// These two see the host's namespaces, so they do not run on this thread.
 	err := process.OnThread(func() error {
-		if err := l.runHooks(ctx, h.Prestart, state.Creating); err != nil {
+		outside := l.StateAs(state.Creating, l.Pid)
+		if err := hooks.Run(ctx, h.Prestart, outside); err != nil {
 			return err
 		}
-		return l.runHooks(ctx, h.CreateRuntime, state.Creating)
+		return hooks.Run(ctx, h.CreateRuntime, outside)
 	})
 	if err != nil {
 		return err
 	}
-	if err := l.runHooksAs(ctx, h.CreateContainer, state.Creating, process.InsidePid(l.Pid)); err != nil {
+	if err := hooks.Run(ctx, h.CreateContainer, l.StateAs(state.Creating, process.InsidePid(l.Pid))); err != nil {
 		return err
 	}
-	l.tx.did("hooks", nil)
+	l.Undo.Did("hooks", nil)
 	return nil
 }
 
-// enterRoot closes the root, opens the terminal and lets the child go on to
-// the created state.
-func (l *launch) enterRoot() (err error) {
-	p := l.plan.Process
-	if err := l.fs.Dir.LookExec(p.Args[0], p.Cwd, p.Env); err != nil {
+// enterRoot closes the root and lets the child go on to the created state.
+func (l *Launch) enterRoot() (err error) {
+	p := l.Plan.Process
+	if err := l.Root.Dir.LookExec(p.Args[0], p.Cwd, p.Env); err != nil {
 		return err
 	}
 	slave := -1
-	if p.Terminal {
-		if slave, err = l.fs.OpenTerminal(); err != nil {
+	if b := l.Root.Builder; b != nil {
+		if slave, err = b.Finish(); err != nil {
 			return err
 		}
 	}
-	if err := l.fs.Protect(); err != nil {
-		return err
-	}
-	if err := l.fs.Pivot(); err != nil {
-		return err
-	}
-	l.tx.did("enter root", nil)
+	l.Undo.Did("enter root", nil)
 	if err := l.link.Send(slave); err != nil {
 		return err
 	}
@@ -250,24 +253,14 @@ func (l *launch) enterRoot() (err error) {
 	if err != nil {
 		return fmt.Errorf("set up the container's process: %w", err)
 	}
-	l.master = l.fs.TakeTerminal(master)
+	l.master, l.terminal = l.Root.Terminal(master)
 	return nil
 }
 
 // finish makes the container visible as created: terminal, record, pid file.
-func (l *launch) finish() error {
-	if l.master >= 0 {
-		if err := console.SetSize(l.master, l.plan.Process.ConsoleSize); err != nil {
-			return err
-		}
-	}
-	if l.sock >= 0 {
-		err := console.Send(l.sock, l.master, l.fs.TerminalName(l.master))
-		sys.CloseFD(l.master)
-		l.master = -1
-		if err != nil {
-			return err
-		}
+func (l *Launch) finish() error {
+	if err := l.handTerminal(); err != nil {
+		return err
 	}
 	if err := l.startMonitor(); err != nil {
 		return err
@@ -276,18 +269,50 @@ func (l *launch) finish() error {
 	if err := l.Save(); err != nil {
 		return err
 	}
-	l.tx.did("created", nil)
-	if l.options.PidfdSocket != "" {
-		if err := console.SendPidfd(l.options.PidfdSocket, l.Pid); err != nil {
-			return err
-		}
-	}
-	if l.options.PidFile == "" {
-		return nil
-	}
-	if err := writePidFile(l.options.PidFile, l.Pid); err != nil {
+	l.Undo.Did("created", nil)
+	if err := l.Caller.tell(l.Pid); err != nil {
 		return err
 	}
-	l.tx.did("pid file", nil)
+	if l.Caller.PidFile != "" {
+		l.Undo.Did("pid file", nil)
+	}
+	return nil
+}
+
+// handTerminal sends the terminal to the caller's socket, if there is one.
+func (l *Launch) handTerminal() error {
+	if l.master < 0 {
+		return nil
+	}
+	if err := console.SetSize(l.master, l.Plan.Process.ConsoleSize); err != nil {
+		return err
+	}
+	if l.sock < 0 {
+		return nil
+	}
+	err := console.Send(l.sock, l.master, l.terminal)
+	sys.CloseFD(l.master)
+	l.master = -1
+	return err
+}
+
+// startMonitor sees to it that the exit status is kept: by the caller, by the
+// kernel, or else by a monitor.
+func (l *Launch) startMonitor() error {
+	if monitor.Start == nil {
+		return nil
+	}
+	f, err := l.Kmod.Features()
+	if err != nil {
+		return fmt.Errorf("look at the kernel: %w", err)
+	}
+	if f.ExitStatus.Level == kmod.Enforced {
+		return nil
+	}
+	m, err := monitor.Start(l.Pid, l.Path(state.ExitFile))
+	if err != nil {
+		return err
+	}
+	l.Undo.Did("monitor", m.End)
 	return nil
 }

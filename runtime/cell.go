@@ -1,0 +1,168 @@
+package runtime
+
+// The kernel's side of a container: its cell, by number and by name.
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
+	"github.com/netbsd-cells/runcell/runtime/internal/process"
+	"github.com/netbsd-cells/runcell/runtime/internal/rootfs"
+	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"golang.org/x/sys/unix"
+)
+
+// deathPatience is how long killed processes may take to disappear.
+const deathPatience = 10 * time.Second
+
+// createCell makes the container's cell.
+func (c *container) createCell(plan *oci.Plan) (err error) {
+	c.Cell, err = c.rt.kmod.Create(c.cellSpec(plan))
+	if errors.Is(err, kmod.ErrExists) {
+		return fmt.Errorf("create cell: %w, though there is no record of its container: `runcell delete --force %s` removes that cell with its processes", err, c.ID)
+	}
+	if err != nil {
+		return fmt.Errorf("create cell: %w", err)
+	}
+	return nil
+}
+
+// cellSpec is what the kernel is told.
+func (c *container) cellSpec(plan *oci.Plan) kmod.Spec {
+	s := kmod.Spec{
+		Name: state.CellName(c.rt.root, c.ID), Root: rootfs.HostPath(c.Rootfs, c.Mounts), Profile: plan.Cell.Profile,
+		Permissions: plan.Cell.Permissions, Ports: plan.Cell.Ports, Network: plan.Cell.Network,
+		MaxProcesses: plan.Cell.MaxProcesses, CgroupsPath: plan.CgroupsPath,
+		RlimitNofile: kmod.Unlimited, RlimitAS: kmod.Unlimited, RlimitCore: kmod.Unlimited,
+	}
+	for _, a := range plan.Cell.Addresses {
+		s.Addresses = append(s.Addresses, a.Prefix.Addr())
+	}
+	for _, l := range plan.Process.Rlimits {
+		switch l.Type {
+		case "RLIMIT_NOFILE":
+			s.RlimitNofile = l.Hard
+		case "RLIMIT_AS":
+			s.RlimitAS = l.Hard
+		case "RLIMIT_CORE":
+			s.RlimitCore = l.Hard
+		}
+	}
+	return s
+}
+
+// hasCell tells whether a container's record and a cell belong together: ids
+// may begin anew with every boot, so the number alone says nothing.
+func (c *container) hasCell(cells []kmod.Info) bool {
+	name := state.CellName(c.rt.root, c.Name())
+	for _, cell := range cells {
+		if cell.ID == c.Cell && cell.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// sameBoot tells whether the recorded cell still is this container's: as long
+// as its process lives it is, and then another container can have the number.
+func (c *container) sameBoot() (bool, error) {
+	if c.Alive() {
+		return true, nil
+	}
+	cells, err := c.rt.kmod.List()
+	if errors.Is(err, kmod.ErrUnavailable) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("find cell: %w", err)
+	}
+	return c.hasCell(cells), nil
+}
+
+// owns tells whether a cell that has no container was made below this state
+// root: there its root is mounted. Where each state root has cells of its own,
+// all are.
+func (r *Runtime) owns(cell kmod.Info) bool {
+	if !cellsAreShared {
+		return true
+	}
+	dir, err := filepath.EvalSymlinks(r.root) //nolint:forbidigo // the state directory is ours alone
+	return err == nil && cell.Root != dir && inroot.Within(cell.Root, dir)
+}
+
+// killAll ends every process of the cell and waits until they are gone.
+func (c *container) killAll() error {
+	if c.Cell != 0 {
+		if err := c.rt.kmod.Kill(c.Cell, int(unix.SIGKILL)); err != nil && !errors.Is(err, kmod.ErrNotFound) {
+			return fmt.Errorf("kill cell: %w", err)
+		}
+	}
+	if c.Alive() {
+		if err := process.SignalProcess(c.Pid, c.PidStart, unix.SIGKILL); err != nil && !errors.Is(err, process.ErrGone) {
+			return fmt.Errorf("kill process %d: %w", c.Pid, err)
+		}
+	}
+	return c.awaitDeath()
+}
+
+// awaitDeath waits for the end of a process that was killed.
+func (c *container) awaitDeath() error {
+	deadline := time.Now().Add(deathPatience)
+	for pause := 100 * time.Microsecond; c.Alive(); pause = min(2*pause, 10*time.Millisecond) {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("process %d is still there %v after SIGKILL", c.Pid, deathPatience)
+		}
+		time.Sleep(pause)
+	}
+	return nil
+}
+
+// destroyByName ends and removes the cell of an id, if there is one.
+func (r *Runtime) destroyByName(id string) error {
+	cells, err := r.kmod.List()
+	if errors.Is(err, kmod.ErrUnavailable) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("delete %q: list cells: %w", id, err)
+	}
+	name := state.CellName(r.root, id)
+	for _, cell := range cells {
+		if cell.Name != name {
+			continue
+		}
+		if err := r.endCell(cell.ID); err != nil {
+			return fmt.Errorf("delete %q: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// endCell kills and removes a cell.
+func (r *Runtime) endCell(id kmod.ID) error {
+	if err := r.kmod.Kill(id, int(unix.SIGKILL)); err != nil && !errors.Is(err, kmod.ErrNotFound) {
+		return fmt.Errorf("kill cell: %w", err)
+	}
+	return r.destroyCell(id)
+}
+
+// destroyCell removes a cell, giving its last processes a moment to be
+// reaped. A cell that is gone is fine.
+func (r *Runtime) destroyCell(id kmod.ID) error {
+	deadline := time.Now().Add(deathPatience)
+	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 10*time.Millisecond) {
+		err := r.kmod.Destroy(id)
+		if err == nil || errors.Is(err, kmod.ErrNotFound) {
+			return nil
+		}
+		if !errors.Is(err, kmod.ErrBusy) || time.Now().After(deadline) {
+			return fmt.Errorf("destroy cell %d: %w", id, err)
+		}
+		time.Sleep(pause)
+	}
+}

@@ -1,0 +1,59 @@
+// Package devices says what a container's /dev has besides mounts: which node
+// has which number and mode, and which links there are. It makes none of them
+// and looks at nothing in a container's root.
+package devices
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/netbsd-cells/runcell/oci"
+	"golang.org/x/sys/unix"
+)
+
+// kinds are the file types of the spec's device types (config-linux.md,
+// "Devices").
+var kinds = map[string]uint32{"c": unix.S_IFCHR, "u": unix.S_IFCHR, "b": unix.S_IFBLK, "p": unix.S_IFIFO}
+
+// Node gives a node's type and mode, and its number, as mknod(2) takes them.
+// Without a number in the Plan both are those of the host's node of the same
+// path. The error wraps ENOENT if the host has none.
+func Node(d oci.Device) (mode uint32, dev uint64, err error) {
+	kind, ok := kinds[d.Type]
+	if !ok {
+		return 0, 0, fmt.Errorf("type %q is not c, u, b or p", d.Type)
+	}
+	perm := uint32(0o666)
+	switch {
+	case kind == unix.S_IFIFO:
+	case d.Major >= 0 && d.Minor >= 0:
+		dev = unix.Mkdev(uint32(d.Major), uint32(d.Minor))
+	default:
+		var st unix.Stat_t
+		if err := unix.Stat(d.Path, &st); err != nil {
+			return 0, 0, fmt.Errorf("look at the host's node: %w", err)
+		}
+		if st.Mode&unix.S_IFMT != kind {
+			return 0, 0, errors.New("the host's node has another type")
+		}
+		dev, perm = st.Rdev, st.Mode&0o7777
+	}
+	if d.Mode != nil {
+		perm = *d.Mode & 0o7777
+	}
+	return kind | perm, dev, nil
+}
+
+// Link is a symbolic link of a container's /dev.
+type Link struct{ Path, Target string }
+
+// Links gives the links that every container has (runtime-linux.md, "Dev
+// symbolic links") and those of one system.
+func Links(own ...Link) []Link {
+	return append([]Link{
+		{"/dev/fd", "/proc/self/fd"},
+		{"/dev/stdin", "/proc/self/fd/0"},
+		{"/dev/stdout", "/proc/self/fd/1"},
+		{"/dev/stderr", "/proc/self/fd/2"},
+	}, own...)
+}

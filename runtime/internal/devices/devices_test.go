@@ -1,0 +1,52 @@
+package devices
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/netbsd-cells/runcell/oci"
+	"golang.org/x/sys/unix"
+)
+
+func TestNode(t *testing.T) {
+	var null unix.Stat_t
+	if err := unix.Stat("/dev/null", &null); err != nil {
+		t.Fatal(err)
+	}
+	perm := uint32(0o640)
+	for _, c := range []struct {
+		name string
+		d    oci.Device
+		mode uint32
+		dev  uint64
+		want string // of the error
+	}{
+		{"number", oci.Device{Path: "/dev/x", Type: "c", Major: 7, Minor: 9}, unix.S_IFCHR | 0o666, unix.Mkdev(7, 9), ""},
+		{"unbuffered", oci.Device{Path: "/dev/x", Type: "u", Major: 7, Minor: 9, Mode: &perm}, unix.S_IFCHR | 0o640, unix.Mkdev(7, 9), ""},
+		{"block", oci.Device{Path: "/dev/x", Type: "b", Major: 7, Minor: 9}, unix.S_IFBLK | 0o666, unix.Mkdev(7, 9), ""},
+		{"pipe", oci.Device{Path: "/dev/x", Type: "p", Major: 7, Minor: 9}, unix.S_IFIFO | 0o666, 0, ""},
+		{"the host's", oci.Device{Path: "/dev/null", Type: "c", Major: -1, Minor: -1}, null.Mode, null.Rdev, ""},
+		{"the host's, with a mode", oci.Device{Path: "/dev/null", Type: "c", Major: -1, Minor: -1, Mode: &perm}, unix.S_IFCHR | 0o640, null.Rdev, ""},
+		{"another type", oci.Device{Path: "/dev/null", Type: "b", Major: -1, Minor: -1}, 0, 0, "another type"},
+		{"no such type", oci.Device{Path: "/dev/null", Type: "x"}, 0, 0, `type "x"`},
+	} {
+		mode, dev, err := Node(c.d)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) || mode != c.mode || dev != c.dev {
+			t.Errorf("%s: Node = %o, %#x, %v; want %o, %#x, %q", c.name, mode, dev, err, c.mode, c.dev, c.want)
+		}
+	}
+	if _, _, err := Node(oci.Device{Path: "/dev/nope", Type: "c", Major: -1, Minor: -1}); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("Node of what the host lacks = %v; want ENOENT", err)
+	}
+}
+
+// What one system adds is not seen by the other.
+func TestLinks(t *testing.T) {
+	if all := Links(Link{"/dev/a", "b"}); len(all) != 5 || all[4].Path != "/dev/a" {
+		t.Errorf("Links = %v; want the four, and the one", all)
+	}
+	if all := Links(); len(all) != 4 {
+		t.Errorf("Links = %v; want the four", all)
+	}
+}

@@ -1,0 +1,103 @@
+// Package hooks runs a config's hooks (config.md, "POSIX-platform Hooks"):
+// programs at points of a container's life, with its state as JSON on standard
+// input. It never decides which point it is, changes no record, and hands a
+// hook nothing of runcell's own environment and descriptors.
+package hooks
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/containerd/log"
+	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/oci/strictjson"
+	"github.com/netbsd-cells/runcell/runtime/internal/state"
+)
+
+// maxOutput is how many bytes of a failed hook's stderr an error repeats.
+const maxOutput = 512
+
+// Run runs hooks in order on the host, in the calling thread's namespaces. It
+// stops at the first failure, whose error names the hook's field and path.
+func Run(ctx context.Context, hooks []oci.Hook, s *state.State) error {
+	return each(hooks, s, func(h oci.Hook, input []byte) error { return runOnHost(ctx, h, input) })
+}
+
+// RunPoststop runs the last hooks. Their failures are logged and the rest run
+// (runtime.md, "Lifecycle", step 13).
+func RunPoststop(ctx context.Context, hooks []oci.Hook, s *state.State) {
+	for i := range hooks {
+		if err := Run(ctx, hooks[i:i+1], s); err != nil {
+			log.G(ctx).WithField("id", s.ID).Warnf("%v", err)
+		}
+	}
+}
+
+// each calls run for one hook after the other, with the encoded state.
+func each(hooks []oci.Hook, s *state.State, run func(h oci.Hook, input []byte) error) error {
+	if len(hooks) == 0 {
+		return nil
+	}
+	input, err := strictjson.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("encode state for hooks: %w", err)
+	}
+	for _, h := range hooks {
+		if err := run(h, input); err != nil {
+			return fmt.Errorf("run %s %s: %w", h.Field, h.Path, err)
+		}
+	}
+	return nil
+}
+
+// runOnHost gives the hook its own environment and nothing of ours, and kills
+// its whole process group at the timeout.
+func runOnHost(ctx context.Context, h oci.Hook, input []byte) error {
+	ctx, cancel := withTimeout(ctx, h)
+	defer cancel()
+	var stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, h.Path) //nolint:gosec // an absolute path from the config
+	if len(h.Args) > 0 {
+		cmd.Args = h.Args
+	}
+	cmd.Env = append([]string{}, h.Env...)
+	cmd.Stdin = bytes.NewReader(input)
+	cmd.Stderr = &stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return whyEnded(ctx, h)
+	}
+	// A hook that left a child holding its output has ended all the same.
+	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
+		return nil
+	}
+	if out := strings.TrimSpace(stderr.String()); out != "" {
+		return fmt.Errorf("%w: %s", err, out[:min(len(out), maxOutput)])
+	}
+	return err
+}
+
+// withTimeout ends with the hook's timeout (0 = none).
+func withTimeout(ctx context.Context, h oci.Hook) (context.Context, context.CancelFunc) {
+	if h.Timeout > 0 {
+		return context.WithTimeout(ctx, h.Timeout)
+	}
+	return context.WithCancel(ctx)
+}
+
+// whyEnded tells why a hook was killed.
+func whyEnded(ctx context.Context, h oci.Hook) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) && h.Timeout > 0 {
+		return fmt.Errorf("timed out after %v (timeout)", h.Timeout)
+	}
+	return ctx.Err()
+}

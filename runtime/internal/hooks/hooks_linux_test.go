@@ -1,0 +1,65 @@
+package hooks
+
+// Hooks on the host, with the shell as the hook.
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime/internal/state"
+)
+
+func sh(field, script string) oci.Hook {
+	return oci.Hook{Field: field, Path: "/bin/sh", Args: []string{"sh", "-c", script}}
+}
+
+// Hooks run in order with the state as their input and no environment but
+// their own, up to the first that fails.
+func TestRun(t *testing.T) {
+	t.Setenv("OURS", "leaked")
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
+	first := sh("hooks.x[0]", "read -r line; echo \"$OURS$THEIRS$line\" >"+file("first"))
+	first.Env = []string{"THEIRS=theirs "}
+	err := Run(t.Context(), []oci.Hook{
+		first,
+		sh("hooks.x[1]", "echo says why >&2; exit 3"),
+		sh("hooks.x[2]", ": >"+file("third")),
+	}, &state.State{ID: "c"})
+	if err == nil || err.Error() != "run hooks.x[1] /bin/sh: exit status 3: says why" {
+		t.Errorf("Run = %v; want the hook that failed, and what it said", err)
+	}
+	if b, err := os.ReadFile(file("first")); err != nil || !strings.HasPrefix(string(b), "theirs {") || !strings.Contains(string(b), `"id":"c"`) {
+		t.Errorf("the first hook saw %q, %v; want its environment and the state", b, err)
+	}
+	if _, err := os.Lstat(file("third")); !os.IsNotExist(err) {
+		t.Errorf("the third hook ran after a failure: %v", err)
+	}
+}
+
+// The last hooks all run, whatever becomes of one of them.
+func TestRunPoststop(t *testing.T) {
+	done := filepath.Join(t.TempDir(), "done")
+	RunPoststop(t.Context(), []oci.Hook{sh("hooks.poststop[0]", "exit 1"), sh("hooks.poststop[1]", ": >"+done)}, &state.State{ID: "c"})
+	if _, err := os.Lstat(done); err != nil {
+		t.Errorf("the second hook did not run: %v", err)
+	}
+}
+
+// A timeout ends the hook and all that it started.
+func TestTimeoutEndsTheGroup(t *testing.T) {
+	h := sh("hooks.x[0]", "sleep 60 & wait")
+	h.Timeout = 50 * time.Millisecond
+	begin := time.Now()
+	err := Run(t.Context(), []oci.Hook{h}, &state.State{ID: "c"})
+	if err == nil || !strings.Contains(err.Error(), "timed out after 50ms") {
+		t.Errorf("Run = %v; want the timeout", err)
+	}
+	if d := time.Since(begin); d > 20*time.Second {
+		t.Errorf("the timeout of 50 ms took %v", d)
+	}
+}

@@ -1,0 +1,54 @@
+package launch
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/netbsd-cells/runcell/oci"
+)
+
+func TestPidFile(t *testing.T) {
+	p := filepath.Join(t.TempDir(), "pid")
+	// A leftover of a killed command does not stop the next one.
+	if err := os.WriteFile(filepath.Join(filepath.Dir(p), ".pid.new"), []byte("junk"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := writePidFile(p, 4711); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(p); string(b) != "4711" {
+		t.Errorf("pid file = %q, %v; want digits and no newline", b, err)
+	}
+}
+
+// What a caller can't have is refused before anything is made.
+func TestCallerIsChecked(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		caller   Caller
+		terminal bool
+		want     string
+	}{
+		{"nothing", Caller{}, false, ""},
+		{"relayed terminal", Caller{}, true, ""},
+		{"terminal for a socket", Caller{ConsoleSocket: "/s", Detach: true}, true, ""},
+		{"socket without a terminal", Caller{ConsoleSocket: "/s"}, false, "process.terminal is false"},
+		{"terminal for nobody", Caller{Detach: true}, true, "--console-socket is needed"},
+	} {
+		err := c.caller.Check(&oci.Process{Terminal: c.terminal})
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: Check = %v; want %q", c.name, err, c.want)
+		}
+	}
+}
+
+// A descriptor that the caller names but does not have is its mistake.
+func TestMissingDescriptorIsNamed(t *testing.T) {
+	const many = 1 << 12
+	err := Caller{PreserveFDs: many}.passDescriptors()
+	if err == nil || !strings.Contains(err.Error(), "--preserve-fds 4096: descriptor ") {
+		t.Errorf("passDescriptors = %v; want the first descriptor that is missing", err)
+	}
+}

@@ -1,0 +1,138 @@
+package launch
+
+// exec: one more process in a running container.
+
+import (
+	"errors"
+
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/stage"
+	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime/internal/console"
+	"github.com/netbsd-cells/runcell/runtime/internal/process"
+	"github.com/netbsd-cells/runcell/runtime/internal/rootfs"
+	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/sys"
+	"golang.org/x/sys/unix"
+)
+
+// ExecFailed is the exit status of an exec that did not run its program.
+const ExecFailed = 255
+
+// Exec is what one more process is made from.
+type Exec struct {
+	*state.Container // running
+	Kmod             kmod.Client
+	Process          *oci.Process
+	Caller           Caller
+}
+
+// execution is one exec's working state.
+type execution struct {
+	Exec
+	entry kmod.Entry
+	sock  int
+	term  *console.Terminal
+	proc  *process.Child
+}
+
+// Run starts the process, and waits for it unless the caller detaches. The
+// status is the program's as shells have it, 0 when detached.
+func (e Exec) Run() (status int, err error) {
+	x := &execution{Exec: e}
+	if x.sock, err = e.Caller.dial(); err != nil {
+		return 0, err
+	}
+	defer sys.CloseFD(x.sock)
+	if x.entry, err = e.Kmod.Enter(e.Cell); err != nil {
+		return 0, err
+	}
+	defer x.entry.Close()
+	if err := e.Caller.passDescriptors(); err != nil {
+		return 0, err
+	}
+	signals := process.DefaultSignals() // looks at /proc, which the cell may not have
+	if err := process.OnThread(func() error { return x.start(signals) }); err != nil {
+		return 0, err
+	}
+	if err := x.announce(); err != nil {
+		return 0, errors.Join(err, x.proc.End())
+	}
+	if e.Caller.Detach {
+		return 0, nil
+	}
+	fg, err := Attend(x.proc, x.master())
+	if err != nil {
+		return 0, err
+	}
+	defer fg.Leave()
+	return fg.Wait()
+}
+
+// start forks from a thread that has joined the cell.
+func (x *execution) start(signals []stage.Step) error {
+	root, err := process.EnterCell(x.entry, rootfs.JoinedPath(x.Rootfs, x.Mounts))
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	p := *x.Process
+	if err := root.LookExec(p.Args[0], p.Cwd, p.Env); err != nil {
+		return err
+	}
+	p.Rlimits = process.WithCallersNofile(p.Rlimits)
+	member, err := process.MemberSteps(&p, x.entry)
+	if err != nil {
+		return err
+	}
+	identity, err := process.IdentitySteps(&p, x.entry)
+	if err != nil {
+		return err
+	}
+	steps := append(process.EnterSteps(root), stage.Sys("become session leader", unix.SYS_SETSID))
+	steps = append(steps, signals...)
+	var tty console.Setup
+	if p.Terminal {
+		ttySteps, err := tty.Prepare(root, p.UID)
+		if err != nil {
+			return err
+		}
+		steps = append(steps, ttySteps...)
+	}
+	steps = append(steps, member...)
+	x.proc, err = process.StartProgram(&stage.Program{Fork: x.entry.Fork, Steps: append(steps, identity...), ExitCode: ExecFailed})
+	if !p.Terminal {
+		return err
+	}
+	if err != nil {
+		tty.Abandon()
+		return err
+	}
+	x.term, err = tty.Collect()
+	return err
+}
+
+// announce tells the caller about the running process.
+func (x *execution) announce() error {
+	if x.term != nil {
+		if err := console.SetSize(x.term.Master, x.Process.ConsoleSize); err != nil {
+			return err
+		}
+	}
+	if x.sock >= 0 {
+		if err := console.Send(x.sock, x.term.Master, x.term.Name); err != nil {
+			return err
+		}
+		sys.CloseFD(x.term.Master)
+		x.term = nil
+	}
+	return x.Caller.tell(x.proc.Pid)
+}
+
+// master is the terminal's, if it is still ours (-1 = none).
+func (x *execution) master() int {
+	if x.term == nil {
+		return -1
+	}
+	return x.term.Master
+}

@@ -1,0 +1,45 @@
+package launch
+
+// start's half of a launch: the child that create left waiting goes on.
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/netbsd-cells/runcell/runtime/internal/exeseal"
+	"github.com/netbsd-cells/runcell/runtime/internal/process"
+	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/sys"
+	"golang.org/x/sys/unix"
+)
+
+// execPatience is how long the program may take from release to exec.
+const execPatience = 30 * time.Second
+
+// Release lets the process of a created container exec its program, and waits
+// until it has: it writes to the FIFO, and the exec closes the child's end of
+// it. The error names the step that failed instead.
+func Release(c *state.Container) error {
+	fd, err := unix.Open(c.Path(state.FifoFile), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ENXIO) {
+		return errors.New("its process is running already, or gone")
+	}
+	if err != nil {
+		return fmt.Errorf("open %s: %w", state.FifoFile, err)
+	}
+	defer sys.CloseFD(fd)
+	if _, err := unix.Write(fd, []byte{1}); err != nil {
+		return fmt.Errorf("release process: %w", err)
+	}
+	if err := awaitHangup(fd, c.Path(state.FifoFile)); err != nil {
+		return err
+	}
+	if err := process.ReadStageError(c.Path(state.ErrorFile), c.Steps); err != nil {
+		return err
+	}
+	if exeseal.IsSelf(c.Pid) {
+		return fmt.Errorf("exec: process.args[0] leads to the runcell binary: %w", unix.EACCES)
+	}
+	return nil
+}

@@ -1,0 +1,78 @@
+package state
+
+// The lock of a container: flock(2) on its directory, held by the command that
+// changes it.
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/netbsd-cells/runcell/kmod/flock"
+	"github.com/netbsd-cells/runcell/runtime/internal/sys"
+	"golang.org/x/sys/unix"
+)
+
+// lockPatience is how long a command waits for another one.
+const lockPatience = 10 * time.Second
+
+// Acquire locks the container, which Release undoes. It waits for another
+// command, at most lockPatience. The error wraps ErrNotExist if the directory
+// is gone, which a delete may also have done while we waited.
+func (c *Container) Acquire() error {
+	deadline := time.Now().Add(lockPatience)
+	for {
+		if got, err := c.TryLock(); got || err != nil {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("lock container %q: another runcell command has been working on it for %v", c.Name(), lockPatience)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// TryLock is Acquire that does not wait: it tells whether it got the lock.
+func (c *Container) TryLock() (got bool, err error) {
+	fd, err := sys.Open(c.Dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, fmt.Errorf("container %q: %w", c.Name(), ErrNotExist)
+	}
+	if err != nil {
+		return false, fmt.Errorf("lock container: %w", err)
+	}
+	got, err = flock.Try(fd, flock.Exclusive)
+	// Another one may have the name by now: then this lock is nothing's.
+	if got && sameFile(fd, c.Dir) {
+		c.Lock = fd
+		return true, nil
+	}
+	sys.CloseFD(fd)
+	if err != nil {
+		return false, fmt.Errorf("lock container: %w", err)
+	}
+	return false, nil
+}
+
+func sameFile(fd int, path string) bool {
+	var a, b unix.Stat_t
+	return unix.Fstat(fd, &a) == nil && unix.Lstat(path, &b) == nil && a.Dev == b.Dev && a.Ino == b.Ino
+}
+
+// Release gives the lock back; without one it does nothing.
+func (c *Container) Release() {
+	sys.CloseFD(c.Lock)
+	c.Lock = -1
+}
+
+// locked tells whether another command holds the container's lock.
+func (c *Container) locked() bool {
+	fd, err := sys.Open(c.Dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer sys.CloseFD(fd)
+	free, err := flock.Try(fd, flock.Shared)
+	return !free && err == nil
+}

@@ -1,0 +1,135 @@
+package state
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime/internal/sys"
+)
+
+func TestRecordRoundTrip(t *testing.T) {
+	want := Record{
+		ID: "a", OCIVersion: "1.3.0", Phase: Created, Bundle: "/b", Rootfs: "/b/r", Created: time.Now().UTC().Round(0),
+		Owner: "root", Annotations: map[string]string{"k": "v\n\"ü"}, Cell: 7, Pid: 8, PidStart: 1 << 60, Paused: true,
+		Steps: []string{"one"}, Mounts: []string{"/m"},
+	}
+	file := filepath.Join(t.TempDir(), "state.json")
+	if err := sys.WriteJSON(sys.ReplaceFile, file, want); err != nil {
+		t.Fatal(err)
+	}
+	var got Record
+	if err := sys.ReadJSON(file, &got); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("record came back as %+v, %v; want %+v", got, err, want)
+	}
+}
+
+func FuzzReadRecord(f *testing.F) {
+	f.Add([]byte(`{"id":"a","pid":1,"created":"2026-01-01T00:00:00Z"}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		file := filepath.Join(t.TempDir(), "state.json")
+		if err := os.WriteFile(file, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var r Record
+		_ = sys.ReadJSON(file, &r) // an error or a record, never a panic
+	})
+}
+
+// A container is found by what Save left, under one name after the other, and
+// its Plan beside it.
+func TestContainerIsFoundAgain(t *testing.T) {
+	root := t.TempDir()
+	c := created(t, root, "a")
+	for _, phase := range []Status{Creating, Created} {
+		c.ID, c.Phase, c.Pid = "a", phase, 42
+		if err := c.SavePlan(&oci.Plan{OCIVersion: "1.2.3"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Save(); err != nil {
+			t.Fatal(err)
+		}
+		got, err := Load(root, "a")
+		if err != nil || got.Phase != phase || got.Pid != 42 {
+			t.Errorf("Load = %+v, %v; want it %s", got, err, phase)
+			continue
+		}
+		if p, err := got.Plan(); err != nil || p.OCIVersion != "1.2.3" {
+			t.Errorf("Plan = %+v, %v", p, err)
+		}
+	}
+	if err := c.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(c.Dir); !os.IsNotExist(err) {
+		t.Errorf("after Remove: %v", err)
+	}
+}
+
+// What is no container's directory is not listed.
+func TestIDs(t *testing.T) {
+	root := t.TempDir()
+	for _, name := range []string{"b", "a", "@cells"} {
+		if err := os.Mkdir(filepath.Join(root, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(root, "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if ids, err := IDs(root); err != nil || !slices.Equal(ids, []string{"a", "b"}) {
+		t.Errorf("IDs = %q, %v; want a and b", ids, err)
+	}
+	if ids, err := IDs(filepath.Join(root, "none")); err != nil || len(ids) > 0 {
+		t.Errorf("IDs without a state root = %q, %v", ids, err)
+	}
+}
+
+// The status is the record and what became of the process, never one alone.
+func TestStatus(t *testing.T) {
+	c := created(t, t.TempDir(), "a")
+	self := os.Getpid()
+	start, ok := sys.StartTime(self)
+	if !ok {
+		t.Fatal("this process does not live")
+	}
+	set := func(phase Status, start uint64, paused, fifo bool) {
+		t.Helper()
+		c.Phase, c.Pid, c.PidStart, c.Paused = phase, self, start, paused
+		if err := sys.Remove(c.Path(FifoFile)); err != nil {
+			t.Fatal(err)
+		}
+		if fifo {
+			if err := sys.WriteFile(c.Path(FifoFile), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, s := range []struct {
+		phase        Status
+		start        uint64
+		paused, fifo bool
+		want         Status
+	}{
+		{Creating, start, false, true, Creating}, // the lock is held
+		{Created, start, false, true, Created},
+		{Created, start, false, false, Running},
+		{Created, start, true, false, Paused},
+		{Created, start + 1, true, false, Stopped}, // the pid is another's
+		{Created, start + 1, false, true, Stopped},
+	} {
+		set(s.phase, s.start, s.paused, s.fifo)
+		got := c.State()
+		if got.Status != s.want || (got.Pid == 0) != (s.want == Stopped) {
+			t.Errorf("%+v: state = %+v; want %s", s, got, s.want)
+		}
+	}
+	c.Release()
+	if c.Phase = Creating; c.Status() != Stopped {
+		t.Errorf("a container whose creator is gone is %s", c.Status())
+	}
+}
