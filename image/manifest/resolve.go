@@ -1,7 +1,7 @@
-// From a layout to one image: index, platform, manifest, config. Documents
-// are checked by media type and by shape, so that no document can be read as
-// two kinds (CVE-2021-41190).
-
+// Package manifest reads the documents of images: index, manifest, config. It
+// checks them by media type and by shape, so that no document can be read as two
+// kinds (CVE-2021-41190), and picks the image for a platform. It never opens a
+// layer, and where documents come from is image.Documents' matter.
 package manifest
 
 import (
@@ -19,18 +19,16 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-const (
-	MaxLayers = 1024
-)
+// MaxLayers is how many layers an image may have.
+const MaxLayers = 1024
 
-const (
-	MaxNesting = 8 // indexes within indexes
-)
+// MaxNesting is how deep indexes may lie within indexes.
+const MaxNesting = 8
 
 // Image is an image of a layout, its documents verified. Its layers are
 // verified while they are read.
 type Image struct {
-	Descriptor v1.Descriptor
+	Descriptor v1.Descriptor // of the manifest
 	Config     v1.Image
 	Layers     []Layer // lowest first
 }
@@ -251,6 +249,8 @@ func (c *Chooser) manifest(d v1.Descriptor) (*v1.Manifest, error) {
 	return m, nil
 }
 
+// Config reads the config that a manifest names. One of another type belongs to
+// an artifact, which is an error.
 func (c *Chooser) Config(d v1.Descriptor) (*v1.Image, error) {
 	if d.MediaType != v1.MediaTypeImageConfig && d.MediaType != MediaTypeDockerConfig {
 		return nil, fmt.Errorf("config %s has type %s: it is an artifact, not an image", image.Quote(string(d.Digest)), image.Quote(d.MediaType))
@@ -301,7 +301,8 @@ func pairLayers(m *v1.Manifest, cfg *v1.Image) ([]Layer, error) {
 }
 
 // ParseIndex reads an index that a descriptor of type want ("" for the
-// layout's own index.json) points to.
+// layout's own index.json) points to. A document of another kind
+// or shape is an error.
 func ParseIndex(data []byte, want string) (*v1.Index, error) {
 	if err := checkShape(data, want, "manifests", "config", "layers", "fsLayers"); err != nil {
 		return nil, err
@@ -319,6 +320,7 @@ func ParseIndex(data []byte, want string) (*v1.Index, error) {
 }
 
 // ParseManifest reads a manifest that a descriptor of type want points to.
+// A document of another kind or shape is an error.
 func ParseManifest(data []byte, want string) (*v1.Manifest, error) {
 	if err := checkShape(data, want, "config", "manifests", "fsLayers"); err != nil {
 		return nil, err

@@ -33,7 +33,7 @@ func (out ImageWriter) packOn(ctx context.Context, rootfs string, o PackOptions)
 	override(&cfg.Config, &o.Config)
 	var layers []NewLayer
 	for _, l := range base.Layers {
-		if err := out.CopyBlob(ctx, layout.LayoutSource{base.Layout}, l.Descriptor); err != nil {
+		if err := out.CopyBlob(ctx, layout.Source{Layout: base.Layout}, l.Descriptor); err != nil {
 			return nil, err
 		}
 		layers = append(layers, NewLayer{Descriptor: v1.Descriptor{MediaType: manifest.LayerType(l.Compression), Digest: l.Digest, Size: l.Size}, diffID: l.DiffID})

@@ -63,7 +63,7 @@ func Pull(ctx context.Context, s *store.Store, name string, r registry.Options, 
 	if err != nil {
 		return fail(err)
 	}
-	res, err := copyImage(ctx, s, registry.Source{repo, ctx}, []v1.Descriptor{root}, n.String(), o)
+	res, err := copyImage(ctx, s, registry.Source{Repository: repo, Ctx: ctx}, []v1.Descriptor{root}, n.String(), o)
 	if err != nil {
 		return fail(err)
 	}

@@ -242,7 +242,7 @@ func (v *verifier) hash(d v1.Descriptor) error {
 		return err
 	}
 	defer f.Close()
-	r, err := verify.NewReader(stream.WithContext{v.ctx, f}, d)
+	r, err := verify.NewReader(stream.WithContext{Ctx: v.ctx, R: f}, d)
 	if err != nil {
 		return err
 	}

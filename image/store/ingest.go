@@ -162,7 +162,7 @@ func (a *arrival) restart() error {
 func (a *arrival) transfer(ctx context.Context) error {
 	again := a.n > 0
 	failures := 0
-	for wait := backoff.FirstBackoff; ; {
+	for wait := backoff.First; ; {
 		before := a.n
 		err := a.read(ctx)
 		if err == nil {
@@ -182,7 +182,7 @@ func (a *arrival) transfer(ctx context.Context) error {
 			return fmt.Errorf("blob %s: %w", a.blob.Digest, context.Cause(ctx))
 		}
 		if failures++; a.n > before {
-			failures, wait = 1, backoff.FirstBackoff
+			failures, wait = 1, backoff.First
 		}
 		if backoff.IsFinal(err) || failures >= backoff.Attempts {
 			return fmt.Errorf("blob %s: after %d of %d bytes: %w", a.blob.Digest, a.n, a.blob.Size, err)
@@ -195,7 +195,7 @@ func (a *arrival) transfer(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-time.After(wait):
 		}
-		wait = min(2*wait, backoff.MaxBackoff)
+		wait = min(2*wait, backoff.Max)
 	}
 }
 
@@ -219,7 +219,7 @@ func (a *arrival) read(ctx context.Context) (err error) {
 			return errors.Join(fmt.Errorf("longer than the %d bytes its descriptor says: %w", a.blob.Size, verify.ErrMismatch), a.restart())
 		}
 		if _, werr := a.file.Write(buf[:n]); werr != nil {
-			return backoff.Final{werr}
+			return backoff.Final{Err: werr}
 		}
 		a.sum.Hash().Write(buf[:n])
 		a.n += int64(n)

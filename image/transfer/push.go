@@ -42,7 +42,7 @@ func Push(ctx context.Context, s *store.Store, name, to string, o PushOptions) (
 	if to == "" {
 		to = full
 	}
-	p := plan{store: s, from: layout.LayoutSource{s.Layout}, seen: map[digest.Digest]bool{}}
+	p := plan{store: s, from: layout.Source{Layout: s.Layout}, seen: map[digest.Digest]bool{}}
 	if err := p.add(found[0], 0); err != nil {
 		return nil, fmt.Errorf("push %s: %w", full, err)
 	}
@@ -100,7 +100,7 @@ func (p *plan) push(ctx context.Context, to string, o PushOptions) (string, erro
 // anew: few registries take one up again.
 func (p *plan) pushBlob(ctx context.Context, r *registry.Repository, d v1.Descriptor, tell func(store.Transfer)) error {
 	state := store.Transfer{Blob: d}
-	for attempt, wait := 1, backoff.FirstBackoff; ; attempt++ {
+	for attempt, wait := 1, backoff.First; ; attempt++ {
 		there, err := r.Has(ctx, d)
 		if err == nil && !there {
 			state.Done = 0
@@ -127,7 +127,7 @@ func (p *plan) pushBlob(ctx context.Context, r *registry.Repository, d v1.Descri
 			return context.Cause(ctx)
 		case <-time.After(wait):
 		}
-		wait = min(2*wait, backoff.MaxBackoff)
+		wait = min(2*wait, backoff.Max)
 	}
 }
 
@@ -142,7 +142,7 @@ func (p *plan) upload(ctx context.Context, r *registry.Repository, d v1.Descript
 	if err != nil {
 		return err
 	}
-	return r.PushBlob(ctx, d, stream.OnlyReader{v})
+	return r.PushBlob(ctx, d, stream.OnlyReader{Reader: v})
 }
 
 // serialized makes a function that is never called twice at the same time,
