@@ -8,7 +8,7 @@ import (
 
 // Children gives what the document data, which d describes, leads to.
 func Children(d v1.Descriptor, data []byte) ([]v1.Descriptor, error) {
-	if d.MediaType == v1.MediaTypeImageIndex || d.MediaType == MediaTypeDockerIndex {
+	if IsIndex(d.MediaType) {
 		x, err := ParseIndex(data, d.MediaType)
 		if err != nil {
 			return nil, fmt.Errorf("parse index %s: %w", d.Digest, err)
