@@ -26,8 +26,8 @@ const (
 // imageRooms are the packages below image/ whose tests the guest runs: all that
 // have tests, but those that only compute.
 var imageRooms = []string{
-	"bundle", "dockerarchive", "internal/verify", "layer", "layout", "manifest",
-	"pack", "reference", "registry", "sets", "store", "transfer",
+	"bundle", "dockerarchive", "internal/archive", "internal/backoff", "internal/verify",
+	"layer", "layout", "manifest", "pack", "reference", "registry", "sets", "store", "transfer",
 }
 
 // imageTests is the program with the tests of a room.

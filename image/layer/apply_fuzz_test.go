@@ -14,8 +14,39 @@ import (
 	"github.com/netbsd-cells/runcell/image/internal/tree"
 )
 
-// ApplyRaw applies layers as they stand, as far as they go. It is the fuzzer's.
-func ApplyRaw(t *testing.T, rootfs string, layers ...[]byte) {
+// FuzzApply applies an arbitrary archive as a second layer, as it stands.
+// Whatever happens, nothing around the tree changes, and the tree can be
+// removed.
+func FuzzApply(f *testing.F) {
+	for _, a := range imagetest.Attacks {
+		last := a.Layers[len(a.Layers)-1]
+		if len(last[0].Name) < 1000 {
+			f.Add(imagetest.Tar(f, last...))
+		}
+	}
+	for _, c := range imagetest.Changes {
+		f.Add(imagetest.Tar(f, c.Layers[len(c.Layers)-1]...))
+	}
+	base := imagetest.Tar(f,
+		imagetest.Entry{Name: "d/f"}, imagetest.Entry{Name: "d/sub/g"}, imagetest.Entry{Name: "l", Type: tar.TypeSymlink, Link: "../../victim"},
+		imagetest.Entry{Name: "e", Type: tar.TypeSymlink, Link: "/d"}, imagetest.Entry{Name: "f"},
+	)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		around := imagetest.Canary(t)
+		before := imagetest.Outside(imagetest.Tree(t, around))
+		rootfs := filepath.Join(around, "in", "bundle")
+		if err := os.Mkdir(rootfs, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		applyRaw(t, rootfs, base, data)
+		if after := imagetest.Outside(imagetest.Tree(t, around)); after != before {
+			t.Errorf("the tree around changed:\nbefore:\n%s\nafter:\n%s", before, after)
+		}
+	})
+}
+
+// applyRaw applies layers as they stand, as far as they go.
+func applyRaw(t *testing.T, rootfs string, layers ...[]byte) {
 	t.Helper()
 	dir, err := os.Open(rootfs)
 	if err != nil {
@@ -28,11 +59,11 @@ func ApplyRaw(t *testing.T, rootfs string, layers ...[]byte) {
 	}
 	a := NewApplier(tr, image.Limits{MaxSize: 8 << 20, MaxEntries: 1000, MaxPath: 4096}, &image.Notes{}, false)
 	for i, data := range layers {
-		a.Number, a.own = i+1, nil
+		a.number, a.own = i+1, nil
 		if i > 0 {
 			a.own = tree.NewPathSet()
 		}
-		err := a.Entries(t.Context(), bytes.NewReader(data))
+		err := a.entries(t.Context(), bytes.NewReader(data))
 		var refused *image.EntryError
 		if errors.As(err, &refused) && (refused.Layer != i+1 || refused.Reason == nil) {
 			t.Errorf("refused without saying what: %+v", refused)

@@ -1,5 +1,4 @@
-// Owner, mode, extended attributes and times of entries, and the set of paths
-// a layer has made.
+// Owner, mode, extended attributes and times of entries.
 
 package layer
 
@@ -14,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// metadata sets everything about name in the current directory. With fd >= 0
-// it is an open file that was just created, else it is addressed by name and never followed. The
-// owner comes first: chown clears file capabilities and set-id bits.
+// metadata sets everything about name in the current directory. With fd >= 0 it
+// is an open file that was just created, else it is addressed by name and never
+// followed. The owner comes first: chown clears file capabilities and set-id bits.
 func (a *Applier) metadata(hdr *tar.Header, name string, fd int) error {
 	if err := a.owner(hdr, name, fd); err != nil {
 		return err

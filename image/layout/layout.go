@@ -132,19 +132,7 @@ func (l *Layout) OpenBlob(d v1.Descriptor) (io.ReadCloser, error) {
 // ReadBlob reads a JSON blob of at most image.MaxJSON bytes whole and verifies
 // it.
 func (l *Layout) ReadBlob(d v1.Descriptor) ([]byte, error) {
-	if d.Size < 0 || d.Size > image.MaxJSON {
-		return nil, fmt.Errorf("blob %s: size %d: a document has at most %d bytes", image.Quote(string(d.Digest)), d.Size, image.MaxJSON)
-	}
-	f, err := l.OpenBlob(d)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	v, err := verify.NewReader(f, d)
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(v)
+	return verify.Document(d, func() (io.ReadCloser, error) { return l.OpenBlob(d) })
 }
 
 // dirSource is a layout in a directory. No file outside it is reachable.
@@ -243,8 +231,7 @@ func (l *Layout) ByDigest(d digest.Digest) (*Image, error) {
 	if m.MediaType == manifest.MediaTypeDockerManifest {
 		desc.MediaType = m.MediaType
 	}
-	c := manifest.Chooser{Docs: l, Seen: map[digest.Digest]bool{}}
-	cfg, err := c.Config(m.Config)
+	cfg, err := manifest.ReadConfig(l, m.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -257,15 +244,14 @@ const EmptyIndex = `{"schemaVersion":2,"mediaType":"` + v1.MediaTypeImageIndex +
 // Children gives what an index or manifest leads to; other blobs lead to
 // nothing.
 func (l *Layout) Children(d v1.Descriptor) ([]v1.Descriptor, error) {
-	switch d.MediaType {
-	case v1.MediaTypeImageIndex, manifest.MediaTypeDockerIndex, v1.MediaTypeImageManifest, manifest.MediaTypeDockerManifest:
-		data, err := l.ReadBlob(d)
-		if err != nil {
-			return nil, err
-		}
-		return manifest.Children(d, data)
+	if !manifest.IsIndex(d.MediaType) && !manifest.IsManifest(d.MediaType) {
+		return nil, nil
 	}
-	return nil, nil
+	data, err := l.ReadBlob(d)
+	if err != nil {
+		return nil, err
+	}
+	return manifest.Children(d, data)
 }
 
 // VersionFile is the file oci-layout, which marks a directory as a layout.

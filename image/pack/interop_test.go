@@ -21,7 +21,7 @@ func TestOthersReadOurs(t *testing.T) {
 	dir := t.TempDir()
 	for _, c := range []image.Compression{image.Gzip, image.Zstd, image.None} {
 		layout := dir + "/" + string(c)
-		res, err := pack.Pack(t.Context(), rootfs, "oci:"+layout+":v1", pack.PackOptions{
+		res, err := pack.Pack(t.Context(), rootfs, "oci:"+layout+":v1", pack.Options{
 			Compression: c,
 			Config:      v1.ImageConfig{User: "web", Env: []string{"A=b"}, Labels: map[string]string{"k": "v"}, Entrypoint: []string{"/bin/sh"}},
 		})
@@ -56,7 +56,7 @@ func TestOthersReadOurs(t *testing.T) {
 		}
 	}
 	archive := dir + "/img.tar"
-	if _, err := pack.Pack(t.Context(), rootfs, "oci-archive:"+archive+":v1", pack.PackOptions{}); err != nil {
+	if _, err := pack.Pack(t.Context(), rootfs, "oci-archive:"+archive+":v1", pack.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	imagetest.RunTool(t, "skopeo", "inspect", "oci-archive:"+archive+":v1")

@@ -250,33 +250,21 @@ type Source struct {
 
 // ReadBlob fetches a document.
 func (r Source) ReadBlob(d v1.Descriptor) ([]byte, error) {
-	if d.Size < 0 || d.Size > image.MaxJSON {
-		return nil, fmt.Errorf("blob %s: size %d: a document has at most %d bytes", image.Quote(string(d.Digest)), d.Size, image.MaxJSON)
+	if !slices.Contains(manifestTypes, d.MediaType) {
+		return verify.Document(d, func() (io.ReadCloser, error) { return r.Open(r.Ctx, d, 0) })
 	}
-	if err := verify.Digest(d.Digest); err != nil {
+	if err := errors.Join(verify.CheckSize(d), verify.Digest(d.Digest)); err != nil {
 		return nil, err
 	}
-	if slices.Contains(manifestTypes, d.MediaType) {
-		got, data, err := r.manifest(r.Ctx, string(d.Digest), d.Digest)
-		if err != nil {
-			return nil, err
-		}
-		if got.MediaType != d.MediaType || got.Size != d.Size {
-			return nil, fmt.Errorf("manifest %s: the registry has %d bytes of type %s, its descriptor says %d of %s: %w",
-				d.Digest, got.Size, image.Quote(got.MediaType), d.Size, image.Quote(d.MediaType), verify.ErrMismatch)
-		}
-		return data, nil
-	}
-	f, err := r.Open(r.Ctx, d, 0)
+	got, data, err := r.manifest(r.Ctx, string(d.Digest), d.Digest)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	v, err := verify.NewReader(f, d)
-	if err != nil {
-		return nil, err
+	if got.MediaType != d.MediaType || got.Size != d.Size {
+		return nil, fmt.Errorf("manifest %s: the registry has %d bytes of type %s, its descriptor says %d of %s: %w",
+			d.Digest, got.Size, image.Quote(got.MediaType), d.Size, image.Quote(d.MediaType), verify.ErrMismatch)
 	}
-	return io.ReadAll(v)
+	return data, nil
 }
 
 // Open gets a blob from an offset on. A document's manifest is none.

@@ -20,6 +20,7 @@ import (
 	"github.com/netbsd-cells/runcell/image/internal/lock"
 	"github.com/netbsd-cells/runcell/image/internal/stream"
 	"github.com/netbsd-cells/runcell/image/internal/verify"
+	"github.com/netbsd-cells/runcell/kmod/flock"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
@@ -116,7 +117,7 @@ func (a *arrival) lock(ctx context.Context) (there bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if err := lock.File(ctx, f, unix.LOCK_EX); err != nil {
+		if err := lock.File(ctx, f, flock.Exclusive); err != nil {
 			return false, errors.Join(err, f.Close())
 		}
 		mine, err1 := f.Stat()
@@ -161,42 +162,32 @@ func (a *arrival) restart() error {
 // starts anew, once.
 func (a *arrival) transfer(ctx context.Context) error {
 	again := a.n > 0
-	failures := 0
-	for wait := backoff.First; ; {
+	err := backoff.Retry(ctx, func() (bool, error) {
 		before := a.n
 		err := a.read(ctx)
-		if err == nil {
-			if got := a.sum.Digest(); got != a.blob.Digest {
-				if e := a.restart(); e != nil {
-					return e
-				}
-				if again {
-					again = false
-					continue
-				}
-				return fmt.Errorf("blob %s: its digest is %s: %w", a.blob.Digest, got, verify.ErrMismatch)
-			}
-			return nil
-		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("blob %s: %w", a.blob.Digest, context.Cause(ctx))
-		}
-		if failures++; a.n > before {
-			failures, wait = 1, backoff.First
-		}
-		if backoff.IsFinal(err) || failures >= backoff.Attempts {
-			return fmt.Errorf("blob %s: after %d of %d bytes: %w", a.blob.Digest, a.n, a.blob.Size, err)
-		}
+		return a.n > before, err
+	}, func(err error) {
 		a.state.Retry = err
 		a.report(a.state)
 		a.state.Retry = nil
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(wait):
-		}
-		wait = min(2*wait, backoff.Max)
+	})
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return fmt.Errorf("blob %s: %w", a.blob.Digest, err)
+	case err != nil:
+		return fmt.Errorf("blob %s: after %d of %d bytes: %w", a.blob.Digest, a.n, a.blob.Size, err)
 	}
+	got := a.sum.Digest()
+	if got == a.blob.Digest {
+		return nil
+	}
+	if err := a.restart(); err != nil {
+		return err
+	}
+	if again {
+		return a.transfer(ctx)
+	}
+	return fmt.Errorf("blob %s: its digest is %s: %w", a.blob.Digest, got, verify.ErrMismatch)
 }
 
 // read reads on from where the file ends.
@@ -284,14 +275,11 @@ const partAge = 7 * 24 * time.Hour
 // blobs that are older than partAge. It does nothing while somebody else
 // uses the store.
 func (s *Store) Sweep(ctx context.Context) error {
-	err := lock.Flock(s.lock, unix.LOCK_EX|unix.LOCK_NB)
-	if err == nil {
+	alone, err := flock.Try(int(s.lock.Fd()), flock.Exclusive)
+	if alone {
 		err = s.sweepOlder(partAge)
 	}
-	if err == unix.EWOULDBLOCK {
-		err = nil
-	}
-	return errors.Join(err, lock.File(ctx, s.lock, unix.LOCK_SH))
+	return errors.Join(err, lock.File(ctx, s.lock, flock.Shared))
 }
 
 func (s *Store) sweepOlder(age time.Duration) error {

@@ -117,7 +117,7 @@ func TestRealRegistry(t *testing.T) {
 	want := strings.Join(imagetest.Tree(t, rootfs), "\n")
 	s := story.NewStore(t)
 	layout := filepath.Join(t.TempDir(), "img")
-	if _, err := pack.Pack(t.Context(), rootfs, "oci:"+layout+":v1", pack.PackOptions{}); err != nil {
+	if _, err := pack.Pack(t.Context(), rootfs, "oci:"+layout+":v1", pack.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := transfer.Import(t.Context(), s, "oci:"+layout+":v1", "web", image.DefaultLimits(), transfer.CopyOptions{}); err != nil {
@@ -234,7 +234,7 @@ func TestStoreAndOtherTools(t *testing.T) {
 	}
 
 	layout := filepath.Join(dir, "ours")
-	if _, err := pack.Pack(t.Context(), rootfs, "oci:"+layout+":v1", pack.PackOptions{Compression: image.Gzip}); err != nil {
+	if _, err := pack.Pack(t.Context(), rootfs, "oci:"+layout+":v1", pack.Options{Compression: image.Gzip}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := transfer.Import(t.Context(), s, "oci:"+layout+":v1", "ours:1", image.DefaultLimits(), transfer.CopyOptions{}); err != nil {

@@ -52,7 +52,7 @@ func TestImportFromPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	oci := filepath.Join(t.TempDir(), "img.tar")
-	if _, err := pack.Pack(t.Context(), plainTree(t), "oci-archive:"+oci+":base:1", pack.PackOptions{}); err != nil {
+	if _, err := pack.Pack(t.Context(), plainTree(t), "oci-archive:"+oci+":base:1", pack.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	layout, err := os.ReadFile(oci)

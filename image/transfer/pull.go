@@ -8,23 +8,12 @@ import (
 	"fmt"
 
 	"github.com/netbsd-cells/runcell/image"
-	"github.com/netbsd-cells/runcell/image/internal/verify"
 	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/image/reference"
 	"github.com/netbsd-cells/runcell/image/registry"
 	"github.com/netbsd-cells/runcell/image/store"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/errgroup"
-)
-
-// parallel is how many blobs are on their way at once.
-const parallel = 3
-
-// What one name can make the store fetch at most.
-const (
-	maxBlobs     = 20_000
-	maxDocuments = 64 << 20 // bytes of indexes and manifests, which are kept in memory
 )
 
 // CopyOptions say what to copy.
@@ -83,95 +72,28 @@ func copyImage(ctx context.Context, s *store.Store, from image.Source, roots []v
 		roots = []v1.Descriptor{img.Descriptor}
 		roots[0].Platform = &img.Config.Platform
 	}
-	p := plan{store: s, from: from, seen: map[digest.Digest]bool{}}
-	for _, root := range roots {
-		if err := p.add(root, 0); err != nil {
-			return nil, err
-		}
+	p, err := planOf(from, roots...)
+	if err != nil {
+		return nil, err
 	}
-	if err := p.run(ctx, o.Progress); err != nil {
+	if err := fetch(ctx, s, from, p, o.Progress); err != nil {
 		return nil, err
 	}
 	if err := s.Name(ctx, name, roots...); err != nil {
 		return nil, err
 	}
-	return &Copied{Name: name, Manifest: roots[0].Digest, Blobs: len(p.seen), Size: p.size}, nil
+	return &Copied{Name: name, Manifest: roots[0].Digest, Blobs: p.count(), Size: p.size}, nil
 }
 
-// plan lists the blobs of an image, those that others need first.
-type plan struct {
-	store *store.Store
-	from  image.Source
-	seen  map[digest.Digest]bool
-	blobs []v1.Descriptor
-	docs  []document // manifests and indexes, in the order in which they may appear
-	size  int64      // bytes of all
-	held  int64      // bytes of docs
-}
-
-type document struct {
-	v1.Descriptor
-	data []byte
-}
-
-// add adds what d leads to, and d. The documents are kept: they are checked
-// and stored as they were then.
-func (p *plan) add(d v1.Descriptor, depth int) error {
-	if depth > manifest.MaxNesting {
-		return fmt.Errorf("more than %d indexes within indexes", manifest.MaxNesting)
-	}
-	if err := verify.Digest(d.Digest); err != nil {
-		return err
-	}
-	if d.Size < 0 {
-		return fmt.Errorf("blob %s: size %d", d.Digest, d.Size)
-	}
-	if p.seen[d.Digest] {
-		return nil
-	}
-	p.seen[d.Digest] = true
-	if len(p.seen) > maxBlobs {
-		return fmt.Errorf("more than %d blobs", maxBlobs)
-	}
-	p.size += d.Size
-	var next []v1.Descriptor
-	switch d.MediaType {
-	case v1.MediaTypeImageIndex, manifest.MediaTypeDockerIndex, v1.MediaTypeImageManifest, manifest.MediaTypeDockerManifest:
-		if p.held += d.Size; p.held > maxDocuments {
-			return fmt.Errorf("more than %d bytes of indexes and manifests", maxDocuments)
-		}
-		data, err := p.from.ReadBlob(d)
-		if err != nil {
-			return err
-		}
-		if next, err = manifest.Children(d, data); err != nil {
-			return err
-		}
-		defer func() { p.docs = append(p.docs, document{d, data}) }()
-	default:
-		p.blobs = append(p.blobs, d)
-	}
-	for _, c := range next {
-		if err := p.add(c, depth+1); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// run copies the blobs, some at once, and then the documents.
-func (p *plan) run(ctx context.Context, tell func(store.Transfer)) error {
+// fetch copies the blobs, some at once, and then the documents.
+func fetch(ctx context.Context, s *store.Store, from image.Source, p *plan, tell func(store.Transfer)) error {
 	tell = serialized(tell)
-	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(parallel)
-	for _, d := range p.blobs {
-		group.Go(func() error { return p.store.Fetch(gctx, p.from, d, tell) })
-	}
-	if err := group.Wait(); err != nil {
+	err := p.eachBlob(ctx, func(ctx context.Context, d v1.Descriptor) error { return s.Fetch(ctx, from, d, tell) })
+	if err != nil {
 		return err
 	}
 	for _, d := range p.docs {
-		if err := p.store.Put(d.Descriptor, d.data); err != nil {
+		if err := s.Put(d.Descriptor, d.data); err != nil {
 			return fmt.Errorf("store %s: %w", d.Digest, err)
 		}
 	}

@@ -19,10 +19,7 @@ import (
 	"github.com/netbsd-cells/runcell/image/internal/stream"
 )
 
-// MaxFiles is how many entries an archive may have.
-const MaxFiles = 100_000
-
-// Part is where an entry's content lies in an archive, in bytes.
+// Part is where a file's bytes lie in an archive.
 type Part struct{ Offset, Size int64 }
 
 var errNoArchive = errors.New("an archive must be a regular file, or a pipe such as /dev/stdin")
@@ -114,3 +111,6 @@ func copyAtMost(w io.Writer, r io.Reader, most int64) error {
 	}
 	return err
 }
+
+// MaxFiles is how many entries an archive of a layout may have.
+const MaxFiles = 100_000

@@ -1,6 +1,5 @@
-// Package backoff has what image/ means by taking a broken transfer up again:
-// how often, after how long, and after which errors it is useless: a Final one,
-// wrong content, something that is not there. It waits for nothing itself.
+// Package backoff takes broken transfers up again: how often, after how long, and
+// after which errors it is useless. It never waits on after its context has ended.
 package backoff
 
 import (

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -53,4 +54,31 @@ func Sample(tb testing.TB) string {
 		tb.Fatal(err)
 	}
 	return dir
+}
+
+// ChangeTree makes a tree of Sample differ from what it was, in every way.
+func ChangeTree(tb testing.TB, root string) {
+	tb.Helper()
+	at := func(p string) string { return filepath.Join(root, p) }
+	touch := func(p string) { os.Chtimes(at(p), Time.Add(time.Hour), Time.Add(time.Hour)) }
+	for _, err := range []error{
+		os.WriteFile(at("etc/new"), []byte("new"), 0o600),
+		os.MkdirAll(at("opt/deep/er"), 0o755),
+		os.WriteFile(at("opt/deep/er/f"), []byte("f"), 0o644),
+		os.RemoveAll(at("var")),
+		os.Remove(at("etc/far")),
+		os.WriteFile(at("bin/su"), []byte("SU"), 0o755), // the same size
+		os.Chmod(at("tmp"), 0o700),
+		os.Lchown(at("bin/ash"), 20, 21),                                 // has a second name
+		os.Remove(at("zz-hardlink")), os.Symlink("x", at("zz-hardlink")), // a link of its own
+		os.RemoveAll(at("dev")), os.WriteFile(at("dev"), nil, 0o644),
+		os.Remove(at("tmp/fifo")), os.Mkdir(at("tmp/fifo"), 0o711), os.WriteFile(at("tmp/fifo/in"), nil, 0o644),
+		os.Link(at("root"+"/../bin/su"), at("etc/su-again")),
+		unix.Setxattr(at("etc"), "user.dir", []byte("other"), 0),
+	} {
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+	touch("bin/su")
 }

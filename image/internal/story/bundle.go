@@ -52,7 +52,7 @@ func UnpackLayers(tb testing.TB, layers ...[]byte) string {
 func MakeBundle(tb testing.TB, s *store.Store, name, kind string) (string, *specs.Spec) {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "b")
-	if _, err := bundle.MakeBundle(tb.Context(), s, name, path, bundle.BundleOptions{Rootfs: kind, UnpackOptions: bundle.UnpackOptions{NoSync: true}}); err != nil {
+	if _, err := bundle.Make(tb.Context(), s, name, path, bundle.MakeOptions{Rootfs: kind, UnpackOptions: bundle.UnpackOptions{NoSync: true}}); err != nil {
 		tb.Fatal(err)
 	}
 	data, err := os.ReadFile(path + "/config.json")

@@ -3,6 +3,7 @@ package network
 // The book of addresses, with interfaces that are a map.
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -11,7 +12,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/netbsd-cells/runcell/kmod/flock"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 )
@@ -105,7 +108,7 @@ func (t netTest) hold(id string, list ...string) error {
 		}
 		all = append(all, a)
 	}
-	return t.r.add(id, all)
+	return t.r.add(context.Background(), id, all)
 }
 
 func (t netTest) mustHold(id string, list ...string) {
@@ -224,4 +227,23 @@ func TestAddressesOfAnotherBoot(t *testing.T) {
 		t.Errorf("recover = %q, %v", done, err)
 	}
 	n.want("wm0 192.0.2.2", false)
+}
+
+// Whoever waits for the book can be stopped.
+func TestWaitEnds(tt *testing.T) {
+	t := newNetTest(tt)
+	held, err := os.Open(t.r.root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	if err := flock.Lock(t.Context(), int(held.Fd()), flock.Exclusive); err != nil {
+		t.Fatal(err)
+	}
+	stopped := errors.New("stopped")
+	ctx, stop := context.WithCancelCause(t.Context())
+	defer time.AfterFunc(20*time.Millisecond, func() { stop(stopped) }).Stop()
+	if err := t.r.Hold(ctx, "c", nil); !errors.Is(err, stopped) {
+		t.Errorf("error is %v; want %v", err, stopped)
+	}
 }

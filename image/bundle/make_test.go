@@ -54,7 +54,7 @@ func TestBundleCopy(t *testing.T) {
 	if unix.Stat(spec.Root.Path+"/f", &a) != nil || unix.Stat(second.Root.Path+"/f", &b) != nil || a.Ino == b.Ino {
 		t.Error("two copies have files in common")
 	}
-	if _, err := bundle.MakeBundle(t.Context(), s, "v", one, bundle.BundleOptions{Rootfs: bundle.RootfsCopy}); !errors.Is(err, os.ErrExist) {
+	if _, err := bundle.Make(t.Context(), s, "v", one, bundle.MakeOptions{Rootfs: bundle.RootfsCopy}); !errors.Is(err, os.ErrExist) {
 		t.Errorf("a bundle in use was made again: %v", err)
 	}
 	if _, err := os.Lstat(one + "/config.json"); err != nil {
@@ -132,7 +132,7 @@ func TestBundleFails(t *testing.T) {
 	story.Import(t, s, "x", imagetest.Tar(t, imagetest.Entry{Name: "a/../../x"}))
 	for _, kind := range []string{bundle.RootfsCopy, bundle.RootfsShared, "overlay"} {
 		path := filepath.Join(t.TempDir(), "b")
-		if _, err := bundle.MakeBundle(t.Context(), s, "x", path, bundle.BundleOptions{Rootfs: kind}); err == nil {
+		if _, err := bundle.Make(t.Context(), s, "x", path, bundle.MakeOptions{Rootfs: kind}); err == nil {
 			t.Errorf("%s: no error", kind)
 		}
 		if _, err := os.Lstat(path); !os.IsNotExist(err) {
