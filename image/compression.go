@@ -1,3 +1,5 @@
+// The vocabulary of layers.
+
 package image
 
 // Compression is how a layer's tar archive is compressed.

@@ -1,7 +1,17 @@
-// Package image turns OCI images into bundles and root filesystems into
-// images. Unpack reads an image layout (a directory or a tar archive), picks
-// the manifest for a platform, applies its layers below BUNDLE/rootfs and
-// writes BUNDLE/config.json; Pack does the reverse.
+// Package image has the words that the rooms below it share: limits, notes,
+// compressions, where images come from. It does nothing itself. The rooms turn
+// OCI images into bundles and root file systems into images; imports run
+// downward only:
+//
+//	sets, pack          release sets and root file systems to images
+//	bundle              images to bundles: rootfs, config.json, what changed
+//	transfer            pull, import, push
+//	store               the content store
+//	layer               tar archives to trees and back
+//	layout, dockerarchive, registry   where images come from
+//	manifest            documents: which image, of which layers
+//	reference           names and places
+//	internal            mechanisms, and what tests share
 //
 // An image is hostile until proven otherwise. Three rules hold everywhere:
 //

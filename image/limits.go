@@ -26,9 +26,9 @@ func DefaultLimits() Limits {
 	return Limits{MaxSize: 64 << 30, MaxEntries: 4_000_000, MaxPath: 4096, MaxRatio: 1000}
 }
 
-const (
-	MaxJSON = 4 << 20 // bytes of an index, manifest or config; registries allow as much
-)
+// MaxJSON is how long an index, manifest or config may be, in bytes; registries
+// allow as much (distribution-spec, "Pushing Manifests").
+const MaxJSON = 4 << 20
 
 // EntryError refuses an entry of a layer.
 type EntryError struct {
@@ -38,10 +38,12 @@ type EntryError struct {
 	Reason error
 }
 
+// Error implements error.
 func (e *EntryError) Error() string {
 	return fmt.Sprintf("refuse layer %d (%s), entry %s: %v", e.Layer, e.Digest, Quote(e.Entry), e.Reason)
 }
 
+// Unwrap gives the reason.
 func (e *EntryError) Unwrap() error { return e.Reason }
 
 // Note tells of something that was not carried out as the image says. Equal
@@ -52,6 +54,7 @@ type Note struct {
 	Count  int    `json:"count"`
 }
 
+// String is the note as a user reads it, on one line.
 func (n Note) String() string {
 	if n.Count > 1 {
 		return fmt.Sprintf("%s and %d more: %s", n.Where, n.Count-1, n.Reason)
@@ -62,6 +65,7 @@ func (n Note) String() string {
 // Notes collects Notes; their number is that of distinct reasons.
 type Notes struct{ List []Note }
 
+// Add adds a note, or counts it if there is one with the same reason.
 func (n *Notes) Add(where, reason string) {
 	for i := range n.List {
 		if n.List[i].Reason == reason {
@@ -72,7 +76,8 @@ func (n *Notes) Add(where, reason string) {
 	n.List = append(n.List, Note{Where: where, Reason: reason, Count: 1})
 }
 
-// Quote makes a name from an image fit for a terminal and a log line.
+// Quote makes a name from an image fit for a terminal and a log line: as a Go
+// string, and no longer than 200 bytes of it.
 func Quote(s string) string {
 	const most = 200
 	if len(s) > most {

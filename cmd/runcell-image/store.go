@@ -15,7 +15,7 @@ import (
 
 func storeFlag() cli.Flag {
 	usage := "keep images in `DIR`"
-	if dir, err := store.DefaultStore(); err == nil {
+	if dir, err := store.DefaultPath(); err == nil {
 		usage += " (default: " + dir + ")"
 	}
 	return &cli.StringFlag{Name: "store", Usage: usage}
@@ -33,7 +33,7 @@ func storeDir(cmd *cli.Command) (string, error) {
 		}
 		return cmd.String("store"), nil
 	}
-	return store.DefaultStore()
+	return store.DefaultPath()
 }
 
 // withStore runs f on the store. A command that only reads does not make one:

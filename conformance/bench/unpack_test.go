@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/bundle"
 )
 
 // The image is valid, both forms have the same content, and it is what the
@@ -19,10 +19,10 @@ func TestMakeImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var results [len(forms)]*image.Result
+	var results [len(forms)]*bundle.Result
 	for i, f := range forms {
 		layout := filepath.Join(dir, f.name)
-		res, err := image.Unpack(t.Context(), layout, filepath.Join(t.TempDir(), "b"), image.UnpackOptions{NoSync: true})
+		res, err := bundle.Unpack(t.Context(), layout, filepath.Join(t.TempDir(), "b"), bundle.UnpackOptions{NoSync: true})
 		if err != nil {
 			t.Fatal(err)
 		}

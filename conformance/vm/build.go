@@ -23,11 +23,13 @@ const module = "github.com/netbsd-cells/runcell"
 // linuxBusybox lies beside the suite, where the cases look for it.
 const linuxBusybox = protocol.ProgramDir + "/linux-busybox"
 
-// programs are the project's own, static as all of them are.
-var programs = []struct {
+// program is one of the project's own, static as all of them are.
+type program struct {
 	pkg, path string
 	with      string // another program's path that needs this one
-}{
+}
+
+var programs = append([]program{
 	{module + "/conformance/vm/agent", protocol.AgentPath, ""},
 	{module + "/conformance", conformance, ""},
 	{module + "/conformance/probe", probe, conformance},
@@ -35,7 +37,13 @@ var programs = []struct {
 	{module + "/cmd/runcell-image", runcellImg, runcell},
 	{module + "/cmd/demo-web", demoWeb, ""},
 	{module + "/runtime", unitTests, ""},
-	{module + "/image", imageTests, ""},
+}, imagePrograms()...)
+
+func imagePrograms() (list []program) {
+	for _, room := range imageRooms {
+		list = append(list, program{module + "/image/" + room, imageTests(room), ""})
+	}
+	return list
 }
 
 // guest collects the files of the image in a directory.

@@ -21,8 +21,19 @@ const (
 	runcellImg  = "libexec/runcell-image"
 	demoWeb     = protocol.ProgramDir + "/web"
 	unitTests   = protocol.ProgramDir + "/runtime.test" // those of package runtime that need NetBSD
-	imageTests  = protocol.ProgramDir + "/image.test"
 )
+
+// imageRooms are the packages below image/ whose tests the guest runs: all that
+// have tests, but those that only compute.
+var imageRooms = []string{
+	"bundle", "dockerarchive", "internal/archive", "internal/backoff", "internal/verify",
+	"layer", "layout", "manifest", "pack", "reference", "registry", "sets", "store", "transfer",
+}
+
+// imageTests is the program with the tests of a room.
+func imageTests(room string) string {
+	return protocol.ProgramDir + "/image-" + strings.ReplaceAll(room, "/", "-") + ".test"
+}
 
 // suite is one value of SUITE=.
 type suite struct {
@@ -144,11 +155,15 @@ const notInGuest = "^Test(RealRegistry|RealRegistryDies|StoreAndOtherTools|Umoci
 	"Sparse|Rootless|Xattrs|StaleTemporaries|StaleInsideALayout|RoundTrip|Deterministic|PackCancel|PackOnBase|Diff|StrangeTimes|Flags)|^FuzzNames"
 
 func imageSteps(w want) []protocol.Step {
-	args := []string{w.prefix + imageTests, "-test.timeout", "20m", "-test.skip", notInGuest}
-	if w.run != "" {
-		args = append(args, "-test.run", w.run)
+	var steps []protocol.Step
+	for _, room := range imageRooms {
+		args := []string{w.prefix + imageTests(room), "-test.timeout", "20m", "-test.skip", notInGuest}
+		if w.run != "" {
+			args = append(args, "-test.run", w.run)
+		}
+		steps = append(steps, protocol.Step{Name: "image tests: " + room, Do: protocol.Exec, Args: args, Timeout: suiteTimeout})
 	}
-	return []protocol.Step{{Name: "image tests", Do: protocol.Exec, Args: args, Timeout: suiteTimeout}}
+	return steps
 }
 
 func demoSteps(w want) []protocol.Step {

@@ -36,6 +36,37 @@ func TestPlansGolden(t *testing.T) {
 	}
 }
 
+// A room of image/ that gets tests gets into the guest.
+func TestImageRooms(t *testing.T) {
+	const computes = "internal/inflate"
+	have := map[string]bool{computes: true}
+	for _, room := range imageRooms {
+		have[room] = true
+	}
+	root := filepath.Join("..", "..", "image")
+	seen := map[string]bool{}
+	err := filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, "_test.go") {
+			room, _ := filepath.Rel(root, filepath.Dir(path))
+			seen[room] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for room := range seen {
+		if !have[room] {
+			t.Errorf("image/%s has tests, which the guest does not run: add it to imageRooms", room)
+		}
+	}
+	for _, room := range imageRooms {
+		if !seen[room] {
+			t.Errorf("imageRooms has %s, which has no tests", room)
+		}
+	}
+}
+
 func TestOptionsRefused(t *testing.T) {
 	kernel := tinyKernel(t, &ports[0], nil)
 	good := options{kernel: kernel, cpus: 1, memory: 512, rounds: 20}

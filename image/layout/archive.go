@@ -1,3 +1,5 @@
+// Layouts in a tar archive.
+
 package layout
 
 import (
@@ -32,7 +34,7 @@ func openArchive(name string, limits image.Limits) (fileSource, error) {
 	if err != nil {
 		return nil, errors.Join(err, plain.Close())
 	}
-	return &archiveSource{plain, parts}, nil
+	return &archiveSource{file: plain, parts: parts}, nil
 }
 
 func (a *archiveSource) Close() error { return a.file.Close() }

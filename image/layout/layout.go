@@ -1,5 +1,7 @@
-// Image layouts on disk: a directory, or (archive.go) a tar archive of one.
-
+// Package layout reads and writes image layouts (image-spec, image-layout.md): a
+// directory, or a tar archive of one. It reaches no file outside a layout, and
+// gives no name to what is not whole. What blobs hold it verifies only of
+// documents.
 package layout
 
 import (
@@ -21,8 +23,8 @@ import (
 
 // Layout is an open image layout (image-spec, image-layout.md).
 type Layout struct {
-	Name  string
-	Files fileSource
+	name  string // for messages
+	files fileSource
 }
 
 // fileSource gives the files of a layout by their slash-separated names.
@@ -41,49 +43,61 @@ func Open(ref reference.Place, limits image.Limits) (*Layout, reference.Place, e
 	if ref.Transport == reference.DockerArchive {
 		return nil, ref, fmt.Errorf("open image %s: it is no OCI image layout: import it first (runcell image import %s)", ref, ref)
 	}
-	l := &Layout{Name: ref.Path}
+	l := &Layout{name: ref.Path}
 	if ref.Transport == reference.LayoutDir {
-		l.Files, err = openDir(ref.Path)
+		l.files, err = openDir(ref.Path)
 	} else {
-		l.Files, err = openArchive(ref.Path, limits)
+		l.files, err = openArchive(ref.Path, limits)
 	}
 	if err != nil {
 		return nil, ref, fmt.Errorf("open image %s: %w", ref.Path, err)
 	}
-	if err := l.CheckVersion(); err != nil {
+	if err := l.checkVersion(); err != nil {
 		return nil, ref, errors.Join(err, l.Close())
 	}
 	return l, ref, nil
 }
 
-// Close releases the layout's files.
-func (l *Layout) Close() error { return l.Files.Close() }
+// InRoot opens the layout in an open directory; name is what messages call it.
+// The layout closes root, but not if it is an error that InRoot gives.
+func InRoot(root *os.Root, name string) (*Layout, error) {
+	l := &Layout{name: name, files: dirSource{root: root}}
+	if err := l.checkVersion(); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
 
-func (l *Layout) CheckVersion() error {
+// Close releases the layout's files.
+func (l *Layout) Close() error { return l.files.Close() }
+
+// checkVersion tells what is no layout of a known version, and what it may be.
+func (l *Layout) checkVersion() error {
 	data, err := l.ReadFile(v1.ImageLayoutFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		if f, _, err := l.Files.open("manifest.json"); err == nil {
+		if f, _, err := l.files.open("manifest.json"); err == nil {
 			_ = f.Close()
-			return fmt.Errorf("open image %s: it is an archive of docker save: import it (runcell image import docker-archive:%s)", l.Name, l.Name)
+			return fmt.Errorf("open image %s: it is an archive of docker save: import it (runcell image import docker-archive:%s)", l.name, l.name)
 		}
-		return fmt.Errorf("open image %s: it has no file %s, so it is no OCI image layout", l.Name, v1.ImageLayoutFile)
+		return fmt.Errorf("open image %s: it has no file %s, so it is no OCI image layout", l.name, v1.ImageLayoutFile)
 	}
 	if err != nil {
-		return fmt.Errorf("open image %s: %w", l.Name, err)
+		return fmt.Errorf("open image %s: %w", l.name, err)
 	}
 	var v v1.ImageLayout
 	if err := json.Unmarshal(data, &v); err != nil {
-		return fmt.Errorf("open image %s: parse %s: %w", l.Name, v1.ImageLayoutFile, err)
+		return fmt.Errorf("open image %s: parse %s: %w", l.name, v1.ImageLayoutFile, err)
 	}
 	if v.Version != v1.ImageLayoutVersion {
-		return fmt.Errorf("open image %s: imageLayoutVersion %s: only %s is known", l.Name, image.Quote(v.Version), v1.ImageLayoutVersion)
+		return fmt.Errorf("open image %s: imageLayoutVersion %s: only %s is known", l.name, image.Quote(v.Version), v1.ImageLayoutVersion)
 	}
 	return nil
 }
 
-// ReadFile reads one of the layout's own JSON files.
+// ReadFile reads one of the layout's own JSON files, of at most image.MaxJSON
+// bytes.
 func (l *Layout) ReadFile(name string) ([]byte, error) {
-	f, size, err := l.Files.open(name)
+	f, size, err := l.files.open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -94,14 +108,16 @@ func (l *Layout) ReadFile(name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, image.MaxJSON))
 }
 
-// OpenBlob opens the blob of a descriptor. What it gives is not verified yet.
+// OpenBlob opens the blob of a descriptor. What it gives is not verified yet,
+// but its length is the descriptor's. The error of a missing one is
+// fs.ErrNotExist.
 func (l *Layout) OpenBlob(d v1.Descriptor) (io.ReadCloser, error) {
 	if err := verify.Digest(d.Digest); err != nil {
 		return nil, err
 	}
-	f, size, err := l.Files.open(verify.BlobName(d.Digest))
+	f, size, err := l.files.open(verify.BlobName(d.Digest))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("blob %s (%s) is missing in %s: %w", d.Digest, image.Quote(d.MediaType), l.Name, fs.ErrNotExist)
+		return nil, fmt.Errorf("blob %s (%s) is missing in %s: %w", d.Digest, image.Quote(d.MediaType), l.name, fs.ErrNotExist)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("blob %s: %w", d.Digest, err)
@@ -113,47 +129,36 @@ func (l *Layout) OpenBlob(d v1.Descriptor) (io.ReadCloser, error) {
 	return f, nil
 }
 
-// ReadBlob reads a JSON blob whole and verifies it.
+// ReadBlob reads a JSON blob of at most image.MaxJSON bytes whole and verifies
+// it.
 func (l *Layout) ReadBlob(d v1.Descriptor) ([]byte, error) {
-	if d.Size < 0 || d.Size > image.MaxJSON {
-		return nil, fmt.Errorf("blob %s: size %d: a document has at most %d bytes", image.Quote(string(d.Digest)), d.Size, image.MaxJSON)
-	}
-	f, err := l.OpenBlob(d)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	v, err := verify.NewReader(f, d)
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(v)
+	return verify.Document(d, func() (io.ReadCloser, error) { return l.OpenBlob(d) })
 }
 
-// DirSource is a layout in a directory. No file outside it is reachable.
-type DirSource struct{ Root *os.Root }
+// dirSource is a layout in a directory. No file outside it is reachable.
+type dirSource struct{ root *os.Root }
 
 func openDir(path string) (fileSource, error) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
 		return nil, err
 	}
-	return DirSource{root}, nil
+	return dirSource{root: root}, nil
 }
 
-func (d DirSource) Close() error { return d.Root.Close() }
+func (d dirSource) Close() error { return d.root.Close() }
 
 // open refuses anything but a regular file, before opening it: opening a
 // FIFO blocks and opening a device can act.
-func (d DirSource) open(name string) (io.ReadCloser, int64, error) {
-	before, err := d.Root.Stat(name)
+func (d dirSource) open(name string) (io.ReadCloser, int64, error) {
+	before, err := d.root.Stat(name)
 	if err != nil {
 		return nil, 0, err
 	}
 	if !before.Mode().IsRegular() {
 		return nil, 0, fmt.Errorf("%s is not a regular file", name)
 	}
-	f, err := d.Root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := d.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -167,29 +172,31 @@ func (d DirSource) open(name string) (io.ReadCloser, int64, error) {
 	return f, after.Size(), nil
 }
 
-// StoredImage is an image whose blobs a layout has.
+// Image is an image whose blobs a layout has.
 type Image struct {
 	*manifest.Image
 	Layout *Layout
 }
 
-// Image resolves ref ("" for any) and the platform to one image.
+// Image resolves ref ("" for any; else annotation
+// org.opencontainers.image.ref.name) and the platform to one image. The error
+// is a *manifest.PlatformError if there is none for it.
 func (l *Layout) Image(ref string, platform v1.Platform) (*Image, error) {
 	data, err := l.ReadFile(v1.ImageIndexFile)
 	if err != nil {
-		return nil, fmt.Errorf("read image %s: %w", l.Name, err)
+		return nil, fmt.Errorf("read image %s: %w", l.name, err)
 	}
 	top, err := manifest.ParseIndex(data, "")
 	if err != nil {
-		return nil, fmt.Errorf("read image %s: parse %s: %w", l.Name, v1.ImageIndexFile, err)
+		return nil, fmt.Errorf("read image %s: parse %s: %w", l.name, v1.ImageIndexFile, err)
 	}
 	roots, err := manifest.Named(top.Manifests, ref)
 	if err != nil {
-		return nil, fmt.Errorf("read image %s: %w", l.Name, err)
+		return nil, fmt.Errorf("read image %s: %w", l.name, err)
 	}
 	img, err := l.Choose(roots, platform)
 	if err != nil {
-		return nil, fmt.Errorf("read image %s: %w", l.Name, err)
+		return nil, fmt.Errorf("read image %s: %w", l.name, err)
 	}
 	return img, nil
 }
@@ -200,12 +207,12 @@ func (l *Layout) Choose(roots []v1.Descriptor, platform v1.Platform) (*Image, er
 	if err != nil {
 		return nil, err
 	}
-	return &Image{img, l}, nil
+	return &Image{Image: img, Layout: l}, nil
 }
 
 // ByDigest opens an image that need not have a name any more.
 func (l *Layout) ByDigest(d digest.Digest) (*Image, error) {
-	f, size, err := l.Files.open(verify.BlobName(d))
+	f, size, err := l.files.open(verify.BlobName(d))
 	if err != nil {
 		return nil, err
 	}
@@ -224,29 +231,28 @@ func (l *Layout) ByDigest(d digest.Digest) (*Image, error) {
 	if m.MediaType == manifest.MediaTypeDockerManifest {
 		desc.MediaType = m.MediaType
 	}
-	c := manifest.Chooser{Docs: l, Seen: map[digest.Digest]bool{}}
-	cfg, err := c.Config(m.Config)
+	cfg, err := manifest.ReadConfig(l, m.Config)
 	if err != nil {
 		return nil, err
 	}
 	return l.Choose([]v1.Descriptor{desc}, cfg.Platform)
 }
 
+// EmptyIndex is the file index.json of a layout without images.
 const EmptyIndex = `{"schemaVersion":2,"mediaType":"` + v1.MediaTypeImageIndex + `","manifests":[]}`
 
 // Children gives what an index or manifest leads to; other blobs lead to
 // nothing.
 func (l *Layout) Children(d v1.Descriptor) ([]v1.Descriptor, error) {
-	switch d.MediaType {
-	case v1.MediaTypeImageIndex, manifest.MediaTypeDockerIndex, v1.MediaTypeImageManifest, manifest.MediaTypeDockerManifest:
-		data, err := l.ReadBlob(d)
-		if err != nil {
-			return nil, err
-		}
-		return manifest.Children(d, data)
+	if !manifest.IsIndex(d.MediaType) && !manifest.IsManifest(d.MediaType) {
+		return nil, nil
 	}
-	return nil, nil
+	data, err := l.ReadBlob(d)
+	if err != nil {
+		return nil, err
+	}
+	return manifest.Children(d, data)
 }
 
-// LayoutContent marks a directory as an image layout.
-const LayoutContent = `{"imageLayoutVersion":"` + v1.ImageLayoutVersion + `"}`
+// VersionFile is the file oci-layout, which marks a directory as a layout.
+const VersionFile = `{"imageLayoutVersion":"` + v1.ImageLayoutVersion + `"}`

@@ -1,3 +1,5 @@
+// A layout as others copy from it.
+
 package layout
 
 import (
@@ -9,13 +11,15 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// LayoutSource is a layout as a source of images.
-type LayoutSource struct{ *Layout }
+// Source is a layout as an image.Source.
+type Source struct{ *Layout }
 
-func (l LayoutSource) Open(_ context.Context, d v1.Descriptor, offset int64) (io.ReadCloser, error) {
-	f, err := l.OpenBlob(d)
+// Open opens a blob at an offset, in bytes. What it gives is not verified. A blob
+// that is not there or of another length is missing for good.
+func (s Source) Open(_ context.Context, d v1.Descriptor, offset int64) (io.ReadCloser, error) {
+	f, err := s.OpenBlob(d)
 	if err != nil {
-		return nil, backoff.Final{err}
+		return nil, backoff.Final{Err: err}
 	}
 	if _, err := io.CopyN(io.Discard, f, offset); err != nil {
 		return nil, errors.Join(err, f.Close())

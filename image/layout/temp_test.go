@@ -3,14 +3,19 @@
 package layout_test
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/netbsd-cells/runcell/image/internal/imagetest"
 	"github.com/netbsd-cells/runcell/image/layout"
 	"github.com/netbsd-cells/runcell/image/pack"
+	"github.com/netbsd-cells/runcell/image/reference"
+	"github.com/netbsd-cells/runcell/kmod/flock"
 )
 
 func TestStaleTemporaries(t *testing.T) {
@@ -78,5 +83,27 @@ func TestStaleInsideALayout(t *testing.T) {
 	hidden, _ := filepath.Glob(filepath.Join(img, ".*"))
 	if len(left) != 1 || len(hidden) != 0 {
 		t.Errorf("the layout holds %q and %q; want only the other tool's", left, hidden)
+	}
+}
+
+// Whoever waits for another one's layout can be stopped.
+func TestWaitEnds(t *testing.T) {
+	img := filepath.Join(t.TempDir(), "img")
+	if _, err := pack.Pack(t.Context(), t.TempDir(), img, pack.Options{Tag: "one"}); err != nil {
+		t.Fatal(err)
+	}
+	held, err := os.Open(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	if err := flock.Lock(t.Context(), int(held.Fd()), flock.Exclusive); err != nil {
+		t.Fatal(err)
+	}
+	stopped := errors.New("stopped")
+	ctx, stop := context.WithCancelCause(t.Context())
+	defer time.AfterFunc(20*time.Millisecond, func() { stop(stopped) }).Stop()
+	if _, err := layout.Create(ctx, reference.Place{Transport: reference.LayoutDir, Path: img}, ""); !errors.Is(err, stopped) {
+		t.Errorf("error is %v; want %v", err, stopped)
 	}
 }

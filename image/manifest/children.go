@@ -1,3 +1,5 @@
+// What documents lead to.
+
 package manifest
 
 import (
@@ -6,9 +8,10 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Children gives what the document data, which d describes, leads to.
+// Children gives what the document data, which d describes, leads to: an index
+// to manifests, a manifest to its config and layers, in this order.
 func Children(d v1.Descriptor, data []byte) ([]v1.Descriptor, error) {
-	if d.MediaType == v1.MediaTypeImageIndex || d.MediaType == MediaTypeDockerIndex {
+	if IsIndex(d.MediaType) {
 		x, err := ParseIndex(data, d.MediaType)
 		if err != nil {
 			return nil, fmt.Errorf("parse index %s: %w", d.Digest, err)

@@ -1,7 +1,7 @@
-// From a layout to one image: index, platform, manifest, config. Documents
-// are checked by media type and by shape, so that no document can be read as
-// two kinds (CVE-2021-41190).
-
+// Package manifest reads the documents of images: index, manifest, config. It
+// checks them by media type and by shape, so that no document can be read as two
+// kinds (CVE-2021-41190), and picks the image for a platform. It never opens a
+// layer, and where documents come from is image.Documents' matter.
 package manifest
 
 import (
@@ -19,18 +19,13 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-const (
-	MaxLayers = 1024
-)
-
-const (
-	MaxNesting = 8 // indexes within indexes
-)
+// MaxLayers is how many layers an image may have.
+const MaxLayers = 1024
 
 // Image is an image of a layout, its documents verified. Its layers are
 // verified while they are read.
 type Image struct {
-	Descriptor v1.Descriptor
+	Descriptor v1.Descriptor // of the manifest
 	Config     v1.Image
 	Layers     []Layer // lowest first
 }
@@ -62,8 +57,8 @@ var layerTypes = []struct {
 
 // Choose is choose for an image whose layers are not at hand yet.
 func Choose(docs image.Documents, roots []v1.Descriptor, platform v1.Platform) (*Image, error) {
-	c := Chooser{Docs: docs, want: normalPlatform(platform), Seen: map[digest.Digest]bool{}}
-	if err := c.collect(roots, 0); err != nil {
+	c := chooser{docs: docs, want: normalPlatform(platform)}
+	if err := (&Walk{Enter: c.enter}).From(roots...); err != nil {
 		return nil, err
 	}
 	return c.choose()
@@ -94,11 +89,10 @@ func Named(all []v1.Descriptor, ref string) ([]v1.Descriptor, error) {
 	return found, nil
 }
 
-// Chooser gathers the images that an index offers and picks one.
-type Chooser struct {
-	Docs   image.Documents
+// chooser gathers the images that an index offers and picks one.
+type chooser struct {
+	docs   image.Documents
 	want   v1.Platform
-	Seen   map[digest.Digest]bool
 	fit    []candidate
 	have   []string // what is there, for the error
 	loaded int
@@ -110,56 +104,41 @@ type candidate struct {
 	name     string
 }
 
-// collect walks descriptors into fit. An index without platforms is looked
-// through by reading the configs, so what it reads is limited.
-func (c *Chooser) collect(list []v1.Descriptor, depth int) error {
-	if depth > MaxNesting {
-		return fmt.Errorf("more than %d indexes within indexes", MaxNesting)
+// enter gathers what is on the way into fit. An index without platforms is
+// looked through by reading the configs, so what it reads is limited.
+func (c *chooser) enter(n *Node, err error) ([]v1.Descriptor, error) {
+	switch {
+	case err != nil:
+		return nil, err
+	case IsManifest(n.MediaType):
+		return nil, c.consider(n.Descriptor)
+	case !IsIndex(n.MediaType):
+		c.have = append(c.have, fmt.Sprintf("an artifact of type %s", image.Quote(n.MediaType)))
+		return nil, nil
 	}
-	for _, d := range list {
-		if c.Seen[d.Digest] {
-			continue
-		}
-		c.Seen[d.Digest] = true
-		switch d.MediaType {
-		case v1.MediaTypeImageIndex, MediaTypeDockerIndex:
-			data, err := c.load(d)
-			if err != nil {
-				return err
-			}
-			sub, err := ParseIndex(data, d.MediaType)
-			if err != nil {
-				return fmt.Errorf("parse index %s: %w", d.Digest, err)
-			}
-			for i := range sub.Manifests { // a name covers everything below it
-				if name := d.Annotations[v1.AnnotationRefName]; name != "" {
-					sub.Manifests[i].Annotations = map[string]string{v1.AnnotationRefName: name}
-				}
-			}
-			if err := c.collect(sub.Manifests, depth+1); err != nil {
-				return err
-			}
-		case v1.MediaTypeImageManifest, MediaTypeDockerManifest:
-			if err := c.consider(d); err != nil {
-				return err
-			}
-		default:
-			c.have = append(c.have, fmt.Sprintf("an artifact of type %s", image.Quote(d.MediaType)))
+	data, err := c.load(n.Descriptor)
+	if err != nil {
+		return nil, err
+	}
+	next, err := Children(n.Descriptor, data)
+	for i := range next { // a name covers everything below it
+		if name := n.Annotations[v1.AnnotationRefName]; name != "" {
+			next[i].Annotations = map[string]string{v1.AnnotationRefName: name}
 		}
 	}
-	return nil
+	return next, err
 }
 
-func (c *Chooser) load(d v1.Descriptor) ([]byte, error) {
+func (c *chooser) load(d v1.Descriptor) ([]byte, error) {
 	const most = 1000
 	if c.loaded++; c.loaded > most {
 		return nil, fmt.Errorf("more than %d documents to look through: name one of them", most)
 	}
-	return c.Docs.ReadBlob(d)
+	return c.docs.ReadBlob(d)
 }
 
 // consider adds the manifest d if its platform fits.
-func (c *Chooser) consider(d v1.Descriptor) error {
+func (c *chooser) consider(d v1.Descriptor) error {
 	var p v1.Platform
 	if d.Platform != nil {
 		p = *d.Platform
@@ -168,11 +147,11 @@ func (c *Chooser) consider(d v1.Descriptor) error {
 		if err != nil {
 			return err
 		}
-		if m.Config.MediaType != v1.MediaTypeImageConfig && m.Config.MediaType != MediaTypeDockerConfig {
+		if !IsConfig(m.Config.MediaType) {
 			c.have = append(c.have, fmt.Sprintf("an artifact of type %s", image.Quote(m.Config.MediaType)))
 			return nil
 		}
-		cfg, err := c.Config(m.Config)
+		cfg, err := c.config(m.Config)
 		if err != nil {
 			return err
 		}
@@ -195,7 +174,7 @@ func describe(p v1.Platform, name string) string {
 
 // choose takes the best candidate. Without a wanted variant the least
 // demanding one wins, so that the image runs on old machines too.
-func (c *Chooser) choose() (*Image, error) {
+func (c *chooser) choose() (*Image, error) {
 	if len(c.fit) == 0 {
 		if len(c.have) == 0 {
 			return nil, errors.New("the index is empty")
@@ -219,12 +198,12 @@ func (c *Chooser) choose() (*Image, error) {
 }
 
 // image reads a manifest and its config.
-func (c *Chooser) image(d v1.Descriptor) (*Image, error) {
+func (c *chooser) image(d v1.Descriptor) (*Image, error) {
 	m, err := c.manifest(d)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := c.Config(m.Config)
+	cfg, err := c.config(m.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +218,7 @@ func (c *Chooser) image(d v1.Descriptor) (*Image, error) {
 	return img, nil
 }
 
-func (c *Chooser) manifest(d v1.Descriptor) (*v1.Manifest, error) {
+func (c *chooser) manifest(d v1.Descriptor) (*v1.Manifest, error) {
 	data, err := c.load(d)
 	if err != nil {
 		return nil, err
@@ -251,11 +230,18 @@ func (c *Chooser) manifest(d v1.Descriptor) (*v1.Manifest, error) {
 	return m, nil
 }
 
-func (c *Chooser) Config(d v1.Descriptor) (*v1.Image, error) {
-	if d.MediaType != v1.MediaTypeImageConfig && d.MediaType != MediaTypeDockerConfig {
+func (c *chooser) config(d v1.Descriptor) (*v1.Image, error) { return readConfig(d, c.load) }
+
+// ReadConfig reads and checks the config of an image.
+func ReadConfig(docs image.Documents, d v1.Descriptor) (*v1.Image, error) {
+	return readConfig(d, docs.ReadBlob)
+}
+
+func readConfig(d v1.Descriptor, load func(v1.Descriptor) ([]byte, error)) (*v1.Image, error) {
+	if !IsConfig(d.MediaType) {
 		return nil, fmt.Errorf("config %s has type %s: it is an artifact, not an image", image.Quote(string(d.Digest)), image.Quote(d.MediaType))
 	}
-	data, err := c.load(d)
+	data, err := load(d)
 	if err != nil {
 		return nil, err
 	}
@@ -301,7 +287,8 @@ func pairLayers(m *v1.Manifest, cfg *v1.Image) ([]Layer, error) {
 }
 
 // ParseIndex reads an index that a descriptor of type want ("" for the
-// layout's own index.json) points to.
+// layout's own index.json) points to. A document of another kind
+// or shape is an error.
 func ParseIndex(data []byte, want string) (*v1.Index, error) {
 	if err := checkShape(data, want, "manifests", "config", "layers", "fsLayers"); err != nil {
 		return nil, err
@@ -319,6 +306,7 @@ func ParseIndex(data []byte, want string) (*v1.Index, error) {
 }
 
 // ParseManifest reads a manifest that a descriptor of type want points to.
+// A document of another kind or shape is an error.
 func ParseManifest(data []byte, want string) (*v1.Manifest, error) {
 	if err := checkShape(data, want, "config", "manifests", "fsLayers"); err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ func (out *Writer) packOn(ctx context.Context, rootfs string, o Options) (_ *Res
 	override(&cfg.Config, &o.Config)
 	var layers []Layer
 	for _, l := range base.Layers {
-		if err := out.CopyBlob(ctx, layout.LayoutSource{Layout: base.Layout}, l.Descriptor); err != nil {
+		if err := out.CopyBlob(ctx, layout.Source{Layout: base.Layout}, l.Descriptor); err != nil {
 			return nil, err
 		}
 		layers = append(layers, Layer{Descriptor: v1.Descriptor{MediaType: manifest.LayerType(l.Compression), Digest: l.Digest, Size: l.Size}, diffID: l.DiffID})

@@ -1,5 +1,6 @@
-// Names of images in the store and in registries, as users write them.
-
+// Package reference reads the names of images, in the store and in registries,
+// and the places of images, as users write them. It opens nothing: of a path
+// that could mean two things it only asks what exists.
 package reference
 
 import (
@@ -25,6 +26,7 @@ type Name struct {
 // as podman has it: no registry can take such a name over.
 const LocalRegistry = "localhost"
 
+// String is the full name, which ParseName reads again.
 func (n Name) String() string {
 	s := n.Registry + "/" + n.Repository
 	if n.Digest != "" {

@@ -1,7 +1,8 @@
-// Registries (the OCI distribution specification), through oras-go: it knows
-// how to authenticate and how to push. What comes in is read here, straight
-// into the store's verifiers, with ranges to go on after a lost connection.
-
+// Package registry talks to registries (the OCI distribution specification),
+// through oras-go: it knows how to authenticate and how to push. What comes in
+// is read here, with ranges to go on after a lost connection; the caller
+// verifies it. No helper of credentials is started, no credential leaves for
+// another host, and an encrypted connection stays so.
 package registry
 
 import (
@@ -35,7 +36,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/retry"
 )
 
-// RegistryOptions say how to talk to a registry.
+// Options say how to talk to a registry.
 type Options struct {
 	// PlainHTTP talks HTTP instead of HTTPS. nil does so on the loopback
 	// interface only.
@@ -61,6 +62,8 @@ type Repository struct {
 	login *login
 }
 
+// Open prepares to talk to the repository of a name; nothing is sent yet. The
+// error is that of its credentials or its name. The caller closes it.
 func Open(n reference.Name, o Options) (*Repository, error) {
 	l, err := findLogin(n, o.AuthFile, os.Getenv)
 	if err != nil {
@@ -162,9 +165,9 @@ func (r *Repository) get(ctx context.Context, path string, header map[string]str
 func (r *Repository) explain(err error) error {
 	switch {
 	case errors.Is(err, auth.ErrBasicCredentialNotFound):
-		return backoff.Final{fmt.Errorf("the registry %s asks who you are; %s", r.name.Registry, r.login.why())}
+		return backoff.Final{Err: fmt.Errorf("the registry %s asks who you are; %s", r.name.Registry, r.login.why())}
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return backoff.Final{fmt.Errorf("%w: give --plain-http if nobody else can read or change what the network carries", err)}
+		return backoff.Final{Err: fmt.Errorf("%w: give --plain-http if nobody else can read or change what the network carries", err)}
 	}
 	return err
 }
@@ -175,11 +178,11 @@ func (r *Repository) refused(path string, status int) error {
 	text := fmt.Sprintf("%s%s: %d %s", r.base, path, status, http.StatusText(status))
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return backoff.Final{fmt.Errorf("%s: the registry refuses or has no such repository; %s", text, r.login.why())}
+		return backoff.Final{Err: fmt.Errorf("%s: the registry refuses or has no such repository; %s", text, r.login.why())}
 	case status == http.StatusNotFound:
-		return backoff.Final{errors.New(text)}
+		return backoff.Final{Err: errors.New(text)}
 	case status >= 400 && status < 500 && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout:
-		return backoff.Final{errors.New(text)}
+		return backoff.Final{Err: errors.New(text)}
 	}
 	return errors.New(text)
 }
@@ -247,33 +250,21 @@ type Source struct {
 
 // ReadBlob fetches a document.
 func (r Source) ReadBlob(d v1.Descriptor) ([]byte, error) {
-	if d.Size < 0 || d.Size > image.MaxJSON {
-		return nil, fmt.Errorf("blob %s: size %d: a document has at most %d bytes", image.Quote(string(d.Digest)), d.Size, image.MaxJSON)
+	if !slices.Contains(manifestTypes, d.MediaType) {
+		return verify.Document(d, func() (io.ReadCloser, error) { return r.Open(r.Ctx, d, 0) })
 	}
-	if err := verify.Digest(d.Digest); err != nil {
+	if err := errors.Join(verify.CheckSize(d), verify.Digest(d.Digest)); err != nil {
 		return nil, err
 	}
-	if slices.Contains(manifestTypes, d.MediaType) {
-		got, data, err := r.manifest(r.Ctx, string(d.Digest), d.Digest)
-		if err != nil {
-			return nil, err
-		}
-		if got.MediaType != d.MediaType || got.Size != d.Size {
-			return nil, fmt.Errorf("manifest %s: the registry has %d bytes of type %s, its descriptor says %d of %s: %w",
-				d.Digest, got.Size, image.Quote(got.MediaType), d.Size, image.Quote(d.MediaType), verify.ErrMismatch)
-		}
-		return data, nil
-	}
-	f, err := r.Open(r.Ctx, d, 0)
+	got, data, err := r.manifest(r.Ctx, string(d.Digest), d.Digest)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	v, err := verify.NewReader(f, d)
-	if err != nil {
-		return nil, err
+	if got.MediaType != d.MediaType || got.Size != d.Size {
+		return nil, fmt.Errorf("manifest %s: the registry has %d bytes of type %s, its descriptor says %d of %s: %w",
+			d.Digest, got.Size, image.Quote(got.MediaType), d.Size, image.Quote(d.MediaType), verify.ErrMismatch)
 	}
-	return io.ReadAll(v)
+	return data, nil
 }
 
 // Open gets a blob from an offset on. A document's manifest is none.
@@ -360,9 +351,9 @@ func (r *Repository) explainPush(err error) error {
 	var answer *errcode.ErrorResponse
 	if errors.As(err, &answer) && answer.StatusCode < 500 {
 		if answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden {
-			return backoff.Final{fmt.Errorf("%w; %s", err, r.login.why())}
+			return backoff.Final{Err: fmt.Errorf("%w; %s", err, r.login.why())}
 		}
-		return backoff.Final{err}
+		return backoff.Final{Err: err}
 	}
 	return r.explain(err)
 }

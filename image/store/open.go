@@ -14,9 +14,9 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// DefaultStore is the store that is used unless another is named: the
-// system's for root, one in the home directory for others.
-func DefaultStore() (string, error) {
+// DefaultPath is the directory of the store that is used unless another is
+// named: the system's for root, one in the home directory for others.
+func DefaultPath() (string, error) {
 	if os.Geteuid() == 0 {
 		return rootStore, nil
 	}
@@ -30,7 +30,8 @@ func DefaultStore() (string, error) {
 }
 
 // OpenImage opens a place, or a name in the store (unless that is ""), and
-// gives the image for a platform. The caller closes what it returns.
+// gives the image for a platform, its full name or place, and what the caller
+// calls when done with it. The error of a missing name wraps ErrNoImage.
 func OpenImage(ctx context.Context, name, store string, limits image.Limits, platform v1.Platform) (_ *layout.Image, full string, closer func() error, err error) {
 	if store == "" || reference.IsPlace(name) {
 		ref, err := reference.ParsePlace(name)

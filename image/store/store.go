@@ -1,16 +1,16 @@
-// The store: an OCI image layout that other tools can read, with every blob
-// under its digest and images under their full names in index.json.
+// Package store is the content store: an OCI image layout that other tools can
+// read, with every blob under its digest and images under their full names in
+// index.json. It knows neither registries nor how a layer is unpacked.
 //
 //	STORE/oci-layout, index.json, blobs/ALGORITHM/HEX   the layout
 //	STORE/index.lock       flock(2)ed while index.json is replaced
 //	STORE/ingest/          blobs on their way, each locked by who fetches it
-//	STORE/unpacked/CHAIN/  root file systems that cells share, see shared.go
+//	STORE/unpacked/CHAIN/  root file systems that cells share, see lease.go
 //	STORE/cells/           what each cell of "runcell run --image" uses
 //
 // The directory itself is flocked: shared by who reads or adds, exclusively
 // by who removes. A blob gets its name only once it is whole, verified and on
 // the disk, so that whatever is killed leaves nothing but files in ingest/.
-
 package store
 
 import (
@@ -36,22 +36,26 @@ import (
 )
 
 const (
-	indexLock   = "index.lock"
-	ingestDir   = "ingest"
-	UnpackedDir = "unpacked"
-	cellsDir    = "cells"
-	TempStart   = "tmp-" // of what is in ingest/ and is no blob on its way
+	indexLock = "index.lock"
+	ingestDir = "ingest"
+	cellsDir  = "cells"
 )
+
+// UnpackedDir has the root file systems that cells share.
+const UnpackedDir = "unpacked"
+
+// TempStart is how the names in ingest/ begin that are no blob on its way.
+const TempStart = "tmp-"
 
 // Store is an open store. Any number of processes may have it open.
 type Store struct {
-	Dir  string
+	Dir  string // absolute
 	root *os.Root
 	lock *os.File // the directory
 	*layout.Layout
 }
 
-// OpenStore opens the store in the directory path, and makes it if create is
+// Open opens the store in the directory path, and makes it if create is
 // set. It waits while somebody removes from it. The caller closes it.
 func Open(ctx context.Context, path string, create bool) (*Store, error) {
 	s, err := openStore(ctx, path, create)
@@ -91,11 +95,8 @@ func openStore(ctx context.Context, path string, create bool) (_ *Store, err err
 	if err := lock.File(ctx, s.lock, flock.Shared); err != nil {
 		return nil, err
 	}
-	s.Layout = &layout.Layout{Name: path, Files: layout.DirSource{s.root}}
-	if err := s.CheckVersion(); err != nil {
-		return nil, err
-	}
-	return s, nil
+	s.Layout, err = layout.InRoot(s.root, path)
+	return s, err
 }
 
 // make turns an empty directory into a store. The file oci-layout comes last,
@@ -123,7 +124,7 @@ func (s *Store) make(ctx context.Context) error {
 	if err := s.replaceFile(v1.ImageIndexFile, []byte(layout.EmptyIndex)); err != nil {
 		return err
 	}
-	return s.replaceFile(v1.ImageLayoutFile, []byte(layout.LayoutContent))
+	return s.replaceFile(v1.ImageLayoutFile, []byte(layout.VersionFile))
 }
 
 // Path is the store's directory, absolute.

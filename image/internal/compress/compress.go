@@ -1,3 +1,6 @@
+// Package compress knows the compressions of layers, archives and sets: it tells
+// them apart and bounds what a decompressor may take. It verifies nothing and
+// does not limit what comes out.
 package compress
 
 import (
@@ -9,7 +12,8 @@ import (
 	"github.com/netbsd-cells/runcell/image"
 )
 
-// Detect tells how data that begins with magic is compressed.
+// Detect tells how data that begins with magic (4 bytes) is compressed: gzip
+// (RFC 1952), zstd (RFC 8878), or not.
 func Detect(magic []byte) image.Compression {
 	switch {
 	case len(magic) >= 2 && magic[0] == 0x1f && magic[1] == 0x8b:
@@ -20,7 +24,8 @@ func Detect(magic []byte) image.Compression {
 	return image.None
 }
 
-// NewWriter gives a compressor whose output depends on its input alone.
+// NewWriter gives a compressor whose output depends on its input alone. Closing
+// it does not close w.
 func NewWriter(w io.Writer, c image.Compression) (io.WriteCloser, error) {
 	switch c {
 	case image.Gzip:

@@ -12,6 +12,7 @@ import (
 
 // NewReader opens a decompressor. gzip members and zstd frames may follow
 // each other; anything else after them is an error of the decompressor.
+// The function that it gives ends it; r stays open.
 func NewReader(r io.Reader, c image.Compression) (io.Reader, func() error, error) {
 	nothing := func() error { return nil }
 	switch c {

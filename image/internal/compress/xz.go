@@ -18,7 +18,7 @@ const (
 	maxXzDict = 128 << 20 // twice that of xz -9
 )
 
-// OpenSet opens the decompressor.
+// OpenSet opens the decompressor of a release set: xz, gzip or none.
 func OpenSet(r *bufio.Reader) (io.Reader, error) {
 	magic, err := r.Peek(6)
 	if err != nil && err != io.EOF {

@@ -96,8 +96,8 @@ func LayoutOf(tb testing.TB, layers ...[]byte) string {
 	return l.Dir
 }
 
-// Lie builds an image for the host with one layer and lets lie change it after it is whole.
-// It gives the layout.
+// Lie builds an image for the host with one layer and lets lie change it after
+// it is whole. It gives the layout.
 func Lie(t testing.TB, lie func(l *Layout, m *v1.Manifest, cfg *v1.Image)) string {
 	t.Helper()
 	l := NewLayout(t)
@@ -113,8 +113,8 @@ func Lie(t testing.TB, lie func(l *Layout, m *v1.Manifest, cfg *v1.Image)) strin
 }
 
 // Platforms makes a layout whose only image is an index over platforms; each
-// image holds a file named like its platform. With describe the index says which is
-// for which platform.
+// image holds a file named like its platform. With describe the index says
+// which is for which platform.
 func Platforms(t testing.TB, describe bool, list ...string) *Layout {
 	t.Helper()
 	l := NewLayout(t)

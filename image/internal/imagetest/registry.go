@@ -124,8 +124,8 @@ func AuthFile(tb testing.TB, content string) string {
 	return path
 }
 
-// ShortBackoff makes transfers wait a millisecond before they are taken up again,
-// and takes the caller's credentials away, until the test ends.
+// ShortBackoff makes transfers wait a millisecond before they are taken up
+// again, and takes the caller's credentials away, until the test ends.
 func ShortBackoff(tb testing.TB) {
 	tb.Helper()
 	shortBackoff(tb)
@@ -133,7 +133,7 @@ func ShortBackoff(tb testing.TB) {
 }
 
 func shortBackoff(tb testing.TB) {
-	old := backoff.FirstBackoff
-	backoff.FirstBackoff = time.Millisecond
-	tb.Cleanup(func() { backoff.FirstBackoff = old })
+	old := backoff.First
+	backoff.First = time.Millisecond
+	tb.Cleanup(func() { backoff.First = old })
 }

@@ -14,9 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Sample makes a tree with everything that can be packed: long and strange names,
-// links of both kinds, devices, owners, modes, attributes and times. It needs
-// root.
+// Sample makes a tree with everything that can be packed: long and strange
+// names, links of both kinds, devices, owners, modes, attributes and times. It
+// needs root.
 func Sample(tb testing.TB) string {
 	tb.Helper()
 	dir := tb.TempDir()

@@ -18,46 +18,58 @@ import (
 // directory that user may use. Such a run is not swept.
 const ChildVar = "RUNCELL_IMAGE_TEST_CHILD"
 
-// temporaries are the names of what the packages put into TMPDIR.
-const temporaries = "runcell-image-*"
-
 // Main is what a package's TestMain calls. It runs the tests and then sweeps
 // for what they must not leave: descriptors, goroutines, temporary files. It
-// does not return: the exit status is 1 if something was left.
+// does not return: the exit status is 1 if something was left. TMPDIR is the
+// package's own, so that it sees nothing of the others'.
 func Main(m *testing.M) {
 	if os.Getenv(ChildVar) != "" {
 		os.Exit(m.Run())
 	}
-	temps, _ := filepath.Glob(filepath.Join(os.TempDir(), temporaries))
-	before := openFiles()
-	status := m.Run()
-	if status == 0 {
-		var left []string
-		for end := time.Now().Add(2 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-			left = sweep(before, temps)
-			if len(left) == 0 || time.Now().After(end) {
-				break
-			}
-		}
-		for _, l := range left {
-			fmt.Fprintln(os.Stderr, "left behind:", l)
-			status = 1
-		}
+	dir, err := os.MkdirTemp("", "imagetest-")
+	if err == nil {
+		err = os.Setenv("TMPDIR", dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "make a directory for the tests:", err)
+		os.Exit(1)
+	}
+	status := runAndSweep(m)
+	if err := os.RemoveAll(dir); err != nil {
+		fmt.Fprintln(os.Stderr, "left behind:", err)
+		status = 1
 	}
 	os.Exit(status)
 }
 
-func sweep(files, temps []string) (left []string) {
+func runAndSweep(m *testing.M) (status int) {
+	before := openFiles()
+	if status = m.Run(); status != 0 {
+		return status
+	}
+	var left []string
+	for end := time.Now().Add(2 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		left = sweep(before)
+		if len(left) == 0 || time.Now().After(end) {
+			break
+		}
+	}
+	for _, l := range left {
+		fmt.Fprintln(os.Stderr, "left behind:", l)
+		status = 1
+	}
+	return status
+}
+
+func sweep(files []string) (left []string) {
 	for _, f := range openFiles() {
 		if !slices.Contains(files, f) {
 			left = append(left, "open file "+f)
 		}
 	}
-	now, _ := filepath.Glob(filepath.Join(os.TempDir(), temporaries))
-	for _, f := range now {
-		if !slices.Contains(temps, f) {
-			left = append(left, "temporary file "+f)
-		}
+	temps, _ := filepath.Glob(filepath.Join(os.TempDir(), "runcell-image-*"))
+	for _, f := range temps {
+		left = append(left, "temporary file "+f)
 	}
 	stacks := make([]byte, 1<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]

@@ -145,8 +145,9 @@ func Outside(lines []string) string {
 	return strings.Join(lines, "\n")
 }
 
-// TreeLikeUmoci is Tree without what umoci 0.4.7 does not keep: fractions of a second, and
-// attributes (it sets them on directories only when it feels like it).
+// TreeLikeUmoci is Tree without what umoci 0.4.7 does not keep: fractions of a
+// second, and attributes (it sets them on directories only when it feels like
+// it).
 func TreeLikeUmoci(tb testing.TB, root string) string {
 	tb.Helper()
 	lines := Tree(tb, root)

@@ -66,8 +66,8 @@ func MakeBundle(tb testing.TB, s *store.Store, name, kind string) (string, *spec
 	return path, spec
 }
 
-// SameAsUmoci unpacks an image of a layout with umoci and with us: the trees must
-// be the same.
+// SameAsUmoci unpacks an image of a layout with umoci and with us: the trees
+// must be the same.
 func SameAsUmoci(t testing.TB, layout, tag string) {
 	t.Helper()
 	theirs := filepath.Join(t.TempDir(), "umoci")

@@ -1,3 +1,6 @@
+// Package stream has the readers and writers that image/ puts between a blob and
+// its use: they count, hash, read ahead, or end with a context. None of them
+// verifies anything: that is package verify's.
 package stream
 
 import (
@@ -15,6 +18,7 @@ type WithContext struct {
 	R   io.Reader
 }
 
+// Read implements io.Reader. After the context's end it gives the cause.
 func (c WithContext) Read(p []byte) (int, error) {
 	if c.Ctx.Err() != nil {
 		return 0, context.Cause(c.Ctx)
@@ -22,21 +26,21 @@ func (c WithContext) Read(p []byte) (int, error) {
 	return c.R.Read(p)
 }
 
-// Copying through these uses the given buffer.
-type (
-	OnlyWriter struct{ io.Writer }
-	OnlyReader struct{ io.Reader }
-)
+// OnlyWriter hides ReadFrom: io.CopyBuffer through it uses the buffer.
+type OnlyWriter struct{ io.Writer }
 
-// Slice reads data from an offset on.
+// OnlyReader hides WriteTo: io.CopyBuffer through it uses the buffer.
+type OnlyReader struct{ io.Reader }
+
+// Slice reads data from an offset on, in bytes; behind the end is nothing.
 func Slice(data []byte, offset int64) io.Reader {
 	return bytes.NewReader(data[min(offset, int64(len(data))):])
 }
 
-const (
-	aheadBuffers = 8
-	AheadSize    = 128 << 10 // bytes of one buffer
-)
+// AheadSize is the size of one buffer, in bytes.
+const AheadSize = 128 << 10
+
+const aheadBuffers = 8
 
 // Ahead reads from r in a goroutine of its own, and shows what was read to
 // tap in another one before it gives it out.
@@ -48,6 +52,8 @@ type Ahead struct {
 	err               error // valid once full is closed
 }
 
+// NewAhead starts to read from r until ctx ends. tap may be nil. The caller
+// closes it.
 func NewAhead(ctx context.Context, r io.Reader, tap io.Writer) *Ahead {
 	a := &Ahead{
 		full: make(chan []byte, aheadBuffers),
@@ -104,7 +110,7 @@ func (a *Ahead) run(ctx context.Context, r io.Reader) {
 	}
 }
 
-// Fill reads until b is full or r fails.
+// Fill reads until b is full or r fails, also with io.EOF.
 func Fill(r io.Reader, b []byte) (n int, err error) {
 	for n < len(b) && err == nil {
 		var m int
@@ -114,6 +120,7 @@ func Fill(r io.Reader, b []byte) (n int, err error) {
 	return n, err
 }
 
+// Read implements io.Reader.
 func (a *Ahead) Read(p []byte) (int, error) {
 	if len(a.rest) == 0 {
 		if a.buf != nil {
@@ -139,13 +146,14 @@ func (a *Ahead) Close() error {
 	return nil
 }
 
-// Counter counts what is read through it, and tells seen if that is not nil.
+// Counter counts what is read through it, and tells Seen if that is not nil.
 type Counter struct {
 	io.Reader
-	N    int64
+	N    int64 // bytes
 	Seen func(n int)
 }
 
+// Read implements io.Reader.
 func (c *Counter) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
 	if c.N += int64(n); c.Seen != nil {
@@ -154,15 +162,17 @@ func (c *Counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// hashing counts and hashes what is written through it.
+// Hasher counts and hashes what is written through it.
 type Hasher struct {
 	w   io.Writer
 	Sum digest.Digester
-	N   int64
+	N   int64 // bytes
 }
 
+// NewHasher hashes with sha256 (digest.Canonical) what it passes on to w.
 func NewHasher(w io.Writer) *Hasher { return &Hasher{w: w, Sum: digest.Canonical.Digester()} }
 
+// Write implements io.Writer.
 func (h *Hasher) Write(p []byte) (int, error) {
 	n, err := h.w.Write(p)
 	h.Sum.Hash().Write(p[:n])

@@ -1,9 +1,9 @@
-// Digests, and the reader that lets no byte through unverified.
-
+// Package verify has digests and the reader that lets no byte through
+// unverified. It opens and stores nothing.
 package verify
 
 import (
-	_ "crypto/sha256"
+	_ "crypto/sha256" // go-digest computes with what is linked
 	_ "crypto/sha512"
 	"errors"
 	"fmt"
@@ -36,7 +36,7 @@ func BlobName(d digest.Digest) string {
 // ErrMismatch is wrapped by every mismatch of size or digest.
 var ErrMismatch = errors.New("content does not match its descriptor")
 
-// verified reads a blob. It gives io.EOF only after exactly size bytes with
+// Reader reads a blob. It gives io.EOF only after exactly size bytes with
 // the right digest; a longer blob is cut off at the first byte too many.
 type Reader struct {
 	r    io.Reader
@@ -46,6 +46,8 @@ type Reader struct {
 	n    int64
 }
 
+// NewReader reads the blob of a descriptor from r. A malformed digest is an
+// error.
 func NewReader(r io.Reader, d v1.Descriptor) (*Reader, error) {
 	if err := Digest(d.Digest); err != nil {
 		return nil, err
@@ -53,6 +55,8 @@ func NewReader(r io.Reader, d v1.Descriptor) (*Reader, error) {
 	return &Reader{r: r, sum: d.Digest.Algorithm().Digester(), want: d.Digest, size: d.Size}, nil
 }
 
+// Read implements io.Reader. What does not match is an error that wraps
+// ErrMismatch.
 func (v *Reader) Read(p []byte) (int, error) {
 	n, err := v.r.Read(p)
 	v.n += int64(n)

@@ -12,7 +12,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/netbsd-cells/runcell/kmod/flock"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 )
@@ -225,4 +227,23 @@ func TestAddressesOfAnotherBoot(t *testing.T) {
 		t.Errorf("recover = %q, %v", done, err)
 	}
 	n.want("wm0 192.0.2.2", false)
+}
+
+// Whoever waits for the book can be stopped.
+func TestWaitEnds(tt *testing.T) {
+	t := newNetTest(tt)
+	held, err := os.Open(t.r.root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	if err := flock.Lock(t.Context(), int(held.Fd()), flock.Exclusive); err != nil {
+		t.Fatal(err)
+	}
+	stopped := errors.New("stopped")
+	ctx, stop := context.WithCancelCause(t.Context())
+	defer time.AfterFunc(20*time.Millisecond, func() { stop(stopped) }).Stop()
+	if err := t.r.Hold(ctx, "c", nil); !errors.Is(err, stopped) {
+		t.Errorf("error is %v; want %v", err, stopped)
+	}
 }

@@ -43,7 +43,7 @@ func (s *Store) List() ([]Listed, error) {
 	list := []Listed{}
 	for _, d := range x.Manifests {
 		l := Listed{Name: d.Annotations[v1.AnnotationRefName], Digest: d.Digest, MediaType: d.MediaType, Platforms: []v1.Platform{}}
-		if err := s.describe(&l, d, map[digest.Digest]bool{}, 0); err != nil {
+		if err := s.describe(&l, d); err != nil {
 			l.Error = err.Error()
 		}
 		list = append(list, l)
@@ -52,45 +52,48 @@ func (s *Store) List() ([]Listed, error) {
 	return list, nil
 }
 
-// describe adds what d leads to.
-func (s *Store) describe(l *Listed, d v1.Descriptor, seen map[digest.Digest]bool, depth int) error {
-	if depth > manifest.MaxNesting {
-		return fmt.Errorf("more than %d indexes within indexes", manifest.MaxNesting)
+// describe adds what d leads to, as far as it is here. What can't be read does not
+// keep the rest from being added.
+func (s *Store) describe(l *Listed, d v1.Descriptor) error {
+	var errs error
+	enter := func(n *manifest.Node, err error) (next []v1.Descriptor, _ error) {
+		if err == nil {
+			next, err = s.describeOne(l, n)
+		}
+		errs = errors.Join(errs, err)
+		return next, nil
 	}
-	there, err := s.has(d)
+	return errors.Join((&manifest.Walk{Enter: enter}).From(d), errs)
+}
+
+// describeOne adds one document or layer.
+func (s *Store) describeOne(l *Listed, n *manifest.Node) ([]v1.Descriptor, error) {
+	there, err := s.has(n.Descriptor)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !there {
-		if depth == 0 {
-			return fmt.Errorf("blob %s is missing", d.Digest)
+		if n.Parent == nil {
+			return nil, fmt.Errorf("blob %s is missing", n.Digest)
 		}
-		return nil
+		return nil, nil
 	}
-	if seen[d.Digest] {
-		return nil
+	l.Size += n.Size
+	if !manifest.IsConfig(n.MediaType) {
+		return s.Children(n.Descriptor)
 	}
-	seen[d.Digest] = true
-	l.Size += d.Size
-	if d.MediaType == v1.MediaTypeImageConfig || d.MediaType == manifest.MediaTypeDockerConfig {
-		data, err := s.ReadBlob(d)
-		var cfg v1.Image
-		if err == nil {
-			err = json.Unmarshal(data, &cfg)
-		}
-		if err != nil {
-			return err
-		}
-		if l.Platforms = append(l.Platforms, cfg.Platform); len(l.Platforms) == 1 {
-			l.Created = cfg.Created
-		}
-		return nil
+	data, err := s.ReadBlob(n.Descriptor)
+	var cfg v1.Image
+	if err == nil {
+		err = json.Unmarshal(data, &cfg)
 	}
-	next, err := s.Children(d)
-	for _, c := range next {
-		err = errors.Join(err, s.describe(l, c, seen, depth+1))
+	if err != nil {
+		return nil, err
 	}
-	return err
+	if l.Platforms = append(l.Platforms, cfg.Platform); len(l.Platforms) == 1 {
+		l.Created = cfg.Created
+	}
+	return nil, nil
 }
 
 // Inspected is all that is known about one image.
@@ -162,7 +165,8 @@ type Verified struct {
 // Verify reads everything that the image of a name (every image with "")
 // leads to and compares sizes, digests and the documents' structure.
 func (s *Store) Verify(ctx context.Context, name string, o VerifyOptions) (*Verified, error) {
-	v := &verifier{store: s, o: o, ctx: ctx, seen: map[digest.Digest]bool{}, res: &Verified{Problems: []Problem{}}}
+	v := &verifier{store: s, o: o, ctx: ctx, res: &Verified{Problems: []Problem{}}}
+	v.walk.Enter = v.enter
 	var roots []v1.Descriptor
 	if name != "" {
 		_, found, err := s.Lookup(name)
@@ -178,11 +182,10 @@ func (s *Store) Verify(ctx context.Context, name string, o VerifyOptions) (*Veri
 		roots = x.Manifests
 	}
 	for _, d := range roots {
-		image := d.Annotations[v1.AnnotationRefName]
-		if image == "" {
-			image = string(d.Digest)
+		if v.image = d.Annotations[v1.AnnotationRefName]; v.image == "" {
+			v.image = string(d.Digest)
 		}
-		if err := v.check(image, d, 0, true); err != nil {
+		if err := v.walk.From(d); err != nil {
 			return nil, err
 		}
 	}
@@ -198,38 +201,29 @@ type verifier struct {
 	store *Store
 	o     VerifyOptions
 	ctx   context.Context
-	seen  map[digest.Digest]bool
+	walk  manifest.Walk
+	image string // that is walked through
 	res   *Verified
 }
 
-// check verifies d and what it leads to. Of an index it demands only the
-// platforms that are here.
-func (v *verifier) check(image string, d v1.Descriptor, depth int, must bool) error {
-	if v.seen[d.Digest] {
-		return nil
-	}
-	v.seen[d.Digest] = true
-	err := v.hash(d)
-	if errors.Is(err, fs.ErrNotExist) && !must {
-		return nil
-	}
-	var next []v1.Descriptor
-	if err == nil && depth > manifest.MaxNesting {
-		err = fmt.Errorf("more than %d indexes within indexes", manifest.MaxNesting)
+// enter verifies a node and gives what it leads to. Of an index it demands only
+// the platforms that are here.
+func (v *verifier) enter(n *manifest.Node, nesting error) ([]v1.Descriptor, error) {
+	err := v.hash(n.Descriptor)
+	if errors.Is(err, fs.ErrNotExist) && n.Parent != nil && manifest.IsIndex(n.Parent.MediaType) {
+		return nil, nil
 	}
 	if err == nil {
-		next, err = v.store.Children(d)
+		err = nesting
+	}
+	var next []v1.Descriptor
+	if err == nil {
+		next, err = v.store.Children(n.Descriptor)
 	}
 	if err != nil {
-		return v.problem(image, d.Digest, err)
+		return nil, v.problem(v.image, n.Digest, err)
 	}
-	isIndex := d.MediaType == v1.MediaTypeImageIndex || d.MediaType == manifest.MediaTypeDockerIndex
-	for _, c := range next {
-		if err := v.check(image, c, depth+1, !isIndex); err != nil {
-			return err
-		}
-	}
-	return nil
+	return next, nil
 }
 
 // hash reads a blob to its end.
@@ -242,7 +236,7 @@ func (v *verifier) hash(d v1.Descriptor) error {
 		return err
 	}
 	defer f.Close()
-	r, err := verify.NewReader(stream.WithContext{v.ctx, f}, d)
+	r, err := verify.NewReader(stream.WithContext{Ctx: v.ctx, R: f}, d)
 	if err != nil {
 		return err
 	}
@@ -286,7 +280,7 @@ func (v *verifier) rest() error {
 		return err
 	}
 	for _, b := range blobs {
-		if v.seen[b.digest] {
+		if v.walk.Seen(b.digest) {
 			continue
 		}
 		if b.digest == "" {

@@ -162,42 +162,32 @@ func (a *arrival) restart() error {
 // starts anew, once.
 func (a *arrival) transfer(ctx context.Context) error {
 	again := a.n > 0
-	failures := 0
-	for wait := backoff.FirstBackoff; ; {
+	err := backoff.Retry(ctx, func() (bool, error) {
 		before := a.n
 		err := a.read(ctx)
-		if err == nil {
-			if got := a.sum.Digest(); got != a.blob.Digest {
-				if e := a.restart(); e != nil {
-					return e
-				}
-				if again {
-					again = false
-					continue
-				}
-				return fmt.Errorf("blob %s: its digest is %s: %w", a.blob.Digest, got, verify.ErrMismatch)
-			}
-			return nil
-		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("blob %s: %w", a.blob.Digest, context.Cause(ctx))
-		}
-		if failures++; a.n > before {
-			failures, wait = 1, backoff.FirstBackoff
-		}
-		if backoff.IsFinal(err) || failures >= backoff.Attempts {
-			return fmt.Errorf("blob %s: after %d of %d bytes: %w", a.blob.Digest, a.n, a.blob.Size, err)
-		}
+		return a.n > before, err
+	}, func(err error) {
 		a.state.Retry = err
 		a.report(a.state)
 		a.state.Retry = nil
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(wait):
-		}
-		wait = min(2*wait, backoff.MaxBackoff)
+	})
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return fmt.Errorf("blob %s: %w", a.blob.Digest, err)
+	case err != nil:
+		return fmt.Errorf("blob %s: after %d of %d bytes: %w", a.blob.Digest, a.n, a.blob.Size, err)
 	}
+	got := a.sum.Digest()
+	if got == a.blob.Digest {
+		return nil
+	}
+	if err := a.restart(); err != nil {
+		return err
+	}
+	if again {
+		return a.transfer(ctx)
+	}
+	return fmt.Errorf("blob %s: its digest is %s: %w", a.blob.Digest, got, verify.ErrMismatch)
 }
 
 // read reads on from where the file ends.
@@ -220,7 +210,7 @@ func (a *arrival) read(ctx context.Context) (err error) {
 			return errors.Join(fmt.Errorf("longer than the %d bytes its descriptor says: %w", a.blob.Size, verify.ErrMismatch), a.restart())
 		}
 		if _, werr := a.file.Write(buf[:n]); werr != nil {
-			return backoff.Final{werr}
+			return backoff.Final{Err: werr}
 		}
 		a.sum.Hash().Write(buf[:n])
 		a.n += int64(n)

@@ -93,6 +93,7 @@ func (s *Store) Adopt(sub, to string, fill func(dir string) error) error {
 	return errors.Join(err, s.removeTree(temp))
 }
 
+// Mkdir makes a directory of the store, mode 0755.
 func (s *Store) Mkdir(name string) error { return s.root.Mkdir(name, 0o755) }
 
 // OpenTree opens a root file system of the store.

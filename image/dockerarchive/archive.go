@@ -1,7 +1,7 @@
-// Archives of "docker save" and "podman save": manifest.json names a config
-// and layer archives for each image. They become OCI images whose layers are
-// those archives as they are.
-
+// Package dockerarchive reads archives of "docker save" and "podman save":
+// manifest.json names a config and layer archives for each image. They become
+// OCI images whose layers are those archives as they are. It writes none, and
+// unpacks nothing: names in an archive are only ever compared.
 package dockerarchive
 
 import (
@@ -27,36 +27,38 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// dockerImage is an element of manifest.json.
-type dockerImage struct {
+// Image is an element of manifest.json.
+type Image struct {
 	Config   string   `json:"Config"`
 	RepoTags []string `json:"RepoTags"`
 	Layers   []string `json:"Layers"`
 }
 
-// Archive is an open archive, a source of images.
+// Archive is an open archive, an image.Source of the images that Convert made.
 type Archive struct {
-	File   *os.File
+	file   *os.File
 	parts  map[string]archive.Part
 	links  map[string]string // layers that occur twice are links in old archives
-	Images []dockerImage
+	Images []Image
 	// Of the images that were converted:
 	docs  map[digest.Digest][]byte
 	blobs map[digest.Digest]archive.Part
 }
 
+// Open opens an archive, which may be compressed as a whole or come through a
+// pipe. limits.MaxSize is the most that is copied then. The caller closes it.
 func Open(name string, limits image.Limits) (_ *Archive, err error) {
 	plain, err := archive.Open(name, limits)
 	if err != nil {
 		return nil, err
 	}
 	a := &Archive{
-		File: plain, parts: map[string]archive.Part{}, links: map[string]string{},
+		file: plain, parts: map[string]archive.Part{}, links: map[string]string{},
 		docs: map[digest.Digest][]byte{}, blobs: map[digest.Digest]archive.Part{},
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, a.File.Close())
+			err = errors.Join(err, a.file.Close())
 		}
 	}()
 	if err := a.scan(); err != nil {
@@ -77,7 +79,7 @@ func Open(name string, limits image.Limits) (_ *Archive, err error) {
 
 // scan finds the archive's files. Their names are only ever compared.
 func (a *Archive) scan() error {
-	return archive.Files(a.File, func(hdr *tar.Header, at archive.Part) error {
+	return archive.Files(a.file, func(hdr *tar.Header, at archive.Part) error {
 		name := path.Clean(hdr.Name)
 		_, dup1 := a.parts[name]
 		_, dup2 := a.links[name]
@@ -121,11 +123,16 @@ func (a *Archive) read(name string) ([]byte, error) {
 	if p.Size > image.MaxJSON {
 		return nil, fmt.Errorf("%s: %d bytes, at most %d are read", image.Quote(name), p.Size, image.MaxJSON)
 	}
-	return io.ReadAll(io.NewSectionReader(a.File, p.Offset, p.Size))
+	return io.ReadAll(io.NewSectionReader(a.file, p.Offset, p.Size))
 }
 
-// Convert makes an OCI manifest for an image of the archive.
-func (a *Archive) Convert(ctx context.Context, img dockerImage) (v1.Descriptor, error) {
+// Close closes the archive.
+func (a *Archive) Close() error { return a.file.Close() }
+
+// Convert makes an OCI manifest for an image of the archive. From then on its
+// documents and layers are blobs of the archive; a layer whose content is not
+// what the config promises is an error.
+func (a *Archive) Convert(ctx context.Context, img Image) (v1.Descriptor, error) {
 	fail := func(err error) (v1.Descriptor, error) { return v1.Descriptor{}, err }
 	data, err := a.read(img.Config)
 	if err != nil {
@@ -175,7 +182,7 @@ func (a *Archive) layer(ctx context.Context, name string, diffID digest.Digest) 
 		return v1.Descriptor{}, err
 	}
 	magic := make([]byte, 4)
-	if _, err := a.File.ReadAt(magic[:min(4, p.Size)], p.Offset); err != nil {
+	if _, err := a.file.ReadAt(magic[:min(4, p.Size)], p.Offset); err != nil {
 		return v1.Descriptor{}, err
 	}
 	compression := compress.Detect(magic)
@@ -183,7 +190,7 @@ func (a *Archive) layer(ctx context.Context, name string, diffID digest.Digest) 
 	if compression == image.None {
 		sum = diffID.Algorithm().Digester()
 	}
-	r := stream.WithContext{ctx, io.NewSectionReader(a.File, p.Offset, p.Size)}
+	r := stream.WithContext{Ctx: ctx, R: io.NewSectionReader(a.file, p.Offset, p.Size)}
 	if _, err := io.CopyBuffer(sum.Hash(), r, make([]byte, stream.AheadSize)); err != nil {
 		return v1.Descriptor{}, err
 	}
@@ -195,6 +202,7 @@ func (a *Archive) layer(ctx context.Context, name string, diffID digest.Digest) 
 	return d, nil
 }
 
+// ReadBlob gives a document of an image that was converted.
 func (a *Archive) ReadBlob(d v1.Descriptor) ([]byte, error) {
 	data, ok := a.docs[d.Digest]
 	if !ok || int64(len(data)) != d.Size {
@@ -203,14 +211,15 @@ func (a *Archive) ReadBlob(d v1.Descriptor) ([]byte, error) {
 	return data, nil
 }
 
+// Open opens a layer of an image that was converted, at an offset in bytes.
 func (a *Archive) Open(_ context.Context, d v1.Descriptor, offset int64) (io.ReadCloser, error) {
 	if data, ok := a.docs[d.Digest]; ok {
 		return io.NopCloser(stream.Slice(data, offset)), nil
 	}
 	p, ok := a.blobs[d.Digest]
 	if !ok {
-		return nil, backoff.Final{fmt.Errorf("blob %s: %w", d.Digest, fs.ErrNotExist)}
+		return nil, backoff.Final{Err: fmt.Errorf("blob %s: %w", d.Digest, fs.ErrNotExist)}
 	}
 	offset = min(offset, p.Size)
-	return io.NopCloser(io.NewSectionReader(a.File, p.Offset+offset, p.Size-offset)), nil
+	return io.NopCloser(io.NewSectionReader(a.file, p.Offset+offset, p.Size-offset)), nil
 }

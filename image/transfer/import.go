@@ -1,5 +1,6 @@
-// Images from layouts and archives into the store.
-
+// Package transfer moves whole images: from registries, layouts and archives into
+// the store, and out of it. An image gets its name last, when all of it is there
+// and verified. It neither unpacks nor changes one.
 package transfer
 
 import (
@@ -80,7 +81,7 @@ func layoutImages(ref reference.Place, full string, limits image.Limits) (image.
 	if err != nil {
 		return nil, nil, nil, errors.Join(err, l.Close())
 	}
-	return layout.LayoutSource{l}, l, images, nil
+	return layout.Source{Layout: l}, l, images, nil
 }
 
 // layoutRoots groups the index's descriptors by the names that they get.
@@ -143,9 +144,9 @@ func dockerImages(ctx context.Context, ref reference.Place, full string, limits 
 	}
 	images, err := dockerRoots(ctx, a, ref.Ref, full)
 	if err != nil {
-		return nil, nil, nil, errors.Join(err, a.File.Close())
+		return nil, nil, nil, errors.Join(err, a.Close())
 	}
-	return a, a.File, images, nil
+	return a, a, images, nil
 }
 
 func dockerRoots(ctx context.Context, a *dockerarchive.Archive, ref, full string) (list []namedRoots, err error) {

@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
+	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/internal/backoff"
 	"github.com/netbsd-cells/runcell/image/internal/stream"
 	"github.com/netbsd-cells/runcell/image/internal/verify"
@@ -16,9 +16,7 @@ import (
 	"github.com/netbsd-cells/runcell/image/reference"
 	"github.com/netbsd-cells/runcell/image/registry"
 	"github.com/netbsd-cells/runcell/image/store"
-	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/errgroup"
 )
 
 // PushOptions say how to push.
@@ -42,15 +40,16 @@ func Push(ctx context.Context, s *store.Store, name, to string, o PushOptions) (
 	if to == "" {
 		to = full
 	}
-	p := plan{store: s, from: layout.LayoutSource{s.Layout}, seen: map[digest.Digest]bool{}}
-	if err := p.add(found[0], 0); err != nil {
+	from := layout.Source{Layout: s.Layout}
+	p, err := planOf(from, found[0])
+	if err != nil {
 		return nil, fmt.Errorf("push %s: %w", full, err)
 	}
-	res := &Copied{Name: to, Manifest: found[0].Digest, Blobs: len(p.seen), Size: p.size}
+	res := &Copied{Name: to, Manifest: found[0].Digest, Blobs: p.count(), Size: p.size}
 	if reference.IsPlace(to) {
-		err = export(ctx, s, &p, found[0], full, to, o)
+		err = export(ctx, s, from, p, found[0], full, to, o)
 	} else {
-		res.Name, err = p.push(ctx, to, o)
+		res.Name, err = push(ctx, from, p, to, o)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("push %s to %s: %w", full, to, err)
@@ -59,7 +58,7 @@ func Push(ctx context.Context, s *store.Store, name, to string, o PushOptions) (
 }
 
 // push sends the blobs and then the documents, the named one last.
-func (p *plan) push(ctx context.Context, to string, o PushOptions) (string, error) {
+func push(ctx context.Context, from image.Source, p *plan, to string, o PushOptions) (string, error) {
 	n, _, err := reference.ParseName(to)
 	if err != nil {
 		return "", err
@@ -76,12 +75,8 @@ func (p *plan) push(ctx context.Context, to string, o PushOptions) (string, erro
 	}
 	defer r.Close()
 	tell := serialized(o.Progress)
-	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(parallel)
-	for _, d := range p.blobs {
-		group.Go(func() error { return p.pushBlob(gctx, r, d, tell) })
-	}
-	if err := group.Wait(); err != nil {
+	err = p.eachBlob(ctx, func(ctx context.Context, d v1.Descriptor) error { return pushBlob(ctx, from, r, d, tell) })
+	if err != nil {
 		return "", err
 	}
 	for i, d := range p.docs {
@@ -98,42 +93,30 @@ func (p *plan) push(ctx context.Context, to string, o PushOptions) (string, erro
 
 // pushBlob sends a blob unless the registry has it. A broken upload begins
 // anew: few registries take one up again.
-func (p *plan) pushBlob(ctx context.Context, r *registry.Repository, d v1.Descriptor, tell func(store.Transfer)) error {
-	state := store.Transfer{Blob: d}
-	for attempt, wait := 1, backoff.FirstBackoff; ; attempt++ {
-		there, err := r.Has(ctx, d)
-		if err == nil && !there {
-			state.Done = 0
-			err = p.upload(ctx, r, d, func(n int) {
-				state.Done += int64(n)
-				tell(state)
-			})
+func pushBlob(ctx context.Context, from image.Source, r *registry.Repository, d v1.Descriptor, tell func(store.Transfer)) error {
+	state, there := store.Transfer{Blob: d}, false
+	err := backoff.Retry(ctx, func() (_ bool, err error) {
+		state.Done = 0
+		if there, err = r.Has(ctx, d); err != nil || there {
+			return false, err
 		}
-		if err == nil {
-			tell(store.Transfer{Blob: d, Done: d.Size, Present: there, Ended: true})
-			return nil
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if backoff.IsFinal(err) || attempt == backoff.Attempts {
-			return fmt.Errorf("blob %s: %w", d.Digest, err)
-		}
-		state.Retry, state.Done = err, 0
-		tell(state)
-		state.Retry = nil
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(wait):
-		}
-		wait = min(2*wait, backoff.MaxBackoff)
+		return false, upload(ctx, from, r, d, func(n int) {
+			state.Done += int64(n)
+			tell(state)
+		})
+	}, func(err error) {
+		tell(store.Transfer{Blob: d, Retry: err})
+	})
+	if err != nil {
+		return fmt.Errorf("blob %s: %w", d.Digest, err)
 	}
+	tell(store.Transfer{Blob: d, Done: d.Size, Present: there, Ended: true})
+	return nil
 }
 
 // upload sends a blob, verified as it is read.
-func (p *plan) upload(ctx context.Context, r *registry.Repository, d v1.Descriptor, sent func(int)) error {
-	f, err := p.from.Open(ctx, d, 0)
+func upload(ctx context.Context, from image.Source, r *registry.Repository, d v1.Descriptor, sent func(int)) error {
+	f, err := from.Open(ctx, d, 0)
 	if err != nil {
 		return err
 	}
@@ -142,7 +125,7 @@ func (p *plan) upload(ctx context.Context, r *registry.Repository, d v1.Descript
 	if err != nil {
 		return err
 	}
-	return r.PushBlob(ctx, d, stream.OnlyReader{v})
+	return r.PushBlob(ctx, d, stream.OnlyReader{Reader: v})
 }
 
 // serialized makes a function that is never called twice at the same time,
@@ -160,7 +143,7 @@ func serialized(tell func(store.Transfer)) func(store.Transfer) {
 }
 
 // export writes the image to a layout or archive.
-func export(ctx context.Context, s *store.Store, p *plan, root v1.Descriptor, full, to string, o PushOptions) (err error) {
+func export(ctx context.Context, s *store.Store, from image.Source, p *plan, root v1.Descriptor, full, to string, o PushOptions) (err error) {
 	ref, err := reference.ParseNew(to)
 	if err != nil {
 		return err
@@ -174,7 +157,7 @@ func export(ctx context.Context, s *store.Store, p *plan, root v1.Descriptor, fu
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
 	for _, d := range p.blobs {
-		if err := out.CopyBlob(ctx, p.from, d); err != nil {
+		if err := out.CopyBlob(ctx, from, d); err != nil {
 			return err
 		}
 		if o.Progress != nil {

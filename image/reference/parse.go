@@ -10,7 +10,7 @@ import (
 	"github.com/netbsd-cells/runcell/image"
 )
 
-// ParseNew is ParseReference for an image that need not exist.
+// ParseNew is ParsePlace for an image that need not exist.
 func ParseNew(name string) (Place, error) {
 	r, err := ParsePlace(name)
 	if err == nil && r.Transport == DockerArchive {
@@ -44,13 +44,15 @@ const (
 	DockerArchive Transport = "docker-archive"
 )
 
-// Reference names an image: oci:DIR[:REF], oci-archive:FILE[:REF], or a path.
+// Place names an image by where it is: oci:DIR[:REF], oci-archive:FILE[:REF],
+// or a path.
 type Place struct {
 	Transport Transport // empty for a plain path: decided by what is there
 	Path      string
 	Ref       string // annotation org.opencontainers.image.ref.name, may be empty
 }
 
+// String is the place as ParsePlace reads it.
 func (r Place) String() string {
 	s := r.Path
 	if r.Transport != "" {
@@ -62,7 +64,7 @@ func (r Place) String() string {
 	return s
 }
 
-// ParseReference splits an image name. As with skopeo, the path ends at the
+// ParsePlace splits an image name. As with skopeo, the path ends at the
 // first colon; a plain path with a colon in it is written ./that:way and must
 // exist (see Open). It does not look at the file system.
 func ParsePlace(s string) (Place, error) {
@@ -90,14 +92,14 @@ func ParsePlace(s string) (Place, error) {
 func (r Place) Locate() (Place, error) {
 	if r.Transport != "" {
 		return r, nil
-	}
+	} //nolint:forbidigo // the operator's own path
 	fi, err := os.Stat(r.Path)
 	if err != nil {
 		path, ref, found := strings.Cut(r.Path, ":")
 		if !found || path == "" {
 			return r, fmt.Errorf("open image: %w", err)
 		}
-		r.Path, r.Ref = path, ref
+		r.Path, r.Ref = path, ref //nolint:forbidigo // the operator's own path
 		if fi, err = os.Stat(path); err != nil {
 			return r, fmt.Errorf("open image: %w", err)
 		}

@@ -19,6 +19,7 @@ type IndexEntry struct {
 	raw json.RawMessage
 }
 
+// MarshalJSON implements json.Marshaler.
 func (e IndexEntry) MarshalJSON() ([]byte, error) {
 	if e.raw != nil {
 		return e.raw, nil
@@ -26,6 +27,7 @@ func (e IndexEntry) MarshalJSON() ([]byte, error) {
 	return json.Marshal(e.Descriptor)
 }
 
+// UnmarshalJSON implements json.Unmarshaler.
 func (e *IndexEntry) UnmarshalJSON(data []byte) error {
 	e.raw = slices.Clone(data)
 	return json.Unmarshal(data, &e.Descriptor)

@@ -195,43 +195,33 @@ func (s *Store) reachable() (*reach, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reach{map[digest.Digest]v1.Descriptor{}, map[string]bool{}}
-	for _, d := range x.Manifests {
-		if err := r.follow(s, d, 0); err != nil {
+	r := &reach{blobs: map[digest.Digest]v1.Descriptor{}, chains: map[string]bool{}}
+	enter := func(n *manifest.Node, err error) ([]v1.Descriptor, error) {
+		if err == nil {
+			err = verify.Digest(n.Digest)
+		}
+		if err != nil {
 			return nil, err
 		}
+		return r.follow(s, n.Descriptor)
+	}
+	if err := (&manifest.Walk{Enter: enter}).From(x.Manifests...); err != nil {
+		return nil, err
 	}
 	return r, nil
 }
 
-// follow adds d and what it leads to.
-func (r *reach) follow(s *Store, d v1.Descriptor, depth int) error {
-	if depth > manifest.MaxNesting {
-		return fmt.Errorf("more than %d indexes within indexes", manifest.MaxNesting)
-	}
-	if err := verify.Digest(d.Digest); err != nil {
-		return err
-	}
-	if _, seen := r.blobs[d.Digest]; seen {
-		return nil
-	}
+// follow adds d and gives what it leads to.
+func (r *reach) follow(s *Store, d v1.Descriptor) ([]v1.Descriptor, error) {
 	r.blobs[d.Digest] = d
+	if manifest.IsConfig(d.MediaType) {
+		return nil, r.chain(s, d)
+	}
 	next, err := s.Children(d)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil, nil
 	}
-	for _, c := range next {
-		if err == nil {
-			err = r.follow(s, c, depth+1)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	if d.MediaType == v1.MediaTypeImageConfig || d.MediaType == manifest.MediaTypeDockerConfig {
-		return r.chain(s, d)
-	}
-	return nil
+	return next, err
 }
 
 // chain notes the chain ID of a config.

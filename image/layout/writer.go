@@ -1,4 +1,4 @@
-// Where Pack writes: a layout directory, or an archive made out of a
+// Layouts that are written: a directory, or an archive made out of a
 // temporary one. Nothing takes its final name before it is whole.
 
 package layout
@@ -26,7 +26,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// output is a layout being written. A new one is filled under a temporary
+// Writer is a layout being written. A new one is filled under a temporary
 // name beside its own and renamed at the end; an existing one, locked, gets
 // blobs and at last a new index.
 type Writer struct {
@@ -71,7 +71,7 @@ func Create(ctx context.Context, ref reference.Place, rootfs string) (*Writer, e
 		err = errors.Join(out.dir.MkdirAll("blobs/sha256", 0o755), out.dir.Chmod(".", 0o755))
 	}
 	if err == nil {
-		err = out.dir.WriteFile(v1.ImageLayoutFile, []byte(LayoutContent), 0o644)
+		err = out.dir.WriteFile(v1.ImageLayoutFile, []byte(VersionFile), 0o644)
 	}
 	if err == nil {
 		err = out.dir.WriteFile(v1.ImageIndexFile, []byte(EmptyIndex), 0o644)
@@ -291,7 +291,7 @@ func (out *Writer) CopyBlob(ctx context.Context, from image.Source, d v1.Descrip
 		return err
 	}
 	defer r.Close()
-	v, err := verify.NewReader(stream.WithContext{ctx, r}, d)
+	v, err := verify.NewReader(stream.WithContext{Ctx: ctx, R: r}, d)
 	if err != nil {
 		return err
 	}
@@ -299,7 +299,7 @@ func (out *Writer) CopyBlob(ctx context.Context, from image.Source, d v1.Descrip
 	if err != nil {
 		return err
 	}
-	if _, err = io.CopyBuffer(stream.OnlyWriter{f}, v, make([]byte, stream.AheadSize)); err == nil {
+	if _, err = io.CopyBuffer(stream.OnlyWriter{Writer: f}, v, make([]byte, stream.AheadSize)); err == nil {
 		err = out.Keep(f, d.Digest)
 	}
 	if err != nil {

@@ -1,0 +1,99 @@
+// What an image consists of, before anything of it is copied.
+
+package transfer
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/internal/verify"
+	"github.com/netbsd-cells/runcell/image/manifest"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+)
+
+// parallel is how many blobs are on their way at once.
+const parallel = 3
+
+// What one name can make the store fetch at most.
+const (
+	maxBlobs     = 20_000
+	maxDocuments = 64 << 20 // bytes of indexes and manifests, which are kept in memory
+)
+
+// plan lists what an image consists of. It is plain data: who copies knows from
+// where and to where.
+type plan struct {
+	blobs []v1.Descriptor
+	docs  []document // manifests and indexes, each after those that it leads to
+	size  int64      // bytes of all
+}
+
+// document was checked as it was read, and is stored as it was then.
+type document struct {
+	v1.Descriptor
+	data []byte
+}
+
+// count is how many blobs and documents there are.
+func (p *plan) count() int { return len(p.blobs) + len(p.docs) }
+
+// planOf reads the documents that roots lead to.
+func planOf(from image.Source, roots ...v1.Descriptor) (*plan, error) {
+	p := &plan{}
+	held := int64(0)
+	read := map[digest.Digest][]byte{}
+	enter := func(n *manifest.Node, err error) ([]v1.Descriptor, error) {
+		if err == nil {
+			err = p.take(n.Descriptor, len(p.blobs)+len(read))
+		}
+		if err != nil || !manifest.IsIndex(n.MediaType) && !manifest.IsManifest(n.MediaType) {
+			return nil, err
+		}
+		if held += n.Size; held > maxDocuments {
+			return nil, fmt.Errorf("more than %d bytes of indexes and manifests", maxDocuments)
+		}
+		data, err := from.ReadBlob(n.Descriptor)
+		if err != nil {
+			return nil, err
+		}
+		read[n.Digest] = data
+		return manifest.Children(n.Descriptor, data)
+	}
+	leave := func(n *manifest.Node) error {
+		if data, ok := read[n.Digest]; ok {
+			p.docs = append(p.docs, document{n.Descriptor, data})
+		} else {
+			p.blobs = append(p.blobs, n.Descriptor)
+		}
+		return nil
+	}
+	return p, (&manifest.Walk{Enter: enter, Leave: leave}).From(roots...)
+}
+
+// take counts a descriptor, the so-many-and-first.
+func (p *plan) take(d v1.Descriptor, before int) error {
+	if err := verify.Digest(d.Digest); err != nil {
+		return err
+	}
+	if d.Size < 0 {
+		return fmt.Errorf("blob %s: size %d", d.Digest, d.Size)
+	}
+	if before >= maxBlobs {
+		return fmt.Errorf("more than %d blobs", maxBlobs)
+	}
+	p.size += d.Size
+	return nil
+}
+
+// eachBlob calls do for the blobs, some at once. The first error ends it.
+func (p *plan) eachBlob(ctx context.Context, do func(context.Context, v1.Descriptor) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for _, d := range p.blobs {
+		group.Go(func() error { return do(ctx, d) })
+	}
+	return group.Wait()
+}
