@@ -23,19 +23,27 @@ const module = "github.com/netbsd-cells/runcell"
 // linuxBusybox lies beside the suite, where the cases look for it.
 const linuxBusybox = protocol.ProgramDir + "/linux-busybox"
 
-// programs are the project's own, static as all of them are.
-var programs = []struct {
+// program is one of the project's own, static as all of them are.
+type program struct {
 	pkg, path string
 	with      string // another program's path that needs this one
-}{
+}
+
+var programs = append([]program{
 	{module + "/conformance/vm/agent", protocol.AgentPath, ""},
 	{module + "/conformance", conformance, ""},
 	{module + "/conformance/probe", probe, conformance},
 	{module + "/cmd/runcell", runcell, ""},
 	{module + "/cmd/runcell-image", runcellImg, runcell},
 	{module + "/cmd/demo-web", demoWeb, ""},
-	{module + "/runtime", unitTests, ""},
 	{module + "/image", imageTests, ""},
+}, runtimePrograms()...)
+
+func runtimePrograms() (list []program) {
+	for _, room := range runtimeRooms {
+		list = append(list, program{path.Join(module, "runtime", room), runtimeTests(room), ""})
+	}
+	return list
 }
 
 // guest collects the files of the image in a directory.

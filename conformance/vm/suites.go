@@ -5,6 +5,7 @@ package main
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -20,9 +21,19 @@ const (
 	runcell     = "sbin/runcell"
 	runcellImg  = "libexec/runcell-image"
 	demoWeb     = protocol.ProgramDir + "/web"
-	unitTests   = protocol.ProgramDir + "/runtime.test" // those of package runtime that need NetBSD
 	imageTests  = protocol.ProgramDir + "/image.test"
 )
+
+// runtimeRooms are the packages of runtime/ that have tests on NetBSD.
+var runtimeRooms = []string{
+	".", "internal/console", "internal/devices", "internal/hostroot", "internal/launch", "internal/monitor",
+	"internal/process", "internal/rootfs", "internal/state", "internal/sys", "internal/undo",
+}
+
+// runtimeTests is the program with the tests of a room.
+func runtimeTests(room string) string {
+	return protocol.ProgramDir + "/" + strings.ReplaceAll(path.Join("runtime", room), "/", "-") + ".test"
+}
 
 // suite is one value of SUITE=.
 type suite struct {
@@ -132,9 +143,13 @@ func runtimeSteps(w want) []protocol.Step {
 		Name: "runtime: without the module", Do: protocol.Exec, Args: []string{w.prefix + protocol.AgentPath, "without-module", w.prefix + runcell},
 		Timeout: shortTimeout,
 	}
-	unit := protocol.Step{Name: "unit tests", Do: protocol.Exec, Args: []string{w.prefix + unitTests}, Timeout: shortTimeout}
-	return append([]protocol.Step{before},
-		withModule(w, "runtime", 0, unit, conformanceStep(w, "runtime", "--runtime", w.prefix+runcell+",runcell-netbsd"))...)
+	var steps []protocol.Step
+	for _, room := range runtimeRooms {
+		name := "tests: " + path.Join("runtime", room)
+		steps = append(steps, protocol.Step{Name: name, Do: protocol.Exec, Args: []string{w.prefix + runtimeTests(room)}, Timeout: shortTimeout})
+	}
+	steps = append(steps, conformanceStep(w, "runtime", "--runtime", w.prefix+runcell+",runcell-netbsd"))
+	return append([]protocol.Step{before}, withModule(w, "runtime", 0, steps...)...)
 }
 
 // notInGuest are tests of images that need other tools, or what Linux's file

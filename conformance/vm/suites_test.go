@@ -36,6 +36,31 @@ func TestPlansGolden(t *testing.T) {
 	}
 }
 
+// A room of runtime/ that gets tests for NetBSD gets into the guest.
+func TestRuntimeRooms(t *testing.T) {
+	root := filepath.Join("..", "..", "runtime")
+	seen := map[string]bool{}
+	err := filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, "_test.go") && !strings.HasSuffix(path, "_linux_test.go") {
+			room, _ := filepath.Rel(root, filepath.Dir(path))
+			seen[room] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, room := range runtimeRooms {
+		if !seen[room] {
+			t.Errorf("runtimeRooms has %s, which has no tests", room)
+		}
+		delete(seen, room)
+	}
+	for room := range seen {
+		t.Errorf("runtime/%s has tests, which the guest does not run: add it to runtimeRooms", room)
+	}
+}
+
 func TestOptionsRefused(t *testing.T) {
 	kernel := tinyKernel(t, &ports[0], nil)
 	good := options{kernel: kernel, cpus: 1, memory: 512, rounds: 20}
