@@ -1,5 +1,7 @@
 package runtime
 
+// Signals as users write them, and what they do by default.
+
 import (
 	"fmt"
 	"strconv"
@@ -35,9 +37,13 @@ func ParseSignal(s string) (syscall.Signal, error) {
 	return 0, fmt.Errorf("unknown signal %q: use a name such as TERM or a number", s)
 }
 
-// ignoredByDefault are the signals that do not end a process that has no
-// handler for them.
-var ignoredByDefault = map[syscall.Signal]bool{
-	0: true, unix.SIGCHLD: true, unix.SIGURG: true, unix.SIGWINCH: true, unix.SIGCONT: true,
-	unix.SIGSTOP: true, unix.SIGTSTP: true, unix.SIGTTIN: true, unix.SIGTTOU: true, unix.SIGIO: true,
+// ignoredByDefault tells whether a signal does not end a process that has no
+// handler for it (signal(7)).
+func ignoredByDefault(sig syscall.Signal) bool {
+	switch sig {
+	case 0, unix.SIGCHLD, unix.SIGURG, unix.SIGWINCH, unix.SIGCONT,
+		unix.SIGSTOP, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGIO:
+		return true
+	}
+	return false
 }

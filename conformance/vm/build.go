@@ -7,6 +7,7 @@ import (
 	"debug/elf"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
@@ -36,12 +37,13 @@ var programs = append([]program{
 	{module + "/cmd/runcell", runcell, ""},
 	{module + "/cmd/runcell-image", runcellImg, runcell},
 	{module + "/cmd/demo-web", demoWeb, ""},
-	{module + "/runtime", unitTests, ""},
-}, imagePrograms()...)
+}, roomPrograms()...)
 
-func imagePrograms() (list []program) {
-	for _, room := range imageRooms {
-		list = append(list, program{module + "/image/" + room, imageTests(room), ""})
+func roomPrograms() (list []program) {
+	for _, house := range slices.Sorted(maps.Keys(rooms)) {
+		for _, room := range rooms[house] {
+			list = append(list, program{path.Join(module, house, room), roomTests(house, room), ""})
+		}
 	}
 	return list
 }

@@ -5,6 +5,7 @@ package main
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -20,19 +21,25 @@ const (
 	runcell     = "sbin/runcell"
 	runcellImg  = "libexec/runcell-image"
 	demoWeb     = protocol.ProgramDir + "/web"
-	unitTests   = protocol.ProgramDir + "/runtime.test" // those of package runtime that need NetBSD
 )
 
-// imageRooms are the packages below image/ whose tests the guest runs: all that
-// have tests, but those that only compute.
-var imageRooms = []string{
-	"bundle", "dockerarchive", "internal/archive", "internal/backoff", "internal/verify",
-	"layer", "layout", "manifest", "pack", "reference", "registry", "sets", "store", "transfer",
+// rooms are the packages whose tests the guest runs, by the folder that they
+// are in and that has a suite: all with tests that a NetBSD can pass, but those
+// that only compute.
+var rooms = map[string][]string{
+	"image": {
+		"bundle", "dockerarchive", "internal/archive", "internal/backoff", "internal/verify",
+		"layer", "layout", "manifest", "pack", "reference", "registry", "sets", "store", "transfer",
+	},
+	"runtime": {
+		".", "internal/console", "internal/devices", "internal/hostroot", "internal/launch", "internal/monitor",
+		"internal/process", "internal/rootfs", "internal/state", "internal/sys", "internal/undo",
+	},
 }
 
-// imageTests is the program with the tests of a room.
-func imageTests(room string) string {
-	return protocol.ProgramDir + "/image-" + strings.ReplaceAll(room, "/", "-") + ".test"
+// roomTests is the program with the tests of a room.
+func roomTests(house, room string) string {
+	return protocol.ProgramDir + "/" + strings.ReplaceAll(path.Join(house, room), "/", "-") + ".test"
 }
 
 // suite is one value of SUITE=.
@@ -143,9 +150,13 @@ func runtimeSteps(w want) []protocol.Step {
 		Name: "runtime: without the module", Do: protocol.Exec, Args: []string{w.prefix + protocol.AgentPath, "without-module", w.prefix + runcell},
 		Timeout: shortTimeout,
 	}
-	unit := protocol.Step{Name: "unit tests", Do: protocol.Exec, Args: []string{w.prefix + unitTests}, Timeout: shortTimeout}
-	return append([]protocol.Step{before},
-		withModule(w, "runtime", 0, unit, conformanceStep(w, "runtime", "--runtime", w.prefix+runcell+",runcell-netbsd"))...)
+	var steps []protocol.Step
+	for _, room := range rooms["runtime"] {
+		name := "tests: " + path.Join("runtime", room)
+		steps = append(steps, protocol.Step{Name: name, Do: protocol.Exec, Args: []string{w.prefix + roomTests("runtime", room)}, Timeout: shortTimeout})
+	}
+	steps = append(steps, conformanceStep(w, "runtime", "--runtime", w.prefix+runcell+",runcell-netbsd"))
+	return append([]protocol.Step{before}, withModule(w, "runtime", 0, steps...)...)
 }
 
 // notInGuest are tests of images that need other tools, or what Linux's file
@@ -156,8 +167,8 @@ const notInGuest = "^Test(RealRegistry|RealRegistryDies|StoreAndOtherTools|Umoci
 
 func imageSteps(w want) []protocol.Step {
 	var steps []protocol.Step
-	for _, room := range imageRooms {
-		args := []string{w.prefix + imageTests(room), "-test.timeout", "20m", "-test.skip", notInGuest}
+	for _, room := range rooms["image"] {
+		args := []string{w.prefix + roomTests("image", room), "-test.timeout", "20m", "-test.skip", notInGuest}
 		if w.run != "" {
 			args = append(args, "-test.run", w.run)
 		}

@@ -13,15 +13,27 @@ import (
 
 // kinds are the file types of the spec's device types (config-linux.md,
 // "Devices").
-var kinds = map[string]uint32{"c": unix.S_IFCHR, "u": unix.S_IFCHR, "b": unix.S_IFBLK, "p": unix.S_IFIFO}
+var kinds = [...]struct {
+	name string
+	mode uint32
+}{{"c", unix.S_IFCHR}, {"u", unix.S_IFCHR}, {"b", unix.S_IFBLK}, {"p", unix.S_IFIFO}}
+
+func kindOf(name string) (mode uint32, err error) {
+	for _, k := range kinds {
+		if k.name == name {
+			return k.mode, nil
+		}
+	}
+	return 0, fmt.Errorf("type %q is not c, u, b or p", name)
+}
 
 // Node gives a node's type and mode, and its number, as mknod(2) takes them.
 // Without a number in the Plan both are those of the host's node of the same
 // path. The error wraps ENOENT if the host has none.
 func Node(d oci.Device) (mode uint32, dev uint64, err error) {
-	kind, ok := kinds[d.Type]
-	if !ok {
-		return 0, 0, fmt.Errorf("type %q is not c, u, b or p", d.Type)
+	kind, err := kindOf(d.Type)
+	if err != nil {
+		return 0, 0, err
 	}
 	perm := uint32(0o666)
 	switch {

@@ -1,0 +1,70 @@
+package sys
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A file comes back as it was written, however long it is, and is replaced as
+// a whole.
+func TestFilesComeBack(t *testing.T) {
+	p := filepath.Join(t.TempDir(), "f")
+	if _, err := ReadFile(p); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("ReadFile of nothing = %v; want ErrNotExist", err)
+	}
+	for _, size := range []int{0, 1, 4095, 4096, 4097, 1 << 17} {
+		want := bytes.Repeat([]byte{'x'}, size)
+		if err := ReplaceFile(p, want, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := ReadFile(p); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%d bytes came back as %d, %v", size, len(got), err)
+		}
+		if left, err := filepath.Glob(p + "?*"); err != nil || len(left) > 0 {
+			t.Errorf("left beside the file: %q, %v", left, err)
+		}
+	}
+	for range 2 { // the second time there is none
+		if err := Remove(p); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := ReplaceFile(filepath.Join(p, "f"), nil, 0o600); err == nil {
+		t.Error("a file was written below nothing")
+	}
+}
+
+// A file that holds something else says how to get rid of it.
+func TestBrokenJSONSaysTheWayOut(t *testing.T) {
+	p := filepath.Join(t.TempDir(), "f")
+	if err := WriteJSON(WriteFile, p, map[string]int{"a": 1}); err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]int
+	if err := ReadJSON(p, &got); err != nil || got["a"] != 1 {
+		t.Errorf("ReadJSON = %v, %v", got, err)
+	}
+	if err := os.Truncate(p, 3); err != nil {
+		t.Fatal(err)
+	}
+	if err := ReadJSON(p, &got); err == nil || !strings.Contains(err.Error(), p) || !strings.Contains(err.Error(), "delete --force") {
+		t.Errorf("ReadJSON of a torn file = %v; want its name and the way out", err)
+	}
+}
+
+func TestAlive(t *testing.T) {
+	start, ok := StartTime(os.Getpid())
+	if !ok || !Alive(os.Getpid(), start) || Alive(os.Getpid(), start+1) {
+		t.Errorf("this process started at %d, %v; alive: %v, and a tick later: %v", start, ok, Alive(os.Getpid(), start), Alive(os.Getpid(), start+1))
+	}
+	for _, pid := range []int{0, -1} { // no process of its own for kill(2)
+		if Alive(pid, 0) {
+			t.Errorf("process %d is alive", pid)
+		}
+	}
+}
