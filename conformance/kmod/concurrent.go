@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/netbsd-cells/runcell/conformance/harness"
+	"github.com/netbsd-cells/runcell/conformance/kmod/agent"
 	"github.com/netbsd-cells/runcell/kmod"
 	"golang.org/x/sys/unix"
 )
@@ -80,7 +81,7 @@ func (w *world) life(enter bool) error {
 			w.track(id)
 			return fmt.Errorf("enter cell %d: %w", id, err)
 		}
-		_, err = wait(pid)
+		_, err = agent.Wait(pid)
 		w.forget(pid)
 		if err != nil {
 			return fmt.Errorf("wait for process %d: %w", pid, err)

@@ -134,7 +134,7 @@ func countRefusals(w *world, x refusal) {
 	const times = 7
 	for range times {
 		if r := m.try(x.op, args...); r.Errno != "EPERM" && r.Errno != "EACCES" {
-			w.Skipf("%s %q = %s: nothing was denied", x.op, args, r.result())
+			w.Skipf("%s %q = %s: nothing was denied", x.op, args, r.Result())
 		}
 	}
 	want := maps.Clone(before)

@@ -3,6 +3,7 @@ package kmod
 import (
 	"testing"
 
+	"github.com/netbsd-cells/runcell/conformance/kmod/node"
 	"github.com/netbsd-cells/runcell/kmod"
 )
 
@@ -10,7 +11,7 @@ import (
 // after each case must not be blind.
 func TestRemains(t *testing.T) {
 	root := t.TempDir()
-	client, err := openClient(root)
+	client, err := node.Open(root)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/netbsd-cells/runcell/conformance/harness"
+	"github.com/netbsd-cells/runcell/conformance/kmod/agent"
+	"github.com/netbsd-cells/runcell/conformance/kmod/node"
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
 	"golang.org/x/sys/unix"
@@ -43,7 +45,7 @@ type world struct {
 // in makes a case's function of one that works with a world.
 func in(run func(*world)) func(*t) {
 	return func(t *t) {
-		client, err := openClient(t.Root)
+		client, err := node.Open(t.Root)
 		t.Must("open the kernel interface", err)
 		w := &world{t: t, k: client, entered: map[kmod.ID]bool{}, kids: map[int]bool{}}
 		before, err := client.List()
@@ -92,7 +94,7 @@ func copyNode(from, to string) error {
 	if err != nil {
 		return err
 	}
-	if err := makeNode(to, uint32(st.Mode)&unix.S_IFMT|0o666, uint64(st.Rdev)); err != nil {
+	if err := agent.MakeNode(to, uint32(st.Mode)&unix.S_IFMT|0o666, uint64(st.Rdev)); err != nil {
 		return err
 	}
 	return os.Chmod(to, 0o666) // whatever the umask
