@@ -96,7 +96,7 @@ func (w *world) life(enter bool) error {
 
 // destroyAlone is destroyLater for a goroutine that others reap beside.
 func (w *world) destroyAlone(id kmod.ID) error {
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(w.Limit(5 * time.Second)); ; time.Sleep(time.Millisecond) {
 		err := w.k.Destroy(id)
 		if !errors.Is(err, kmod.ErrBusy) || time.Now().After(deadline) {
 			return err

@@ -111,7 +111,7 @@ func (w *world) fork(id kmod.ID, e entry, first bool) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := started(report, p.Names()); err != nil {
+	if err := started(report, w.Limit(patience), p.Names()); err != nil {
 		_ = unix.Kill(pid, unix.SIGKILL)
 		_, _ = agent.Wait(pid)
 		return 0, err
@@ -120,8 +120,8 @@ func (w *world) fork(id kmod.ID, e entry, first bool) (int, error) {
 }
 
 // started waits for the mark, or for the step that failed before it.
-func started(report *os.File, names []string) error {
-	b, err := agent.Within(patience, func() ([]byte, error) {
+func started(report *os.File, limit time.Duration, names []string) error {
+	b, err := agent.Within(limit, func() ([]byte, error) {
 		b := make([]byte, stage.RecordSize)
 		_, err := report.Read(b)
 		return b, err
@@ -319,12 +319,12 @@ func (m *member) close() {
 
 // try tells the agent to do something.
 func (m *member) try(op string, args ...string) agent.Reply {
-	return m.conn.Ask(agent.Request{Op: op, Args: args}, patience)
+	return m.conn.Ask(agent.Request{Op: op, Args: args}, m.w.Limit(patience))
 }
 
 // as lets a child with another user id do it.
 func (m *member) as(uid int, op string, args ...string) agent.Reply {
-	return m.conn.Ask(agent.Request{Op: op, Args: args, UID: uid}, patience)
+	return m.conn.Ask(agent.Request{Op: op, Args: args, UID: uid}, m.w.Limit(patience))
 }
 
 // node makes a raw call of one of the module's nodes.
@@ -332,7 +332,7 @@ func (m *member) node(q node.Call) node.Reply { return m.nodeAs(0, q) }
 
 // nodeAs makes it with another user id.
 func (m *member) nodeAs(uid int, q node.Call) node.Reply {
-	return m.conn.Ask(agent.Request{Op: "node", Node: &q, UID: uid}, patience).Reply
+	return m.conn.Ask(agent.Request{Op: "node", Node: &q, UID: uid}, m.w.Limit(patience)).Reply
 }
 
 // want tells the agent to do something and checks what comes of it.

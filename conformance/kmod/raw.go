@@ -145,7 +145,7 @@ var raws = []harness.Case{
 	{
 		Name: "raw/create-room", Clause: "node create: ENOMEM", Does: "without room for the reply no cell is made", OS: netbsd,
 		Run: in(func(w *world) {
-			before, err := w.k.List()
+			before, err := w.mine()
 			w.Must("list cells", err)
 			c := pack(w.newCreate())
 			for _, q := range []node.Call{
@@ -155,7 +155,7 @@ var raws = []harness.Case{
 			} {
 				w.wantNode("ENOMEM", q)
 			}
-			if after, err := w.k.List(); err != nil || len(after) != len(before) {
+			if after, err := w.mine(); err != nil || len(after) != len(before) {
 				w.Errorf("there are %d cells, %v; want %d", len(after), err, len(before))
 			}
 		}),
@@ -163,10 +163,10 @@ var raws = []harness.Case{
 	{
 		Name: "raw/create-bad-reply", Clause: "node create: EFAULT", Does: "a reply that can't be written is EFAULT, and leaves no cell", OS: netbsd,
 		Run: in(func(w *world) {
-			before, err := w.k.List()
+			before, err := w.mine()
 			w.Must("list cells", err)
 			w.wantNode("EFAULT", node.Call{Name: "create", Request: pack(w.newCreate()), Room: createSize, BadReply: true})
-			after, err := w.k.List()
+			after, err := w.mine()
 			if err != nil || len(after) != len(before) {
 				w.Errorf("there are %d cells, %v; want %d", len(after), err, len(before))
 			}

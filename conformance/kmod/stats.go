@@ -167,7 +167,7 @@ func (w *world) wantProcesses(id kmod.ID, want uint64) {
 
 // wait asks for the status of the first process.
 func (w *world) wait(id kmod.ID) (uint32, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), w.Limit(patience))
 	defer cancel()
 	return w.k.Wait(ctx, id)
 }

@@ -93,9 +93,10 @@ func opTrap(a *agent, args []string, _ *Reply) error {
 	return err
 }
 
-// opCaught counts a trapped signal, and waits a moment for the first.
+// opCaught counts a trapped signal, and waits for the first: at most some
+// seconds, since its sender is not waited for.
 func opCaught(a *agent, args []string, r *Reply) error {
-	for range 100 {
+	for range 2000 {
 		a.mu.Lock()
 		r.Size = a.caught["SIG"+args[0]]
 		a.mu.Unlock()
