@@ -227,7 +227,7 @@ func (l *launch) hooks(ctx context.Context) error {
 // the created state.
 func (l *launch) enterRoot() (err error) {
 	p := l.plan.Process
-	if err := l.fs.Dir.LookExec(p.Args[0], p.Cwd, p.Env); err != nil {
+	if err := process.LookExec(l.fs.Dir, p.Args[0], p.Cwd, p.Env); err != nil {
 		return err
 	}
 	slave := -1

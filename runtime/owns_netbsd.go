@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/netbsd-cells/runcell/kmod"
-	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 )
 

@@ -13,15 +13,15 @@ import (
 
 	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/internal/stream"
-	"github.com/netbsd-cells/runcell/image/internal/tree"
 	"github.com/netbsd-cells/runcell/image/manifest"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sys/unix"
 )
 
 // Applier puts layers into a tree, one after the other.
 type Applier struct {
-	tree    *tree.Tree
+	tree    *inroot.Tree
 	Budget  *Budget
 	notes   *image.Notes
 	root    bool // we can give files away and make devices
@@ -33,10 +33,10 @@ type Applier struct {
 	// Of the current layer:
 	Number int
 	digest digest.Digest
-	own    *tree.PathSet // what it made; nil in the lowest layer, where nothing can be hidden
+	own    *PathSet // what it made; nil in the lowest layer, where nothing can be hidden
 }
 
-func NewApplier(t *tree.Tree, limits image.Limits, n *image.Notes, devices bool) *Applier {
+func NewApplier(t *inroot.Tree, limits image.Limits, n *image.Notes, devices bool) *Applier {
 	return &Applier{
 		tree: t, Budget: &Budget{Limits: limits}, notes: n,
 		root: os.Geteuid() == 0, group: os.Getegid(), devices: devices, buf: make([]byte, stream.AheadSize),
@@ -48,7 +48,7 @@ func NewApplier(t *tree.Tree, limits image.Limits, n *image.Notes, devices bool)
 func (a *Applier) Apply(ctx context.Context, number int, layer manifest.Layer, r *Reader) error {
 	a.Number, a.digest, a.own = number, layer.Digest, nil
 	if number > 1 {
-		a.own = tree.NewPathSet()
+		a.own = NewPathSet()
 	}
 	if err := a.Entries(ctx, r); err != nil {
 		var refused *image.EntryError
@@ -102,7 +102,7 @@ func (a *Applier) entry(hdr *tar.Header, r io.Reader) error {
 		a.notes.Add(image.Quote(hdr.Name), "a PAX global header, which no container tool applies, was left out")
 		return nil
 	}
-	names, err := tree.Components(hdr.Name, a.Budget.Limits.MaxPath)
+	names, err := image.Components(hdr.Name, a.Budget.Limits.MaxPath)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,6 @@ func (a *Applier) entry(hdr *tar.Header, r io.Reader) error {
 
 // mark records that this layer made name in the current directory.
 func (a *Applier) mark(name string) {
-	a.tree.Top().Dirty = true
 	if a.own != nil {
 		a.own.Add(a.tree.Join(name))
 	}
@@ -156,14 +155,10 @@ func (a *Applier) rootEntry(hdr *tar.Header) error {
 	if err := a.clearXattrs("."); err != nil {
 		return err
 	}
-	if err := a.metadata(hdr, ".", -1); err != nil {
+	if err := a.metadata(hdr, ".", nil); err != nil {
 		return err
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(a.tree.Top().FD, &st); err != nil {
-		return err
-	}
-	return a.tree.Remember(&st)
+	return a.tree.Refresh()
 }
 
 // whiteout hides what lower layers have below dir, never what this layer
@@ -213,9 +208,9 @@ func (a *Applier) hide(name string) error {
 	if !a.own.Has(a.tree.Join(name)) {
 		return a.tree.Remove(name)
 	}
-	depth := len(a.tree.Stack)
+	depth := a.tree.Depth()
 	err := a.tree.Push(name)
-	if tree.IsNotDir(err) {
+	if inroot.IsNotDir(err) {
 		return nil // this layer's own file
 	}
 	if err != nil {

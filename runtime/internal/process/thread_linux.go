@@ -1,13 +1,13 @@
 package process
 
 import (
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/kmod/stage"
-	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
 	"golang.org/x/sys/unix"
 )
 
 // EnterSteps has nothing to do: a child of such a thread is in the root.
-func EnterSteps(inroot.Dir) []stage.Step { return nil }
+func EnterSteps(*inroot.Dir) []stage.Step { return nil }
 
 func DupTo(name string, from, to int) stage.Step {
 	return stage.Sys(name, unix.SYS_DUP3, uintptr(from), uintptr(to), 0)

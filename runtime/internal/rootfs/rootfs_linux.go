@@ -10,10 +10,10 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/kmod/stage"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/console"
-	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
@@ -23,8 +23,8 @@ import (
 type Root struct {
 	plan   *oci.Plan
 	bundle string
-	path   string     // the root on the host, no links in it
-	Dir    inroot.Dir // the root's own mount, open
+	path   string      // the root on the host, no links in it
+	Dir    *inroot.Dir // the root's own mount, open
 	proc   *process.Message
 	slave  *process.Message
 	pivots bool
@@ -34,7 +34,7 @@ type Root struct {
 // New resolves the root. Nothing is mounted yet: the cell's mount
 // namespace does not exist.
 func New(o Options) (*Root, error) {
-	return &Root{plan: o.Plan, bundle: o.Bundle, path: o.Source, Dir: inroot.Dir{FD: -1}, pivots: !o.NoPivot}, nil
+	return &Root{plan: o.Plan, bundle: o.Bundle, path: o.Source, pivots: !o.NoPivot}, nil
 }
 
 // Unmount has nothing to do: the mounts end with the namespace.
@@ -43,16 +43,9 @@ func (f *Root) Unmount() error { return nil }
 func (f *Root) Close() { f.Dir.Close() }
 
 // Attach makes the root a mount of its own in the thread's namespace.
-func (f *Root) Attach() error {
-	fd, err := unix.OpenTree(unix.AT_FDCWD, f.path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
-	if err != nil {
-		return fmt.Errorf("clone root %s: %w", f.path, err)
-	}
-	f.Dir = inroot.Dir{FD: fd}
-	if err := unix.MoveMount(fd, "", unix.AT_FDCWD, f.path, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-		return fmt.Errorf("mount root %s: %w", f.path, err)
-	}
-	return nil
+func (f *Root) Attach() (err error) {
+	f.Dir, err = inroot.OpenMount(f.path)
+	return err
 }
 
 // ReadySteps are the child's first: a proc mount shows the pid namespace of
@@ -103,7 +96,7 @@ func (f *Root) GoSteps(l *process.Link) []stage.Step {
 	}
 	return []stage.Step{
 		l.ReceiveStep("wait for the parent", f.slave),
-		stage.Sys("enter root", unix.SYS_FCHDIR, uintptr(f.Dir.FD)),
+		f.Dir.ChdirStep("enter root"),
 		root,
 	}
 }
@@ -136,11 +129,9 @@ func (f *Root) Populate(procFD int) error {
 		return err
 	}
 	if cwd := f.plan.Process.Cwd; cwd != "/" {
-		fd, err := f.Dir.OpenDir(cwd, true)
-		if err != nil {
+		if err := f.Dir.MakeDir(cwd); err != nil {
 			return fmt.Errorf("process.cwd: %w", err)
 		}
-		sys.CloseFD(fd)
 	}
 	return nil
 }
@@ -158,8 +149,7 @@ func (f *Root) Protect() error {
 	if !f.plan.Root.Readonly {
 		return nil
 	}
-	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
-	if err := unix.MountSetattr(f.Dir.FD, "", unix.AT_EMPTY_PATH, attr); err != nil {
+	if err := f.Dir.SetReadonly(); err != nil {
 		return fmt.Errorf("make root read-only: %w", err)
 	}
 	return nil
@@ -168,7 +158,7 @@ func (f *Root) Protect() error {
 // Pivot makes the root the namespace's "/" and drops everything else. The
 // child's own root directory moves along (pivot_root(2)).
 func (f *Root) Pivot() error {
-	if err := unix.Fchdir(f.Dir.FD); err != nil {
+	if err := f.Dir.Chdir(); err != nil {
 		return fmt.Errorf("enter root: %w", err)
 	}
 	if !f.pivots {
@@ -232,12 +222,12 @@ func (f *Root) mount(m oci.Mount, procFD int) error {
 
 // attachDir moves a detached mount onto a directory inside the root.
 func (f *Root) attachDir(mnt int, dest string) error {
-	dirfd, err := f.Dir.OpenDir(dest, true)
+	place, err := f.Dir.OpenDir(dest, true)
 	if err != nil {
 		return err
 	}
-	defer sys.CloseFD(dirfd)
-	return sys.AttachMount(mnt, dirfd)
+	defer place.Close()
+	return place.Attach(mnt)
 }
 
 func (f *Root) bind(m oci.Mount) error {
@@ -261,41 +251,33 @@ func (f *Root) bind(m oci.Mount) error {
 	if err != nil {
 		return err
 	}
-	defer sys.CloseFD(dest)
-	return sys.AttachMount(mnt, dest)
+	defer dest.Close()
+	return dest.Attach(mnt)
 }
 
 // bindTarget opens the place for a bind mount, of the source's kind.
-func (f *Root) bindTarget(mnt int, dest string) (int, error) {
+func (f *Root) bindTarget(mnt int, dest string) (*inroot.Place, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(mnt, &st); err != nil {
-		return -1, fmt.Errorf("look at source: %w", err)
+		return nil, fmt.Errorf("look at source: %w", err)
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
 		return f.Dir.OpenDir(dest, true)
 	}
-	return f.Dir.MakeFile(dest, unix.O_PATH)
+	return f.Dir.MakeFile(dest)
 }
 
 // freeze makes a path read-only by a mount of it upon itself.
 func (f *Root) freeze(p string) error {
-	fd, err := f.Dir.OpenFile(p, unix.O_PATH, 0)
+	place, err := f.Dir.Find(p)
 	if absent(err) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	defer sys.CloseFD(fd)
-	mnt, err := unix.OpenTree(fd, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE)
-	if err != nil {
-		return fmt.Errorf("clone mount: %w", err)
-	}
-	defer sys.CloseFD(mnt)
-	if err := sys.SetMountAttrs(mnt, unix.MOUNT_ATTR_RDONLY); err != nil {
-		return err
-	}
-	return sys.AttachMount(mnt, fd)
+	defer place.Close()
+	return place.Freeze()
 }
 
 // absent tells whether a path does not exist in this root.
@@ -339,17 +321,17 @@ func (f *Root) TerminalName(int) string { return f.term.Name }
 
 // bindConsole shows the terminal as /dev/console as well.
 func (f *Root) bindConsole(slave int) error {
-	dest, err := f.Dir.MakeFile("/dev/console", unix.O_PATH)
+	dest, err := f.Dir.MakeFile("/dev/console")
 	if err != nil {
 		return fmt.Errorf("make /dev/console: %w", err)
 	}
-	defer sys.CloseFD(dest)
+	defer dest.Close()
 	mnt, err := unix.OpenTree(slave, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
 	if err != nil {
 		return fmt.Errorf("clone terminal for /dev/console: %w", err)
 	}
 	defer sys.CloseFD(mnt)
-	if err := sys.AttachMount(mnt, dest); err != nil {
+	if err := dest.Attach(mnt); err != nil {
 		return fmt.Errorf("mount /dev/console: %w", err)
 	}
 	return nil

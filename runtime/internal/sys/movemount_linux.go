@@ -8,11 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// AttachMount moves a detached mount onto an open file.
-func AttachMount(mnt, dest int) error {
-	return unix.MoveMount(mnt, "", dest, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
-}
-
 // SetMountAttrs restricts a detached mount and all mounts below it: "read-only"
 // that stops at the first submount would surprise.
 func SetMountAttrs(mnt int, attrs uintptr) error {

@@ -1,4 +1,4 @@
-package tree
+package layer
 
 import (
 	"hash/maphash"
