@@ -38,7 +38,7 @@ gets config.json, and image.json, which tells what it was made of.`,
 			}
 			o.Progress = p.report
 			return withStore(ctx, cmd, false, false, func(ctx context.Context, s *store.Store) error {
-				res, err := bundle.MakeBundle(ctx, s, args[0], args[1], bundle.BundleOptions{UnpackOptions: o, Rootfs: cmd.String("rootfs")})
+				res, err := bundle.Make(ctx, s, args[0], args[1], bundle.MakeOptions{UnpackOptions: o, Rootfs: cmd.String("rootfs")})
 				p.finish()
 				if err != nil {
 					return err

@@ -4,15 +4,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"strconv"
 	"strings"
-	"time"
 
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v3"
 
-	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/image/pack"
 	"github.com/netbsd-cells/runcell/image/reference"
@@ -35,24 +30,19 @@ The same ROOTFS and flags give the same image, whose digest is printed. Only
 the files' times can differ from machine to machine: --mtime sets them, and the
 environment's SOURCE_DATE_EPOCH limits them. Names of users are not kept, only
 their numbers. Sockets and the content of mounted file systems are left out.`,
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			storeFlag(),
 			&cli.StringFlag{Name: "base", Usage: "pack only what differs from `IMAGE`, as a layer on top of it"},
 			&cli.StringFlag{Name: "tag", Aliases: []string{"t"}, Usage: "name the image `NAME` in the layout"},
 			&cli.StringFlag{Name: "platform", Usage: "the image is for `OS/ARCH[/VARIANT]` (default: this host's)"},
-			&cli.StringFlag{Name: "compress", Value: string(image.Gzip), Usage: "compress the layer with `gzip|zstd|none`"},
 			&cli.StringFlag{Name: "mtime", Usage: "give every file this modification `TIME` (seconds since 1970, or 2006-01-02T15:04:05Z)"},
-			&cli.StringSliceFlag{Name: "entrypoint", Usage: "`ARG` of the program to run, the program first; once for each"},
-			&cli.StringSliceFlag{Name: "cmd", Usage: "default `ARG` after the entry point; once for each"},
-			&cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "set the environment variable `NAME=VALUE`; once for each"},
 			&cli.StringFlag{Name: "workdir", Usage: "start in the directory `DIR`"},
 			&cli.StringFlag{Name: "user", Usage: "run as `USER[:GROUP]`, names or numbers"},
 			&cli.StringSliceFlag{Name: "expose", Usage: "the program listens on `PORT[/udp]`; once for each"},
 			&cli.StringSliceFlag{Name: "volume", Usage: "the program keeps data in the directory `DIR`; once for each"},
 			&cli.StringSliceFlag{Name: "label", Usage: "attach `NAME=VALUE`; once for each"},
 			&cli.StringFlag{Name: "stop-signal", Usage: "`SIGNAL` ends the program, such as SIGINT"},
-			&cli.StringFlag{Name: "author", Usage: "`NAME` of who made the image"},
-		},
+		}, newImageFlags("")...),
 		Action: packImage,
 	}
 }
@@ -84,16 +74,15 @@ func packImage(ctx context.Context, cmd *cli.Command) error {
 	return err
 }
 
-func packOptions(cmd *cli.Command) (pack.PackOptions, error) {
-	c := v1.ImageConfig{
-		User: cmd.String("user"), WorkingDir: cmd.String("workdir"), StopSignal: cmd.String("stop-signal"),
-		Env: cmd.StringSlice("env"), Entrypoint: cmd.StringSlice("entrypoint"), Cmd: cmd.StringSlice("cmd"),
-		ExposedPorts: asSet(cmd.StringSlice("expose")), Volumes: asSet(cmd.StringSlice("volume")),
+func packOptions(cmd *cli.Command) (pack.Options, error) {
+	n, err := newImage(cmd)
+	o := pack.Options{Compression: n.compression, Tag: cmd.String("tag"), Author: n.author, Epoch: n.epoch, Config: n.config}
+	if err != nil {
+		return o, err
 	}
-	o := pack.PackOptions{
-		Compression: image.Compression(cmd.String("compress")), Tag: cmd.String("tag"), Author: cmd.String("author"),
-	}
-	var err error
+	c := &o.Config
+	c.User, c.WorkingDir, c.StopSignal = cmd.String("user"), cmd.String("workdir"), cmd.String("stop-signal")
+	c.ExposedPorts, c.Volumes = asSet(cmd.StringSlice("expose")), asSet(cmd.StringSlice("volume"))
 	if o.Platform, err = manifest.ParsePlatform(cmd.String("platform")); err != nil {
 		return o, err
 	}
@@ -107,14 +96,8 @@ func packOptions(cmd *cli.Command) (pack.PackOptions, error) {
 		}
 		c.Labels[key] = value
 	}
-	if o.MTime, err = parseTime("--mtime", cmd.String("mtime")); err != nil {
-		return o, err
-	}
-	if o.Epoch, err = parseTime("SOURCE_DATE_EPOCH", os.Getenv("SOURCE_DATE_EPOCH")); err != nil {
-		return o, err
-	}
-	o.Config = c
-	return o, nil
+	o.MTime, err = parseTime("--mtime", cmd.String("mtime"))
+	return o, err
 }
 
 func asSet(list []string) map[string]struct{} {
@@ -126,20 +109,4 @@ func asSet(list []string) map[string]struct{} {
 		set[s] = struct{}{}
 	}
 	return set
-}
-
-// parseTime reads seconds since 1970 or RFC 3339; "" is no time.
-func parseTime(what, s string) (*time.Time, error) {
-	if s == "" {
-		return nil, nil //nolint:nilnil // no time is no error
-	}
-	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
-		t := time.Unix(n, 0)
-		return &t, nil
-	}
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		return nil, fmt.Errorf("%s %q: want seconds since 1970 or a time such as 2006-01-02T15:04:05Z", what, s)
-	}
-	return &t, nil
 }

@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v3"
 
 	"github.com/netbsd-cells/runcell/image"
@@ -28,23 +26,18 @@ whose digest is printed.
 
 Give --sums FILE with the file SHA512 that NetBSD publishes beside the sets, and
 check the signature of that file first: nothing else says where sets are from.`,
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			storeFlag(),
 			&cli.StringFlag{Name: "tag", Aliases: []string{"t"}, Usage: "call the image `IMAGE`: a name in the store, or a place (oci:DIR:REF, oci-archive:FILE:REF)"},
 			&cli.StringFlag{Name: "arch", Usage: "the sets are for `ARCH`, such as amd64, i386 or evbarm-aarch64"},
 			&cli.StringFlag{Name: "os-version", Usage: "the sets are of the release `VERSION`"},
 			&cli.StringFlag{Name: "sums", Usage: "verify the sets by the SHA512 checksums in `FILE`"},
 			&cli.BoolFlag{Name: "squash", Usage: "make one layer of all sets"},
-			&cli.StringFlag{Name: "compress", Value: string(image.Gzip), Usage: "compress the layers with `gzip|zstd|none`"},
 			&cli.StringFlag{Name: "created", Usage: "the image is of `TIME` (seconds since 1970, or 2006-01-02T15:04:05Z), and no file is newer"},
-			&cli.StringSliceFlag{Name: "entrypoint", Usage: "`ARG` of the program to run, the program first; once for each"},
-			&cli.StringSliceFlag{Name: "cmd", Usage: "default `ARG` after the entry point; once for each (default: /bin/sh)"},
-			&cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "set the environment variable `NAME=VALUE`; once for each"},
-			&cli.StringFlag{Name: "author", Usage: "`NAME` of who made the image"},
 			&cli.Int64Flag{Name: "max-size", Value: limits.MaxSize, Usage: "refuse sets of more than `BYTES` uncompressed (0: no limit)"},
 			&cli.Int64Flag{Name: "max-entries", Value: limits.MaxEntries, Usage: "refuse sets of more than `N` files (0: no limit)"},
 			&cli.IntFlag{Name: "max-path", Value: limits.MaxPath, Usage: "refuse names of more than `BYTES` (0: no limit)"},
-		},
+		}, newImageFlags("/bin/sh")...),
 		Action: fromSets,
 	}
 }
@@ -57,18 +50,18 @@ func fromSets(ctx context.Context, cmd *cli.Command) error {
 	if cmd.String("tag") == "" || cmd.String("arch") == "" {
 		return errors.New("image from-sets needs --tag IMAGE and --arch ARCH: sets don't say what they are")
 	}
-	o := sets.SetsOptions{
-		Compression: image.Compression(cmd.String("compress")), Squash: cmd.Bool("squash"), Sums: cmd.String("sums"), Author: cmd.String("author"),
-		Limits: &image.Limits{MaxSize: cmd.Int64("max-size"), MaxEntries: cmd.Int64("max-entries"), MaxPath: cmd.Int("max-path")},
-		Config: v1.ImageConfig{Entrypoint: cmd.StringSlice("entrypoint"), Cmd: cmd.StringSlice("cmd"), Env: cmd.StringSlice("env")},
+	n, err := newImage(cmd)
+	if err != nil {
+		return err
 	}
-	if o.Platform, err = sets.SetsPlatform(cmd.String("arch")); err != nil {
+	o := sets.Options{
+		Compression: n.compression, Squash: cmd.Bool("squash"), Sums: cmd.String("sums"), Author: n.author, Epoch: n.epoch, Config: n.config,
+		Limits: &image.Limits{MaxSize: cmd.Int64("max-size"), MaxEntries: cmd.Int64("max-entries"), MaxPath: cmd.Int("max-path")},
+	}
+	if o.Platform, err = sets.Platform(cmd.String("arch")); err != nil {
 		return err
 	}
 	o.Platform.OSVersion = cmd.String("os-version")
-	if o.Epoch, err = parseTime("SOURCE_DATE_EPOCH", os.Getenv("SOURCE_DATE_EPOCH")); err != nil {
-		return err
-	}
 	if created, err := parseTime("--created", cmd.String("created")); err != nil {
 		return err
 	} else if created != nil {

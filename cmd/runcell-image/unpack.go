@@ -6,8 +6,8 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/netbsd-cells/runcell/image/bundle"
 	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/bundle"
 	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/image/reference"
 )

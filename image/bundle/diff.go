@@ -1,4 +1,4 @@
-// Packing what differs from an image, and telling what differs.
+// What differs between a bundle and its image.
 
 package bundle
 
@@ -23,8 +23,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// WithUnpacked runs f on a copy with the mount points of MakeBundle or without:
-// the layers are verified again, so nothing that was changed meanwhile counts.
+// WithUnpacked runs f on a fresh copy of the image's root file system, made below
+// storeDir or, if that is "", in TMPDIR, and removes it. The layers are verified
+// again, so nothing that was changed meanwhile counts. With points it has the mount
+// points that Make adds.
 func WithUnpacked(ctx context.Context, img *layout.Image, storeDir string, points bool, f func(layer.Original) error) (err error) {
 	temp, err := os.MkdirTemp(store.TempParent(storeDir), store.TempStart)
 	if err != nil {
@@ -36,8 +38,9 @@ func WithUnpacked(ctx context.Context, img *layout.Image, storeDir string, point
 		return err
 	}
 	defer func() { err = errors.Join(err, b.close(true)) }()
-	flags := map[layer.Inode]uint32{}
-	if _, _, err := unpackImage(ctx, img, b.dir, UnpackOptions{flags: flags}.withDefaults()); err != nil {
+	from := layer.Original{Rootfs: b.path + "/" + rootfsName}
+	listFlags := func(a *layer.Applier) (err error) { from.Flags, err = a.ListFlags(); return err }
+	if _, _, err := unpackImage(ctx, img, b.dir, UnpackOptions{}.withDefaults(), listFlags); err != nil {
 		return err
 	}
 	if points {
@@ -45,14 +48,14 @@ func WithUnpacked(ctx context.Context, img *layout.Image, storeDir string, point
 			return err
 		}
 	}
-	return f(layer.Original{b.path + "/" + rootfsName, flags})
+	return f(from)
 }
 
 // Change is something that differs between a root file system and its image.
 type Change struct {
-	Kind string   `json:"kind"` // added, removed or changed
-	Path string   `json:"path"` // absolute in the root file system
-	What []string `json:"what,omitempty"`
+	Kind string   `json:"kind"`           // added, removed or changed
+	Path string   `json:"path"`           // absolute in the root file system
+	What []string `json:"what,omitempty"` // of what changed: content, mode, owner and so on
 }
 
 // The kinds of Change.
@@ -90,7 +93,7 @@ func Diff(ctx context.Context, bundle string, o DiffOptions) (list []Change, err
 	}
 	d := &layer.Differ{Ctx: ctx, Added: note(Added), Removed: note(Removed)}
 	d.Changed = func(_, path string, _ *unix.Stat_t, what []string) error {
-		list = append(list, Change{Changed, filepath.Clean("/" + path), what})
+		list = append(list, Change{Kind: Changed, Path: filepath.Clean("/" + path), What: what})
 		return nil
 	}
 	store := origin.Store

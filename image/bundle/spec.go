@@ -16,7 +16,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// CheckConfig refuses what Unpack would refuse.
+// CheckConfig refuses what Unpack would refuse of an image's configuration. Its
+// errors name the field.
 func CheckConfig(c *v1.ImageConfig) error {
 	if _, err := environment(c.Env, "", ""); err != nil {
 		return err

@@ -1,5 +1,11 @@
-// Unpack: an image becomes a bundle.
-
+// Package bundle turns images into bundles (runtime-spec, bundle.md): a root file
+// system, the config.json of image-spec's conversion.md, and image.json, which says
+// what it was made of. It also tells what has changed in a bundle since.
+//
+// A bundle that has a config.json is whole; on any error what was made of it is
+// removed. What an image says of itself never gives its own cell a right: labels
+// that the runtime would read are left out. The package starts nothing, mounts
+// nothing, and fetches nothing.
 package bundle
 
 import (
@@ -37,7 +43,7 @@ type UnpackOptions struct {
 	Store        string        // where names are looked up; "": every name is a place
 	Platform     v1.Platform   // zero: the host's
 	ReservePorts bool          // reserve the exposed ports for the cell
-	Limits       *image.Limits // nil: DefaultLimits
+	Limits       *image.Limits // nil: image.DefaultLimits
 	// NoSync returns before the bundle is on the disk. Otherwise a bundle
 	// with a config.json is whole even after a power failure.
 	NoSync bool
@@ -46,8 +52,6 @@ type UnpackOptions struct {
 	// Progress, if not nil, is told of compressed bytes read, from several
 	// goroutines but never at the same time.
 	Progress func(done, total int64)
-
-	flags map[layer.Inode]uint32 // if not nil, gets the file flags, and the files do not
 }
 
 func (o UnpackOptions) withDefaults() UnpackOptions {
@@ -72,9 +76,10 @@ type Result struct {
 }
 
 // Unpack makes the bundle from the image called name: a place (see
-// ParseReference), or a name in o.Store.
-// The directory must be missing or empty. config.json is written last, so a
-// bundle that has it is whole; on any error all that was made is removed.
+// reference.ParsePlace), or a name in o.Store. The directory must be missing or
+// empty. An entry that is refused is an *image.EntryError, a blob that is not what
+// its descriptor says wraps verify.ErrMismatch, and an image that has nothing for
+// the platform is a *manifest.PlatformError.
 func Unpack(ctx context.Context, name, bundle string, o UnpackOptions) (_ *Result, err error) {
 	o = o.withDefaults()
 	img, full, closeImage, err := store.OpenImage(ctx, name, o.Store, *o.Limits, o.Platform)
@@ -87,7 +92,7 @@ func Unpack(ctx context.Context, name, bundle string, o UnpackOptions) (_ *Resul
 		return nil, fmt.Errorf("unpack %s: %w", full, err)
 	}
 	defer func() { err = errors.Join(err, b.close(err != nil)) }()
-	res, spec, err := unpackImage(ctx, img, b.dir, o)
+	res, spec, err := unpackImage(ctx, img, b.dir, o, (*layer.Applier).SetFlags)
 	if err != nil {
 		return nil, fmt.Errorf("unpack %s: %w", full, err)
 	}
@@ -116,7 +121,9 @@ func notesError(list []image.Note) error {
 }
 
 // unpackImage applies the image below dir/rootfs and makes the runtime config.
-func unpackImage(ctx context.Context, img *layout.Image, dir *os.Root, o UnpackOptions) (_ *Result, _ *specs.Spec, err error) {
+// flags says what becomes of the file flags: it is called when everything is
+// there, because some of them forbid to make anything more.
+func unpackImage(ctx context.Context, img *layout.Image, dir *os.Root, o UnpackOptions, flags func(*layer.Applier) error) (_ *Result, _ *specs.Spec, err error) {
 	root, err := dir.Open(rootfsName)
 	if err != nil {
 		return nil, nil, err
@@ -136,12 +143,7 @@ func unpackImage(ctx context.Context, img *layout.Image, dir *os.Root, o UnpackO
 	if err != nil {
 		return nil, nil, err
 	}
-	if o.flags != nil {
-		err = a.ListFlags(o.flags)
-	} else {
-		err = a.SetFlags()
-	}
-	if err != nil {
+	if err := flags(a); err != nil {
 		return nil, nil, err
 	}
 	return &Result{

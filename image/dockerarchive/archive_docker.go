@@ -77,37 +77,23 @@ func Open(name string, limits image.Limits) (_ *Archive, err error) {
 
 // scan finds the archive's files. Their names are only ever compared.
 func (a *Archive) scan() error {
-	tr := tar.NewReader(a.File)
-	for n := 0; ; n++ {
-		hdr, err := tr.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil && !errors.Is(err, tar.ErrInsecurePath) {
-			return fmt.Errorf("read archive: %w", err)
-		}
-		if n >= archive.MaxFiles {
-			return fmt.Errorf("read archive: more than %d entries", archive.MaxFiles)
-		}
+	return archive.Files(a.File, func(hdr *tar.Header, at archive.Part) error {
 		name := path.Clean(hdr.Name)
 		_, dup1 := a.parts[name]
 		_, dup2 := a.links[name]
 		switch {
 		case hdr.Typeflag == tar.TypeDir:
 		case dup1 || dup2:
-			return fmt.Errorf("read archive: %s occurs twice", image.Quote(name))
+			return fmt.Errorf("%s occurs twice", image.Quote(name))
 		case hdr.Typeflag == tar.TypeSymlink:
 			a.links[name] = path.Join(path.Dir(name), hdr.Linkname)
 		case hdr.Typeflag == tar.TypeLink:
 			a.links[name] = path.Clean(hdr.Linkname)
 		case hdr.Typeflag == tar.TypeReg && hdr.PAXRecords["GNU.sparse.major"] == "":
-			offset, err := a.File.Seek(0, io.SeekCurrent)
-			if err != nil {
-				return err
-			}
-			a.parts[name] = archive.Part{offset, hdr.Size}
+			a.parts[name] = at
 		}
-	}
+		return nil
+	})
 }
 
 // find gives the bytes of a file, through links.

@@ -1,5 +1,12 @@
-// Applying layers to a tree (image-spec, layer.md "Applying Changesets").
-
+// Package layer is what stands between layers and trees: it applies a layer's
+// tar archive to a tree (image-spec, layer.md, "Applying Changesets"), packs a
+// tree as one, and compares two trees for what a layer on top of the first has
+// to say.
+//
+// It reaches the trees through package tree alone, so no name of an image or of
+// a root file system is ever followed out of them. It does not know where blobs
+// come from or go to, nothing of manifests beyond one layer's descriptor, and
+// runs no program.
 package layer
 
 import (
@@ -12,6 +19,7 @@ import (
 	"strings"
 
 	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/internal/archive"
 	"github.com/netbsd-cells/runcell/image/internal/stream"
 	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/kmod/inroot"
@@ -21,7 +29,8 @@ import (
 
 // Applier puts layers into a tree, one after the other.
 type Applier struct {
-	tree    *inroot.Tree
+	tree *inroot.Tree
+	// Budget is what is left for the image's other layers.
 	Budget  *Budget
 	notes   *image.Notes
 	root    bool // we can give files away and make devices
@@ -31,11 +40,14 @@ type Applier struct {
 	flags   []flagged // for the end
 
 	// Of the current layer:
-	Number int
+	number int
 	digest digest.Digest
-	own    *PathSet // what it made; nil in the lowest layer, where nothing can be hidden
+	own    *pathSet // what it made; nil in the lowest layer, where nothing can be hidden
 }
 
+// NewApplier gives an Applier for the tree, which the caller closes. n gets what
+// could not be carried out. devices tells that the image is for this system, so
+// that its device numbers mean the same.
 func NewApplier(t *inroot.Tree, limits image.Limits, n *image.Notes, devices bool) *Applier {
 	return &Applier{
 		tree: t, Budget: &Budget{Limits: limits}, notes: n,
@@ -43,14 +55,16 @@ func NewApplier(t *inroot.Tree, limits image.Limits, n *image.Notes, devices boo
 	}
 }
 
-// Apply applies one layer and verifies it. On an error the tree holds a part
-// of it: the caller throws the tree away.
+// Apply applies one layer, the number-th from 1, and verifies it. An entry that
+// is refused is an *image.EntryError; content that is not what the config
+// promises wraps verify.ErrMismatch. On an error the tree holds a part of the
+// layer: the caller throws the tree away.
 func (a *Applier) Apply(ctx context.Context, number int, layer manifest.Layer, r *Reader) error {
-	a.Number, a.digest, a.own = number, layer.Digest, nil
+	a.number, a.digest, a.own = number, layer.Digest, nil
 	if number > 1 {
-		a.own = NewPathSet()
+		a.own = newPathSet()
 	}
-	if err := a.Entries(ctx, r); err != nil {
+	if err := a.entries(ctx, r); err != nil {
 		var refused *image.EntryError
 		if errors.As(err, &refused) {
 			return err
@@ -63,29 +77,22 @@ func (a *Applier) Apply(ctx context.Context, number int, layer manifest.Layer, r
 	return a.tree.Leave(1)
 }
 
-func (a *Applier) Entries(ctx context.Context, r io.Reader) error {
-	tr := tar.NewReader(r)
-	last := "none"
-	for {
-		if err := ctx.Err(); err != nil {
+// entries applies the entries of a tar archive.
+func (a *Applier) entries(ctx context.Context, r io.Reader) error {
+	return archive.Entries(r, func(hdr *tar.Header, content io.Reader) error {
+		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		hdr, err := tr.Next()
-		if err == io.EOF {
-			return nil
+		if err := a.entry(hdr, content); err != nil {
+			return &image.EntryError{Layer: a.number, Digest: a.digest, Entry: hdr.Name, Reason: err}
 		}
-		if err != nil && !errors.Is(err, tar.ErrInsecurePath) { // names are checked here
-			return fmt.Errorf("read the entry after %s: %w", last, err)
-		}
-		last = image.Quote(hdr.Name)
-		if err := a.entry(hdr, tr); err != nil {
-			return &image.EntryError{Layer: a.Number, Digest: a.digest, Entry: hdr.Name, Reason: err}
-		}
-	}
+		return nil
+	})
 }
 
-// Names with a meaning of their own (layer.md, "Whiteouts").
+// Names with a meaning of their own (image-spec, layer.md, "Whiteouts").
 const (
+	// Whiteout begins the name of an entry that hides one of a lower layer.
 	Whiteout = ".wh."
 	opaque   = ".wh..wh..opq"
 )
@@ -140,7 +147,7 @@ func (a *Applier) entry(hdr *tar.Header, r io.Reader) error {
 // mark records that this layer made name in the current directory.
 func (a *Applier) mark(name string) {
 	if a.own != nil {
-		a.own.Add(a.tree.Join(name))
+		a.own.add(a.tree.Join(name))
 	}
 }
 
@@ -205,7 +212,7 @@ func (a *Applier) hideLower() error {
 
 // hide removes what lower layers have at name in the current directory.
 func (a *Applier) hide(name string) error {
-	if !a.own.Has(a.tree.Join(name)) {
+	if !a.own.has(a.tree.Join(name)) {
 		return a.tree.Remove(name)
 	}
 	depth := a.tree.Depth()

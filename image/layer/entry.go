@@ -29,6 +29,7 @@ var typeNames = [...]struct {
 	{tar.TypeFifo, "FIFO"},
 }
 
+// TypeName names the type of an entry for people.
 func TypeName(flag byte) string {
 	for _, t := range typeNames {
 		if t.flag == flag {

@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// PaxFlags is the record's name; its value is what ls -lo prints, with commas.
+// PaxFlags is the record's name, as libarchive writes it (libarchive-formats(5));
+// its value is what ls -lo prints, with commas.
 const PaxFlags = "SCHILY.fflags"
 
 // fileFlags are NetBSD's flags and their names (strtofflags(3)), the usual
@@ -72,7 +73,7 @@ type flagged struct {
 	bits uint32
 }
 
-// Inode is a file on this machine.
+// Inode is a file on this machine, until it is removed.
 type Inode struct{ dev, ino uint64 }
 
 func inodeOf(st *unix.Stat_t) Inode { return Inode{uint64(st.Dev), st.Ino} }
@@ -113,7 +114,9 @@ func (a *Applier) noteFlags(hdr *tar.Header, name string) error {
 	return nil
 }
 
-// SetFlags sets what noteFlags has remembered.
+// SetFlags sets what the entries said of file flags. It comes last: nothing can
+// be made in an immutable directory, or be done to an immutable file. Where flags
+// can't be set, a note says so.
 func (a *Applier) SetFlags() error {
 	return a.eachFlagged(func(f flagged, name string) error {
 		err := setFlags(a.tree, name, f.bits)
@@ -125,12 +128,15 @@ func (a *Applier) SetFlags() error {
 	})
 }
 
-// ListFlags tells what setFlags would set.
-func (a *Applier) ListFlags(flags map[Inode]uint32) error {
-	return a.eachFlagged(func(f flagged, _ string) error {
+// ListFlags tells what SetFlags would set, as bits of chflags(2), and sets
+// nothing: a tree that is only compared with another can still be removed.
+func (a *Applier) ListFlags() (map[Inode]uint32, error) {
+	flags := map[Inode]uint32{}
+	err := a.eachFlagged(func(f flagged, _ string) error {
 		flags[inodeOf(&f.st)] = f.bits
 		return nil
 	})
+	return flags, err
 }
 
 // eachFlagged calls do in the directory of each file that has flags in the

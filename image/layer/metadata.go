@@ -1,5 +1,4 @@
-// Owner, mode, extended attributes and times of entries, and the set of paths
-// a layer has made.
+// Owner, mode, extended attributes and times of entries.
 
 package layer
 

@@ -21,16 +21,16 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-const (
-	ratioGrace = 64 << 20
-)
+// ratioGrace is how many bytes a layer may expand to before the ratio counts.
+const ratioGrace = 64 << 20
 
-// Budget is what is left of an image's limits.
+// Budget is what an image has taken of its limits. Several layers can be read at
+// the same time.
 type Budget struct {
 	Limits  image.Limits
-	Size    atomic.Int64 // bytes that came out of decompressors, several at once
+	Size    atomic.Int64 // bytes that came out of decompressors
+	Entries atomic.Int64 // of all layers
 	content atomic.Int64 // bytes that files claim to have, holes included
-	Entries atomic.Int64
 }
 
 func (b *Budget) take(sum *atomic.Int64, amount, most int64, what, flag string) error {
@@ -40,6 +40,8 @@ func (b *Budget) take(sum *atomic.Int64, amount, most int64, what, flag string) 
 	return nil
 }
 
+// TakeSize counts n bytes that came out of a decompressor. More than
+// Limits.MaxSize are an error.
 func (b *Budget) TakeSize(n int64) error {
 	return b.take(&b.Size, n, b.Limits.MaxSize, "bytes uncompressed", "--max-size")
 }
@@ -48,6 +50,7 @@ func (b *Budget) takeContent(n int64) error {
 	return b.take(&b.content, n, b.Limits.MaxSize, "bytes in files", "--max-size")
 }
 
+// TakeEntry counts an entry. More than Limits.MaxEntries are an error.
 func (b *Budget) TakeEntry() error {
 	return b.take(&b.Entries, 1, b.Limits.MaxEntries, "entries", "--max-entries")
 }
@@ -74,8 +77,8 @@ func (l *limited) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Reader gives a layer's tar archive. Only after finish has it been
-// verified.
+// Reader gives a layer's tar archive. It has been verified only once Apply has
+// read it to the end.
 type Reader struct {
 	io.Reader
 	sum    digest.Digester
@@ -83,9 +86,9 @@ type Reader struct {
 	close  []func() error
 }
 
-// Open starts reading a layer. seen, if not nil, is told the number of
-// compressed bytes as they are read, on another goroutine.
-// f, the blob, is closed with the reader.
+// Open starts reading a layer whose blob is f, which is closed with the reader,
+// or by an error. seen, if not nil, is told the number of compressed bytes as they
+// are read, on another goroutine.
 func Open(ctx context.Context, f io.ReadCloser, layer manifest.Layer, b *Budget, seen func(n int)) (_ *Reader, err error) {
 	lr := &Reader{diffID: layer.DiffID, close: []func() error{f.Close}}
 	defer func() {
@@ -163,7 +166,7 @@ func (lr *Reader) finish() error {
 	return nil
 }
 
-// Close stops the goroutines, the last first.
+// Close stops the goroutines, the last first, and closes the blob.
 func (lr *Reader) Close() error {
 	var err error
 	for i := len(lr.close) - 1; i >= 0; i-- {

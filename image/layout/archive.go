@@ -50,31 +50,18 @@ func (a *archiveSource) open(name string) (io.ReadCloser, int64, error) {
 // two readers see two images.
 func scanArchive(f *os.File) (map[string]archive.Part, error) {
 	parts := map[string]archive.Part{}
-	tr := tar.NewReader(f)
-	for n := 0; ; n++ {
-		hdr, err := tr.Next()
-		if err == io.EOF {
-			return parts, nil
-		}
-		if err != nil && !errors.Is(err, tar.ErrInsecurePath) {
-			return nil, fmt.Errorf("read archive: %w", err)
-		}
-		if n >= archive.MaxFiles {
-			return nil, fmt.Errorf("read archive: more than %d entries", archive.MaxFiles)
-		}
+	err := archive.Files(f, func(hdr *tar.Header, at archive.Part) error {
 		name := path.Clean(hdr.Name)
 		if hdr.Typeflag != tar.TypeReg || hdr.PAXRecords["GNU.sparse.major"] != "" || !layoutName(name) {
-			continue
+			return nil
 		}
 		if _, dup := parts[name]; dup {
-			return nil, fmt.Errorf("read archive: %s occurs twice", image.Quote(name))
+			return fmt.Errorf("%s occurs twice", image.Quote(name))
 		}
-		offset, err := f.Seek(0, io.SeekCurrent)
-		if err != nil {
-			return nil, err
-		}
-		parts[name] = archive.Part{offset, hdr.Size}
-	}
+		parts[name] = at
+		return nil
+	})
+	return parts, err
 }
 
 // layoutName tells whether a file can belong to a layout.

@@ -20,6 +20,7 @@ import (
 	"github.com/netbsd-cells/runcell/image/internal/stream"
 	"github.com/netbsd-cells/runcell/image/internal/verify"
 	"github.com/netbsd-cells/runcell/image/reference"
+	"github.com/netbsd-cells/runcell/kmod/flock"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
@@ -39,7 +40,7 @@ type Writer struct {
 
 // Create prepares the output. It must not lie inside what is packed, if
 // that is not "".
-func Create(ref reference.Place, rootfs string) (*Writer, error) {
+func Create(ctx context.Context, ref reference.Place, rootfs string) (*Writer, error) {
 	ref.Path = filepath.Clean(ref.Path)
 	parent := filepath.Dir(ref.Path)
 	if rootfs == "" {
@@ -58,11 +59,11 @@ func Create(ref reference.Place, rootfs string) (*Writer, error) {
 	case ref.Transport == reference.LayoutArchive && err == nil && !fi.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is no regular file: it can't be replaced by an archive", ref.Path)
 	case ref.Transport == reference.LayoutDir && err == nil && !isEmptyDir(ref.Path):
-		return out, out.openExisting()
+		return out, out.openExisting(ctx)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
-	if out.lock, err = tempDir(ref.Path); err != nil {
+	if out.lock, err = tempDir(ctx, ref.Path); err != nil {
 		return nil, err
 	}
 	out.work, out.isTemp = out.lock.Name(), true
@@ -103,7 +104,7 @@ func isEmptyDir(path string) bool {
 }
 
 // openExisting opens a layout to add to it.
-func (out *Writer) openExisting() error {
+func (out *Writer) openExisting(ctx context.Context) error {
 	l, _, err := Open(out.ref, image.Limits{})
 	if err != nil {
 		return fmt.Errorf("add to it: %w", err)
@@ -114,8 +115,8 @@ func (out *Writer) openExisting() error {
 	if out.lock, err = os.Open(out.work); err != nil { //nolint:forbidigo // the operator's own path
 		return err
 	}
-	if err := lock.Flock(out.lock, unix.LOCK_EX); err != nil {
-		return errors.Join(fmt.Errorf("lock %s: %w", out.work, err), out.lock.Close())
+	if err := lock.File(ctx, out.lock, flock.Exclusive); err != nil {
+		return errors.Join(err, out.lock.Close())
 	}
 	if out.dir, err = os.OpenRoot(out.work); err != nil {
 		return errors.Join(err, out.lock.Close())
@@ -222,7 +223,7 @@ func (out *Writer) index(d v1.Descriptor) error {
 
 // archive writes the finished layout as a tar archive and renames it.
 func (out *Writer) archive(ctx context.Context) error {
-	f, err := tempFile(out.ref.Path)
+	f, err := tempFile(ctx, out.ref.Path)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@
 package layout
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/netbsd-cells/runcell/image/internal/lock"
+	"github.com/netbsd-cells/runcell/kmod/flock"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,8 +23,8 @@ import (
 func tempPrefix(target string) string { return "." + filepath.Base(target) + ".tmp-" }
 
 // tempDir makes a locked directory beside target.
-func tempDir(target string) (*os.File, error) {
-	return lockedTemp(func() (*os.File, error) {
+func tempDir(ctx context.Context, target string) (*os.File, error) {
+	return lockedTemp(ctx, func() (*os.File, error) {
 		name, err := os.MkdirTemp(filepath.Dir(target), tempPrefix(target))
 		if err != nil {
 			return nil, err
@@ -36,22 +38,26 @@ func tempDir(target string) (*os.File, error) {
 }
 
 // tempFile makes a locked file beside target.
-func tempFile(target string) (*os.File, error) {
-	return lockedTemp(func() (*os.File, error) {
+func tempFile(ctx context.Context, target string) (*os.File, error) {
+	return lockedTemp(ctx, func() (*os.File, error) {
 		return os.CreateTemp(filepath.Dir(target), tempPrefix(target))
 	})
 }
 
 // lockedTemp locks what create makes. Between the two another Pack can take
 // it for stale: then it is gone, and made anew.
-func lockedTemp(create func() (*os.File, error)) (*os.File, error) {
+func lockedTemp(ctx context.Context, create func() (*os.File, error)) (*os.File, error) {
 	for {
 		f, err := create()
 		if err != nil {
 			return nil, err
 		}
+		err = flock.Lock(ctx, int(f.Fd()), flock.Exclusive)
+		if ctx.Err() != nil {
+			return nil, errors.Join(err, f.Close(), os.Remove(f.Name()))
+		}
 		// A file system without locks keeps what is stale, too.
-		if err := lock.Flock(f, unix.LOCK_EX); err != nil || lock.IsAt(f, f.Name()) {
+		if err != nil || lock.IsAt(f, f.Name()) {
 			return f, nil
 		}
 		if err := f.Close(); err != nil {
@@ -92,8 +98,11 @@ func removeIfStale(path string) error {
 		return err
 	}
 	kind := uint32(st.Mode) & unix.S_IFMT
-	ours := int(st.Uid) == os.Geteuid() && (kind == unix.S_IFDIR || kind == unix.S_IFREG)
-	if !ours || lock.Flock(f, unix.LOCK_EX|unix.LOCK_NB) != nil || !lock.IsAt(f, path) {
+	if int(st.Uid) != os.Geteuid() || kind != unix.S_IFDIR && kind != unix.S_IFREG {
+		return nil
+	}
+	// Without locks nobody can tell what is stale.
+	if locked, _ := flock.Try(int(f.Fd()), flock.Exclusive); !locked || !lock.IsAt(f, path) {
 		return nil
 	}
 	return os.RemoveAll(path)

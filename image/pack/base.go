@@ -1,3 +1,5 @@
+// A layer on top of another image.
+
 package pack
 
 import (
@@ -18,7 +20,7 @@ import (
 )
 
 // packOn packs what differs from the image o.Base as a layer on top of it.
-func (out ImageWriter) packOn(ctx context.Context, rootfs string, o PackOptions) (_ *PackResult, err error) {
+func (out *Writer) packOn(ctx context.Context, rootfs string, o Options) (_ *Result, err error) {
 	limits := image.DefaultLimits()
 	base, _, closeBase, err := store.OpenImage(ctx, o.Base, o.Store, limits, o.Platform)
 	if err != nil {
@@ -31,12 +33,12 @@ func (out ImageWriter) packOn(ctx context.Context, rootfs string, o PackOptions)
 		cfg.Author = o.Author
 	}
 	override(&cfg.Config, &o.Config)
-	var layers []NewLayer
+	var layers []Layer
 	for _, l := range base.Layers {
-		if err := out.CopyBlob(ctx, layout.LayoutSource{base.Layout}, l.Descriptor); err != nil {
+		if err := out.CopyBlob(ctx, layout.LayoutSource{Layout: base.Layout}, l.Descriptor); err != nil {
 			return nil, err
 		}
-		layers = append(layers, NewLayer{Descriptor: v1.Descriptor{MediaType: manifest.LayerType(l.Compression), Digest: l.Digest, Size: l.Size}, diffID: l.DiffID})
+		layers = append(layers, Layer{Descriptor: v1.Descriptor{MediaType: manifest.LayerType(l.Compression), Digest: l.Digest, Size: l.Size}, diffID: l.DiffID})
 	}
 	err = bundle.WithUnpacked(ctx, base, o.Store, false, func(from layer.Original) error {
 		l, err := out.Layer(o.Compression, func(w io.Writer) (*layer.Packed, error) { return layer.PackDiff(ctx, from, rootfs, w, o.stamps()) })

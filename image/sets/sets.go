@@ -1,6 +1,10 @@
-// from-sets: NetBSD's release sets (base.tar.xz, etc.tar.xz, ...) become an
-// image. The same sets and options give the same bytes.
-
+// Package sets turns NetBSD's release sets (base.tar.xz, etc.tar.xz and so on, see
+// release(7)) into an image, a layer for each or one of all. The same sets and
+// options give the same bytes.
+//
+// Nothing is unpacked on the way: entries go from the sets' archives into those of
+// the layers. It does not fetch sets, and knows where they are from only by the
+// checksums that it is given.
 package sets
 
 import (
@@ -21,6 +25,7 @@ import (
 
 	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/bundle"
+	"github.com/netbsd-cells/runcell/image/internal/archive"
 	"github.com/netbsd-cells/runcell/image/internal/compress"
 	"github.com/netbsd-cells/runcell/image/internal/stream"
 	"github.com/netbsd-cells/runcell/image/internal/verify"
@@ -30,8 +35,8 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// SetsOptions say how to make an image out of sets.
-type SetsOptions struct {
+// Options say how to make an image out of sets.
+type Options struct {
 	Platform    v1.Platform       // the OS is netbsd; OSVersion may be set
 	Compression image.Compression // empty: gzip
 	Squash      bool              // one layer for all sets, not one for each
@@ -44,14 +49,16 @@ type SetsOptions struct {
 	// Sums, if not empty, is a file that has the sets' SHA512, as NetBSD
 	// publishes it beside them.
 	Sums   string
-	Limits *image.Limits // nil: DefaultLimits
-	// Progress, if not nil, is told of compressed bytes read.
+	Limits *image.Limits // nil: image.DefaultLimits
+	// Progress, if not nil, is told of compressed bytes read, of all sets.
 	Progress func(done, total int64)
 }
 
-// FromSets makes an image called name out of sets, tar archives that may be
-// compressed with xz or gzip. Later sets are put above earlier ones.
-func FromSets(ctx context.Context, sets []string, name string, o SetsOptions) (_ *pack.PackResult, err error) {
+// FromSets makes an image called name (see pack.Create) out of sets, tar archives
+// that may be compressed with xz or gzip. Later sets are put above earlier ones. A
+// set that is not what its checksum says wraps verify.ErrMismatch; on any error
+// there is no new image.
+func FromSets(ctx context.Context, sets []string, name string, o Options) (_ *pack.Result, err error) {
 	if len(sets) == 0 {
 		return nil, errors.New("make an image of sets: no set was given")
 	}
@@ -72,18 +79,19 @@ func FromSets(ctx context.Context, sets []string, name string, o SetsOptions) (_
 	if s.total, err = sizes(sets); err != nil {
 		return nil, err
 	}
-	out, full, err := pack.OpenSink(ctx, "", name, &pack.PackOptions{Store: o.Store})
+	out, full, err := pack.Create(ctx, name, pack.Target{Store: o.Store})
 	if err != nil {
 		return nil, fmt.Errorf("make image %s: %w", name, err)
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
-	res, err := s.make(pack.NewImageWriter(out), sets)
+	res, err := s.make(out, sets)
 	if err != nil {
 		return nil, fmt.Errorf("make image %s: %w", full, err)
 	}
 	return res, nil
 }
 
+// sizes gives the sum of the files' sizes, in bytes.
 func sizes(files []string) (total int64, err error) {
 	for _, f := range files {
 		fi, err := os.Stat(f) //nolint:forbidigo // the operator's own path
@@ -101,7 +109,7 @@ func sizes(files []string) (total int64, err error) {
 // setReader turns sets into layers.
 type setReader struct {
 	ctx    context.Context
-	o      SetsOptions
+	o      Options
 	budget *layer.Budget
 	sums   map[string]string // SHA512 in hex, by the set's base name
 	done   int64
@@ -110,7 +118,7 @@ type setReader struct {
 }
 
 // make writes the image.
-func (s *setReader) make(out pack.ImageWriter, sets []string) (*pack.PackResult, error) {
+func (s *setReader) make(out *pack.Writer, sets []string) (*pack.Result, error) {
 	groups := [][]string{sets}
 	if !s.o.Squash {
 		groups = nil
@@ -118,7 +126,7 @@ func (s *setReader) make(out pack.ImageWriter, sets []string) (*pack.PackResult,
 			groups = append(groups, []string{set})
 		}
 	}
-	var layers []pack.NewLayer
+	var layers []pack.Layer
 	for _, group := range groups {
 		l, err := out.Layer(s.o.Compression, func(w io.Writer) (*layer.Packed, error) { return s.layer(w, group) })
 		if err != nil {
@@ -155,7 +163,7 @@ func (s *setReader) layer(w io.Writer, sets []string) (*layer.Packed, error) {
 			return nil, fmt.Errorf("set %s: %w", set, err)
 		}
 	}
-	return &layer.Packed{l.entries, l.notes.List}, errors.Join(l.tw.Close(), bw.Flush())
+	return &layer.Packed{Entries: l.entries, Notes: l.notes.List}, errors.Join(l.tw.Close(), bw.Flush())
 }
 
 // setLayer is one layer being made.
@@ -182,7 +190,7 @@ func (l *setLayer) add(name string) (err error) {
 	}
 	defer f.Close()
 	sum := sha512.New()
-	raw := bufio.NewReaderSize(io.TeeReader(&stream.Counter{Reader: stream.WithContext{l.ctx, f}, Seen: func(n int) {
+	raw := bufio.NewReaderSize(io.TeeReader(&stream.Counter{Reader: stream.WithContext{Ctx: l.ctx, R: f}, Seen: func(n int) {
 		if l.done += int64(n); l.o.Progress != nil {
 			l.o.Progress(l.done, l.total)
 		}
@@ -216,21 +224,12 @@ func (l *setLayer) check(sum hash.Hash) error {
 
 // archive copies the entries of a set's archive.
 func (l *setLayer) archive(r io.Reader) error {
-	tr := tar.NewReader(sized{r, l.budget})
-	last := "none"
-	for {
-		hdr, err := tr.Next()
-		if err == io.EOF {
-			return nil
+	return archive.Entries(sized{r, l.budget}, func(hdr *tar.Header, content io.Reader) error {
+		if err := l.entry(hdr, content); err != nil {
+			return fmt.Errorf("entry %s: %w", image.Quote(hdr.Name), err)
 		}
-		if err != nil && !errors.Is(err, tar.ErrInsecurePath) { // names are checked here
-			return fmt.Errorf("read the entry after %s: %w", last, err)
-		}
-		last = image.Quote(hdr.Name)
-		if err := l.entry(hdr, tr); err != nil {
-			return fmt.Errorf("entry %s: %w", last, err)
-		}
-	}
+		return nil
+	})
 }
 
 // sized counts what comes out of a decompressor.
@@ -332,7 +331,7 @@ func (l *setLayer) write(hdr *tar.Header, name string, r io.Reader) error {
 	if out.Size == 0 {
 		return nil
 	}
-	_, err = io.CopyBuffer(stream.OnlyWriter{l.tw}, stream.OnlyReader{r}, l.buf)
+	_, err = io.CopyBuffer(stream.OnlyWriter{Writer: l.tw}, stream.OnlyReader{Reader: r}, l.buf)
 	return err
 }
 
@@ -372,9 +371,9 @@ func parseSums(text string) map[string]string {
 	return sums
 }
 
-// SetsPlatform is the platform of an architecture as NetBSD or Go spells it:
+// Platform is the platform of an architecture as NetBSD or Go spells it:
 // amd64, i386, evbarm-aarch64, evbarm-earmv7hf and so on.
-func SetsPlatform(arch string) (v1.Platform, error) {
+func Platform(arch string) (v1.Platform, error) {
 	name := strings.TrimPrefix(arch, "evbarm-")
 	p, err := manifest.ParsePlatform("netbsd/" + name)
 	if err != nil || name == "" {

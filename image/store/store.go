@@ -30,9 +30,9 @@ import (
 	"github.com/netbsd-cells/runcell/image/layout"
 	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/image/reference"
+	"github.com/netbsd-cells/runcell/kmod/flock"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -88,7 +88,7 @@ func openStore(ctx context.Context, path string, create bool) (_ *Store, err err
 			return nil, err
 		}
 	}
-	if err := lock.File(ctx, s.lock, unix.LOCK_SH); err != nil {
+	if err := lock.File(ctx, s.lock, flock.Shared); err != nil {
 		return nil, err
 	}
 	s.Layout = &layout.Layout{Name: path, Files: layout.DirSource{s.root}}
@@ -101,7 +101,7 @@ func openStore(ctx context.Context, path string, create bool) (_ *Store, err err
 // make turns an empty directory into a store. The file oci-layout comes last,
 // so a store that has it is whole.
 func (s *Store) make(ctx context.Context) error {
-	if err := lock.File(ctx, s.lock, unix.LOCK_EX); err != nil {
+	if err := lock.File(ctx, s.lock, flock.Exclusive); err != nil {
 		return err
 	}
 	if _, err := s.root.Stat(v1.ImageLayoutFile); err == nil {
@@ -145,14 +145,14 @@ func (s *Store) Close() error {
 // is given up first: NetBSD keeps it when the exclusive one is not to be had,
 // and two who want that would wait for each other.
 func (s *Store) exclusively(ctx context.Context, f func() error) error {
-	if err := lock.Flock(s.lock, unix.LOCK_UN); err != nil {
+	if err := flock.Unlock(int(s.lock.Fd())); err != nil {
 		return fmt.Errorf("unlock %s: %w", s.lock.Name(), err)
 	}
-	if err := lock.File(ctx, s.lock, unix.LOCK_EX); err != nil {
+	if err := lock.File(ctx, s.lock, flock.Exclusive); err != nil {
 		return err
 	}
 	err := f()
-	return errors.Join(err, lock.File(context.WithoutCancel(ctx), s.lock, unix.LOCK_SH))
+	return errors.Join(err, lock.File(context.WithoutCancel(ctx), s.lock, flock.Shared))
 }
 
 // replaceFile writes a small file so that it is there whole or not at all.
@@ -226,7 +226,7 @@ func (s *Store) changeIndex(ctx context.Context, edit func([]layout.IndexEntry) 
 		return err
 	}
 	defer func() { err = errors.Join(err, held.Close()) }()
-	if err := lock.File(ctx, held, unix.LOCK_EX); err != nil {
+	if err := lock.File(ctx, held, flock.Exclusive); err != nil {
 		return err
 	}
 	data, err := s.ReadFile(v1.ImageIndexFile)

@@ -20,6 +20,7 @@ import (
 	"github.com/netbsd-cells/runcell/image/internal/lock"
 	"github.com/netbsd-cells/runcell/image/internal/stream"
 	"github.com/netbsd-cells/runcell/image/internal/verify"
+	"github.com/netbsd-cells/runcell/kmod/flock"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
@@ -116,7 +117,7 @@ func (a *arrival) lock(ctx context.Context) (there bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if err := lock.File(ctx, f, unix.LOCK_EX); err != nil {
+		if err := lock.File(ctx, f, flock.Exclusive); err != nil {
 			return false, errors.Join(err, f.Close())
 		}
 		mine, err1 := f.Stat()
@@ -284,14 +285,11 @@ const partAge = 7 * 24 * time.Hour
 // blobs that are older than partAge. It does nothing while somebody else
 // uses the store.
 func (s *Store) Sweep(ctx context.Context) error {
-	err := lock.Flock(s.lock, unix.LOCK_EX|unix.LOCK_NB)
-	if err == nil {
+	alone, err := flock.Try(int(s.lock.Fd()), flock.Exclusive)
+	if alone {
 		err = s.sweepOlder(partAge)
 	}
-	if err == unix.EWOULDBLOCK {
-		err = nil
-	}
-	return errors.Join(err, lock.File(ctx, s.lock, unix.LOCK_SH))
+	return errors.Join(err, lock.File(ctx, s.lock, flock.Shared))
 }
 
 func (s *Store) sweepOlder(age time.Duration) error {

@@ -14,8 +14,8 @@ import (
 	"os"
 
 	"github.com/netbsd-cells/runcell/image/internal/lock"
+	"github.com/netbsd-cells/runcell/kmod/flock"
 	"github.com/netbsd-cells/runcell/kmod/inroot"
-	"golang.org/x/sys/unix"
 )
 
 // cell is what cell.json holds.
@@ -67,7 +67,7 @@ func (s *Store) Unpacked(ctx context.Context, base string, fill func(dir string)
 		return err
 	}
 	defer func() { err = errors.Join(err, held.Close()) }()
-	if err := lock.File(ctx, held, unix.LOCK_EX); err != nil {
+	if err := lock.File(ctx, held, flock.Exclusive); err != nil {
 		return err
 	}
 	if _, err := s.root.Lstat(name); !errors.Is(err, fs.ErrNotExist) {

@@ -168,7 +168,7 @@ func export(ctx context.Context, s *store.Store, p *plan, root v1.Descriptor, fu
 	if ref.Ref == "" {
 		ref.Ref = full
 	}
-	out, err := layout.Create(ref, s.Dir)
+	out, err := layout.Create(ctx, ref, s.Dir)
 	if err != nil {
 		return err
 	}

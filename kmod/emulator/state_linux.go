@@ -12,6 +12,7 @@ package emulator
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/flock"
 	"github.com/netbsd-cells/runcell/kmod/inroot"
 )
 
@@ -324,7 +326,7 @@ func (c *Client) lock() (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open state directory %s: %w", c.dir, err)
 	}
-	if _, err := retry(func() (int, error) { return 0, unix.Flock(fd, unix.LOCK_EX) }); err != nil {
+	if err := flock.Lock(context.Background(), fd, flock.Exclusive); err != nil {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("lock state directory %s: %w", c.dir, err)
 	}

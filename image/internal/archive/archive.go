@@ -18,6 +18,7 @@ import (
 	"github.com/netbsd-cells/runcell/image/internal/stream"
 )
 
+// Part is where a file's bytes lie in an archive.
 type Part struct{ Offset, Size int64 }
 
 var errNoArchive = errors.New("an archive must be a regular file, or a pipe such as /dev/stdin")
@@ -109,6 +110,5 @@ func copyAtMost(w io.Writer, r io.Reader, most int64) error {
 	return err
 }
 
-const (
-	MaxFiles = 100_000 // files in an archive of a layout
-)
+// MaxFiles is how many entries an archive of a layout may have.
+const MaxFiles = 100_000

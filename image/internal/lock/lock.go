@@ -1,17 +1,19 @@
+// Package lock is how processes that work on the same store or layout keep out
+// of each other's way. It never waits without an end: a signal, which ends the
+// context, ends the wait.
 package lock
 
 import (
 	"context"
 	"fmt"
 	"os"
-	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/netbsd-cells/runcell/kmod/flock"
 )
 
 // IsAt tells whether path still leads to f.
 func IsAt(f *os.File, path string) bool {
-	there, err := os.Lstat(path) //nolint:forbidigo // as above
+	there, err := os.Lstat(path) //nolint:forbidigo // a link is not f, so it is not followed
 	if err != nil {
 		return false
 	}
@@ -19,29 +21,15 @@ func IsAt(f *os.File, path string) bool {
 	return err == nil && os.SameFile(fi, there)
 }
 
-func Flock(f *os.File, how int) error {
-	for {
-		if err := unix.Flock(int(f.Fd()), how); err != unix.EINTR {
-			return err
-		}
+// File waits for a lock on f until ctx ends. Its errors name the file, and wrap
+// the context's cause or that of flock(2).
+func File(ctx context.Context, f *os.File, how flock.Mode) error {
+	err := flock.Lock(ctx, int(f.Fd()), how)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("wait for another runcell that uses %s: %w", f.Name(), err)
 	}
-}
-
-// File waits for a lock until ctx ends: a signal must be able to end a
-// process that waits, so it does not sleep in flock(2).
-func File(ctx context.Context, f *os.File, how int) error {
-	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
-		err := Flock(f, how|unix.LOCK_NB)
-		if err == nil {
-			return nil
-		}
-		if err != unix.EWOULDBLOCK {
-			return fmt.Errorf("lock %s: %w", f.Name(), err)
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for another runcell that uses %s: %w", f.Name(), context.Cause(ctx))
-		case <-time.After(wait):
-		}
-	}
+	return fmt.Errorf("lock %s: %w", f.Name(), err)
 }

@@ -21,6 +21,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/netbsd-cells/runcell/kmod/flock"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/fault"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
@@ -77,15 +78,15 @@ func (b *addressBook) find(a oci.Address) *bookEntry {
 
 // Hold makes a container a user of addresses, and adds those that are missing.
 func (r *Addresses) Hold(ctx context.Context, id string, list []oci.Address) error {
-	if err := r.add(id, list); err != nil {
+	if err := r.add(ctx, id, list); err != nil {
 		return err
 	}
 	fault.Point("addresses")
 	return r.await(ctx, list)
 }
 
-func (r *Addresses) add(id string, list []oci.Address) error {
-	return r.changeBook(func(book *addressBook, save func() error) error {
+func (r *Addresses) add(ctx context.Context, id string, list []oci.Address) error {
+	return r.changeBook(ctx, func(book *addressBook, save func() error) error {
 		for _, a := range list {
 			if err := r.enlist(book, id, a); err != nil {
 				return fmt.Errorf("address %s: %w", a, err)
@@ -164,7 +165,8 @@ func (r *Addresses) dropUsers(which func(id string) bool) (removed []oci.Address
 	if errors.Is(unix.Lstat(r.file(), &st), fs.ErrNotExist) {
 		return nil, nil
 	}
-	err = r.changeBook(func(book *addressBook, save func() error) error {
+	// An undo is never cut off.
+	err = r.changeBook(context.Background(), func(book *addressBook, save func() error) error {
 		var keep []bookEntry
 		for _, e := range book.Addresses {
 			e.Users = slices.DeleteFunc(e.Users, which)
@@ -229,16 +231,13 @@ func (r *Addresses) file() string { return filepath.Join(r.root, addressFile) }
 
 // changeBook reads the book under the state root's lock for change, which
 // saves it. A book of an earlier boot is empty.
-func (r *Addresses) changeBook(change func(book *addressBook, save func() error) error) error {
+func (r *Addresses) changeBook(ctx context.Context, change func(book *addressBook, save func() error) error) error {
 	lock, err := sys.Open(r.root, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("lock addresses: %w", err)
 	}
 	defer sys.CloseFD(lock)
-	for err = unix.EINTR; errors.Is(err, unix.EINTR); {
-		err = unix.Flock(lock, unix.LOCK_EX)
-	}
-	if err != nil {
+	if err := flock.Lock(ctx, lock, flock.Exclusive); err != nil {
 		return fmt.Errorf("lock addresses: %w", err)
 	}
 	boot, ok := sys.StartTime(1)

@@ -3,6 +3,7 @@ package network
 // The book of addresses, with interfaces that are a map.
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -105,7 +106,7 @@ func (t netTest) hold(id string, list ...string) error {
 		}
 		all = append(all, a)
 	}
-	return t.r.add(id, all)
+	return t.r.add(context.Background(), id, all)
 }
 
 func (t netTest) mustHold(id string, list ...string) {

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/flock"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
@@ -178,13 +179,13 @@ func (c *Container) Acquire() error {
 		if err != nil {
 			return fmt.Errorf("lock container: %w", err)
 		}
-		err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil && sameFile(fd, c.Dir) {
+		locked, err := flock.Try(fd, flock.Exclusive)
+		if locked && sameFile(fd, c.Dir) {
 			c.Lock = fd
 			return nil
 		}
 		sys.CloseFD(fd)
-		if err != nil && !errors.Is(err, unix.EWOULDBLOCK) {
+		if err != nil {
 			return fmt.Errorf("lock container: %w", err)
 		}
 		if time.Now().After(deadline) {
@@ -211,7 +212,8 @@ func (c *Container) Locked() bool {
 		return false
 	}
 	defer sys.CloseFD(fd)
-	return errors.Is(unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
+	free, err := flock.Try(fd, flock.Shared)
+	return !free && err == nil
 }
 
 // Remove deletes the directory, the record last: a removal that is cut off
@@ -257,13 +259,13 @@ func (c *Container) TryLock() (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("lock container: %w", err)
 	}
-	err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
-	if err == nil && sameFile(fd, c.Dir) {
+	locked, err := flock.Try(fd, flock.Exclusive)
+	if locked && sameFile(fd, c.Dir) {
 		c.Lock = fd
 		return true, nil
 	}
 	sys.CloseFD(fd)
-	if err != nil && !errors.Is(err, unix.EWOULDBLOCK) {
+	if err != nil {
 		return false, fmt.Errorf("lock container: %w", err)
 	}
 	return false, nil

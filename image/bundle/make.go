@@ -14,10 +14,8 @@ package bundle
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -37,31 +35,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Origin says what a bundle was made of; it is the bundle's file image.json.
-type Origin struct {
-	Image    string        `json:"image"` // full name, or the place
-	Manifest digest.Digest `json:"manifest"`
-	Store    string        `json:"store,omitempty"`  // absolute; empty if Image is a place
-	Rootfs   string        `json:"rootfs,omitempty"` // copy or shared; empty if it is in the bundle
-}
-
-// What Origin.Rootfs can be.
-const (
-	RootfsCopy   = "copy"
-	RootfsShared = "shared"
-)
-
-// BundleOptions say how to make a bundle whose root file system the store
-// keeps.
-type BundleOptions struct {
+// MakeOptions say how to make a bundle whose root file system the store keeps.
+type MakeOptions struct {
 	UnpackOptions
 	// Rootfs is RootfsCopy or RootfsShared.
 	Rootfs string
 }
 
-// MakeBundle makes a bundle of the image called name in the directory path,
-// which must not exist. Release removes it.
-func MakeBundle(ctx context.Context, s *store.Store, name, path string, o BundleOptions) (_ *Result, err error) {
+// Make makes a bundle of the image called name in the directory path, which must
+// not exist. Release removes it. On an error nothing is left of it, and a name
+// that the store does not have wraps store.ErrNoImage.
+func Make(ctx context.Context, s *store.Store, name, path string, o MakeOptions) (_ *Result, err error) {
 	if o.Rootfs != RootfsCopy && o.Rootfs != RootfsShared {
 		return nil, fmt.Errorf("root file system %s: want %s or %s", image.Quote(o.Rootfs), RootfsCopy, RootfsShared)
 	}
@@ -90,7 +74,7 @@ func MakeBundle(ctx context.Context, s *store.Store, name, path string, o Bundle
 	b := &bundle{path: path, dir: root}
 	// First, so that what is left of it says where the rest is. Nothing is
 	// synced: no cell survives a reboot.
-	if err := b.writeJSON(originName, Origin{full, img.Descriptor.Digest, s.Dir, o.Rootfs}, false); err != nil {
+	if err := b.writeJSON(originName, Origin{Image: full, Manifest: img.Descriptor.Digest, Store: s.Dir, Rootfs: o.Rootfs}, false); err != nil {
 		return fail(err)
 	}
 	m := &bundleMaker{store: s, img: img, o: o, notes: &image.Notes{}}
@@ -111,7 +95,7 @@ func MakeBundle(ctx context.Context, s *store.Store, name, path string, o Bundle
 type bundleMaker struct {
 	store *store.Store
 	img   *layout.Image
-	o     BundleOptions
+	o     MakeOptions
 	notes *image.Notes
 	res   Result
 }
@@ -166,7 +150,7 @@ func (m *bundleMaker) unpackTo(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.close(err != nil)) }()
-	res, _, err := unpackImage(ctx, m.img, b.dir, m.o.UnpackOptions)
+	res, _, err := unpackImage(ctx, m.img, b.dir, m.o.UnpackOptions, (*layer.Applier).SetFlags)
 	if err != nil {
 		return err
 	}
@@ -215,34 +199,7 @@ func (m *bundleMaker) copy(ctx context.Context, rootfs string) error {
 	if err := m.store.Mkdir(rootfs); err != nil {
 		return err
 	}
-	return copyTree(ctx, from, m.store.Dir+"/"+rootfs, *m.o.Limits)
-}
-
-// copyTree copies a tree with everything that an image can have in one.
-func copyTree(ctx context.Context, from, to string, limits image.Limits) error {
-	f, err := os.Open(to) //nolint:forbidigo // the store is the host's
-	if err != nil {
-		return err
-	}
-	t, err := inroot.OpenTree(f)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	pr, pw := io.Pipe()
-	packed := make(chan error, 1)
-	go func() {
-		_, err := layer.Pack(ctx, from, pw, layer.PackOptions{})
-		_ = pw.CloseWithError(err) // nil is the end
-		packed <- err
-	}()
-	a := layer.NewApplier(t, limits, &image.Notes{}, true)
-	a.Number = 1
-	err = a.Entries(ctx, pr)
-	if err == nil {
-		_, err = io.Copy(io.Discard, pr)
-	}
-	pr.CloseWithError(io.ErrClosedPipe)
-	return errors.Join(err, <-packed, t.Close())
+	return layer.Copy(ctx, from, m.store.Dir+"/"+rootfs, *m.o.Limits)
 }
 
 // spec makes the runtime config.
@@ -317,25 +274,7 @@ func scratch(t *inroot.Tree, dir string) (*specs.Mount, error) {
 	}}, nil
 }
 
-// ReadOrigin reads what a bundle was made of.
-func ReadOrigin(bundle string) (*Origin, error) {
-	f, err := os.Open(bundle + "/" + originName) //nolint:forbidigo // the operator's own path
-	if err != nil {
-		return nil, fmt.Errorf("read the bundle's origin: %w", err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, image.MaxJSON))
-	o := &Origin{}
-	if err == nil {
-		err = json.Unmarshal(data, o)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the bundle's origin: %s: %w", f.Name(), err)
-	}
-	return o, nil
-}
-
-// Release removes a bundle that MakeBundle made, and what the store keeps for
+// Release removes a bundle that Make made, and what the store keeps for
 // it. Nothing may be mounted in it any more.
 func Release(s *store.Store, bundle string) error {
 	bundle, err := filepath.Abs(bundle)

@@ -41,13 +41,16 @@ type PackOptions struct {
 	Progress func(done, total int64)
 }
 
-// Packed says what was written as a tar archive.
+// Packed says what was written as a tar archive: how many entries, and what was
+// left out.
 type Packed struct {
 	Entries int64
 	Notes   []image.Note
 }
 
-// Pack writes the directory rootfs as a tar archive to w.
+// Pack writes the directory rootfs as a tar archive to w. The same tree and times
+// give the same bytes. Sockets, and what is mounted below, are left out with a
+// note; a file that shrinks or is replaced meanwhile is an error.
 func Pack(ctx context.Context, rootfs string, w io.Writer, o PackOptions) (*Packed, error) {
 	f, err := os.Open(rootfs) //nolint:forbidigo // the operator's own path
 	if err != nil {
@@ -69,7 +72,7 @@ func Pack(ctx context.Context, rootfs string, w io.Writer, o PackOptions) (*Pack
 	if err = errors.Join(err, t.Close()); err != nil {
 		return nil, err
 	}
-	return &Packed{p.entries, p.notes.List}, nil
+	return &Packed{Entries: p.entries, Notes: p.notes.List}, nil
 }
 
 func (p *packer) root() error {
@@ -259,7 +262,7 @@ func (p *packer) write(hdr *tar.Header, content io.Reader) error {
 	if content == nil {
 		return nil
 	}
-	n, err := io.CopyBuffer(stream.OnlyWriter{p.tw}, stream.OnlyReader{io.LimitReader(content, hdr.Size)}, p.buf)
+	n, err := io.CopyBuffer(stream.OnlyWriter{Writer: p.tw}, stream.OnlyReader{Reader: io.LimitReader(content, hdr.Size)}, p.buf)
 	if err == nil && n < hdr.Size {
 		err = fmt.Errorf("it shrank from %d to %d bytes while it was read", hdr.Size, n)
 	}

@@ -11,7 +11,8 @@ import (
 
 const mostID = 1<<32 - 2 // 2^32-1 is "no change" to chown(2)
 
-// OwnerOf reads an entry's owner.
+// OwnerOf reads an entry's owner. It is an error if one of the two is no id of
+// 32 bits, or the one that chown(2) does not take.
 func OwnerOf(hdr *tar.Header) (uid, gid uint32, err error) {
 	u, g := idOf(hdr, "uid", hdr.Uid), idOf(hdr, "gid", hdr.Gid)
 	if u < 0 || g < 0 || u > mostID || g > mostID {
@@ -30,7 +31,8 @@ func idOf(hdr *tar.Header, record string, number int) int64 {
 	return int64(number)
 }
 
-// SetOwner writes an entry's owner.
+// SetOwner writes an entry's owner. It is an error where an int has no room for
+// it.
 func SetOwner(hdr *tar.Header, uid, gid uint32) error {
 	hdr.Uid, hdr.Gid = int(uid), int(gid)
 	if hdr.Uid < 0 || hdr.Gid < 0 {

@@ -1,3 +1,5 @@
+// A layer of what differs between an image and a tree.
+
 package layer
 
 import (
@@ -17,11 +19,12 @@ import (
 // Original is a fresh copy of an image's root file system. What would keep it
 // from being removed is only written down.
 type Original struct {
-	Rootfs string
-	Flags  map[Inode]uint32 // file flags
+	Rootfs string           // its directory
+	Flags  map[Inode]uint32 // file flags, see ListFlags
 }
 
-// PackDiff writes the difference as a tar archive with whiteouts.
+// PackDiff writes what makes the directory to out of the image's tree as a tar
+// archive with whiteouts. Its errors are those of Pack.
 func PackDiff(ctx context.Context, from Original, to string, w io.Writer, o PackOptions) (*Packed, error) {
 	bw := bufio.NewWriterSize(w, stream.AheadSize)
 	p := &packer{ctx: ctx, tw: tar.NewWriter(bw), o: o, links: map[Inode]string{}, buf: make([]byte, stream.AheadSize)}
@@ -49,7 +52,7 @@ func PackDiff(ctx context.Context, from Original, to string, w io.Writer, o Pack
 	if err != nil {
 		return nil, err
 	}
-	return &Packed{p.entries, p.notes.List}, nil
+	return &Packed{Entries: p.entries, Notes: p.notes.List}, nil
 }
 
 // on sets the tree that names are looked up in.

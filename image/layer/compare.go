@@ -23,7 +23,7 @@ import (
 
 // Differ walks two trees side by side. No name is followed in either.
 type Differ struct {
-	Ctx        context.Context
+	Ctx        context.Context // ends the walk
 	old, new   *inroot.Tree
 	oldG, newG map[string]digest.Digest // groups of hard links, by path
 	flags      map[Inode]uint32         // the first one's file flags
@@ -36,7 +36,8 @@ type Differ struct {
 	Changed func(name, path string, st *unix.Stat_t, what []string) error
 }
 
-// Run compares the image's tree with the one in the directory to.
+// Run compares the image's tree with the one in the directory to. It ends with
+// the first error of one of the functions, and gives it back as it is.
 func (d *Differ) Run(from Original, to string) (err error) {
 	d.flags = from.Flags
 	if d.old, d.oldG, err = openSide(d.Ctx, from.Rootfs); err != nil {

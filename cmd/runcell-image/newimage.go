@@ -1,0 +1,63 @@
+// What "image pack" and "image from-sets" have in common: flags for the image
+// that is made.
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/urfave/cli/v3"
+
+	"github.com/netbsd-cells/runcell/image"
+)
+
+// newImageFlags are the flags that newImage reads. defaultCmd is what the program
+// is without --cmd, if anything.
+func newImageFlags(defaultCmd string) []cli.Flag {
+	if defaultCmd != "" {
+		defaultCmd = " (default: " + defaultCmd + ")"
+	}
+	return []cli.Flag{
+		&cli.StringFlag{Name: "compress", Value: string(image.Gzip), Usage: "compress layers with `gzip|zstd|none`"},
+		&cli.StringSliceFlag{Name: "entrypoint", Usage: "`ARG` of the program to run, the program first; once for each"},
+		&cli.StringSliceFlag{Name: "cmd", Usage: "default `ARG` after the entry point; once for each" + defaultCmd},
+		&cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "set the environment variable `NAME=VALUE`; once for each"},
+		&cli.StringFlag{Name: "author", Usage: "`NAME` of who made the image"},
+	}
+}
+
+// imageMade is what a command line says of the image that it makes.
+type imageMade struct {
+	compression image.Compression
+	author      string
+	config      v1.ImageConfig
+	epoch       *time.Time // of the environment; nil if it has none
+}
+
+func newImage(cmd *cli.Command) (n imageMade, err error) {
+	n = imageMade{
+		compression: image.Compression(cmd.String("compress")), author: cmd.String("author"),
+		config: v1.ImageConfig{Env: cmd.StringSlice("env"), Entrypoint: cmd.StringSlice("entrypoint"), Cmd: cmd.StringSlice("cmd")},
+	}
+	n.epoch, err = parseTime("SOURCE_DATE_EPOCH", os.Getenv("SOURCE_DATE_EPOCH"))
+	return n, err
+}
+
+// parseTime reads seconds since 1970 or RFC 3339; "" is no time.
+func parseTime(what, s string) (*time.Time, error) {
+	if s == "" {
+		return nil, nil //nolint:nilnil // no time is no error
+	}
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		t := time.Unix(n, 0)
+		return &t, nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return nil, fmt.Errorf("%s %q: want seconds since 1970 or a time such as 2006-01-02T15:04:05Z", what, s)
+	}
+	return &t, nil
+}

@@ -1,0 +1,9 @@
+package manifest_test
+
+import (
+	"testing"
+
+	"github.com/netbsd-cells/runcell/image/internal/imagetest"
+)
+
+func TestMain(m *testing.M) { imagetest.Main(m) }

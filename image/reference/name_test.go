@@ -1,0 +1,56 @@
+package reference
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestParseName(t *testing.T) {
+	hex := strings.Repeat("0123456789abcdef", 4)
+	for _, c := range []struct {
+		in, want string
+		short    bool
+	}{
+		{"busybox", "docker.io/library/busybox:latest", true},
+		{"busybox:1", "docker.io/library/busybox:1", true},
+		{"a/b", "docker.io/a/b:latest", true},
+		{"docker.io/a", "docker.io/library/a:latest", false},
+		{"index.docker.io/a/b", "docker.io/a/b:latest", false},
+		{"localhost/a:1", "localhost/a:1", false},
+		{"localhost:5000/a", "localhost:5000/a:latest", false},
+		{"[::1]:5000/a", "[::1]:5000/a:latest", false},
+		{"quay.io/a/b/c:x@sha256:" + hex, "quay.io/a/b/c@sha256:" + hex, false},
+		{"a@sha256:" + hex, "docker.io/library/a@sha256:" + hex, true},
+	} {
+		n, short, err := ParseName(c.in)
+		if err != nil || n.String() != c.want || short != c.short {
+			t.Errorf("ParseName(%q) = %s, %v, %v; want %s, %v", c.in, n, short, err, c.want, c.short)
+		}
+	}
+	for _, s := range []string{"", "A", "a:", "a@", "a@sha256:12", "a@md5:" + hex[:32], hex, "../a", "a//b", "/a", "a b", "a\x00", "a@sha384:" + hex + hex[:32], strings.Repeat("a", 300)} {
+		if n, _, err := ParseName(s); err == nil {
+			t.Errorf("ParseName(%q) = %s; want an error", s, n)
+		}
+	}
+}
+
+// FuzzName: what parses is a name that parses to the same, and no path.
+func FuzzName(f *testing.F) {
+	for _, s := range []string{"busybox", "a/b:c", "localhost:1/x", "x@sha256:" + strings.Repeat("a", 64), "../x", "a:b@c", "[::1]/x"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		n, _, err := ParseName(s)
+		if err != nil {
+			return
+		}
+		full := n.String()
+		if strings.Contains(full, "..") && strings.Contains("/"+full+"/", "/../") || strings.ContainsAny(full, " \x00\n\\") {
+			t.Fatalf("ParseName(%q) = %q", s, full)
+		}
+		again, short, err := ParseName(full)
+		if err != nil || again != n || short {
+			t.Fatalf("ParseName(%q) = %q; again %q, %v, %v", s, full, again, short, err)
+		}
+	})
+}
