@@ -25,10 +25,10 @@ import (
 	"strings"
 
 	"github.com/netbsd-cells/runcell/image"
-	"github.com/netbsd-cells/runcell/image/internal/tree"
 	"github.com/netbsd-cells/runcell/image/layer"
 	"github.com/netbsd-cells/runcell/image/layout"
 	"github.com/netbsd-cells/runcell/image/store"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/identity"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -176,7 +176,7 @@ func makeMountPoints(bundle *os.Root) error {
 	if err != nil {
 		return err
 	}
-	t, err := tree.Open(f)
+	t, err := inroot.OpenTree(f)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
@@ -242,7 +242,7 @@ const scratchSize = "size=256m"
 func writable(volumes *map[string]struct{}) []string {
 	list := slices.Clone(scratchDirs)
 	for v := range *volumes {
-		if names, err := tree.Components(v, 4096); err == nil && len(names) > 0 {
+		if names, err := image.Components(v, 4096); err == nil && len(names) > 0 {
 			list = append(list, "/"+strings.Join(names, "/"))
 		}
 	}
@@ -252,7 +252,7 @@ func writable(volumes *map[string]struct{}) []string {
 
 // scratch gives the mount for a directory, nil if the image has none there.
 // The content that the image has is copied.
-func scratch(t *tree.Tree, dir string) (*specs.Mount, error) {
+func scratch(t *inroot.Tree, dir string) (*specs.Mount, error) {
 	names := strings.Split(dir, "/")
 	err := t.Enter(names, false)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
@@ -261,11 +261,11 @@ func scratch(t *tree.Tree, dir string) (*specs.Mount, error) {
 	if err != nil {
 		return nil, err
 	}
-	if "/"+t.Top().Path != dir {
+	if "/"+t.Path() != dir {
 		return nil, nil //nolint:nilnil // a link: where it leads has its own mount, if any
 	}
 	var st unix.Stat_t
-	if err := unix.Fstat(t.Top().FD, &st); err != nil {
+	if err := t.Stat(&st); err != nil {
 		return nil, err
 	}
 	return &specs.Mount{Destination: dir, Type: "tmpfs", Source: "tmpfs", Options: []string{

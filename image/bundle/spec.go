@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/netbsd-cells/runcell/image"
-	"github.com/netbsd-cells/runcell/image/internal/tree"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -23,7 +23,7 @@ func CheckConfig(c *v1.ImageConfig) error {
 		return err
 	}
 	if c.WorkingDir != "" {
-		if _, err := tree.Components(c.WorkingDir, 4096); err != nil {
+		if _, err := image.Components(c.WorkingDir, 4096); err != nil {
 			return fmt.Errorf("config.WorkingDir %s: %w", image.Quote(c.WorkingDir), err)
 		}
 	}
@@ -64,7 +64,7 @@ func defaultMounts() []specs.Mount {
 
 // runtimeSpec makes the bundle's config.json. It makes the working directory
 // and the volumes' directories in the tree if they are missing.
-func runtimeSpec(t *tree.Tree, cfg *v1.Image, reserve bool, n *image.Notes) (*specs.Spec, error) {
+func runtimeSpec(t *inroot.Tree, cfg *v1.Image, reserve bool, n *image.Notes) (*specs.Spec, error) {
 	c := cfg.Config
 	u, home, err := lookupUser(t, c.User)
 	if err != nil {
@@ -134,11 +134,11 @@ func environment(list []string, os, home string) ([]string, error) {
 
 // directory gives path, which the image config's field names, as an absolute
 // one and makes it, root's and mode 0755, if it is missing.
-func directory(t *tree.Tree, field, path string) (string, error) {
+func directory(t *inroot.Tree, field, path string) (string, error) {
 	if path == "" {
 		return "/", nil
 	}
-	names, err := tree.Components(path, 4096)
+	names, err := image.Components(path, 4096)
 	if err == nil {
 		err = t.Enter(names, true)
 	}

@@ -18,11 +18,11 @@ import (
 	"sync"
 
 	"github.com/netbsd-cells/runcell/image"
-	"github.com/netbsd-cells/runcell/image/internal/tree"
 	"github.com/netbsd-cells/runcell/image/layer"
 	"github.com/netbsd-cells/runcell/image/layout"
 	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/image/store"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -128,12 +128,12 @@ func unpackImage(ctx context.Context, img *layout.Image, dir *os.Root, o UnpackO
 	if err != nil {
 		return nil, nil, err
 	}
-	t, err := tree.Open(root)
+	t, err := inroot.OpenTree(root)
 	if err = errors.Join(err, root.Close()); err != nil {
 		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, t.Close()) }()
-	t.Top().Mtime, t.Top().Dirty = unix.Timespec{}, true // as mkdir, unless an entry says otherwise
+	t.Age(unix.Timespec{}) // as mkdir, unless an entry says otherwise
 	n := &image.Notes{}
 	a := layer.NewApplier(t, *o.Limits, n, img.Config.OS == runtime.GOOS)
 	if err := applyImage(ctx, img, a, o.Progress); err != nil {
@@ -270,7 +270,7 @@ func (b *bundle) checkEmpty() error {
 }
 
 // syncFS is what sync calls; tests look when it happens.
-var syncFS = tree.SyncFileSystem
+var syncFS = syncFileSystem
 
 // sync waits until the file system that holds the bundle is on the disk. One
 // call for all of it is much cheaper than one for each file.
@@ -279,7 +279,7 @@ func (b *bundle) sync() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(syncFS(int(f.Fd())), f.Close())
+	return errors.Join(syncFS(f), f.Close())
 }
 
 // writeConfig completes the bundle.
@@ -336,11 +336,11 @@ func (b *bundle) removeAll() error {
 	if err != nil {
 		return err
 	}
-	t, err := tree.Open(f)
+	t, err := inroot.OpenTree(f)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	t.Most++ // rootfs has its full depth below the bundle
+	t.Deepen(1) // rootfs has its full depth below the bundle
 	for _, name := range []string{rootfsName, originTemp, originName, configTemp, configName} {
 		err = errors.Join(err, t.Remove(name))
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/moby/sys/user"
 	"github.com/netbsd-cells/runcell/image"
-	"github.com/netbsd-cells/runcell/image/internal/tree"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -23,7 +23,7 @@ const (
 // user:group, uid:gid, uid:group or user:gid). The files are read through the
 // tree: they can be links inside it, never FIFOs or devices (CVE-2024-9676).
 // home is "" if the user has no passwd entry.
-func lookupUser(t *tree.Tree, name string) (u specs.User, home string, err error) {
+func lookupUser(t *inroot.Tree, name string) (u specs.User, home string, err error) {
 	passwd, err := accounts(t, "etc/passwd")
 	if err != nil {
 		return u, "", err
@@ -54,7 +54,7 @@ func lookupUser(t *tree.Tree, name string) (u specs.User, home string, err error
 func isID(n int) bool { return n >= 0 && n < math.MaxInt && int64(n) < math.MaxUint32 }
 
 // accounts reads a file that may be missing.
-func accounts(t *tree.Tree, path string) ([]byte, error) {
+func accounts(t *inroot.Tree, path string) ([]byte, error) {
 	data, err := t.ReadFile(path, maxAccounts)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
 		return nil, nil

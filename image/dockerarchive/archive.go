@@ -20,9 +20,9 @@ import (
 	"github.com/netbsd-cells/runcell/image/internal/backoff"
 	"github.com/netbsd-cells/runcell/image/internal/compress"
 	"github.com/netbsd-cells/runcell/image/internal/stream"
-	"github.com/netbsd-cells/runcell/image/internal/tree"
 	"github.com/netbsd-cells/runcell/image/internal/verify"
 	"github.com/netbsd-cells/runcell/image/manifest"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -101,7 +101,7 @@ func (a *Archive) scan() error {
 // find gives the bytes of a file, through links.
 func (a *Archive) find(name string) (archive.Part, error) {
 	at := path.Clean(name)
-	for range tree.MaxLinks {
+	for range inroot.MaxLinks {
 		if p, ok := a.parts[at]; ok {
 			return p, nil
 		}

@@ -21,15 +21,15 @@ import (
 	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/internal/archive"
 	"github.com/netbsd-cells/runcell/image/internal/stream"
-	"github.com/netbsd-cells/runcell/image/internal/tree"
 	"github.com/netbsd-cells/runcell/image/manifest"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sys/unix"
 )
 
 // Applier puts layers into a tree, one after the other.
 type Applier struct {
-	tree *tree.Tree
+	tree *inroot.Tree
 	// Budget is what is left for the image's other layers.
 	Budget  *Budget
 	notes   *image.Notes
@@ -42,13 +42,13 @@ type Applier struct {
 	// Of the current layer:
 	number int
 	digest digest.Digest
-	own    *tree.PathSet // what it made; nil in the lowest layer, where nothing can be hidden
+	own    *pathSet // what it made; nil in the lowest layer, where nothing can be hidden
 }
 
 // NewApplier gives an Applier for the tree, which the caller closes. n gets what
 // could not be carried out. devices tells that the image is for this system, so
 // that its device numbers mean the same.
-func NewApplier(t *tree.Tree, limits image.Limits, n *image.Notes, devices bool) *Applier {
+func NewApplier(t *inroot.Tree, limits image.Limits, n *image.Notes, devices bool) *Applier {
 	return &Applier{
 		tree: t, Budget: &Budget{Limits: limits}, notes: n,
 		root: os.Geteuid() == 0, group: os.Getegid(), devices: devices, buf: make([]byte, stream.AheadSize),
@@ -62,7 +62,7 @@ func NewApplier(t *tree.Tree, limits image.Limits, n *image.Notes, devices bool)
 func (a *Applier) Apply(ctx context.Context, number int, layer manifest.Layer, r *Reader) error {
 	a.number, a.digest, a.own = number, layer.Digest, nil
 	if number > 1 {
-		a.own = tree.NewPathSet()
+		a.own = newPathSet()
 	}
 	if err := a.entries(ctx, r); err != nil {
 		var refused *image.EntryError
@@ -109,7 +109,7 @@ func (a *Applier) entry(hdr *tar.Header, r io.Reader) error {
 		a.notes.Add(image.Quote(hdr.Name), "a PAX global header, which no container tool applies, was left out")
 		return nil
 	}
-	names, err := tree.Components(hdr.Name, a.Budget.Limits.MaxPath)
+	names, err := image.Components(hdr.Name, a.Budget.Limits.MaxPath)
 	if err != nil {
 		return err
 	}
@@ -146,9 +146,8 @@ func (a *Applier) entry(hdr *tar.Header, r io.Reader) error {
 
 // mark records that this layer made name in the current directory.
 func (a *Applier) mark(name string) {
-	a.tree.Top().Dirty = true
 	if a.own != nil {
-		a.own.Add(a.tree.Join(name))
+		a.own.add(a.tree.Join(name))
 	}
 }
 
@@ -163,14 +162,10 @@ func (a *Applier) rootEntry(hdr *tar.Header) error {
 	if err := a.clearXattrs("."); err != nil {
 		return err
 	}
-	if err := a.metadata(hdr, ".", -1); err != nil {
+	if err := a.metadata(hdr, ".", nil); err != nil {
 		return err
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(a.tree.Top().FD, &st); err != nil {
-		return err
-	}
-	return a.tree.Remember(&st)
+	return a.tree.Refresh()
 }
 
 // whiteout hides what lower layers have below dir, never what this layer
@@ -217,12 +212,12 @@ func (a *Applier) hideLower() error {
 
 // hide removes what lower layers have at name in the current directory.
 func (a *Applier) hide(name string) error {
-	if !a.own.Has(a.tree.Join(name)) {
+	if !a.own.has(a.tree.Join(name)) {
 		return a.tree.Remove(name)
 	}
-	depth := len(a.tree.Stack)
+	depth := a.tree.Depth()
 	err := a.tree.Push(name)
-	if tree.IsNotDir(err) {
+	if inroot.IsNotDir(err) {
 		return nil // this layer's own file
 	}
 	if err != nil {

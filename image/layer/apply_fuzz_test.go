@@ -11,7 +11,7 @@ import (
 
 	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/internal/imagetest"
-	"github.com/netbsd-cells/runcell/image/internal/tree"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 )
 
 // FuzzApply applies an arbitrary archive as a second layer, as it stands.
@@ -53,7 +53,7 @@ func applyRaw(t *testing.T, rootfs string, layers ...[]byte) {
 		t.Fatal(err)
 	}
 	defer dir.Close()
-	tr, err := tree.Open(dir)
+	tr, err := inroot.OpenTree(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func applyRaw(t *testing.T, rootfs string, layers ...[]byte) {
 	for i, data := range layers {
 		a.number, a.own = i+1, nil
 		if i > 0 {
-			a.own = tree.NewPathSet()
+			a.own = newPathSet()
 		}
 		err := a.entries(t.Context(), bytes.NewReader(data))
 		var refused *image.EntryError
@@ -91,7 +91,7 @@ func FuzzNames(f *testing.F) {
 		f.Add(s[0], s[1])
 	}
 	f.Fuzz(func(t *testing.T, name, link string) {
-		names, err := tree.Components(name, 4096)
+		names, err := image.Components(name, 4096)
 		if err == nil {
 			for _, n := range names {
 				if n == "" || n == "." || n == ".." || strings.ContainsAny(n, "/\x00") || len(n) > 255 {
@@ -110,12 +110,12 @@ func FuzzNames(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer dir.Close()
-		tr, err := tree.Open(dir)
+		tr, err := inroot.OpenTree(dir)
 		if err != nil {
 			t.Fatal(err)
 		}
 		a := NewApplier(tr, image.DefaultLimits(), &image.Notes{}, false)
-		a.own = tree.NewPathSet()
+		a.own = newPathSet()
 		for _, h := range []tar.Header{
 			{Typeflag: tar.TypeSymlink, Name: "l", Linkname: link},
 			{Typeflag: tar.TypeReg, Name: name}, // these fail or not: both are right

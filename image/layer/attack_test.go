@@ -19,7 +19,6 @@ import (
 	"github.com/netbsd-cells/runcell/image/bundle"
 	"github.com/netbsd-cells/runcell/image/internal/imagetest"
 	"github.com/netbsd-cells/runcell/image/internal/story"
-	"github.com/netbsd-cells/runcell/image/internal/tree"
 	"github.com/netbsd-cells/runcell/image/layer"
 )
 
@@ -81,7 +80,7 @@ func TestNULInName(t *testing.T) {
 			t.Errorf("NUL in %s: error is %v; want an invalid header", field, err)
 		}
 	}
-	if _, err := tree.Components("a\x00b", 0); err == nil {
+	if _, err := image.Components("a\x00b", 0); err == nil {
 		t.Error("components takes a NUL byte")
 	}
 }

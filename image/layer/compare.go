@@ -16,7 +16,7 @@ import (
 
 	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/internal/stream"
-	"github.com/netbsd-cells/runcell/image/internal/tree"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sys/unix"
 )
@@ -24,7 +24,7 @@ import (
 // Differ walks two trees side by side. No name is followed in either.
 type Differ struct {
 	Ctx        context.Context // ends the walk
-	old, new   *tree.Tree
+	old, new   *inroot.Tree
 	oldG, newG map[string]digest.Digest // groups of hard links, by path
 	flags      map[Inode]uint32         // the first one's file flags
 	buf        [2][]byte
@@ -50,7 +50,7 @@ func (d *Differ) Run(from Original, to string) (err error) {
 	defer func() { err = errors.Join(err, d.new.Close()) }()
 	d.buf = [2][]byte{make([]byte, stream.AheadSize), make([]byte, stream.AheadSize)}
 	var a, b unix.Stat_t
-	if err := errors.Join(unix.Fstat(d.old.Top().FD, &a), unix.Fstat(d.new.Top().FD, &b)); err != nil {
+	if err := errors.Join(d.old.Stat(&a), d.new.Stat(&b)); err != nil {
 		return err
 	}
 	what, err := d.compare(".", "", &a, &b)
@@ -64,12 +64,12 @@ func (d *Differ) Run(from Original, to string) (err error) {
 }
 
 // openSide opens one of the trees.
-func openSide(ctx context.Context, path string) (*tree.Tree, map[string]digest.Digest, error) {
+func openSide(ctx context.Context, path string) (*inroot.Tree, map[string]digest.Digest, error) {
 	f, err := os.Open(path) //nolint:forbidigo // the operator's own path
 	if err != nil {
 		return nil, nil, err
 	}
-	t, err := tree.Open(f)
+	t, err := inroot.OpenTree(f)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, nil, err
 	}
@@ -81,7 +81,7 @@ func openSide(ctx context.Context, path string) (*tree.Tree, map[string]digest.D
 }
 
 // linkGroups gives each file with several names a digest of all its names.
-func linkGroups(ctx context.Context, t *tree.Tree) (map[string]digest.Digest, error) {
+func linkGroups(ctx context.Context, t *inroot.Tree) (map[string]digest.Digest, error) {
 	names := map[Inode][]string{}
 	var walk func() error
 	walk = func() error {
@@ -94,12 +94,12 @@ func linkGroups(ctx context.Context, t *tree.Tree) (map[string]digest.Digest, er
 				return context.Cause(ctx)
 			}
 			var st unix.Stat_t
-			if err := tree.Lstatat(t.Top().FD, n, &st); err != nil {
+			if err := t.Lstat(n, &st); err != nil {
 				return fmt.Errorf("%s: %w", image.Quote(t.Join(n)), err)
 			}
 			switch {
 			case st.Mode&unix.S_IFMT == unix.S_IFDIR:
-				depth := len(t.Stack)
+				depth := t.Depth()
 				err := t.Push(n)
 				if err == nil {
 					err = errors.Join(walk(), t.Leave(depth))
@@ -157,7 +157,7 @@ func (d *Differ) directory() error {
 func (d *Differ) entry(name string) error {
 	path := d.new.Join(name)
 	var a, b unix.Stat_t
-	errA, errB := tree.Lstatat(d.old.Top().FD, name, &a), tree.Lstatat(d.new.Top().FD, name, &b)
+	errA, errB := d.old.Lstat(name, &a), d.new.Lstat(name, &b)
 	switch {
 	case errA == unix.ENOENT && errB == nil:
 		return d.Added(name, path, &b)
@@ -184,7 +184,7 @@ func (d *Differ) entry(name string) error {
 	if b.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return nil
 	}
-	depthA, depthB := len(d.old.Stack), len(d.new.Stack)
+	depthA, depthB := d.old.Depth(), d.new.Depth()
 	if err := errors.Join(d.old.Push(name), d.new.Push(name)); err != nil {
 		return errors.Join(err, d.old.Leave(depthA), d.new.Leave(depthB))
 	}
@@ -193,7 +193,7 @@ func (d *Differ) entry(name string) error {
 
 // allNew reports all that is in a directory which was none before.
 func (d *Differ) allNew(name string) error {
-	depth := len(d.new.Stack)
+	depth := d.new.Depth()
 	if err := d.new.Push(name); err != nil {
 		return err
 	}
@@ -202,7 +202,7 @@ func (d *Differ) allNew(name string) error {
 	for _, n := range names {
 		var st unix.Stat_t
 		if err == nil {
-			err = tree.Lstatat(d.new.Top().FD, n, &st)
+			err = d.new.Lstat(n, &st)
 		}
 		if err == nil {
 			err = d.Added(n, d.new.Join(n), &st)
@@ -226,12 +226,12 @@ func (d *Differ) compare(name, path string, a, b *unix.Stat_t) (what []string, e
 	case unix.S_IFREG:
 		same := a.Size == b.Size
 		if same {
-			same, err = d.sameContent(name)
+			same, err = d.sameContent(name, *a, *b)
 		}
 		differ(!same, "content")
 	case unix.S_IFLNK:
-		ta, errA := tree.Readlinkat(d.old.Top().FD, name)
-		tb, errB := tree.Readlinkat(d.new.Top().FD, name)
+		ta, errA := d.old.Readlink(name)
+		tb, errB := d.new.Readlink(name)
 		err = errors.Join(errA, errB)
 		differ(ta != tb, "target")
 	case unix.S_IFCHR, unix.S_IFBLK:
@@ -255,8 +255,8 @@ func (d *Differ) compare(name, path string, a, b *unix.Stat_t) (what []string, e
 }
 
 // attributes gives the attributes that a layer would have, as one string.
-func attributes(t *tree.Tree, name string) (string, error) {
-	list, err := tree.ListXattrs(t.Top().FD, name)
+func attributes(t *inroot.Tree, name string) (string, error) {
+	list, err := t.ListXattrs(name)
 	if err != nil {
 		return "", nil //nolint:nilerr // the file system has none
 	}
@@ -266,7 +266,7 @@ func attributes(t *tree.Tree, name string) (string, error) {
 		if xattrReason(attr) != "" {
 			continue
 		}
-		value, err := tree.GetXattr(t.Top().FD, name, attr)
+		value, err := t.GetXattr(name, attr)
 		if err != nil {
 			return "", fmt.Errorf("read attribute %s: %w", image.Quote(attr), err)
 		}
@@ -276,13 +276,13 @@ func attributes(t *tree.Tree, name string) (string, error) {
 }
 
 // sameContent compares two regular files of the same size.
-func (d *Differ) sameContent(name string) (bool, error) {
-	a, err := openRegular(d.old, name)
+func (d *Differ) sameContent(name string, stA, stB unix.Stat_t) (bool, error) {
+	a, err := d.old.OpenFile(name, &stA)
 	if err != nil {
 		return false, err
 	}
 	defer a.Close()
-	b, err := openRegular(d.new, name)
+	b, err := d.new.OpenFile(name, &stB)
 	if err != nil {
 		return false, err
 	}
@@ -297,23 +297,6 @@ func (d *Differ) sameContent(name string) (bool, error) {
 			return isEOF(errA) && isEOF(errB), errors.Join(notEOF(errA), notEOF(errB))
 		}
 	}
-}
-
-// openRegular opens what lstat saw as a regular file, and is one still.
-func openRegular(t *tree.Tree, name string) (*os.File, error) {
-	fd, err := tree.Openat(t.Top().FD, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	f := os.NewFile(uintptr(fd), name)
-	fi, err := f.Stat()
-	if err == nil && !fi.Mode().IsRegular() {
-		err = errors.New("it was replaced while it was opened")
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
 }
 
 func isEOF(err error) bool { return err == io.EOF }

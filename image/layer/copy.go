@@ -9,7 +9,7 @@ import (
 	"os"
 
 	"github.com/netbsd-cells/runcell/image"
-	"github.com/netbsd-cells/runcell/image/internal/tree"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 )
 
 // Copy copies the tree in the directory from, with everything that an image can
@@ -19,7 +19,7 @@ func Copy(ctx context.Context, from, to string, limits image.Limits) error {
 	if err != nil {
 		return err
 	}
-	t, err := tree.Open(f)
+	t, err := inroot.OpenTree(f)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}

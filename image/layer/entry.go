@@ -7,12 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/internal/stream"
-	"github.com/netbsd-cells/runcell/image/internal/tree"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"golang.org/x/sys/unix"
 )
 
@@ -78,31 +77,33 @@ func (a *Applier) file(hdr *tar.Header, name string, r io.Reader) error {
 	if err := a.Budget.takeContent(hdr.Size); err != nil {
 		return err
 	}
-	fd := -1
+	var f inroot.File
 	err := a.replace(name, func() (err error) {
-		fd, err = tree.Openat(a.tree.Top().FD, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
+		f, err = a.tree.Create(name)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	err = a.content(fd, hdr, r)
+	err = a.content(f, hdr, r)
 	if err == nil {
-		err = a.metadata(hdr, name, fd)
+		err = a.metadata(hdr, name, &f)
 	}
-	return errors.Join(err, unix.Close(fd))
+	return errors.Join(err, f.Close())
 }
 
 // content writes a file's content, with holes if the archive has it sparse.
-func (a *Applier) content(fd int, hdr *tar.Header, r io.Reader) error {
-	write := tree.WriteAll
+func (a *Applier) content(f inroot.File, hdr *tar.Header, r io.Reader) error {
 	sparse := hdr.Typeflag == tar.TypeGNUSparse || hdr.PAXRecords["GNU.sparse.major"] != "" || hdr.PAXRecords["GNU.sparse.map"] != ""
-	if sparse {
-		write = writeSparse
-	}
 	for {
 		n, err := stream.Fill(r, a.buf)
-		if e := write(fd, a.buf[:n]); e != nil {
+		var e error
+		if sparse {
+			e = writeSparse(f, a.buf[:n])
+		} else {
+			_, e = f.Write(a.buf[:n])
+		}
+		if e != nil {
 			return fmt.Errorf("write: %w", e)
 		}
 		if err == io.EOF {
@@ -113,7 +114,7 @@ func (a *Applier) content(fd int, hdr *tar.Header, r io.Reader) error {
 		}
 	}
 	if sparse {
-		if err := unix.Ftruncate(fd, hdr.Size); err != nil {
+		if err := f.Truncate(hdr.Size); err != nil {
 			return fmt.Errorf("truncate: %w", err)
 		}
 	}
@@ -121,15 +122,15 @@ func (a *Applier) content(fd int, hdr *tar.Header, r io.Reader) error {
 }
 
 // writeSparse writes p, leaving a hole where a whole block is zero.
-func writeSparse(fd int, p []byte) error {
+func writeSparse(f inroot.File, p []byte) error {
 	const block = 4096
 	for len(p) > 0 {
 		n := min(block, len(p))
 		if isZero(p[:n]) {
-			if _, err := unix.Seek(fd, int64(n), io.SeekCurrent); err != nil {
+			if err := f.Skip(int64(n)); err != nil {
 				return err
 			}
-		} else if err := tree.WriteAll(fd, p[:n]); err != nil {
+		} else if _, err := f.Write(p[:n]); err != nil {
 			return err
 		}
 		p = p[n:]
@@ -149,11 +150,11 @@ func isZero(p []byte) bool {
 // directory makes a directory or takes over one that is there. A link to a
 // directory is replaced, not followed.
 func (a *Applier) directory(hdr *tar.Header, name string) error {
-	create := func() error { return unix.Mkdirat(a.tree.Top().FD, name, 0o700) }
+	create := func() error { return a.tree.Mkdir(name, 0o700) }
 	err := create()
 	if err == unix.EEXIST {
 		var st unix.Stat_t
-		if err = tree.Lstatat(a.tree.Top().FD, name, &st); err != nil {
+		if err = a.tree.Lstat(name, &st); err != nil {
 			return err
 		}
 		if st.Mode&unix.S_IFMT == unix.S_IFDIR {
@@ -165,7 +166,7 @@ func (a *Applier) directory(hdr *tar.Header, name string) error {
 	if err != nil {
 		return err
 	}
-	return a.metadata(hdr, name, -1)
+	return a.metadata(hdr, name, nil)
 }
 
 func (a *Applier) symlink(hdr *tar.Header, name string) error {
@@ -177,60 +178,33 @@ func (a *Applier) symlink(hdr *tar.Header, name string) error {
 	case most > 0 && len(hdr.Linkname) > most:
 		return fmt.Errorf("a link target of %d bytes, at most %d are taken (--max-path)", len(hdr.Linkname), most)
 	}
-	err := a.replace(name, func() error { return unix.Symlinkat(hdr.Linkname, a.tree.Top().FD, name) })
+	err := a.replace(name, func() error { return a.tree.Symlink(hdr.Linkname, name) })
 	if err != nil {
 		return err
 	}
-	return a.metadata(hdr, name, -1)
+	return a.metadata(hdr, name, nil)
 }
 
 // hardlink links to an earlier entry, of this layer or a lower one. A link to
 // a symbolic link is one more name for it. The entry's own metadata is that
 // of the file it names already.
 func (a *Applier) hardlink(hdr *tar.Header, dir []string, name string) error {
-	target, err := tree.Components(hdr.Linkname, a.Budget.Limits.MaxPath)
+	target, err := image.Components(hdr.Linkname, a.Budget.Limits.MaxPath)
 	if err != nil {
 		return fmt.Errorf("link target %s: %w", image.Quote(hdr.Linkname), err)
 	}
 	if len(target) == 0 {
 		return fmt.Errorf("link target %s: it is the root directory", image.Quote(hdr.Linkname))
 	}
-	missing := func(err error) error {
-		return fmt.Errorf("link target %s: %w (a hard link needs an earlier entry)", image.Quote(hdr.Linkname), err)
-	}
-	last := target[len(target)-1]
-	if err := a.tree.Enter(target[:len(target)-1], false); err != nil {
-		return missing(err)
-	}
-	old, near := a.tree.Top().FD, slices.Equal(target[:len(target)-1], dir)
-	if !near { // the tree closes what it leaves
-		if old, err = tree.Openat(old, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0); err != nil {
+	if err := a.tree.Link(target, dir, name); err != nil {
+		bad, ok := errors.AsType[*inroot.TargetError](err)
+		switch {
+		case !ok:
 			return err
+		case bad.Err == unix.EISDIR:
+			return fmt.Errorf("link target %s: a hard link to a directory", image.Quote(hdr.Linkname))
 		}
-		defer unix.Close(old)
-	}
-	var from, to unix.Stat_t
-	if err := tree.Lstatat(old, last, &from); err != nil {
-		return missing(err)
-	}
-	if from.Mode&unix.S_IFMT == unix.S_IFDIR {
-		return fmt.Errorf("link target %s: a hard link to a directory", image.Quote(hdr.Linkname))
-	}
-	if !near {
-		if err := a.tree.Enter(dir, true); err != nil {
-			return err
-		}
-	}
-	link := func() error { return unix.Linkat(old, last, a.tree.Top().FD, name, 0) }
-	err = link()
-	if err == unix.EEXIST && tree.Lstatat(a.tree.Top().FD, name, &to) == nil && to.Ino == from.Ino && to.Dev == from.Dev {
-		err = nil // it is that file already: removing it first could lose it
-	}
-	if err == unix.EEXIST {
-		err = a.replace(name, link)
-	}
-	if err != nil {
-		return err
+		return fmt.Errorf("link target %s: %w (a hard link needs an earlier entry)", image.Quote(hdr.Linkname), bad.Err)
 	}
 	a.mark(name)
 	return nil
@@ -265,9 +239,9 @@ func (a *Applier) device(hdr *tar.Header, name string, kind uint32) error {
 }
 
 func (a *Applier) node(hdr *tar.Header, name string, kind uint32, dev uint64) error {
-	err := a.replace(name, func() error { return tree.Mknodat(a.tree.Top().FD, name, kind|0o600, dev) })
+	err := a.replace(name, func() error { return a.tree.Mknod(name, kind|0o600, dev) })
 	if err != nil {
 		return err
 	}
-	return a.metadata(hdr, name, -1)
+	return a.metadata(hdr, name, nil)
 }

@@ -1,5 +1,7 @@
 package layer
 
+import "github.com/netbsd-cells/runcell/kmod/inroot"
+
 // What the stories of layers look at.
 const (
 	Opaque        = opaque
@@ -15,9 +17,11 @@ var (
 )
 
 // FakeFlags lets set stand for a system that has file flags, or nil for one that
-// has none, until the test ends.
-func FakeFlags(tb interface{ Cleanup(func()) }, set func(fd int, bits uint32) error) {
-	f, have := fchflags, haveFlags
-	tb.Cleanup(func() { fchflags, haveFlags = f, have })
-	fchflags, haveFlags = set, set != nil
+// has none, until the test ends. set gets the path inside the tree, "/." for the
+// root.
+func FakeFlags(tb interface{ Cleanup(func()) }, set func(path string, bits uint32) error) {
+	f, have := setFlags, haveFlags
+	tb.Cleanup(func() { setFlags, haveFlags = f, have })
+	setFlags = func(t *inroot.Tree, name string, bits uint32) error { return set("/"+t.Join(name), bits) }
+	haveFlags = set != nil
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/netbsd-cells/runcell/image"
-	"github.com/netbsd-cells/runcell/image/internal/tree"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"golang.org/x/sys/unix"
 )
 
@@ -62,8 +62,8 @@ func flagNames(bits uint32) string {
 	return strings.Join(names, ",")
 }
 
-// Tests replace them: Linux has no such flags.
-var fchflags, haveFlags = tree.SetFileFlags, tree.SystemHasFlags
+// Tests replace it: Linux has no such flags.
+var setFlags = (*inroot.Tree).SetFlags
 
 // flagged is a file that gets its flags when all layers are there: nothing
 // can be done to an immutable one any more.
@@ -81,7 +81,7 @@ func inodeOf(st *unix.Stat_t) Inode { return Inode{uint64(st.Dev), st.Ino} }
 // isStill tells whether the file is the one of now, and not one that took its
 // place and perhaps its inode.
 func (f flagged) isStill(now *unix.Stat_t) bool {
-	return inodeOf(&f.st) == inodeOf(now) && tree.GenerationOf(&f.st) == tree.GenerationOf(now) &&
+	return inodeOf(&f.st) == inodeOf(now) && generationOf(&f.st) == generationOf(now) &&
 		(f.st.Mtim == now.Mtim || now.Mode&unix.S_IFMT == unix.S_IFDIR)
 }
 
@@ -103,7 +103,7 @@ func (a *Applier) noteFlags(hdr *tar.Header, name string) error {
 		return nil
 	}
 	var st unix.Stat_t
-	if err := tree.Lstatat(a.tree.Top().FD, name, &st); err != nil {
+	if err := a.tree.Lstat(name, &st); err != nil {
 		return err
 	}
 	path := a.tree.Join(name)
@@ -119,11 +119,7 @@ func (a *Applier) noteFlags(hdr *tar.Header, name string) error {
 // can't be set, a note says so.
 func (a *Applier) SetFlags() error {
 	return a.eachFlagged(func(f flagged, name string) error {
-		fd, err := tree.Openat(a.tree.Top().FD, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-		if err == nil {
-			err = fchflags(fd, f.bits)
-			_ = unix.Close(fd)
-		}
+		err := setFlags(a.tree, name, f.bits)
 		if err == unix.EOPNOTSUPP || err == unix.EPERM || err == unix.EACCES {
 			a.notes.Add(image.Quote(f.path), "file flags could not be set: "+err.Error())
 			return nil
@@ -171,26 +167,25 @@ func (a *Applier) find(f flagged) (still bool, name string, err error) {
 	names := strings.Split(f.path, "/")
 	name = names[len(names)-1]
 	if err := a.tree.Enter(names[:len(names)-1], false); err != nil {
-		if err, ok := errors.AsType[unix.Errno](err); ok && (err == unix.ENOENT || tree.IsNotDir(err)) {
+		if err, ok := errors.AsType[unix.Errno](err); ok && (err == unix.ENOENT || inroot.IsNotDir(err)) {
 			return false, "", nil
 		}
 		return false, "", err
 	}
 	if name == "" { // the root: its time can't be set afterwards
-		d := a.tree.Top()
-		if err := tree.SetTimes(d.FD, ".", d.Mtime); err != nil {
+		if err := a.tree.Settle(); err != nil {
 			return false, "", err
 		}
-		name, d.Dirty = ".", false
+		name = "."
 	}
 	var st unix.Stat_t
-	return tree.Lstatat(a.tree.Top().FD, name, &st) == nil && f.isStill(&st), name, nil
+	return a.tree.Lstat(name, &st) == nil && f.isStill(&st), name, nil
 }
 
 // knownFlags are the flags that a layer can tell of.
 func knownFlags(st *unix.Stat_t) (bits uint32) {
 	for _, f := range fileFlags {
-		bits |= f.bit & tree.FlagsOf(st)
+		bits |= f.bit & flagsOf(st)
 	}
 	return bits
 }

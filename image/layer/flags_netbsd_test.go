@@ -9,11 +9,11 @@ import (
 	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/bundle"
 	"github.com/netbsd-cells/runcell/image/internal/story"
-	"github.com/netbsd-cells/runcell/image/internal/tree"
 	"github.com/netbsd-cells/runcell/image/layer"
 	"github.com/netbsd-cells/runcell/image/pack"
 	"github.com/netbsd-cells/runcell/image/store"
 	"github.com/netbsd-cells/runcell/image/transfer"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"golang.org/x/sys/unix"
 )
 
@@ -54,7 +54,7 @@ func kept(t *testing.T, s *store.Store, name string) (b, rootfs string) {
 			return
 		}
 		defer dir.Close()
-		tree, err := tree.Open(dir)
+		tree, err := inroot.OpenTree(dir)
 		if err != nil {
 			t.Error(err)
 			return

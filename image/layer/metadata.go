@@ -9,15 +9,15 @@ import (
 	"strings"
 
 	"github.com/netbsd-cells/runcell/image"
-	"github.com/netbsd-cells/runcell/image/internal/tree"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"golang.org/x/sys/unix"
 )
 
-// metadata sets everything about name in the current directory. With fd >= 0 it
-// is an open file that was just created, else it is addressed by name and never
-// followed. The owner comes first: chown clears file capabilities and set-id bits.
-func (a *Applier) metadata(hdr *tar.Header, name string, fd int) error {
-	if err := a.owner(hdr, name, fd); err != nil {
+// metadata sets everything about name in the current directory; f is the file,
+// if it is one that was just created. The owner comes first: chown clears file
+// capabilities and set-id bits.
+func (a *Applier) metadata(hdr *tar.Header, name string, f *inroot.File) error {
+	if err := a.owner(hdr, name, f); err != nil {
 		return err
 	}
 	if err := a.setXattrs(hdr, name); err != nil {
@@ -27,15 +27,15 @@ func (a *Applier) metadata(hdr *tar.Header, name string, fd int) error {
 	var err error
 	switch {
 	case hdr.Typeflag == tar.TypeSymlink:
-	case fd >= 0:
-		err = unix.Fchmod(fd, mode)
+	case f != nil:
+		err = f.Chmod(mode)
 	default:
-		err = tree.Chmodat(a.tree.Top().FD, name, mode)
+		err = a.tree.Chmod(name, mode)
 	}
-	if !a.root && mode&^0o777 != 0 && (err == unix.EPERM || err == tree.ErrnoNoFollow) {
+	if !a.root && mode&^0o777 != 0 && refusesMode(err) {
 		// BSD systems tell what Linux does silently.
 		a.notes.Add(image.Quote(hdr.Name), "set-id and sticky bits are not kept: only root can set them here")
-		err = tree.Chmodat(a.tree.Top().FD, name, mode&0o777)
+		err = a.tree.Chmod(name, mode&0o777)
 	}
 	if err != nil {
 		return fmt.Errorf("set mode %04o: %w", mode, err)
@@ -46,7 +46,7 @@ func (a *Applier) metadata(hdr *tar.Header, name string, fd int) error {
 	return a.noteFlags(hdr, name)
 }
 
-func (a *Applier) owner(hdr *tar.Header, name string, fd int) error {
+func (a *Applier) owner(hdr *tar.Header, name string, f *inroot.File) error {
 	uid, gid, err := OwnerOf(hdr)
 	if err != nil {
 		return err
@@ -56,13 +56,13 @@ func (a *Applier) owner(hdr *tar.Header, name string, fd int) error {
 		return nil
 	}
 	switch {
-	case fd < 0:
-		err = tree.Lchownat(a.tree.Top().FD, name, int(uid), int(gid))
-	case uid == 0 && int(gid) == a.group && gid == a.tree.Top().GID:
+	case f == nil:
+		err = a.tree.Chown(name, int(uid), int(gid))
+	case uid == 0 && int(gid) == a.group && gid == a.tree.GID():
 		// A new file has our group or the directory's, depending on the
 		// system, the mount and the directory's mode.
 	default:
-		err = unix.Fchown(fd, int(uid), int(gid))
+		err = f.Chown(int(uid), int(gid))
 	}
 	if err == unix.EINVAL {
 		return fmt.Errorf("set owner %d:%d: this user namespace has no such id", uid, gid)
@@ -78,7 +78,7 @@ func (a *Applier) owner(hdr *tar.Header, name string, fd int) error {
 func (a *Applier) times(hdr *tar.Header, name string) error {
 	mtime, err := unix.TimeToTimespec(hdr.ModTime)
 	if err == nil {
-		err = tree.SetTimes(a.tree.Top().FD, name, mtime)
+		err = a.tree.SetTimes(name, mtime)
 	}
 	if err != nil {
 		return fmt.Errorf("set modification time %d: %w", hdr.ModTime.Unix(), err)
@@ -127,7 +127,7 @@ func (a *Applier) setXattrs(hdr *tar.Header, name string) error {
 			a.notes.Add(image.Quote(hdr.Name)+" "+image.Quote(attr), "an extended attribute was left out: "+reason)
 			continue
 		}
-		err := tree.SetXattr(a.tree.Top().FD, name, attr, []byte(hdr.PAXRecords[paxXattr+attr]))
+		err := a.tree.SetXattr(name, attr, []byte(hdr.PAXRecords[paxXattr+attr]))
 		switch err {
 		case nil:
 		case unix.EOPNOTSUPP, unix.EPERM, unix.ENOENT: // the last without /proc
@@ -142,7 +142,7 @@ func (a *Applier) setXattrs(hdr *tar.Header, name string) error {
 // clearXattrs removes what a lower layer set on a directory: an entry
 // replaces all of its metadata.
 func (a *Applier) clearXattrs(name string) error {
-	attrs, err := tree.ListXattrs(a.tree.Top().FD, name)
+	attrs, err := a.tree.ListXattrs(name)
 	if err != nil {
 		return nil // what can't be listed could not be set either
 	}
@@ -150,7 +150,7 @@ func (a *Applier) clearXattrs(name string) error {
 		if xattrReason(attr) != "" {
 			continue
 		}
-		if err := tree.RemoveXattr(a.tree.Top().FD, name, attr); err != nil && err != unix.EPERM {
+		if err := a.tree.RemoveXattr(name, attr); err != nil && err != unix.EPERM {
 			return fmt.Errorf("remove attribute %s: %w", image.Quote(attr), err)
 		}
 	}

@@ -16,14 +16,14 @@ import (
 
 	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/internal/stream"
-	"github.com/netbsd-cells/runcell/image/internal/tree"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"golang.org/x/sys/unix"
 )
 
 // packer writes one tree.
 type packer struct {
 	ctx     context.Context
-	tree    *tree.Tree
+	tree    *inroot.Tree
 	tw      *tar.Writer
 	o       PackOptions
 	dev     uint64
@@ -56,7 +56,7 @@ func Pack(ctx context.Context, rootfs string, w io.Writer, o PackOptions) (*Pack
 	if err != nil {
 		return nil, err
 	}
-	t, err := tree.Open(f)
+	t, err := inroot.OpenTree(f)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func Pack(ctx context.Context, rootfs string, w io.Writer, o PackOptions) (*Pack
 
 func (p *packer) root() error {
 	var st unix.Stat_t
-	if err := unix.Fstat(p.tree.Top().FD, &st); err != nil {
+	if err := p.tree.Stat(&st); err != nil {
 		return err
 	}
 	p.dev = uint64(st.Dev)
@@ -91,7 +91,7 @@ func (p *packer) root() error {
 func (p *packer) children() error {
 	names, err := p.tree.Names()
 	if err != nil {
-		return fmt.Errorf("list %s: %w", image.Quote(p.tree.Top().Path), err)
+		return fmt.Errorf("list %s: %w", image.Quote(p.tree.Path()), err)
 	}
 	sort.Strings(names)
 	for _, name := range names {
@@ -111,7 +111,7 @@ func (p *packer) child(name string) error {
 		return fmt.Errorf("pack %s: names that start with %s mean whiteouts in a layer: rename it", image.Quote(path), Whiteout)
 	}
 	var st unix.Stat_t
-	if err := tree.Lstatat(p.tree.Top().FD, name, &st); err != nil {
+	if err := p.tree.Lstat(name, &st); err != nil {
 		return fmt.Errorf("pack %s: %w", image.Quote(path), err)
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
@@ -127,7 +127,7 @@ func (p *packer) child(name string) error {
 		p.notes.Add(image.Quote(path), "a mounted file system was not packed, only its mount point")
 		return nil
 	}
-	depth := len(p.tree.Stack)
+	depth := p.tree.Depth()
 	if err := p.tree.Push(name); err != nil {
 		return fmt.Errorf("pack %s: %w", image.Quote(path), err)
 	}
@@ -169,7 +169,7 @@ func (p *packer) header(name, path string, st *unix.Stat_t) error {
 	if p.isLink(hdr, st) {
 		return p.write(hdr, nil)
 	}
-	if flags := flagNames(tree.FlagsOf(st)); flags != "" {
+	if flags := flagNames(flagsOf(st)); flags != "" {
 		hdr.PAXRecords[PaxFlags] = flags
 	}
 	if err := p.xattrs(hdr, name); err != nil {
@@ -179,7 +179,7 @@ func (p *packer) header(name, path string, st *unix.Stat_t) error {
 	case tar.TypeReg:
 		return p.file(hdr, name, st)
 	case tar.TypeSymlink:
-		target, err := tree.Readlinkat(p.tree.Top().FD, name)
+		target, err := p.tree.Readlink(name)
 		if err != nil {
 			return err
 		}
@@ -218,7 +218,7 @@ func (p *packer) mtime(st *unix.Stat_t) time.Time {
 }
 
 func (p *packer) xattrs(hdr *tar.Header, name string) error {
-	attrs, err := tree.ListXattrs(p.tree.Top().FD, name)
+	attrs, err := p.tree.ListXattrs(name)
 	if err != nil {
 		if err == unix.EOPNOTSUPP || err == unix.ENOENT {
 			return nil // the file system has none, or there is no /proc
@@ -233,7 +233,7 @@ func (p *packer) xattrs(hdr *tar.Header, name string) error {
 			p.notes.Add(image.Quote(hdr.Name)+" "+image.Quote(attr), "an extended attribute was left out: "+reason)
 			continue
 		}
-		value, err := tree.GetXattr(p.tree.Top().FD, name, attr)
+		value, err := p.tree.GetXattr(name, attr)
 		if err != nil {
 			return fmt.Errorf("read attribute %s: %w", image.Quote(attr), err)
 		}
@@ -244,19 +244,12 @@ func (p *packer) xattrs(hdr *tar.Header, name string) error {
 
 // file writes a regular file, which must stay what lstat saw.
 func (p *packer) file(hdr *tar.Header, name string, st *unix.Stat_t) error {
-	fd, err := tree.Openat(p.tree.Top().FD, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	now := *st
+	f, err := p.tree.OpenFile(name, &now)
 	if err != nil {
 		return err
 	}
-	f := os.NewFile(uintptr(fd), name)
 	defer f.Close()
-	var now unix.Stat_t
-	if err := unix.Fstat(fd, &now); err != nil {
-		return err
-	}
-	if now.Ino != st.Ino || now.Dev != st.Dev || now.Mode&unix.S_IFMT != unix.S_IFREG {
-		return errors.New("it was replaced while it was opened")
-	}
 	hdr.Size = now.Size
 	return p.write(hdr, f)
 }

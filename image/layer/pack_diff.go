@@ -12,7 +12,7 @@ import (
 
 	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/internal/stream"
-	"github.com/netbsd-cells/runcell/image/internal/tree"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"golang.org/x/sys/unix"
 )
 
@@ -56,10 +56,10 @@ func PackDiff(ctx context.Context, from Original, to string, w io.Writer, o Pack
 }
 
 // on sets the tree that names are looked up in.
-func (p *packer) on(t *tree.Tree) *packer {
+func (p *packer) on(t *inroot.Tree) *packer {
 	if p.tree = t; p.dev == 0 {
 		var st unix.Stat_t
-		if unix.Fstat(t.Stack[0].FD, &st) == nil {
+		if t.StatRoot(&st) == nil {
 			p.dev = uint64(st.Dev)
 		}
 	}

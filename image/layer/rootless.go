@@ -12,7 +12,6 @@ import (
 	"os"
 
 	"github.com/netbsd-cells/runcell/image"
-	"github.com/netbsd-cells/runcell/image/internal/tree"
 	"golang.org/x/sys/unix"
 )
 
@@ -56,10 +55,10 @@ func decodeOwner(b []byte) (uid, gid uint32, ok bool) {
 func (a *Applier) recordOwner(hdr *tar.Header, name string, uid, gid uint32) {
 	err := error(unix.EOPNOTSUPP)
 	if hdr.Typeflag != tar.TypeSymlink && hdr.Typeflag != tar.TypeFifo {
-		dir, value := a.tree.Top().FD, encodeOwner(uid, gid)
-		if err = tree.SetXattr(dir, name, rootlessOwner, value); err == unix.EACCES { // a directory of a lower layer
-			if err = tree.Chmodat(dir, name, 0o700); err == nil {
-				err = tree.SetXattr(dir, name, rootlessOwner, value)
+		value := encodeOwner(uid, gid)
+		if err = a.tree.SetXattr(name, rootlessOwner, value); err == unix.EACCES { // a directory of a lower layer
+			if err = a.tree.Chmod(name, 0o700); err == nil {
+				err = a.tree.SetXattr(name, rootlessOwner, value)
 			}
 		}
 	}
@@ -85,11 +84,11 @@ func (p *packer) owner(name string, st *unix.Stat_t) (uid, gid uint32) {
 // recorded reads the attribute, also of a directory that its owner may not
 // read.
 func (p *packer) recorded(name string, st *unix.Stat_t) ([]byte, error) {
-	dir, mode := p.tree.Top().FD, uint32(st.Mode)&0o7777
-	value, err := tree.GetXattr(dir, name, rootlessOwner)
-	if err == unix.EACCES && tree.Chmodat(dir, name, mode|0o400) == nil {
-		value, err = tree.GetXattr(dir, name, rootlessOwner)
-		err = errors.Join(err, tree.Chmodat(dir, name, mode))
+	mode := uint32(st.Mode) & 0o7777
+	value, err := p.tree.GetXattr(name, rootlessOwner)
+	if err == unix.EACCES && p.tree.Chmod(name, mode|0o400) == nil {
+		value, err = p.tree.GetXattr(name, rootlessOwner)
+		err = errors.Join(err, p.tree.Chmod(name, mode))
 	}
 	return value, err
 }

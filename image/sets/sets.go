@@ -28,7 +28,6 @@ import (
 	"github.com/netbsd-cells/runcell/image/internal/archive"
 	"github.com/netbsd-cells/runcell/image/internal/compress"
 	"github.com/netbsd-cells/runcell/image/internal/stream"
-	"github.com/netbsd-cells/runcell/image/internal/tree"
 	"github.com/netbsd-cells/runcell/image/internal/verify"
 	"github.com/netbsd-cells/runcell/image/layer"
 	"github.com/netbsd-cells/runcell/image/manifest"
@@ -284,7 +283,7 @@ func (l *setLayer) entry(hdr *tar.Header, r io.Reader) error {
 
 // name gives an entry's name in the layer.
 func (l *setLayer) name(name string) (string, error) {
-	names, err := tree.Components(name, l.o.Limits.MaxPath)
+	names, err := image.Components(name, l.o.Limits.MaxPath)
 	if err != nil {
 		return "", err
 	}

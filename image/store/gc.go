@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"github.com/netbsd-cells/runcell/image"
-	"github.com/netbsd-cells/runcell/image/internal/tree"
 	"github.com/netbsd-cells/runcell/image/internal/verify"
 	"github.com/netbsd-cells/runcell/image/layout"
 	"github.com/netbsd-cells/runcell/image/manifest"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/identity"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -255,14 +255,14 @@ func (s *Store) removeTree(name string) error {
 	if err != nil {
 		return err
 	}
-	t, err := tree.Open(dir)
+	t, err := inroot.OpenTree(dir)
 	if err = errors.Join(err, dir.Close()); err != nil {
 		return err
 	}
-	t.Most += 2 // a root file system has its full depth below
+	t.Deepen(2) // a root file system has its full depth below
 	base := name[strings.LastIndexByte(name, '/')+1:]
 	var st unix.Stat_t
-	if err = unix.Fstat(t.Top().FD, &st); err == nil {
+	if err = t.Stat(&st); err == nil {
 		if err = noMounts(t, base, uint64(st.Dev)); err == nil {
 			err = t.Remove(base)
 		}
@@ -274,9 +274,9 @@ func (s *Store) removeTree(name string) error {
 }
 
 // noMounts looks for another file system at or below name.
-func noMounts(t *tree.Tree, name string, dev uint64) error {
+func noMounts(t *inroot.Tree, name string, dev uint64) error {
 	var st unix.Stat_t
-	if err := tree.Lstatat(t.Top().FD, name, &st); err != nil {
+	if err := t.Lstat(name, &st); err != nil {
 		if err == unix.ENOENT {
 			return nil
 		}
@@ -288,7 +288,7 @@ func noMounts(t *tree.Tree, name string, dev uint64) error {
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return nil
 	}
-	depth := len(t.Stack)
+	depth := t.Depth()
 	if err := t.Push(name); err != nil {
 		return err
 	}

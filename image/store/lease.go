@@ -14,8 +14,8 @@ import (
 	"os"
 
 	"github.com/netbsd-cells/runcell/image/internal/lock"
-	"github.com/netbsd-cells/runcell/image/internal/tree"
 	"github.com/netbsd-cells/runcell/kmod/flock"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 )
 
 // cell is what cell.json holds.
@@ -97,12 +97,12 @@ func (s *Store) Adopt(sub, to string, fill func(dir string) error) error {
 func (s *Store) Mkdir(name string) error { return s.root.Mkdir(name, 0o755) }
 
 // OpenTree opens a root file system of the store.
-func (s *Store) OpenTree(name string) (*tree.Tree, error) {
+func (s *Store) OpenTree(name string) (*inroot.Tree, error) {
 	f, err := s.root.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	t, err := tree.Open(f)
+	t, err := inroot.OpenTree(f)
 	return t, errors.Join(err, f.Close())
 }
 

@@ -126,14 +126,15 @@ func (e *entry) join(x *cell) error {
 // joinThread moves the calling thread into the cell: root is where the cell's
 // first process has its root directory.
 func joinThread(pidfd, root int, hostRoot bool) error {
-	outside, err := inode(unix.AT_FDCWD, "/")
+	outside, err := rootInode()
 	if err != nil {
 		return err
 	}
-	inside, err := inode(root, "")
-	if err != nil {
-		return err
+	var st unix.Stat_t
+	if err := unix.Fstat(root, &st); err != nil {
+		return fmt.Errorf("look at the cell's root: %w", err)
 	}
+	inside := place{st.Dev, st.Ino}
 	if inside == outside && !hostRoot {
 		return fmt.Errorf("join cell: its first process has not changed its root directory yet: %w", unix.EPERM)
 	}
@@ -146,7 +147,7 @@ func joinThread(pidfd, root int, hostRoot bool) error {
 	}
 	// setns moved the root directory to the mount namespace's root, which is
 	// the cell's after pivot_root(2) but not after chroot(2).
-	if here, err := inode(unix.AT_FDCWD, "/"); err != nil || here == inside {
+	if here, err := rootInode(); err != nil || here == inside {
 		return err
 	}
 	if err := unix.Fchdir(root); err != nil {
@@ -161,12 +162,13 @@ func joinThread(pidfd, root int, hostRoot bool) error {
 // place identifies a directory on a mounted filesystem.
 type place struct{ dev, ino uint64 }
 
-func inode(dir int, path string) (place, error) {
+// rootInode is the thread's root directory.
+func rootInode() (place, error) {
 	var st unix.Stat_t
-	if err := unix.Fstatat(dir, path, &st, unix.AT_EMPTY_PATH); err != nil {
-		return place{}, &os.PathError{Op: "stat", Path: path, Err: err}
+	if err := unix.Stat("/", &st); err != nil {
+		return place{}, &os.PathError{Op: "stat", Path: "/", Err: err}
 	}
-	return place{dev: st.Dev, ino: st.Ino}, nil
+	return place{st.Dev, st.Ino}, nil
 }
 
 // Entered records the first process; pid is as this process sees it. A cell

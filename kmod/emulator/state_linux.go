@@ -26,6 +26,7 @@ import (
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/flock"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 )
 
 const (
@@ -304,7 +305,7 @@ func (c *Client) rewrite(b []byte) error {
 		return err
 	}
 	// Exchanged, as ext4 waits for the disk when a file is renamed over another.
-	if unix.Renameat2(unix.AT_FDCWD, fresh, unix.AT_FDCWD, file, unix.RENAME_EXCHANGE) == nil {
+	if inroot.Exchange(fresh, file) == nil {
 		_ = unix.Unlink(fresh)
 		return nil
 	}

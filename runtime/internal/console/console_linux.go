@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/kmod/stage"
-	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
@@ -37,8 +37,8 @@ func (t *Terminal) Close() {
 // Open makes a pty in the container's devpts, for a user. Neither end is opened
 // by a name that the container could have replaced: ptmx must lie on a
 // devpts, and the slave comes from the master (CVE-2025-52565).
-func Open(root inroot.Dir, uid uint32) (*Terminal, error) {
-	ptmx, err := root.OpenFile("/dev/pts/ptmx", unix.O_RDWR|unix.O_NOCTTY, 0)
+func Open(root *inroot.Dir, uid uint32) (*Terminal, error) {
+	ptmx, err := root.OpenDevice("/dev/pts/ptmx", unix.O_RDWR|unix.O_NOCTTY)
 	if err != nil {
 		return nil, fmt.Errorf("open terminal: %w (process.terminal needs a devpts mount on /dev/pts)", err)
 	}
@@ -84,7 +84,7 @@ func (t *Terminal) open(uid uint32) error {
 type Setup struct{ term *Terminal }
 
 // Prepare gives the steps by which the child takes its terminal.
-func (t *Setup) Prepare(root inroot.Dir, uid uint32) ([]stage.Step, error) {
+func (t *Setup) Prepare(root *inroot.Dir, uid uint32) ([]stage.Step, error) {
 	term, err := Open(root, uid)
 	if err != nil {
 		return nil, err

@@ -9,8 +9,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/kmod/stage"
-	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
@@ -75,7 +75,7 @@ type Setup struct {
 }
 
 // Prepare gives the steps by which the child makes and sends its terminal.
-func (t *Setup) Prepare(_ inroot.Dir, uid uint32) (steps []stage.Step, err error) {
+func (t *Setup) Prepare(_ *inroot.Dir, uid uint32) (steps []stage.Step, err error) {
 	if t.ptm, err = OpenPtm(); err != nil {
 		return nil, err
 	}

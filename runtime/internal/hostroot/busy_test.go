@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,7 +23,7 @@ func (k lostMounts) table() ([]mountEntry, error) {
 	return []mountEntry{{kind: fsNull, on: k.root}, {kind: fsTmpfs, on: k.root + "/dev"}}, nil
 }
 
-func (k lostMounts) mountOf(int) (mountEntry, error) {
+func (k lostMounts) mountOf(*inroot.Place) (mountEntry, error) {
 	return mountEntry{kind: fsNull, on: k.root}, nil
 }
 

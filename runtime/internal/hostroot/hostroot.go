@@ -23,9 +23,8 @@ import (
 	"syscall"
 
 	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/oci"
-	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
-	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -39,9 +38,8 @@ type Kernel interface {
 	unmount(path string, force bool) error
 	// table lists all mounts, oldest first.
 	table() ([]mountEntry, error)
-	// mountOf gives the mount that an open file lies on.
-	mountOf(fd int) (mountEntry, error)
-	mknod(dirfd int, name string, mode uint32, dev uint64) error
+	// mountOf gives the mount that a place lies on.
+	mountOf(p *inroot.Place) (mountEntry, error)
 }
 
 // Root is a root while it is built.
@@ -52,7 +50,7 @@ type Root struct {
 	Source   string                  // the root filesystem on the host
 	StateDir string                  // the container's, without links
 	Record   func(path string) error // called before a path is mounted on
-	Dir      inroot.Dir              // set by Build: the root, open; FD -1 before
+	Dir      *inroot.Dir             // set by Build: the root, open; nil before
 
 	path   string // where the root is mounted
 	mounts []hostMount
@@ -95,11 +93,6 @@ func (r *Root) hostPath(plain string) string {
 	return filepath.Join(r.path, plain) //nolint:forbidigo // mount(2) takes no descriptor; mountOn checks the outcome
 }
 
-func (r *Root) close() {
-	r.Dir.Close()
-	r.Dir.FD = -1
-}
-
 // mountRoot mounts the root and opens it.
 func (r *Root) mountRoot(m hostMount) (err error) {
 	if m.flags, err = r.inherit(m); err != nil {
@@ -114,7 +107,12 @@ func (r *Root) mountRoot(m hostMount) (err error) {
 	if r.Dir, err = inroot.Open(r.path); err != nil {
 		return err
 	}
-	return r.verify(m, r.Dir.FD, r.path)
+	place, err := r.Dir.OpenDir("/", false)
+	if err != nil {
+		return err
+	}
+	defer place.Close()
+	return r.verify(m, place, r.path)
 }
 
 // prepare makes what a read-only root lacks: mount points, devices, links. It
@@ -135,7 +133,7 @@ func (r *Root) prepare(root hostMount) error {
 	if err := r.makeContents(r.mounts); err != nil {
 		return err
 	}
-	r.close()
+	r.Dir.Close()
 	return unmountPoint(r.Kernel, mountEntry{kind: fsNull, on: r.path})
 }
 
@@ -150,9 +148,7 @@ func (r *Root) makePlace(m hostMount) error {
 			return copyIn(r.Dir, m)
 		}
 	}
-	fd, err := r.Dir.OpenDir(m.dest, true)
-	sys.CloseFD(fd)
-	return err
+	return r.Dir.MakeDir(m.dest)
 }
 
 // furnish mounts and makes everything in the root.
@@ -188,11 +184,9 @@ func (r *Root) makeContents(later []hostMount) error {
 	if cwd == "/" || covered(cwd, later) {
 		return nil
 	}
-	fd, err := r.Dir.OpenDir(cwd, true)
-	if err != nil {
+	if err := r.Dir.MakeDir(cwd); err != nil {
 		return fmt.Errorf("process.cwd: %w", err)
 	}
-	sys.CloseFD(fd)
 	return nil
 }
 
@@ -250,12 +244,12 @@ func bindFile(m *hostMount) (file bool, err error) {
 
 // mountAt mounts on a directory inside the root, which is made if need be.
 func (r *Root) mountAt(m hostMount) (err error) {
-	fd, plain, err := r.Dir.ResolveDir(m.dest, true)
+	place, err := r.Dir.OpenDir(m.dest, true)
 	if err != nil {
 		return err
 	}
-	defer func() { sys.CloseFD(fd) }()
-	path := r.hostPath(plain)
+	defer place.Close()
+	path := r.hostPath(place.Path())
 	if len(path) > maxMountPath {
 		return fmt.Errorf("the mount point %s has %d bytes, and the kernel takes %d", path, len(path), maxMountPath)
 	}
@@ -268,11 +262,10 @@ func (r *Root) mountAt(m hostMount) (err error) {
 		return err
 	}
 	if m.kind == fsTmpfs && m.tmpfs.CopyUp {
-		return r.mountCopy(m, fd, path)
+		return r.mountCopy(m, place, path)
 	}
 	// An open directory would keep the mount point busy for nobody's good.
-	sys.CloseFD(fd)
-	fd = -1
+	place.Close()
 	return r.mountOn(m, path)
 }
 
@@ -285,14 +278,14 @@ func (r *Root) mountOn(m hostMount, path string) error {
 	if err := r.Kernel.mount(m, path); err != nil {
 		return err
 	}
-	fd, plain, err := r.Dir.ResolveDir(m.dest, false)
+	place, err := r.Dir.OpenDir(m.dest, false)
 	if err == nil {
-		if r.hostPath(plain) != path {
-			err = fmt.Errorf("%s leads to %s now", m.dest, plain)
+		if r.hostPath(place.Path()) != path {
+			err = fmt.Errorf("%s leads to %s now", m.dest, place.Path())
 		} else {
-			err = r.verify(m, fd, path)
+			err = r.verify(m, place, path)
 		}
-		sys.CloseFD(fd)
+		place.Close()
 	}
 	if err != nil {
 		err = fmt.Errorf("check mount point: %w", err)
@@ -303,8 +296,8 @@ func (r *Root) mountOn(m hostMount, path string) error {
 
 // verify compares the mount that an open directory lies on with the one that
 // was just made.
-func (r *Root) verify(m hostMount, fd int, path string) error {
-	e, err := r.Kernel.mountOf(fd)
+func (r *Root) verify(m hostMount, place *inroot.Place, path string) error {
+	e, err := r.Kernel.mountOf(place)
 	if err != nil {
 		return err
 	}
@@ -323,12 +316,12 @@ func (r *Root) inherit(m hostMount) (int, error) {
 	if m.kind != fsNull {
 		return m.flags, nil
 	}
-	fd, err := unix.Open(m.source, inroot.DirFlags, 0)
+	place, err := inroot.OpenPlace(m.source)
 	if err != nil {
 		return 0, fmt.Errorf("open source %s: %w", m.source, err)
 	}
-	defer sys.CloseFD(fd)
-	e, err := r.Kernel.mountOf(fd)
+	defer place.Close()
+	e, err := r.Kernel.mountOf(place)
 	if err != nil {
 		return 0, fmt.Errorf("look at source %s: %w", m.source, err)
 	}
@@ -353,9 +346,9 @@ func (r *Root) checkHostPty() error {
 // A read-only one is covered by a null mount of itself that is: a tmpfs made
 // read-only afterwards keeps pages that kernels with DIAGNOSTIC panic over when
 // it is unmounted.
-func (r *Root) mountCopy(m hostMount, fd int, path string) error {
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
+func (r *Root) mountCopy(m hostMount, place *inroot.Place, path string) error {
+	st, err := place.Stat()
+	if err != nil {
 		return fmt.Errorf("look at the directory: %w", err)
 	}
 	if !m.tmpfs.HasMode {
@@ -392,13 +385,13 @@ func (r *Root) mountCopy(m hostMount, fd int, path string) error {
 
 // fill copies into the fresh mount, found again by way of the root.
 func (r *Root) fill(src *os.Root, entries []fs.DirEntry, dest, path string) error {
-	fd, err := r.Dir.OpenDir(dest, false)
+	place, err := r.Dir.OpenDir(dest, false)
 	if err != nil {
 		return err
 	}
-	defer sys.CloseFD(fd)
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
+	defer place.Close()
+	st, err := place.Stat()
+	if err != nil {
 		return err
 	}
 	dst, err := openSame(path, &st)
@@ -455,12 +448,12 @@ func (r *Root) protectDir(m hostMount, wayOut string) error {
 		return fmt.Errorf("NetBSD mounts on directories only, so a single file can't be %s", wayOut)
 	}
 	if m.kind == fsNull { // onto itself
-		fd, plain, err := r.Dir.ResolveDir(m.dest, false)
+		place, err := r.Dir.OpenDir(m.dest, false)
 		if err != nil {
 			return err
 		}
-		sys.CloseFD(fd)
-		m.source = r.hostPath(plain)
+		place.Close()
+		m.source = r.hostPath(place.Path())
 	}
 	return r.mountAt(m)
 }

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/oci"
-	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"golang.org/x/sys/unix"
 )
@@ -110,19 +110,19 @@ func (k *linuxMounts) table() ([]mountEntry, error) {
 	return table, err
 }
 
-func (k *linuxMounts) mountOf(fd int) (mountEntry, error) {
+func (k *linuxMounts) mountOf(p *inroot.Place) (mountEntry, error) {
 	entries, ids, err := k.read()
 	if err != nil {
 		return mountEntry{}, err
 	}
-	if i := slices.Index(ids, mountID(fd, "")); i >= 0 {
+	var id uint64
+	if err := p.Ask(func(fd int) error { id = mountID(fd, ""); return nil }); err != nil {
+		return mountEntry{}, err
+	}
+	if i := slices.Index(ids, id); i >= 0 {
 		return entries[i], nil
 	}
 	return mountEntry{}, unix.ENOENT
-}
-
-func (k *linuxMounts) mknod(dirfd int, name string, mode uint32, dev uint64) error {
-	return unix.Mknodat(dirfd, name, mode, int(dev))
 }
 
 // read parses mountinfo of the thread's namespace (proc(5)).
@@ -225,14 +225,14 @@ func (b *rootBox) put(entry string) {
 // build builds the root and gives it, closed.
 func (b *rootBox) build() error {
 	r := &Root{
-		Kernel: b.kernel, Plan: b.plan, Bundle: b.bundle, Source: b.source, StateDir: b.state, Dir: inroot.Dir{FD: -1},
+		Kernel: b.kernel, Plan: b.plan, Bundle: b.bundle, Source: b.source, StateDir: b.state,
 		Record: func(p string) error {
 			b.recorded = append(b.recorded, p)
 			return nil
 		},
 	}
 	err := r.Build()
-	r.close()
+	r.Dir.Close()
 	return err
 }
 

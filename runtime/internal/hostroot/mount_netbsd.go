@@ -8,6 +8,7 @@ import (
 	goruntime "runtime"
 	"unsafe"
 
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"golang.org/x/sys/unix"
 )
 
@@ -116,35 +117,23 @@ func (k *netbsdKernel) table() ([]mountEntry, error) {
 	}
 }
 
-func (k *netbsdKernel) mountOf(fd int) (mountEntry, error) {
+func (k *netbsdKernel) mountOf(p *inroot.Place) (mountEntry, error) {
 	buf := make([]byte, k.layout.size)
-	_, _, errno := unix.Syscall(k.fstatfs, uintptr(fd), uintptr(unsafe.Pointer(&buf[0])), statNoWait)
-	if errno != 0 {
-		return mountEntry{}, fmt.Errorf("find the mount: %w", errno)
+	err := p.Ask(func(fd int) error {
+		_, _, errno := unix.Syscall(k.fstatfs, uintptr(fd), uintptr(unsafe.Pointer(&buf[0])), statNoWait)
+		if errno != 0 {
+			return errno
+		}
+		return nil
+	})
+	if err != nil {
+		return mountEntry{}, fmt.Errorf("find the mount: %w", err)
 	}
 	table, err := k.layout.parse(buf)
 	if err != nil {
 		return mountEntry{}, err
 	}
 	return table[0], nil
-}
-
-// mknod makes the call itself: unix.Mknodat leaves out the padding before the
-// 64-bit device number. Where registers have 32 bits, the number takes two.
-func (*netbsdKernel) mknod(dirfd int, name string, mode uint32, dev uint64) error {
-	if mode&unix.S_IFMT == unix.S_IFIFO {
-		return unix.Mkfifoat(dirfd, name, mode&0o7777)
-	}
-	p, err := unix.BytePtrFromString(name)
-	if err != nil {
-		return err
-	}
-	_, _, errno := unix.Syscall6(unix.SYS_MKNODAT, uintptr(dirfd), uintptr(unsafe.Pointer(p)), uintptr(mode), 0,
-		uintptr(dev), uintptr(dev>>32))
-	if errno != 0 {
-		return errno
-	}
-	return nil
 }
 
 // CheckSecurelevel says early what mount(2) would only call EPERM (secmodel_securelevel(9)).

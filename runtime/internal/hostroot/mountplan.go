@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/oci"
-	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
 )
 
 // Flags of NetBSD's mount(2), sys/fstypes.h.

@@ -9,8 +9,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
-	"github.com/netbsd-cells/runcell/runtime/internal/sys"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"golang.org/x/sys/unix"
 )
 
@@ -94,15 +93,15 @@ func unmountPoint(k Kernel, m mountEntry) error {
 // could rename the directories on the way and put links in their place, and
 // unmount(2) would follow those to the host's mounts.
 func liesOn(k Kernel, m mountEntry) (bool, error) {
-	fd, err := unix.Open(m.on, inroot.DirFlags, 0)
+	place, err := inroot.OpenPlace(m.on)
 	switch {
-	case errors.Is(err, unix.ENOENT), err != nil && inroot.IsLink(err):
+	case errors.Is(err, unix.ENOENT), inroot.IsNotDir(err):
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("look at mount point %s: %w", m.on, err)
 	}
-	defer sys.CloseFD(fd)
-	e, err := k.mountOf(fd)
+	defer place.Close()
+	e, err := k.mountOf(place)
 	if err != nil {
 		return false, fmt.Errorf("look at mount point %s: %w", m.on, err)
 	}

@@ -236,7 +236,7 @@ func (l *Launch) runHooks(ctx context.Context) error {
 // enterRoot closes the root and lets the child go on to the created state.
 func (l *Launch) enterRoot() (err error) {
 	p := l.Plan.Process
-	if err := l.Root.Dir.LookExec(p.Args[0], p.Cwd, p.Env); err != nil {
+	if err := process.LookExec(l.Root.Dir, p.Args[0], p.Cwd, p.Env); err != nil {
 		return err
 	}
 	slave := -1

@@ -77,7 +77,7 @@ func (x *execution) start(signals []stage.Step) error {
 	}
 	defer root.Close()
 	p := *x.Process
-	if err := root.LookExec(p.Args[0], p.Cwd, p.Env); err != nil {
+	if err := process.LookExec(root, p.Args[0], p.Cwd, p.Env); err != nil {
 		return err
 	}
 	p.Rlimits = process.WithCallersNofile(p.Rlimits)

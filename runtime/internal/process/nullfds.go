@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"unsafe"
 
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/kmod/stage"
 	"golang.org/x/sys/unix"
 )
@@ -20,14 +21,11 @@ func nullSteps() ([]stage.Step, error) {
 	if len(fds) == 0 {
 		return nil, nil
 	}
-	path, err := unix.BytePtrFromString("/dev/null")
+	own := &[1]int32{-1}
+	open, err := inroot.OpenStep("open the container's /dev/null", "/dev/null", unix.O_RDWR|unix.O_NOCTTY, own)
 	if err != nil {
 		return nil, err
 	}
-	own, cwd := &[1]int32{-1}, unix.AT_FDCWD
-	open := stage.Sys("open the container's /dev/null", unix.SYS_OPENAT,
-		uintptr(cwd), uintptr(unsafe.Pointer(path)), unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
-	open.Keep, open.Store = []any{path, own}, uintptr(unsafe.Pointer(own))
 	open.Tolerate = [3]unix.Errno{unix.ENOENT, unix.EACCES, unix.EPERM}
 	steps := []stage.Step{open}
 	for _, fd := range fds {

@@ -18,7 +18,6 @@ import (
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/stage"
 	"github.com/netbsd-cells/runcell/oci"
-	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
 	"golang.org/x/sys/unix"
 )
 
@@ -80,7 +79,7 @@ func IdentitySteps(p *oci.Process, e kmod.Entry) ([]stage.Step, error) {
 // hold the program are not there yet.
 func execSteps(p *oci.Process) ([]stage.Step, error) {
 	var steps []stage.Step
-	for _, c := range inroot.Candidates(p.Args[0], p.Env) {
+	for _, c := range candidates(p.Args[0], p.Env) {
 		s, err := stage.Exec(c, p.Args, p.Env)
 		if err != nil {
 			return nil, err
@@ -89,7 +88,7 @@ func execSteps(p *oci.Process) ([]stage.Step, error) {
 		steps = append(steps, s)
 	}
 	if len(steps) == 0 {
-		return nil, inroot.NotInPath(p.Args[0])
+		return nil, notInPath(p.Args[0])
 	}
 	steps[len(steps)-1].Tolerate = [3]syscall.Errno{} // the last one's error is reported
 	return steps, nil

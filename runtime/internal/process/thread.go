@@ -11,8 +11,8 @@ import (
 	"unsafe"
 
 	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/kmod/stage"
-	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
 )
 
 // OnThread runs f on a thread of its own that ends with it: f changes the
@@ -28,10 +28,10 @@ func OnThread(f func() error) error {
 
 // EnterCell joins the calling thread to a cell that is there already and
 // opens the cell's root.
-func EnterCell(entry kmod.Entry, root string) (inroot.Dir, error) {
+func EnterCell(entry kmod.Entry, root string) (*inroot.Dir, error) {
 	GroupsSettable() // looks at /proc, which the cell may not have
 	if err := entry.Thread(); err != nil {
-		return inroot.Dir{FD: -1}, fmt.Errorf("enter cell: %w", err)
+		return nil, fmt.Errorf("enter cell: %w", err)
 	}
 	return inroot.Open(root)
 }

@@ -3,20 +3,20 @@ package process
 // How a thread and its children stand to a cell on NetBSD.
 
 import (
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/kmod/stage"
-	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
 	"golang.org/x/sys/unix"
 )
 
 // EnterSteps change the child's root. It must be the very vnode that the cell
 // was made for, so the descriptor decides and not a path.
-func EnterSteps(root inroot.Dir) []stage.Step {
+func EnterSteps(root *inroot.Dir) []stage.Step {
 	dot, slash := [...]byte{'.', 0}, [...]byte{'/', 0}
 	chroot := stage.Sys("change root", unix.SYS_CHROOT, AddressOf(&dot))
 	chroot.Keep = []any{&dot}
 	chdir := stage.Sys("enter root", unix.SYS_CHDIR, AddressOf(&slash))
 	chdir.Keep = []any{&slash}
-	return []stage.Step{stage.Sys("open root", unix.SYS_FCHDIR, uintptr(root.FD)), chroot, chdir}
+	return []stage.Step{root.ChdirStep("open root"), chroot, chdir}
 }
 
 // DupTo makes a descriptor the child's descriptor to (dup2(2)).

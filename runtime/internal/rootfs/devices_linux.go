@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/devices"
-	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
@@ -34,37 +34,38 @@ func (f *Root) makeDevice(d oci.Device) error {
 		}
 		return err
 	}
-	return f.Dir.InParent(d.Path, func(dirfd int, name string) error {
-		err := unix.Mknodat(dirfd, name, mode, int(dev))
-		switch {
-		case errors.Is(err, unix.EPERM):
-			err = f.bindDevice(dirfd, name, d.Path, dev)
-		case err == nil:
-			err = inroot.SetDeviceOwner(dirfd, name, d)
-		case errors.Is(err, unix.EEXIST):
-			err = nil
-		}
-		if err != nil {
-			return err
-		}
-		return inroot.CheckDevice(dirfd, name, mode, dev)
-	})
+	node := inroot.Node{Mode: mode, Dev: dev, UID: orRoot(d.UID), GID: orRoot(d.GID)}
+	if err = f.Dir.MakeNode(d.Path, node); !errors.Is(err, unix.EPERM) {
+		return err
+	}
+	if err := f.bindDevice(d.Path, dev); err != nil {
+		return err
+	}
+	return f.Dir.CheckNode(d.Path, node)
+}
+
+// orRoot is an owner that may be left out.
+func orRoot(id *uint32) uint32 {
+	if id == nil {
+		return 0
+	}
+	return *id
 }
 
 // bindDevice stands in for mknod(2) in a user namespace: the host's node is
 // mounted upon an empty file.
-func (f *Root) bindDevice(dirfd int, name, path string, dev uint64) error {
-	fd, err := unix.Openat(dirfd, name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o666)
+func (f *Root) bindDevice(path string, dev uint64) error {
+	place, err := f.Dir.NewFile(path)
 	if err != nil {
 		return err
 	}
-	defer sys.CloseFD(fd)
+	defer place.Close()
 	mnt, err := hostNode(path, dev)
 	if err != nil {
 		return err
 	}
 	defer sys.CloseFD(mnt)
-	return sys.AttachMount(mnt, fd)
+	return place.Attach(mnt)
 }
 
 // makeLinks makes the usual links, and ptmx where there are terminals.

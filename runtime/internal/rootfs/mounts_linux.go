@@ -5,11 +5,10 @@ package rootfs
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/oci"
-	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
@@ -45,11 +44,11 @@ func (f *Root) tmpfs(m oci.Mount) error {
 	if err != nil {
 		return err
 	}
-	defer sys.CloseFD(dest)
+	defer dest.Close()
 	options := tmpfsOptions(&m)
 	if m.Tmpfs.CopyUp && !m.Tmpfs.HasMode {
-		var st unix.Stat_t
-		if err := unix.Fstat(dest, &st); err != nil {
+		st, err := dest.Stat()
+		if err != nil {
 			return fmt.Errorf("look at the directory: %w", err)
 		}
 		options = append(options, option{"mode", strconv.FormatUint(uint64(st.Mode&0o7777), 8)})
@@ -61,14 +60,14 @@ func (f *Root) tmpfs(m oci.Mount) error {
 	}
 	defer sys.CloseFD(mnt)
 	if m.Tmpfs.CopyUp {
-		if err := copyUp(dest, mnt); err != nil {
+		if err := dest.CopyTo(mnt); err != nil {
 			return fmt.Errorf("copy the directory's content: %w", err)
 		}
 	}
 	if err := sys.SetMountAttrs(mnt, attrs&unix.MOUNT_ATTR_RDONLY); err != nil {
 		return err
 	}
-	return sys.AttachMount(mnt, dest)
+	return dest.Attach(mnt)
 }
 
 // sourceName is what the mount table calls a filesystem that is on no device:
@@ -124,13 +123,13 @@ func (f *Root) maskPaths() error {
 	empty := -1
 	defer func() { sys.CloseFD(empty) }()
 	for _, p := range f.plan.MaskedPaths {
-		fd, err := f.Dir.OpenFile(p, unix.O_PATH, 0)
+		place, err := f.Dir.Find(p)
 		if absent(err) {
 			continue
 		}
 		if err == nil {
-			err = mask(fd, &empty)
-			sys.CloseFD(fd)
+			err = mask(place, &empty)
+			place.Close()
 		}
 		if err != nil {
 			return fmt.Errorf("linux.maskedPaths %s: %w", p, err)
@@ -139,13 +138,12 @@ func (f *Root) maskPaths() error {
 	return nil
 }
 
-func mask(fd int, empty *int) error {
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
+func mask(place *inroot.Place, empty *int) error {
+	st, err := place.Stat()
+	if err != nil {
 		return err
 	}
 	var mnt int
-	var err error
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		mnt, err = hostNode("/dev/null", unix.Mkdev(1, 3))
 	} else {
@@ -155,7 +153,7 @@ func mask(fd int, empty *int) error {
 		return err
 	}
 	defer sys.CloseFD(mnt)
-	return sys.AttachMount(mnt, fd)
+	return place.Attach(mnt)
 }
 
 // emptyDir gives a detached mount of one empty filesystem, shared by all masks.
@@ -183,19 +181,4 @@ func hostNode(path string, dev uint64) (int, error) {
 		return -1, fmt.Errorf("host's %s is not the device %d:%d", path, unix.Major(dev), unix.Minor(dev))
 	}
 	return mnt, nil
-}
-
-// copyUp copies a directory's content (tmpcopyup) without following links.
-func copyUp(from, to int) error {
-	src, err := os.OpenRoot(fmt.Sprintf("/proc/self/fd/%d", from))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = src.Close() }()
-	dst, err := os.OpenRoot(fmt.Sprintf("/proc/self/fd/%d", to))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = dst.Close() }()
-	return inroot.CopyTree(src, dst, ".")
 }

@@ -10,10 +10,10 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/kmod/stage"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/console"
-	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
@@ -21,8 +21,8 @@ import (
 
 // Root is a container's root while it is built.
 type Root struct {
-	Dir     inroot.Dir // the root's own mount, open
-	Builder Builder    // the root itself: all is done around the child
+	Dir     *inroot.Dir // the root's own mount, open
+	Builder Builder     // the root itself: all is done around the child
 
 	o     Options
 	plan  *oci.Plan
@@ -40,28 +40,18 @@ const joinedRoot = "/"
 // New resolves the root. Nothing is mounted yet: the cell's mount
 // namespace does not exist.
 func New(o Options) (*Root, error) {
-	f := &Root{o: o, plan: o.Plan, Dir: inroot.Dir{FD: -1}}
+	f := &Root{o: o, plan: o.Plan}
 	f.Builder = f
 	return f, nil
 }
 
 // Close lets go of the root's descriptor.
-func (f *Root) Close() {
-	f.Dir.Close()
-	f.Dir.FD = -1
-}
+func (f *Root) Close() { f.Dir.Close() }
 
 // Attach is of Builder.
-func (f *Root) Attach() error {
-	fd, err := unix.OpenTree(unix.AT_FDCWD, f.o.Source, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
-	if err != nil {
-		return fmt.Errorf("clone root %s: %w", f.o.Source, err)
-	}
-	f.Dir = inroot.Dir{FD: fd}
-	if err := unix.MoveMount(fd, "", unix.AT_FDCWD, f.o.Source, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-		return fmt.Errorf("mount root %s: %w", f.o.Source, err)
-	}
-	return nil
+func (f *Root) Attach() (err error) {
+	f.Dir, err = inroot.OpenMount(f.o.Source)
+	return err
 }
 
 // ReadySteps are the child's first, from step first on: a proc mount shows the pid namespace of
@@ -112,7 +102,7 @@ func (f *Root) GoSteps(l *process.Link) []stage.Step {
 	}
 	return []stage.Step{
 		l.ReceiveStep("wait for the parent", f.slave),
-		stage.Sys("enter root", unix.SYS_FCHDIR, uintptr(f.Dir.FD)),
+		f.Dir.ChdirStep("enter root"),
 		root,
 	}
 }
@@ -144,11 +134,9 @@ func (f *Root) Populate(procFD int) error {
 		return err
 	}
 	if cwd := f.plan.Process.Cwd; cwd != "/" {
-		fd, err := f.Dir.OpenDir(cwd, true)
-		if err != nil {
+		if err := f.Dir.MakeDir(cwd); err != nil {
 			return fmt.Errorf("process.cwd: %w", err)
 		}
-		sys.CloseFD(fd)
 	}
 	return nil
 }
@@ -180,8 +168,7 @@ func (f *Root) protect() error {
 	if !f.plan.Root.Readonly {
 		return nil
 	}
-	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
-	if err := unix.MountSetattr(f.Dir.FD, "", unix.AT_EMPTY_PATH, attr); err != nil {
+	if err := f.Dir.SetReadonly(); err != nil {
 		return fmt.Errorf("make root read-only: %w", err)
 	}
 	return nil
@@ -190,7 +177,7 @@ func (f *Root) protect() error {
 // pivot makes the root the namespace's "/" and drops everything else. The
 // child's own root directory moves along (pivot_root(2)).
 func (f *Root) pivot() error {
-	if err := unix.Fchdir(f.Dir.FD); err != nil {
+	if err := f.Dir.Chdir(); err != nil {
 		return fmt.Errorf("enter root: %w", err)
 	}
 	if f.o.NoPivot {
@@ -254,12 +241,12 @@ func (f *Root) mount(m oci.Mount, procFD int) error {
 
 // attachDir moves a detached mount onto a directory inside the root.
 func (f *Root) attachDir(mnt int, dest string) error {
-	dirfd, err := f.Dir.OpenDir(dest, true)
+	place, err := f.Dir.OpenDir(dest, true)
 	if err != nil {
 		return err
 	}
-	defer sys.CloseFD(dirfd)
-	return sys.AttachMount(mnt, dirfd)
+	defer place.Close()
+	return place.Attach(mnt)
 }
 
 func (f *Root) bind(m oci.Mount) error {
@@ -283,41 +270,33 @@ func (f *Root) bind(m oci.Mount) error {
 	if err != nil {
 		return err
 	}
-	defer sys.CloseFD(dest)
-	return sys.AttachMount(mnt, dest)
+	defer dest.Close()
+	return dest.Attach(mnt)
 }
 
 // bindTarget opens the place for a bind mount, of the source's kind.
-func (f *Root) bindTarget(mnt int, dest string) (int, error) {
+func (f *Root) bindTarget(mnt int, dest string) (*inroot.Place, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(mnt, &st); err != nil {
-		return -1, fmt.Errorf("look at source: %w", err)
+		return nil, fmt.Errorf("look at source: %w", err)
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
 		return f.Dir.OpenDir(dest, true)
 	}
-	return f.Dir.MakeFile(dest, unix.O_PATH)
+	return f.Dir.MakeFile(dest)
 }
 
 // freeze makes a path read-only by a mount of it upon itself.
 func (f *Root) freeze(p string) error {
-	fd, err := f.Dir.OpenFile(p, unix.O_PATH, 0)
+	place, err := f.Dir.Find(p)
 	if absent(err) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	defer sys.CloseFD(fd)
-	mnt, err := unix.OpenTree(fd, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE)
-	if err != nil {
-		return fmt.Errorf("clone mount: %w", err)
-	}
-	defer sys.CloseFD(mnt)
-	if err := sys.SetMountAttrs(mnt, unix.MOUNT_ATTR_RDONLY); err != nil {
-		return err
-	}
-	return sys.AttachMount(mnt, fd)
+	defer place.Close()
+	return place.Freeze()
 }
 
 // absent tells whether a path does not exist in this root.
@@ -349,17 +328,17 @@ func (f *Root) Terminal(received int) (master int, name string) {
 
 // bindConsole shows the terminal as /dev/console as well.
 func (f *Root) bindConsole(slave int) error {
-	dest, err := f.Dir.MakeFile("/dev/console", unix.O_PATH)
+	dest, err := f.Dir.MakeFile("/dev/console")
 	if err != nil {
 		return fmt.Errorf("make /dev/console: %w", err)
 	}
-	defer sys.CloseFD(dest)
+	defer dest.Close()
 	mnt, err := unix.OpenTree(slave, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
 	if err != nil {
 		return fmt.Errorf("clone terminal for /dev/console: %w", err)
 	}
 	defer sys.CloseFD(mnt)
-	if err := sys.AttachMount(mnt, dest); err != nil {
+	if err := dest.Attach(mnt); err != nil {
 		return fmt.Errorf("mount /dev/console: %w", err)
 	}
 	return nil

@@ -9,11 +9,11 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/kmod/stage"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/console"
 	"github.com/netbsd-cells/runcell/runtime/internal/hostroot"
-	"github.com/netbsd-cells/runcell/runtime/internal/inroot"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
@@ -21,8 +21,8 @@ import (
 
 // Root is a container's root while it is built.
 type Root struct {
-	Dir     inroot.Dir // the root's null mount, open
-	Builder Builder    // nil: the root stands before the child is forked
+	Dir     *inroot.Dir // the root's null mount, open
+	Builder Builder     // nil: the root stands before the child is forked
 
 	o      Options
 	plan   *oci.Plan
@@ -44,14 +44,14 @@ func New(o Options) (_ *Root, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("find state directory: %w", err)
 	}
-	f := &Root{o: o, plan: o.Plan, Dir: inroot.Dir{FD: -1}, ptm: -1}
+	f := &Root{o: o, plan: o.Plan, ptm: -1}
 	if o.Plan.Process.Terminal {
 		if f.ptm, err = console.OpenPtm(); err != nil {
 			return nil, err
 		}
 	}
 	root := &hostroot.Root{
-		Kernel: kernel, Plan: o.Plan, Bundle: o.Bundle, Source: o.Source, StateDir: dir, Record: o.Record, Dir: inroot.Dir{FD: -1},
+		Kernel: kernel, Plan: o.Plan, Bundle: o.Bundle, Source: o.Source, StateDir: dir, Record: o.Record,
 	}
 	err = root.Build()
 	f.Dir = root.Dir
@@ -65,7 +65,7 @@ func New(o Options) (_ *Root, err error) {
 func (f *Root) Close() {
 	f.Dir.Close()
 	sys.CloseFD(f.ptm)
-	f.Dir.FD, f.ptm = -1, -1
+	f.ptm = -1
 }
 
 // ReadySteps are the child's first, from step first on.

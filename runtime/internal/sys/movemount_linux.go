@@ -9,11 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// AttachMount moves a detached mount onto an open file (move_mount(2)).
-func AttachMount(mnt, dest int) error {
-	return unix.MoveMount(mnt, "", dest, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
-}
-
 // SetMountAttrs restricts a detached mount and all mounts below it: "read-only"
 // that stops at the first submount would surprise. attrs are MOUNT_ATTR_* of
 // mount_setattr(2); 0 changes nothing.

@@ -1,4 +1,4 @@
-package inroot
+package process
 
 // Finding the program to run, inside the container's root. Container tools
 // turn the texts of these errors into exit statuses 126 and 127.
@@ -9,15 +9,16 @@ import (
 	"path"
 	"strings"
 
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"golang.org/x/sys/unix"
 )
 
 // defaultPath is searched when process.env has no PATH.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/pkg/sbin:/usr/pkg/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// Candidates lists the paths that exec tries for name. A relative element of
+// candidates lists the paths that exec tries for name. A relative element of
 // PATH would depend on the directory and is left out.
-func Candidates(name string, env []string) []string {
+func candidates(name string, env []string) []string {
 	if strings.Contains(name, "/") {
 		return []string{name}
 	}
@@ -30,13 +31,13 @@ func Candidates(name string, env []string) []string {
 	return paths
 }
 
-// NotInPath is the error of exec for a name that no directory of PATH has.
-func NotInPath(name string) error {
+// notInPath is the error of exec for a name that no directory of PATH has.
+func notInPath(name string) error {
 	return fmt.Errorf("exec: %q: executable file not found in $PATH", name)
 }
 
 // LookExec checks that there is a program to run, so that `create` can say so.
-func (r Dir) LookExec(name, cwd string, env []string) error {
+func LookExec(root *inroot.Dir, name, cwd string, env []string) error {
 	if name == "" {
 		return errors.New("exec: process.args[0] is empty")
 	}
@@ -45,14 +46,14 @@ func (r Dir) LookExec(name, cwd string, env []string) error {
 		if !path.IsAbs(p) {
 			p = path.Join(cwd, p)
 		}
-		if err := r.checkExec(p); err != nil {
+		if err := checkExec(root, p); err != nil {
 			return fmt.Errorf("exec: %q: %w", name, err)
 		}
 		return nil
 	}
 	denied := false
-	for _, p := range Candidates(name, env) {
-		err := r.checkExec(p)
+	for _, p := range candidates(name, env) {
+		err := checkExec(root, p)
 		if err == nil {
 			return nil
 		}
@@ -61,12 +62,12 @@ func (r Dir) LookExec(name, cwd string, env []string) error {
 	if denied {
 		return fmt.Errorf("exec: %q: %w", name, unix.EACCES)
 	}
-	return NotInPath(name)
+	return notInPath(name)
 }
 
 // checkExec refuses what exec(2) would refuse, and what is not a plain file.
-func (r Dir) checkExec(p string) error {
-	st, err := r.Stat(p)
+func checkExec(root *inroot.Dir, p string) error {
+	st, err := root.Stat(p)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,14 @@
+package layer
+
+import "golang.org/x/sys/unix"
+
+var haveFlags = true
+
+func flagsOf(st *unix.Stat_t) uint32 { return st.Flags }
+
+// generationOf tells files that had an inode one after the other apart.
+func generationOf(st *unix.Stat_t) uint32 { return st.Gen }
+
+// refusesMode tells whether a mode was refused for want of a right: EFTYPE is
+// for the sticky bit of a file (chmod(2)).
+func refusesMode(err error) bool { return err == unix.EPERM || err == unix.EFTYPE }

@@ -1,0 +1,89 @@
+// What Linux has of its own: extended attributes, no file flags, and mknodat
+// as the x/sys package gives it.
+
+package inroot
+
+import (
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// dirFlags opens one directory of a path.
+const dirFlags = unix.O_PATH | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
+
+// IsNotDir tells whether a directory was not entered because the name is
+// something else, perhaps a link. The errno differs between kernels.
+func IsNotDir(err error) bool { return err == unix.ENOTDIR || err == unix.ELOOP }
+
+func mknodat(dir int, name string, mode uint32, dev uint64) error {
+	return unix.Mknodat(dir, name, mode, int(dev))
+}
+
+// What Linux calls file flags is something else, of some file systems.
+func (d at) setFlags(string, uint32) error { return unix.EOPNOTSUPP }
+
+func (d at) clearFlags(string) bool { return false }
+
+// xattrPath names an entry for the l*xattr calls, which have no form with a
+// directory: the magic link leads to the open directory, the last component
+// is not followed.
+func (d at) xattrPath(name string) (string, error) {
+	if err := one(name); err != nil {
+		return "", err
+	}
+	return "/proc/self/fd/" + strconv.Itoa(int(d)) + "/" + name, nil
+}
+
+func (d at) setXattr(name, attr string, value []byte) error {
+	path, err := d.xattrPath(name)
+	if err != nil {
+		return err
+	}
+	return unix.Lsetxattr(path, attr, value, 0)
+}
+
+func (d at) removeXattr(name, attr string) error {
+	path, err := d.xattrPath(name)
+	if err != nil {
+		return err
+	}
+	return unix.Lremovexattr(path, attr)
+}
+
+func (d at) listXattrs(name string) ([]string, error) {
+	path, err := d.xattrPath(name)
+	if err != nil {
+		return nil, err
+	}
+	list, err := grown(func(buf []byte) (int, error) { return unix.Llistxattr(path, buf) })
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	return strings.Split(strings.TrimSuffix(string(list), "\x00"), "\x00"), nil
+}
+
+func (d at) getXattr(name, attr string) ([]byte, error) {
+	path, err := d.xattrPath(name)
+	if err != nil {
+		return nil, err
+	}
+	return grown(func(buf []byte) (int, error) { return unix.Lgetxattr(path, attr, buf) })
+}
+
+// grown calls get with buffers that grow until the answer fits.
+func grown(get func(buf []byte) (int, error)) ([]byte, error) {
+	buf := make([]byte, 1024)
+	for {
+		n, err := get(buf)
+		if err == unix.ERANGE {
+			buf = make([]byte, 4*len(buf))
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return buf[:n], nil
+	}
+}

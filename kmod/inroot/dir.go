@@ -1,0 +1,203 @@
+// A container's root, in which single paths are looked up and made. Every path
+// starts at the root, and links in it are resolved inside.
+
+package inroot
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Dir is an open directory that paths are resolved in. A nil one is closed.
+// Errors wrap a unix.Errno.
+type Dir struct{ fd at }
+
+// Open opens a directory by its host path, which must not end in a link.
+func Open(dir string) (*Dir, error) {
+	fd, err := unix.Open(dir, dirFlags, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open root %s: %w", dir, err)
+	}
+	return &Dir{at(fd)}, nil
+}
+
+// Close closes the directory, once.
+func (d *Dir) Close() {
+	if d != nil {
+		d.fd.close()
+		d.fd = closed
+	}
+}
+
+// steps are the directories on the way to a place below a Dir.
+type steps struct {
+	root  at
+	open  []at
+	names []string // of the directories in open
+}
+
+// from starts a walk; the caller lets it go.
+func (d *Dir) from(create bool) (*walk, *steps) {
+	s := &steps{root: d.fd}
+	return &walk{in: s, create: create}, s
+}
+
+func (s *steps) here() at {
+	if len(s.open) == 0 {
+		return s.root
+	}
+	return s.open[len(s.open)-1]
+}
+
+func (s *steps) down(name string) error {
+	fd, err := s.here().open(name, dirFlags, 0)
+	if err == nil {
+		s.open, s.names = append(s.open, at(fd)), append(s.names, name)
+	}
+	return err
+}
+
+func (s *steps) up() error {
+	if n := len(s.open); n > 0 {
+		s.open[n-1].close()
+		s.open, s.names = s.open[:n-1], s.names[:n-1]
+	}
+	return nil
+}
+
+func (s *steps) home() error {
+	s.letGo()
+	return nil
+}
+
+func (s *steps) letGo() {
+	for len(s.open) > 0 {
+		_ = s.up()
+	}
+}
+
+func (s *steps) mkdir(name string) error { return s.here().mkdir(name, 0o755) }
+
+// OpenDir gives the directory that p leads to. With create, missing ones are
+// made, mode 0755 less the umask.
+func (d *Dir) OpenDir(p string, create bool) (*Place, error) {
+	w, s := d.from(create)
+	defer s.letGo()
+	_, err := w.enter(strings.Split(p, "/"))
+	fd := -1
+	if err == nil {
+		fd, err = unix.FcntlInt(uintptr(s.here()), unix.F_DUPFD_CLOEXEC, 0)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open directory %s in the root: %w", p, err)
+	}
+	return &Place{at(fd), "/" + strings.Join(s.names, "/")}, nil
+}
+
+// MakeDir makes the directory that p leads to, and those above it, if they
+// are missing: mode 0755 less the umask.
+func (d *Dir) MakeDir(p string) error {
+	w, s := d.from(true)
+	defer s.letGo()
+	if _, err := w.enter(strings.Split(p, "/")); err != nil {
+		return fmt.Errorf("make directory %s in the root: %w", p, err)
+	}
+	return nil
+}
+
+// inParent resolves all but the last component of p, making directories where
+// they are missing, and calls do in the open parent. The last component is
+// not looked at.
+func (d *Dir) inParent(p string, do func(dir at, name string) error) error {
+	names := slices.DeleteFunc(strings.Split(p, "/"), func(s string) bool { return s == "" || s == "." })
+	last := len(names) - 1
+	if last < 0 || names[last] == ".." {
+		return unix.EISDIR
+	}
+	w, s := d.from(true)
+	defer s.letGo()
+	if _, err := w.enter(names[:last]); err != nil {
+		return err
+	}
+	return do(s.here(), names[last])
+}
+
+// atEnd finds what p leads to, through links, and calls do in the directory
+// that holds it.
+func (d *Dir) atEnd(p string, create bool, do func(dir at, name string) error) error {
+	w, s := d.from(create)
+	defer s.letGo()
+	name, err := w.last(strings.Split(p, "/"))
+	if err != nil {
+		return err
+	}
+	return do(s.here(), name)
+}
+
+// Stat looks at what p leads to.
+func (d *Dir) Stat(p string) (st unix.Stat_t, err error) {
+	err = d.atEnd(p, false, func(dir at, name string) error { return dir.lstat(name, &st) })
+	return st, err
+}
+
+// MakeLink makes a link at p, whose last component is not followed, where
+// nothing is yet. Missing directories are made; one that cannot be written is
+// left as it is: links are a convenience.
+func (d *Dir) MakeLink(target, p string) error {
+	err := d.inParent(p, func(dir at, name string) error { return dir.symlink(target, name) })
+	if errors.Is(err, unix.EEXIST) || errors.Is(err, unix.EROFS) {
+		return nil
+	}
+	return err
+}
+
+// Place is something in a root, held open: it can be mounted on and looked at,
+// and no name can be looked up in it.
+type Place struct {
+	fd   at
+	path string
+}
+
+// OpenPlace opens a directory by its host path, which must not end in a link.
+func OpenPlace(dir string) (*Place, error) {
+	fd, err := unix.Open(dir, dirFlags, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &Place{at(fd), dir}, nil
+}
+
+// Close closes the place, once. A nil one is closed.
+func (p *Place) Close() {
+	if p != nil {
+		p.fd.close()
+		p.fd = closed
+	}
+}
+
+// Path is a directory's absolute path inside the root, without links.
+func (p *Place) Path() string { return p.path }
+
+// Stat looks at the place.
+func (p *Place) Stat() (st unix.Stat_t, err error) {
+	err = unix.Fstat(int(p.fd), &st)
+	return st, err
+}
+
+// Ask lends the descriptor to a system call about the place that this package
+// does not know, such as fstatvfs(2).
+func (p *Place) Ask(ask func(fd int) error) error {
+	if p == nil || p.fd == closed {
+		return errors.New("the place is closed")
+	}
+	return ask(int(p.fd))
+}
+
+// Within tells whether p is dir or lies below it. Both are clean.
+func Within(p, dir string) bool {
+	return p == dir || dir == "/" || strings.HasPrefix(p, dir+"/")
+}

@@ -1,0 +1,47 @@
+package process
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/netbsd-cells/runcell/kmod/inroot"
+)
+
+func TestLookExec(t *testing.T) {
+	dir := t.TempDir()
+	err := errors.Join(
+		os.MkdirAll(dir+"/bin/dir", 0o755),
+		os.WriteFile(dir+"/bin/prog", nil, 0o755),
+		os.WriteFile(dir+"/bin/data", nil, 0o644),
+		os.Symlink("/bin", dir+"/usr"),
+		os.Symlink("/bin/prog", dir+"/abs"),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := inroot.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	env := []string{"PATH=relative:/none:/usr"}
+	for _, c := range []struct{ name, cwd, want string }{
+		{"prog", "/", ""},
+		{"/bin/prog", "/", ""},
+		{"/usr/prog", "/", ""},
+		{"/abs", "/", ""},
+		{"./prog", "/bin", ""},
+		{"nope", "/", `exec: "nope": executable file not found in $PATH`},
+		{"/nope", "/", `exec: "/nope": no such file or directory`},
+		{"data", "/", `exec: "data": permission denied`},
+		{"/bin/dir", "/", `exec: "/bin/dir": permission denied`},
+		{"", "/", "process.args[0] is empty"},
+	} {
+		err := LookExec(root, c.name, c.cwd, env)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("LookExec(%q) = %v; want %q", c.name, err, c.want)
+		}
+	}
+}
