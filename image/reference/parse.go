@@ -92,15 +92,15 @@ func ParsePlace(s string) (Place, error) {
 func (r Place) Locate() (Place, error) {
 	if r.Transport != "" {
 		return r, nil
-	} //nolint:forbidigo // the operator's own path
-	fi, err := os.Stat(r.Path)
+	}
+	fi, err := os.Stat(r.Path) //nolint:forbidigo // the operator's own path
 	if err != nil {
 		path, ref, found := strings.Cut(r.Path, ":")
 		if !found || path == "" {
 			return r, fmt.Errorf("open image: %w", err)
 		}
-		r.Path, r.Ref = path, ref //nolint:forbidigo // the operator's own path
-		if fi, err = os.Stat(path); err != nil {
+		r.Path, r.Ref = path, ref
+		if fi, err = os.Stat(path); err != nil { //nolint:forbidigo // the operator's own path
 			return r, fmt.Errorf("open image: %w", err)
 		}
 	}

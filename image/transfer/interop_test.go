@@ -204,7 +204,12 @@ func TestRealRegistryDies(t *testing.T) {
 func TestStoreAndOtherTools(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("STORAGE_DRIVER", "vfs")
-	storage := []string{"--root", dir + "/storage", "--runroot", dir + "/run"}
+	run, err := os.MkdirTemp("", "run-") // podman takes 50 characters at most
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(run)
+	storage := []string{"--root", dir + "/storage", "--runroot", run}
 	tool := func(name string, args ...string) string {
 		return strings.TrimSpace(imagetest.RunTool(t, name, append(slices.Clone(storage), args...)...))
 	}
