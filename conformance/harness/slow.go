@@ -7,8 +7,10 @@ import "time"
 
 // slowness is how many times longer than alone on an idle machine a process may
 // take where load of them want cpus processors. The suite's own load is in it.
+// There is a most, so that what never ends does not take hours.
 func slowness(load float64, cpus int) float64 {
-	return 1 + load/float64(max(cpus, 1))
+	const most = 10
+	return min(1+load/float64(max(cpus, 1)), most)
 }
 
 func stretched(d time.Duration, slow float64) time.Duration {

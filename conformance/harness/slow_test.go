@@ -15,6 +15,7 @@ func TestSlowness(t *testing.T) {
 		{2, 2, 2},
 		{10, 2, 6}, // a case's 30 s become three minutes
 		{3, 0, 4},
+		{500, 2, 10},
 	} {
 		if got := slowness(tt.load, tt.cpus); got != tt.want {
 			t.Errorf("slowness(%v, %d) = %v; want %v", tt.load, tt.cpus, got, tt.want)

@@ -121,7 +121,7 @@ func (h *host) sweep() {
 		if err := h.Kill(x.ID, int(unix.SIGKILL)); err != nil {
 			h.t.Errorf("Kill(%d): %v", x.ID, err)
 		}
-		if err := h.Destroy(x.ID); err != nil {
+		if err := h.destroyKilled(x.ID); err != nil {
 			h.t.Errorf("Destroy(%d): %v", x.ID, err)
 		}
 	}

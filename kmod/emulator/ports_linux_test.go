@@ -3,6 +3,7 @@
 package emulator
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -178,8 +180,18 @@ func (h *host) end(id kmod.ID) {
 	if err := h.Kill(id, int(unix.SIGKILL)); err != nil {
 		h.t.Errorf("Kill: %v", err)
 	}
-	if err := h.Destroy(id); err != nil {
+	if err := h.destroyKilled(id); err != nil {
 		h.t.Errorf("Destroy: %v", err)
+	}
+}
+
+// destroyKilled removes a cell whose processes may still be on their way out:
+// ErrBusy is what Destroy says then, and for how long depends on the machine.
+func (h *host) destroyKilled(id kmod.ID) error {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		if err := h.Destroy(id); !errors.Is(err, kmod.ErrBusy) || time.Now().After(end) {
+			return err
+		}
 	}
 }
 
