@@ -305,11 +305,8 @@ func (t *Tree) ReadFile(path string, most int64) ([]byte, error) {
 	if err := t.Lstat(name, &st); err != nil {
 		return nil, err
 	}
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFREG:
-		return t.readHere(name, &st, most)
-	case unix.S_IFDIR:
-		return nil, unix.EISDIR
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, errNotRegular
 	}
-	return nil, errNotRegular
+	return t.readHere(name, &st, most)
 }

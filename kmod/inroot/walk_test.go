@@ -92,7 +92,7 @@ var users = []struct {
 			return err
 		})
 		if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-			err = unix.EISDIR // as reading it is
+			err = errNotRegular // as reading it is
 		}
 		return found, err
 	}},
@@ -129,10 +129,10 @@ func TestPathsStayInRoot(t *testing.T) {
 		{"/dang", "no such file"},
 		{"/g/x", "not a directory"},
 		{"/g/..", "not a directory"},
-		{"/a", "is a directory"},
-		{"/a/b/..", "is a directory"},
-		{"/root", "is a directory"},
-		{"/", "is a directory"},
+		{"/a", "not a regular file"},
+		{"/a/b/..", "not a regular file"},
+		{"/root", "not a regular file"},
+		{"/", "not a regular file"},
 	} {
 		for _, u := range users {
 			got, err := u.find(t, dir, c.path)
