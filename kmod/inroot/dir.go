@@ -144,15 +144,10 @@ func (d *Dir) Stat(p string) (st unix.Stat_t, err error) {
 	return st, err
 }
 
-// MakeLink makes a link at p, whose last component is not followed, where
-// nothing is yet. Missing directories are made; one that cannot be written is
-// left as it is: links are a convenience.
-func (d *Dir) MakeLink(target, p string) error {
-	err := d.inParent(p, func(dir at, name string) error { return dir.symlink(target, name) })
-	if errors.Is(err, unix.EEXIST) || errors.Is(err, unix.EROFS) {
-		return nil
-	}
-	return err
+// Symlink makes a link at p, whose last component is not followed. Missing
+// directories are made. EEXIST if something is there.
+func (d *Dir) Symlink(target, p string) error {
+	return d.inParent(p, func(dir at, name string) error { return dir.symlink(target, name) })
 }
 
 // Place is something in a root, held open: it can be mounted on and looked at,

@@ -145,7 +145,7 @@ func TestSwappedNamesLeadNowhere(t *testing.T) {
 		}
 		_ = root.CopyFile("x/victim", in, 0o777)
 		_ = root.MakeNode("x/victim", Node{Mode: unix.S_IFIFO | 0o600})
-		_ = root.MakeLink("y", "x/victim")
+		_ = root.Symlink("y", "x/victim")
 		_ = root.MakeDir("x/in/new")
 	})
 	after, err := os.Stat(victim)

@@ -238,7 +238,7 @@ func FuzzPaths(f *testing.F) {
 				t.Fatalf("Tree found the victim by %q over %q", p, target)
 			}
 			_, _ = root.Stat(p)
-			_ = root.MakeLink("x", p+"s")
+			_ = root.Symlink("x", p+"s")
 			_ = root.MakeDir(p + "m")
 			_ = root.MakeNode(p+"n", Node{Mode: unix.S_IFIFO | 0o600})
 		}

@@ -1,12 +1,13 @@
 // Package devices says what a container's /dev has besides mounts: which node
-// has which number and mode, and which links there are. It makes none of them
-// and looks at nothing in a container's root.
+// has which number and mode, and which links there are. It makes no node, mounts
+// nothing, and acts on a container's root through kmod/inroot only.
 package devices
 
 import (
 	"errors"
 	"fmt"
 
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/oci"
 	"golang.org/x/sys/unix"
 )
@@ -27,33 +28,42 @@ func kindOf(name string) (mode uint32, err error) {
 	return 0, fmt.Errorf("type %q is not c, u, b or p", name)
 }
 
-// Node gives a node's type and mode, and its number, as mknod(2) takes them.
-// Without a number in the Plan both are those of the host's node of the same
-// path. The error wraps ENOENT if the host has none.
-func Node(d oci.Device) (mode uint32, dev uint64, err error) {
+// Node gives the node to make. Without a number in the Plan, number and mode
+// are those of the host's node of the same path. The error wraps ENOENT if the
+// host has none.
+func Node(d oci.Device) (n inroot.Node, err error) {
 	kind, err := kindOf(d.Type)
 	if err != nil {
-		return 0, 0, err
+		return n, err
 	}
 	perm := uint32(0o666)
 	switch {
 	case kind == unix.S_IFIFO:
 	case d.Major >= 0 && d.Minor >= 0:
-		dev = unix.Mkdev(uint32(d.Major), uint32(d.Minor))
+		n.Dev = unix.Mkdev(uint32(d.Major), uint32(d.Minor))
 	default:
 		var st unix.Stat_t
 		if err := unix.Stat(d.Path, &st); err != nil {
-			return 0, 0, fmt.Errorf("look at the host's node: %w", err)
+			return n, fmt.Errorf("look at the host's node: %w", err)
 		}
 		if st.Mode&unix.S_IFMT != kind {
-			return 0, 0, errors.New("the host's node has another type")
+			return n, errors.New("the host's node has another type")
 		}
-		dev, perm = st.Rdev, st.Mode&0o7777
+		n.Dev, perm = st.Rdev, st.Mode&0o7777
 	}
 	if d.Mode != nil {
 		perm = *d.Mode & 0o7777
 	}
-	return kind | perm, dev, nil
+	n.Mode, n.UID, n.GID = kind|perm, orRoot(d.UID), orRoot(d.GID)
+	return n, nil
+}
+
+// orRoot is an owner that may be left out.
+func orRoot(id *uint32) uint32 {
+	if id == nil {
+		return 0
+	}
+	return *id
 }
 
 // Link is a symbolic link of a container's /dev.
@@ -68,4 +78,14 @@ func Links(own ...Link) []Link {
 		{"/dev/stdout", "/proc/self/fd/1"},
 		{"/dev/stderr", "/proc/self/fd/2"},
 	}, own...)
+}
+
+// MakeLink makes a link where nothing is yet. A directory that cannot be written
+// is left as it is: links are a convenience.
+func MakeLink(root *inroot.Dir, l Link) error {
+	err := root.Symlink(l.Target, l.Path)
+	if errors.Is(err, unix.EEXIST) || errors.Is(err, unix.EROFS) {
+		return nil
+	}
+	return err
 }

@@ -31,12 +31,12 @@ func TestNode(t *testing.T) {
 		{"another type", oci.Device{Path: "/dev/null", Type: "b", Major: -1, Minor: -1}, 0, 0, "another type"},
 		{"no such type", oci.Device{Path: "/dev/null", Type: "x"}, 0, 0, `type "x"`},
 	} {
-		mode, dev, err := Node(c.d)
-		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) || mode != c.mode || dev != c.dev {
-			t.Errorf("%s: Node = %o, %#x, %v; want %o, %#x, %q", c.name, mode, dev, err, c.mode, c.dev, c.want)
+		n, err := Node(c.d)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) || n.Mode != c.mode || n.Dev != c.dev {
+			t.Errorf("%s: Node = %o, %#x, %v; want %o, %#x, %q", c.name, n.Mode, n.Dev, err, c.mode, c.dev, c.want)
 		}
 	}
-	if _, _, err := Node(oci.Device{Path: "/dev/nope", Type: "c", Major: -1, Minor: -1}); !errors.Is(err, unix.ENOENT) {
+	if _, err := Node(oci.Device{Path: "/dev/nope", Type: "c", Major: -1, Minor: -1}); !errors.Is(err, unix.ENOENT) {
 		t.Errorf("Node of what the host lacks = %v; want ENOENT", err)
 	}
 }

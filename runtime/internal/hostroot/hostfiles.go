@@ -40,22 +40,14 @@ func (r *Root) nodes() []oci.Device {
 // is always the host's: NetBSD's ports number devices differently.
 func (r *Root) makeDevice(d oci.Device) error {
 	d.Major, d.Minor = -1, -1
-	mode, dev, err := devices.Node(d)
+	node, err := devices.Node(d)
 	if err != nil {
 		if d.Default && errors.Is(err, unix.ENOENT) {
 			return nil // the host has no such device
 		}
 		return err
 	}
-	return r.Dir.MakeNode(d.Path, inroot.Node{Mode: mode, Dev: dev, UID: orRoot(d.UID), GID: orRoot(d.GID)})
-}
-
-// orRoot is an owner that may be left out.
-func orRoot(id *uint32) uint32 {
-	if id == nil {
-		return 0
-	}
-	return *id
+	return r.Dir.MakeNode(d.Path, node)
 }
 
 // copyIn stands in for the bind mount of a file: a private copy, which the

@@ -25,6 +25,7 @@ import (
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime/internal/devices"
 	"golang.org/x/sys/unix"
 )
 
@@ -50,7 +51,7 @@ type Root struct {
 	Source   string                  // the root filesystem on the host
 	StateDir string                  // the container's, without links
 	Record   func(path string) error // called before a path is mounted on
-	Dir      *inroot.Dir             // set by Build: the root, open; nil before
+	Dir      *inroot.Dir             // set by Build: the root, open
 
 	path   string // where the root is mounted
 	mounts []hostMount
@@ -176,7 +177,7 @@ func (r *Root) makeContents(later []hostMount) error {
 		if covered(l.Path, later) {
 			continue
 		}
-		if err := r.Dir.MakeLink(l.Target, l.Path); err != nil {
+		if err := devices.MakeLink(r.Dir, l); err != nil {
 			return fmt.Errorf("make link %s: %w", l.Path, err)
 		}
 	}

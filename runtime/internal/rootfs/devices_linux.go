@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/devices"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
@@ -27,29 +26,20 @@ func (f *Root) makeDevices() error {
 
 // makeDevice makes a node, or takes one that is there and the same.
 func (f *Root) makeDevice(d oci.Device) error {
-	mode, dev, err := devices.Node(d)
+	node, err := devices.Node(d)
 	if err != nil {
 		if d.Default && errors.Is(err, unix.ENOENT) {
 			return nil // the host has no such device
 		}
 		return err
 	}
-	node := inroot.Node{Mode: mode, Dev: dev, UID: orRoot(d.UID), GID: orRoot(d.GID)}
 	if err = f.Dir.MakeNode(d.Path, node); !errors.Is(err, unix.EPERM) {
 		return err
 	}
-	if err := f.bindDevice(d.Path, dev); err != nil {
+	if err := f.bindDevice(d.Path, node.Dev); err != nil {
 		return err
 	}
 	return f.Dir.CheckNode(d.Path, node)
-}
-
-// orRoot is an owner that may be left out.
-func orRoot(id *uint32) uint32 {
-	if id == nil {
-		return 0
-	}
-	return *id
 }
 
 // bindDevice stands in for mknod(2) in a user namespace: the host's node is
@@ -77,7 +67,7 @@ func (f *Root) makeLinks() error {
 		}
 	}
 	for _, l := range links {
-		if err := f.Dir.MakeLink(l.Target, l.Path); err != nil {
+		if err := devices.MakeLink(f.Dir, l); err != nil {
 			return fmt.Errorf("make link %s: %w", l.Path, err)
 		}
 	}
