@@ -4,6 +4,7 @@ package kmod
 // one that the cell was created with.
 
 import (
+	"errors"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -87,7 +88,7 @@ func (w *world) withProc() {
 
 func (w *world) mount(kind, path string, args []byte) {
 	err := mount.FS(kind, path, args)
-	if err == unix.ENODEV || err == unix.EOPNOTSUPP {
+	if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EOPNOTSUPP) {
 		w.Skipf("this kernel has no %s", kind)
 	}
 	w.Must("mount "+kind, err)

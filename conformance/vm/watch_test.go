@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -88,7 +89,7 @@ func TestWatchEndOfMachine(t *testing.T) {
 		events <- event{false, []byte("the last words")}
 		close(events)
 	})
-	if err != errMachine || !strings.Contains(log, "the last words") {
+	if !errors.Is(err, errMachine) || !strings.Contains(log, "the last words") {
 		t.Errorf("watch = %v, log %q", err, log)
 	}
 }

@@ -159,9 +159,9 @@ func (d *Differ) entry(name string) error {
 	var a, b unix.Stat_t
 	errA, errB := d.old.Lstat(name, &a), d.new.Lstat(name, &b)
 	switch {
-	case errA == unix.ENOENT && errB == nil:
+	case errors.Is(errA, unix.ENOENT) && errB == nil:
 		return d.Added(name, path, &b)
-	case errB == unix.ENOENT && errA == nil:
+	case errors.Is(errB, unix.ENOENT) && errA == nil:
 		return d.Removed(name, path, &a)
 	case errA != nil || errB != nil:
 		return fmt.Errorf("%s: %w", image.Quote(path), errors.Join(errA, errB))
@@ -299,10 +299,10 @@ func (d *Differ) sameContent(name string, stA, stB unix.Stat_t) (bool, error) {
 	}
 }
 
-func isEOF(err error) bool { return err == io.EOF }
+func isEOF(err error) bool { return errors.Is(err, io.EOF) }
 
 func notEOF(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil
 	}
 	return err

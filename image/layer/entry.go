@@ -62,7 +62,7 @@ func (a *Applier) make(hdr *tar.Header, name string, r io.Reader) error {
 // is there and tries again.
 func (a *Applier) replace(name string, create func() error) error {
 	err := create()
-	if err != unix.EEXIST {
+	if !errors.Is(err, unix.EEXIST) {
 		return err
 	}
 	if err := a.tree.Remove(name); err != nil {
@@ -106,7 +106,7 @@ func (a *Applier) content(f inroot.File, hdr *tar.Header, r io.Reader) error {
 		if e != nil {
 			return fmt.Errorf("write: %w", e)
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -152,7 +152,7 @@ func isZero(p []byte) bool {
 func (a *Applier) directory(hdr *tar.Header, name string) error {
 	create := func() error { return a.tree.Mkdir(name, 0o700) }
 	err := create()
-	if err == unix.EEXIST {
+	if errors.Is(err, unix.EEXIST) {
 		var st unix.Stat_t
 		if err = a.tree.Lstat(name, &st); err != nil {
 			return err
@@ -201,7 +201,7 @@ func (a *Applier) hardlink(hdr *tar.Header, dir []string, name string) error {
 		switch {
 		case !ok:
 			return err
-		case bad.Err == unix.EISDIR:
+		case errors.Is(bad.Err, unix.EISDIR):
 			return fmt.Errorf("link target %s: a hard link to a directory", image.Quote(hdr.Linkname))
 		}
 		return fmt.Errorf("link target %s: %w (a hard link needs an earlier entry)", image.Quote(hdr.Linkname), bad.Err)
@@ -232,7 +232,7 @@ func (a *Applier) device(hdr *tar.Header, name string, kind uint32) error {
 		return fmt.Errorf("device number %d:%d is out of range", hdr.Devmajor, hdr.Devminor)
 	}
 	err := a.node(hdr, name, kind, dev)
-	if err == unix.EPERM {
+	if errors.Is(err, unix.EPERM) {
 		return stand("this system doesn't allow it")
 	}
 	return err

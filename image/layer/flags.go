@@ -120,7 +120,7 @@ func (a *Applier) noteFlags(hdr *tar.Header, name string) error {
 func (a *Applier) SetFlags() error {
 	return a.eachFlagged(func(f flagged, name string) error {
 		err := setFlags(a.tree, name, f.bits)
-		if err == unix.EOPNOTSUPP || err == unix.EPERM || err == unix.EACCES {
+		if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
 			a.notes.Add(image.Quote(f.path), "file flags could not be set: "+err.Error())
 			return nil
 		}

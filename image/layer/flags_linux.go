@@ -1,6 +1,10 @@
 package layer
 
-import "golang.org/x/sys/unix"
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
 
 // haveFlags: what Linux has is something else, of some file systems. Tests set
 // it.
@@ -11,4 +15,4 @@ func flagsOf(*unix.Stat_t) uint32 { return 0 }
 func generationOf(*unix.Stat_t) uint32 { return 0 }
 
 // refusesMode tells whether a mode was refused for want of a right.
-func refusesMode(err error) bool { return err == unix.EPERM }
+func refusesMode(err error) bool { return errors.Is(err, unix.EPERM) }

@@ -1,6 +1,10 @@
 package layer
 
-import "golang.org/x/sys/unix"
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
 
 var haveFlags = true
 
@@ -11,4 +15,4 @@ func generationOf(st *unix.Stat_t) uint32 { return st.Gen }
 
 // refusesMode tells whether a mode was refused for want of a right: EFTYPE is
 // for the sticky bit of a file (chmod(2)).
-func refusesMode(err error) bool { return err == unix.EPERM || err == unix.EFTYPE }
+func refusesMode(err error) bool { return errors.Is(err, unix.EPERM) || errors.Is(err, unix.EFTYPE) }

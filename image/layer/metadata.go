@@ -4,6 +4,7 @@ package layer
 
 import (
 	"archive/tar"
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -64,7 +65,7 @@ func (a *Applier) owner(hdr *tar.Header, name string, f *inroot.File) error {
 	default:
 		err = f.Chown(int(uid), int(gid))
 	}
-	if err == unix.EINVAL {
+	if errors.Is(err, unix.EINVAL) {
 		return fmt.Errorf("set owner %d:%d: this user namespace has no such id", uid, gid)
 	}
 	if err != nil {
@@ -128,9 +129,9 @@ func (a *Applier) setXattrs(hdr *tar.Header, name string) error {
 			continue
 		}
 		err := a.tree.SetXattr(name, attr, []byte(hdr.PAXRecords[paxXattr+attr]))
-		switch err {
-		case nil:
-		case unix.EOPNOTSUPP, unix.EPERM, unix.ENOENT: // the last without /proc
+		switch {
+		case err == nil:
+		case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EPERM), errors.Is(err, unix.ENOENT):
 			a.notes.Add(image.Quote(hdr.Name)+" "+image.Quote(attr), "an extended attribute could not be set: "+err.Error())
 		default:
 			return fmt.Errorf("set attribute %s: %w", image.Quote(attr), err)
@@ -150,7 +151,7 @@ func (a *Applier) clearXattrs(name string) error {
 		if xattrReason(attr) != "" {
 			continue
 		}
-		if err := a.tree.RemoveXattr(name, attr); err != nil && err != unix.EPERM {
+		if err := a.tree.RemoveXattr(name, attr); err != nil && !errors.Is(err, unix.EPERM) {
 			return fmt.Errorf("remove attribute %s: %w", image.Quote(attr), err)
 		}
 	}

@@ -220,7 +220,7 @@ func (p *packer) mtime(st *unix.Stat_t) time.Time {
 func (p *packer) xattrs(hdr *tar.Header, name string) error {
 	attrs, err := p.tree.ListXattrs(name)
 	if err != nil {
-		if err == unix.EOPNOTSUPP || err == unix.ENOENT {
+		if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOENT) {
 			return nil // the file system has none, or there is no /proc
 		}
 		return fmt.Errorf("list attributes: %w", err)

@@ -56,7 +56,7 @@ func (a *Applier) recordOwner(hdr *tar.Header, name string, uid, gid uint32) {
 	err := error(unix.EOPNOTSUPP)
 	if hdr.Typeflag != tar.TypeSymlink && hdr.Typeflag != tar.TypeFifo {
 		value := encodeOwner(uid, gid)
-		if err = a.tree.SetXattr(name, rootlessOwner, value); err == unix.EACCES { // a directory of a lower layer
+		if err = a.tree.SetXattr(name, rootlessOwner, value); errors.Is(err, unix.EACCES) { // a directory of a lower layer
 			if err = a.tree.Chmod(name, 0o700); err == nil {
 				err = a.tree.SetXattr(name, rootlessOwner, value)
 			}
@@ -86,7 +86,7 @@ func (p *packer) owner(name string, st *unix.Stat_t) (uid, gid uint32) {
 func (p *packer) recorded(name string, st *unix.Stat_t) ([]byte, error) {
 	mode := uint32(st.Mode) & 0o7777
 	value, err := p.tree.GetXattr(name, rootlessOwner)
-	if err == unix.EACCES && p.tree.Chmod(name, mode|0o400) == nil {
+	if errors.Is(err, unix.EACCES) && p.tree.Chmod(name, mode|0o400) == nil {
 		value, err = p.tree.GetXattr(name, rootlessOwner)
 		err = errors.Join(err, p.tree.Chmod(name, mode))
 	}

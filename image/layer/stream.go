@@ -153,7 +153,7 @@ func (lr *Reader) finish() error {
 				return errors.New("data after the end of the tar archive")
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

@@ -58,7 +58,7 @@ func TestWalk(t *testing.T) {
 		}
 		return err
 	})
-	if got != "abd" || err != bad {
+	if got != "abd" || !errors.Is(err, bad) {
 		t.Errorf("the walk with an error is %q, %v", got, err)
 	}
 	parents := map[string]string{}

@@ -330,7 +330,7 @@ func (w *watched) Read(p []byte) (int, error) {
 	w.timer.Reset(stallTimeout)
 	n, err := w.body.Read(p)
 	w.timer.Stop() // whoever reads may take its time
-	if err != nil && err != io.EOF && context.Cause(w.ctx) == errStalled {
+	if err != nil && err != io.EOF && errors.Is(context.Cause(w.ctx), errStalled) {
 		err = errStalled
 	}
 	return n, err

@@ -277,7 +277,7 @@ func (s *Store) removeTree(name string) error {
 func noMounts(t *inroot.Tree, name string, dev uint64) error {
 	var st unix.Stat_t
 	if err := t.Lstat(name, &st); err != nil {
-		if err == unix.ENOENT {
+		if errors.Is(err, unix.ENOENT) {
 			return nil
 		}
 		return err

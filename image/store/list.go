@@ -248,7 +248,7 @@ func (v *verifier) hash(d v1.Descriptor) error {
 		if v.o.Progress != nil {
 			v.o.Progress(v.res.Size, 0)
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

@@ -6,6 +6,7 @@ package flock
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -56,7 +57,7 @@ func Lock(ctx context.Context, fd int, how Mode) error {
 // whether it did. Its errors are those of flock(2).
 func Try(fd int, how Mode) (locked bool, err error) {
 	err = call(fd, int(how)|unix.LOCK_NB)
-	if err == unix.EWOULDBLOCK {
+	if errors.Is(err, unix.EWOULDBLOCK) {
 		return false, nil
 	}
 	return err == nil, err

@@ -47,7 +47,7 @@ func TestTry(t *testing.T) {
 			t.Errorf("Try of an unlocked file = %v, %v", locked, err)
 		}
 	}
-	if _, err := Try(-1, Shared); err != unix.EBADF {
+	if _, err := Try(-1, Shared); !errors.Is(err, unix.EBADF) {
 		t.Errorf("Try(-1) = %v; want EBADF", err)
 	}
 }
@@ -61,7 +61,7 @@ func TestLock(t *testing.T) {
 	stopped := errors.New("stopped")
 	ctx, stop := context.WithCancelCause(t.Context())
 	time.AfterFunc(20*time.Millisecond, func() { stop(stopped) })
-	if err := Lock(ctx, b, Exclusive); err != stopped {
+	if err := Lock(ctx, b, Exclusive); !errors.Is(err, stopped) {
 		t.Errorf("Lock of a locked file = %v; want %v", err, stopped)
 	}
 	for _, ctx := range []context.Context{context.Background(), t.Context()} { // asleep in the kernel, and not
@@ -80,7 +80,7 @@ func TestLock(t *testing.T) {
 		}
 		a, b = b, a
 	}
-	if err := Lock(t.Context(), -1, Shared); err != unix.EBADF {
+	if err := Lock(t.Context(), -1, Shared); !errors.Is(err, unix.EBADF) {
 		t.Errorf("Lock(-1) = %v; want EBADF", err)
 	}
 }

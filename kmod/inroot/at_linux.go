@@ -4,6 +4,7 @@
 package inroot
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
@@ -15,7 +16,7 @@ const dirFlags = unix.O_PATH | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEX
 
 // IsNotDir tells whether a directory was not entered because the name is
 // something else, perhaps a link. The errno differs between kernels.
-func IsNotDir(err error) bool { return err == unix.ENOTDIR || err == unix.ELOOP }
+func IsNotDir(err error) bool { return errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) }
 
 func mknodat(dir int, name string, mode uint32, dev uint64) error {
 	return unix.Mknodat(dir, name, mode, int(dev))
@@ -77,7 +78,7 @@ func grown(get func(buf []byte) (int, error)) ([]byte, error) {
 	buf := make([]byte, 1024)
 	for {
 		n, err := get(buf)
-		if err == unix.ERANGE {
+		if errors.Is(err, unix.ERANGE) {
 			buf = make([]byte, 4*len(buf))
 			continue
 		}

@@ -5,6 +5,7 @@
 package inroot
 
 import (
+	"errors"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -17,7 +18,7 @@ const dirFlags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLO
 // IsNotDir tells whether a directory was not entered because the name is
 // something else, perhaps a link: NetBSD answers EFTYPE for one (open(2)).
 func IsNotDir(err error) bool {
-	return err == unix.ENOTDIR || err == unix.ELOOP || err == unix.EFTYPE
+	return errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EFTYPE)
 }
 
 // mknodat is mknodat(int fd, const char *path, mode_t mode, int PAD, dev_t

@@ -38,7 +38,7 @@ func (d *Dir) CopyFile(p string, in *os.File, mode uint32) error {
 func (d at) sameContent(name string, in *io.SectionReader) (bool, error) {
 	var st unix.Stat_t
 	err := d.lstat(name, &st)
-	if err == unix.ENOENT {
+	if errors.Is(err, unix.ENOENT) {
 		return false, nil
 	}
 	if err != nil {
@@ -81,7 +81,7 @@ func ended(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.
 
 // replace writes a copy beside name and renames it.
 func (d at) replace(name string, in *io.SectionReader, st *unix.Stat_t, mode uint32) (err error) {
-	if err := d.unlink(copyName); err != nil && err != unix.ENOENT {
+	if err := d.unlink(copyName); err != nil && !errors.Is(err, unix.ENOENT) {
 		return err
 	}
 	fd, err := d.open(copyName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY, 0o600)

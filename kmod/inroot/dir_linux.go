@@ -79,7 +79,7 @@ func (d *Dir) MakeFile(p string) (*Place, error) {
 	place := &Place{fd: closed}
 	err := d.atEnd(p, true, func(dir at, name string) error {
 		fd, err := dir.open(name, unix.O_PATH, 0)
-		if err == unix.ENOENT {
+		if errors.Is(err, unix.ENOENT) {
 			if fd, err = dir.open(name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY, 0o644); err != nil {
 				return err
 			}

@@ -122,7 +122,7 @@ func (t *Tree) Link(target, dir []string, name string) error {
 		}
 	}
 	err := source.link(old, t.here(), name)
-	if err == unix.EEXIST {
+	if errors.Is(err, unix.EEXIST) {
 		var there unix.Stat_t
 		if t.Lstat(name, &there) == nil && there.Ino == st.Ino && there.Dev == st.Dev {
 			return nil // it is that file already: removing it first could lose it

@@ -301,7 +301,7 @@ func TestClosedTwice(t *testing.T) {
 	if _, err := root.Stat("d"); err == nil {
 		t.Error("a closed root was looked at")
 	}
-	if _, err := (File{}).Write([]byte("x")); err != unix.EBADF {
+	if _, err := (File{}).Write([]byte("x")); !errors.Is(err, unix.EBADF) {
 		t.Errorf("write to the zero File = %v; want EBADF", err)
 	}
 }

@@ -27,9 +27,9 @@ func (d *Dir) MakeNode(p string, n Node) error {
 			if err := dir.chown(name, int(n.UID), int(n.GID)); err != nil {
 				return fmt.Errorf("set owner: %w", err)
 			}
-		case err == unix.EEXIST, err == unix.EROFS:
+		case errors.Is(err, unix.EEXIST), errors.Is(err, unix.EROFS):
 			var st unix.Stat_t
-			if dir.lstat(name, &st) == unix.ENOENT {
+			if errors.Is(dir.lstat(name, &st), unix.ENOENT) {
 				return err
 			}
 		case err != nil:

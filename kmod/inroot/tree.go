@@ -124,7 +124,7 @@ func (t *Tree) Push(name string) error {
 	dir, err := t.here().openDir(name)
 	var loosened bool
 	var mode uint32
-	if err == unix.EACCES && t.loosen {
+	if errors.Is(err, unix.EACCES) && t.loosen {
 		var st unix.Stat_t
 		if err := t.here().lstat(name, &st); err != nil {
 			return err
@@ -253,13 +253,13 @@ func (t *Tree) Names() ([]string, error) {
 // Remove removes name, and all below it. A missing name is no error.
 func (t *Tree) Remove(name string) error {
 	err := t.here().unlink(name)
-	if err == unix.EPERM && t.here().clearFlags(name) {
+	if errors.Is(err, unix.EPERM) && t.here().clearFlags(name) {
 		err = t.here().unlink(name)
 	}
 	if err == nil {
 		t.top().dirty = true
 	}
-	if err == nil || err == unix.ENOENT {
+	if err == nil || errors.Is(err, unix.ENOENT) {
 		return nil
 	}
 	var st unix.Stat_t

@@ -3,6 +3,7 @@
 package inroot
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
@@ -46,8 +47,8 @@ func (w *walk) enter(todo []string) (failed string, err error) {
 		}
 		err := w.in.down(name)
 		switch {
-		case err == unix.ENOENT && w.create:
-			if err = w.in.mkdir(name); err == nil || err == unix.EEXIST {
+		case errors.Is(err, unix.ENOENT) && w.create:
+			if err = w.in.mkdir(name); err == nil || errors.Is(err, unix.EEXIST) {
 				err = w.in.down(name)
 			}
 		case IsNotDir(err):
@@ -67,7 +68,7 @@ func (w *walk) enter(todo []string) (failed string, err error) {
 // there. ENOTDIR if name is no link.
 func (w *walk) follow(name string) ([]string, error) {
 	target, err := w.in.here().readlink(name)
-	if err == unix.EINVAL {
+	if errors.Is(err, unix.EINVAL) {
 		return nil, unix.ENOTDIR
 	}
 	if err != nil {
@@ -105,7 +106,7 @@ func (w *walk) last(todo []string) (name string, err error) {
 			return ".", w.in.up()
 		}
 		target, err := w.follow(name)
-		if err == unix.ENOTDIR || err == unix.ENOENT {
+		if errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ENOENT) {
 			return name, nil
 		}
 		if err != nil {

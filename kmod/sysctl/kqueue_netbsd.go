@@ -3,6 +3,7 @@ package sysctl
 // Waiting for the end of a process that is not a child, by kqueue(2).
 
 import (
+	"errors"
 	"context"
 	"fmt"
 	"syscall"
@@ -45,7 +46,7 @@ func (q *kqueue) open(pid int) (err error) {
 func (q *kqueue) kevent(changes, events []unix.Kevent_t) (int, error) {
 	for {
 		n, err := unix.Kevent(q.kq, changes, events, nil)
-		if err != syscall.EINTR {
+		if !errors.Is(err, syscall.EINTR) {
 			return n, err
 		}
 	}

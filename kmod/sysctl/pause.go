@@ -5,6 +5,7 @@ package sysctl
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -107,7 +108,7 @@ func (c *client) states() (map[int]state, error) {
 	for room := 64; ; room *= 2 {
 		b := make([]byte, room*procSize)
 		n, err := c.kernel.sysctl(procMIB(room), b, nil)
-		if err == syscall.ENOMEM && room < maxRoom {
+		if errors.Is(err, syscall.ENOMEM) && room < maxRoom {
 			continue
 		}
 		if err != nil {

@@ -74,7 +74,7 @@ func opBind(_ *agent, args []string, _ *Reply) error {
 		if fd >= 0 {
 			_ = unix.Close(fd)
 		}
-		if err != unix.EADDRINUSE || tries == 100 {
+		if !errors.Is(err, unix.EADDRINUSE) || tries == 100 {
 			return err
 		}
 		time.Sleep(5 * time.Millisecond)

@@ -65,7 +65,7 @@ func expand(f *os.File, isPipe bool, limits image.Limits) (*os.File, error) {
 	var r io.Reader
 	in := bufio.NewReaderSize(f, stream.AheadSize)
 	magic, err := in.Peek(4)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	switch c := compress.Detect(magic); {

@@ -28,7 +28,7 @@ func TestEntries(t *testing.T) {
 		t.Errorf("a torn archive: %v; want the entry before", err)
 	}
 	bad := errors.New("bad")
-	if err := Entries(bytes.NewReader(data), func(*tar.Header, io.Reader) error { return bad }); err != bad {
+	if err := Entries(bytes.NewReader(data), func(*tar.Header, io.Reader) error { return bad }); !errors.Is(err, bad) {
 		t.Errorf("error is %v; want that of the function", err)
 	}
 }

@@ -41,7 +41,7 @@ func TestRetry(t *testing.T) {
 			}
 			return attempts == c.progressAt, broken
 		}, func(err error) {
-			if told++; err != broken {
+			if told++; !errors.Is(err, broken) {
 				t.Errorf("%s: told of %v", name, err)
 			}
 		})

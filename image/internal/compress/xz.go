@@ -45,10 +45,10 @@ func (x xzReader) Read(p []byte) (int, error) {
 }
 
 func xzError(err error) error {
-	switch err {
-	case xz.ErrMemlimit:
+	switch {
+	case errors.Is(err, xz.ErrMemlimit):
 		return fmt.Errorf("it needs a dictionary of more than the %d MiB that are taken: compress it again, with xz -9 at most", maxXzDict>>20)
-	case xz.ErrBuf:
+	case errors.Is(err, xz.ErrBuf):
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -42,7 +42,7 @@ func NewReader(src io.Reader) (*Reader, error) {
 }
 
 func unexpected(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

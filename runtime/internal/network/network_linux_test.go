@@ -140,7 +140,7 @@ func (t netTest) want(on string, file bool) {
 func (t netTest) killed(at string, f func()) {
 	t.Helper()
 	defer func() {
-		if got := recover(); got != errKilled {
+		if got, ok := recover().(error); !ok || !errors.Is(got, errKilled) {
 			t.Fatalf("%s: got %v, want it killed", at, got)
 		}
 	}()
