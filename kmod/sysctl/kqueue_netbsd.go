@@ -3,8 +3,8 @@ package sysctl
 // Waiting for the end of a process that is not a child, by kqueue(2).
 
 import (
-	"errors"
 	"context"
+	"errors"
 	"fmt"
 	"syscall"
 
