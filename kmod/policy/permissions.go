@@ -55,8 +55,9 @@ const (
 	KeepSetID       Permission = 47
 )
 
-// Internet are the permissions that network none closes.
-const Internet = Set(1<<Inet | 1<<RawOpen | 1<<RawSocket)
+// Internet are the permissions that network none closes: sockets of networks,
+// and the routing table.
+const Internet = Set(1<<Inet | 1<<RawOpen | 1<<RawSocket | 1<<Route)
 
 const (
 	// Always marks a class that no permission closes: it is left to the rest
@@ -170,7 +171,7 @@ var Permissions = [...]PermissionInfo{
 			"allow. Their keys are shared with the host and all cells.",
 	},
 	{
-		Permission: SysVIPCOverride, Name: "sysv-ipc-override", UpTo: Medium, Explicit: true,
+		Permission: SysVIPCOverride, Name: "sysv-ipc-override", UpTo: Low, Explicit: true,
 		Capabilities: []string{"IPC_OWNER"},
 		Opens: "use System V objects whose mode refuses the caller, also those of the " +
 			"host and other cells.",
@@ -303,7 +304,7 @@ var Permissions = [...]PermissionInfo{
 		Opens:        "raise hard resource limits, exceed quotas and use reserved disk space.",
 	},
 	{
-		Permission: ProcessPointers, Name: "process-pointers", UpTo: High,
+		Permission: ProcessPointers, Name: "process-pointers", UpTo: Low,
 		Capabilities: []string{"SYSLOG"},
 		Opens:        "see kernel pointers in the process list.",
 	},

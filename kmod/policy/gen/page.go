@@ -177,7 +177,7 @@ is the permission that opens the class. "-" is every request of the action that 
 // symbols names a row's kauth symbols without their common beginning.
 func symbols(row *policy.Row) string {
 	prefix := "KAUTH_" + strings.ToUpper(string(row.Scope)) + "_"
-	action := strings.TrimPrefix(row.Action, prefix)
+	action := strings.ReplaceAll(row.Action, prefix, "")
 	request := strings.TrimPrefix(row.Request, "KAUTH_REQ_"+strings.ToUpper(string(row.Scope))+"_"+action+"_")
 	return mark(action != "", action, "-") + " / " + mark(request != "", request, "-")
 }
