@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/netbsd-cells/runcell/conformance/harness"
+	"github.com/netbsd-cells/runcell/conformance/kmod/agent"
 	"github.com/netbsd-cells/runcell/kmod/policy"
 )
 
@@ -45,7 +46,7 @@ var escapes = []harness.Case{
 				w.refused(m, op, decimal(x.pid))
 			}
 			m.try("ktrace", decimal(x.pid))
-			if traced(x.pid) {
+			if agent.Traced(x.pid) {
 				w.Errorf("a member traces the system calls of newcomer %d", x.pid)
 			}
 			// Its own child, forked in the cell by a program of the cell, is another thing.

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/netbsd-cells/runcell/conformance/harness"
+	"github.com/netbsd-cells/runcell/conformance/kmod/agent"
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
 	"golang.org/x/sys/unix"
@@ -246,7 +247,7 @@ var ownAddresses = []harness.Case{
 			m := ownAddress(w, own, 0)
 			r := m.try("mapped", at(foreign, w.freePort()))
 			if r.Errno != "EACCES" && r.Errno != "EADDRNOTAVAIL" && r.Errno != "EINVAL" {
-				w.Errorf("bind to the mapped address = %s (%s); want it refused", r.result(), r.Detail)
+				w.Errorf("bind to the mapped address = %s (%s); want it refused", r.Result(), r.Detail)
 			}
 		}),
 	},
@@ -319,17 +320,17 @@ func at(a netip.Addr, port uint16) string { return netip.AddrPortFrom(a, port).S
 
 // freePort is a port that nobody uses.
 func (w *world) freePort() uint16 {
-	fd, err := boundSocket("tcp", at(wildcard, 0))
+	fd, err := agent.BoundSocket("tcp", at(wildcard, 0))
 	w.Must("find a free port", err)
 	defer func() { _ = unix.Close(fd) }()
-	port, err := localPort(fd)
+	port, err := agent.LocalPort(fd)
 	w.Must("find a free port", err)
 	return uint16(port)
 }
 
 // needsIP6 ends the case where the host has no IPv6.
 func (w *world) needsIP6() {
-	fd, err := boundSocket("tcp", at(own6, 0))
+	fd, err := agent.BoundSocket("tcp", at(own6, 0))
 	if fd >= 0 {
 		_ = unix.Close(fd)
 	}
@@ -340,7 +341,7 @@ func (w *world) needsIP6() {
 
 // bindable says whether the host has an address.
 func bindable(a netip.Addr) bool {
-	fd, err := boundSocket("tcp", at(a, 0))
+	fd, err := agent.BoundSocket("tcp", at(a, 0))
 	if fd >= 0 {
 		_ = unix.Close(fd)
 	}

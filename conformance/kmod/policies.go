@@ -4,6 +4,7 @@ package kmod
 
 import (
 	"github.com/netbsd-cells/runcell/conformance/harness"
+	"github.com/netbsd-cells/runcell/conformance/kmod/node"
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
 	"github.com/netbsd-cells/runcell/kmod/wire"
@@ -12,7 +13,7 @@ import (
 
 // setPolicy writes a policy as root on the host.
 func (w *world) setPolicy(result string, p *wire.Policy) {
-	w.wantNode(result, nodeCall{Name: "policy", Request: pack(p)})
+	w.wantNode(result, node.Call{Name: "policy", Request: pack(p)})
 }
 
 var policies = []harness.Case{
@@ -177,8 +178,8 @@ func policyFields(w *world) {
 		for _, to := range []kmod.ID{1<<32 - 1, id} {
 			p := newPolicy(to)
 			x.change(p)
-			if r := (&nodeCall{Name: "policy", Request: pack(p)}).do(); r.Errno != "EINVAL" {
-				w.Errorf("%s, cell %d: policy = %s; want EINVAL", x.name, to, r.result())
+			if r := (&node.Call{Name: "policy", Request: pack(p)}).Do(); r.Errno != "EINVAL" {
+				w.Errorf("%s, cell %d: policy = %s; want EINVAL", x.name, to, r.Result())
 			}
 		}
 	}

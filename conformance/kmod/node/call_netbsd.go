@@ -1,4 +1,4 @@
-package kmod
+package node
 
 import (
 	"encoding/binary"
@@ -8,17 +8,23 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/sysctl"
 )
+
+// Open gives the machine's cells: the kernel has no state root.
+func Open(string) (kmod.Client, error) { return sysctl.Open() }
 
 // nowhere is an address that no program has mapped.
 const nowhere = 8
 
-// do makes the call. The number of bytes that the kernel says it has or needs
+// Do makes the call. The number of bytes that the kernel says it has or needs
 // is in Size.
-func (q *nodeCall) do() reply {
+func (q *Call) Do() Reply {
 	mib, err := findNode(q.Name)
 	if err != nil {
-		return replyTo(err)
+		return Failed(err)
 	}
 	// The kernel is told addresses, so nothing may move meanwhile.
 	var pin runtime.Pinner
@@ -45,7 +51,10 @@ func (q *nodeCall) do() reply {
 		oldp, sizep = 0, 0
 	}
 	_, _, errno := unix.Syscall6(unix.SYS___SYSCTL, uintptr(unsafe.Pointer(&mib[0])), uintptr(len(mib)), oldp, sizep, newp, newlen)
-	r := replyTo(errnoOrNil(errno))
+	var r Reply
+	if errno != 0 {
+		r = Failed(errno)
+	}
 	if sizep != 0 {
 		r.Size = int(*size)
 	}
@@ -90,4 +99,18 @@ func childOf(mib []int32, name string) (int32, error) {
 		}
 	}
 	return 0, errNoNode
+}
+
+// Enter makes the calling process a member of a cell: the call of node id.
+func Enter(id uint32) error {
+	r := (&Call{Name: "id", Request: binary.NativeEndian.AppendUint32(nil, id)}).Do()
+	if r.Errno == "" {
+		return nil
+	}
+	for n := range unix.Errno(200) {
+		if unix.ErrnoName(n) == r.Errno {
+			return n
+		}
+	}
+	return errors.New(r.Errno)
 }

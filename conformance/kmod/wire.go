@@ -1,6 +1,6 @@
 package kmod
 
-// A raw call of one of the module's nodes: for what no client would do.
+// What cases write to the nodes and read from them.
 
 import (
 	"encoding/binary"
@@ -9,20 +9,6 @@ import (
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/wire"
 )
-
-// nodeCall is one __sysctl(2) of a node below security.models.cell.
-type nodeCall struct {
-	Name string `json:"name"`
-	// Request is written, unless it is empty. BadRequest writes as many bytes
-	// from an address where there is nothing.
-	Request    []byte `json:"request,omitempty"`
-	BadRequest int    `json:"badRequest,omitempty"`
-	// Room is how many bytes the reply may take. NoReply gives no buffer, and
-	// the length is asked for; BadReply gives an address where there is nothing.
-	Room     int  `json:"room,omitempty"`
-	NoReply  bool `json:"noReply,omitempty"`
-	BadReply bool `json:"badReply,omitempty"`
-}
 
 // Sizes of the structures on the wire, in bytes.
 const (

@@ -1,4 +1,4 @@
-package kmod
+package agent
 
 // Pipes that block. Go's poller would watch them with kqueue(2), and a NetBSD
 // kernel of 2016 crashes when one processor closes a pipe while another one
@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func pipe() (r, w *os.File, err error) {
+// Pipe makes a pipe that programs do not inherit.
+func Pipe() (r, w *os.File, err error) {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
 		return nil, nil, fmt.Errorf("make pipe: %w", err)
@@ -20,9 +21,9 @@ func pipe() (r, w *os.File, err error) {
 	return os.NewFile(uintptr(fds[0]), "pipe"), os.NewFile(uintptr(fds[1]), "pipe"), nil
 }
 
-// within gives what read gives, unless that takes too long: then read goes on
+// Within gives what read gives, unless that takes too long: then read goes on
 // until whoever has the pipe's other end is gone.
-func within[V any](limit time.Duration, read func() (V, error)) (V, error) {
+func Within[V any](limit time.Duration, read func() (V, error)) (V, error) {
 	type result struct {
 		v   V
 		err error

@@ -1,7 +1,7 @@
 // Reading NetBSD's process list, apart from the call so that it is tested
 // anywhere.
 
-package harness
+package owned
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package kmod
+package agent
 
 // The operations: what an agent can be told to do. Those that the systems
 // spell differently are in ops_linux.go and ops_netbsd.go.
@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/netbsd-cells/runcell/conformance/kmod/node"
 	"golang.org/x/sys/unix"
 )
 
@@ -35,7 +36,7 @@ var operations = sync.OnceValue(func() map[string]operation {
 })
 
 // opWho tells who the agent is: pid, uid, euid, gid, egid, umask, cwd.
-func opWho(_ *agent, _ []string, r *reply) error {
+func opWho(_ *agent, _ []string, r *Reply) error {
 	cwd, err := unix.Getwd()
 	mask := unix.Umask(0)
 	unix.Umask(mask)
@@ -45,12 +46,12 @@ func opWho(_ *agent, _ []string, r *reply) error {
 }
 
 // opExec executes the agent anew, in the same process.
-func opExec(*agent, []string, *reply) error {
-	return unix.Exec(os.Args[0], []string{os.Args[0], AgentArg, "again"}, os.Environ())
+func opExec(*agent, []string, *Reply) error {
+	return unix.Exec(os.Args[0], []string{os.Args[0], Arg, "again"}, os.Environ())
 }
 
 // opSetuid gives up the user id for good, the group id with it.
-func opSetuid(_ *agent, args []string, _ *reply) error {
+func opSetuid(_ *agent, args []string, _ *Reply) error {
 	uid, err := strconv.Atoi(args[0])
 	if err != nil {
 		return err
@@ -64,7 +65,7 @@ func opSetuid(_ *agent, args []string, _ *reply) error {
 	return syscall.Setuid(uid)
 }
 
-func opExit(_ *agent, args []string, _ *reply) error {
+func opExit(_ *agent, args []string, _ *Reply) error {
 	code, err := strconv.Atoi(args[0])
 	if err != nil {
 		return err
@@ -84,7 +85,7 @@ func signalNamed(name string) (syscall.Signal, error) {
 	return sig, nil
 }
 
-func opTrap(a *agent, args []string, _ *reply) error {
+func opTrap(a *agent, args []string, _ *Reply) error {
 	sig, err := signalNamed(args[0])
 	if err == nil {
 		a.trap(sig)
@@ -92,9 +93,10 @@ func opTrap(a *agent, args []string, _ *reply) error {
 	return err
 }
 
-// opCaught counts a trapped signal, and waits a moment for the first.
-func opCaught(a *agent, args []string, r *reply) error {
-	for range 100 {
+// opCaught counts a trapped signal, and waits for the first: at most some
+// seconds, since its sender is not waited for.
+func opCaught(a *agent, args []string, r *Reply) error {
+	for range 2000 {
 		a.mu.Lock()
 		r.Size = a.caught["SIG"+args[0]]
 		a.mu.Unlock()
@@ -106,7 +108,7 @@ func opCaught(a *agent, args []string, r *reply) error {
 	return nil
 }
 
-func opKill(_ *agent, args []string, _ *reply) error {
+func opKill(_ *agent, args []string, _ *Reply) error {
 	pid, err := strconv.Atoi(args[0])
 	if err != nil {
 		return err
@@ -119,7 +121,7 @@ func opKill(_ *agent, args []string, _ *reply) error {
 }
 
 // opFork makes up to N children that wait, and stops at the first error.
-func opFork(a *agent, args []string, r *reply) error {
+func opFork(a *agent, args []string, r *Reply) error {
 	n, err := strconv.Atoi(args[0])
 	if err != nil {
 		return err
@@ -136,8 +138,8 @@ func opFork(a *agent, args []string, r *reply) error {
 }
 
 // opSpawn makes a child through exec, as a shell would, that waits.
-func opSpawn(a *agent, _ []string, r *reply) error {
-	argv := []string{os.Args[0], AgentArg, "once", "nap"}
+func opSpawn(a *agent, _ []string, r *Reply) error {
+	argv := []string{os.Args[0], Arg, "once", "nap"}
 	pid, err := syscall.ForkExec(os.Args[0], argv, &syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, 2, 2}})
 	if err != nil {
 		return err
@@ -148,13 +150,13 @@ func opSpawn(a *agent, _ []string, r *reply) error {
 }
 
 // opNap waits to be killed.
-func opNap(*agent, []string, *reply) error {
+func opNap(*agent, []string, *Reply) error {
 	time.Sleep(time.Hour)
 	return nil
 }
 
 // opEnd kills a child and reaps it.
-func opEnd(a *agent, args []string, _ *reply) error {
+func opEnd(a *agent, args []string, _ *Reply) error {
 	pid, err := strconv.Atoi(args[0])
 	if err != nil {
 		return err
@@ -163,20 +165,20 @@ func opEnd(a *agent, args []string, _ *reply) error {
 		return err
 	}
 	a.forget(pid)
-	_, err = wait(pid)
+	_, err = Wait(pid)
 	return err
 }
 
 // opRelays starts N processes that fork and end without a pause, and reaps
 // what becomes the agent's own.
-func opRelays(_ *agent, args []string, _ *reply) error {
+func opRelays(_ *agent, args []string, _ *Reply) error {
 	n, err := strconv.Atoi(args[0])
 	if err != nil {
 		return err
 	}
 	go func() {
 		for {
-			if _, err := wait(-1); err != nil {
+			if _, err := Wait(-1); err != nil {
 				time.Sleep(time.Millisecond)
 			}
 		}
@@ -190,8 +192,8 @@ func opRelays(_ *agent, args []string, _ *reply) error {
 }
 
 // opList asks the kernel interface for its cells.
-func opList(_ *agent, args []string, r *reply) error {
-	client, err := openClient(args[0])
+func opList(_ *agent, args []string, r *Reply) error {
+	client, err := node.Open(args[0])
 	if err != nil {
 		return err
 	}
@@ -203,13 +205,33 @@ func opList(_ *agent, args []string, r *reply) error {
 }
 
 // opNode is carried out before it gets here.
-func opNode(*agent, []string, *reply) error { return errors.New("the request has no call") }
+func opNode(*agent, []string, *Reply) error { return errors.New("the request has no call") }
+
+// opAdmit makes the agent a member the way the published tools do: change the
+// root directory, then write the cell's id.
+func opAdmit(_ *agent, args []string, _ *Reply) error {
+	id, err := strconv.ParseUint(args[1], 10, 32)
+	if err != nil {
+		return err
+	}
+	if err := unix.Chroot(args[0]); err != nil {
+		return err
+	}
+	if err := unix.Chdir("/"); err != nil {
+		return err
+	}
+	if err := node.Enter(uint32(id)); err != nil {
+		return err
+	}
+	os.Args[0] = "/probe" // where this program is from now on
+	return nil
+}
 
 func openMode(mode string) int {
 	return map[string]int{"r": unix.O_RDONLY, "w": unix.O_WRONLY, "rw": unix.O_RDWR}[mode]
 }
 
-func opOpen(_ *agent, args []string, _ *reply) error {
+func opOpen(_ *agent, args []string, _ *Reply) error {
 	fd, err := unix.Open(args[0], openMode(args[1])|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err == nil {
 		_ = unix.Close(fd)
@@ -218,7 +240,7 @@ func opOpen(_ *agent, args []string, _ *reply) error {
 }
 
 // opRead reads at most 16 bytes.
-func opRead(_ *agent, args []string, r *reply) error {
+func opRead(_ *agent, args []string, r *Reply) error {
 	fd, err := unix.Open(args[0], unix.O_RDONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -230,7 +252,7 @@ func opRead(_ *agent, args []string, r *reply) error {
 	return err
 }
 
-func opWrite(_ *agent, args []string, r *reply) error {
+func opWrite(_ *agent, args []string, r *Reply) error {
 	fd, err := unix.Open(args[0], unix.O_WRONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -241,7 +263,7 @@ func opWrite(_ *agent, args []string, r *reply) error {
 }
 
 // opDescriptors lists the open descriptors that the agent was given.
-func opDescriptors(_ *agent, _ []string, r *reply) error {
+func opDescriptors(_ *agent, _ []string, r *Reply) error {
 	for fd := range 64 {
 		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
 			r.Pids = append(r.Pids, fd)
@@ -250,7 +272,7 @@ func opDescriptors(_ *agent, _ []string, r *reply) error {
 	return nil
 }
 
-func opNice(_ *agent, args []string, _ *reply) error {
+func opNice(_ *agent, args []string, _ *Reply) error {
 	pid, err := strconv.Atoi(args[0])
 	if err != nil {
 		return err
@@ -262,7 +284,7 @@ func opNice(_ *agent, args []string, _ *reply) error {
 	return unix.Setpriority(unix.PRIO_PROCESS, pid, nice)
 }
 
-func opPriority(_ *agent, args []string, r *reply) error {
+func opPriority(_ *agent, args []string, r *Reply) error {
 	pid, err := strconv.Atoi(args[0])
 	if err != nil {
 		return err
@@ -281,7 +303,7 @@ func (t *terminal) close() { _, _ = unix.Close(t.master), unix.Close(t.slave) }
 
 // opPty makes a terminal, uses it, and opens it a second time: the kernel asks
 // about a terminal that is in use.
-func opPty(*agent, []string, *reply) error {
+func opPty(*agent, []string, *Reply) error {
 	t, err := openPty()
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package kmod
+package agent
 
 // Operations on sockets.
 
@@ -47,8 +47,8 @@ func sockaddr(a netip.AddrPort) unix.Sockaddr {
 	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
 }
 
-// boundSocket binds a new socket to an address and port.
-func boundSocket(proto, address string) (int, error) {
+// BoundSocket binds a new socket to an address and port.
+func BoundSocket(proto, address string) (int, error) {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return -1, err
@@ -68,9 +68,9 @@ func boundSocket(proto, address string) (int, error) {
 
 // opBind binds and closes. Cases that run beside this one may try the same
 // port for a moment.
-func opBind(_ *agent, args []string, _ *reply) error {
+func opBind(_ *agent, args []string, _ *Reply) error {
 	for tries := 0; ; tries++ {
-		fd, err := boundSocket(args[0], args[1])
+		fd, err := BoundSocket(args[0], args[1])
 		if fd >= 0 {
 			_ = unix.Close(fd)
 		}
@@ -82,8 +82,8 @@ func opBind(_ *agent, args []string, _ *reply) error {
 }
 
 // opListen binds, listens (tcp) and keeps the socket; it tells its port.
-func opListen(a *agent, args []string, r *reply) error {
-	fd, err := boundSocket(args[0], args[1])
+func opListen(a *agent, args []string, r *Reply) error {
+	fd, err := BoundSocket(args[0], args[1])
 	if fd >= 0 {
 		a.held = append(a.held, os.NewFile(uintptr(fd), "socket"))
 	}
@@ -93,11 +93,12 @@ func opListen(a *agent, args []string, r *reply) error {
 	if err != nil {
 		return err
 	}
-	r.Size, err = localPort(fd)
+	r.Size, err = LocalPort(fd)
 	return err
 }
 
-func localPort(fd int) (int, error) {
+// LocalPort is the port that a socket is bound to.
+func LocalPort(fd int) (int, error) {
 	sa, err := unix.Getsockname(fd)
 	switch sa := sa.(type) {
 	case *unix.SockaddrInet4:
@@ -109,7 +110,7 @@ func localPort(fd int) (int, error) {
 }
 
 // opConnect connects without a bind.
-func opConnect(_ *agent, args []string, r *reply) error {
+func opConnect(_ *agent, args []string, r *Reply) error {
 	to, err := netip.ParseAddrPort(args[1])
 	if err != nil {
 		return err
@@ -122,12 +123,12 @@ func opConnect(_ *agent, args []string, r *reply) error {
 	if err := unix.Connect(fd, sockaddr(to)); err != nil {
 		return err
 	}
-	r.Size, err = localPort(fd)
+	r.Size, err = LocalPort(fd)
 	return err
 }
 
 // opAutobind sends a datagram from a socket that was not bound.
-func opAutobind(_ *agent, args []string, _ *reply) error {
+func opAutobind(_ *agent, args []string, _ *Reply) error {
 	to, err := netip.ParseAddrPort(args[0])
 	if err != nil {
 		return err
@@ -142,7 +143,7 @@ func opAutobind(_ *agent, args []string, _ *reply) error {
 
 // opSocket opens a socket of a kind: inet/stream, inet6/dgram, inet/raw,
 // unix/stream, route, link/dgram.
-func opSocket(_ *agent, args []string, _ *reply) error {
+func opSocket(_ *agent, args []string, _ *Reply) error {
 	name, kind, _ := strings.Cut(args[0], "/")
 	types := map[string]int{"stream": unix.SOCK_STREAM, "dgram": unix.SOCK_DGRAM, "raw": unix.SOCK_RAW}
 	domain, proto := unix.AF_UNIX, 0
@@ -170,7 +171,7 @@ func opSocket(_ *agent, args []string, _ *reply) error {
 }
 
 // opDrop closes everything that the agent holds open.
-func opDrop(a *agent, _ []string, _ *reply) error {
+func opDrop(a *agent, _ []string, _ *Reply) error {
 	for _, f := range a.held {
 		_ = f.Close()
 	}
@@ -179,7 +180,7 @@ func opDrop(a *agent, _ []string, _ *reply) error {
 }
 
 // opMapped binds an IPv6 socket to an IPv4-mapped address.
-func opMapped(_ *agent, args []string, _ *reply) error {
+func opMapped(_ *agent, args []string, _ *Reply) error {
 	to, err := netip.ParseAddrPort(args[0])
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package kmod
+package agent
 
 // Operations that each need a permission of the policy. As root on the host
 // each of them is harmless: it sets what is set already, or names what does
@@ -32,25 +32,25 @@ func scratch(what string) string {
 // missing does not exist.
 const missing = "/nonexistent"
 
-func opUnmount(*agent, []string, *reply) error { return unix.Unmount("/tmp", 0) }
+func opUnmount(*agent, []string, *Reply) error { return unix.Unmount("/tmp", 0) }
 
-func opChroot(*agent, []string, *reply) error { return unix.Chroot("/tmp") }
+func opChroot(*agent, []string, *Reply) error { return unix.Chroot("/tmp") }
 
 // opMknod makes a device node like the one at args[0].
-func opMknod(_ *agent, args []string, _ *reply) error {
+func opMknod(_ *agent, args []string, _ *Reply) error {
 	var st unix.Stat_t
 	if err := unix.Stat(args[0], &st); err != nil {
 		return err
 	}
 	name := scratch("node")
-	if err := makeNode(name, uint32(st.Mode)&unix.S_IFMT|0o600, uint64(st.Rdev)); err != nil {
+	if err := MakeNode(name, uint32(st.Mode)&unix.S_IFMT|0o600, uint64(st.Rdev)); err != nil {
 		return err
 	}
 	return unix.Unlink(name)
 }
 
 // opSettime sets the clock to what it says.
-func opSettime(*agent, []string, *reply) error {
+func opSettime(*agent, []string, *Reply) error {
 	var now unix.Timeval
 	if err := unix.Gettimeofday(&now); err != nil {
 		return err
@@ -59,7 +59,7 @@ func opSettime(*agent, []string, *reply) error {
 }
 
 // opChown gives a file of the agent's own away.
-func opChown(*agent, []string, *reply) error {
+func opChown(*agent, []string, *Reply) error {
 	name := scratch("file")
 	fd, err := unix.Open(name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
 	if err != nil {
@@ -70,7 +70,7 @@ func opChown(*agent, []string, *reply) error {
 }
 
 // opSetID takes ids that are not the agent's.
-func opSetID(*agent, []string, *reply) error { return unix.Setregid(12345, 12345) }
+func opSetID(*agent, []string, *Reply) error { return unix.Setregid(12345, 12345) }
 
 // opRaise raises the child's own priority.
-func opRaise(*agent, []string, *reply) error { return unix.Setpriority(unix.PRIO_PROCESS, 0, -5) }
+func opRaise(*agent, []string, *Reply) error { return unix.Setpriority(unix.PRIO_PROCESS, 0, -5) }

@@ -7,13 +7,9 @@ import (
 	"runtime"
 
 	"github.com/netbsd-cells/runcell/conformance/harness"
-	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/sysctl"
 	"golang.org/x/sys/unix"
 )
-
-// openClient gives the machine's cells: the kernel has no state root.
-func openClient(string) (kmod.Client, error) { return sysctl.Open() }
 
 // subject names the module by its ABI and the kernel that it runs in.
 func subject() (harness.Target, error) {

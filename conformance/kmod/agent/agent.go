@@ -1,7 +1,7 @@
-package kmod
-
-// The agent: this program again, inside a cell, or on the host as root or as
-// an ordinary user. It does what it is told and says which errno it got.
+// Package agent is the suite's program inside a cell, or on the host as root
+// or as an ordinary user: this program again. It does what it is told and says
+// which errno it got. It judges nothing: that is the cases' part.
+package agent
 
 import (
 	"encoding/json"
@@ -12,64 +12,15 @@ import (
 	"os/signal"
 	"runtime"
 	"slices"
-	"strconv"
 	"sync"
 	"syscall"
 
+	"github.com/netbsd-cells/runcell/conformance/kmod/node"
 	"golang.org/x/sys/unix"
 )
 
-// AgentArg is the first argument that turns the program into an agent.
-const AgentArg = "kmod-agent"
-
-// request is what an agent is told, a line of JSON.
-type request struct {
-	Op   string   `json:"op"`
-	Args []string `json:"args,omitempty"`
-	// UID makes a child with this user id carry out the operation; 0 leaves
-	// it to the operation.
-	UID  int       `json:"uid,omitempty"`
-	Node *nodeCall `json:"node,omitempty"`
-}
-
-// reply is what came of it.
-type reply struct {
-	Errno  string `json:"errno,omitempty"` // empty is success
-	Detail string `json:"detail,omitempty"`
-	Text   string `json:"text,omitempty"`
-	Pids   []int  `json:"pids,omitempty"`
-	Bytes  []byte `json:"bytes,omitempty"`
-	Size   int    `json:"size,omitempty"`
-}
-
-// result is the errno's name, or "ok".
-func (r reply) result() string {
-	if r.Errno == "" {
-		return "ok"
-	}
-	return r.Errno
-}
-
-// What stands in Errno when there was none.
-const (
-	errnoDied  = "died"  // the agent did not answer
-	errnoOther = "other" // Detail says more
-)
-
-func replyTo(err error) reply {
-	var errno syscall.Errno
-	switch {
-	case err == nil:
-		return reply{}
-	case errors.As(err, &errno):
-		name := unix.ErrnoName(errno)
-		if name == "" {
-			name = strconv.Itoa(int(errno))
-		}
-		return reply{Errno: name, Detail: err.Error()}
-	}
-	return reply{Errno: errnoOther, Detail: err.Error()}
-}
+// Arg is the first argument that turns the program into an agent.
+const Arg = "kmod-agent"
 
 // operation is a thing that an agent can do.
 type operation struct {
@@ -77,7 +28,7 @@ type operation struct {
 	// apart: a child does it, because it would change the agent or, where the
 	// system call does not exist, kill it.
 	apart bool
-	run   func(a *agent, args []string, r *reply) error
+	run   func(a *agent, args []string, r *Reply) error
 }
 
 // agent is the state that operations share.
@@ -90,8 +41,8 @@ type agent struct {
 	caught map[string]int // signals
 }
 
-// Agent serves requests on standard input. It gives an exit status.
-func Agent(args []string) int {
+// Main serves requests on standard input. It gives an exit status.
+func Main(args []string) int {
 	a := &agent{in: json.NewDecoder(os.Stdin), out: json.NewEncoder(os.Stdout), caught: map[string]int{}}
 	if len(args) > 1 && args[0] == "once" {
 		return a.once(args[1], args[2:])
@@ -108,12 +59,12 @@ func Agent(args []string) int {
 // anew answers the request that made it do so.
 func (a *agent) serve(answer bool) error {
 	if answer {
-		if err := a.out.Encode(reply{}); err != nil {
+		if err := a.out.Encode(Reply{}); err != nil {
 			return err
 		}
 	}
 	for {
-		var q request
+		var q Request
 		err := a.in.Decode(&q)
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -127,39 +78,39 @@ func (a *agent) serve(answer bool) error {
 	}
 }
 
-func (a *agent) do(q request) reply {
+func (a *agent) do(q Request) Reply {
 	op, ok := operations()[q.Op]
 	switch {
 	case !ok:
-		return replyTo(fmt.Errorf("no operation %q", q.Op))
+		return failed(fmt.Errorf("no operation %q", q.Op))
 	case len(q.Args) != op.args:
-		return replyTo(fmt.Errorf("operation %s takes %d arguments, not %q", q.Op, op.args, q.Args))
+		return failed(fmt.Errorf("operation %s takes %d arguments, not %q", q.Op, op.args, q.Args))
 	case op.apart || q.UID != 0:
 		return a.child(q)
 	case q.Node != nil:
-		return q.Node.do()
+		return Reply{Reply: q.Node.Do()}
 	}
-	var r reply
+	var r Reply
 	err := op.run(a, q.Args, &r)
-	failed := replyTo(err)
+	failed := failed(err)
 	r.Errno, r.Detail = failed.Errno, failed.Detail
 	return r
 }
 
 // once carries out one operation and prints its reply: the child's part.
 func (a *agent) once(op string, args []string) int {
-	q := request{Op: op, Args: args}
+	q := Request{Op: op, Args: args}
 	if op == "node" {
-		q.Node = &nodeCall{}
+		q.Node = &node.Call{}
 		if err := json.Unmarshal([]byte(args[0]), q.Node); err != nil {
 			return 1
 		}
 	}
-	r := reply{}
+	r := Reply{}
 	if q.Node != nil {
-		r = q.Node.do()
+		r = Reply{Reply: q.Node.Do()}
 	} else if err := operations()[op].run(a, args, &r); err != nil {
-		failed := replyTo(err)
+		failed := failed(err)
 		r.Errno, r.Detail = failed.Errno, failed.Detail
 	}
 	if err := a.out.Encode(r); err != nil {
@@ -170,18 +121,18 @@ func (a *agent) once(op string, args []string) int {
 
 // child lets a child carry out q. One that a signal ends, as SIGSYS does when
 // the system call is missing, has the signal's name for an errno.
-func (a *agent) child(q request) reply {
-	args := append([]string{os.Args[0], AgentArg, "once", q.Op}, q.Args...)
+func (a *agent) child(q Request) Reply {
+	args := append([]string{os.Args[0], Arg, "once", q.Op}, q.Args...)
 	if q.Node != nil {
 		b, err := json.Marshal(q.Node)
 		if err != nil {
-			return replyTo(err)
+			return failed(err)
 		}
-		args = []string{os.Args[0], AgentArg, "once", q.Op, string(b)}
+		args = []string{os.Args[0], Arg, "once", q.Op, string(b)}
 	}
-	r, w, err := pipe()
+	r, w, err := Pipe()
 	if err != nil {
-		return replyTo(err)
+		return failed(err)
 	}
 	defer func() { _ = r.Close() }()
 	attr := &syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, w.Fd(), 2}}
@@ -192,24 +143,24 @@ func (a *agent) child(q request) reply {
 	pid, err := syscall.ForkExec(os.Args[0], args, attr)
 	_ = w.Close()
 	if err != nil {
-		return replyTo(fmt.Errorf("start child: %w", err))
+		return failed(fmt.Errorf("start child: %w", err))
 	}
-	var got reply
+	var got Reply
 	decodeErr := json.NewDecoder(r).Decode(&got)
-	ws, err := wait(pid)
+	ws, err := Wait(pid)
 	switch {
 	case err != nil:
-		return replyTo(err)
+		return failed(err)
 	case ws.Signaled():
-		return reply{Errno: unix.SignalName(ws.Signal()), Detail: "the child was killed"}
+		return Reply{Reply: node.Reply{Errno: unix.SignalName(ws.Signal()), Detail: "the child was killed"}}
 	case decodeErr != nil:
-		return replyTo(fmt.Errorf("read child's reply: %w", decodeErr))
+		return failed(fmt.Errorf("read child's reply: %w", decodeErr))
 	}
 	return got
 }
 
-// wait reaps a child.
-func wait(pid int) (syscall.WaitStatus, error) {
+// Wait reaps a child.
+func Wait(pid int) (syscall.WaitStatus, error) {
 	var ws syscall.WaitStatus
 	for {
 		_, err := syscall.Wait4(pid, &ws, 0, nil)
@@ -252,14 +203,4 @@ func (a *agent) trap(sig syscall.Signal) {
 			a.mu.Unlock()
 		}
 	}()
-}
-
-// errnoNamed is the number of an errno's name.
-func errnoNamed(name string) error {
-	for n := range unix.Errno(200) {
-		if unix.ErrnoName(n) == name {
-			return n
-		}
-	}
-	return errors.New(name)
 }

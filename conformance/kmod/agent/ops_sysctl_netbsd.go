@@ -1,4 +1,4 @@
-package kmod
+package agent
 
 // Operations on the tree of kernel settings, and revoke(2).
 
@@ -57,7 +57,7 @@ func (s setting) children() []setting {
 
 // opSettings writes to every setting what it holds, and tells the names of
 // those that took it.
-func opSettings(_ *agent, _ []string, r *reply) error {
+func opSettings(_ *agent, _ []string, r *Reply) error {
 	todo := setting{}.children()
 	for len(todo) > 0 {
 		s := todo[0]
@@ -84,7 +84,7 @@ func opSettings(_ *agent, _ []string, r *reply) error {
 
 // opDescribe describes a setting that is not there: the permission is asked
 // for first.
-func opDescribe(*agent, []string, *reply) error {
+func opDescribe(*agent, []string, *Reply) error {
 	const kern, number, text = 1, 4, 88 // CTL_KERN; of struct sysctlnode: sysctl_num and sysctl_desc
 	node, words := make([]byte, settingLen), []byte("nothing\x00")
 	binary.NativeEndian.PutUint32(node, sysctlVersion)
@@ -95,7 +95,7 @@ func opDescribe(*agent, []string, *reply) error {
 }
 
 // opRevoke revokes a file: args[0], or a new one of the agent's own.
-func opRevoke(_ *agent, args []string, _ *reply) error {
+func opRevoke(_ *agent, args []string, _ *Reply) error {
 	name := args[0]
 	if name == "" {
 		name = scratch("revoked")

@@ -1,4 +1,4 @@
-package kmod
+package agent
 
 // A bare fork: a child that has one thread and does nothing but wait to be
 // killed. A Go program would bring threads of its own, which the limit of a

@@ -1,4 +1,4 @@
-package kmod
+package agent
 
 // Operations as Linux spells them.
 
@@ -28,13 +28,13 @@ func systemOps() map[string]operation {
 }
 
 // opMissing is an operation that this system has nothing like.
-func opMissing(*agent, []string, *reply) error { return unix.ENOSYS }
+func opMissing(*agent, []string, *Reply) error { return unix.ENOSYS }
 
-// traced has nothing to look at: the case says OS NetBSD.
-func traced(int) bool { return false }
+// Traced has nothing to look at: the case says OS NetBSD.
+func Traced(int) bool { return false }
 
 // opProcs lists the processes in /proc.
-func opProcs(_ *agent, _ []string, r *reply) error {
+func opProcs(_ *agent, _ []string, r *Reply) error {
 	d, err := os.Open("/proc")
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func opProcs(_ *agent, _ []string, r *reply) error {
 }
 
 // opWatch does what kqueue's EVFILT_PROC is for.
-func opWatch(_ *agent, args []string, _ *reply) error {
+func opWatch(_ *agent, args []string, _ *Reply) error {
 	pid, err := strconv.Atoi(args[0])
 	if err != nil {
 		return err
@@ -63,7 +63,7 @@ func opWatch(_ *agent, args []string, _ *reply) error {
 }
 
 // opPtrace attaches to a process; it is let go when the child ends.
-func opPtrace(_ *agent, args []string, _ *reply) error {
+func opPtrace(_ *agent, args []string, _ *Reply) error {
 	pid, err := strconv.Atoi(args[0])
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func opPtrace(_ *agent, args []string, _ *reply) error {
 	return unix.PtraceDetach(pid)
 }
 
-func opMemory(_ *agent, args []string, _ *reply) error {
+func opMemory(_ *agent, args []string, _ *Reply) error {
 	fd, err := unix.Open("/proc/"+args[0]+"/mem", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err == nil {
 		_ = unix.Close(fd)
@@ -109,7 +109,7 @@ func openPty() (*terminal, error) {
 }
 
 // opLeave asks for namespaces: its own, as the host's have no name here.
-func opLeave(*agent, []string, *reply) error {
+func opLeave(*agent, []string, *Reply) error {
 	fd, err := unix.Open("/proc/self/ns/pid", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -119,9 +119,9 @@ func opLeave(*agent, []string, *reply) error {
 }
 
 // opEnter asks for what another cell is made of.
-func opEnter(*agent, []string, *reply) error { return unix.Unshare(unix.CLONE_NEWPID) }
+func opEnter(*agent, []string, *Reply) error { return unix.Unshare(unix.CLONE_NEWPID) }
 
-func opMount(*agent, []string, *reply) error {
+func opMount(*agent, []string, *Reply) error {
 	if err := mount.Tmpfs("/tmp", 0o1777); err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func opMount(*agent, []string, *reply) error {
 }
 
 // opSysctl writes a setting that it has read.
-func opSysctl(*agent, []string, *reply) error {
+func opSysctl(*agent, []string, *Reply) error {
 	const path = "/proc/sys/kernel/core_uses_pid"
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -139,7 +139,7 @@ func opSysctl(*agent, []string, *reply) error {
 }
 
 // opAdjtime sets the length of a clock tick to what it is.
-func opAdjtime(*agent, []string, *reply) error {
+func opAdjtime(*agent, []string, *Reply) error {
 	var now unix.Timex
 	if _, err := unix.Adjtimex(&now); err != nil {
 		return err
@@ -149,18 +149,18 @@ func opAdjtime(*agent, []string, *reply) error {
 	return err
 }
 
-func opFchroot(*agent, []string, *reply) error { return unix.ENOSYS }
+func opFchroot(*agent, []string, *Reply) error { return unix.ENOSYS }
 
-func opModule(*agent, []string, *reply) error { return unix.DeleteModule("no_such_module", 0) }
+func opModule(*agent, []string, *Reply) error { return unix.DeleteModule("no_such_module", 0) }
 
 // opReboot gives wrong magic numbers, which are looked at after the
 // permission.
-func opReboot(*agent, []string, *reply) error {
+func opReboot(*agent, []string, *Reply) error {
 	_, _, errno := unix.Syscall6(unix.SYS_REBOOT, 0, 0, 0, 0, 0, 0)
 	return errnoOrNil(errno)
 }
 
-func opSwap(*agent, []string, *reply) error {
+func opSwap(*agent, []string, *Reply) error {
 	p, err := unix.BytePtrFromString(missing)
 	if err != nil {
 		return err
@@ -169,15 +169,15 @@ func opSwap(*agent, []string, *reply) error {
 	return errnoOrNil(errno)
 }
 
-func opAccount(*agent, []string, *reply) error { return unix.Acct(missing) }
+func opAccount(*agent, []string, *Reply) error { return unix.Acct(missing) }
 
-func opHandle(*agent, []string, *reply) error {
+func opHandle(*agent, []string, *Reply) error {
 	_, _, err := unix.NameToHandleAt(unix.AT_FDCWD, "/tmp", 0)
 	return err
 }
 
 // opSysV makes a segment of shared memory, attaches it and removes it.
-func opSysV(*agent, []string, *reply) error {
+func opSysV(*agent, []string, *Reply) error {
 	id, err := unix.SysvShmGet(unix.IPC_PRIVATE, 4096, unix.IPC_CREAT|0o600)
 	if err != nil {
 		return err
@@ -191,7 +191,7 @@ func opSysV(*agent, []string, *reply) error {
 }
 
 // opInterface sets the loopback interface's flags to what they are.
-func opInterface(*agent, []string, *reply) error {
+func opInterface(*agent, []string, *Reply) error {
 	fd, err := openSocket(unix.AF_INET, unix.SOCK_DGRAM, 0)
 	if err != nil {
 		return err
@@ -208,7 +208,7 @@ func opInterface(*agent, []string, *reply) error {
 }
 
 // opSTI puts a character into the input of a terminal of its own.
-func opSTI(*agent, []string, *reply) error {
+func opSTI(*agent, []string, *Reply) error {
 	t, err := openPty()
 	if err != nil {
 		return err
@@ -220,7 +220,7 @@ func opSTI(*agent, []string, *reply) error {
 }
 
 // opIopl asks for the I/O ports, which the child gives back by ending.
-func opIopl(*agent, []string, *reply) error {
+func opIopl(*agent, []string, *Reply) error {
 	if runtime.GOARCH != "amd64" {
 		return unix.ENOSYS
 	}
@@ -236,6 +236,7 @@ func errnoOrNil(errno unix.Errno) error {
 	return errno
 }
 
-func makeNode(path string, mode uint32, device uint64) error {
+// MakeNode is mknod(2).
+func MakeNode(path string, mode uint32, device uint64) error {
 	return unix.Mknod(path, mode, int(device))
 }

@@ -1,4 +1,4 @@
-package kmod
+package agent
 
 // Operations as NetBSD spells them.
 
@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"unsafe"
 
+	"github.com/netbsd-cells/runcell/conformance/kmod/node"
 	"github.com/netbsd-cells/runcell/conformance/mount"
 	"golang.org/x/sys/unix"
 )
@@ -30,7 +31,7 @@ func systemOps() map[string]operation {
 }
 
 // opProcs lists the processes of kern.proc2 (sysctl(7)).
-func opProcs(_ *agent, _ []string, r *reply) error {
+func opProcs(_ *agent, _ []string, r *Reply) error {
 	const all, size, pid = 0, 680, 116 // of struct kinfo_proc2
 	b, err := unix.SysctlRaw("kern.proc2", all, 0, size, 4096)
 	if err != nil {
@@ -43,7 +44,7 @@ func opProcs(_ *agent, _ []string, r *reply) error {
 }
 
 // opWatch asks to be told when a process ends.
-func opWatch(_ *agent, args []string, _ *reply) error {
+func opWatch(_ *agent, args []string, _ *Reply) error {
 	pid, err := strconv.Atoi(args[0])
 	if err != nil {
 		return err
@@ -63,7 +64,7 @@ func opWatch(_ *agent, args []string, _ *reply) error {
 // Requests of ptrace(2).
 const ptAttach, ptDetach = 9, 10
 
-func opPtrace(_ *agent, args []string, _ *reply) error {
+func opPtrace(_ *agent, args []string, _ *Reply) error {
 	pid, err := strconv.Atoi(args[0])
 	if err != nil {
 		return err
@@ -80,7 +81,7 @@ func opPtrace(_ *agent, args []string, _ *reply) error {
 
 // opKtrace asks for the system calls of a process, and opUntrace lets it go.
 // The result says little: this call may succeed and trace nothing.
-func opKtrace(_ *agent, args []string, _ *reply) error {
+func opKtrace(_ *agent, args []string, _ *Reply) error {
 	const file = "/tmp/ktrace"
 	fd, err := unix.Open(file, unix.O_CREAT|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
 	if err != nil {
@@ -90,7 +91,7 @@ func opKtrace(_ *agent, args []string, _ *reply) error {
 	return ktrace(file, 0, args[0]) // KTROP_SET
 }
 
-func opUntrace(_ *agent, args []string, _ *reply) error { return ktrace("/tmp/ktrace", 1, args[0]) } // KTROP_CLEAR
+func opUntrace(_ *agent, args []string, _ *Reply) error { return ktrace("/tmp/ktrace", 1, args[0]) } // KTROP_CLEAR
 
 func ktrace(file string, op uintptr, process string) error {
 	pid, err := strconv.Atoi(process)
@@ -106,15 +107,15 @@ func ktrace(file string, op uintptr, process string) error {
 	return errnoOrNil(errno)
 }
 
-// traced says whether a process's system calls are traced (kern.proc2).
-func traced(pid int) bool {
+// Traced says whether a process's system calls are traced (kern.proc2).
+func Traced(pid int) bool {
 	const byPid, size, flags = 1, 680, 288 // p_traceflag of struct kinfo_proc2
 	b, err := unix.SysctlRaw("kern.proc2", byPid, pid, size, 1)
 	return err == nil && len(b) == size && binary.NativeEndian.Uint32(b[flags:]) != 0
 }
 
 // opMemory reads from a process's memory file: the kernel asks at the read.
-func opMemory(_ *agent, args []string, _ *reply) error {
+func opMemory(_ *agent, args []string, _ *Reply) error {
 	fd, err := unix.Open("/proc/"+args[0]+"/mem", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -150,7 +151,7 @@ func openPty() (*terminal, error) {
 }
 
 // opTerminal makes a terminal, keeps it and tells its name.
-func opTerminal(a *agent, _ []string, r *reply) error {
+func opTerminal(a *agent, _ []string, r *Reply) error {
 	t, err := openPty()
 	if err != nil {
 		return err
@@ -161,33 +162,25 @@ func opTerminal(a *agent, _ []string, r *reply) error {
 }
 
 // opLeave asks for the host.
-func opLeave(*agent, []string, *reply) error { return enterCell(0) }
+func opLeave(*agent, []string, *Reply) error { return node.Enter(0) }
 
 // opEnter asks for a cell by its number.
-func opEnter(_ *agent, args []string, _ *reply) error {
+func opEnter(_ *agent, args []string, _ *Reply) error {
 	id, err := strconv.ParseUint(args[0], 10, 32)
 	if err != nil {
 		return err
 	}
-	return enterCell(uint32(id))
-}
-
-func enterCell(id uint32) error {
-	q := nodeCall{Name: "id", Request: binary.NativeEndian.AppendUint32(nil, id)}
-	if r := q.do(); r.Errno != "" {
-		return errnoNamed(r.Errno)
-	}
-	return nil
+	return node.Enter(uint32(id))
 }
 
 // opPosixSpawn makes a child that waits, without a fork.
-func opPosixSpawn(a *agent, _ []string, r *reply) error {
+func opPosixSpawn(a *agent, _ []string, r *Reply) error {
 	path, err := unix.BytePtrFromString(os.Args[0])
 	if err != nil {
 		return err
 	}
 	var argv [5]*byte
-	for i, s := range []string{os.Args[0], AgentArg, "once", "nap"} {
+	for i, s := range []string{os.Args[0], Arg, "once", "nap"} {
 		if argv[i], err = unix.BytePtrFromString(s); err != nil {
 			return err
 		}
@@ -207,7 +200,7 @@ func opPosixSpawn(a *agent, _ []string, r *reply) error {
 	return nil
 }
 
-func opMount(*agent, []string, *reply) error {
+func opMount(*agent, []string, *Reply) error {
 	if err := mount.Tmpfs("/tmp", 0o1777); err != nil {
 		return err
 	}
@@ -215,7 +208,7 @@ func opMount(*agent, []string, *reply) error {
 }
 
 // opSysctl writes a setting that it has read.
-func opSysctl(*agent, []string, *reply) error {
+func opSysctl(*agent, []string, *Reply) error {
 	const ctlKern, kernMaxFiles = 1, 7
 	mib := [...]int32{ctlKern, kernMaxFiles}
 	var old int32
@@ -230,12 +223,12 @@ func opSysctl(*agent, []string, *reply) error {
 	return errnoOrNil(errno)
 }
 
-func opAdjtime(*agent, []string, *reply) error {
+func opAdjtime(*agent, []string, *Reply) error {
 	var none, old unix.Timeval
 	return unix.Adjtime(&none, &old)
 }
 
-func opFchroot(*agent, []string, *reply) error {
+func opFchroot(*agent, []string, *Reply) error {
 	fd, err := unix.Open("/tmp", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -245,7 +238,7 @@ func opFchroot(*agent, []string, *reply) error {
 }
 
 // opModule unloads a module that is not there.
-func opModule(*agent, []string, *reply) error {
+func opModule(*agent, []string, *Reply) error {
 	const unload = 1 // MODCTL_UNLOAD
 	return pathCall(unix.SYS_MODCTL, unload, "no_such_module", 0)
 }
@@ -262,17 +255,17 @@ func pathCall(nr, first uintptr, s string, third uintptr) error {
 
 // opReboot really reboots where it is permitted: nothing is looked at after
 // the permission. Only those that must be refused are told to try.
-func opReboot(*agent, []string, *reply) error {
+func opReboot(*agent, []string, *Reply) error {
 	_, _, errno := unix.Syscall(unix.SYS_REBOOT, 0, 0, 0)
 	return errnoOrNil(errno)
 }
 
-func opSwap(*agent, []string, *reply) error {
+func opSwap(*agent, []string, *Reply) error {
 	const on = 1 // SWAP_ON
 	return pathCall(unix.SYS_SWAPCTL, on, missing, 0)
 }
 
-func opAccount(*agent, []string, *reply) error {
+func opAccount(*agent, []string, *Reply) error {
 	p, err := unix.BytePtrFromString(missing)
 	if err != nil {
 		return err
@@ -281,7 +274,7 @@ func opAccount(*agent, []string, *reply) error {
 	return errnoOrNil(errno)
 }
 
-func opHandle(*agent, []string, *reply) error {
+func opHandle(*agent, []string, *Reply) error {
 	p, err := unix.BytePtrFromString("/tmp")
 	if err != nil {
 		return err
@@ -293,7 +286,7 @@ func opHandle(*agent, []string, *reply) error {
 
 // opSysV makes a segment of shared memory, attaches it and removes it. Where
 // the cell may not, the segment is left: its number is in r.
-func opSysV(_ *agent, _ []string, r *reply) error {
+func opSysV(_ *agent, _ []string, r *Reply) error {
 	const create = 0o1600 // IPC_CREAT, mode 0600
 	id, _, errno := unix.Syscall(unix.SYS_SHMGET, 0, 4096, create)
 	if errno != 0 {
@@ -307,11 +300,11 @@ func opSysV(_ *agent, _ []string, r *reply) error {
 	if _, _, errno := unix.Syscall(unix.SYS_SHMDT, at, 0, 0); errno != 0 {
 		return errno
 	}
-	return removeSegment(int(id))
+	return RemoveSegment(int(id))
 }
 
-// removeSegment is shmctl(2) with IPC_RMID.
-func removeSegment(id int) error {
+// RemoveSegment is shmctl(2) with IPC_RMID.
+func RemoveSegment(id int) error {
 	_, _, errno := unix.Syscall(unix.SYS_SHMCTL, uintptr(id), 0, 0)
 	return errnoOrNil(errno)
 }
@@ -324,7 +317,7 @@ type ifreq struct {
 }
 
 // opInterface sets the loopback interface's flags to what they are.
-func opInterface(*agent, []string, *reply) error {
+func opInterface(*agent, []string, *Reply) error {
 	fd, err := openSocket(unix.AF_INET, unix.SOCK_DGRAM, 0)
 	if err != nil {
 		return err
@@ -342,7 +335,7 @@ func opInterface(*agent, []string, *reply) error {
 }
 
 // opSTI puts a character into the input of a terminal of its own.
-func opSTI(*agent, []string, *reply) error {
+func opSTI(*agent, []string, *Reply) error {
 	t, err := openPty()
 	if err != nil {
 		return err
@@ -354,7 +347,7 @@ func opSTI(*agent, []string, *reply) error {
 }
 
 // opIopl asks for the I/O ports, which the child gives back by ending.
-func opIopl(*agent, []string, *reply) error {
+func opIopl(*agent, []string, *Reply) error {
 	if runtime.GOARCH != "amd64" && runtime.GOARCH != "386" {
 		return unix.ENOSYS
 	}
@@ -371,9 +364,9 @@ func errnoOrNil(errno unix.Errno) error {
 	return errno
 }
 
-// makeNode is mknod(2). The call in x/sys has no room for a device number of
+// MakeNode is mknod(2). The call in x/sys has no room for a device number of
 // 64 bits on machines of 32; after the mode comes a word of padding.
-func makeNode(path string, mode uint32, device uint64) error {
+func MakeNode(path string, mode uint32, device uint64) error {
 	p, err := unix.BytePtrFromString(path)
 	if err != nil {
 		return err
