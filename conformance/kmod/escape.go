@@ -16,7 +16,7 @@ import (
 )
 
 // deaf are settings that overlook what is written to them, on the host too.
-var deaf = []string{"kern.file", "kern.pool", "vfs.namecache_stats", "kern.pset.list", "kern.bufq.strategies"}
+var deaf = []string{"kern.file", "kern.hashstat", "kern.pool", "vfs.namecache_stats", "kern.pset.list", "kern.bufq.strategies"}
 
 var escapes = []harness.Case{
 	{
@@ -65,7 +65,8 @@ var escapes = []harness.Case{
 			}
 			for _, file := range []string{"", "/file", "/exe", "/fd/0", "/fd", "/map", "/cwd"} {
 				path := "/proc/" + decimal(x.pid) + file
-				if r := m.try("chmod", path); r.Errno == "" {
+				// Of the directory itself procfs says that it is done, and does nothing.
+				if r := m.try("chmod", path); r.Errno == "" && file != "" {
 					w.Errorf("a member changes the mode of %s", path)
 				}
 				if r := m.try("open", path, "r"); r.Errno == "" {

@@ -38,7 +38,7 @@ func opTraceGroup(*agent, []string, *Reply) error {
 	if err := waitZombie(pid); err != nil {
 		return err
 	}
-	const file = "/tmp/ktrace-group"
+	file := "/tmp/ktrace-group-" + strconv.Itoa(os.Getuid())
 	fd, err := unix.Open(file, unix.O_CREAT|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return err
@@ -167,7 +167,7 @@ func opMessages(_ *agent, _ []string, r *Reply) error {
 
 // opSockets counts the TCP sockets that the kernel lists.
 func opSockets(_ *agent, _ []string, r *Reply) error {
-	const size, all = 8, 0
+	const size, all = 640, 0 // of struct kinfo_pcb
 	b, err := unix.SysctlRaw("net.inet.tcp.pcblist", all, 0, size, 4096)
 	r.Size = len(b) / size
 	return err
