@@ -12,8 +12,8 @@ import (
 	"syscall"
 
 	"github.com/netbsd-cells/runcell/kmod"
-	"github.com/netbsd-cells/runcell/kmod/wire"
 	"github.com/netbsd-cells/runcell/kmod/policy"
+	"github.com/netbsd-cells/runcell/kmod/wire"
 )
 
 type fakeCell struct {
