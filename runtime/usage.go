@@ -47,3 +47,6 @@ func (r *Runtime) Limit(id string, processes uint64) error {
 	}
 	return nil
 }
+
+// Reserve sets the ports and addresses that the host keeps for itself.
+func (r *Runtime) Reserve(what kmod.Reservations) error { return r.kmod.Reserve(what) }

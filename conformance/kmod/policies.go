@@ -54,6 +54,36 @@ var policies = []harness.Case{
 		}),
 	},
 	{
+		Name: "policy/host", Clause: "node policy: cell 0", Does: "the host reserves ports and addresses for itself: cells can't bind them, its own users can", OS: netbsd,
+		Run: in(func(w *world) {
+			w.withAddress(foreign)
+			port, free := w.freePort(), w.freePort()
+			p := newPolicy(0)
+			p.NPorts, p.Ports[0] = 1, policyPort(port)
+			w.setPolicy("ok", p)
+			defer w.setPolicy("ok", newPolicy(0))
+			if got := w.rawPolicyOf(0); got != *p {
+				w.Errorf("policy of the host is %+v; want %+v", got, *p)
+			}
+			m := w.agent(w.cell(w.high(nil)), entry{})
+			m.want("EACCES", "bind", "tcp", at(own, port))
+			m.want("EACCES", "bind", "udp", at(wildcard, port))
+			m.want("ok", "bind", "tcp", at(own, free))
+			w.onHost(1000).want("ok", "bind", "tcp", at(own, port))
+
+			b := foreign.As4()
+			p.Network, p.NAddresses, p.Addresses[0] = wire.NetworkAddresses, 1, policyAddress(b[:]...)
+			w.setPolicy("ok", p)
+			m.want("EACCES", "bind", "tcp", at(foreign, free))
+			m.want("EACCES", "bind", "tcp", at(wildcard, free))
+			m.want("ok", "bind", "tcp", at(own, free))
+			w.onHost(1000).want("ok", "bind", "tcp", at(foreign, free))
+
+			p.Permissions = 1
+			w.setPolicy("EINVAL", p)
+		}),
+	},
+	{
 		Name: "policy/fields", Clause: "node policy: EINVAL", Does: "each field is checked, before the cell is looked up", OS: netbsd,
 		Run: in(policyFields),
 	},

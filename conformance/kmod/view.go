@@ -212,7 +212,7 @@ func killAllInside(w *world) {
 	id := w.cell(w.high(nil))
 	first := w.agent(id, entry{})
 	first.must("trap", "TERM")
-	second, third := w.agent(id, entry{}), w.waiter(id)
+	second, third := w.agent(id, entry{}), w.agent(id, entry{uid: 1000})
 	kid := w.seen(id, second.must("fork", "1").Pids...)[0]
 	strangers := w.strangers(first)
 	first.must("kill", "-1", "TERM")

@@ -5,6 +5,7 @@ package agent
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
 	"strconv"
@@ -22,12 +23,14 @@ const (
 )
 
 func systemOps() map[string]operation {
-	return map[string]operation{
+	ops := map[string]operation{
 		"procs": {0, false, opProcs}, "watch": {1, false, opWatch}, "ptrace": {1, true, opPtrace}, "ktrace": {1, true, opKtrace}, "untrace": {1, true, opUntrace},
 		"memory": {1, false, opMemory}, "pty": {0, false, opPty}, "leave": {0, false, opLeave}, "enter": {1, false, opEnter},
 		"posixspawn": {0, false, opPosixSpawn}, "revoke": {1, true, opRevoke}, "describe": {0, false, opDescribe}, "settings": {0, false, opSettings},
 		"terminal": {0, false, opTerminal},
 	}
+	maps.Copy(ops, hostileOps())
+	return ops
 }
 
 // opProcs lists the processes of kern.proc2 (sysctl(7)).

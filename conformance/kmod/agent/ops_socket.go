@@ -16,7 +16,7 @@ func socketOps() map[string]operation {
 	return map[string]operation{
 		"bind": {2, false, opBind}, "listen": {2, false, opListen}, "connect": {2, false, opConnect},
 		"autobind": {1, false, opAutobind}, "socket": {1, false, opSocket}, "drop": {0, false, opDrop},
-		"mapped": {1, false, opMapped},
+		"mapped": {1, false, opMapped}, "beside": {2, false, opBeside},
 	}
 }
 
@@ -79,6 +79,30 @@ func opBind(_ *agent, args []string, _ *Reply) error {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+// opBeside binds where another socket may be already: SO_REUSEADDR, then
+// SO_REUSEPORT. It tells the first error.
+func opBeside(_ *agent, args []string, _ *Reply) error {
+	to, err := netip.ParseAddrPort(args[1])
+	if err != nil {
+		return err
+	}
+	for _, option := range []int{unix.SO_REUSEADDR, unix.SO_REUSEPORT} {
+		fd, err := inetSocket(args[0], to.Addr())
+		if err != nil {
+			return err
+		}
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, 1)
+		if err == nil {
+			err = unix.Bind(fd, sockaddr(to))
+		}
+		_ = unix.Close(fd)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // opListen binds, listens (tcp) and keeps the socket; it tells its port.
