@@ -23,7 +23,7 @@ struct specificdata_container {
 struct specificdata_domain {
 	kmutex_t		sd_lock;
 	u_int			sd_nkey;
-	specificdata_dtor_t	sd_dtor[8];
+	specificdata_dtor_t	sd_dtor[32];
 	LIST_HEAD(, specificdata_container) sd_list;
 };
 

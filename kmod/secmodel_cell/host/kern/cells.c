@@ -174,10 +174,22 @@ end(struct lwp *l, int status)
 	reap(leave_zombie(l, status));
 }
 
+bool
+prop_dictionary_get_bool(prop_dictionary_t props, const char *name,
+    bool *value)
+{
+	if (strcmp(name, "unload") != 0)
+		return false;
+	*value = props->unload;
+	return true;
+}
+
 int
 load(void)
 {
-	return kern_modcmd(MODULE_CMD_INIT, NULL);
+	struct prop_dictionary props = { .unload = true };
+
+	return kern_modcmd(MODULE_CMD_INIT, &props);
 }
 
 int

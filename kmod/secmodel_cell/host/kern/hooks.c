@@ -207,6 +207,9 @@ process_hooks(void)
 				if (!can_ask(h, b, a))
 					continue;
 				r = ask(h, threads[a], procs[b], threads[b]);
+				/* Without a lock, nobody can know an ended one. */
+				if (h->locks == 0 && b >= ZOMBIE && a == USER)
+					continue;
 				if (a == HOST || (cell_of_who[a] == 0 &&
 				    cell_of_who[b] == 0))
 					CHECK(r == KAUTH_RESULT_ALLOW,

@@ -99,6 +99,15 @@ host_rw_enter(uint64_t *r, bool write)
 		check(pthread_rwlock_rdlock((pthread_rwlock_t *)r), "rdlock");
 }
 
+bool
+host_rw_try(uint64_t *r, bool write)
+{
+	pthread_rwlock_t *rw = (pthread_rwlock_t *)r;
+
+	return (write ? pthread_rwlock_trywrlock(rw) :
+	    pthread_rwlock_tryrdlock(rw)) == 0;
+}
+
 void
 host_rw_exit(uint64_t *r)
 {

@@ -29,6 +29,7 @@ static __thread struct {
 	u_int		nmutex;
 	u_int		nread;		/* passive sections, preemption off */
 	u_int		nrw;
+	bool		softint;
 } held;
 
 static kmutex_t	*all_mutexes;
@@ -83,6 +84,8 @@ may_wait(const char *what)
 		panic("%s: spin lock held", what);
 	if (held.nread != 0)
 		panic("%s: in a section that may not sleep", what);
+	if (held.softint)
+		panic("%s: in a soft interrupt", what);
 }
 
 void
@@ -105,7 +108,8 @@ nobody_waits_for(const char *what, const kmutex_t *but)
 }
 
 bool cpu_intr_p(void) { return false; }
-bool cpu_softintr_p(void) { return false; }
+bool cpu_softintr_p(void) { return held.softint; }
+void harness_softint(bool in) { held.softint = in; }
 
 /* Mutexes. */
 
@@ -320,6 +324,18 @@ rw_enter(krwlock_t *r, krw_t how)
 		atomic_store_relaxed(&r->rw_writer, curlwp);
 }
 
+int
+rw_tryenter(krwlock_t *r, krw_t how)
+{
+	rw_check(r, "rw_tryenter");
+	if (!host_rw_try(r->rw_host, how == RW_WRITER))
+		return 0;
+	held.nrw++;
+	if (how == RW_WRITER)
+		atomic_store_relaxed(&r->rw_writer, curlwp);
+	return 1;
+}
+
 void
 rw_exit(krwlock_t *r)
 {
@@ -492,17 +508,12 @@ xc_barrier(u_int flags)
 	host_rw_exit(passive);
 }
 
-/* The thread sanitizer knows operations, not fences: both are made one. */
-static u_int fence;
-void membar_acquire(void) { (void)__atomic_load_n(&fence, __ATOMIC_SEQ_CST); }
-void
-membar_release(void)
-{
-	(void)__atomic_fetch_add(&fence, 1, __ATOMIC_SEQ_CST);
-}
-void membar_producer(void) { membar_release(); }
-void membar_consumer(void) { membar_acquire(); }
-void membar_sync(void) { membar_release(); }
+/* The atomic operations have the order that these give: see lock.h. */
+void membar_acquire(void) { __asm volatile("" ::: "memory"); }
+void membar_release(void) { __asm volatile("" ::: "memory"); }
+void membar_producer(void) { __asm volatile("" ::: "memory"); }
+void membar_consumer(void) { __asm volatile("" ::: "memory"); }
+void membar_sync(void) { __asm volatile("" ::: "memory"); }
 
 /* Memory. */
 

@@ -12,17 +12,53 @@
 
 #define	NODES	32
 
-static struct sysctlnode	nodes[NODES];
+/* The module's; behind the last one, kern.msgbuf is the kernel's own. */
+static struct sysctlnode	nodes[NODES + 1];
 static krwlock_t		tree_lock;
 static __thread bool		tree_write;
 
 static __thread const char	*user_memory;
 static __thread size_t		user_size;
 
+static int
+msgbuf(SYSCTLFN_ARGS)
+{
+	static const char text[] = "secmodel_cell: cell 1: denied\n";
+
+	KASSERT(rw_lock_held(&tree_lock));
+	if (newp != NULL)
+		return EPERM;
+	if (oldp != NULL && *oldlenp >= sizeof(text))
+		memcpy(oldp, text, sizeof(text));
+	*oldlenp = sizeof(text);
+	return 0;
+}
+
 void
 kern_sysctl_init(void)
 {
 	rw_init(&tree_lock);
+	nodes[NODES] = (struct sysctlnode){ .sysctl_used = true,
+	    .sysctl_name = "msgbuf", .sysctl_func = msgbuf };
+}
+
+/* The messages have the only node that anybody looks up by its number. */
+int
+sysctl_locate(struct lwp *l, const int *name, u_int namelen,
+    const struct sysctlnode **nodep, int *nip)
+{
+	KASSERT(rw_lock_held(&tree_lock));
+	if (namelen != 2 || name[0] != CTL_KERN || name[1] != KERN_MSGBUF)
+		return ENOENT;
+	*nodep = &nodes[NODES];
+	return 0;
+}
+
+void
+sysctl_lock(bool write)
+{
+	rw_enter(&tree_lock, write ? RW_WRITER : RW_READER);
+	tree_write = write;
 }
 
 int
@@ -79,7 +115,7 @@ void
 sysctl_teardown(struct sysctllog **logp)
 {
 	rw_enter(&tree_lock, RW_WRITER);
-	memset(nodes, 0, sizeof(nodes));
+	memset(nodes, 0, NODES * sizeof(*nodes));
 	*logp = NULL;
 	rw_exit(&tree_lock);
 }
@@ -185,12 +221,11 @@ kern_sysctl(struct lwp *l, const char *name, void *oldp, size_t *oldlenp,
 	KASSERT(curlwp == l && harness_held() == 0);
 	if (oldlenp == NULL)
 		oldlenp = &none;
-	tree_write = newp != NULL;
-	rw_enter(&tree_lock, tree_write ? RW_WRITER : RW_READER);
-	for (n = nodes; n < nodes + NODES; n++)
+	sysctl_lock(newp != NULL);
+	for (n = nodes; n <= nodes + NODES; n++)
 		if (n->sysctl_used && strcmp(n->sysctl_name, name) == 0)
 			break;
-	if (n < nodes + NODES)
+	if (n <= nodes + NODES)
 		error = (n->sysctl_func != NULL ? n->sysctl_func :
 		    sysctl_lookup)(behind, namelen, oldp, oldlenp, newp,
 		    newlen, behind, l, n);
@@ -204,7 +239,7 @@ kern_sysctl_name(u_int i)
 {
 	struct sysctlnode *n;
 
-	for (n = nodes; n < nodes + NODES; n++)
+	for (n = nodes; n <= nodes + NODES; n++)
 		if (n->sysctl_used && n->sysctl_func != NULL && i-- == 0)
 			return n->sysctl_name;
 	return NULL;

@@ -196,11 +196,17 @@ void solock(struct socket *so) { mutex_enter(so->so_lock); }
 void sounlock(struct socket *so) { mutex_exit(so->so_lock); }
 bool solocked(const struct socket *so) { return mutex_owned(so->so_lock); }
 
-/* NULL if the caller may not open one. */
+#define	PORTS	4	/* chains of the table */
+static struct inpcbhead chains[2][PORTS];
+static struct inpcbtable tables[2] = {
+	{ chains[0], PORTS - 1 }, { chains[1], PORTS - 1 },
+};
+
 struct socket *
 kern_socket(struct lwp *l, int family, int type)
 {
 	struct socket *so;
+	struct inpcb *pcb;
 	size_t i;
 
 	KASSERT(curlwp == l);
@@ -217,9 +223,19 @@ kern_socket(struct lwp *l, int family, int type)
 	so->so_proto = &protocols[i];
 	so->so_cred = kauth_cred_hold(l->l_cred);
 	so->so_lock = softnet_lock;
+	so->so_pcb = pcb = host_alloc(sizeof(*pcb));
+	memset(pcb, 0, sizeof(*pcb));
+	pcb->inp_af = family;
+	pcb->inp_socket = so;
+	pcb->inp_table = &tables[type == SOCK_DGRAM];
+	solock(so);
+	LIST_INSERT_HEAD(&pcb->inp_table->inpt_porthashtbl[0], pcb,
+	    inp_lhash);
+	sounlock(so);
 	return so;
 }
 
+/* The credential goes before the place among the others does. */
 void
 kern_soclose(struct socket *so)
 {
@@ -229,49 +245,83 @@ kern_soclose(struct socket *so)
 	cred = so->so_cred;
 	so->so_cred = NULL;
 	kauth_cred_free(cred);
+	LIST_REMOVE(so->so_pcb, inp_lhash);
 	sounlock(so);
+	host_free(so->so_pcb);
 	host_free(so);
 }
 
-static int
-ask_bind(struct lwp *l, struct socket *so, uint16_t port, bool candidate)
-{
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = port };
-	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6,
-	    .sin6_port = port };
+union address { struct sockaddr sa; struct sockaddr_in in;
+	struct sockaddr_in6 in6; };
 
-	/* A candidate's address is made without a family. */
-	if (candidate)
-		sin.sin_family = sin6.sin6_family = 0;
-	return kern_ask(KAUTH_SCOPE_NETWORK, l->l_cred, KAUTH_NETWORK_BIND,
-	    KAUTH_ARG(ntohs(port) < 1024 && !candidate ?
-	    KAUTH_REQ_NETWORK_BIND_PRIVPORT : KAUTH_REQ_NETWORK_BIND_PORT), so,
-	    so->so_proto->pr_domain->dom_family == AF_INET6 ?
-	    (void *)&sin6 : (void *)&sin, NULL);
+static void
+set_address(union address *a, int family, uint32_t addr, uint16_t port)
+{
+	memset(a, 0, sizeof(*a));
+	if (family == AF_INET6) {
+		a->in6.sin6_port = htons(port);
+		addr = htonl(addr);
+		memcpy(a->in6.sin6_addr.s6_addr + 12, &addr, sizeof(addr));
+	} else {
+		a->in.sin_port = htons(port);
+		a->in.sin_addr.s_addr = htonl(addr);
+	}
 }
 
-/* port is in host byte order; itself: by bind(2), not connect(2). */
-int
-kern_bind(struct lwp *l, struct socket *so, uint16_t port, bool itself)
+static bool
+ask_bind(struct lwp *l, struct socket *so, u_int request, union address *a)
 {
+	return kern_ask(KAUTH_SCOPE_NETWORK, l->l_cred, KAUTH_NETWORK_BIND,
+	    KAUTH_ARG(request), so, a, NULL) != KAUTH_RESULT_DENY;
+}
+
+/*
+ * The kernel picks a port and asks for it, with an address that has no family
+ * and is not where the program's was.
+ */
+static uint16_t
+pick_port(struct lwp *l, struct socket *so, uint32_t addr)
+{
+	union address candidate;
+	uint16_t port;
+
+	for (port = 65535; port > 65500; port--) {
+		set_address(&candidate, so->so_pcb->inp_af, addr, port);
+		if (ask_bind(l, so, KAUTH_REQ_NETWORK_BIND_PORT, &candidate))
+			return port;
+	}
+	return 0;
+}
+
+int
+kern_bind(struct lwp *l, struct socket *so, struct kern_bind b)
+{
+	/* A thread's system call has it at the same place each time. */
+	static __thread union address asked;
 	const struct sysent *was = l->l_sysent;
-	uint16_t candidate;
-	int error;
+	struct inpcb *pcb = so->so_pcb;
+	int error = 0;
 
 	KASSERT(curlwp == l);
-	l->l_sysent = &l->l_proc->p_emul->e_sysent[itself ? SYS_bind :
-	    SYS_connect];
+	l->l_sysent = &l->l_proc->p_emul->e_sysent[b.connects ? SYS_connect :
+	    SYS_bind];
+	set_address(&asked, pcb->inp_af, b.addr, b.port);
+	asked.sa.sa_family = (uint8_t)pcb->inp_af;
 	solock(so);
-	error = ask_bind(l, so, htons(port), false) == KAUTH_RESULT_DENY ?
-	    EACCES : 0;
-	if (error == 0 && port == 0) {
+	if (!ask_bind(l, so, b.port != 0 && b.port < 1024 ?
+	    KAUTH_REQ_NETWORK_BIND_PRIVPORT : KAUTH_REQ_NETWORK_BIND_PORT,
+	    &asked))
+		error = EACCES;
+	else if (b.port == 0 && (b.port = pick_port(l, so, b.addr)) == 0)
 		error = EADDRNOTAVAIL;
-		for (candidate = 65535; candidate > 65500; candidate--)
-			if (ask_bind(l, so, htons(candidate), true) !=
-			    KAUTH_RESULT_DENY) {
-				error = 0;
-				break;
-			}
+	else {
+		LIST_REMOVE(pcb, inp_lhash);
+		pcb->inp_lport = htons(b.port);
+		pcb->inp_addr4 = asked.in.sin_addr;
+		pcb->inp_addr6 = asked.in6.sin6_addr;
+		pcb->inp_state = b.connects ? INP_CONNECTED : INP_BOUND;
+		LIST_INSERT_HEAD(&pcb->inp_table->inpt_porthashtbl[b.port &
+		    pcb->inp_table->inpt_porthash], pcb, inp_lhash);
 	}
 	sounlock(so);
 	l->l_sysent = was;

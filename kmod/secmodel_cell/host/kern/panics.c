@@ -167,7 +167,7 @@ bind_memory(void)
 
 	as(l);
 	so = kern_socket(l, AF_INET, SOCK_DGRAM);
-	error = kern_bind(l, so, 0, true);
+	error = kern_bind(l, so, (struct kern_bind){ 0 });
 	CHECK(error == 0, "bind: %d", error);
 	kern_soclose(so);
 	as(root);

@@ -1,6 +1,6 @@
 /*
  * Processes: fork, execute, end, reap, change of credentials and of the root,
- * signals, kernel threads.  The steps, and the locks at each, are those of
+ * signals.  The steps, and the locks at each, are those of
  * kern_fork.c, kern_exec.c, kern_exit.c, kern_prot.c and kern_sig.c as far as
  * a listener can notice them.
  *
@@ -50,8 +50,8 @@ proc_init(struct proc *p, pid_t pid)
 	p->p_nice = 20;
 }
 
-static void
-lwp_init(struct proc *p, struct lwp *l)
+void
+kern_lwp_init(struct proc *p, struct lwp *l)
 {
 	l->l_proc = p;
 	l->l_lid = p->p_pid;
@@ -106,7 +106,7 @@ kern_process_init(void)
 	p->p_cwdi = cwd_new(NULL);
 	p->p_cred = kauth_cred_alloc();
 	p->p_pptr = p;
-	lwp_init(p, &lwp0);
+	kern_lwp_init(p, &lwp0);
 	LIST_INSERT_HEAD(&allproc, p, p_list);
 	initproc = kern_fork(&lwp0, &error)->l_proc;
 	initproc->p_flag |= PK_EXEC;
@@ -173,7 +173,7 @@ kern_fork(struct lwp *l1, int *errorp)
 	rw_exit(&p1->p_cwdi->cwdi_lock);
 	l2 = host_alloc(sizeof(*l2));
 	memset(l2, 0, sizeof(*l2));
-	lwp_init(p2, l2);
+	kern_lwp_init(p2, l2);
 
 	mutex_enter(&proc_lock);
 	p2->p_pptr = p1;
@@ -390,58 +390,4 @@ kern_kill(struct lwp *l, pid_t pid, int signum)
 	}
 	mutex_exit(&proc_lock);
 	return error;
-}
-
-/* Kernel threads belong to process 0. */
-
-struct start { void (*function)(void *); void *arg; struct lwp *l; };
-struct kthread { struct lwp kt_lwp; struct start kt_start; void *kt_host; };
-
-static void
-kthread_run(void *arg)
-{
-	struct start *s = arg;
-
-	curlwp = s->l;
-	s->function(s->arg);
-	panic("a kernel thread returned");
-}
-
-int
-kthread_create(pri_t pri, int flags, void *cpu, void (*function)(void *),
-    void *arg, lwp_t **lp, const char *fmt, ...)
-{
-	struct kthread *kt = kmem_zalloc(sizeof(*kt), KM_SLEEP);
-
-	KASSERT((flags & KTHREAD_MUSTJOIN) != 0 && lp != NULL);
-	lwp_init(&proc0, &kt->kt_lwp);
-	kt->kt_start = (struct start){ function, arg, &kt->kt_lwp };
-	*lp = &kt->kt_lwp;
-	kt->kt_host = host_thread(kthread_run, &kt->kt_start);
-	return 0;
-}
-
-void
-kthread_exit(int status)
-{
-	KASSERT(harness_held() == 0);
-	host_thread_end();
-}
-
-int
-kthread_join(lwp_t *l)
-{
-	struct kthread *kt = (struct kthread *)l;
-
-	KASSERT(harness_held() == 0);
-	host_join(kt->kt_host);
-	mutex_enter(proc0.p_lock);
-	LIST_REMOVE(l, l_sibling);
-	proc0.p_nlwps--;
-	mutex_exit(proc0.p_lock);
-	kern_lwp_finispecific(l);
-	(void)mutex_obj_free(l->l_mutex);
-	kauth_cred_free(l->l_cred);
-	kmem_free(kt, sizeof(*kt));
-	return 0;
 }

@@ -282,8 +282,9 @@ binder(void *arg)
 	for (i = 0; going(); i++) {
 		so = kern_socket(curlwp, i % 2 == 0 ? AF_INET : AF_INET6,
 		    i % 3 == 0 ? SOCK_STREAM : SOCK_DGRAM);
-		(void)kern_bind(curlwp, so, i % 4 == 0 ? 0 : 8080,
-		    i % 5 != 0);
+		(void)kern_bind(curlwp, so, (struct kern_bind){
+		    .addr = i % 2, .port = i % 4 == 0 ? 0 : 8080,
+		    .connects = i % 5 == 0 });
 		kern_soclose(so);
 	}
 }

@@ -17,6 +17,7 @@
 void	harness_lock_init(void);
 void	harness_passive_init(void);
 void	harness_nosleep(kmutex_t *, const char *);
+void	harness_softint(bool);	/* the thread plays a soft interrupt */
 u_int	harness_held(void);	/* locks and sections of this thread */
 void	harness_fail(u_int);
 u_int	harness_memory(void);	/* pieces that are in use */

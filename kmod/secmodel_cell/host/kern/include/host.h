@@ -23,6 +23,7 @@ void	host_mutex_exit(uint64_t *);
 void	host_rw_init(uint64_t *);
 void	host_rw_destroy(uint64_t *);
 void	host_rw_enter(uint64_t *, bool);
+bool	host_rw_try(uint64_t *, bool);
 void	host_rw_exit(uint64_t *);
 void	host_cv_init(uint64_t *);
 void	host_cv_destroy(uint64_t *);

@@ -56,6 +56,7 @@ void	kern_rw_init(krwlock_t *, const char *);
 #define	rw_init(r)		kern_rw_init(r, #r)
 void	rw_destroy(krwlock_t *);
 void	rw_enter(krwlock_t *, krw_t);
+int	rw_tryenter(krwlock_t *, krw_t);
 void	rw_exit(krwlock_t *);
 int	rw_lock_held(krwlock_t *);
 int	rw_write_held(krwlock_t *);
@@ -84,6 +85,15 @@ void	kpreempt_enable(void);
 bool	kpreempt_disabled(void);
 void	xc_barrier(u_int);
 
+/* Soft interrupts may take adaptive mutexes, and wait for nothing else. */
+#define	SOFTINT_BIO	0x000
+#define	SOFTINT_CLOCK	0x001
+#define	SOFTINT_NET	0x003
+#define	SOFTINT_MPSAFE	0x100
+void	*softint_establish(u_int, void (*)(void *), void *);
+void	softint_disestablish(void *);
+void	softint_schedule(void *);
+
 void	kern_assert_sleepable(const char *);
 #define	ASSERT_SLEEPABLE()	kern_assert_sleepable("ASSERT_SLEEPABLE")
 bool	cpu_intr_p(void);
@@ -99,37 +109,41 @@ void	*kmem_intr_alloc(size_t, km_flag_t);
 void	*kmem_intr_zalloc(size_t, km_flag_t);
 void	kmem_intr_free(void *, size_t);
 
+/*
+ * The thread sanitizer takes a fence beside a relaxed operation for no order
+ * at all, so the operation has it.
+ */
 #define	atomic_inc_uint(p) \
-	((void)__atomic_add_fetch(p, 1, __ATOMIC_RELAXED))
+	((void)__atomic_add_fetch(p, 1, __ATOMIC_ACQ_REL))
 #define	atomic_dec_uint(p) \
-	((void)__atomic_sub_fetch(p, 1, __ATOMIC_RELAXED))
-#define	atomic_inc_uint_nv(p)	__atomic_add_fetch(p, 1, __ATOMIC_RELAXED)
-#define	atomic_dec_uint_nv(p)	__atomic_sub_fetch(p, 1, __ATOMIC_RELAXED)
+	((void)__atomic_sub_fetch(p, 1, __ATOMIC_ACQ_REL))
+#define	atomic_inc_uint_nv(p)	__atomic_add_fetch(p, 1, __ATOMIC_ACQ_REL)
+#define	atomic_dec_uint_nv(p)	__atomic_sub_fetch(p, 1, __ATOMIC_ACQ_REL)
 #define	atomic_add_int(p, n) \
-	((void)__atomic_add_fetch(p, n, __ATOMIC_RELAXED))
-#define	atomic_add_int_nv(p, n)	__atomic_add_fetch(p, n, __ATOMIC_RELAXED)
-#define	atomic_swap_uint(p, v)	__atomic_exchange_n(p, v, __ATOMIC_RELAXED)
+	((void)__atomic_add_fetch(p, n, __ATOMIC_ACQ_REL))
+#define	atomic_add_int_nv(p, n)	__atomic_add_fetch(p, n, __ATOMIC_ACQ_REL)
+#define	atomic_swap_uint(p, v)	__atomic_exchange_n(p, v, __ATOMIC_ACQ_REL)
 #define	atomic_or_uint(p, v) \
-	((void)__atomic_or_fetch(p, v, __ATOMIC_RELAXED))
+	((void)__atomic_or_fetch(p, v, __ATOMIC_ACQ_REL))
 #define	atomic_and_uint(p, v) \
-	((void)__atomic_and_fetch(p, v, __ATOMIC_RELAXED))
+	((void)__atomic_and_fetch(p, v, __ATOMIC_ACQ_REL))
 static inline u_int
 atomic_cas_uint(volatile u_int *p, u_int old, u_int new)
 {
-	__atomic_compare_exchange_n(p, &old, new, false, __ATOMIC_RELAXED,
-	    __ATOMIC_RELAXED);
+	__atomic_compare_exchange_n(p, &old, new, false, __ATOMIC_ACQ_REL,
+	    __ATOMIC_ACQUIRE);
 	return old;
 }
 static inline void *
 atomic_cas_ptr(volatile void *p, void *old, void *new)
 {
 	__atomic_compare_exchange_n((void *volatile *)p, &old, new, false,
-	    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+	    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 	return old;
 }
 #define	atomic_swap_ptr(p, v) \
 	((void *)__atomic_exchange_n((void *volatile *)(p), v, \
-	    __ATOMIC_RELAXED))
+	    __ATOMIC_ACQ_REL))
 #define	atomic_load_relaxed(p)		__atomic_load_n(p, __ATOMIC_RELAXED)
 #define	atomic_load_consume(p)		__atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define	atomic_load_acquire(p)		__atomic_load_n(p, __ATOMIC_ACQUIRE)

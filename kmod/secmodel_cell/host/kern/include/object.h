@@ -60,6 +60,7 @@ struct ipc_perm { uid_t uid, cuid; gid_t gid, cgid; mode_t mode; };
 
 #define	PF_UNSPEC	0
 #define	PF_LOCAL	1
+#define	AF_LOCAL	PF_LOCAL
 #define	AF_INET		2
 #define	PF_INET		AF_INET
 #define	AF_INET6	24
@@ -94,16 +95,44 @@ struct socket {
 	const struct protosw	*so_proto;
 	kauth_cred_t		so_cred;
 	kmutex_t		*so_lock;
-	void			*so_pcb;
+	struct inpcb		*so_pcb;
 };
+
+/* A socket's place among those of its protocol, by its port. */
+#define	INP_ATTACHED		0
+#define	INP_BOUND		1
+#define	INP_CONNECTED		2
+#define	IN6P_IPV6_V6ONLY	0x00008000
+struct inpcbtable;
+struct inpcb {
+	LIST_ENTRY(inpcb)	inp_lhash;
+	int			inp_af;
+	int			inp_state;
+	struct socket		*inp_socket;
+	struct inpcbtable	*inp_table;
+	uint16_t		inp_lport;
+	int			inp_flags;
+	struct in_addr		inp_addr4;
+	struct in6_addr		inp_addr6;
+};
+#define	const_in4p_laddr(p)	((p)->inp_addr4)
+#define	const_in6p_laddr(p)	((p)->inp_addr6)
+LIST_HEAD(inpcbhead, inpcb);
+struct inpcbtable {
+	struct inpcbhead	*inpt_porthashtbl;
+	u_long			inpt_porthash;
+};
+
 extern kmutex_t	*softnet_lock;
 void	solock(struct socket *);
 void	sounlock(struct socket *);
 bool	solocked(const struct socket *);
+/* A member who may not gets NULL. */
 struct socket *kern_socket(struct lwp *, int, int);
 void	kern_soclose(struct socket *);
-/* bind(2) of one address, port 0 and candidates included. */
-int	kern_bind(struct lwp *, struct socket *, uint16_t, bool);
+/* bind(2), or what connect(2) does of it: address and port in host order. */
+struct kern_bind { uint32_t addr; uint16_t port; bool connects; };
+int	kern_bind(struct lwp *, struct socket *, struct kern_bind);
 
 /* sysctl */
 
@@ -111,6 +140,7 @@ int	kern_bind(struct lwp *, struct socket *, uint16_t, bool);
 #define	CTL_CREATE		(-3)
 #define	CTL_SECURITY		13
 #define	CTL_KERN		1
+#define	KERN_MSGBUF		53
 #define	CTL_MAXNAME		12
 #define	CTLTYPE_NODE		1
 #define	CTLTYPE_INT		2
@@ -156,6 +186,9 @@ void	sysctl_teardown(struct sysctllog **);
 int	sysctl_lookup(SYSCTLFN_PROTO);
 int	sysctl_copyin(struct lwp *, const void *, void *, size_t);
 int	sysctl_copyout(struct lwp *, const void *, void *, size_t);
+int	sysctl_locate(struct lwp *, const int *, u_int,
+	    const struct sysctlnode **, int *);
+void	sysctl_lock(bool);
 void	sysctl_unlock(void);
 void	sysctl_relock(void);
 
@@ -173,6 +206,10 @@ void	kern_user_memory(const void *p, size_t n);
 typedef enum { MODULE_CMD_INIT, MODULE_CMD_FINI, MODULE_CMD_STAT,
     MODULE_CMD_AUTOUNLOAD } modcmd_t;
 #define	MODULE_CLASS_SECMODEL	4
+/* The properties that a module is loaded with. */
+typedef struct prop_dictionary { bool unload; } *prop_dictionary_t;
+bool	prop_dictionary_get_bool(prop_dictionary_t, const char *, bool *);
+
 typedef int (*modcmd_fn)(modcmd_t, void *);
 extern modcmd_fn kern_modcmd;
 #define	MODULE(class, name, required) \

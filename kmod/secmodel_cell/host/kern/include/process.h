@@ -158,6 +158,7 @@ void	kthread_exit(int) __dead;
 
 /* What system calls do with processes; l is the caller's thread. */
 void		kern_process_init(void);
+void		kern_lwp_init(struct proc *, struct lwp *);
 struct lwp	*kern_fork(struct lwp *, int *);
 void		kern_exec(struct lwp *);
 void		kern_exit(struct lwp *, int, int);
