@@ -23,6 +23,7 @@ import (
 
 	"github.com/netbsd-cells/runcell/conformance/harness"
 	"github.com/netbsd-cells/runcell/conformance/kmod"
+	"github.com/netbsd-cells/runcell/conformance/kmod/agent"
 	"github.com/netbsd-cells/runcell/conformance/runtime"
 )
 
@@ -55,8 +56,8 @@ func main() {
 		case harness.WorkerArg:
 			exitOn(harness.Work(os.Stdin, os.Stdout, suites))
 			return
-		case kmod.AgentArg:
-			os.Exit(kmod.Agent(os.Args[2:]))
+		case agent.Arg:
+			os.Exit(agent.Main(os.Args[2:]))
 		case driverArg:
 			exitOn(drive(os.Args[2:]))
 			return

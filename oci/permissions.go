@@ -207,11 +207,12 @@ func (c *compiler) degradePermissions() {
 	cell := &c.plan.Cell
 	asked, start := cell.Permissions, cell.Profile
 	closers := closersOf(cell.Grants)
-	// No profile closes what high leaves open.
+	// No profile closes what high leaves open, nor what comes with it there.
 	base := policy.Published(policy.High)
 	cell.Profile = policy.High
 	for _, p := range policy.Profiles {
-		if policy.Published(p)&^(asked|base) == 0 {
+		with := policy.Published(p) &^ policy.Defaults(p)
+		if policy.Published(p)&^(asked|base|with) == 0 {
 			cell.Profile = p
 			break
 		}

@@ -71,7 +71,7 @@ var sequences = map[string][]call{
 			return "", c.Exec(c.ctx, c.id, process("exit", "9"), &runc.ExecOpts{IO: nullIO()})
 		}},
 		{"Exec detached", func(c *caller) (string, error) {
-			return "", c.Exec(c.ctx, c.id, process("sleep", "60s"), &runc.ExecOpts{IO: nullIO(), Detach: true, PidFile: c.file("exec.pid")})
+			return "", c.Exec(c.ctx, c.id, process("sleep", "600s"), &runc.ExecOpts{IO: nullIO(), Detach: true, PidFile: c.file("exec.pid")})
 		}},
 		{"Ps", func(c *caller) (string, error) {
 			pids, err := c.Ps(c.ctx, c.id)
@@ -183,7 +183,7 @@ func state(c *caller) (string, error) {
 // nor, with cgroup v1, a pause is complete when the call returns.
 func settled(want string) func(*caller) (string, error) {
 	return func(c *caller) (string, error) {
-		for range 100 {
+		for range 1500 {
 			if s, err := state(c); err != nil || s == want {
 				return s, err
 			}
@@ -232,11 +232,9 @@ func GoRunc(args []string) error {
 	if len(args) != 5 || sequences[args[2]] == nil {
 		return fmt.Errorf("read arguments: want RUNTIME ROOT SEQUENCE BUNDLE ID, got %q", args)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
 	c := &caller{
 		Runc: &runc.Runc{Command: args[0], Root: args[1], Log: filepath.Join(filepath.Dir(args[1]), "go-runc.log"), LogFormat: runc.JSON},
-		ctx:  ctx, bundle: args[3], id: args[4],
+		ctx:  context.Background(), bundle: args[3], id: args[4],
 	}
 	for _, call := range sequences[args[2]] {
 		got, err := call.make(c)

@@ -111,7 +111,7 @@ var journals = []string{"/run/libpod/events", "/run/libpod/exits"}
 func (m *machine) check() {
 	// conmon's last act is a podman that cleans up; it needs the machine.
 	m.t.Eventually(func() bool { return len(m.t.Resident()) == 0 }, "processes left: %v", m.t.Resident())
-	for _, point := range m.t.HostMounts() {
+	for _, point := range m.t.NewMounts() {
 		if strings.HasSuffix(point, "/merged") || strings.HasSuffix(point, "/rootfs") || strings.HasSuffix(point, "/shm") && point != "/dev/shm" {
 			m.t.Errorf("mount left: %s", point)
 		}

@@ -76,7 +76,7 @@ func (m *machine) inTerminal(c harness.Cmd, s step) (string, int) {
 		m.t.Must("type into terminal", err)
 	}
 	r := p.Wait()
-	show.end()
+	show.end(m.t.Limit(time.Second))
 	return show.text(), r.Code
 }
 
@@ -115,9 +115,9 @@ func (d *display) text() string {
 func (d *display) String() string { return d.text() }
 
 // end waits until everything is read.
-func (d *display) end() {
+func (d *display) end(limit time.Duration) {
 	select {
 	case <-d.done:
-	case <-time.After(time.Second): // a process left behind has it open
+	case <-time.After(limit): // a process left behind has it open
 	}
 }

@@ -63,7 +63,7 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"
 	daemon.Path = m.find("containerd")
 	m.t.Must("start containerd", m.t.Spawn(daemon))
 	m.atEnd(m.removeTasks)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(m.t.Limit(10 * time.Second)); ; time.Sleep(20 * time.Millisecond) {
 		if len(m.words("ctr version 2>/dev/null")) > 0 {
 			break
 		}

@@ -5,6 +5,7 @@
 package harness
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -21,13 +22,15 @@ type Case struct {
 	OS []string
 	// Else says why it does not apply on the others; empty: it needs those.
 	Else string
-	// Timeout bounds the case; 0 is DefaultTimeout.
+	// Timeout bounds the case on an idle machine; 0 is DefaultTimeout.
 	Timeout time.Duration
 	Run     func(*T)
 }
 
-// DefaultTimeout bounds a case that names no other.
+// DefaultTimeout bounds a case that names no other, on an idle machine.
 const DefaultTimeout = 30 * time.Second
+
+func (c *Case) timeout() time.Duration { return cmp.Or(c.Timeout, DefaultTimeout) }
 
 // Linux marks a case for systems that run Linux's namespaces and procfs.
 var Linux = []string{"linux"}

@@ -71,7 +71,7 @@ func (t *T) Begin(c Cmd) *Process {
 	ctx := t.context()
 	p := &Process{t: t, done: make(chan struct{})}
 	p.cmd = exec.CommandContext(ctx, path, append(append([]string{}, global...), c.Args...)...)
-	p.cmd.WaitDelay = time.Second
+	p.cmd.WaitDelay = t.Limit(time.Second)
 	p.cmd.Dir, p.cmd.Env = c.Dir, c.Env
 	if c.Dir == "" {
 		p.cmd.Dir = t.Dir

@@ -88,7 +88,7 @@ func (c *Console) serve() {
 			}
 		}
 	}
-	_ = conn.SetReadDeadline(time.Now().Add(2 * time.Second))
+	_ = conn.SetReadDeadline(time.Now().Add(c.t.Limit(2 * time.Second)))
 	c.More, _ = conn.Read(payload)
 }
 
@@ -132,8 +132,8 @@ func (c *Console) Master() *os.File {
 func (c *Console) Finished() {
 	select {
 	case <-c.done:
-	case <-time.After(5 * time.Second):
-		c.t.Fatalf("after 5 s: the console connection is still open")
+	case <-time.After(c.t.Limit(5 * time.Second)):
+		c.t.Fatalf("in vain: the console connection is still open")
 	}
 }
 

@@ -67,6 +67,12 @@ func status(err error) int {
 // runFake runs one case of the fake suite against the fake runtime.
 func runFake(t *testing.T, name string) Result {
 	t.Helper()
+	return runFakeIn(t, t.TempDir(), name)
+}
+
+// runFakeIn runs it in a work directory.
+func runFakeIn(t *testing.T, dir, name string) Result {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Fatal("workers need root: run the tests as root")
 	}
@@ -84,7 +90,7 @@ func runFake(t *testing.T, name string) Result {
 	}
 	r := &Run{
 		Suite: fakeSuite, Targets: []Target{{Name: "fake", Path: self, OCIVersion: "1.0.2"}}, Cases: []Case{c},
-		Probe: probe, WorkDir: t.TempDir(), Jobs: 1,
+		Probe: probe, WorkDir: dir, Jobs: 1,
 	}
 	var got []Result
 	if err := r.Do(func(r Result) { got = append(got, r) }); err != nil {

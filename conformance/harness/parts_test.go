@@ -1,28 +1,12 @@
 package harness
 
 import (
-	"encoding/binary"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"testing"
 )
-
-func TestExtra(t *testing.T) {
-	for _, tt := range []struct{ before, after, want []string }{
-		{nil, nil, nil},
-		{[]string{"/"}, []string{"/"}, nil},
-		{[]string{"/"}, []string{"/", "/mnt"}, []string{"/mnt"}},
-		{[]string{"/", "/mnt"}, []string{"/", "/mnt", "/mnt"}, []string{"/mnt"}},
-		{[]string{"/", "/gone"}, []string{"/"}, nil},
-	} {
-		if got := extra(tt.before, tt.after); !slices.Equal(got, tt.want) {
-			t.Errorf("extra(%q, %q) = %q; want %q", tt.before, tt.after, got, tt.want)
-		}
-	}
-}
 
 func TestFilesNaming(t *testing.T) {
 	dir := t.TempDir()
@@ -114,30 +98,6 @@ func FuzzParseLines(f *testing.F) {
 			if line.Op == "" {
 				t.Errorf("a line without an operation from %q", text)
 			}
-		}
-	})
-}
-
-// TestProbesIn lays out kern.proc2 elements as NetBSD does.
-func TestProbesIn(t *testing.T) {
-	element := func(pid uint32, status byte, comm string) []byte {
-		b := make([]byte, kinfoSize)
-		binary.NativeEndian.PutUint32(b[kinfoPid:], pid)
-		b[kinfoStatus] = status
-		copy(b[kinfoComm:], comm)
-		return b
-	}
-	list := slices.Concat(element(1, 2, "init"), element(700, 2, "probe"), element(701, zombie, "probe"), element(702, 3, "probes"), []byte("short"))
-	if got, want := probesIn(list), map[int]string{700: "probe"}; !maps.Equal(got, want) {
-		t.Errorf("probesIn = %v; want %v", got, want)
-	}
-}
-
-func FuzzProbesIn(f *testing.F) {
-	f.Add(make([]byte, kinfoSize))
-	f.Fuzz(func(t *testing.T, list []byte) {
-		if got := probesIn(list); len(got) > len(list)/kinfoSize {
-			t.Errorf("%d processes in %d bytes", len(got), len(list))
 		}
 	})
 }

@@ -107,11 +107,12 @@ func (r *Run) worker(target Target, c Case) (result Result, err error) {
 			err = fmt.Errorf("remove case directory: %w", e)
 		}
 	}()
-	job, err := json.Marshal(Job{Suite: r.Suite.Name, Case: c.Name, Target: target, Probe: r.Probe, Dir: dir})
+	slow := slowness(load(), runtime.NumCPU())
+	job, err := json.Marshal(Job{Suite: r.Suite.Name, Case: c.Name, Target: target, Probe: r.Probe, Dir: dir, Slow: slow})
 	if err != nil {
 		return result, fmt.Errorf("encode job: %w", err)
 	}
-	out, err := r.spawn(job, max(c.Timeout, DefaultTimeout)+DefaultTimeout)
+	out, err := r.spawn(job, stretched(max(c.timeout(), DefaultTimeout)+2*DefaultTimeout, slow))
 	if err != nil {
 		return result, err
 	}

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"os"
 	"testing"
 	"time"
 )
@@ -8,7 +9,7 @@ import (
 // fakeSuite has a case for each way in which a case can end.
 var fakeSuite = &Suite{
 	Name: "fake",
-	Cases: []Case{
+	Cases: append([]Case{
 		fake("end/pass", func(t *T) {
 			if r := t.OK("say", "hello"); r.Stdout != "hello\n" {
 				t.Errorf("stdout is %q", r.Stdout)
@@ -29,8 +30,8 @@ var fakeSuite = &Suite{
 		fake("leave/state", func(t *T) { t.Must("make root", t.makeRoot()); t.OK("leave-state", t.ID()) }),
 		fake("leave/file", func(t *T) { t.OK("leave-file", t.Bundle().Dir) }),
 		fake("leave/mount", func(t *T) { t.OK("leave-mount", t.MkdirAll("mnt")) }),
-		fake("leave/cgroup", func(t *T) { t.OK("leave-cgroup", t.ID()) }),
-	},
+		fake("leave/cgroup", func(t *T) { t.OK("leave-cgroup", t.Track(fakeCgroup(os.Getppid()))) }),
+	}, neighbourCases...),
 	Expected: Expected{"fake": {"end/known": "it is old", "end/fixed": "it was old"}},
 }
 
@@ -80,11 +81,12 @@ func TestLeaks(t *testing.T) {
 		{"leave/cgroup", "cgroup: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := runFake(t, tt.name)
+			dir := t.TempDir()
+			r := runFakeIn(t, dir, tt.name)
 			if r.Outcome != Fail || len(r.Leaks) == 0 || !contains(r.Leaks, tt.leak) {
 				t.Errorf("outcome is %s, leaks %q, messages %q; want a leak %q", r.Outcome, r.Leaks, r.Message, tt.leak)
 			}
-			checkGone(t, r)
+			checkGone(t, dir)
 		})
 	}
 }

@@ -1,5 +1,5 @@
 // Leak detection: what a case must not leave behind once every container is
-// deleted. The systems differ in how they list mounts, processes and cgroups.
+// deleted. What others have on the machine is not looked at, see package owned.
 
 package harness
 
@@ -11,48 +11,50 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/netbsd-cells/runcell/conformance/owned"
 )
 
-// snapshot is what there was before the case.
+// snapshot is what the case had before it began.
 type snapshot struct {
 	mounts    []string
 	processes map[int]string
 }
 
-func takeSnapshot() snapshot { return snapshot{mounts: mountPoints(), processes: processes()} }
+func (t *T) takeSnapshot() { t.before = snapshot{mounts: t.mounts(), processes: owned.Processes()} }
 
 // patience is how long leftovers may take to go: a killed process dies
 // shortly after the call that killed it has returned.
 const patience = 2 * time.Second
 
 // sweep lists what is left, and kills the processes among it.
-func (t *T) sweep(before snapshot) []string {
+func (t *T) sweep() []string {
 	var leaks []string
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		leaks = t.leftovers(before)
+	for deadline := time.Now().Add(t.Limit(patience)); ; time.Sleep(20 * time.Millisecond) {
+		leaks = t.leftovers()
 		if len(leaks) == 0 || time.Now().After(deadline) {
 			break
 		}
 	}
-	killLeft(before)
-	removeCgroups(t.names())
+	owned.Kill(t.before.processes)
+	owned.RemoveCgroups(t.marks())
 	for i, leak := range leaks {
 		leaks[i] = strings.ReplaceAll(strings.ReplaceAll(leak, t.Dir, "DIR"), t.Token, "ID")
 	}
 	return leaks
 }
 
-func (t *T) leftovers(before snapshot) []string {
+func (t *T) leftovers() []string {
 	var leaks []string
-	for pid, what := range processes() {
-		if before.processes[pid] != what {
+	for pid, what := range owned.Processes() {
+		if t.before.processes[pid] != what {
 			leaks = append(leaks, "process: "+what)
 		}
 	}
-	for _, m := range extra(before.mounts, mountPoints()) {
+	for _, m := range t.NewMounts() {
 		leaks = append(leaks, "mount: "+m)
 	}
-	for _, dir := range cgroupsNamed(t.names(), t.Target.HideCgroup2) {
+	for _, dir := range owned.Cgroups(t.marks(), t.hiddenCgroups()...) {
 		leaks = append(leaks, "cgroup: "+dir)
 	}
 	for _, dir := range append([]string{t.Root}, defaultRoots(t.Target.Name)...) {
@@ -67,35 +69,22 @@ func (t *T) leftovers(before snapshot) []string {
 	return leaks
 }
 
+// NewMounts lists the mount points that the case has and had not when it began.
+func (t *T) NewMounts() []string { return owned.More(t.before.mounts, t.mounts()) }
+
 // unmistakable is the length above which an id is no part of any other text;
 // one such as "0" may be.
 const unmistakable = 8
 
-// names are what the case's control groups are recognized by.
-func (t *T) names() []string {
-	names := []string{t.Token}
+// marks are what the case's control groups are recognized by.
+func (t *T) marks() []string {
+	marks := []string{t.Token}
 	for _, id := range t.trackedIDs() {
 		if len(id) > unmistakable && !strings.Contains(id, t.Token) {
-			names = append(names, id)
+			marks = append(marks, id)
 		}
 	}
-	return names
-}
-
-// extra gives the elements of after that before has not, counting repeats:
-// a second mount on the same point is a leak too.
-func extra(before, after []string) []string {
-	count := map[string]int{}
-	for _, m := range before {
-		count[m]++
-	}
-	var more []string
-	for _, m := range after {
-		if count[m]--; count[m] < 0 {
-			more = append(more, m)
-		}
-	}
-	return more
+	return marks
 }
 
 // leftovers lists entries of the bundle that the case did not make. Mount
@@ -145,6 +134,3 @@ func defaultRoots(name string) []string {
 	name, _, _ = strings.Cut(name, "-")
 	return []string{filepath.Join("/run", name), filepath.Join("/var/run", name)}
 }
-
-// HostMounts lists the mount points that the caller sees.
-func (t *T) HostMounts() []string { return mountPoints() }

@@ -24,7 +24,9 @@ type T struct {
 	probe  string // the probe on this host
 
 	ctx    context.Context
+	slow   float64 // see Limit
 	reaper *reaper
+	before snapshot
 
 	mu      sync.Mutex
 	serial  int
@@ -149,13 +151,13 @@ func (t *T) Must(doing string, err error) {
 	}
 }
 
-// Eventually polls until ok says true; a failure after five seconds ends the
-// case with the message.
+// Eventually polls until ok says true; a failure after five seconds, more on a
+// busy machine, ends the case with the message.
 func (t *T) Eventually(ok func() bool, format string, args ...any) {
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(t.Limit(5 * time.Second))
 	for !ok() {
 		if time.Now().After(deadline) || t.context().Err() != nil {
-			t.Fatalf("after 5 s: "+format, args...)
+			t.Fatalf("in vain: "+format, args...)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}

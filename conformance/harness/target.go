@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -48,7 +49,7 @@ func ParseTarget(arg string) (Target, error) {
 	if path, err = filepath.Abs(path); err != nil {
 		return Target{}, fmt.Errorf("find runtime: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), stretched(10*time.Second, slowness(load(), runtime.NumCPU())))
 	defer cancel()
 	out, err := exec.CommandContext(ctx, path, "--version").Output()
 	if err != nil {

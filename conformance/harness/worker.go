@@ -22,6 +22,9 @@ type Job struct {
 	Target Target `json:"target"`
 	Probe  string `json:"probe"`
 	Dir    string `json:"dir"` // empty, and the parent's to remove
+	// Slow is how many times longer than on an idle machine all may take; see
+	// slowness.
+	Slow float64 `json:"slow"`
 }
 
 // Work runs the case of a job and writes its Result as JSON.
@@ -56,23 +59,22 @@ func (j *Job) run(c Case, machine bool) (*Result, error) {
 		return nil, err
 	}
 	defer r.close()
-	timeout := c.Timeout
-	if timeout == 0 {
-		timeout = DefaultTimeout
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
 	t := &T{
+		slow:   max(j.Slow, 1),
 		Target: j.Target, Token: filepath.Base(j.Dir), Dir: j.Dir, Root: filepath.Join(j.Dir, "root"),
-		probe: j.Probe, ctx: ctx, reaper: r,
+		probe: j.Probe, reaper: r,
 	}
-	before, start := takeSnapshot(), time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), t.Limit(c.timeout()))
+	defer cancel()
+	t.ctx = ctx
+	t.takeSnapshot()
+	start := time.Now()
 	t.body(c)
 	cancel()
 	t.deleteAll()
 	result := &Result{
 		Runtime: j.Target.Name, Case: c.Name, Clause: c.Clause, Does: c.Does,
-		Leaks: t.sweep(before), Seconds: time.Since(start).Seconds(),
+		Leaks: t.sweep(), Seconds: time.Since(start).Seconds(),
 	}
 	t.conclude(result)
 	return result, nil
@@ -101,7 +103,7 @@ func (t *T) body(c Case) {
 		t.mu.Unlock()
 		select { // the commands are killed, so most bodies end soon
 		case <-done:
-		case <-time.After(3 * time.Second):
+		case <-time.After(t.Limit(3 * time.Second)):
 		}
 	}
 }
@@ -109,7 +111,7 @@ func (t *T) body(c Case) {
 // deleteAll is what every caller does at the end: delete --force, which must
 // succeed for any id whatever became of its container.
 func (t *T) deleteAll() {
-	ctx, cancel := context.WithTimeout(context.Background(), DefaultTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), t.Limit(DefaultTimeout))
 	defer cancel()
 	t.mu.Lock()
 	t.ctx = ctx
@@ -148,7 +150,7 @@ func (t *T) conclude(r *Result) {
 
 // newDir makes a job's directory; its name is the case's token.
 func newDir(workdir string) (string, error) {
-	dir, err := os.MkdirTemp(workdir, "cf")
+	dir, err := os.MkdirTemp(workdir, "cf*x") // the end keeps it from being the beginning of another
 	if err != nil {
 		return "", fmt.Errorf("make case directory: %w", err)
 	}

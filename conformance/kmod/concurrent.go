@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/netbsd-cells/runcell/conformance/harness"
+	"github.com/netbsd-cells/runcell/conformance/kmod/agent"
 	"github.com/netbsd-cells/runcell/kmod"
 	"golang.org/x/sys/unix"
 )
@@ -80,7 +81,7 @@ func (w *world) life(enter bool) error {
 			w.track(id)
 			return fmt.Errorf("enter cell %d: %w", id, err)
 		}
-		_, err = wait(pid)
+		_, err = agent.Wait(pid)
 		w.forget(pid)
 		if err != nil {
 			return fmt.Errorf("wait for process %d: %w", pid, err)
@@ -95,7 +96,7 @@ func (w *world) life(enter bool) error {
 
 // destroyAlone is destroyLater for a goroutine that others reap beside.
 func (w *world) destroyAlone(id kmod.ID) error {
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(w.Limit(5 * time.Second)); ; time.Sleep(time.Millisecond) {
 		err := w.k.Destroy(id)
 		if !errors.Is(err, kmod.ErrBusy) || time.Now().After(deadline) {
 			return err

@@ -158,7 +158,7 @@ var create = slices.Concat(
 				id := w.cell(w.high(nil))
 				r := w.unconfined(1000).try("list", w.Root)
 				if r.Errno != "" || !slices.Contains(r.Pids, int(id)) {
-					w.Errorf("list as user 1000 = %v, %s (%s); want cell %d", r.Pids, r.result(), r.Detail, id)
+					w.Errorf("list as user 1000 = %v, %s (%s); want cell %d", r.Pids, r.Result(), r.Detail, id)
 				}
 			}),
 		},

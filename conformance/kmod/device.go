@@ -77,10 +77,10 @@ func ordinary(name, does string) harness.Case {
 				for _, uid := range []int{0, 1000} {
 					m := w.agent(id, entry{uid: uid})
 					for _, mode := range []string{"r", "w", "rw"} {
-						m.want(host.try("open", path, mode).result(), "open", path, mode)
+						m.want(host.try("open", path, mode).Result(), "open", path, mode)
 					}
 					if name != "random" && name != "urandom" { // feeding them takes a permission of its own
-						m.want(host.try("write", path).result(), "write", path)
+						m.want(host.try("write", path).Result(), "write", path)
 					}
 					w.wantRead(m, host, path)
 				}
@@ -95,7 +95,7 @@ func (w *world) wantRead(m, host *member, path string) {
 		return
 	}
 	want := host.try("read", path)
-	got := m.want(want.result(), "read", path)
+	got := m.want(want.Result(), "read", path)
 	random := path == "/dev/urandom"
 	if got.Size != want.Size || random == bytes.Equal(got.Bytes, want.Bytes) && want.Size > 0 {
 		w.Errorf("read %s = %d bytes % x; on the host %d bytes % x", path, got.Size, got.Bytes, want.Size, want.Bytes)

@@ -4,7 +4,6 @@ package kmod
 // Agents on the host have the same handle.
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +14,8 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/netbsd-cells/runcell/conformance/kmod/agent"
+	"github.com/netbsd-cells/runcell/conformance/kmod/node"
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/stage"
 	"golang.org/x/sys/unix"
@@ -91,7 +92,7 @@ func (w *world) fork(id kmod.ID, e entry, first bool) (int, error) {
 			return 0, err
 		}
 	}
-	report, w2, err := pipe()
+	report, w2, err := agent.Pipe()
 	if err != nil {
 		return 0, err
 	}
@@ -110,17 +111,17 @@ func (w *world) fork(id kmod.ID, e entry, first bool) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := started(report, p.Names()); err != nil {
+	if err := started(report, w.Limit(patience), p.Names()); err != nil {
 		_ = unix.Kill(pid, unix.SIGKILL)
-		_, _ = wait(pid)
+		_, _ = agent.Wait(pid)
 		return 0, err
 	}
 	return pid, nil
 }
 
 // started waits for the mark, or for the step that failed before it.
-func started(report *os.File, names []string) error {
-	b, err := within(patience, func() ([]byte, error) {
+func started(report *os.File, limit time.Duration, names []string) error {
+	b, err := agent.Within(limit, func() ([]byte, error) {
 		b := make([]byte, stage.RecordSize)
 		_, err := report.Read(b)
 		return b, err
@@ -175,7 +176,7 @@ type waiter struct {
 
 // waiting makes a member that waits. code is its exit status.
 func (w *world) waiting(id kmod.ID, e entry, code int) (*waiter, error) {
-	r, gate, err := pipe()
+	r, gate, err := agent.Pipe()
 	if err != nil {
 		return nil, err
 	}
@@ -231,12 +232,10 @@ func (w *world) reap(pid int) syscall.WaitStatus {
 
 // member is an agent, in a cell or on the host.
 type member struct {
-	w   *world
-	pid int // as the host sees it
-	in  *os.File
-	out *os.File
-	dec *json.Decoder
-	cmd *exec.Cmd // of one on the host
+	w    *world
+	pid  int // as the host sees it
+	conn *agent.Conn
+	cmd  *exec.Cmd // of one on the host
 
 	closed bool
 }
@@ -255,22 +254,22 @@ func (w *world) agent(id kmod.ID, e entry) *member {
 }
 
 func (w *world) tryAgent(id kmod.ID, e entry) (*member, error) {
-	m, theirs, err := w.pipes()
+	conn, theirs, err := agent.NewConn()
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _, _ = theirs[0].Close(), theirs[1].Close() }()
-	x, err := stage.Exec("/probe", []string{"/probe", AgentArg}, agentEnv)
+	x, err := stage.Exec("/probe", []string{"/probe", agent.Arg}, agentEnv)
 	if err != nil {
 		return nil, err
 	}
 	e.files, e.then = theirs, []stage.Step{x}
-	if m.pid, err = w.enter(id, e); err != nil {
-		m.closePipes()
+	pid, err := w.enter(id, e)
+	if err != nil {
+		conn.Close()
 		return nil, err
 	}
-	w.keep(m)
-	return m, nil
+	return w.keep(&member{w: w, pid: pid, conn: conn}), nil
 }
 
 // onHost makes an agent on the host, of root or another user. Its root
@@ -281,44 +280,27 @@ func (w *world) onHost(uid int) *member { return w.hostAgent("/probe", w.root, u
 func (w *world) unconfined(uid int) *member { return w.hostAgent(w.HostProbe(), "", uid) }
 
 func (w *world) hostAgent(program, root string, uid int) *member {
-	m, theirs, err := w.pipes()
+	conn, theirs, err := agent.NewConn()
 	w.Must("make pipes", err)
 	defer func() { _, _ = theirs[0].Close(), theirs[1].Close() }()
-	m.cmd = &exec.Cmd{
-		Path: program, Args: []string{program, AgentArg}, Env: agentEnv, Dir: "/",
+	cmd := &exec.Cmd{
+		Path: program, Args: []string{program, agent.Arg}, Env: agentEnv, Dir: "/",
 		Stdin: theirs[0], Stdout: theirs[1], Stderr: theirs[1],
 		SysProcAttr: &syscall.SysProcAttr{Chroot: root, Setpgid: true},
 	}
 	if uid != 0 {
-		m.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}
 	}
-	w.Must("start an agent on the host", m.cmd.Start())
-	m.pid = m.cmd.Process.Pid
-	w.keep(m)
-	return m
+	w.Must("start an agent on the host", cmd.Start())
+	return w.keep(&member{w: w, pid: cmd.Process.Pid, conn: conn, cmd: cmd})
 }
 
-func (w *world) keep(m *member) {
+func (w *world) keep(m *member) *member {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.agents = append(w.agents, m)
+	return m
 }
-
-// pipes makes the ends of an agent's streams: ours, and its own.
-func (w *world) pipes() (*member, [2]*os.File, error) {
-	inR, inW, err := pipe()
-	if err != nil {
-		return nil, [2]*os.File{}, err
-	}
-	outR, outW, err := pipe()
-	if err != nil {
-		_, _ = inR.Close(), inW.Close()
-		return nil, [2]*os.File{}, err
-	}
-	return &member{w: w, in: inW, out: outR, dec: json.NewDecoder(outR)}, [2]*os.File{inR, outW}, nil
-}
-
-func (m *member) closePipes() { _, _ = m.in.Close(), m.out.Close() }
 
 // close ends an agent. Members of cells are reaped with the case's children.
 func (m *member) close() {
@@ -326,7 +308,7 @@ func (m *member) close() {
 		return
 	}
 	m.closed = true
-	m.closePipes()
+	m.conn.Close()
 	if m.cmd == nil {
 		_ = unix.Kill(m.pid, unix.SIGKILL)
 		return
@@ -336,62 +318,45 @@ func (m *member) close() {
 }
 
 // try tells the agent to do something.
-func (m *member) try(op string, args ...string) reply { return m.send(request{Op: op, Args: args}) }
+func (m *member) try(op string, args ...string) agent.Reply {
+	return m.conn.Ask(agent.Request{Op: op, Args: args}, m.w.Limit(patience))
+}
 
 // as lets a child with another user id do it.
-func (m *member) as(uid int, op string, args ...string) reply {
-	return m.send(request{Op: op, Args: args, UID: uid})
+func (m *member) as(uid int, op string, args ...string) agent.Reply {
+	return m.conn.Ask(agent.Request{Op: op, Args: args, UID: uid}, m.w.Limit(patience))
 }
 
 // node makes a raw call of one of the module's nodes.
-func (m *member) node(q nodeCall) reply { return m.send(request{Op: "node", Node: &q}) }
+func (m *member) node(q node.Call) node.Reply { return m.nodeAs(0, q) }
 
 // nodeAs makes it with another user id.
-func (m *member) nodeAs(uid int, q nodeCall) reply {
-	return m.send(request{Op: "node", Node: &q, UID: uid})
-}
-
-func (m *member) send(q request) reply {
-	died := func(err error) reply { return reply{Errno: errnoDied, Detail: err.Error()} }
-	b, err := json.Marshal(q)
-	if err != nil {
-		return died(err)
-	}
-	if _, err := m.in.Write(append(b, '\n')); err != nil {
-		return died(err)
-	}
-	r, err := within(patience, func() (r reply, err error) {
-		err = m.dec.Decode(&r)
-		return r, err
-	})
-	if err != nil {
-		return died(err)
-	}
-	return r
+func (m *member) nodeAs(uid int, q node.Call) node.Reply {
+	return m.conn.Ask(agent.Request{Op: "node", Node: &q, UID: uid}, m.w.Limit(patience)).Reply
 }
 
 // want tells the agent to do something and checks what comes of it.
-func (m *member) want(result, op string, args ...string) reply {
+func (m *member) want(result, op string, args ...string) agent.Reply {
 	r := m.try(op, args...)
 	m.check(r, result, op, args)
 	return r
 }
 
 // wantAs is want for another user id.
-func (m *member) wantAs(uid int, result, op string, args ...string) reply {
+func (m *member) wantAs(uid int, result, op string, args ...string) agent.Reply {
 	r := m.as(uid, op, args...)
 	m.check(r, result, "as user "+strconv.Itoa(uid)+": "+op, args)
 	return r
 }
 
-func (m *member) check(r reply, result, op string, args []string) {
-	if r.result() != result {
-		m.w.Errorf("%s %q = %s (%s); want %s", op, args, r.result(), r.Detail, result)
+func (m *member) check(r agent.Reply, result, op string, args []string) {
+	if r.Result() != result {
+		m.w.Errorf("%s %q = %s (%s); want %s", op, args, r.Result(), r.Detail, result)
 	}
 }
 
 // must tells the agent to do something that the case can't go on without.
-func (m *member) must(op string, args ...string) reply {
+func (m *member) must(op string, args ...string) agent.Reply {
 	r := m.try(op, args...)
 	if r.Errno != "" {
 		m.w.Fatalf("%s %q = %s (%s)", op, args, r.Errno, r.Detail)
@@ -411,11 +376,7 @@ func (m *member) end(code int) syscall.WaitStatus {
 // tell asks the agent for what has no answer: its children may hold its
 // output open after its end.
 func (m *member) tell(op string, args ...string) {
-	b, err := json.Marshal(request{Op: op, Args: args})
-	if err == nil {
-		_, err = m.in.Write(append(b, '\n'))
-	}
-	m.w.Must("tell the agent "+op, err)
+	m.w.Must("tell the agent "+op, m.conn.Tell(agent.Request{Op: op, Args: args}))
 }
 
 // exitSteps end a member at once.

@@ -55,6 +55,9 @@ func closeAll() stage.Step {
 	return stage.Sys("close all descriptors", unix.SYS_CLOSE_RANGE, 3, uintptr(^uint32(0)), 0)
 }
 
+// sysExit ends a process with all of its threads.
+const sysExit = unix.SYS_EXIT_GROUP
+
 // deadly signals end a first process: others do not reach the init of a pid
 // namespace.
 var deadly = []unix.Signal{unix.SIGKILL}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"unsafe"
 
+	"github.com/netbsd-cells/runcell/conformance/kmod/agent"
 	"github.com/netbsd-cells/runcell/conformance/mount"
 	"github.com/netbsd-cells/runcell/kmod/stage"
 	"golang.org/x/sys/unix"
@@ -40,6 +41,9 @@ func closeAll() stage.Step {
 	return s
 }
 
+// sysExit ends a process with all of its threads.
+const sysExit = unix.SYS_EXIT
+
 // deadly signals end a process.
 var deadly = []unix.Signal{unix.SIGKILL, unix.SIGTERM, unix.SIGHUP}
 
@@ -67,7 +71,7 @@ func rawDisk() string {
 // remove. Those that it did remove are gone.
 func (w *world) removeSegments(ids []int) {
 	for _, id := range ids {
-		_ = removeSegment(id)
+		_ = agent.RemoveSegment(id)
 	}
 }
 
@@ -120,7 +124,7 @@ func (w *world) withAddress(a netip.Addr) {
 	if bindable(a) {
 		return
 	}
-	fd, err := openSocket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	w.Must("open socket", err)
 	defer func() { _ = unix.Close(fd) }()
 	type sockaddrIn struct {
@@ -146,7 +150,7 @@ func (w *world) withAddress(a netip.Addr) {
 }
 
 func (w *world) removeAddress(a netip.Addr) {
-	fd, err := openSocket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		w.Errorf("clean up: open socket: %v", err)
 		return

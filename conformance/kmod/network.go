@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/netbsd-cells/runcell/conformance/harness"
+	"github.com/netbsd-cells/runcell/conformance/kmod/agent"
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
 	"golang.org/x/sys/unix"
@@ -162,6 +163,63 @@ var binds = []harness.Case{
 		}),
 	},
 	{
+		Name: "bind/beside-host", Clause: "class network.bind.taken", Does: "SO_REUSEADDR and SO_REUSEPORT get a cell nothing that a socket of the host waits for",
+		Run: in(func(w *world) { beside(w, w.onHost(0)) }),
+	},
+	{
+		Name: "bind/beside-cell", Clause: "class network.bind.taken", Does: "nor one of another cell",
+		Run: in(func(w *world) { beside(w, w.agent(w.cell(w.high(nil)), entry{})) }),
+	},
+	{
+		Name: "bind/beside-own", Clause: "class network.bind", Does: "beside its own socket a cell binds as NetBSD has it", OS: netbsd,
+		Run: in(func(w *world) {
+			m := w.agent(w.cell(w.high(nil)), entry{})
+			port := uint16(m.must("listen", "tcp", at(wildcard, 0)).Size)
+			m.want("ok", "beside", "tcp", at(own, port))
+		}),
+	},
+	{
+		Name: "bind/after-any", Clause: "class network.bind.port", Does: "after binds to port 0 a free port is free, whichever way round its bytes are",
+		Run: in(func(w *world) {
+			w.needs(ports)
+			port := w.freePort()
+			for port>>8 == port&0xff || port&0xff == 0 {
+				port = w.freePort()
+			}
+			w.cell(w.high(func(s *kmod.Spec) { s.Ports = []kmod.Port{{Port: port}} }))
+			m := w.agent(w.cell(w.high(nil)), entry{})
+			for range 50 {
+				m.want("ok", "bind", "tcp", at(own, 0))
+				m.want("ok", "bind", "tcp", at(own, port<<8|port>>8))
+			}
+		}),
+	},
+	{
+		Name: "bind/any-address", Clause: "class network.bind.anyaddr", Does: "no cell binds to an address that the host does not have", OS: netbsd,
+		Run: in(func(w *world) {
+			id := w.cell(w.high(nil))
+			for _, uid := range []int{0, 1000} {
+				if r := w.agent(id, entry{uid: uid}).try("bindany"); r.Errno == "" {
+					w.Errorf("user %d of a cell binds to it", uid)
+				}
+			}
+		}),
+	},
+	{
+		Name: "bind/listed", Clause: "class network.socket.cansee.other_cell", Does: "a cell's list of sockets has its own, and nobody else's", OS: netbsd,
+		Run: in(func(w *world) {
+			w.onHost(0).must("listen", "tcp", at(own, 0))
+			w.agent(w.cell(w.high(nil)), entry{}).must("listen", "tcp", at(own, 0))
+			m := w.agent(w.cell(w.high(nil)), entry{})
+			for want := range 2 {
+				if got := m.must("sockets").Size; got != want {
+					w.Errorf("a cell with %d sockets sees %d", want, got)
+				}
+				m.must("listen", "tcp", at(own, 0))
+			}
+		}),
+	},
+	{
 		Name: "bind/connected", Clause: "class network.bind.port.reserved", Does: "a reserved port is no obstacle to connecting to it",
 		Run: in(func(w *world) {
 			w.needs(ports)
@@ -172,6 +230,20 @@ var binds = []harness.Case{
 			w.onHost(1000).want("ok", "connect", "tcp", at(own, port))
 		}),
 	},
+}
+
+// beside checks that nobody else gets what a socket on every address gets.
+func beside(w *world, m *member) {
+	port := uint16(m.must("listen", "tcp", at(wildcard, 0)).Size)
+	id := w.cell(w.high(nil))
+	for _, uid := range []int{0, 1000} {
+		other := w.agent(id, entry{uid: uid})
+		for _, a := range []netip.Addr{own, wildcard} {
+			if r := other.try("beside", "tcp", at(a, port)); r.Errno != "EACCES" && r.Errno != "EADDRINUSE" {
+				w.Errorf("bind to %s beside another's socket = %s; want it refused", a, r.Result())
+			}
+		}
+	}
 }
 
 func reservedPort(w *world, a, everywhere netip.Addr) {
@@ -246,7 +318,7 @@ var ownAddresses = []harness.Case{
 			m := ownAddress(w, own, 0)
 			r := m.try("mapped", at(foreign, w.freePort()))
 			if r.Errno != "EACCES" && r.Errno != "EADDRNOTAVAIL" && r.Errno != "EINVAL" {
-				w.Errorf("bind to the mapped address = %s (%s); want it refused", r.result(), r.Detail)
+				w.Errorf("bind to the mapped address = %s (%s); want it refused", r.Result(), r.Detail)
 			}
 		}),
 	},
@@ -295,12 +367,16 @@ var networks = []harness.Case{
 		}),
 	},
 	{
-		Name: "network/none-raw", Clause: "classes network.socket.open.raw, .route", Does: "nor raw ones",
+		Name: "network/none-raw", Clause: "classes network.socket.open.raw, .route", Does: "nor raw ones, nor the routing table's, at any profile",
 		Run: in(func(w *world) {
 			w.needs(network)
-			m := w.agent(w.cell(w.high(func(s *kmod.Spec) { s.Network = kmod.NetworkNone })), entry{})
-			for _, kind := range []string{"inet/raw", "inet6/raw", "route"} {
-				m.want("EPERM", "socket", kind)
+			for _, p := range policy.Profiles {
+				s := w.spec(p)
+				s.Network = kmod.NetworkNone
+				m := w.agent(w.cell(s), entry{})
+				for _, kind := range []string{"inet/raw", "inet6/raw", "route"} {
+					m.want("EPERM", "socket", kind)
+				}
 			}
 		}),
 	},
@@ -319,17 +395,17 @@ func at(a netip.Addr, port uint16) string { return netip.AddrPortFrom(a, port).S
 
 // freePort is a port that nobody uses.
 func (w *world) freePort() uint16 {
-	fd, err := boundSocket("tcp", at(wildcard, 0))
+	fd, err := agent.BoundSocket("tcp", at(wildcard, 0))
 	w.Must("find a free port", err)
 	defer func() { _ = unix.Close(fd) }()
-	port, err := localPort(fd)
+	port, err := agent.LocalPort(fd)
 	w.Must("find a free port", err)
 	return uint16(port)
 }
 
 // needsIP6 ends the case where the host has no IPv6.
 func (w *world) needsIP6() {
-	fd, err := boundSocket("tcp", at(own6, 0))
+	fd, err := agent.BoundSocket("tcp", at(own6, 0))
 	if fd >= 0 {
 		_ = unix.Close(fd)
 	}
@@ -340,7 +416,7 @@ func (w *world) needsIP6() {
 
 // bindable says whether the host has an address.
 func bindable(a netip.Addr) bool {
-	fd, err := boundSocket("tcp", at(a, 0))
+	fd, err := agent.BoundSocket("tcp", at(a, 0))
 	if fd >= 0 {
 		_ = unix.Close(fd)
 	}

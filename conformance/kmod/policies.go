@@ -4,6 +4,7 @@ package kmod
 
 import (
 	"github.com/netbsd-cells/runcell/conformance/harness"
+	"github.com/netbsd-cells/runcell/conformance/kmod/node"
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
 	"github.com/netbsd-cells/runcell/kmod/wire"
@@ -12,7 +13,7 @@ import (
 
 // setPolicy writes a policy as root on the host.
 func (w *world) setPolicy(result string, p *wire.Policy) {
-	w.wantNode(result, nodeCall{Name: "policy", Request: pack(p)})
+	w.wantNode(result, node.Call{Name: "policy", Request: pack(p)})
 }
 
 var policies = []harness.Case{
@@ -50,6 +51,36 @@ var policies = []harness.Case{
 			if got := w.rawPolicyOf(id); got != *p {
 				w.Errorf("policy is %+v; want %+v", got, *p)
 			}
+		}),
+	},
+	{
+		Name: "policy/host", Clause: "node policy: cell 0", Does: "the host reserves ports and addresses for itself: cells can't bind them, its own users can", OS: netbsd,
+		Run: in(func(w *world) {
+			w.withAddress(foreign)
+			port, free := w.freePort(), w.freePort()
+			p := newPolicy(0)
+			p.NPorts, p.Ports[0] = 1, policyPort(port)
+			w.setPolicy("ok", p)
+			defer w.setPolicy("ok", newPolicy(0))
+			if got := w.rawPolicyOf(0); got != *p {
+				w.Errorf("policy of the host is %+v; want %+v", got, *p)
+			}
+			m := w.agent(w.cell(w.high(nil)), entry{})
+			m.want("EACCES", "bind", "tcp", at(own, port))
+			m.want("EACCES", "bind", "udp", at(wildcard, port))
+			m.want("ok", "bind", "tcp", at(own, free))
+			w.onHost(1000).want("ok", "bind", "tcp", at(own, port))
+
+			b := foreign.As4()
+			p.Network, p.NAddresses, p.Addresses[0] = wire.NetworkAddresses, 1, policyAddress(b[:]...)
+			w.setPolicy("ok", p)
+			m.want("EACCES", "bind", "tcp", at(foreign, free))
+			m.want("EACCES", "bind", "tcp", at(wildcard, free))
+			m.want("ok", "bind", "tcp", at(own, free))
+			w.onHost(1000).want("ok", "bind", "tcp", at(foreign, free))
+
+			p.Permissions = 1
+			w.setPolicy("EINVAL", p)
 		}),
 	},
 	{
@@ -177,8 +208,8 @@ func policyFields(w *world) {
 		for _, to := range []kmod.ID{1<<32 - 1, id} {
 			p := newPolicy(to)
 			x.change(p)
-			if r := (&nodeCall{Name: "policy", Request: pack(p)}).do(); r.Errno != "EINVAL" {
-				w.Errorf("%s, cell %d: policy = %s; want EINVAL", x.name, to, r.result())
+			if r := (&node.Call{Name: "policy", Request: pack(p)}).Do(); r.Errno != "EINVAL" {
+				w.Errorf("%s, cell %d: policy = %s; want EINVAL", x.name, to, r.Result())
 			}
 		}
 	}

@@ -107,7 +107,7 @@ func (w *world) control(host *member, p *power) (result string, ok bool) {
 	if p.never {
 		return "", true
 	}
-	result = host.try(p.op, p.args...).result()
+	result = host.try(p.op, p.args...).Result()
 	return result, !slices.Contains(p.refusals(), result) && !slices.Contains(lacking, result)
 }
 
@@ -121,10 +121,10 @@ func (w *world) judge(m *member, p *power, s policy.Set, host, where string) {
 		w.removeSegments(r.Pids)
 	}
 	switch {
-	case p.open(s) && r.result() != host:
-		w.Errorf("%s, %s = %s (%s); want %s, as on the host", where, p.name, r.result(), r.Detail, host)
-	case !p.open(s) && !slices.Contains(p.refusals(), r.result()):
-		w.Errorf("%s, %s = %s (%s); want %s", where, p.name, r.result(), r.Detail, strings.Join(p.refusals(), " or "))
+	case p.open(s) && r.Result() != host:
+		w.Errorf("%s, %s = %s (%s); want %s, as on the host", where, p.name, r.Result(), r.Detail, host)
+	case !p.open(s) && !slices.Contains(p.refusals(), r.Result()):
+		w.Errorf("%s, %s = %s (%s); want %s", where, p.name, r.Result(), r.Detail, strings.Join(p.refusals(), " or "))
 	}
 }
 

@@ -7,11 +7,10 @@ package kmod
 import (
 	"bytes"
 	"encoding/binary"
-	"os"
 	"strconv"
 
 	"github.com/netbsd-cells/runcell/conformance/harness"
-	"golang.org/x/sys/unix"
+	"github.com/netbsd-cells/runcell/conformance/kmod/node"
 )
 
 // publishedCreate fills in the 424 bytes that create takes.
@@ -62,35 +61,14 @@ func publishedList(b []byte) []publishedInfo {
 	return list
 }
 
-// opAdmit makes the agent a member the way the published tools do: change the
-// root directory, then write the cell's id.
-func opAdmit(_ *agent, args []string, _ *reply) error {
-	id, err := strconv.ParseUint(args[1], 10, 32)
-	if err != nil {
-		return err
-	}
-	if err := unix.Chroot(args[0]); err != nil {
-		return err
-	}
-	if err := unix.Chdir("/"); err != nil {
-		return err
-	}
-	q := nodeCall{Name: "id", Request: binary.NativeEndian.AppendUint32(nil, uint32(id))}
-	if r := q.do(); r.Errno != "" {
-		return errnoNamed(r.Errno)
-	}
-	os.Args[0] = "/probe" // where this program is from now on
-	return nil
-}
-
 var published = []harness.Case{
 	{
 		Name: "published/life", Clause: "nodes create, id, list, destroy", Does: "a client of the published module creates, enters, lists and destroys", OS: netbsd,
 		Run: in(func(w *world) {
 			b := publishedCreate("published-"+w.Token, w.root, 2, []uint16{9500, 9501}, 512)
-			r := (&nodeCall{Name: "create", Request: b, Room: 424}).do()
+			r := (&node.Call{Name: "create", Request: b, Room: 424}).Do()
 			if r.Errno != "" || len(r.Bytes) != 424 {
-				w.Fatalf("create = %s, %d bytes; want ok, 424", r.result(), len(r.Bytes))
+				w.Fatalf("create = %s, %d bytes; want ok, 424", r.Result(), len(r.Bytes))
 			}
 			id := binary.NativeEndian.Uint32(r.Bytes[4:])
 			idBytes := r.Bytes[4:8]
@@ -104,7 +82,7 @@ var published = []harness.Case{
 			m.want("EPERM", "mknod", "/dev/null")
 			var info publishedInfo
 			w.Eventually(func() bool {
-				list := publishedList((&nodeCall{Name: "list", Room: 1 << 20}).do().Bytes)
+				list := publishedList((&node.Call{Name: "list", Room: 1 << 20}).Do().Bytes)
 				for _, x := range list {
 					if x.id == id {
 						info = x
@@ -116,12 +94,12 @@ var published = []harness.Case{
 				info.created == 0 || info.nofile != 512 || info.as != 0 || info.core != 0 {
 				w.Errorf("the record is %+v", info)
 			}
-			if r := (&nodeCall{Name: "destroy", Request: idBytes}).do(); r.Errno != "EBUSY" {
-				w.Errorf("destroy with a process = %s; want EBUSY", r.result())
+			if r := (&node.Call{Name: "destroy", Request: idBytes}).Do(); r.Errno != "EBUSY" {
+				w.Errorf("destroy with a process = %s; want EBUSY", r.Result())
 			}
 			m.close()
-			if r := (&nodeCall{Name: "destroy", Request: idBytes}).do(); r.Errno != "" {
-				w.Errorf("destroy = %s; want ok", r.result())
+			if r := (&node.Call{Name: "destroy", Request: idBytes}).Do(); r.Errno != "" {
+				w.Errorf("destroy = %s; want ok", r.Result())
 			}
 		}),
 	},
@@ -130,17 +108,17 @@ var published = []harness.Case{
 		Run: in(func(w *world) {
 			port := w.freePort()
 			b := publishedCreate("published-"+w.Token, w.root, 0, []uint16{port}, 0)
-			r := (&nodeCall{Name: "create", Request: b, Room: 424}).do()
+			r := (&node.Call{Name: "create", Request: b, Room: 424}).Do()
 			if r.Errno != "" {
-				w.Fatalf("create = %s", r.result())
+				w.Fatalf("create = %s", r.Result())
 			}
 			m := w.agent(w.cell(w.high(nil)), entry{})
 			for _, proto := range []string{"tcp", "udp"} {
 				m.want("EACCES", "bind", proto, at(own, port))
 				m.want("EACCES", "bind", proto, at(wildcard, port))
 			}
-			if r := (&nodeCall{Name: "destroy", Request: r.Bytes[4:8]}).do(); r.Errno != "" {
-				w.Errorf("destroy = %s; want ok", r.result())
+			if r := (&node.Call{Name: "destroy", Request: r.Bytes[4:8]}).Do(); r.Errno != "" {
+				w.Errorf("destroy = %s; want ok", r.Result())
 			}
 		}),
 	},

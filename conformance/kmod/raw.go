@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/netbsd-cells/runcell/conformance/harness"
+	"github.com/netbsd-cells/runcell/conformance/kmod/node"
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
 	"github.com/netbsd-cells/runcell/kmod/wire"
@@ -18,21 +19,21 @@ import (
 )
 
 // wantNode makes a raw call as root on the host.
-func (w *world) wantNode(result string, q nodeCall) reply {
-	r := q.do()
+func (w *world) wantNode(result string, q node.Call) node.Reply {
+	r := q.Do()
 	w.checkNode(result, "", q, r)
 	return r
 }
 
-func (w *world) checkNode(result, who string, q nodeCall, r reply) {
-	if r.result() != result {
-		w.Errorf("%s%s with %d bytes, room for %d = %s (%s); want %s", who, q.Name, max(len(q.Request), q.BadRequest), q.Room, r.result(), r.Detail, result)
+func (w *world) checkNode(result, who string, q node.Call, r node.Reply) {
+	if r.Result() != result {
+		w.Errorf("%s%s with %d bytes, room for %d = %s (%s); want %s", who, q.Name, max(len(q.Request), q.BadRequest), q.Room, r.Result(), r.Detail, result)
 	}
 }
 
 // rawCreate makes a cell by its request.
 func (w *world) rawCreate(result string, c *wire.Create) (kmod.ID, wire.Create) {
-	r := w.wantNode(result, nodeCall{Name: "create", Request: pack(c), Room: createSize})
+	r := w.wantNode(result, node.Call{Name: "create", Request: pack(c), Room: createSize})
 	var got wire.Create
 	if r.Errno != "" {
 		return 0, got
@@ -66,11 +67,11 @@ var raws = []harness.Case{
 	{
 		Name: "raw/abi", Clause: "node abi", Does: "anybody reads the version: root, a user, a cell", OS: netbsd,
 		Run: in(func(w *world) {
-			q := nodeCall{Name: "abi", Room: 4}
+			q := node.Call{Name: "abi", Room: 4}
 			host, m := w.unconfined(0), w.agent(w.cell(w.high(nil)), entry{})
-			for _, r := range []reply{q.do(), host.nodeAs(1000, q), m.node(q), m.nodeAs(1000, q)} {
+			for _, r := range []node.Reply{q.Do(), host.nodeAs(1000, q), m.node(q), m.nodeAs(1000, q)} {
 				if r.Errno != "" || !bytes.Equal(r.Bytes, binary.NativeEndian.AppendUint32(nil, wire.Version)) {
-					w.Errorf("abi = % x, %s; want %d", r.Bytes, r.result(), wire.Version)
+					w.Errorf("abi = % x, %s; want %d", r.Bytes, r.Result(), wire.Version)
 				}
 			}
 		}),
@@ -78,17 +79,17 @@ var raws = []harness.Case{
 	{
 		Name: "raw/name", Clause: "node name", Does: "it is a string that cannot be written", OS: netbsd,
 		Run: in(func(w *world) {
-			r := w.wantNode("ok", nodeCall{Name: "name", Room: 256})
+			r := w.wantNode("ok", node.Call{Name: "name", Room: 256})
 			if len(r.Bytes) < 2 || r.Bytes[len(r.Bytes)-1] != 0 {
 				w.Errorf("name = %q", r.Bytes)
 			}
-			w.wantNode("EPERM", nodeCall{Name: "name", Request: []byte("x\x00"), Room: 256})
+			w.wantNode("EPERM", node.Call{Name: "name", Request: []byte("x\x00"), Room: 256})
 		}),
 	},
 	{
 		Name: "raw/id-read", Clause: "node id", Does: "root on the host reads 0; others are EPERM", OS: netbsd,
 		Run: in(func(w *world) {
-			q := nodeCall{Name: "id", Room: 4}
+			q := node.Call{Name: "id", Room: 4}
 			if r := w.wantNode("ok", q); !bytes.Equal(r.Bytes, []byte{0, 0, 0, 0}) {
 				w.Errorf("id = % x; want 0", r.Bytes)
 			}
@@ -101,17 +102,17 @@ var raws = []harness.Case{
 	{
 		Name: "raw/id-write", Clause: "node id", Does: "0 does nothing; another size, an address, a cell that is not there", OS: netbsd,
 		Run: in(func(w *world) {
-			w.wantNode("ok", nodeCall{Name: "id", Request: packID(0)})
+			w.wantNode("ok", node.Call{Name: "id", Request: packID(0)})
 			for _, size := range []int{1, 3, 5, 8} {
-				w.wantNode("EINVAL", nodeCall{Name: "id", Request: make([]byte, size)})
+				w.wantNode("EINVAL", node.Call{Name: "id", Request: make([]byte, size)})
 			}
-			w.wantNode("EFAULT", nodeCall{Name: "id", BadRequest: idSize})
-			w.wantNode("ENOENT", nodeCall{Name: "id", Request: packID(1<<32 - 1)})
+			w.wantNode("EFAULT", node.Call{Name: "id", BadRequest: idSize})
+			w.wantNode("ENOENT", node.Call{Name: "id", Request: packID(1<<32 - 1)})
 			id := w.cell(w.high(nil))
-			w.wantNode("EPERM", nodeCall{Name: "id", Request: packID(id)}) // this process is at another root
-			q := nodeCall{Name: "id", Request: packID(0)}
+			w.wantNode("EPERM", node.Call{Name: "id", Request: packID(id)}) // this process is at another root
+			q := node.Call{Name: "id", Request: packID(0)}
 			w.checkNode("EPERM", "user 1000: ", q, w.unconfined(0).nodeAs(1000, q))
-			q = nodeCall{Name: "id", Request: []byte{0}}
+			q = node.Call{Name: "id", Request: []byte{0}}
 			w.checkNode("EPERM", "user 1000, EPERM before EINVAL: ", q, w.unconfined(0).nodeAs(1000, q))
 		}),
 	},
@@ -133,7 +134,7 @@ var raws = []harness.Case{
 			good := pack(w.newCreate())
 			for _, size := range []int{1, 4, 400, 423, 425, 848} {
 				b := append(slices.Clone(good), make([]byte, 848)...)[:size]
-				w.wantNode("EINVAL", nodeCall{Name: "create", Request: b, Room: 1024})
+				w.wantNode("EINVAL", node.Call{Name: "create", Request: b, Room: 1024})
 			}
 		}),
 	},
@@ -144,17 +145,17 @@ var raws = []harness.Case{
 	{
 		Name: "raw/create-room", Clause: "node create: ENOMEM", Does: "without room for the reply no cell is made", OS: netbsd,
 		Run: in(func(w *world) {
-			before, err := w.k.List()
+			before, err := w.mine()
 			w.Must("list cells", err)
 			c := pack(w.newCreate())
-			for _, q := range []nodeCall{
+			for _, q := range []node.Call{
 				{Name: "create", Request: c},
 				{Name: "create", Request: c, Room: createSize - 1},
 				{Name: "create", Request: c, Room: createSize, NoReply: true},
 			} {
 				w.wantNode("ENOMEM", q)
 			}
-			if after, err := w.k.List(); err != nil || len(after) != len(before) {
+			if after, err := w.mine(); err != nil || len(after) != len(before) {
 				w.Errorf("there are %d cells, %v; want %d", len(after), err, len(before))
 			}
 		}),
@@ -162,10 +163,10 @@ var raws = []harness.Case{
 	{
 		Name: "raw/create-bad-reply", Clause: "node create: EFAULT", Does: "a reply that can't be written is EFAULT, and leaves no cell", OS: netbsd,
 		Run: in(func(w *world) {
-			before, err := w.k.List()
+			before, err := w.mine()
 			w.Must("list cells", err)
-			w.wantNode("EFAULT", nodeCall{Name: "create", Request: pack(w.newCreate()), Room: createSize, BadReply: true})
-			after, err := w.k.List()
+			w.wantNode("EFAULT", node.Call{Name: "create", Request: pack(w.newCreate()), Room: createSize, BadReply: true})
+			after, err := w.mine()
 			if err != nil || len(after) != len(before) {
 				w.Errorf("there are %d cells, %v; want %d", len(after), err, len(before))
 			}
@@ -200,16 +201,16 @@ var raws = []harness.Case{
 		Run: in(func(w *world) {
 			w.cell(w.high(nil))
 			w.cell(w.high(nil))
-			r := w.wantNode("ok", nodeCall{Name: "list", Room: 1, NoReply: true})
+			r := w.wantNode("ok", node.Call{Name: "list", Room: 1, NoReply: true})
 			if r.Size < 2*infoSize {
 				w.Fatalf("the length is %d; want at least 2 records of %d", r.Size, infoSize)
 			}
 			for _, room := range []int{1, infoSize, r.Size - 1} {
-				if got := w.wantNode("ENOMEM", nodeCall{Name: "list", Room: room}); got.Size != r.Size {
+				if got := w.wantNode("ENOMEM", node.Call{Name: "list", Room: room}); got.Size != r.Size {
 					w.Errorf("with room for %d, the length is %d; want %d", room, got.Size, r.Size)
 				}
 			}
-			if got := w.wantNode("ok", nodeCall{Name: "list", Room: 10 * r.Size}); got.Size%infoSize != 0 {
+			if got := w.wantNode("ok", node.Call{Name: "list", Room: 10 * r.Size}); got.Size%infoSize != 0 {
 				w.Errorf("the list has %d bytes, no multiple of %d", got.Size, infoSize)
 			}
 		}),
@@ -217,7 +218,7 @@ var raws = []harness.Case{
 	{
 		Name: "raw/list-write", Clause: "node list: EPERM", Does: "the list can't be written; any user of the host reads it, no cell does", OS: netbsd,
 		Run: in(func(w *world) {
-			q := nodeCall{Name: "list", Request: packID(0), Room: 1 << 16}
+			q := node.Call{Name: "list", Request: packID(0), Room: 1 << 16}
 			w.wantNode("EPERM", q)
 			q.Request = nil
 			w.checkNode("ok", "user 1000: ", q, w.unconfined(0).nodeAs(1000, q))
@@ -231,7 +232,7 @@ var raws = []harness.Case{
 	},
 	{
 		Name: "raw/destroy-host", Clause: "node destroy: EINVAL", Does: "0, the host, is EINVAL", OS: netbsd,
-		Run: in(func(w *world) { w.wantNode("EINVAL", nodeCall{Name: "destroy", Request: packID(0)}) }),
+		Run: in(func(w *world) { w.wantNode("EINVAL", node.Call{Name: "destroy", Request: packID(0)}) }),
 	},
 	{
 		Name: "raw/procs", Clause: "node procs", Does: "pids, ascending, and how much room they need", OS: netbsd,
@@ -244,7 +245,7 @@ var raws = []harness.Case{
 			a, b := w.agent(id, entry{}), w.agent(id, entry{})
 			a.must("trap", "USR1")
 			b.must("trap", "USR1")
-			q := nodeCall{Name: "kill", Request: pack(&wire.Kill{ID: uint32(id), Signal: int32(unix.SIGUSR1)}), Room: 4}
+			q := node.Call{Name: "kill", Request: pack(&wire.Kill{ID: uint32(id), Signal: int32(unix.SIGUSR1)}), Room: 4}
 			if r := w.wantNode("ok", q); !bytes.Equal(r.Bytes, packID(2)) {
 				w.Errorf("kill gives % x; want 2", r.Bytes)
 			}
@@ -257,10 +258,10 @@ var raws = []harness.Case{
 		Run: in(func(w *world) {
 			id := w.cell(w.high(nil))
 			for _, sig := range []int32{0, -1, 64, 1 << 20, -1 << 31} {
-				w.wantNode("EINVAL", nodeCall{Name: "kill", Request: pack(&wire.Kill{ID: uint32(id), Signal: sig})})
+				w.wantNode("EINVAL", node.Call{Name: "kill", Request: pack(&wire.Kill{ID: uint32(id), Signal: sig})})
 			}
-			w.wantNode("EINVAL", nodeCall{Name: "kill", Request: pack(&wire.Kill{ID: 1<<32 - 1})}) // before ENOENT
-			w.wantNode("ok", nodeCall{Name: "kill", Request: pack(&wire.Kill{ID: uint32(id), Signal: 63})})
+			w.wantNode("EINVAL", node.Call{Name: "kill", Request: pack(&wire.Kill{ID: 1<<32 - 1})}) // before ENOENT
+			w.wantNode("ok", node.Call{Name: "kill", Request: pack(&wire.Kill{ID: uint32(id), Signal: 63})})
 		}),
 	},
 	{
@@ -292,10 +293,10 @@ var raws = []harness.Case{
 		Name: "raw/room", Clause: "nodes policy, stats, status: ENOMEM", Does: "too little room for the reply is ENOMEM", OS: netbsd,
 		Run: in(func(w *world) {
 			id := w.cell(w.high(nil))
-			for node, size := range map[string]int{"policy": policySize, "stats": statsSize, "status": statusSize} {
-				w.wantNode("ENOMEM", nodeCall{Name: node, Request: packID(id), Room: size - 1})
-				if r := w.wantNode("ok", nodeCall{Name: node, Request: packID(id), Room: size + 100}); r.Size != size {
-					w.Errorf("%s gives %d bytes; want %d", node, r.Size, size)
+			for name, size := range map[string]int{"policy": policySize, "stats": statsSize, "status": statusSize} {
+				w.wantNode("ENOMEM", node.Call{Name: name, Request: packID(id), Room: size - 1})
+				if r := w.wantNode("ok", node.Call{Name: name, Request: packID(id), Room: size + 100}); r.Size != size {
+					w.Errorf("%s gives %d bytes; want %d", name, r.Size, size)
 				}
 			}
 		}),
@@ -306,24 +307,24 @@ func createErrorOrder(w *world) {
 	good, host := pack(w.newCreate()), w.unconfined(0)
 	m := w.agent(w.cell(w.spec(policy.Low)), entry{})
 	wrong := good[:len(good)-1]
-	user := func(q nodeCall) reply { return host.nodeAs(1000, q) }
-	root := func(q nodeCall) reply { return q.do() }
+	user := func(q node.Call) node.Reply { return host.nodeAs(1000, q) }
+	root := func(q node.Call) node.Reply { return q.Do() }
 	for _, x := range []struct {
 		who    string
-		call   func(nodeCall) reply
+		call   func(node.Call) node.Reply
 		result string
-		q      nodeCall
+		q      node.Call
 	}{
-		{"user 1000, nothing written: ", user, "EINVAL", nodeCall{Name: "create", Room: createSize}},
-		{"a cell, nothing written: ", m.node, "EINVAL", nodeCall{Name: "create", Room: createSize}},
-		{"root, nothing written: ", root, "EINVAL", nodeCall{Name: "create"}},
-		{"user 1000, no room: ", user, "EPERM", nodeCall{Name: "create", Request: good}},
-		{"a cell, no room: ", m.node, "EPERM", nodeCall{Name: "create", Request: good}},
-		{"a cell: ", m.node, "EPERM", nodeCall{Name: "create", Request: good, Room: createSize}},
-		{"root, no room, wrong size: ", root, "ENOMEM", nodeCall{Name: "create", Request: wrong, Room: createSize - 1}},
-		{"root, no room, bad address: ", root, "ENOMEM", nodeCall{Name: "create", BadRequest: createSize, Room: createSize - 1}},
-		{"root, wrong size, bad address: ", root, "EINVAL", nodeCall{Name: "create", BadRequest: createSize + 1, Room: createSize}},
-		{"root, bad address: ", root, "EFAULT", nodeCall{Name: "create", BadRequest: createSize, Room: createSize}},
+		{"user 1000, nothing written: ", user, "EINVAL", node.Call{Name: "create", Room: createSize}},
+		{"a cell, nothing written: ", m.node, "EINVAL", node.Call{Name: "create", Room: createSize}},
+		{"root, nothing written: ", root, "EINVAL", node.Call{Name: "create"}},
+		{"user 1000, no room: ", user, "EPERM", node.Call{Name: "create", Request: good}},
+		{"a cell, no room: ", m.node, "EPERM", node.Call{Name: "create", Request: good}},
+		{"a cell: ", m.node, "EPERM", node.Call{Name: "create", Request: good, Room: createSize}},
+		{"root, no room, wrong size: ", root, "ENOMEM", node.Call{Name: "create", Request: wrong, Room: createSize - 1}},
+		{"root, no room, bad address: ", root, "ENOMEM", node.Call{Name: "create", BadRequest: createSize, Room: createSize - 1}},
+		{"root, wrong size, bad address: ", root, "EINVAL", node.Call{Name: "create", BadRequest: createSize + 1, Room: createSize}},
+		{"root, bad address: ", root, "EFAULT", node.Call{Name: "create", BadRequest: createSize, Room: createSize}},
 	} {
 		w.checkNode(x.result, x.who, x.q, x.call(x.q))
 	}
@@ -408,26 +409,26 @@ func createOptional(w *world) {
 // commonErrors tries what the nodes have in common.
 func commonErrors(w *world) {
 	host, m := w.unconfined(0), w.agent(w.cell(w.spec(policy.Low)), entry{})
-	root := func(q nodeCall) reply { return q.do() }
-	user := func(q nodeCall) reply { return host.nodeAs(1000, q) }
+	root := func(q node.Call) node.Reply { return q.Do() }
+	user := func(q node.Call) node.Reply { return host.nodeAs(1000, q) }
 	for _, x := range nodeRequests() {
 		size := len(x.good)
-		try := func(result, who string, call func(nodeCall) reply, q nodeCall) {
+		try := func(result, who string, call func(node.Call) node.Reply, q node.Call) {
 			q.Name, q.Room = x.node, 4096
 			w.checkNode(result, who, q, call(q))
 		}
-		try("EINVAL", "root, nothing written: ", root, nodeCall{})
-		try("EINVAL", "user 1000, nothing written: ", user, nodeCall{})
-		try("EPERM", "user 1000, wrong size: ", user, nodeCall{Request: make([]byte, size+1)})
-		try("EPERM", "user 1000: ", user, nodeCall{Request: x.good})
-		try("EPERM", "a cell's root: ", m.node, nodeCall{Request: x.good})
-		try("EPERM", "a cell's root, wrong size: ", m.node, nodeCall{Request: make([]byte, 3)})
+		try("EINVAL", "root, nothing written: ", root, node.Call{})
+		try("EINVAL", "user 1000, nothing written: ", user, node.Call{})
+		try("EPERM", "user 1000, wrong size: ", user, node.Call{Request: make([]byte, size+1)})
+		try("EPERM", "user 1000: ", user, node.Call{Request: x.good})
+		try("EPERM", "a cell's root: ", m.node, node.Call{Request: x.good})
+		try("EPERM", "a cell's root, wrong size: ", m.node, node.Call{Request: make([]byte, 3)})
 		for _, n := range []int{1, size - 1, size + 1, 2 * size} {
-			try("EINVAL", "root, wrong size: ", root, nodeCall{Request: make([]byte, n)})
+			try("EINVAL", "root, wrong size: ", root, node.Call{Request: make([]byte, n)})
 		}
-		try("EINVAL", "root, wrong size, bad address: ", root, nodeCall{BadRequest: size + 1})
-		try("EFAULT", "root, bad address: ", root, nodeCall{BadRequest: size})
-		try("ENOENT", "root: ", root, nodeCall{Request: x.good})
+		try("EINVAL", "root, wrong size, bad address: ", root, node.Call{BadRequest: size + 1})
+		try("EFAULT", "root, bad address: ", root, node.Call{BadRequest: size})
+		try("ENOENT", "root: ", root, node.Call{Request: x.good})
 	}
 }
 
@@ -436,15 +437,15 @@ func rawProcs(w *world) {
 	xs := []*waiter{w.waiter(id), w.waiter(id), w.waiter(id)}
 	want := []int{xs[0].pid, xs[1].pid, xs[2].pid}
 	slices.Sort(want)
-	ask := nodeCall{Name: "procs", Request: packID(id)}
+	ask := node.Call{Name: "procs", Request: packID(id)}
 	ask.Room, ask.NoReply = 1, true
 	if r := w.wantNode("ok", ask); r.Size < 3*4 {
 		w.Errorf("the length is %d; want at least 12", r.Size)
 	}
-	if r := w.wantNode("ENOMEM", nodeCall{Name: "procs", Request: packID(id), Room: 8}); r.Size < 3*4 {
+	if r := w.wantNode("ENOMEM", node.Call{Name: "procs", Request: packID(id), Room: 8}); r.Size < 3*4 {
 		w.Errorf("with too little room the length is %d; want at least 12", r.Size)
 	}
-	r := w.wantNode("ok", nodeCall{Name: "procs", Request: packID(id), Room: 4096})
+	r := w.wantNode("ok", node.Call{Name: "procs", Request: packID(id), Room: 4096})
 	var got []int
 	for b := r.Bytes; len(b) >= 4; b = b[4:] {
 		got = append(got, int(binary.NativeEndian.Uint32(b)))
@@ -454,7 +455,7 @@ func rawProcs(w *world) {
 	}
 	xs[1].letGo()
 	w.Eventually(func() bool { return ended(xs[1].pid) }, "the process has not ended")
-	if r := w.wantNode("ok", nodeCall{Name: "procs", Request: packID(id), Room: 4096}); len(r.Bytes) != 8 {
+	if r := w.wantNode("ok", node.Call{Name: "procs", Request: packID(id), Room: 4096}); len(r.Bytes) != 8 {
 		w.Errorf("procs give %d bytes with an ended process; want 8", len(r.Bytes))
 	}
 	w.reap(xs[1].pid)
@@ -483,7 +484,7 @@ func rawStatus(w *world) {
 	id := w.cell(w.high(nil))
 	check := func(when string, want wire.Status) {
 		var got wire.Status
-		r := w.wantNode("ok", nodeCall{Name: "status", Request: packID(id), Room: statusSize})
+		r := w.wantNode("ok", node.Call{Name: "status", Request: packID(id), Room: statusSize})
 		w.Must("read status", unpack(r.Bytes, &got))
 		if want.ID = uint32(id); got != want {
 			w.Errorf("%s, status is %+v; want %+v", when, got, want)
@@ -504,7 +505,7 @@ func rawStatus(w *world) {
 }
 
 func (w *world) rawListed(id kmod.ID) wire.Info {
-	r := w.wantNode("ok", nodeCall{Name: "list", Room: 1 << 20})
+	r := w.wantNode("ok", node.Call{Name: "list", Room: 1 << 20})
 	for b := r.Bytes; len(b) >= infoSize; b = b[infoSize:] {
 		var info wire.Info
 		w.Must("read record", unpack(b[:infoSize], &info))
@@ -517,13 +518,13 @@ func (w *world) rawListed(id kmod.ID) wire.Info {
 }
 
 func (w *world) rawStatsOf(id kmod.ID) (s wire.Stats) {
-	r := w.wantNode("ok", nodeCall{Name: "stats", Request: packID(id), Room: statsSize})
+	r := w.wantNode("ok", node.Call{Name: "stats", Request: packID(id), Room: statsSize})
 	w.Must(fmt.Sprintf("read stats of cell %d", id), unpack(r.Bytes, &s))
 	return s
 }
 
 func (w *world) rawPolicyOf(id kmod.ID) (p wire.Policy) {
-	r := w.wantNode("ok", nodeCall{Name: "policy", Request: packID(id), Room: policySize})
+	r := w.wantNode("ok", node.Call{Name: "policy", Request: packID(id), Room: policySize})
 	w.Must(fmt.Sprintf("read policy of cell %d", id), unpack(r.Bytes, &p))
 	return p
 }

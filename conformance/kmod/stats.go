@@ -134,7 +134,7 @@ func countRefusals(w *world, x refusal) {
 	const times = 7
 	for range times {
 		if r := m.try(x.op, args...); r.Errno != "EPERM" && r.Errno != "EACCES" {
-			w.Skipf("%s %q = %s: nothing was denied", x.op, args, r.result())
+			w.Skipf("%s %q = %s: nothing was denied", x.op, args, r.Result())
 		}
 	}
 	want := maps.Clone(before)
@@ -167,7 +167,7 @@ func (w *world) wantProcesses(id kmod.ID, want uint64) {
 
 // wait asks for the status of the first process.
 func (w *world) wait(id kmod.ID) (uint32, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), w.Limit(patience))
 	defer cancel()
 	return w.k.Wait(ctx, id)
 }

@@ -5,6 +5,9 @@
 // The same cases run against the module on NetBSD and against the emulator on
 // Linux, through kmod.Client. What goes over the wire is tested by calls of
 // its own, on NetBSD only.
+//
+// Package agent is the program inside a cell, package node the way to the
+// kernel; neither knows the cases.
 package kmod
 
 import (

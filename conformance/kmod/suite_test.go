@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/netbsd-cells/runcell/conformance/harness"
+	"github.com/netbsd-cells/runcell/conformance/kmod/agent"
 )
 
 // TestSuite checks the tables: names, clauses, reasons, operations.
@@ -30,7 +31,7 @@ func TestSuite(t *testing.T) {
 		if !p.here() {
 			continue
 		}
-		if op, ok := operations()[p.op]; !ok || op.args != len(p.args) || len(p.needs) == 0 {
+		if args, ok := agent.Takes(p.op); !ok || args != len(p.args) || len(p.needs) == 0 {
 			t.Errorf("power %s: operation %q with %d arguments, needs %v", p.name, p.op, len(p.args), p.needs)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/netbsd-cells/runcell/conformance/harness"
+	"github.com/netbsd-cells/runcell/conformance/kmod/agent"
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
 	"golang.org/x/sys/unix"
@@ -80,7 +81,7 @@ var refusals = []string{"EPERM", "EACCES", "ESRCH", "ENOENT"}
 // outsider, an agent or a waiter, is still there.
 func (w *world) refused(m *member, op string, args ...string) {
 	if r := m.try(op, args...); !slices.Contains(refusals, r.Errno) {
-		w.Errorf("%s %q = %s (%s); want it refused", op, args, r.result(), r.Detail)
+		w.Errorf("%s %q = %s (%s); want it refused", op, args, r.Result(), r.Detail)
 	}
 }
 
@@ -211,7 +212,7 @@ func killAllInside(w *world) {
 	id := w.cell(w.high(nil))
 	first := w.agent(id, entry{})
 	first.must("trap", "TERM")
-	second, third := w.agent(id, entry{}), w.waiter(id)
+	second, third := w.agent(id, entry{}), w.agent(id, entry{uid: 1000})
 	kid := w.seen(id, second.must("fork", "1").Pids...)[0]
 	strangers := w.strangers(first)
 	first.must("kill", "-1", "TERM")
@@ -242,14 +243,14 @@ var traces = []harness.Case{
 			strangers := w.strangers(m)
 			kid := m.must("fork", "1").Pids[0]
 			m.must("ktrace", decimal(kid))
-			if !traced(kid) {
+			if !agent.Traced(kid) {
 				w.Errorf("a member is not traced")
 			}
 			m.must("untrace", decimal(kid))
 			for who, pid := range strangers {
 				// It may say that it succeeds.
 				_ = m.try("ktrace", decimal(pid))
-				if traced(pid) {
+				if agent.Traced(pid) {
 					w.Errorf("%s is traced", who)
 				}
 			}

@@ -15,6 +15,9 @@ import (
 	"time"
 
 	"github.com/netbsd-cells/runcell/conformance/harness"
+	"github.com/netbsd-cells/runcell/conformance/kmod/agent"
+	"github.com/netbsd-cells/runcell/conformance/kmod/node"
+	"github.com/netbsd-cells/runcell/conformance/owned"
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
 	"golang.org/x/sys/unix"
@@ -43,12 +46,10 @@ type world struct {
 // in makes a case's function of one that works with a world.
 func in(run func(*world)) func(*t) {
 	return func(t *t) {
-		client, err := openClient(t.Root)
+		client, err := node.Open(t.Root)
 		t.Must("open the kernel interface", err)
 		w := &world{t: t, k: client, entered: map[kmod.ID]bool{}, kids: map[int]bool{}}
-		before, err := client.List()
-		t.Must("list cells", err)
-		t.Cleanup(func() { w.close(before) })
+		t.Cleanup(w.close)
 		sealDescriptors()
 		w.root = w.newRoot("cell")
 		run(w)
@@ -92,7 +93,7 @@ func copyNode(from, to string) error {
 	if err != nil {
 		return err
 	}
-	if err := makeNode(to, uint32(st.Mode)&unix.S_IFMT|0o666, uint64(st.Rdev)); err != nil {
+	if err := agent.MakeNode(to, uint32(st.Mode)&unix.S_IFMT|0o666, uint64(st.Rdev)); err != nil {
 		return err
 	}
 	return os.Chmod(to, 0o666) // whatever the umask
@@ -188,7 +189,7 @@ func (w *world) wantError(doing string, got, want error) {
 }
 
 // close ends and removes everything, and reports what stays.
-func (w *world) close(before []kmod.Info) {
+func (w *world) close() {
 	w.mu.Lock()
 	cells, agents, mounted := slices.Clone(w.cells), slices.Clone(w.agents), slices.Clone(w.mounted)
 	w.mu.Unlock()
@@ -211,12 +212,12 @@ func (w *world) close(before []kmod.Info) {
 			w.Errorf("clean up: unmount %s: %v", path, err)
 		}
 	}
-	w.checkGone(before)
+	w.checkGone()
 }
 
 // destroyLater removes a cell whose processes others have to reap.
 func (w *world) destroyLater(id kmod.ID) error {
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(w.Limit(5 * time.Second)); ; time.Sleep(5 * time.Millisecond) {
 		err := w.k.Destroy(id)
 		if errors.Is(err, kmod.ErrNotFound) {
 			return nil
@@ -238,7 +239,7 @@ func (w *world) reapAll() {
 	for pid := range kids {
 		_ = unix.Kill(pid, unix.SIGKILL)
 	}
-	for deadline := time.Now().Add(5 * time.Second); w.reapOrphans() && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(w.Limit(5 * time.Second)); w.reapOrphans() && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
 }
@@ -254,16 +255,23 @@ func (w *world) reapOrphans() bool {
 	}
 }
 
-// checkGone compares the cells with those before the case.
-func (w *world) checkGone(before []kmod.Info) {
-	after, err := w.k.List()
+// mine lists the case's cells: those with its token in their name, or whose
+// root is in its directory. On NetBSD others have cells beside them.
+func (w *world) mine() ([]kmod.Info, error) {
+	cells, err := w.k.List()
+	return slices.DeleteFunc(cells, func(c kmod.Info) bool {
+		return !strings.Contains(c.Name, w.Token) && !owned.Within(c.Root, w.Dir)
+	}), err
+}
+
+// checkGone looks for cells that the case has left.
+func (w *world) checkGone() {
+	left, err := w.mine()
 	if err != nil {
 		w.Errorf("clean up: list cells: %v", err)
 	}
-	for _, c := range after {
-		if !slices.ContainsFunc(before, func(b kmod.Info) bool { return b.ID == c.ID }) {
-			w.Errorf("clean up: cell %d, %q, is left", c.ID, c.Name)
-		}
+	for _, c := range left {
+		w.Errorf("clean up: cell %d, %q, is left", c.ID, c.Name)
 	}
 	if left := remains(w.Root); len(left) > 0 {
 		w.Errorf("clean up: left: %s", strings.Join(left, ", "))

@@ -41,7 +41,7 @@ var execs = slices.Concat(execStatuses(), execFlags, []h.Case{
 		Does: "exec exits with 128+n when a signal ends the process", Run: func(t *t) {
 			c := t.Running(h.Idle)
 			pidFile := t.Path("pid")
-			p := t.Begin(call{Args: []string{"exec", "--pid-file", pidFile, c.ID, h.ProbePath, "sleep", "30s"}})
+			p := t.Begin(call{Args: []string{"exec", "--pid-file", pidFile, c.ID, h.ProbePath, "sleep", "600s"}})
 			t.Eventually(func() bool { return strings.Contains(p.Output(), "ready") }, "the process is not ready")
 			t.Eventually(func() bool { return h.Exists(pidFile) }, "no pid-file")
 			pid, err := strconv.Atoi(t.ReadFile(pidFile))
@@ -239,7 +239,7 @@ var execs = slices.Concat(execStatuses(), execFlags, []h.Case{
 		Name: "exec/killed-with-container", Clause: "config-linux.md Namespaces, pid", OS: linux, Else: "the end of a cell's first process does not end the others; `delete` and `kill --all` do",
 		Does: "when the container is killed, its exec ends too", Run: func(t *t) {
 			c := t.Running(h.Idle)
-			p := t.Begin(call{Args: []string{"exec", c.ID, h.ProbePath, "sleep", "30s"}})
+			p := t.Begin(call{Args: []string{"exec", c.ID, h.ProbePath, "sleep", "600s"}})
 			t.Eventually(func() bool { return strings.Contains(p.Output(), "ready") }, "the process is not ready")
 			c.Stop()
 			t.Eventually(p.Done, "exec goes on after its container was killed")

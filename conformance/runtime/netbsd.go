@@ -140,7 +140,7 @@ var onNetBSD = []h.Case{
 		Name: "kill/all-members", Clause: "config-linux.md Namespaces, pid", OS: netbsd, Else: linuxHas + "exec/killed-with-container",
 		Does: "kill --all KILL ends the first process and every other", Run: func(t *t) {
 			c := t.Running(h.Do("children", "2", ";", "signals"))
-			p := t.Begin(call{Args: []string{"exec", c.ID, h.ProbePath, "sleep", "60s"}})
+			p := t.Begin(call{Args: []string{"exec", c.ID, h.ProbePath, "sleep", "600s"}})
 			t.Eventually(func() bool { return strings.Contains(p.Output(), "ready") }, "the process is not ready")
 			t.OK("kill", "--all", c.ID, "KILL")
 			t.Eventually(p.Done, "exec goes on after its container was killed")

@@ -181,7 +181,6 @@ var recovers = []h.Case{
 		Name: "recover/killed-create", Clause: "runcell(8): recover", Timeout: 120 * time.Second,
 		Does: "what a create left that was killed at any time is removed", Run: func(t *t) {
 			own(t, "recover")
-			before := t.HostMounts()
 			b := t.Bundle(h.Idle, h.Tmpfs("/mnt"))
 			for _, after := range []int{2, 5, 10, 20, 40, 80, 160} {
 				id := t.ID()
@@ -196,8 +195,8 @@ var recovers = []h.Case{
 				if left := stateOf(t, id); len(left) > 0 {
 					t.Errorf("killed after %d ms: left %q", after, left)
 				}
-				if now := t.HostMounts(); len(now) > len(before) {
-					t.Errorf("left mounts: %q, before %q", now, before)
+				if left := t.NewMounts(); len(left) > 0 {
+					t.Errorf("left mounts: %q", left)
 				}
 			}
 		},

@@ -15,7 +15,7 @@ func reusePid(t *t, pid int) bool {
 		if os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(pid-1)), 0) != nil {
 			return false
 		}
-		cmd := exec.Command(t.HostProbe(), "sleep", "60s")
+		cmd := exec.Command(t.HostProbe(), "sleep", "600s")
 		if err := t.Spawn(cmd); err != nil {
 			return false
 		}

@@ -92,7 +92,7 @@ var state = []h.Case{
 				t.Errorf("state is %+v", s)
 			}
 			created, err := time.Parse(time.RFC3339Nano, s.Created)
-			if err != nil || time.Since(created).Abs() > time.Minute {
+			if err != nil || time.Since(created).Abs() > t.Limit(time.Minute) {
 				t.Errorf("created is %q: %v", s.Created, err)
 			}
 		},

@@ -4,7 +4,6 @@
 package emulator
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/netbsd-cells/runcell/conformance/owned"
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/stage"
 )
@@ -42,23 +42,12 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	code := m.Run()
-	if n := leftovers(); n != 0 {
-		fmt.Fprintf(os.Stderr, "%d processes were left behind\n", n)
+	// Each host checks its own mounts and cgroups.
+	if left := owned.Processes(); len(left) > 0 {
+		fmt.Fprintf(os.Stderr, "processes were left behind: %v\n", left)
 		code = 1
 	}
 	os.Exit(code)
-}
-
-// leftovers counts the children of the tests. Each host checks its own mounts
-// and cgroups.
-func leftovers() int {
-	children := 0
-	tasks, _ := filepath.Glob("/proc/self/task/*/children")
-	for _, t := range tasks {
-		b, _ := os.ReadFile(t)
-		children += len(bytes.Fields(b))
-	}
-	return children
 }
 
 // host is a state root with a client, and a root directory for its cells.
@@ -136,9 +125,8 @@ func (h *host) sweep() {
 			h.t.Errorf("Destroy(%d): %v", x.ID, err)
 		}
 	}
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil || bytes.Contains(mounts, []byte(h.rootfs)) {
-		h.t.Errorf("mounts below %s are still there, or unknown: %v", h.rootfs, err)
+	if left := owned.Mounts(h.rootfs); len(left) > 0 {
+		h.t.Errorf("still mounted: %q", left)
 	}
 	for _, mount := range []string{cgroupV2(), "/sys/fs/cgroup/pids"} {
 		dir := filepath.Join(mount, cgroupName(h.root))

@@ -75,14 +75,14 @@ var attempts = []attempt{
 	{class: "vnode.change_ownership", nr: sysLchown},
 	{class: "vnode.other", nr: unix.SYS_OPENAT},
 	// What runs after the filter is installed, whatever is closed.
-	{class: "generic.other", nr: unix.SYS_SETGROUPS},
-	{class: "generic.other", nr: unix.SYS_SETGID},
-	{class: "generic.other", nr: unix.SYS_SETUID},
-	{class: "generic.other", nr: unix.SYS_CAPSET},
-	{class: "generic.other", nr: unix.SYS_PRCTL},
-	{class: "generic.other", nr: unix.SYS_CHDIR},
-	{class: "generic.other", nr: unix.SYS_EXECVE},
-	{class: "generic.other", nr: unix.SYS_WRITE},
+	{class: "generic.issuser", nr: unix.SYS_SETGROUPS},
+	{class: "generic.issuser", nr: unix.SYS_SETGID},
+	{class: "generic.issuser", nr: unix.SYS_SETUID},
+	{class: "generic.issuser", nr: unix.SYS_CAPSET},
+	{class: "generic.issuser", nr: unix.SYS_PRCTL},
+	{class: "generic.issuser", nr: unix.SYS_CHDIR},
+	{class: "generic.issuser", nr: unix.SYS_EXECVE},
+	{class: "generic.issuser", nr: unix.SYS_WRITE},
 }
 
 func vm(t *testing.T, set policy.Set) *bpf.VM {

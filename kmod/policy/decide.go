@@ -2,6 +2,11 @@ package policy
 
 // The engine: which row a request falls under, and what it says.
 
+import (
+	"slices"
+	"strings"
+)
+
 // Caller says whose credential asks.
 type Caller uint8
 
@@ -15,7 +20,7 @@ const (
 type Party uint8
 
 const (
-	Nobody Party = iota // no target process; a port that no cell has reserved
+	Nobody Party = iota // no target; a port that nobody has reserved
 	Own                 // the caller's cell (for host callers: the host)
 	Other               // another cell, or the host
 )
@@ -25,7 +30,7 @@ const (
 type Facts struct {
 	Caller          Caller
 	Gone            bool  // the caller's cell is unknown or being destroyed
-	Target          Party // of a process request
+	Target          Party // of a process or socket request
 	PortOwner       Party // who has reserved the port of a bind
 	Privileged      bool  // see IfPrivileged
 	SafeDevice      bool  // see IfSafeDevice
@@ -35,6 +40,9 @@ type Facts struct {
 	ProcessLimit    bool  // see IfProcessLimit
 	ForeignAddress  bool  // see IfForeignAddress
 	WildcardAddress bool  // see IfWildcardAddress
+	TakenPort       bool  // see IfTakenPort
+	FPRegs          bool  // see IfFPRegs
+	Ioctl           bool  // see IfIoctl
 }
 
 // holds tells whether the condition is true of f.
@@ -62,6 +70,12 @@ func (c Condition) holds(f Facts) bool {
 		return f.ForeignAddress
 	case IfWildcardAddress:
 		return f.WildcardAddress
+	case IfTakenPort:
+		return f.TakenPort
+	case IfFPRegs:
+		return f.FPRegs
+	case IfIoctl:
+		return f.Ioctl
 	}
 	return false
 }
@@ -78,7 +92,7 @@ func Find(r Request) *Row {
 	for i := range Table {
 		row := &Table[i]
 		if row.Scope == r.Scope &&
-			(row.Action == "" || row.Action == r.Action) &&
+			row.takes(r.Action) &&
 			(row.Request == "" || row.Request == r.Request) &&
 			row.When.holds(r.Facts) {
 			return row
@@ -86,6 +100,17 @@ func Find(r Request) *Row {
 	}
 	return nil
 }
+
+// takes tells whether the row is about an action.
+func (r *Row) takes(action string) bool {
+	if r.Action == "" || r.Action == action {
+		return true
+	}
+	return strings.Contains(r.Action, " ") && slices.Contains(r.Actions(), action)
+}
+
+// Actions lists the symbols of Action.
+func (r *Row) Actions() []string { return strings.Fields(r.Action) }
 
 // Lookup gives the row of a class, nil if there is none.
 func Lookup(c Class) *Row {
@@ -142,7 +167,8 @@ func (r *Row) Verdict(s Set) Verdict {
 
 // Example gives a member's request that falls under the row.
 func (r *Row) Example() Request {
-	q := Request{Scope: r.Scope, Action: r.Action, Request: r.Request}
+	q := Request{Scope: r.Scope, Request: r.Request}
+	q.Action, _, _ = strings.Cut(r.Action, " ")
 	q.Assume(r.When)
 	return q
 }
@@ -171,6 +197,12 @@ func (f *Facts) Assume(c Condition) {
 		f.ForeignAddress = true
 	case IfWildcardAddress:
 		f.WildcardAddress = true
+	case IfTakenPort:
+		f.TakenPort = true
+	case IfFPRegs:
+		f.FPRegs = true
+	case IfIoctl:
+		f.Ioctl = true
 	}
 }
 
@@ -187,8 +219,15 @@ func Defaults(p Profile) Set {
 }
 
 // Published is what the profile opens on the published module, in these terms:
-// besides ours, raw IPv4 sockets.
-func Published(p Profile) Set { return Defaults(p).With(RawOpen) }
+// besides ours, raw IPv4 sockets and kernel pointers, and (to medium) all use
+// of System V objects.
+func Published(p Profile) Set {
+	s := Defaults(p).With(RawOpen).With(ProcessPointers)
+	if p <= Medium {
+		s = s.With(SysVIPCOverride)
+	}
+	return s
+}
 
 // Rows gives the classes that a permission opens.
 func Rows(p Permission) []*Row {

@@ -55,8 +55,9 @@ const (
 	KeepSetID       Permission = 47
 )
 
-// Internet are the permissions that network none closes.
-const Internet = Set(1<<Inet | 1<<RawOpen | 1<<RawSocket)
+// Internet are the permissions that network none closes: sockets of networks,
+// and the routing table.
+const Internet = Set(1<<Inet | 1<<RawOpen | 1<<RawSocket | 1<<Route)
 
 const (
 	// Always marks a class that no permission closes: it is left to the rest
@@ -104,7 +105,8 @@ var Permissions = [...]PermissionInfo{
 	{
 		Permission: Module, Name: "module", UpTo: Low, Explicit: true,
 		Capabilities: []string{"SYS_MODULE"},
-		Opens:        "load and unload kernel modules: full control of the host.",
+		Opens: "load and unload kernel modules: full control of the host. Without it, nothing is loaded for a " +
+			"member that a system call, a protocol or a program needs: load it beforehand.",
 	},
 	{
 		Permission: Mknod, Name: "mknod", UpTo: Low, Explicit: true,
@@ -167,13 +169,13 @@ var Permissions = [...]PermissionInfo{
 	{
 		Permission: SysVIPC, Name: "sysv-ipc", UpTo: Medium, Explicit: true,
 		Opens: "use System V shared memory, semaphores and queues as their modes " +
-			"allow. Their keys are shared with the host and all cells.",
+			"allow. Their keys are shared with the host and all cells, and so are user ids: root's objects " +
+			"on the host are those of root in the cell.",
 	},
 	{
-		Permission: SysVIPCOverride, Name: "sysv-ipc-override", UpTo: Medium, Explicit: true,
+		Permission: SysVIPCOverride, Name: "sysv-ipc-override", UpTo: Low, Explicit: true,
 		Capabilities: []string{"IPC_OWNER"},
-		Opens: "use System V objects whose mode refuses the caller, also those of the " +
-			"host and other cells.",
+		Opens:        "use System V objects against their mode, as a superuser does: those of every user of the host.",
 	},
 	{
 		Permission: SysVIPCLimits, Name: "sysv-ipc-limits", UpTo: Medium, Explicit: true,
@@ -188,8 +190,8 @@ var Permissions = [...]PermissionInfo{
 	},
 	{
 		Permission: InterfaceRead, Name: "interface-read", UpTo: Low,
-		Opens: "ask interfaces for what the kernel checks before it answers (the " +
-			"ioctls ifconfig reads with).",
+		Opens: "ask interfaces for what the kernel checks before it answers. No kernel so far asks: " +
+			"what ifconfig reads is open to everybody.",
 	},
 	{
 		Permission: Firewall, Name: "firewall", UpTo: Low, Explicit: true,
@@ -225,7 +227,8 @@ var Permissions = [...]PermissionInfo{
 	{
 		Permission: SocketAdmin, Name: "socket-admin", UpTo: Low, Explicit: true,
 		Capabilities: []string{"NET_ADMIN"},
-		Opens:        "drop other programs' connections and set privileged socket options.",
+		Opens: "drop other programs' connections, set privileged socket options, and bind to addresses " +
+			"that are not the host's (IP_BINDANY), so that datagrams carry any source.",
 	},
 	{
 		Permission: RawOpen, Name: "raw-open", UpTo: Low, Explicit: true,
@@ -252,9 +255,10 @@ var Permissions = [...]PermissionInfo{
 	{
 		Permission: TTYAdmin, Name: "tty-admin", UpTo: Low, Explicit: true,
 		Capabilities: []string{"SYS_TTY_CONFIG"},
-		Opens: "insert input into terminals, take over the console, set privileged " +
-			"line options, open terminals that are not the cell's, revoke(2) files and " +
-			"devices (/dev/null, for instance) from everybody on the host.",
+		Opens: "insert input into terminals, take the host's console (TIOCCONS) and everything " +
+			"else that ioctl(2) does to a file that it looks up by name, set privileged line options, " +
+			"open terminals that are not the cell's, revoke(2) files and devices (/dev/null, for instance) " +
+			"from everybody on the host.",
 	},
 	{
 		Permission: Entropy, Name: "entropy", UpTo: Low, Explicit: true,
@@ -285,7 +289,7 @@ var Permissions = [...]PermissionInfo{
 	{
 		Permission: Kill, Name: "kill", UpTo: High,
 		Capabilities: []string{"KILL"},
-		Opens:        "signal processes of other users in the same cell.",
+		Opens:        "signal processes of other users in the same cell. A newcomer gets SIGKILL only.",
 	},
 	{
 		Permission: Trace, Name: "trace", UpTo: High,
@@ -303,9 +307,9 @@ var Permissions = [...]PermissionInfo{
 		Opens:        "raise hard resource limits, exceed quotas and use reserved disk space.",
 	},
 	{
-		Permission: ProcessPointers, Name: "process-pointers", UpTo: High,
+		Permission: ProcessPointers, Name: "process-pointers", UpTo: Low,
 		Capabilities: []string{"SYSLOG"},
-		Opens:        "see kernel pointers in the process list.",
+		Opens:        "see kernel pointers of processes, threads and open files.",
 	},
 	{
 		Permission: SystemFlags, Name: "system-flags", UpTo: High,
@@ -321,17 +325,18 @@ var Permissions = [...]PermissionInfo{
 	{
 		Permission: Integrity, Name: "integrity", UpTo: High,
 		Capabilities: []string{"SYS_ADMIN"},
-		Opens:        "configure veriexec, set-id core dumps and other users' core names.",
+		Opens:        "configure veriexec, and (with sysctl-write) core dumps of set-id programs; name other users' core files.",
 	},
 	{
 		Permission: Debug, Name: "debug", UpTo: High,
 		Capabilities: []string{"SYS_ADMIN"},
-		Opens:        "use the kernel's debugging entry points.",
+		Opens:        "use the kernel's debugging entry points. No kernel so far asks: it is for those that will.",
 	},
 	{
 		Permission: MapZero, Name: "map-zero", UpTo: High,
 		Capabilities: []string{"SYS_RAWIO"},
-		Opens:        "map memory at address 0, which turns some kernel bugs into exploits.",
+		Opens: "switch for the whole machine whether programs may map memory at address 0 " +
+			"(vm.user_va0_disable). Writing to a setting needs sysctl-write as well.",
 	},
 	{
 		Permission: Chown, Name: "chown", UpTo: High,

@@ -6,7 +6,7 @@
 // policy reference in docs and `runcell explain` all come from this table.
 package policy
 
-//go:generate go run ./gen ../../docs/policy.md ../secmodel_cell/cell_table.h ../secmodel_cell/cell_kauth.h
+//go:generate go run ./gen ../../docs/policy.md ../secmodel_cell/cell_table.h ../secmodel_cell/cell_rows.c
 
 import "fmt"
 

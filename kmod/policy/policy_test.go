@@ -128,7 +128,7 @@ func TestPermissionOpensOnlyItsClasses(t *testing.T) {
 // kauth.h's actions of 2023: none may fall through to a wildcard row unseen.
 func TestEveryKnownActionHasARow(t *testing.T) {
 	for _, a := range strings.Fields(knownActions) {
-		if !slices.ContainsFunc(Table, func(r Row) bool { return r.Action == a }) {
+		if !slices.ContainsFunc(Table, func(r Row) bool { return slices.Contains(r.Actions(), a) }) {
 			t.Errorf("%s has no row", a)
 		}
 	}

@@ -87,7 +87,7 @@ func combinations() []Facts {
 				}
 			}
 		}
-		for _, c := range []Condition{IfProcessLimit, IfForeignAddress, IfWildcardAddress} {
+		for _, c := range []Condition{IfProcessLimit, IfForeignAddress, IfWildcardAddress, IfTakenPort, IfFPRegs, IfIoctl} {
 			f := Facts{Caller: caller}
 			f.Assume(c)
 			all = append(all, f)
@@ -100,16 +100,44 @@ func combinations() []Facts {
 // module, for a living cell.
 func differs(p Profile, r Request) (Verdict, bool) {
 	switch {
+	case r.Caller == HostRoot:
+	case r.Action == "KAUTH_NETWORK_BIND" && r.TakenPort,
+		r.Target == Other && (r.Request == "KAUTH_REQ_NETWORK_SOCKET_CANSEE" || r.Scope == ScopeProcess && r.Action == ""):
+		return Deny, true // towards cells, users of the host too
 	case r.Caller != InCell:
 	case r.SafeDevice && (r.Action == "KAUTH_DEVICE_TTY_OPEN" || strings.HasPrefix(r.Request, "KAUTH_REQ_DEVICE_RAWIO_SPEC_")):
 		return Defer, true
 	case r.Action == "KAUTH_PROCESS_FORK" && r.ProcessLimit,
 		r.Action == "KAUTH_NETWORK_BIND" && (r.ForeignAddress || r.WildcardAddress),
-		p != Low && (r.Action == "KAUTH_VNODE_REVOKE" || r.Request == "KAUTH_REQ_SYSTEM_SYSCTL_DESC"),
-		p != Low && r.Request == "KAUTH_REQ_NETWORK_SOCKET_OPEN" && r.RawSocket:
+		r.Action == "KAUTH_PROCESS_PROCFS" && r.FPRegs,
+		p != Low && differsBelowLow(r), unknown(p, r):
 		return Deny, true
 	}
 	return 0, false
+}
+
+// differsBelowLow tells what only medium and high refuse besides.
+func differsBelowLow(r Request) bool {
+	switch r.Request {
+	case "KAUTH_REQ_SYSTEM_SYSCTL_DESC", "KAUTH_REQ_PROCESS_CANSEE_KPTR", "KAUTH_REQ_NETWORK_BIND_ANYADDR":
+		return true
+	case "KAUTH_REQ_NETWORK_SOCKET_OPEN":
+		return r.RawSocket
+	case "KAUTH_REQ_SYSTEM_SYSVIPC_BYPASS":
+		return r.Privileged
+	}
+	return r.Action == "KAUTH_VNODE_REVOKE" || strings.HasPrefix(r.Action, "KAUTH_VNODE_READ_DATA") && r.Ioctl
+}
+
+// unknown tells what the table does not know, and the published module defers.
+func unknown(p Profile, r Request) bool {
+	switch r.Action {
+	case "":
+		return slices.Contains([]Scope{ScopeSystem, ScopeProcess, ScopeVnode, ScopeGeneric}, r.Scope)
+	case "KAUTH_SYSTEM_MOUNT", "KAUTH_SYSTEM_SYSCTL", "KAUTH_NETWORK_BIND", "KAUTH_NETWORK_SOCKET":
+		return p != Low && !slices.ContainsFunc(Table, func(row Row) bool { return row.Request != "" && row.Request == r.Request })
+	}
+	return false
 }
 
 // Every action and request, with every combination of facts, at every
@@ -121,8 +149,12 @@ func TestPublishedMatrix(t *testing.T) {
 	}
 	asked := map[question]bool{}
 	for _, row := range Table {
-		asked[question{row.Scope, row.Action, row.Request}] = true
-		asked[question{row.Scope, row.Action, "KAUTH_REQ_FROM_THE_FUTURE"}] = true
+		for _, a := range append(row.Actions(), "") {
+			if a != "" || row.Action == "" {
+				asked[question{row.Scope, a, row.Request}] = true
+				asked[question{row.Scope, a, "KAUTH_REQ_FROM_THE_FUTURE"}] = true
+			}
+		}
 	}
 	facts := combinations()
 	checked := 0

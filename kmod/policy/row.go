@@ -32,9 +32,9 @@ type Row struct {
 	// Name is the class for people and logs: "system.mount.new".
 	Name  string
 	Scope Scope
-	// Action and Request are symbols of <sys/kauth.h>. An empty Request is
-	// every request of the action, an empty Action every action of the scope,
-	// that no earlier row has taken.
+	// Action and Request are symbols of <sys/kauth.h>. Action may be several,
+	// with spaces between. An empty Request is every request of the action, an
+	// empty Action every action of the scope, that no earlier row has taken.
 	Action, Request string
 	// When narrows the row further.
 	When Condition
@@ -71,9 +71,11 @@ type Condition uint8
 const (
 	// IfAny: every request.
 	IfAny Condition = iota
-	// IfOtherCell: the target process belongs to another cell or to the host,
-	// or has entered this one and executed nothing since (what looks into it).
-	// It holds for unprivileged users of the host too, as towards cells.
+	// IfOtherCell: the target, a process or a socket, belongs to another cell
+	// or to the host, or it is a newcomer: a process that has entered this cell
+	// and executed nothing since. A newcomer is its own and other newcomers', and
+	// SIGKILL reaches it. The condition holds for unprivileged users of the host
+	// too, as towards cells.
 	IfOtherCell
 	// IfPrivileged: the system's own rules would refuse an ordinary user:
 	// the target is another user's or set-id, the mode of the object does not
@@ -81,8 +83,8 @@ const (
 	IfPrivileged
 	// IfSafeDevice: the node is one of OrdinaryDevices.
 	IfSafeDevice
-	// IfReservedPort: another cell has reserved the port. It holds for
-	// unprivileged users of the host too.
+	// IfReservedPort: another cell, or the host, has reserved the port. It holds
+	// for unprivileged users of the host too, as towards cells.
 	IfReservedPort
 	// IfRouteSocket: domain PF_ROUTE or PF_OROUTE.
 	IfRouteSocket
@@ -98,12 +100,21 @@ const (
 	// IfWildcardAddress: the cell has addresses of its own and this is 0.0.0.0
 	// or ::, which stand for all of the host's.
 	IfWildcardAddress
+	// IfTakenPort: SO_REUSEADDR or SO_REUSEPORT would let the socket take
+	// packets or connections from one of another cell or the host, which waits on
+	// the port on an overlapping address. It holds for unprivileged users of the
+	// host too, as towards cells.
+	IfTakenPort
+	// IfFPRegs: the file of procfs with a process's floating point registers.
+	IfFPRegs
+	// IfIoctl: the system call under way is ioctl(2).
+	IfIoctl
 )
 
 // Conditions lists those that narrow a row.
 var Conditions = [...]Condition{
 	IfOtherCell, IfPrivileged, IfSafeDevice, IfReservedPort, IfRouteSocket, IfRawSocket, IfInetSocket,
-	IfProcessLimit, IfForeignAddress, IfWildcardAddress,
+	IfProcessLimit, IfForeignAddress, IfWildcardAddress, IfTakenPort, IfFPRegs, IfIoctl,
 }
 
 var conditionWords = [...]string{
@@ -111,13 +122,16 @@ var conditionWords = [...]string{
 	IfOtherCell:       "target in another cell or on the host",
 	IfPrivileged:      "more than an ordinary user may",
 	IfSafeDevice:      "ordinary device node",
-	IfReservedPort:    "port reserved by another cell",
+	IfReservedPort:    "port reserved by another cell or the host",
 	IfRouteSocket:     "routing socket",
 	IfRawSocket:       "raw socket",
 	IfInetSocket:      "socket of a network, not AF_UNIX",
 	IfProcessLimit:    "process limit reached",
 	IfForeignAddress:  "cell with addresses, and not one of them",
 	IfWildcardAddress: "cell with addresses, and 0.0.0.0 or ::",
+	IfTakenPort:       "another's socket waits there, and the address is shared",
+	IfFPRegs:          "floating point registers",
+	IfIoctl:           "from within ioctl(2)",
 }
 
 // String gives the condition in words, empty for IfAny.
@@ -125,7 +139,9 @@ func (c Condition) String() string { return conditionWords[c] }
 
 // CrossesCells tells whether the condition guards one cell against another,
 // which concerns unprivileged users of the host as well.
-func (c Condition) CrossesCells() bool { return c == IfOtherCell || c == IfReservedPort }
+func (c Condition) CrossesCells() bool {
+	return c == IfOtherCell || c == IfReservedPort || c == IfTakenPort
+}
 
 // OrdinaryDevices are the nodes below /dev that every cell can open. The
 // kernel compares type, major and minor number, since null and mem share a
@@ -143,7 +159,14 @@ var Differences = [...]string{
 	"Raw sockets (SOCK_RAW) are refused below low. The published module refuses raw IPv6 sockets there, by another request, and lets raw IPv4 sockets through: on the shared network they see other cells' packets.",
 	"A process whose cell is unknown or being destroyed is denied every request. The published module defers, so it fails open.",
 	"revoke(2) is refused below low. The published module lets a member revoke any file that it owns: root takes /dev/null from every process on the machine, and a shared file from all who have it mapped, read-only mount or not.",
-	"A process that has entered a cell and not yet executed a program counts as the host's where it would be debugged, traced, or read through procfs: it still has the memory of the program that brought it in. The published module lets the cell's root read that.",
+	"A process that has entered a cell and not yet executed a program counts as the host's for everything but SIGKILL: it still has the memory, the program and the open files of what brought it in. The published module lets the cell's root stop it, read its memory and open its program.",
 	"Setting the description of a sysctl node is refused below low, as writing to one is. The published module lets root do it.",
+	"What the table does not know is denied to members: an action of any scope, a bit of the vnode scope, and (below low) a request about mounts, sysctl nodes, binds or sockets. The published module defers what it does not know in the system, process, generic and vnode scopes.",
+	"A bind that SO_REUSEADDR or SO_REUSEPORT would let take packets or connections from a waiting socket of another cell or the host is refused. The published module lets it through.",
+	"IP_BINDANY and IPV6_BINDANY, with which a cell sends from addresses that are not the host's, are refused below low.",
+	"Using a System V object against its mode is refused below low; medium opens what the modes allow. Kernel pointers of processes and files are closed below low.",
+	"/proc/PID/fpregs is refused at every profile: reading it of a process that runs panics kernels with DIAGNOSTIC.",
+	"ioctl(2) of a member can't use files that it looks up by itself below low: that is how TIOCCONS takes the host's console.",
+	"A list of sockets shows a member the internet sockets of its own cell. The published module shows all.",
 	"A process limit and a cell's own addresses are kept, where the bundle gives them. The published module knows neither.",
 }

@@ -9,6 +9,20 @@ package policy
 // Classes are ABI, the order is not: a new row takes the next free number of
 // its scope's range and stands where it has to decide.
 
+// vnodeOther are the uses of files that are left to the file's mode.
+const vnodeOther = "KAUTH_VNODE_READ_DATA KAUTH_VNODE_WRITE_DATA KAUTH_VNODE_EXECUTE KAUTH_VNODE_DELETE KAUTH_VNODE_APPEND_DATA " +
+	"KAUTH_VNODE_READ_TIMES KAUTH_VNODE_WRITE_TIMES KAUTH_VNODE_READ_FLAGS KAUTH_VNODE_WRITE_FLAGS KAUTH_VNODE_READ_SYSFLAGS " +
+	"KAUTH_VNODE_RENAME KAUTH_VNODE_READ_SECURITY KAUTH_VNODE_WRITE_SECURITY KAUTH_VNODE_READ_ATTRIBUTES " +
+	"KAUTH_VNODE_WRITE_ATTRIBUTES KAUTH_VNODE_READ_EXTATTRIBUTES KAUTH_VNODE_WRITE_EXTATTRIBUTES KAUTH_VNODE_ADD_LINK " +
+	"KAUTH_VNODE_IS_EXEC KAUTH_VNODE_HAS_SYSFLAGS KAUTH_VNODE_ACCESS"
+
+// Newer are the symbols that not every kernel since NetBSD 9 has. All others
+// are there, or the module does not compile.
+var Newer = [...]string{
+	"KAUTH_NETWORK_INTERFACE_WG", "KAUTH_REQ_NETWORK_INTERFACE_WG_GETPRIV", "KAUTH_REQ_NETWORK_INTERFACE_WG_SETPRIV",
+	"KAUTH_REQ_NETWORK_BIND_ANYADDR", "KAUTH_DEVICE_NVMM_CTL", "KAUTH_VNODE_ADD_LINK",
+}
+
 // Table holds every request class.
 var Table = []Row{
 	// system: 0 to 95
@@ -19,7 +33,7 @@ var Table = []Row{
 	{4, "system.chsysflags", ScopeSystem, "KAUTH_SYSTEM_CHSYSFLAGS", "", IfAny, deferred, SystemFlags, "change system file flags"},
 	{5, "system.cpu.setstate", ScopeSystem, "KAUTH_SYSTEM_CPU", "KAUTH_REQ_SYSTEM_CPU_SETSTATE", IfAny, lowOnly, CPU, "take a CPU online or offline"},
 	{6, "system.cpu", ScopeSystem, "KAUTH_SYSTEM_CPU", "", IfAny, lowOnly, CPU, "any other CPU control"},
-	{7, "system.debug", ScopeSystem, "KAUTH_SYSTEM_DEBUG", "", IfAny, deferred, Debug, "kernel debugging facilities"},
+	{7, "system.debug", ScopeSystem, "KAUTH_SYSTEM_DEBUG", "", IfAny, deferred, Debug, "kernel debugging: no kernel so far asks"},
 	{8, "system.filehandle", ScopeSystem, "KAUTH_SYSTEM_FILEHANDLE", "", IfAny, lowOnly, FileHandle, "getfh(2), fhopen(2)"},
 	{9, "system.mknod", ScopeSystem, "KAUTH_SYSTEM_MKNOD", "", IfAny, lowOnly, Mknod, "make a device node"},
 	{10, "system.mount.get", ScopeSystem, "KAUTH_SYSTEM_MOUNT", "KAUTH_REQ_SYSTEM_MOUNT_GET", IfAny, deferred, Always, "read a mount's arguments"},
@@ -28,7 +42,7 @@ var Table = []Row{
 	{13, "system.mount.update", ScopeSystem, "KAUTH_SYSTEM_MOUNT", "KAUTH_REQ_SYSTEM_MOUNT_UPDATE", IfAny, lowOnly, Mount, "change a mount's options"},
 	{14, "system.mount.umap", ScopeSystem, "KAUTH_SYSTEM_MOUNT", "KAUTH_REQ_SYSTEM_MOUNT_UMAP", IfAny, lowOnly, Mount, "mount with a user map"},
 	{15, "system.mount.device", ScopeSystem, "KAUTH_SYSTEM_MOUNT", "KAUTH_REQ_SYSTEM_MOUNT_DEVICE", IfAny, lowOnly, Mount, "mount from a device"},
-	{16, "system.mount", ScopeSystem, "KAUTH_SYSTEM_MOUNT", "", IfAny, deferred, Always, "a mount request that newer kernels add"},
+	{16, "system.mount", ScopeSystem, "KAUTH_SYSTEM_MOUNT", "", IfAny, lowOnly, Mount, "a mount request that the table does not know"},
 	{17, "system.pset.assign", ScopeSystem, "KAUTH_SYSTEM_PSET", "KAUTH_REQ_SYSTEM_PSET_ASSIGN", IfAny, lowOnly, CPU, "processor sets: assign a CPU to a set"},
 	{18, "system.pset.bind", ScopeSystem, "KAUTH_SYSTEM_PSET", "KAUTH_REQ_SYSTEM_PSET_BIND", IfAny, lowOnly, CPU, "processor sets: bind a process to a set"},
 	{19, "system.pset.create", ScopeSystem, "KAUTH_SYSTEM_PSET", "KAUTH_REQ_SYSTEM_PSET_CREATE", IfAny, lowOnly, CPU, "processor sets: create a set"},
@@ -42,14 +56,14 @@ var Table = []Row{
 	{27, "system.sysctl.desc", ScopeSystem, "KAUTH_SYSTEM_SYSCTL", "KAUTH_REQ_SYSTEM_SYSCTL_DESC", IfAny, lowOnly, SysctlWrite, "set a sysctl node's description"},
 	{28, "system.sysctl.modify", ScopeSystem, "KAUTH_SYSTEM_SYSCTL", "KAUTH_REQ_SYSTEM_SYSCTL_MODIFY", IfAny, lowOnly, SysctlWrite, "write a sysctl setting"},
 	{29, "system.sysctl.private", ScopeSystem, "KAUTH_SYSTEM_SYSCTL", "KAUTH_REQ_SYSTEM_SYSCTL_PRVT", IfAny, denied, Never, "see private sysctl nodes"},
-	{30, "system.sysctl", ScopeSystem, "KAUTH_SYSTEM_SYSCTL", "", IfAny, deferred, Always, "a sysctl request that newer kernels add"},
+	{30, "system.sysctl", ScopeSystem, "KAUTH_SYSTEM_SYSCTL", "", IfAny, lowOnly, SysctlWrite, "a sysctl request that the table does not know"},
 	{31, "system.time.adjtime", ScopeSystem, "KAUTH_SYSTEM_TIME", "KAUTH_REQ_SYSTEM_TIME_ADJTIME", IfAny, lowOnly, Time, "adjtime(2)"},
 	{32, "system.time.ntpadjtime", ScopeSystem, "KAUTH_SYSTEM_TIME", "KAUTH_REQ_SYSTEM_TIME_NTPADJTIME", IfAny, lowOnly, Time, "ntp_adjtime(2)"},
 	{33, "system.time.rtcoffset", ScopeSystem, "KAUTH_SYSTEM_TIME", "KAUTH_REQ_SYSTEM_TIME_RTCOFFSET", IfAny, lowOnly, Time, "set the clock chip's offset"},
 	{34, "system.time.system", ScopeSystem, "KAUTH_SYSTEM_TIME", "KAUTH_REQ_SYSTEM_TIME_SYSTEM", IfAny, lowOnly, Time, "settimeofday(2), clock_settime(2)"},
 	{35, "system.time.timecounters", ScopeSystem, "KAUTH_SYSTEM_TIME", "KAUTH_REQ_SYSTEM_TIME_TIMECOUNTERS", IfAny, lowOnly, Time, "choose the time counter"},
 	{36, "system.time", ScopeSystem, "KAUTH_SYSTEM_TIME", "", IfAny, lowOnly, Time, "any other control of the clock"},
-	{37, "system.module", ScopeSystem, "KAUTH_SYSTEM_MODULE", "", IfAny, lowOnly, Module, "modctl(2)"},
+	{37, "system.module", ScopeSystem, "KAUTH_SYSTEM_MODULE", "", IfAny, lowOnly, Module, "load a module, with modctl(2) or because a system call, protocol or program needs one"},
 	{38, "system.fs_reservedspace", ScopeSystem, "KAUTH_SYSTEM_FS_RESERVEDSPACE", "", IfAny, deferred, Resource, "use the space a file system keeps for root"},
 	{39, "system.fs_quota.get", ScopeSystem, "KAUTH_SYSTEM_FS_QUOTA", "KAUTH_REQ_SYSTEM_FS_QUOTA_GET", IfAny, deferred, FSAdmin, "read other users' quotas"},
 	{40, "system.fs_quota.manage", ScopeSystem, "KAUTH_SYSTEM_FS_QUOTA", "KAUTH_REQ_SYSTEM_FS_QUOTA_MANAGE", IfAny, deferred, FSAdmin, "change quotas"},
@@ -57,7 +71,7 @@ var Table = []Row{
 	{42, "system.fs_quota.onoff", ScopeSystem, "KAUTH_SYSTEM_FS_QUOTA", "KAUTH_REQ_SYSTEM_FS_QUOTA_ONOFF", IfAny, deferred, FSAdmin, "switch quotas on and off"},
 	{43, "system.fs_quota", ScopeSystem, "KAUTH_SYSTEM_FS_QUOTA", "", IfAny, deferred, FSAdmin, "any other quota request"},
 	{44, "system.semaphore", ScopeSystem, "KAUTH_SYSTEM_SEMAPHORE", "", IfAny, lowOnly, PosixIPC, "POSIX semaphores"},
-	{45, "system.sysvipc.bypass.override", ScopeSystem, "KAUTH_SYSTEM_SYSVIPC", "KAUTH_REQ_SYSTEM_SYSVIPC_BYPASS", IfPrivileged, toMedium, SysVIPCOverride, "use a System V object whose mode refuses the caller"},
+	{45, "system.sysvipc.bypass.override", ScopeSystem, "KAUTH_SYSTEM_SYSVIPC", "KAUTH_REQ_SYSTEM_SYSVIPC_BYPASS", IfPrivileged, lowOnly, SysVIPCOverride, "use a System V object whose mode and owner refuse the caller"},
 	{46, "system.sysvipc.bypass", ScopeSystem, "KAUTH_SYSTEM_SYSVIPC", "KAUTH_REQ_SYSTEM_SYSVIPC_BYPASS", IfAny, toMedium, SysVIPC, "use a System V object as its mode allows"},
 	{47, "system.sysvipc.shm_lock", ScopeSystem, "KAUTH_SYSTEM_SYSVIPC", "KAUTH_REQ_SYSTEM_SYSVIPC_SHM_LOCK", IfAny, toMedium, SysVIPCLimits, "lock shared memory"},
 	{48, "system.sysvipc.shm_unlock", ScopeSystem, "KAUTH_SYSTEM_SYSVIPC", "KAUTH_REQ_SYSTEM_SYSVIPC_SHM_UNLOCK", IfAny, toMedium, SysVIPCLimits, "unlock shared memory"},
@@ -68,7 +82,7 @@ var Table = []Row{
 	{53, "system.veriexec.modify", ScopeSystem, "KAUTH_SYSTEM_VERIEXEC", "KAUTH_REQ_SYSTEM_VERIEXEC_MODIFY", IfAny, deferred, Integrity, "change veriexec's tables"},
 	{54, "system.veriexec", ScopeSystem, "KAUTH_SYSTEM_VERIEXEC", "", IfAny, deferred, Integrity, "any other veriexec request"},
 	{55, "system.devmapper", ScopeSystem, "KAUTH_SYSTEM_DEVMAPPER", "", IfAny, lowOnly, DeviceMapper, "configure the device mapper"},
-	{56, "system.map_va_zero", ScopeSystem, "KAUTH_SYSTEM_MAP_VA_ZERO", "", IfAny, deferred, MapZero, "map memory at address 0"},
+	{56, "system.map_va_zero", ScopeSystem, "KAUTH_SYSTEM_MAP_VA_ZERO", "", IfAny, deferred, MapZero, "let all programs map memory at address 0 (vm.user_va0_disable)"},
 	{57, "system.lfs.markv", ScopeSystem, "KAUTH_SYSTEM_LFS", "KAUTH_REQ_SYSTEM_LFS_MARKV", IfAny, deferred, FSAdmin, "log-structured file system: lfs_markv"},
 	{58, "system.lfs.bmapv", ScopeSystem, "KAUTH_SYSTEM_LFS", "KAUTH_REQ_SYSTEM_LFS_BMAPV", IfAny, deferred, FSAdmin, "log-structured file system: lfs_bmapv"},
 	{59, "system.lfs.segclean", ScopeSystem, "KAUTH_SYSTEM_LFS", "KAUTH_REQ_SYSTEM_LFS_SEGCLEAN", IfAny, deferred, FSAdmin, "log-structured file system: lfs_segclean"},
@@ -80,12 +94,12 @@ var Table = []Row{
 	{65, "system.intr.affinity", ScopeSystem, "KAUTH_SYSTEM_INTR", "KAUTH_REQ_SYSTEM_INTR_AFFINITY", IfAny, lowOnly, CPU, "route interrupts to CPUs"},
 	{66, "system.intr", ScopeSystem, "KAUTH_SYSTEM_INTR", "", IfAny, lowOnly, CPU, "any other interrupt control"},
 	{67, "system.kernaddr", ScopeSystem, "KAUTH_SYSTEM_KERNADDR", "", IfAny, lowOnly, KernelAddress, "see kernel addresses"},
-	{68, "system.other", ScopeSystem, "", "", IfAny, deferred, Always, "a system action that newer kernels add"},
+	{68, "system.other", ScopeSystem, "", "", IfAny, denied, Never, "a system action that the table does not know"},
 
 	// process: 96 to 159; a target in another cell is refused before anything else
 	{96, "process.cansee.other_cell", ScopeProcess, "KAUTH_PROCESS_CANSEE", "", IfOtherCell, denied, Never, "see a process of another cell or the host"},
 	{97, "process.cansee.env.other_user", ScopeProcess, "KAUTH_PROCESS_CANSEE", "KAUTH_REQ_PROCESS_CANSEE_ENV", IfPrivileged, deferred, Trace, "read another user's environment"},
-	{98, "process.cansee.kptr", ScopeProcess, "KAUTH_PROCESS_CANSEE", "KAUTH_REQ_PROCESS_CANSEE_KPTR", IfAny, deferred, ProcessPointers, "see kernel pointers of a process"},
+	{98, "process.cansee.kptr", ScopeProcess, "KAUTH_PROCESS_CANSEE", "KAUTH_REQ_PROCESS_CANSEE_KPTR", IfAny, lowOnly, ProcessPointers, "see kernel pointers of a process, thread or open file"},
 	{99, "process.cansee.args", ScopeProcess, "KAUTH_PROCESS_CANSEE", "KAUTH_REQ_PROCESS_CANSEE_ARGS", IfAny, deferred, Always, "read a process's arguments"},
 	{100, "process.cansee.entry", ScopeProcess, "KAUTH_PROCESS_CANSEE", "KAUTH_REQ_PROCESS_CANSEE_ENTRY", IfAny, deferred, Always, "see that a process exists"},
 	{101, "process.cansee.env", ScopeProcess, "KAUTH_PROCESS_CANSEE", "KAUTH_REQ_PROCESS_CANSEE_ENV", IfAny, deferred, Always, "read the environment of an own process"},
@@ -106,6 +120,7 @@ var Table = []Row{
 	{115, "process.nice.raise", ScopeProcess, "KAUTH_PROCESS_NICE", "", IfPrivileged, deferred, Schedule, "raise a priority, or change another user's process"},
 	{116, "process.nice", ScopeProcess, "KAUTH_PROCESS_NICE", "", IfAny, deferred, Always, "lower an own process's priority"},
 	{117, "process.procfs.other_cell", ScopeProcess, "KAUTH_PROCESS_PROCFS", "", IfOtherCell, denied, Never, "use the procfs files of a process of another cell or the host"},
+	{148, "process.procfs.fpregs", ScopeProcess, "KAUTH_PROCESS_PROCFS", "", IfFPRegs, denied, Never, "the floating point registers in procfs, which panic kernels with DIAGNOSTIC"},
 	{118, "process.procfs.other_user", ScopeProcess, "KAUTH_PROCESS_PROCFS", "", IfPrivileged, deferred, Trace, "use the procfs files of another user's process"},
 	{119, "process.procfs", ScopeProcess, "KAUTH_PROCESS_PROCFS", "", IfAny, deferred, Always, "use the procfs files of an own process"},
 	{120, "process.ptrace.other_cell", ScopeProcess, "KAUTH_PROCESS_PTRACE", "", IfOtherCell, denied, Never, "debug a process of another cell or the host"},
@@ -134,22 +149,24 @@ var Table = []Row{
 	{143, "process.stopflag.other_cell", ScopeProcess, "KAUTH_PROCESS_STOPFLAG", "", IfOtherCell, denied, Never, "set the stop flags of a process of another cell or the host"},
 	{144, "process.stopflag.other_user", ScopeProcess, "KAUTH_PROCESS_STOPFLAG", "", IfPrivileged, deferred, Trace, "set the stop flags of another user's process"},
 	{145, "process.stopflag", ScopeProcess, "KAUTH_PROCESS_STOPFLAG", "", IfAny, deferred, Always, "set the stop flags of an own process"},
-	{146, "process.other", ScopeProcess, "", "", IfAny, deferred, Always, "a process action that newer kernels add"},
+	{149, "process.other.other_cell", ScopeProcess, "", "", IfOtherCell, denied, Never, "a process action that the table does not know, on a process of another cell or the host"},
+	{146, "process.other", ScopeProcess, "", "", IfAny, denied, Never, "a process action that the table does not know"},
 
 	// network: 160 to 239
 	{160, "network.altq", ScopeNetwork, "KAUTH_NETWORK_ALTQ", "", IfAny, lowOnly, Firewall, "traffic shaping, any discipline"},
-	{161, "network.bind.port.reserved", ScopeNetwork, "KAUTH_NETWORK_BIND", "KAUTH_REQ_NETWORK_BIND_PORT", IfReservedPort, denied, Never, "bind to a port that another cell has reserved"},
-	{162, "network.bind.privport.reserved", ScopeNetwork, "KAUTH_NETWORK_BIND", "KAUTH_REQ_NETWORK_BIND_PRIVPORT", IfReservedPort, denied, Never, "bind to a port below 1024 that another cell has reserved"},
+	{161, "network.bind.port.reserved", ScopeNetwork, "KAUTH_NETWORK_BIND", "KAUTH_REQ_NETWORK_BIND_PORT", IfReservedPort, denied, Never, "bind to a port that another cell or the host has reserved"},
+	{162, "network.bind.privport.reserved", ScopeNetwork, "KAUTH_NETWORK_BIND", "KAUTH_REQ_NETWORK_BIND_PRIVPORT", IfReservedPort, denied, Never, "bind to a port below 1024 that another cell or the host has reserved"},
+	{211, "network.bind.taken", ScopeNetwork, "KAUTH_NETWORK_BIND", "", IfTakenPort, denied, Never, "bind beside a socket of another cell or the host, with SO_REUSEADDR or SO_REUSEPORT"},
 	{209, "network.bind.foreign", ScopeNetwork, "KAUTH_NETWORK_BIND", "", IfForeignAddress, denied, Never, "bind to an address that is not the cell's"},
 	{210, "network.bind.wildcard", ScopeNetwork, "KAUTH_NETWORK_BIND", "", IfWildcardAddress, denied, Never, "bind to every address, in a cell that has addresses of its own"},
 	{163, "network.bind.privport", ScopeNetwork, "KAUTH_NETWORK_BIND", "KAUTH_REQ_NETWORK_BIND_PRIVPORT", IfAny, deferred, BindPrivileged, "bind to a port below 1024"},
 	{164, "network.bind.port", ScopeNetwork, "KAUTH_NETWORK_BIND", "KAUTH_REQ_NETWORK_BIND_PORT", IfAny, deferred, Always, "bind to a port"},
-	{165, "network.bind.anyaddr", ScopeNetwork, "KAUTH_NETWORK_BIND", "KAUTH_REQ_NETWORK_BIND_ANYADDR", IfAny, deferred, Always, "bind to an address that is not the host's"},
-	{166, "network.bind", ScopeNetwork, "KAUTH_NETWORK_BIND", "", IfAny, deferred, Always, "any other bind request"},
+	{165, "network.bind.anyaddr", ScopeNetwork, "KAUTH_NETWORK_BIND", "KAUTH_REQ_NETWORK_BIND_ANYADDR", IfAny, lowOnly, SocketAdmin, "bind to addresses that are not the host's (IP_BINDANY)"},
+	{166, "network.bind", ScopeNetwork, "KAUTH_NETWORK_BIND", "", IfAny, lowOnly, SocketAdmin, "a bind request that the table does not know"},
 	{167, "network.firewall.fw", ScopeNetwork, "KAUTH_NETWORK_FIREWALL", "KAUTH_REQ_NETWORK_FIREWALL_FW", IfAny, lowOnly, Firewall, "packet filter"},
 	{168, "network.firewall.nat", ScopeNetwork, "KAUTH_NETWORK_FIREWALL", "KAUTH_REQ_NETWORK_FIREWALL_NAT", IfAny, lowOnly, Firewall, "address translation"},
 	{169, "network.firewall", ScopeNetwork, "KAUTH_NETWORK_FIREWALL", "", IfAny, lowOnly, Firewall, "any other firewall request"},
-	{170, "network.interface.get", ScopeNetwork, "KAUTH_NETWORK_INTERFACE", "KAUTH_REQ_NETWORK_INTERFACE_GET", IfAny, lowOnly, InterfaceRead, "read an interface's settings"},
+	{170, "network.interface.get", ScopeNetwork, "KAUTH_NETWORK_INTERFACE", "KAUTH_REQ_NETWORK_INTERFACE_GET", IfAny, lowOnly, InterfaceRead, "read an interface's settings: no kernel so far asks"},
 	{171, "network.interface.getpriv", ScopeNetwork, "KAUTH_NETWORK_INTERFACE", "KAUTH_REQ_NETWORK_INTERFACE_GETPRIV", IfAny, lowOnly, Interface, "read an interface's privileged settings"},
 	{172, "network.interface.set", ScopeNetwork, "KAUTH_NETWORK_INTERFACE", "KAUTH_REQ_NETWORK_INTERFACE_SET", IfAny, lowOnly, Interface, "change an interface"},
 	{173, "network.interface.setpriv", ScopeNetwork, "KAUTH_NETWORK_INTERFACE", "KAUTH_REQ_NETWORK_INTERFACE_SETPRIV", IfAny, lowOnly, Interface, "change an interface's privileged settings"},
@@ -165,10 +182,11 @@ var Table = []Row{
 	{183, "network.socket.open.inet", ScopeNetwork, "KAUTH_NETWORK_SOCKET", "KAUTH_REQ_NETWORK_SOCKET_OPEN", IfInetSocket, deferred, Inet, "open a socket of a network: IPv4, IPv6, Bluetooth and any other"},
 	{184, "network.socket.open", ScopeNetwork, "KAUTH_NETWORK_SOCKET", "KAUTH_REQ_NETWORK_SOCKET_OPEN", IfAny, deferred, Always, "open any other socket, as AF_UNIX"},
 	{185, "network.socket.rawsock", ScopeNetwork, "KAUTH_NETWORK_SOCKET", "KAUTH_REQ_NETWORK_SOCKET_RAWSOCK", IfAny, lowOnly, RawSocket, "attach a raw socket"},
-	{186, "network.socket.cansee", ScopeNetwork, "KAUTH_NETWORK_SOCKET", "KAUTH_REQ_NETWORK_SOCKET_CANSEE", IfAny, deferred, Always, "see a socket in lists"},
+	{212, "network.socket.cansee.other_cell", ScopeNetwork, "KAUTH_NETWORK_SOCKET", "KAUTH_REQ_NETWORK_SOCKET_CANSEE", IfOtherCell, denied, Never, "see a socket of another cell or the host, or a local one, in lists"},
+	{186, "network.socket.cansee", ScopeNetwork, "KAUTH_NETWORK_SOCKET", "KAUTH_REQ_NETWORK_SOCKET_CANSEE", IfAny, deferred, Always, "see a socket of the cell in lists"},
 	{187, "network.socket.drop", ScopeNetwork, "KAUTH_NETWORK_SOCKET", "KAUTH_REQ_NETWORK_SOCKET_DROP", IfAny, lowOnly, SocketAdmin, "drop a connection"},
 	{188, "network.socket.setpriv", ScopeNetwork, "KAUTH_NETWORK_SOCKET", "KAUTH_REQ_NETWORK_SOCKET_SETPRIV", IfAny, lowOnly, SocketAdmin, "set privileged socket options"},
-	{189, "network.socket", ScopeNetwork, "KAUTH_NETWORK_SOCKET", "", IfAny, deferred, Always, "a socket request that newer kernels add"},
+	{189, "network.socket", ScopeNetwork, "KAUTH_NETWORK_SOCKET", "", IfAny, lowOnly, SocketAdmin, "a socket request that the table does not know"},
 	{190, "network.interface_ppp.add", ScopeNetwork, "KAUTH_NETWORK_INTERFACE_PPP", "KAUTH_REQ_NETWORK_INTERFACE_PPP_ADD", IfAny, lowOnly, Interface, "add a PPP interface"},
 	{191, "network.interface_slip.add", ScopeNetwork, "KAUTH_NETWORK_INTERFACE_SLIP", "KAUTH_REQ_NETWORK_INTERFACE_SLIP_ADD", IfAny, lowOnly, Interface, "add a SLIP interface"},
 	{192, "network.interface_tun.add", ScopeNetwork, "KAUTH_NETWORK_INTERFACE_TUN", "KAUTH_REQ_NETWORK_INTERFACE_TUN_ADD", IfAny, lowOnly, Interface, "add a TUN interface"},
@@ -187,14 +205,14 @@ var Table = []Row{
 	{205, "network.smb.vc_access", ScopeNetwork, "KAUTH_NETWORK_SMB", "KAUTH_REQ_NETWORK_SMB_VC_ACCESS", IfAny, lowOnly, SMB, "use an SMB connection"},
 	{206, "network.smb.vc_create", ScopeNetwork, "KAUTH_NETWORK_SMB", "KAUTH_REQ_NETWORK_SMB_VC_CREATE", IfAny, lowOnly, SMB, "create an SMB connection"},
 	{207, "network.smb", ScopeNetwork, "KAUTH_NETWORK_SMB", "", IfAny, lowOnly, SMB, "any other SMB request"},
-	{208, "network.other", ScopeNetwork, "", "", IfAny, lowOnly, Interface, "any other network action"},
+	{208, "network.other", ScopeNetwork, "", "", IfAny, lowOnly, Interface, "a network action that the table does not know"},
 
 	// device: 240 to 279, machdep: 280 to 303, vnode: 304 to 319, generic: 320 on
 	{240, "device.tty_open.ordinary", ScopeDevice, "KAUTH_DEVICE_TTY_OPEN", "", IfSafeDevice, deferred, Always, "open a terminal or pseudo-terminal of the cell"},
 	{241, "device.tty_open", ScopeDevice, "KAUTH_DEVICE_TTY_OPEN", "", IfAny, lowOnly, TTYAdmin, "open any other terminal"},
 	{242, "device.tty_privset", ScopeDevice, "KAUTH_DEVICE_TTY_PRIVSET", "", IfAny, lowOnly, TTYAdmin, "set a terminal's privileged options"},
 	{243, "device.tty_sti", ScopeDevice, "KAUTH_DEVICE_TTY_STI", "", IfAny, lowOnly, TTYAdmin, "insert input into a terminal (TIOCSTI)"},
-	{244, "device.tty_virtual", ScopeDevice, "KAUTH_DEVICE_TTY_VIRTUAL", "", IfAny, lowOnly, TTYAdmin, "redirect the console (TIOCCONS)"},
+	{244, "device.tty_virtual", ScopeDevice, "KAUTH_DEVICE_TTY_VIRTUAL", "", IfAny, lowOnly, TTYAdmin, "take the console back from a terminal that has it"},
 	{245, "device.rawio_spec.read.ordinary", ScopeDevice, "KAUTH_DEVICE_RAWIO_SPEC", "KAUTH_REQ_DEVICE_RAWIO_SPEC_READ", IfSafeDevice, deferred, Always, "open an ordinary device node for reading"},
 	{246, "device.rawio_spec.write.ordinary", ScopeDevice, "KAUTH_DEVICE_RAWIO_SPEC", "KAUTH_REQ_DEVICE_RAWIO_SPEC_WRITE", IfSafeDevice, deferred, Always, "open an ordinary device node for writing"},
 	{247, "device.rawio_spec.rw.ordinary", ScopeDevice, "KAUTH_DEVICE_RAWIO_SPEC", "KAUTH_REQ_DEVICE_RAWIO_SPEC_RW", IfSafeDevice, deferred, Always, "open an ordinary device node for both"},
@@ -216,7 +234,7 @@ var Table = []Row{
 	{263, "device.wscons_keyboard_bell", ScopeDevice, "KAUTH_DEVICE_WSCONS_KEYBOARD_BELL", "", IfAny, lowOnly, TTYAdmin, "set the console's bell"},
 	{264, "device.wscons_keyboard_keyrepeat", ScopeDevice, "KAUTH_DEVICE_WSCONS_KEYBOARD_KEYREPEAT", "", IfAny, lowOnly, TTYAdmin, "set the console's key repeat"},
 	{265, "device.nvmm_ctl", ScopeDevice, "KAUTH_DEVICE_NVMM_CTL", "", IfAny, lowOnly, VMM, "control NVMM"},
-	{266, "device.other", ScopeDevice, "", "", IfAny, lowOnly, RawDevice, "any other device action"},
+	{266, "device.other", ScopeDevice, "", "", IfAny, lowOnly, RawDevice, "a device action that the table does not know"},
 	{280, "machdep.cacheflush", ScopeMachdep, "KAUTH_MACHDEP_CACHEFLUSH", "", IfAny, lowOnly, Machdep, "flush CPU caches"},
 	{281, "machdep.cpu_ucode_apply", ScopeMachdep, "KAUTH_MACHDEP_CPU_UCODE_APPLY", "", IfAny, lowOnly, Machdep, "load microcode"},
 	{282, "machdep.ioperm_get", ScopeMachdep, "KAUTH_MACHDEP_IOPERM_GET", "", IfAny, lowOnly, Machdep, "read the I/O port map"},
@@ -230,13 +248,15 @@ var Table = []Row{
 	{290, "machdep.unmanagedmem", ScopeMachdep, "KAUTH_MACHDEP_UNMANAGEDMEM", "", IfAny, lowOnly, Machdep, "map memory that the kernel does not manage"},
 	{291, "machdep.pxg", ScopeMachdep, "KAUTH_MACHDEP_PXG", "", IfAny, lowOnly, Machdep, "use PXG graphics"},
 	{292, "machdep.svs_disable", ScopeMachdep, "KAUTH_MACHDEP_SVS_DISABLE", "", IfAny, lowOnly, Machdep, "switch off a Meltdown defence"},
-	{293, "machdep.other", ScopeMachdep, "", "", IfAny, lowOnly, Machdep, "any other machine-dependent action"},
+	{293, "machdep.other", ScopeMachdep, "", "", IfAny, lowOnly, Machdep, "a machine-dependent action that the table does not know"},
 	{304, "vnode.write_sysflags", ScopeVnode, "KAUTH_VNODE_WRITE_SYSFLAGS", "", IfAny, deferred, SystemFlags, "change system file flags"},
 	{305, "vnode.change_ownership", ScopeVnode, "KAUTH_VNODE_CHANGE_OWNERSHIP", "", IfAny, deferred, Chown, "change a file's owner or group"},
 	{306, "vnode.retain_suid", ScopeVnode, "KAUTH_VNODE_RETAIN_SUID", "", IfAny, deferred, KeepSetID, "keep the set-user-id bit of a written file"},
 	{307, "vnode.retain_sgid", ScopeVnode, "KAUTH_VNODE_RETAIN_SGID", "", IfAny, deferred, KeepSetID, "keep the set-group-id bit of a written file"},
 	{309, "vnode.revoke", ScopeVnode, "KAUTH_VNODE_REVOKE", "", IfAny, lowOnly, TTYAdmin, "revoke(2): take a device or file from all who have it open"},
-	{308, "vnode.other", ScopeVnode, "", "", IfAny, deferred, Always, "every other use of files: their own modes decide"},
+	{310, "vnode.read_data.ioctl", ScopeVnode, "KAUTH_VNODE_READ_DATA", "", IfIoctl, lowOnly, TTYAdmin, "ioctl(2) that reads a file by name: TIOCCONS, which takes the host's console"},
+	{308, "vnode.other", ScopeVnode, vnodeOther, "", IfAny, deferred, Always, "every other use of files: their own modes decide"},
+	{311, "vnode.unknown", ScopeVnode, "", "", IfAny, denied, Never, "a use of files that the table does not know"},
 	{320, "generic.issuser", ScopeGeneric, "KAUTH_GENERIC_ISSUSER", "", IfAny, deferred, Always, "ask whether the caller is the superuser"},
-	{321, "generic.other", ScopeGeneric, "", "", IfAny, deferred, Always, "a generic action that newer kernels add"},
+	{321, "generic.other", ScopeGeneric, "", "", IfAny, denied, Never, "a generic action that the table does not know"},
 }

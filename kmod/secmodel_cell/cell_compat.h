@@ -1,7 +1,7 @@
 /*
- * What differs between NetBSD releases, and nothing else.  HAVE_* come from
- * cell_have.h, which have.sh makes out of the headers of the kernel that the
- * module is built for.
+ * What differs between NetBSD releases, from 9 on, and nothing else.  HAVE_*
+ * come from cell_have.h, which have.sh makes out of the headers of the kernel
+ * that the module is built for.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -16,18 +16,15 @@
 
 #include "cell_have.h"
 
+#if __NetBSD_Version__ < 899002500
+#error "NetBSD 9 or newer is needed: older kernels hide struct kauth_cred"
+#endif
+
 /* proc_lock was a pointer until 9.99. */
 #ifdef HAVE_PROC_LOCK_OBJECT
 #define	CELL_PROC_LOCK	(&proc_lock)
 #else
 #define	CELL_PROC_LOCK	proc_lock
-#endif
-
-/* p_xexit and p_xsig were one field, p_xstat, until 7.99. */
-#ifdef HAVE_P_XEXIT
-#define	CELL_WAITSTATUS(p)	P_WAITSTATUS(p)
-#else
-#define	CELL_WAITSTATUS(p)	((p)->p_xstat)
 #endif
 
 /* Before a reference is dropped; after the last one is seen gone: since 9.99. */

@@ -14,45 +14,9 @@
 #include <string.h>
 #endif
 
-#define	CELL_TABLE_DATA
 #include "cell_core.h"
 
 #define	CORE_COUNT(a)	(sizeof(a) / sizeof((a)[0]))
-
-/* The table. */
-
-static const struct cell_action *
-action_get(unsigned action)
-{
-	if (action >= CELL_ACTION_MAX)
-		action = CELL_ACTION_NONE;
-	return &cell_actions[action];
-}
-
-const struct cell_row *
-cell_row_find(unsigned action, unsigned request, uint32_t facts)
-{
-	const struct cell_action *act = action_get(action);
-	const struct cell_row *row = &cell_rows[act->cx_first];
-	const struct cell_row *last = row + act->cx_count - 1;
-
-	/* The last row takes what is left. */
-	for (; row < last; row++) {
-		if (row->cr_request != CELL_REQ_NONE &&
-		    row->cr_request != request)
-			continue;
-		if (row->cr_when == CELL_WHEN_ANY ||
-		    (facts >> row->cr_when & 1) != 0)
-			break;
-	}
-	return row;
-}
-
-uint32_t
-cell_facts_wanted(unsigned action)
-{
-	return action_get(action)->cx_facts;
-}
 
 bool
 cell_row_denies(const struct cell_row *row, enum cell_caller caller, bool gone,
@@ -60,8 +24,7 @@ cell_row_denies(const struct cell_row *row, enum cell_caller caller, bool gone,
 {
 	if (caller == CELL_CALLER_ROOT)
 		return false;
-	if (row->cr_when != CELL_WHEN_ANY &&
-	    (CELL_IF_CROSSES_CELLS >> row->cr_when & 1) != 0)
+	if (row->cr_crosses)
 		return true;
 	if (caller == CELL_CALLER_USER)
 		return false;
@@ -265,6 +228,9 @@ cell_policy_check(const struct cell_policy *cp)
 		return EINVAL;
 	if (!policy_addresses_ok(cp) || !policy_ports_ok(cp))
 		return EINVAL;
+	if (cp->cp_id == 0 && (cp->cp_network == CELL_NETWORK_NONE ||
+	    cp->cp_permissions != 0 || cp->cp_maxprocs != 0))
+		return EINVAL;
 	return 0;
 }
 
@@ -314,94 +280,64 @@ cell_bind_facts(const struct cell_policy *cp, const struct cell_sock *s)
 	return CELL_IF_FOREIGN_ADDRESS;
 }
 
+static bool
+same_addr(const struct cell_sock *a, const struct cell_sock *b)
+{
+	return a->s_family == b->s_family &&
+	    memcmp(a->s_addr, b->s_addr, sizeof(a->s_addr)) == 0;
+}
+
+bool
+cell_sock_overlaps(const struct cell_sock *a, bool only6,
+    const struct cell_sock *b, bool otheronly6)
+{
+	if (a->s_port != b->s_port)
+		return false;
+	if (a->s_family == b->s_family)
+		return same_addr(a, b) || cell_sock_wildcard(a) ||
+		    cell_sock_wildcard(b);
+	/* The IPv6 one must take everything. */
+	if (a->s_family == CELL_FAMILY_IP6)
+		return cell_sock_wildcard(a) && !only6;
+	return cell_sock_wildcard(b) && !otheronly6;
+}
+
 /* Reserved ports. */
 
-/* By port and protocol; the mask of a power of two needs the mixed bits. */
-static unsigned
-port_hash(unsigned port, unsigned proto)
+static bool
+protos_meet(unsigned a, unsigned b)
 {
-	uint32_t h = (uint32_t)port << 8 | proto;
-
-	h *= 0x9e3779b1U;
-	return h >> 16 & (CORE_COUNT(((struct cell_ports *)0)->pt_port) - 1);
+	return a == b || a == CELL_PROTO_ANY || b == CELL_PROTO_ANY;
 }
 
-/* By port and address; the family is in its form. */
-static unsigned
-addr_hash(unsigned port, const uint8_t addr[16])
-{
-	uint32_t h = port, word;
-	unsigned i;
-
-	for (i = 0; i < 16; i += sizeof(word)) {
-		memcpy(&word, addr + i, sizeof(word));
-		h = (h ^ word) * 0x9e3779b1U;
-		h ^= h >> 15;
-	}
-	return h & (CORE_COUNT(((struct cell_ports *)0)->pt_addr) - 1);
-}
-
-/* Another owner's reservation of the port, for the protocol. */
+/* Another owner's reservation of any of what is asked for. */
 static bool
 resv_hit(const struct cell_resv *r, const struct cell_sock *s, uint32_t self)
 {
 	const struct cell_port *p = &r->r_port;
 
 	return p->cp_port == s->s_port && r->r_owner != self &&
-	    (p->cp_proto == s->s_proto || p->cp_proto == CELL_PROTO_ANY ||
-	    s->s_proto == CELL_PROTO_ANY);
+	    protos_meet(p->cp_proto, s->s_proto) &&
+	    (p->cp_family == CELL_FAMILY_ANY || cell_sock_wildcard(s) ||
+	    (p->cp_family == s->s_family &&
+	    memcmp(p->cp_addr, s->s_addr, sizeof(s->s_addr)) == 0));
 }
 
-static const uint8_t protos[] = {
-	CELL_PROTO_ANY, CELL_PROTO_TCP, CELL_PROTO_UDP
-};
-
-/* On whatever address.  Only self's own stand before the first hit. */
+/* A reservation of all of what is asked for: no other owner can have any. */
 static bool
-taken_anywhere(const struct cell_ports *pt, const struct cell_sock *s,
-    uint32_t self)
+resv_covers(const struct cell_port *p, const struct cell_sock *s)
 {
-	const struct cell_resv *r;
-	unsigned i;
-
-	for (i = 0; i < CORE_COUNT(protos); i++) {
-		if (s->s_proto != CELL_PROTO_ANY &&
-		    protos[i] != CELL_PROTO_ANY && protos[i] != s->s_proto)
-			continue;
-		r = pt->pt_port[port_hash(s->s_port, protos[i])];
-		for (; r != NULL; r = r->r_nextport)
-			if (resv_hit(r, s, self))
-				return true;
-	}
-	return false;
+	return p->cp_port == s->s_port &&
+	    (p->cp_proto == CELL_PROTO_ANY || p->cp_proto == s->s_proto) &&
+	    (p->cp_family == CELL_FAMILY_ANY || (!cell_sock_wildcard(s) &&
+	    p->cp_family == s->s_family &&
+	    memcmp(p->cp_addr, s->s_addr, sizeof(s->s_addr)) == 0));
 }
 
-/* Who has reserved what is asked for, as far as it was looked at. */
-enum claim { CLAIM_NONE, CLAIM_OWN, CLAIM_OTHER };
-
-/*
- * On one address, or as a reservation of any.  Where self has reserved all
- * that is asked for nobody else can have, as owners never overlap.
- */
-static enum claim
-claim_at(const struct cell_ports *pt, const struct cell_sock *s,
-    unsigned family, const uint8_t addr[16], uint32_t self)
+static struct cell_resv **
+port_chain(struct cell_ports *pt, uint16_t port)
 {
-	const struct cell_resv *r = pt->pt_addr[addr_hash(s->s_port, addr)];
-
-	for (; r != NULL; r = r->r_nextaddr) {
-		if (r->r_port.cp_port != s->s_port ||
-		    r->r_port.cp_family != family ||
-		    memcmp(r->r_port.cp_addr, addr, 16) != 0)
-			continue;
-		if (resv_hit(r, s, self))
-			return CLAIM_OTHER;
-		/* No hit though it is for all of the protocol: self's. */
-		if (r->r_port.cp_proto == s->s_proto ||
-		    r->r_port.cp_proto == CELL_PROTO_ANY)
-			return CLAIM_OWN;
-	}
-	return CLAIM_NONE;
+	return &pt->pt_chain[port & (CELL_PORT_CHAINS - 1)];
 }
 
 bool
@@ -412,31 +348,21 @@ cell_ports_marked(const struct cell_ports *pt, uint16_t port)
 
 bool
 cell_ports_taken(const struct cell_ports *pt, const struct cell_sock *s,
-    uint32_t self)
+    uint32_t self, const struct cell_resv *own, unsigned n)
 {
-	static const uint8_t any[16];
-	enum claim claim;
+	const struct cell_resv *r;
+	unsigned i;
 
 	if (!cell_ports_marked(pt, s->s_port))
 		return false;
-	if (cell_sock_wildcard(s))
-		return taken_anywhere(pt, s, self);
-	claim = claim_at(pt, s, s->s_family, s->s_addr, self);
-	if (claim == CLAIM_NONE)
-		claim = claim_at(pt, s, CELL_FAMILY_ANY, any, self);
-	return claim == CLAIM_OTHER;
-}
-
-static struct cell_resv **
-port_chain(struct cell_ports *pt, const struct cell_port *p)
-{
-	return &pt->pt_port[port_hash(p->cp_port, p->cp_proto)];
-}
-
-static struct cell_resv **
-addr_chain(struct cell_ports *pt, const struct cell_port *p)
-{
-	return &pt->pt_addr[addr_hash(p->cp_port, p->cp_addr)];
+	for (i = 0; i < n; i++)
+		if (resv_covers(&own[i].r_port, s))
+			return false;
+	r = pt->pt_chain[s->s_port & (CELL_PORT_CHAINS - 1)];
+	for (; r != NULL; r = r->r_next)
+		if (resv_hit(r, s, self))
+			return true;
+	return false;
 }
 
 int
@@ -455,17 +381,14 @@ cell_ports_reserve(struct cell_ports *pt, struct cell_resv *r, unsigned n,
 		s.s_proto = p->cp_proto;
 		s.s_port = p->cp_port;
 		memcpy(s.s_addr, p->cp_addr, sizeof(s.s_addr));
-		if (cell_ports_taken(pt, &s, owner))
+		if (cell_ports_taken(pt, &s, owner, NULL, 0))
 			return EEXIST;
 	}
 	for (i = 0; i < n; i++) {
 		p = &r[i].r_port;
 		r[i].r_owner = owner;
-		chain = port_chain(pt, p);
-		r[i].r_nextport = *chain;
-		*chain = &r[i];
-		chain = addr_chain(pt, p);
-		r[i].r_nextaddr = *chain;
+		chain = port_chain(pt, p->cp_port);
+		r[i].r_next = *chain;
 		*chain = &r[i];
 		pt->pt_bits[p->cp_port / 32] |= 1U << p->cp_port % 32;
 	}
@@ -477,14 +400,10 @@ static void
 ports_unmark(struct cell_ports *pt, uint16_t port)
 {
 	const struct cell_resv *r;
-	unsigned i;
 
-	for (i = 0; i < CORE_COUNT(protos); i++) {
-		r = pt->pt_port[port_hash(port, protos[i])];
-		for (; r != NULL; r = r->r_nextport)
-			if (r->r_port.cp_port == port)
-				return;
-	}
+	for (r = *port_chain(pt, port); r != NULL; r = r->r_next)
+		if (r->r_port.cp_port == port)
+			return;
 	pt->pt_bits[port / 32] &= ~(1U << port % 32);
 }
 
@@ -495,16 +414,12 @@ cell_ports_release(struct cell_ports *pt, struct cell_resv *r, unsigned n)
 	unsigned i;
 
 	for (i = 0; i < n; i++) {
-		link = port_chain(pt, &r[i].r_port);
+		link = port_chain(pt, r[i].r_port.cp_port);
 		while (*link != NULL && *link != &r[i])
-			link = &(*link)->r_nextport;
+			link = &(*link)->r_next;
 		if (*link == NULL)
 			continue;	/* it never was reserved */
-		*link = r[i].r_nextport;
-		link = addr_chain(pt, &r[i].r_port);
-		while (*link != &r[i])
-			link = &(*link)->r_nextaddr;
-		*link = r[i].r_nextaddr;
+		*link = r[i].r_next;
 		ports_unmark(pt, r[i].r_port.cp_port);
 	}
 }

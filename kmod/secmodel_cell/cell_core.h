@@ -1,6 +1,6 @@
 /*
- * The decisions of secmodel_cell: which class a request is, what a cell's
- * permissions say of it, whose a port is, and whether a request of the sysctl
+ * The decisions of secmodel_cell: what a cell's permissions say of a class of
+ * requests (cell_rows.c tells which class one is), whose a port is, and whether a request of the sysctl
  * nodes is well-formed.  Nothing here knows the kernel, allocates, sleeps or
  * locks; the same file is compiled and tested on the host.
  *
@@ -29,16 +29,6 @@ enum cell_caller {
 };
 
 /*
- * The row that a request falls under; facts is a set of CELL_IF_*.  Never
- * NULL: what is no CELL_ACTION_* gets a row that is denied to every member.
- */
-const struct cell_row *cell_row_find(unsigned action, unsigned request,
-    uint32_t facts);
-
-/* The facts that can matter for an action, so that others need no look. */
-uint32_t cell_facts_wanted(unsigned action);
-
-/*
  * Whether the request is denied.  gone: the member's cell is unknown, dying
  * or being destroyed.  permissions: cp_permissions.  Both are the member's.
  */
@@ -48,7 +38,10 @@ bool	cell_row_denies(const struct cell_row *, enum cell_caller, bool gone,
 /* The permissions of CELL_PROFILE_*; none for any other number. */
 uint64_t cell_profile_permissions(uint32_t profile);
 
-/* 0, or EINVAL if the request breaks a rule of docs/kernel-abi.md. */
+/*
+ * 0, or EINVAL if the request breaks a rule of docs/kernel-abi.md.  The policy
+ * of cell 0 is what the host reserves for itself.
+ */
 int	cell_create_check(const struct cell_create *);
 int	cell_policy_check(const struct cell_policy *);
 
@@ -76,25 +69,29 @@ bool	cell_sock_wildcard(const struct cell_sock *);
 uint32_t cell_bind_facts(const struct cell_policy *, const struct cell_sock *);
 
 /*
- * The reserved ports of all cells.  Two reservations overlap if their ports
- * are equal, their protocols are equal or one is any, and so are their
- * addresses.  Reservations of different owners never overlap.
- *
- * A question costs the same however many cells there are: hash chains lead
- * to what is reserved of a port on one address, and of it for one protocol.
- * At 1,000 cells of eight ports the larger table is half full.
+ * Whether two sockets of one protocol could get the same packets: their ports
+ * are equal, and so are their addresses, or one has all of them.  only6: an
+ * IPv6 socket that takes no IPv4.
+ */
+bool	cell_sock_overlaps(const struct cell_sock *, bool only6,
+    const struct cell_sock *, bool otheronly6);
+
+/*
+ * The reserved ports of all cells and the host (owner 0).  Two reservations
+ * overlap if their ports are equal, their protocols are equal or one is any,
+ * and so are their addresses.  Reservations of different owners never overlap.
  */
 struct cell_resv {
-	struct cell_resv	*r_nextport;
-	struct cell_resv	*r_nextaddr;
+	struct cell_resv	*r_next;
 	uint32_t		r_owner;
 	struct cell_port	r_port;
 };
 
+#define	CELL_PORT_CHAINS	1024	/* a power of two */
+
 struct cell_ports {
 	uint32_t		pt_bits[65536 / 32];	/* reserved by anyone */
-	struct cell_resv	*pt_port[1024];
-	struct cell_resv	*pt_addr[16384];
+	struct cell_resv	*pt_chain[CELL_PORT_CHAINS];	/* by port */
 };
 
 /*
@@ -111,9 +108,11 @@ bool	cell_ports_marked(const struct cell_ports *, uint16_t port);
 
 /*
  * Whether somebody else than self has reserved what a bind asks for.  A bind
- * to a wildcard asks for every address of both families.
+ * to a wildcard asks for every address of both families.  own are the n
+ * reservations of self.  What they cover costs the same however many cells
+ * there are; else those of the port are looked through.
  */
 bool	cell_ports_taken(const struct cell_ports *, const struct cell_sock *,
-    uint32_t self);
+    uint32_t self, const struct cell_resv *own, unsigned n);
 
 #endif /* _CELL_CORE_H_ */

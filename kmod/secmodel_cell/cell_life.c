@@ -1,5 +1,5 @@
 /*
- * A cell's life: create, policy, destroy, and its memory.
+ * A cell's life: create, policy, entry, destroy.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -9,16 +9,14 @@
 #include <sys/param.h>
 #include <sys/atomic.h>
 #include <sys/fcntl.h>
+#include <sys/filedesc.h>
 #include <sys/kmem.h>
 #include <sys/namei.h>
 #include <sys/sysctl.h>
-#include <sys/syslog.h>
 #include <sys/systm.h>
-#include <sys/time.h>
 #include <sys/vnode.h>
 
 #include "cell_var.h"
-
 
 static uint32_t		cell_next;	/* next id; 0: all are used up */
 static bool		cell_closing;	/* the module is about to go */
@@ -28,11 +26,7 @@ void
 cell_life_init(void)
 {
 
-	mutex_init(&cell_lock, MUTEX_DEFAULT, IPL_NONE);
-	TAILQ_INIT(&cell_list);
-	TAILQ_INIT(&cell_dead);
 	cell_next = 1;
-	cell_ndying = 0;
 	cell_closing = false;
 	cell_busy = 0;
 }
@@ -46,19 +40,6 @@ cell_life_fini(void)
 	cell_closing = TAILQ_EMPTY(&cell_list) && cell_busy == 0;
 	mutex_exit(&cell_lock);
 	return cell_closing;
-}
-
-/* When no credential can point to a cell any more. */
-void
-cell_life_free(void)
-{
-	struct cell *c;
-
-	while ((c = TAILQ_FIRST(&cell_dead)) != NULL) {
-		TAILQ_REMOVE(&cell_dead, c, c_list);
-		cell_free(c);
-	}
-	mutex_destroy(&cell_lock);
 }
 
 /*
@@ -89,33 +70,6 @@ cell_resolve(const char *path, struct vnode **vpp)
 		vrele(*vpp);
 		error = ENOTDIR;
 	}
-	return error;
-}
-
-/* Reserves the ports of a policy; those that the cell had are given up. */
-static int
-cell_reserve(struct cell *c, const struct cell_port *ports, unsigned n)
-{
-	struct cell_resv old[CELL_PORT_MAX];
-	unsigned i, nold;
-	int error;
-
-	nold = c->c_nresv;
-	mutex_enter(&cell_port_lock);
-	cell_ports_release(cell_ports, c->c_resv, nold);
-	for (i = 0; i < nold; i++)
-		old[i].r_port = c->c_resv[i].r_port;
-	for (i = 0; i < n; i++)
-		c->c_resv[i].r_port = ports[i];
-	error = cell_ports_reserve(cell_ports, c->c_resv, n, c->c_id);
-	c->c_nresv = n;
-	if (error != 0) {	/* nobody can have taken the old ones */
-		for (i = 0; i < nold; i++)
-			c->c_resv[i].r_port = old[i].r_port;
-		(void)cell_ports_reserve(cell_ports, c->c_resv, nold, c->c_id);
-		c->c_nresv = nold;
-	}
-	mutex_exit(&cell_port_lock);
 	return error;
 }
 
@@ -156,9 +110,9 @@ cell_insert(struct cell *c)
 	cell_default_policy(c);
 	if (c->c_id == 0)
 		return EOVERFLOW;
-	if ((error = cell_listen_vnode(c->c_permissions)) != 0 ||
-	    (error = cell_reserve(c, c->c_policy.cp_ports,
-	    c->c_policy.cp_nports)) != 0)
+	error = cell_reserve(c->c_resv, &c->c_nresv, c->c_policy.cp_ports,
+	    c->c_policy.cp_nports, c->c_id);
+	if (error != 0)
 		return error;
 	cell_next++;
 	TAILQ_INSERT_HEAD(&cell_list, c, c_list);
@@ -181,13 +135,13 @@ cell_create(struct cell_create *cc)
 		kmem_free(c, sizeof(*c));
 		return error;
 	}
-	mutex_init(&c->c_lock, MUTEX_DEFAULT, IPL_NONE);
+	LIST_INIT(&c->c_procs);
 	c->c_refs = 1;
 	c->c_created = cell_uptime();
+	c->c_second.cr_ns = c->c_ten.cr_ns = c->c_created;
 	c->c_create = *cc;
 
 	mutex_enter(&cell_lock);
-	cell_sweep();
 	error = cell_insert(c);
 	mutex_exit(&cell_lock);
 	if (error != 0) {
@@ -235,7 +189,8 @@ cell_only_limit(struct cell *c, const struct cell_policy *cp)
 
 /*
  * Sets the policy of a cell that nobody has entered, or the limit of one that
- * somebody has.  The request has passed cell_policy_check.
+ * somebody has, or what the host reserves.  The request has passed
+ * cell_policy_check.
  */
 int
 cell_set_policy(const struct cell_policy *cp)
@@ -243,6 +198,8 @@ cell_set_policy(const struct cell_policy *cp)
 	struct cell *c;
 	int error;
 
+	if (cp->cp_id == 0)
+		return cell_set_host(cp);
 	mutex_enter(&cell_lock);
 	if ((c = cell_find(cp->cp_id)) == NULL)
 		error = ENOENT;
@@ -251,15 +208,125 @@ cell_set_policy(const struct cell_policy *cp)
 	else if (c->c_entered) {
 		cell_set_limit(c, cp->cp_maxprocs);
 		error = 0;
-	} else if ((error = cell_listen_vnode(cp->cp_permissions)) == 0 &&
-	    (error =
-	    cell_reserve(c, cp->cp_ports, cp->cp_nports)) == 0) {
+	} else if ((error = cell_reserve(c->c_resv, &c->c_nresv, cp->cp_ports,
+	    cp->cp_nports, c->c_id)) == 0) {
 		c->c_policy = *cp;
 		c->c_permissions = cell_permitted(cp);
 		cell_set_limit(c, cp->cp_maxprocs);
 	}
 	mutex_exit(&cell_lock);
 	return error;
+}
+
+int
+cell_get_policy(uint32_t id, struct cell_policy *cp)
+{
+	struct cell *c;
+
+	if (id == 0) {
+		cell_get_host(cp);
+		return 0;
+	}
+	mutex_enter(&cell_lock);
+	if ((c = cell_find(id)) != NULL)
+		*cp = c->c_policy;
+	mutex_exit(&cell_lock);
+	return c == NULL ? ENOENT : 0;
+}
+
+/* Whether one more process is one too many. */
+bool
+cell_full(const struct cell *c)
+{
+	u_int max = c->c_maxprocs;
+
+	return max != 0 && c->c_nprocs >= max;
+}
+
+/* Whether the caller's root directory is the one the cell was made with. */
+static bool
+cell_at_root(struct cell *c, struct proc *p)
+{
+	bool at;
+
+	rw_enter(&p->p_cwdi->cwdi_lock, RW_READER);
+	at = p->p_cwdi->cwdi_rdir == c->c_root;
+	rw_exit(&p->p_cwdi->cwdi_lock);
+	return at;
+}
+
+/* Whether the caller can become a member, in the order of the interface. */
+static int
+cell_may_enter(struct cell *c, struct proc *p)
+{
+
+	KASSERT(mutex_owned(&cell_lock));
+	if (c == NULL)
+		return ENOENT;
+	if (!cell_at_root(c, p))
+		return EPERM;
+	if (c->c_dying)
+		return EBUSY;
+	if (cell_full(c))
+		return EAGAIN;
+	return 0;
+}
+
+/* Whether the caller is the first to enter. */
+static bool
+cell_first(struct cell *c, pid_t pid)
+{
+	bool first;
+
+	mutex_spin_enter(&cell_spin);
+	first = c->c_state == CELL_STATE_EMPTY;
+	if (first) {
+		c->c_state = CELL_STATE_RUNNING;
+		c->c_first = pid;
+	}
+	mutex_spin_exit(&cell_spin);
+	return first;
+}
+
+/*
+ * Makes the calling process a member, for good.  cell_lock is held all the
+ * time, so that neither destroy nor another thread of the process gets in
+ * between.  The record comes after the credential: a member without a record
+ * is nobody's, see cell_process_facts.
+ */
+int
+cell_enter(struct lwp *l, uint32_t id)
+{
+	struct proc *p = l->l_proc;
+	kauth_cred_t old, new;
+	struct cell *c = NULL;
+	bool first;
+	int error;
+
+	new = kauth_cred_alloc();
+	mutex_enter(&cell_lock);
+	mutex_enter(p->p_lock);
+	error = cell_of(p->p_cred) != NULL ? EPERM : 0;
+	mutex_exit(p->p_lock);
+	if (error == 0)		/* no other thread was faster */
+		error = cell_may_enter(c = cell_find(id), p);
+	if (error != 0) {
+		mutex_exit(&cell_lock);
+		kauth_cred_free(new);
+		return error;
+	}
+	first = cell_first(c, p->p_pid);
+	c->c_entered = true;
+	atomic_inc_uint(&c->c_nprocs);
+	cell_cred_set(new, c);
+	proc_crmod_enter();
+	p->p_flag &= ~PK_EXEC;	/* see cell_newcomer */
+	old = p->p_cred;
+	kauth_cred_clone(old, new);
+	proc_crmod_leave(new, old, true);
+	cell_proc_begin(c, p, first, NULL);
+	mutex_exit(&cell_lock);
+	return 0;
 }
 
 /* Removes a cell without processes; ended ones that wait count. */
@@ -279,17 +346,10 @@ cell_destroy(uint32_t id)
 		mutex_exit(&cell_lock);
 		return EBUSY;
 	}
-	TAILQ_REMOVE(&cell_list, c, c_list);
-	(void)cell_reserve(c, NULL, 0);
-	if (c->c_dying)
-		atomic_dec_uint(&cell_ndying);
-	else
-		c->c_dying = 1;	/* whoever still points to it is denied */
+	(void)cell_reserve(c->c_resv, &c->c_nresv, NULL, 0, c->c_id);
 	root = c->c_root;
 	c->c_root = NULL;
-	TAILQ_INSERT_TAIL(&cell_dead, c, c_list);
-	cell_rele(c);
-	cell_sweep();
+	cell_bury(c);
 	mutex_exit(&cell_lock);
 	vrele(root);
 	return 0;

@@ -11,6 +11,8 @@
 #include <sys/kauth.h>
 #include <sys/kernel.h>
 #include <sys/socket.h>
+#include <sys/domain.h>
+#include <sys/protosw.h>
 #include <sys/socketvar.h>
 #include <sys/stat.h>
 #include <sys/systm.h>
@@ -20,10 +22,8 @@
 #include <miscfs/specfs/specdev.h>
 
 #include "cell_var.h"
-#include "cell_kauth.h"
 
-static kauth_action_t	cell_vnode_asked;
-static uint64_t		cell_vnode_permissions;
+static uint64_t	cell_vnode_bits;	/* cell_vnode_asked, once */
 
 /* Whether the mode of a System V object refuses the caller. */
 static bool
@@ -48,6 +48,7 @@ cell_ipc_override(kauth_cred_t cred, const struct ipc_perm *perm, mode_t mode)
 	return (perm->mode & mode) != mode;
 }
 
+/* Locks: any adaptive ones. */
 static int
 cell_system_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
     void *arg0, void *arg1, void *arg2, void *arg3)
@@ -63,38 +64,34 @@ cell_system_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 	    cell_ipc_override(cred, arg1, (mode_t)(uintptr_t)arg2))
 		facts = CELL_IF_PRIVILEGED;
 	return cell_decide(cred, c,
-	    cell_kauth_action(CELL_SCOPE_SYSTEM, action),
-	    cell_kauth_request(CELL_SCOPE_SYSTEM, req), facts);
+	    cell_row(CELL_SCOPE_SYSTEM, action, req, facts));
 }
 
+/* Locks: see cell_process_facts. */
 static int
 cell_process_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
     void *arg0, void *arg1, void *arg2, void *arg3)
 {
 	struct cell *c = cell_of(cred);
-	unsigned act, req = 0;
+	uintptr_t req = 0;
 	uint32_t facts;
 
 	if (c == NULL && kauth_cred_geteuid(cred) == 0)
 		return KAUTH_RESULT_DEFER;
-	act = cell_kauth_action(CELL_SCOPE_PROCESS, action);
-	facts = cell_process_facts(cred, c, action, cell_facts_wanted(act),
-	    arg0, arg1, arg2, arg3);
-	if (c == NULL && facts == 0)
-		return KAUTH_RESULT_DEFER;
+	facts = cell_process_facts(cred, c, action, arg0, arg1, arg2, arg3);
 	switch (action) {
 	case KAUTH_PROCESS_CANSEE:
 	case KAUTH_PROCESS_CORENAME:
 	case KAUTH_PROCESS_KTRACE:
-	case KAUTH_PROCESS_PROCFS:
 	case KAUTH_PROCESS_RLIMIT:
 		/* The others have other things in arg1. */
-		req = cell_kauth_request(CELL_SCOPE_PROCESS, (uintptr_t)arg1);
+		req = (uintptr_t)arg1;
 		break;
 	default:
 		break;
 	}
-	return cell_decide(cred, c, act, req, facts);
+	return cell_decide(cred, c,
+	    cell_row(CELL_SCOPE_PROCESS, action, req, facts));
 }
 
 static uint32_t
@@ -109,6 +106,24 @@ cell_socket_facts(int domain, int type)
 	return domain == PF_LOCAL ? 0 : CELL_IF_INET_SOCKET;
 }
 
+/*
+ * Whose a socket in a list is.  A local one is listed without its lock, so its
+ * credential may go at any moment: it is nobody's.  One without a credential is
+ * being closed.  Locks: the socket's, but for local ones.
+ */
+static uint32_t
+cell_listed_facts(struct cell *c, const struct socket *so)
+{
+
+	if (so == NULL || so->so_proto->pr_domain->dom_family == AF_LOCAL)
+		return c != NULL ? CELL_IF_OTHER_CELL : 0;
+	if (!solocked(so) || so->so_cred == NULL ||
+	    cell_of(so->so_cred) != c)
+		return CELL_IF_OTHER_CELL;
+	return 0;
+}
+
+/* Locks: often the socket's. */
 static int
 cell_network_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
     void *arg0, void *arg1, void *arg2, void *arg3)
@@ -117,56 +132,50 @@ cell_network_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 	uintptr_t req = (uintptr_t)arg0;
 	uint32_t facts = 0;
 
-	if (action == KAUTH_NETWORK_BIND) {
-		if (c == NULL && kauth_cred_geteuid(cred) == 0)
-			return KAUTH_RESULT_DEFER;
-		return cell_bind(cred, c,
-		    cell_kauth_request(CELL_SCOPE_NETWORK, req), arg1, arg2);
-	}
-	if (c == NULL)
+	if (c == NULL && kauth_cred_geteuid(cred) == 0)
 		return KAUTH_RESULT_DEFER;
-	if (action == KAUTH_NETWORK_SOCKET &&
-	    req == KAUTH_REQ_NETWORK_SOCKET_OPEN)
-		facts = cell_socket_facts((int)(uintptr_t)arg1,
-		    (int)(uintptr_t)arg2);
+	if (action == KAUTH_NETWORK_BIND)
+		return cell_bind(cred, c, req, arg1, arg2);
+	if (action == KAUTH_NETWORK_SOCKET) {
+		if (req == KAUTH_REQ_NETWORK_SOCKET_OPEN)
+			facts = cell_socket_facts((int)(uintptr_t)arg1,
+			    (int)(uintptr_t)arg2);
+		else if (req == KAUTH_REQ_NETWORK_SOCKET_CANSEE)
+			facts = cell_listed_facts(c, arg1);
+	}
 	return cell_decide(cred, c,
-	    cell_kauth_action(CELL_SCOPE_NETWORK, action),
-	    cell_kauth_request(CELL_SCOPE_NETWORK, req), facts);
+	    cell_row(CELL_SCOPE_NETWORK, action, req, facts));
 }
 
 /*
  * The caller is who the credential says, not the current process: opening
  * /dev/ptmx opens both ends of the terminal again with the kernel's own.
- *
- * ptsopen() asks about a terminal in use with a spin lock held, under which
- * the credential's lock must not be taken.  An ordinary terminal needs no
- * look at the cell: its node was decided on when the same open came by
- * spec_open(), also for a cell that is being destroyed.
+ * Locks: the vnode's for RAWIO_SPEC, a spin lock for most about terminals.
  */
 static int
 cell_device_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
     void *arg0, void *arg1, void *arg2, void *arg3)
 {
+	const struct vnode *vp = arg1;
+	const struct tty *tp = arg0;
 	struct cell *c;
-	unsigned req = 0;
+	uintptr_t req = 0;
 	uint32_t facts = 0;
 
-	if (action == KAUTH_DEVICE_TTY_OPEN && arg0 != NULL &&
-	    cell_device_ordinary(VCHR, ((struct tty *)arg0)->t_dev))
-		return KAUTH_RESULT_DEFER;
 	if ((c = cell_of(cred)) == NULL)
 		return KAUTH_RESULT_DEFER;
 	if (action == KAUTH_DEVICE_RAWIO_SPEC) {
-		struct vnode *vp = arg1;
-
-		req = cell_kauth_request(CELL_SCOPE_DEVICE, (uintptr_t)arg0);
+		req = (uintptr_t)arg0;
 		if (vp != NULL && cell_device_safe(vp))
 			facts = CELL_IF_SAFE_DEVICE;
-	}
+	} else if (action == KAUTH_DEVICE_TTY_OPEN && tp != NULL &&
+	    cell_device_ordinary(VCHR, tp->t_dev))
+		facts = CELL_IF_SAFE_DEVICE;
 	return cell_decide(cred, c,
-	    cell_kauth_action(CELL_SCOPE_DEVICE, action), req, facts);
+	    cell_row(CELL_SCOPE_DEVICE, action, req, facts));
 }
 
+/* Locks: any adaptive ones. */
 static int
 cell_machdep_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
     void *arg0, void *arg1, void *arg2, void *arg3)
@@ -176,9 +185,10 @@ cell_machdep_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 	if ((c = cell_of(cred)) == NULL)
 		return KAUTH_RESULT_DEFER;
 	return cell_decide(cred, c,
-	    cell_kauth_action(CELL_SCOPE_MACHDEP, action), 0, 0);
+	    cell_row(CELL_SCOPE_MACHDEP, action, 0, 0));
 }
 
+/* Locks: any adaptive ones. */
 static int
 cell_generic_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
     void *arg0, void *arg1, void *arg2, void *arg3)
@@ -188,30 +198,33 @@ cell_generic_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 	if ((c = cell_of(cred)) == NULL)
 		return KAUTH_RESULT_DEFER;
 	return cell_decide(cred, c,
-	    cell_kauth_action(CELL_SCOPE_GENERIC, action), 0, 0);
+	    cell_row(CELL_SCOPE_GENERIC, action, 0, 0));
 }
 
 /*
  * An action of this scope is a set of bits.  It is asked for every component
- * of every path on the machine, so the bits that matter are looked at first.
+ * of every path on the machine: the host leaves at once, a member of a living
+ * cell soon.  Locks: the vnode's.
  */
 static int
 cell_vnode_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
     void *arg0, void *arg1, void *arg2, void *arg3)
 {
+	uint64_t bits = action;
+	uint32_t facts = 0;
 	struct cell *c;
-	size_t i;
 
-	if ((action & cell_vnode_asked) == 0 && cell_ndying == 0)
-		return KAUTH_RESULT_DEFER;
 	if ((c = cell_of(cred)) == NULL)
 		return KAUTH_RESULT_DEFER;
-	for (i = 0; i < __arraycount(cell_kauth_vnode); i++) {
-		if ((action & cell_kauth_vnode[i].kb_mask) != 0 &&
-		    cell_decide(cred, c, cell_kauth_vnode[i].kb_action, 0,
-		    0) == KAUTH_RESULT_DENY)
+	if ((bits & cell_vnode_bits) == 0 && c->c_dying == 0)
+		return KAUTH_RESULT_DEFER;
+	if ((bits & KAUTH_VNODE_READ_DATA) != 0 &&
+	    cell_in_syscall(SYS_ioctl, "ioctl"))
+		facts = CELL_IF_IOCTL;
+	while (bits != 0)
+		if (cell_decide(cred, c, cell_row_vnode(&bits, facts)) ==
+		    KAUTH_RESULT_DENY)
 			return KAUTH_RESULT_DENY;
-	}
 	return KAUTH_RESULT_DEFER;
 }
 
@@ -226,36 +239,17 @@ static const struct {
 	{ KAUTH_SCOPE_DEVICE,	cell_device_cb },
 	{ KAUTH_SCOPE_MACHDEP,	cell_machdep_cb },
 	{ KAUTH_SCOPE_GENERIC,	cell_generic_cb },
+	{ KAUTH_SCOPE_VNODE,	cell_vnode_cb },
 };
 
 static kauth_listener_t	cell_listeners[__arraycount(cell_scopes)];
-static kauth_listener_t	cell_vnode_listener;
-
-/* What the table asks of the vnode scope, and the permissions that open it. */
-static void
-cell_vnode_derive(void)
-{
-	const struct cell_row *row;
-	size_t i;
-
-	cell_vnode_asked = 0;
-	cell_vnode_permissions = 0;
-	for (i = 0; i < __arraycount(cell_kauth_vnode); i++) {
-		row = cell_row_find(cell_kauth_vnode[i].kb_action, 0, 0);
-		if (row->cr_opens == CELL_OPENS_ALWAYS)
-			continue;
-		cell_vnode_asked |= cell_kauth_vnode[i].kb_mask;
-		if (row->cr_opens != CELL_OPENS_NEVER)
-			cell_vnode_permissions |= 1ULL << row->cr_opens;
-	}
-}
 
 int
 cell_listen(void)
 {
 	size_t i;
 
-	cell_vnode_derive();
+	cell_vnode_bits = cell_vnode_asked();
 	for (i = 0; i < __arraycount(cell_scopes); i++) {
 		cell_listeners[i] = kauth_listen_scope(cell_scopes[i].scope,
 		    cell_scopes[i].callback, NULL);
@@ -270,35 +264,15 @@ cell_listen(void)
 }
 
 /*
- * The vnode scope is listened to from when the first cell needs it: one whose
- * permissions close a part of it, as those of medium and high do, or (none at
- * all) one that is being killed.
- */
-int
-cell_listen_vnode(uint64_t permissions)
-{
-
-	KASSERT(mutex_owned(&cell_lock));
-	if ((permissions & cell_vnode_permissions) == cell_vnode_permissions)
-		return 0;
-	if (cell_vnode_listener == NULL)
-		cell_vnode_listener = kauth_listen_scope(KAUTH_SCOPE_VNODE,
-		    cell_vnode_cb, NULL);
-	return cell_vnode_listener == NULL ? ENOMEM : 0;
-}
-
-/*
- * kauth_unlisten_scope(9) does not wait for those who are just asking.  There
- * is no cell any more, so they look up one pointer and leave: give them time.
+ * kauth_unlisten_scope(9) does not wait for those who are just asking, and
+ * frees the listener that they come back to.  Nothing here can make that safe:
+ * it is for kernels under test (cell_main.c), which are given some time.
  */
 void
 cell_unlisten(void)
 {
 	size_t i;
 
-	if (cell_vnode_listener != NULL)
-		kauth_unlisten_scope(cell_vnode_listener);
-	cell_vnode_listener = NULL;
 	for (i = __arraycount(cell_scopes); i-- > 0;) {
 		if (cell_listeners[i] != NULL)
 			kauth_unlisten_scope(cell_listeners[i]);

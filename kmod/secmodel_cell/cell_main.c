@@ -13,6 +13,7 @@
 #include <sys/module.h>
 #include <sys/systm.h>
 
+#include <prop/proplib.h>
 #include <secmodel/secmodel.h>
 
 #include "cell_var.h"
@@ -21,38 +22,53 @@ MODULE(MODULE_CLASS_SECMODEL, secmodel_cell, NULL);
 
 static secmodel_t	cell_sm;
 
+/*
+ * Whether the module may be unloaded: only if it was loaded with the property
+ * unload set, as a kernel under test does (modload -b unload=true).  kauth(9)
+ * frees the listeners of a module that leaves under those who walk them.
+ */
+static bool		cell_unloadable;
+
 static int
-cell_start(void)
+cell_start(prop_dictionary_t props)
 {
 	int error;
 
+	cell_unloadable = false;
+	if (props != NULL)
+		(void)prop_dictionary_get_bool(props, "unload",
+		    &cell_unloadable);
 	error = secmodel_register(&cell_sm, SECMODEL_CELL_ID,
 	    SECMODEL_CELL_NAME, NULL, NULL, NULL);
 	if (error != 0)
 		return error;
+	cell_ref_init();
 	cell_life_init();
 	cell_device_init();
-	if ((error = cell_bind_init()) != 0)
-		goto life;
-	if ((error = cell_member_init(cell_sm)) != 0)
+	cell_bind_init();
+	if ((error = cell_decide_init()) != 0)
 		goto bind;
-	if ((error = cell_listen()) != 0)
+	if ((error = cell_member_init()) != 0)
+		goto decide;
+	if ((error = cell_cred_init(cell_sm)) != 0)
 		goto member;
-	if ((error = cell_sample_start()) != 0)
-		goto listen;
+	if ((error = cell_listen()) != 0)
+		goto cred;
 	if ((error = cell_sysctl_init()) != 0)
-		goto sample;
+		goto listen;
+	cell_msgbuf_init();
 	printf("secmodel_cell: interface %d, built for NetBSD %d.%d.%d\n",
 	    CELL_ABI_VERSION, __NetBSD_Version__ / 100000000,
 	    __NetBSD_Version__ / 1000000 % 100,
 	    __NetBSD_Version__ / 100 % 10000);
 	return 0;
 
-sample:	cell_sample_stop();
 listen:	cell_unlisten();
+cred:	cell_cred_fini();
 member:	cell_member_fini();
+decide:	cell_decide_fini();
 bind:	cell_bind_fini();
-life:	cell_life_free();
+	cell_ref_fini();
 	(void)secmodel_deregister(cell_sm);
 	printf("secmodel_cell: not loaded: error %d\n", error);
 	return error;
@@ -66,14 +82,16 @@ static int
 cell_stop(void)
 {
 
-	if (!cell_life_fini())
+	if (!cell_unloadable || !cell_life_fini())
 		return EBUSY;
+	cell_msgbuf_fini();
 	cell_sysctl_fini();
-	cell_sample_stop();
 	cell_unlisten();
+	cell_cred_fini();
 	cell_member_fini();
+	cell_decide_fini();
 	cell_bind_fini();
-	cell_life_free();
+	cell_ref_fini();
 	return secmodel_deregister(cell_sm);
 }
 
@@ -83,7 +101,7 @@ secmodel_cell_modcmd(modcmd_t cmd, void *arg)
 
 	switch (cmd) {
 	case MODULE_CMD_INIT:
-		return cell_start();
+		return cell_start(arg);
 	case MODULE_CMD_FINI:
 		return cell_stop();
 	case MODULE_CMD_AUTOUNLOAD:

@@ -1,12 +1,11 @@
 /*
- * Membership: which cell a credential belongs to, how a process enters, and
- * what its end leaves behind.
+ * The table of member processes: a record of each, from its entry or fork to
+ * its end.  This is what is counted, listed and signalled, because credentials
+ * outlive processes: open files and unreaped processes keep them.
  *
- * Two things are kept about a member.  Its credential points to the cell, and
- * is copied whenever the kernel copies credentials; that is what checks follow.
- * Its process has a record (struct cell_proc) from entry or fork to its end;
- * that is what is counted, because credentials outlive their processes: open
- * files and unreaped processes keep them.
+ * A record leaves the table with proc_lock held, when its process ends.  So a
+ * walk over a cell's records holds proc_lock, and takes cell_spin for each step
+ * only: meanwhile records may be put in front, but none goes.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -15,7 +14,6 @@
 
 #include <sys/param.h>
 #include <sys/atomic.h>
-#include <sys/filedesc.h>
 #include <sys/kmem.h>
 #include <sys/proc.h>
 #include <sys/signalvar.h>
@@ -25,104 +23,158 @@
 
 #include "cell_var.h"
 
+#define	CELL_HASH	1024	/* a power of two */
 
+static LIST_HEAD(, cell_proc)	cell_hash[CELL_HASH];
 
-/* Whether the caller's root directory is the one the cell was made with. */
-static bool
-cell_at_root(struct cell *c, struct proc *p)
+/* Its destructor is what tells of a process's end; nothing reads the data. */
+static specificdata_key_t	cell_proc_key;
+
+static void	cell_proc_end(void *);
+
+int
+cell_member_init(void)
 {
-	bool at;
+	unsigned i;
 
-	rw_enter(&p->p_cwdi->cwdi_lock, RW_READER);
-	at = p->p_cwdi->cwdi_rdir == c->c_root;
-	rw_exit(&p->p_cwdi->cwdi_lock);
-	return at;
+	for (i = 0; i < CELL_HASH; i++)
+		LIST_INIT(&cell_hash[i]);
+	return proc_specific_key_create(&cell_proc_key, cell_proc_end);
 }
 
-/* Whether the caller can become a member, in the order of the interface. */
-static int
-cell_may_enter(struct cell *c, struct proc *p)
+void
+cell_member_fini(void)
 {
 
-	KASSERT(mutex_owned(&cell_lock));
-	if (c == NULL)
-		return ENOENT;
-	if (!cell_at_root(c, p))
-		return EPERM;
-	if (c->c_dying)
-		return EBUSY;
-	if (cell_full(c))
-		return EAGAIN;
-	return 0;
+	proc_specific_key_delete(cell_proc_key);
+}
+
+static unsigned
+cell_hash_of(const struct proc *p)
+{
+	uint32_t h = (uint32_t)((uintptr_t)p >> 6);
+
+	return h * 0x9e3779b1U >> 16 & (CELL_HASH - 1);
 }
 
 /*
- * Makes the calling process a member, for good.  cell_lock is held all the
- * time, so that neither destroy nor another thread of the process gets in
- * between.
+ * The record of a process, by the address alone: it may have been freed.  What
+ * the record says, and the process itself, are good while cell_spin is held.
  */
-int
-cell_enter(struct lwp *l, uint32_t id)
+struct cell_proc *
+cell_proc_find(const struct proc *p)
 {
-	struct proc *p = l->l_proc;
-	kauth_cred_t old, new;
-	struct cell *c;
-	bool first;
-	int error;
+	struct cell_proc *cp;
 
-	new = kauth_cred_alloc();
-	mutex_enter(&cell_lock);
-	if (cell_of_proc(p) != NULL)	/* another thread was faster */
-		error = EPERM;
-	else
-		error = cell_may_enter(c = cell_find(id), p);
-	if (error != 0) {
-		mutex_exit(&cell_lock);
-		kauth_cred_free(new);
-		return error;
+	KASSERT(mutex_owned(&cell_spin));
+	LIST_FOREACH(cp, &cell_hash[cell_hash_of(p)], cp_hash)
+		if (cp->cp_proc == p)
+			break;
+	return cp;
+}
+
+/*
+ * Whether a member still runs on the memory that it came with: it, or the
+ * process that forked it, has entered and not executed a program since.
+ * PK_EXEC is cleared at entry and by fork(2), and set by execve(2).
+ */
+bool
+cell_newcomer(const struct cell_proc *cp)
+{
+
+	KASSERT(mutex_owned(&cell_spin));
+	return cp->cp_host && (cp->cp_proc->p_flag & PK_EXEC) == 0;
+}
+
+/*
+ * Records p as a member: one that enters has no parent here.  The caller has
+ * counted it.  What a parent that is just entering forks is a newcomer.
+ * Locks: none that spins, cell_lock at entry.
+ */
+void
+cell_proc_begin(struct cell *c, struct proc *p, bool first,
+    struct proc *parent)
+{
+	struct cell_proc *cp, *from;
+
+	cp = kmem_alloc(sizeof(*cp), KM_SLEEP);
+	cp->cp_cell = c;
+	cp->cp_proc = p;
+	cp->cp_first = first;
+	cell_hold(c);
+	proc_setspecific(p, cell_proc_key, cp);
+
+	mutex_spin_enter(&cell_spin);
+	from = parent != NULL ? cell_proc_find(parent) : NULL;
+	cp->cp_host = from == NULL || cell_newcomer(from);
+	LIST_INSERT_HEAD(&cell_hash[cell_hash_of(p)], cp, cp_hash);
+	LIST_INSERT_HEAD(&c->c_procs, cp, cp_list);
+	mutex_spin_exit(&cell_spin);
+}
+
+/*
+ * Runs in the ending process, when its exit status is settled and before
+ * anybody is told: whoever hears of its end finds the status here.  Locks:
+ * proc_lock.
+ */
+static void
+cell_proc_end(void *arg)
+{
+	struct cell_proc *cp = arg;
+	struct cell *c = cp->cp_cell;
+	struct proc *p = cp->cp_proc;
+
+	KASSERT(mutex_owned(CELL_PROC_LOCK));
+	mutex_spin_enter(&cell_spin);
+	LIST_REMOVE(cp, cp_hash);
+	LIST_REMOVE(cp, cp_list);
+	c->c_ticks_ended += p->p_uticks + p->p_sticks + p->p_iticks;
+	if (cp->cp_first) {
+		c->c_status = P_WAITSTATUS(p);
+		c->c_state = CELL_STATE_ENDED;
 	}
+	mutex_spin_exit(&cell_spin);
+	atomic_dec_uint(&c->c_nprocs);
+	cell_rele(c);
+	kmem_free(cp, sizeof(*cp));
+}
 
-	mutex_enter(&c->c_lock);
-	first = c->c_state == CELL_STATE_EMPTY;
-	if (first) {
-		c->c_state = CELL_STATE_RUNNING;
-		c->c_first = p->p_pid;
-	}
-	mutex_exit(&c->c_lock);
-	c->c_entered = true;
-	atomic_inc_uint(&c->c_nprocs);
-	cell_proc_begin(c, p, first, true);
+/* The next record of a cell after cp, the first one after NULL. */
+static struct cell_proc *
+cell_proc_next(struct cell *c, struct cell_proc *cp)
+{
 
-	cell_cred_set(new, c);
-	proc_crmod_enter();
-	p->p_flag &= ~PK_EXEC;	/* see cell_newcomer */
-	old = p->p_cred;
-	kauth_cred_clone(old, new);
-	proc_crmod_leave(new, old, true);
-	mutex_exit(&cell_lock);
-	return 0;
+	KASSERT(mutex_owned(CELL_PROC_LOCK));
+	mutex_spin_enter(&cell_spin);
+	cp = cp == NULL ? LIST_FIRST(&c->c_procs) : LIST_NEXT(cp, cp_list);
+	mutex_spin_exit(&cell_spin);
+	return cp;
+}
+
+/* How many members have ended and wait to be reaped. */
+static unsigned
+cell_zombies(struct cell *c)
+{
+	struct proc *p;
+	unsigned n = 0;
+
+	KASSERT(mutex_owned(CELL_PROC_LOCK));
+	PROCLIST_FOREACH(p, &zombproc)
+		if (cell_of(p->p_cred) == c)
+			n++;
+	return n;
 }
 
 /* Whether any process is a member, ended ones that wait included. */
 bool
 cell_has_process(struct cell *c)
 {
-	struct proc *p;
-	bool found = false;
+	bool has;
 
 	mutex_enter(CELL_PROC_LOCK);
-	PROCLIST_FOREACH(p, &allproc) {
-		if ((found = cell_of_proc(p) == c))
-			break;
-	}
-	if (!found) {
-		PROCLIST_FOREACH(p, &zombproc) {
-			if ((found = cell_of_proc(p) == c))
-				break;
-		}
-	}
+	has = cell_proc_next(c, NULL) != NULL || cell_zombies(c) != 0;
 	mutex_exit(CELL_PROC_LOCK);
-	return found;
+	return has;
 }
 
 static int
@@ -140,7 +192,7 @@ cell_pid_compare(const void *a, const void *b)
 void
 cell_procs(struct cell *c, pid_t **pidsp, size_t *np, size_t *sizep)
 {
-	struct proc *p;
+	struct cell_proc *cp = NULL;
 	pid_t *pids, tmp;
 	size_t n, room;
 
@@ -149,11 +201,11 @@ again:
 	pids = kmem_alloc(room * sizeof(*pids), KM_SLEEP);
 	n = 0;
 	mutex_enter(CELL_PROC_LOCK);
-	PROCLIST_FOREACH(p, &allproc) {
-		if (cell_of_proc(p) != c || CELL_ENDING(p))
+	while ((cp = cell_proc_next(c, cp)) != NULL) {
+		if (CELL_ENDING(cp->cp_proc))
 			continue;
 		if (n < room)
-			pids[n] = p->p_pid;
+			pids[n] = cp->cp_proc->p_pid;
 		n++;
 	}
 	mutex_exit(CELL_PROC_LOCK);
@@ -178,61 +230,45 @@ again:
 unsigned
 cell_signal(struct cell *c, int signum)
 {
-	struct proc *p;
+	struct cell_proc *cp = NULL;
 	unsigned n = 0;
 
-	if (signum == SIGKILL && atomic_swap_uint(&c->c_dying, 1) == 0)
-		atomic_inc_uint(&cell_ndying);
+	if (signum == SIGKILL)
+		(void)atomic_swap_uint(&c->c_dying, 1);
 	mutex_enter(CELL_PROC_LOCK);
-	PROCLIST_FOREACH(p, &allproc) {
-		if (cell_of_proc(p) != c || CELL_ENDING(p))
+	while ((cp = cell_proc_next(c, cp)) != NULL) {
+		if (CELL_ENDING(cp->cp_proc))
 			continue;
-		psignal(p, signum);
+		psignal(cp->cp_proc, signum);
 		n++;
 	}
 	mutex_exit(CELL_PROC_LOCK);
 	return n;
 }
 
-/* Adds what one process uses to its cell. */
-static void
-cell_use(struct proc *p)
-{
-	struct cell *c;
-
-	mutex_enter(p->p_lock);
-	if ((c = cell_of(p->p_cred)) != NULL) {
-		c->c_use.cu_refs++;
-		if (!CELL_ENDING(p)) {
-			c->c_use.cu_ticks += p->p_uticks + p->p_sticks +
-			    p->p_iticks;
-			c->c_use.cu_memory += p->p_vmspace->vm_map.size;
-		}
-	}
-	mutex_exit(p->p_lock);
-}
-
-/*
- * Brings c_use of every cell up to date, with one walk over the processes
- * however many cells there are.
- */
+/* What the members of a cell use.  Address space is left out in execve(2). */
 void
-cell_measure(void)
+cell_measure(struct cell *c, struct cell_use *cu)
 {
+	struct cell_proc *cp = NULL;
 	struct proc *p;
-	struct cell *c;
 
-	KASSERT(mutex_owned(&cell_lock));
+	memset(cu, 0, sizeof(*cu));
 	mutex_enter(CELL_PROC_LOCK);
-	TAILQ_FOREACH(c, &cell_list, c_list) {
-		memset(&c->c_use, 0, sizeof(c->c_use));
-		mutex_enter(&c->c_lock);
-		c->c_use.cu_ticks = c->c_ticks_ended;
-		mutex_exit(&c->c_lock);
+	while ((cp = cell_proc_next(c, cp)) != NULL) {
+		p = cp->cp_proc;
+		cu->cu_refs++;
+		cu->cu_ticks += p->p_uticks + p->p_sticks + p->p_iticks;
+		/* Held by whoever takes the address space away. */
+		if (!rw_tryenter(&p->p_reflock, RW_READER))
+			continue;
+		if (!CELL_ENDING(p))
+			cu->cu_memory += p->p_vmspace->vm_map.size;
+		rw_exit(&p->p_reflock);
 	}
-	PROCLIST_FOREACH(p, &allproc)
-		cell_use(p);
-	PROCLIST_FOREACH(p, &zombproc)
-		cell_use(p);
+	cu->cu_refs += cell_zombies(c);
+	mutex_spin_enter(&cell_spin);
+	cu->cu_ticks += c->c_ticks_ended;
+	mutex_spin_exit(&cell_spin);
 	mutex_exit(CELL_PROC_LOCK);
 }

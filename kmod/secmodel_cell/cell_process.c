@@ -1,7 +1,8 @@
 /*
  * Facts about requests of the process scope: whether the target is a member
  * of the caller's cell, and whether the system's own rules would refuse an
- * ordinary user.  The second follows what the kernel's own listeners ask in
+ * ordinary user.  cell_var.h says why a target may be looked into here.  The
+ * second fact follows what the kernel's own listeners ask in
  * kern_proc.c, kern_resource.c, kern_sig.c, kern_ktrace.c, sys_process.c and
  * sys_sched.c.
  *
@@ -24,36 +25,11 @@
 
 #include "cell_var.h"
 
-/* What is needed of a target's credential; its lock is held for it. */
-struct cell_target {
-	struct cell	*ct_cell;
-	bool		ct_uidmatch;	/* any of the user ids agree */
-	bool		ct_owned;	/* real ids agree, not set-id */
-};
-
-static void
-cell_target(kauth_cred_t cred, struct proc *p, struct cell_target *ct)
-{
-	kauth_cred_t other;
-	bool held;
-
-	held = mutex_owned(p->p_lock);
-	if (!held)
-		mutex_enter(p->p_lock);
-	other = p->p_cred;
-	ct->ct_cell = cell_of(other);
-	ct->ct_uidmatch = kauth_cred_uidmatch(cred, other);
-	ct->ct_owned = (p->p_flag & PK_SUGID) == 0 &&
-	    kauth_cred_geteuid(cred) == kauth_cred_getuid(other) &&
-	    kauth_cred_getuid(cred) == kauth_cred_getsvuid(other);
-	if (!held)
-		mutex_exit(p->p_lock);
-}
-
 static bool
 cell_raises_rlimit(struct proc *p, const struct rlimit *new, u_long which)
 {
 
+	/* A process keeps every set of limits that it had. */
 	return new != NULL && which < RLIM_NLIMITS &&
 	    new->rlim_max > p->p_rlimit[which].rlim_max;
 }
@@ -71,30 +47,43 @@ cell_raises_priority(struct lwp *l, int policy, pri_t priority)
 
 /* See IfPrivileged in the policy table. */
 static bool
-cell_privileged(const struct cell_target *ct, kauth_action_t action,
-    struct proc *p, void *arg1, void *arg2, void *arg3)
+cell_privileged(kauth_cred_t cred, kauth_action_t action, struct proc *p,
+    void *arg1, void *arg2, void *arg3)
 {
+	kauth_cred_t other = p->p_cred;
+	const bool uidmatch = kauth_cred_uidmatch(cred, other);
+	const bool owned = (p->p_flag & PK_SUGID) == 0 &&
+	    kauth_cred_geteuid(cred) == kauth_cred_getuid(other) &&
+	    kauth_cred_getuid(cred) == kauth_cred_getsvuid(other);
 
 	switch (action) {
 	case KAUTH_PROCESS_NICE:
-		return !ct->ct_uidmatch || (u_long)arg1 < (u_long)p->p_nice;
+		return !uidmatch || (u_long)arg1 < (u_long)p->p_nice;
 	case KAUTH_PROCESS_RLIMIT:
-		return (p != curproc && !ct->ct_owned) ||
+		return (p != curproc && !owned) ||
 		    ((uintptr_t)arg1 == KAUTH_REQ_PROCESS_RLIMIT_SET &&
 		    cell_raises_rlimit(p, arg2, (u_long)arg3));
 	case KAUTH_PROCESS_SCHEDULER_SETPARAM:
-		return !ct->ct_uidmatch || cell_raises_priority(arg1,
+		return !uidmatch || cell_raises_priority(arg1,
 		    (int)(uintptr_t)arg2, (pri_t)(uintptr_t)arg3);
 	case KAUTH_PROCESS_SIGNAL:
-		return !ct->ct_uidmatch && !((uintptr_t)arg1 == SIGCONT &&
+		return !uidmatch && !((uintptr_t)arg1 == SIGCONT &&
 		    curproc->p_session == p->p_session);
 	case KAUTH_PROCESS_KTRACE:
-		return !ct->ct_owned ||
+		return !owned ||
 		    (p->p_traceflag & KTRFAC_PERSISTENT) != 0 ||
 		    (uintptr_t)arg1 == KAUTH_REQ_PROCESS_KTRACE_PERSISTENT;
 	default:
-		return !ct->ct_owned;
+		return !owned;
 	}
+}
+
+/* The file of procfs that a request is about; none if it is about another. */
+static const struct pfsnode *
+cell_procfs_node(kauth_action_t action, void *arg1)
+{
+
+	return action == KAUTH_PROCESS_PROCFS ? arg1 : NULL;
 }
 
 /*
@@ -102,58 +91,71 @@ cell_privileged(const struct cell_target *ct, kauth_action_t action,
  * which is the host's; without it a cell could not read about itself either.
  */
 static bool
-cell_procfs_root(kauth_action_t action, struct proc *p, void *arg1,
-    void *arg2)
+cell_procfs_root(const struct pfsnode *pfs, const struct proc *p, void *arg2)
 {
-	const struct pfsnode *pfs = arg1;
 
-	return action == KAUTH_PROCESS_PROCFS && p == &proc0 && pfs != NULL &&
-	    pfs->pfs_type == PFSroot &&
+	return pfs != NULL && p == &proc0 && pfs->pfs_type == PFSroot &&
 	    (uintptr_t)arg2 == KAUTH_REQ_PROCESS_PROCFS_READ;
 }
 
 /*
- * Whether the request would read or change the memory of a newcomer, which is
- * a copy of whatever program brought it in.  To others it is the host's until
- * it executes a program; its own id and state they may see.
+ * Whether a newcomer is to be kept from the caller: its memory, its program
+ * and its open files are the host's until it executes one of the cell's.  It
+ * may be killed.  Other newcomers run the same program as it does.
  */
 static bool
-cell_looks_into(kauth_action_t action, struct proc *p, void *arg1)
+cell_hides(const struct cell_proc *cp, kauth_action_t action, void *arg1)
 {
+	const struct cell_proc *self;
 
-	switch (action) {
-	case KAUTH_PROCESS_CANSEE:
-		if ((uintptr_t)arg1 != KAUTH_REQ_PROCESS_CANSEE_ENV)
-			return false;
-		break;
-	case KAUTH_PROCESS_KTRACE:
-	case KAUTH_PROCESS_PROCFS:
-	case KAUTH_PROCESS_PTRACE:
-		break;
-	default:
+	if (cp->cp_proc == curproc || !cell_newcomer(cp) ||
+	    (action == KAUTH_PROCESS_SIGNAL && (uintptr_t)arg1 == SIGKILL))
 		return false;
-	}
-	return p != curproc && cell_newcomer(p);
+	self = cell_proc_find(curproc);
+	return self == NULL || !cell_newcomer(self);
 }
 
-/* wanted: the facts that the policy looks at for this action. */
+/*
+ * Whether a process without a record is one of the caller's cell all the same:
+ * the caller itself, or one that has ended, which proc_lock keeps.
+ */
+static bool
+cell_same_cell(struct cell *c, struct proc *p)
+{
+
+	if (p == curproc)
+		return cell_of(curlwp->l_cred) == c;
+	return mutex_owned(CELL_PROC_LOCK) && P_ZOMBIE(p) &&
+	    cell_of(p->p_cred) == c;
+}
+
+/*
+ * Locks: proc_lock or the target's p_lock for most requests.  None, and the
+ * target may be gone, for PTRACE from clock_gettime(2).  A spin lock, the
+ * thread's, for SCHEDULER_SETPARAM.
+ */
 uint32_t
 cell_process_facts(kauth_cred_t cred, struct cell *c, kauth_action_t action,
-    uint32_t wanted, struct proc *p, void *arg1, void *arg2, void *arg3)
+    struct proc *p, void *arg1, void *arg2, void *arg3)
 {
-	struct cell_target ct;
+	const struct pfsnode *pfs = cell_procfs_node(action, arg1);
+	const struct cell_proc *cp;
+	uint32_t facts = 0;
 
 	if (action == KAUTH_PROCESS_FORK)
 		return c != NULL && cell_full(c) ? CELL_IF_PROCESS_LIMIT : 0;
-	if (p == NULL || wanted == 0 ||
-	    cell_procfs_root(action, p, arg1, arg2))
+	if (p == NULL || cell_procfs_root(pfs, p, arg2))
 		return 0;
-	cell_target(cred, p, &ct);
-	if (ct.ct_cell != c ||
-	    (c != NULL && cell_looks_into(action, p, arg1)))
-		return CELL_IF_OTHER_CELL;
-	if (c == NULL || (wanted & CELL_IF_PRIVILEGED) == 0)
-		return 0;	/* users of the host are free among each other */
-	return cell_privileged(&ct, action, p, arg1, arg2, arg3) ?
-	    CELL_IF_PRIVILEGED : 0;
+	mutex_spin_enter(&cell_spin);
+	cp = cell_proc_find(p);
+	if (cp != NULL ? cp->cp_cell != c || cell_hides(cp, action, arg1) :
+	    c != NULL && !cell_same_cell(c, p))
+		facts = CELL_IF_OTHER_CELL;
+	else if (c != NULL &&
+	    cell_privileged(cred, action, p, arg1, arg2, arg3))
+		facts = CELL_IF_PRIVILEGED;
+	mutex_spin_exit(&cell_spin);
+	if (pfs != NULL && pfs->pfs_type == PFSfpregs)
+		facts |= CELL_IF_FPREGS;
+	return facts;
 }

@@ -8,27 +8,49 @@
 
 #include <sys/param.h>
 #include <sys/atomic.h>
-#include <sys/fcntl.h>
 #include <sys/kmem.h>
-#include <sys/namei.h>
-#include <sys/sysctl.h>
-#include <sys/syslog.h>
 #include <sys/systm.h>
 #include <sys/time.h>
-#include <sys/vnode.h>
 
 #include "cell_var.h"
 
 kmutex_t		cell_lock;
+kmutex_t		cell_spin;
 struct cell_list	cell_list;
-volatile u_int		cell_ndying;
-struct cell_list	cell_dead;	/* destroyed, still referred to */
+
+/* Destroyed, still referred to.  cell_spin. */
+static LIST_HEAD(, cell) cell_dead;
+
+void
+cell_ref_init(void)
+{
+
+	mutex_init(&cell_lock, MUTEX_DEFAULT, IPL_NONE);
+	/* What is asked with lwp_lock held must not be interrupted less. */
+	mutex_init(&cell_spin, MUTEX_DEFAULT, IPL_SCHED);
+	TAILQ_INIT(&cell_list);
+	LIST_INIT(&cell_dead);
+}
+
+/* When no credential can point to a cell any more. */
+void
+cell_ref_fini(void)
+{
+	struct cell *c;
+
+	KASSERT(TAILQ_EMPTY(&cell_list));
+	while ((c = LIST_FIRST(&cell_dead)) != NULL) {
+		LIST_REMOVE(c, c_dead);
+		cell_free(c);
+	}
+	mutex_destroy(&cell_spin);
+	mutex_destroy(&cell_lock);
+}
 
 void
 cell_free(struct cell *c)
 {
 
-	mutex_destroy(&c->c_lock);
 	kmem_free(c, sizeof(*c));
 }
 
@@ -41,8 +63,9 @@ cell_hold(struct cell *c)
 }
 
 /*
- * May be called from where memory can't be freed: the sampler frees what
- * nobody refers to.
+ * The last reference frees the cell: the list has given up its own, so it is
+ * one of the dead.  Called where memory can be freed: neither with a spin lock
+ * nor from an interrupt.
  */
 void
 cell_rele(struct cell *c)
@@ -50,23 +73,28 @@ cell_rele(struct cell *c)
 
 	KASSERT(c->c_refs > 0);
 	CELL_MEMBAR_RELEASE();
-	atomic_dec_uint(&c->c_refs);
+	if (atomic_dec_uint_nv(&c->c_refs) > 0)
+		return;
+	CELL_MEMBAR_ACQUIRE();
+	mutex_spin_enter(&cell_spin);
+	KASSERT(LIST_EMPTY(&c->c_procs));
+	LIST_REMOVE(c, c_dead);
+	mutex_spin_exit(&cell_spin);
+	cell_free(c);
 }
 
-/* Frees the cells that are destroyed and that nobody refers to. */
+/* From the living to the dead; gives up the list's reference. */
 void
-cell_sweep(void)
+cell_bury(struct cell *c)
 {
-	struct cell *c, *next;
 
 	KASSERT(mutex_owned(&cell_lock));
-	TAILQ_FOREACH_SAFE(c, &cell_dead, c_list, next) {
-		if (c->c_refs != 0)
-			continue;
-		CELL_MEMBAR_ACQUIRE();
-		TAILQ_REMOVE(&cell_dead, c, c_list);
-		cell_free(c);
-	}
+	TAILQ_REMOVE(&cell_list, c, c_list);
+	c->c_dying = 1;		/* whoever still points to it is denied */
+	mutex_spin_enter(&cell_spin);
+	LIST_INSERT_HEAD(&cell_dead, c, c_dead);
+	mutex_spin_exit(&cell_spin);
+	cell_rele(c);
 }
 
 /* A living cell by its id, under cell_lock. */
@@ -95,11 +123,11 @@ cell_get(uint32_t id)
 	return c;
 }
 
-/* Whether one more process is one too many. */
-bool
-cell_full(struct cell *c)
+uint64_t
+cell_uptime(void)
 {
-	u_int max = c->c_maxprocs;
+	struct timespec ts;
 
-	return max != 0 && c->c_nprocs >= max;
+	getnanouptime(&ts);
+	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
 }

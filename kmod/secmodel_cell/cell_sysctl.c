@@ -105,12 +105,32 @@ cell_sysctl_destroy(SYSCTLFN_ARGS)
 	return id == 0 ? EINVAL : cell_destroy(id);
 }
 
+/*
+ * Ticks a second in the stretch that ended last.  A stretch of at least ns ends
+ * when somebody asks after it is over; the first one began with the cell.
+ */
+static uint64_t
+cell_rate(struct cell_rate *cr, uint64_t now, uint64_t ticks, uint64_t ns)
+{
+	const uint64_t past = now - cr->cr_ns;
+
+	if (past >= ns) {
+		cr->cr_rate = (ticks - MIN(ticks, cr->cr_ticks)) *
+		    1000 / (past / 1000000);
+		cr->cr_ns = now;
+		cr->cr_ticks = ticks;
+	}
+	return cr->cr_rate;
+}
+
 static void
 cell_fill_info(struct cell *c, struct cell_info *ci)
 {
-	const unsigned n = MIN(c->c_nsample, CELL_TICK_SECONDS);
-	unsigned i;
+	const uint64_t now = cell_uptime(), second = 1000000000ULL;
+	struct cell_use cu;
 
+	KASSERT(mutex_owned(&cell_lock));
+	cell_measure(c, &cu);
 	memset(ci, 0, sizeof(*ci));
 	ci->ci_id = c->c_id;
 	ci->ci_create_flags = c->c_create.cc_flags;
@@ -118,15 +138,12 @@ cell_fill_info(struct cell *c, struct cell_info *ci)
 	strlcpy(ci->ci_root, c->c_create.cc_root, sizeof(ci->ci_root));
 	ci->ci_created_ns = c->c_created;
 	ci->ci_proc_current = c->c_nprocs;
-	ci->ci_refcount = c->c_use.cu_refs;
-	ci->ci_memory_current = c->c_use.cu_memory;
-	for (i = 0; i < n; i++)
-		ci->ci_cpu_ticks_10s += c->c_ticks[i];
-	if (n != 0) {
-		ci->ci_cpu_ticks_1s =
-		    c->c_ticks[(c->c_nsample - 1) % CELL_TICK_SECONDS];
-		ci->ci_cpu_ticks_10s /= n;
-	}
+	ci->ci_refcount = cu.cu_refs;
+	ci->ci_memory_current = cu.cu_memory;
+	ci->ci_cpu_ticks_1s = cell_rate(&c->c_second, now, cu.cu_ticks,
+	    second);
+	ci->ci_cpu_ticks_10s = cell_rate(&c->c_ten, now, cu.cu_ticks,
+	    10 * second);
 	ci->ci_rlimit_nofile = c->c_create.cc_rlimit_nofile;
 	ci->ci_rlimit_as = c->c_create.cc_rlimit_as;
 	ci->ci_rlimit_core = c->c_create.cc_rlimit_core;
@@ -151,7 +168,6 @@ cell_sysctl_list(SYSCTLFN_ARGS)
 	size = n * sizeof(*infos);
 	if (n != 0 && oldp != NULL && *oldlenp >= size) {
 		ci = infos = kmem_alloc(size, KM_SLEEP);
-		cell_measure();
 		TAILQ_FOREACH(c, &cell_list, c_list)
 			cell_fill_info(c, ci++);
 	}
@@ -163,18 +179,6 @@ cell_sysctl_list(SYSCTLFN_ARGS)
 }
 
 /* A request of the id alone reads the policy. */
-static int
-cell_get_policy(uint32_t id, struct cell_policy *cp)
-{
-	struct cell *c;
-
-	mutex_enter(&cell_lock);
-	if ((c = cell_find(id)) != NULL)
-		*cp = c->c_policy;
-	mutex_exit(&cell_lock);
-	return c == NULL ? ENOENT : 0;
-}
-
 static int
 cell_sysctl_policy(SYSCTLFN_ARGS)
 {
@@ -240,17 +244,8 @@ cell_sysctl_kill(SYSCTLFN_ARGS)
 		return error;
 	if (ck.ck_signal <= 0 || ck.ck_signal >= NSIG)
 		return EINVAL;
-	error = 0;
-	mutex_enter(&cell_lock);
-	if ((c = cell_find(ck.ck_id)) == NULL)
-		error = ENOENT;
-	else if (ck.ck_signal == SIGKILL)
-		error = cell_listen_vnode(0);
-	if (error == 0)
-		cell_hold(c);
-	mutex_exit(&cell_lock);
-	if (error != 0)
-		return error;
+	if ((c = cell_get(ck.ck_id)) == NULL)
+		return ENOENT;
 	n = cell_signal(c, ck.ck_signal);
 	cell_rele(c);
 	return cell_reply(l, oldp, oldlenp, &n, sizeof(n));
@@ -273,13 +268,13 @@ cell_sysctl_stats(SYSCTLFN_ARGS)
 	cs.cs_flags = (c->c_entered ? CELL_STATS_ENTERED : 0) |
 	    (c->c_dying ? CELL_STATS_DYING : 0);
 	mutex_exit(&cell_lock);
-	mutex_enter(&c->c_lock);
+	mutex_spin_enter(&cell_spin);
 	memcpy(cs.cs_denials, c->c_denials, sizeof(cs.cs_denials));
 	cs.cs_last_ns = c->c_last_ns;
 	cs.cs_last_class = c->c_last_class;
 	cs.cs_last_pid = c->c_last_pid;
 	cs.cs_last_uid = c->c_last_uid;
-	mutex_exit(&c->c_lock);
+	mutex_spin_exit(&cell_spin);
 	cell_rele(c);
 	return cell_reply(l, oldp, oldlenp, &cs, sizeof(cs));
 }
@@ -294,11 +289,11 @@ cell_sysctl_status(SYSCTLFN_ARGS)
 	if ((error = cell_requested(l, newp, newlen, &c)) != 0)
 		return error;
 	ct.ct_id = c->c_id;
-	mutex_enter(&c->c_lock);
+	mutex_spin_enter(&cell_spin);
 	ct.ct_state = c->c_state;
 	ct.ct_pid = c->c_first;
 	ct.ct_status = c->c_status;
-	mutex_exit(&c->c_lock);
+	mutex_spin_exit(&cell_spin);
 	cell_rele(c);
 	return cell_reply(l, oldp, oldlenp, &ct, sizeof(ct));
 }

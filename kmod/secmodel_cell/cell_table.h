@@ -66,10 +66,10 @@
 
 /* Sets: every one, what network none closes, what each profile begins with. */
 #define	CELL_PERM_ALL                                   0xffffffffffffULL
-#define	CELL_PERM_INTERNET                              0x000015000000ULL
+#define	CELL_PERM_INTERNET                              0x000015100000ULL
 #define	CELL_DEFAULTS_LOW                               0xffffffffffffULL
-#define	CELL_DEFAULTS_MEDIUM                            0xfff81801c000ULL
-#define	CELL_DEFAULTS_HIGH                              0xfff818000000ULL
+#define	CELL_DEFAULTS_MEDIUM                            0xfef818014000ULL
+#define	CELL_DEFAULTS_HIGH                              0xfef818000000ULL
 
 /* In place of a permission. */
 #define	CELL_OPENS_ALWAYS                               254
@@ -90,9 +90,9 @@
 #define	CELL_IF_PROCESS_LIMIT                           0x0080
 #define	CELL_IF_FOREIGN_ADDRESS                         0x0100
 #define	CELL_IF_WILDCARD_ADDRESS                        0x0200
-/* Those that guard a cell from the host's ordinary users, too. */
-#define	CELL_IF_CROSSES_CELLS                           0x0009
-#define	CELL_WHEN_ANY                                   255
+#define	CELL_IF_TAKEN_PORT                              0x0400
+#define	CELL_IF_FPREGS                                  0x0800
+#define	CELL_IF_IOCTL                                   0x1000
 
 /* Scopes: indexes of cs_denials. */
 #define	CELL_SCOPE_SYSTEM                               0
@@ -104,203 +104,6 @@
 #define	CELL_SCOPE_GENERIC                              6
 #define	CELL_SCOPE_NONE                                 7
 #define	CELL_SCOPE_MAX                                  8
-
-/* Actions.  None: nothing of the table, denied to every cell. */
-#define	CELL_ACTION_NONE                                0
-#define	CELL_ACTION_SYSTEM_ACCOUNTING                   1
-#define	CELL_ACTION_SYSTEM_CHROOT                       2
-#define	CELL_ACTION_SYSTEM_CHSYSFLAGS                   3
-#define	CELL_ACTION_SYSTEM_CPU                          4
-#define	CELL_ACTION_SYSTEM_DEBUG                        5
-#define	CELL_ACTION_SYSTEM_FILEHANDLE                   6
-#define	CELL_ACTION_SYSTEM_MKNOD                        7
-#define	CELL_ACTION_SYSTEM_MOUNT                        8
-#define	CELL_ACTION_SYSTEM_PSET                         9
-#define	CELL_ACTION_SYSTEM_REBOOT                       10
-#define	CELL_ACTION_SYSTEM_SETIDCORE                    11
-#define	CELL_ACTION_SYSTEM_SWAPCTL                      12
-#define	CELL_ACTION_SYSTEM_SYSCTL                       13
-#define	CELL_ACTION_SYSTEM_TIME                         14
-#define	CELL_ACTION_SYSTEM_MODULE                       15
-#define	CELL_ACTION_SYSTEM_FS_RESERVEDSPACE             16
-#define	CELL_ACTION_SYSTEM_FS_QUOTA                     17
-#define	CELL_ACTION_SYSTEM_SEMAPHORE                    18
-#define	CELL_ACTION_SYSTEM_SYSVIPC                      19
-#define	CELL_ACTION_SYSTEM_MQUEUE                       20
-#define	CELL_ACTION_SYSTEM_VERIEXEC                     21
-#define	CELL_ACTION_SYSTEM_DEVMAPPER                    22
-#define	CELL_ACTION_SYSTEM_MAP_VA_ZERO                  23
-#define	CELL_ACTION_SYSTEM_LFS                          24
-#define	CELL_ACTION_SYSTEM_FS_EXTATTR                   25
-#define	CELL_ACTION_SYSTEM_FS_SNAPSHOT                  26
-#define	CELL_ACTION_SYSTEM_INTR                         27
-#define	CELL_ACTION_SYSTEM_KERNADDR                     28
-#define	CELL_ACTION_SYSTEM_OTHER                        29
-#define	CELL_ACTION_PROCESS_CANSEE                      30
-#define	CELL_ACTION_PROCESS_CORENAME                    31
-#define	CELL_ACTION_PROCESS_FORK                        32
-#define	CELL_ACTION_PROCESS_KEVENT_FILTER               33
-#define	CELL_ACTION_PROCESS_KTRACE                      34
-#define	CELL_ACTION_PROCESS_NICE                        35
-#define	CELL_ACTION_PROCESS_PROCFS                      36
-#define	CELL_ACTION_PROCESS_PTRACE                      37
-#define	CELL_ACTION_PROCESS_RLIMIT                      38
-#define	CELL_ACTION_PROCESS_SCHEDULER_GETAFFINITY       39
-#define	CELL_ACTION_PROCESS_SCHEDULER_SETAFFINITY       40
-#define	CELL_ACTION_PROCESS_SCHEDULER_GETPARAM          41
-#define	CELL_ACTION_PROCESS_SCHEDULER_SETPARAM          42
-#define	CELL_ACTION_PROCESS_SETID                       43
-#define	CELL_ACTION_PROCESS_SIGNAL                      44
-#define	CELL_ACTION_PROCESS_STOPFLAG                    45
-#define	CELL_ACTION_PROCESS_OTHER                       46
-#define	CELL_ACTION_NETWORK_ALTQ                        47
-#define	CELL_ACTION_NETWORK_BIND                        48
-#define	CELL_ACTION_NETWORK_FIREWALL                    49
-#define	CELL_ACTION_NETWORK_INTERFACE                   50
-#define	CELL_ACTION_NETWORK_FORWSRCRT                   51
-#define	CELL_ACTION_NETWORK_NFS                         52
-#define	CELL_ACTION_NETWORK_ROUTE                       53
-#define	CELL_ACTION_NETWORK_SOCKET                      54
-#define	CELL_ACTION_NETWORK_INTERFACE_PPP               55
-#define	CELL_ACTION_NETWORK_INTERFACE_SLIP              56
-#define	CELL_ACTION_NETWORK_INTERFACE_TUN               57
-#define	CELL_ACTION_NETWORK_INTERFACE_PVC               58
-#define	CELL_ACTION_NETWORK_INTERFACE_BRIDGE            59
-#define	CELL_ACTION_NETWORK_INTERFACE_WG                60
-#define	CELL_ACTION_NETWORK_IPSEC                       61
-#define	CELL_ACTION_NETWORK_IPV6                        62
-#define	CELL_ACTION_NETWORK_SMB                         63
-#define	CELL_ACTION_NETWORK_OTHER                       64
-#define	CELL_ACTION_DEVICE_TTY_OPEN                     65
-#define	CELL_ACTION_DEVICE_TTY_PRIVSET                  66
-#define	CELL_ACTION_DEVICE_TTY_STI                      67
-#define	CELL_ACTION_DEVICE_TTY_VIRTUAL                  68
-#define	CELL_ACTION_DEVICE_RAWIO_SPEC                   69
-#define	CELL_ACTION_DEVICE_RAWIO_PASSTHRU               70
-#define	CELL_ACTION_DEVICE_BLUETOOTH_SETPRIV            71
-#define	CELL_ACTION_DEVICE_BLUETOOTH_BCSP               72
-#define	CELL_ACTION_DEVICE_BLUETOOTH_BTUART             73
-#define	CELL_ACTION_DEVICE_BLUETOOTH_SEND               74
-#define	CELL_ACTION_DEVICE_BLUETOOTH_RECV               75
-#define	CELL_ACTION_DEVICE_RND_ADDDATA                  76
-#define	CELL_ACTION_DEVICE_RND_ADDDATA_ESTIMATE         77
-#define	CELL_ACTION_DEVICE_RND_GETPRIV                  78
-#define	CELL_ACTION_DEVICE_RND_SETPRIV                  79
-#define	CELL_ACTION_DEVICE_GPIO_PINSET                  80
-#define	CELL_ACTION_DEVICE_WSCONS_KEYBOARD_BELL         81
-#define	CELL_ACTION_DEVICE_WSCONS_KEYBOARD_KEYREPEAT    82
-#define	CELL_ACTION_DEVICE_NVMM_CTL                     83
-#define	CELL_ACTION_DEVICE_OTHER                        84
-#define	CELL_ACTION_MACHDEP_CACHEFLUSH                  85
-#define	CELL_ACTION_MACHDEP_CPU_UCODE_APPLY             86
-#define	CELL_ACTION_MACHDEP_IOPERM_GET                  87
-#define	CELL_ACTION_MACHDEP_IOPERM_SET                  88
-#define	CELL_ACTION_MACHDEP_IOPL                        89
-#define	CELL_ACTION_MACHDEP_LDT_GET                     90
-#define	CELL_ACTION_MACHDEP_LDT_SET                     91
-#define	CELL_ACTION_MACHDEP_MTRR_GET                    92
-#define	CELL_ACTION_MACHDEP_MTRR_SET                    93
-#define	CELL_ACTION_MACHDEP_NVRAM                       94
-#define	CELL_ACTION_MACHDEP_UNMANAGEDMEM                95
-#define	CELL_ACTION_MACHDEP_PXG                         96
-#define	CELL_ACTION_MACHDEP_SVS_DISABLE                 97
-#define	CELL_ACTION_MACHDEP_OTHER                       98
-#define	CELL_ACTION_VNODE_WRITE_SYSFLAGS                99
-#define	CELL_ACTION_VNODE_CHANGE_OWNERSHIP              100
-#define	CELL_ACTION_VNODE_RETAIN_SUID                   101
-#define	CELL_ACTION_VNODE_RETAIN_SGID                   102
-#define	CELL_ACTION_VNODE_REVOKE                        103
-#define	CELL_ACTION_VNODE_OTHER                         104
-#define	CELL_ACTION_GENERIC_ISSUSER                     105
-#define	CELL_ACTION_GENERIC_OTHER                       106
-#define	CELL_ACTION_MAX                                 107
-
-/* Requests.  None: no request, or one that the table does not know. */
-#define	CELL_REQ_NONE                                   0
-#define	CELL_REQ_SYSTEM_CHROOT_CHROOT                   1
-#define	CELL_REQ_SYSTEM_CHROOT_FCHROOT                  2
-#define	CELL_REQ_SYSTEM_CPU_SETSTATE                    3
-#define	CELL_REQ_SYSTEM_MOUNT_GET                       4
-#define	CELL_REQ_SYSTEM_MOUNT_NEW                       5
-#define	CELL_REQ_SYSTEM_MOUNT_UNMOUNT                   6
-#define	CELL_REQ_SYSTEM_MOUNT_UPDATE                    7
-#define	CELL_REQ_SYSTEM_MOUNT_UMAP                      8
-#define	CELL_REQ_SYSTEM_MOUNT_DEVICE                    9
-#define	CELL_REQ_SYSTEM_PSET_ASSIGN                     10
-#define	CELL_REQ_SYSTEM_PSET_BIND                       11
-#define	CELL_REQ_SYSTEM_PSET_CREATE                     12
-#define	CELL_REQ_SYSTEM_PSET_DESTROY                    13
-#define	CELL_REQ_SYSTEM_SYSCTL_ADD                      14
-#define	CELL_REQ_SYSTEM_SYSCTL_DELETE                   15
-#define	CELL_REQ_SYSTEM_SYSCTL_DESC                     16
-#define	CELL_REQ_SYSTEM_SYSCTL_MODIFY                   17
-#define	CELL_REQ_SYSTEM_SYSCTL_PRVT                     18
-#define	CELL_REQ_SYSTEM_TIME_ADJTIME                    19
-#define	CELL_REQ_SYSTEM_TIME_NTPADJTIME                 20
-#define	CELL_REQ_SYSTEM_TIME_RTCOFFSET                  21
-#define	CELL_REQ_SYSTEM_TIME_SYSTEM                     22
-#define	CELL_REQ_SYSTEM_TIME_TIMECOUNTERS               23
-#define	CELL_REQ_SYSTEM_FS_QUOTA_GET                    24
-#define	CELL_REQ_SYSTEM_FS_QUOTA_MANAGE                 25
-#define	CELL_REQ_SYSTEM_FS_QUOTA_NOLIMIT                26
-#define	CELL_REQ_SYSTEM_FS_QUOTA_ONOFF                  27
-#define	CELL_REQ_SYSTEM_SYSVIPC_BYPASS                  28
-#define	CELL_REQ_SYSTEM_SYSVIPC_SHM_LOCK                29
-#define	CELL_REQ_SYSTEM_SYSVIPC_SHM_UNLOCK              30
-#define	CELL_REQ_SYSTEM_SYSVIPC_MSGQ_OVERSIZE           31
-#define	CELL_REQ_SYSTEM_VERIEXEC_ACCESS                 32
-#define	CELL_REQ_SYSTEM_VERIEXEC_MODIFY                 33
-#define	CELL_REQ_SYSTEM_LFS_MARKV                       34
-#define	CELL_REQ_SYSTEM_LFS_BMAPV                       35
-#define	CELL_REQ_SYSTEM_LFS_SEGCLEAN                    36
-#define	CELL_REQ_SYSTEM_LFS_SEGWAIT                     37
-#define	CELL_REQ_SYSTEM_LFS_FCNTL                       38
-#define	CELL_REQ_SYSTEM_INTR_AFFINITY                   39
-#define	CELL_REQ_PROCESS_CANSEE_ENV                     40
-#define	CELL_REQ_PROCESS_CANSEE_KPTR                    41
-#define	CELL_REQ_PROCESS_CANSEE_ARGS                    42
-#define	CELL_REQ_PROCESS_CANSEE_ENTRY                   43
-#define	CELL_REQ_PROCESS_CANSEE_OPENFILES               44
-#define	CELL_REQ_PROCESS_CANSEE_EPROC                   45
-#define	CELL_REQ_PROCESS_CORENAME_SET                   46
-#define	CELL_REQ_PROCESS_RLIMIT_BYPASS                  47
-#define	CELL_REQ_PROCESS_RLIMIT_SET                     48
-#define	CELL_REQ_PROCESS_RLIMIT_GET                     49
-#define	CELL_REQ_NETWORK_BIND_PORT                      50
-#define	CELL_REQ_NETWORK_BIND_PRIVPORT                  51
-#define	CELL_REQ_NETWORK_BIND_ANYADDR                   52
-#define	CELL_REQ_NETWORK_FIREWALL_FW                    53
-#define	CELL_REQ_NETWORK_FIREWALL_NAT                   54
-#define	CELL_REQ_NETWORK_INTERFACE_GET                  55
-#define	CELL_REQ_NETWORK_INTERFACE_GETPRIV              56
-#define	CELL_REQ_NETWORK_INTERFACE_SET                  57
-#define	CELL_REQ_NETWORK_INTERFACE_SETPRIV              58
-#define	CELL_REQ_NETWORK_INTERFACE_FIRMWARE             59
-#define	CELL_REQ_NETWORK_NFS_EXPORT                     60
-#define	CELL_REQ_NETWORK_NFS_SVC                        61
-#define	CELL_REQ_NETWORK_SOCKET_OPEN                    62
-#define	CELL_REQ_NETWORK_SOCKET_RAWSOCK                 63
-#define	CELL_REQ_NETWORK_SOCKET_CANSEE                  64
-#define	CELL_REQ_NETWORK_SOCKET_DROP                    65
-#define	CELL_REQ_NETWORK_SOCKET_SETPRIV                 66
-#define	CELL_REQ_NETWORK_INTERFACE_PPP_ADD              67
-#define	CELL_REQ_NETWORK_INTERFACE_SLIP_ADD             68
-#define	CELL_REQ_NETWORK_INTERFACE_TUN_ADD              69
-#define	CELL_REQ_NETWORK_INTERFACE_PVC_ADD              70
-#define	CELL_REQ_NETWORK_INTERFACE_BRIDGE_GETPRIV       71
-#define	CELL_REQ_NETWORK_INTERFACE_BRIDGE_SETPRIV       72
-#define	CELL_REQ_NETWORK_INTERFACE_WG_GETPRIV           73
-#define	CELL_REQ_NETWORK_INTERFACE_WG_SETPRIV           74
-#define	CELL_REQ_NETWORK_IPSEC_BYPASS                   75
-#define	CELL_REQ_NETWORK_IPV6_HOPBYHOP                  76
-#define	CELL_REQ_NETWORK_IPV6_JOIN_MULTICAST            77
-#define	CELL_REQ_NETWORK_SMB_SHARE_ACCESS               78
-#define	CELL_REQ_NETWORK_SMB_SHARE_CREATE               79
-#define	CELL_REQ_NETWORK_SMB_VC_ACCESS                  80
-#define	CELL_REQ_NETWORK_SMB_VC_CREATE                  81
-#define	CELL_REQ_DEVICE_RAWIO_SPEC_READ                 82
-#define	CELL_REQ_DEVICE_RAWIO_SPEC_WRITE                83
-#define	CELL_REQ_DEVICE_RAWIO_SPEC_RW                   84
 
 /* Classes: cs_last_class. */
 #define	CELL_CLASS_SYSTEM_ACCOUNTING                    0
@@ -395,6 +198,7 @@
 #define	CELL_CLASS_PROCESS_NICE_RAISE                   115
 #define	CELL_CLASS_PROCESS_NICE                         116
 #define	CELL_CLASS_PROCESS_PROCFS_OTHER_CELL            117
+#define	CELL_CLASS_PROCESS_PROCFS_FPREGS                148
 #define	CELL_CLASS_PROCESS_PROCFS_OTHER_USER            118
 #define	CELL_CLASS_PROCESS_PROCFS                       119
 #define	CELL_CLASS_PROCESS_PTRACE_OTHER_CELL            120
@@ -423,10 +227,12 @@
 #define	CELL_CLASS_PROCESS_STOPFLAG_OTHER_CELL          143
 #define	CELL_CLASS_PROCESS_STOPFLAG_OTHER_USER          144
 #define	CELL_CLASS_PROCESS_STOPFLAG                     145
+#define	CELL_CLASS_PROCESS_OTHER_OTHER_CELL             149
 #define	CELL_CLASS_PROCESS_OTHER                        146
 #define	CELL_CLASS_NETWORK_ALTQ                         160
 #define	CELL_CLASS_NETWORK_BIND_PORT_RESERVED           161
 #define	CELL_CLASS_NETWORK_BIND_PRIVPORT_RESERVED       162
+#define	CELL_CLASS_NETWORK_BIND_TAKEN                   211
 #define	CELL_CLASS_NETWORK_BIND_FOREIGN                 209
 #define	CELL_CLASS_NETWORK_BIND_WILDCARD                210
 #define	CELL_CLASS_NETWORK_BIND_PRIVPORT                163
@@ -452,6 +258,7 @@
 #define	CELL_CLASS_NETWORK_SOCKET_OPEN_INET             183
 #define	CELL_CLASS_NETWORK_SOCKET_OPEN                  184
 #define	CELL_CLASS_NETWORK_SOCKET_RAWSOCK               185
+#define	CELL_CLASS_NETWORK_SOCKET_CANSEE_OTHER_CELL     212
 #define	CELL_CLASS_NETWORK_SOCKET_CANSEE                186
 #define	CELL_CLASS_NETWORK_SOCKET_DROP                  187
 #define	CELL_CLASS_NETWORK_SOCKET_SETPRIV               188
@@ -521,371 +328,37 @@
 #define	CELL_CLASS_VNODE_RETAIN_SUID                    306
 #define	CELL_CLASS_VNODE_RETAIN_SGID                    307
 #define	CELL_CLASS_VNODE_REVOKE                         309
+#define	CELL_CLASS_VNODE_READ_DATA_IOCTL                310
 #define	CELL_CLASS_VNODE_OTHER                          308
+#define	CELL_CLASS_VNODE_UNKNOWN                        311
 #define	CELL_CLASS_GENERIC_ISSUSER                      320
 #define	CELL_CLASS_GENERIC_OTHER                        321
 #define	CELL_CLASS_NONE                                 65535
 
-/* A row: one class of requests.  An action's rows follow each other. */
+/* A row: one class of requests.  cell_rows.c has them all. */
 struct cell_row {
 	uint16_t	cr_class;	/* CELL_CLASS_* */
-	uint8_t		cr_request;	/* CELL_REQ_*; none: every request */
-	uint8_t		cr_when;	/* bit of CELL_IF_*, or CELL_WHEN_ANY */
 	uint8_t		cr_opens;	/* CELL_PERM_* or CELL_OPENS_* */
 	uint8_t		cr_scope;	/* CELL_SCOPE_* */
+	uint8_t		cr_crosses;	/* guards cells from the host's users */
 };
 
-/* An action: its rows, and the facts that any of them looks at. */
-struct cell_action {
-	uint16_t	cx_first;
-	uint16_t	cx_count;
-	uint32_t	cx_facts;
-};
+/*
+ * The row that a request falls under, by the kernel's own symbols; facts is a
+ * set of CELL_IF_*.  Never NULL: what the table does not know falls under the
+ * last row of its scope.  Not for the vnode scope.
+ */
+const struct cell_row *cell_row(unsigned scope, uint64_t action,
+    uintptr_t request, uint32_t facts);
 
-#ifdef CELL_TABLE_DATA
+/*
+ * An action of the vnode scope is a set of bits, each of which must be
+ * permitted.  Takes one that is known, or all the rest, out of the set, and
+ * gives its row.
+ */
+const struct cell_row *cell_row_vnode(uint64_t *bits, uint32_t facts);
 
-static const struct cell_row cell_rows[] = {
-	{ 65535, 0, 255, 255, 7 },	/* what is not in the table */
-	{ 0, 0, 255, 7, 0 },	/* system.accounting */
-	{ 1, 1, 255, 0, 0 },	/* system.chroot.chroot */
-	{ 2, 2, 255, 0, 0 },	/* system.chroot.fchroot */
-	{ 3, 0, 255, 0, 0 },	/* system.chroot */
-	{ 4, 0, 255, 41, 0 },	/* system.chsysflags */
-	{ 5, 3, 255, 8, 0 },	/* system.cpu.setstate */
-	{ 6, 0, 255, 8, 0 },	/* system.cpu */
-	{ 7, 0, 255, 44, 0 },	/* system.debug */
-	{ 8, 0, 255, 4, 0 },	/* system.filehandle */
-	{ 9, 0, 255, 3, 0 },	/* system.mknod */
-	{ 10, 4, 255, 254, 0 },	/* system.mount.get */
-	{ 11, 5, 255, 1, 0 },	/* system.mount.new */
-	{ 12, 6, 255, 1, 0 },	/* system.mount.unmount */
-	{ 13, 7, 255, 1, 0 },	/* system.mount.update */
-	{ 14, 8, 255, 1, 0 },	/* system.mount.umap */
-	{ 15, 9, 255, 1, 0 },	/* system.mount.device */
-	{ 16, 0, 255, 254, 0 },	/* system.mount */
-	{ 17, 10, 255, 8, 0 },	/* system.pset.assign */
-	{ 18, 11, 255, 8, 0 },	/* system.pset.bind */
-	{ 19, 12, 255, 8, 0 },	/* system.pset.create */
-	{ 20, 13, 255, 8, 0 },	/* system.pset.destroy */
-	{ 21, 0, 255, 8, 0 },	/* system.pset */
-	{ 22, 0, 255, 5, 0 },	/* system.reboot */
-	{ 23, 0, 255, 43, 0 },	/* system.setidcore */
-	{ 24, 0, 255, 6, 0 },	/* system.swapctl */
-	{ 25, 14, 255, 13, 0 },	/* system.sysctl.add */
-	{ 26, 15, 255, 13, 0 },	/* system.sysctl.delete */
-	{ 27, 16, 255, 13, 0 },	/* system.sysctl.desc */
-	{ 28, 17, 255, 13, 0 },	/* system.sysctl.modify */
-	{ 29, 18, 255, 255, 0 },	/* system.sysctl.private */
-	{ 30, 0, 255, 254, 0 },	/* system.sysctl */
-	{ 31, 19, 255, 9, 0 },	/* system.time.adjtime */
-	{ 32, 20, 255, 9, 0 },	/* system.time.ntpadjtime */
-	{ 33, 21, 255, 9, 0 },	/* system.time.rtcoffset */
-	{ 34, 22, 255, 9, 0 },	/* system.time.system */
-	{ 35, 23, 255, 9, 0 },	/* system.time.timecounters */
-	{ 36, 0, 255, 9, 0 },	/* system.time */
-	{ 37, 0, 255, 2, 0 },	/* system.module */
-	{ 38, 0, 255, 39, 0 },	/* system.fs_reservedspace */
-	{ 39, 24, 255, 42, 0 },	/* system.fs_quota.get */
-	{ 40, 25, 255, 42, 0 },	/* system.fs_quota.manage */
-	{ 41, 26, 255, 39, 0 },	/* system.fs_quota.nolimit */
-	{ 42, 27, 255, 42, 0 },	/* system.fs_quota.onoff */
-	{ 43, 0, 255, 42, 0 },	/* system.fs_quota */
-	{ 44, 0, 255, 10, 0 },	/* system.semaphore */
-	{ 45, 28, 1, 15, 0 },	/* system.sysvipc.bypass.override */
-	{ 46, 28, 255, 14, 0 },	/* system.sysvipc.bypass */
-	{ 47, 29, 255, 16, 0 },	/* system.sysvipc.shm_lock */
-	{ 48, 30, 255, 16, 0 },	/* system.sysvipc.shm_unlock */
-	{ 49, 31, 255, 16, 0 },	/* system.sysvipc.msgq_oversize */
-	{ 50, 0, 255, 14, 0 },	/* system.sysvipc */
-	{ 51, 0, 255, 10, 0 },	/* system.mqueue */
-	{ 52, 32, 255, 43, 0 },	/* system.veriexec.access */
-	{ 53, 33, 255, 43, 0 },	/* system.veriexec.modify */
-	{ 54, 0, 255, 43, 0 },	/* system.veriexec */
-	{ 55, 0, 255, 11, 0 },	/* system.devmapper */
-	{ 56, 0, 255, 45, 0 },	/* system.map_va_zero */
-	{ 57, 34, 255, 42, 0 },	/* system.lfs.markv */
-	{ 58, 35, 255, 42, 0 },	/* system.lfs.bmapv */
-	{ 59, 36, 255, 42, 0 },	/* system.lfs.segclean */
-	{ 60, 37, 255, 42, 0 },	/* system.lfs.segwait */
-	{ 61, 38, 255, 42, 0 },	/* system.lfs.fcntl */
-	{ 62, 0, 255, 42, 0 },	/* system.lfs */
-	{ 63, 0, 255, 42, 0 },	/* system.fs_extattr */
-	{ 64, 0, 255, 42, 0 },	/* system.fs_snapshot */
-	{ 65, 39, 255, 8, 0 },	/* system.intr.affinity */
-	{ 66, 0, 255, 8, 0 },	/* system.intr */
-	{ 67, 0, 255, 12, 0 },	/* system.kernaddr */
-	{ 68, 0, 255, 254, 0 },	/* system.other */
-	{ 96, 0, 0, 255, 1 },	/* process.cansee.other_cell */
-	{ 97, 40, 1, 37, 1 },	/* process.cansee.env.other_user */
-	{ 98, 41, 255, 40, 1 },	/* process.cansee.kptr */
-	{ 99, 42, 255, 254, 1 },	/* process.cansee.args */
-	{ 100, 43, 255, 254, 1 },	/* process.cansee.entry */
-	{ 101, 40, 255, 254, 1 },	/* process.cansee.env */
-	{ 102, 44, 255, 254, 1 },	/* process.cansee.openfiles */
-	{ 103, 45, 255, 254, 1 },	/* process.cansee.eproc */
-	{ 104, 0, 255, 254, 1 },	/* process.cansee */
-	{ 105, 0, 0, 255, 1 },	/* process.corename.other_cell */
-	{ 106, 46, 1, 43, 1 },	/* process.corename.set.other_user */
-	{ 107, 0, 255, 254, 1 },	/* process.corename */
-	{ 147, 0, 7, 255, 1 },	/* process.fork.limit */
-	{ 108, 0, 255, 254, 1 },	/* process.fork */
-	{ 109, 0, 0, 255, 1 },	/* process.kevent_filter.other_cell */
-	{ 110, 0, 255, 254, 1 },	/* process.kevent_filter */
-	{ 111, 0, 0, 255, 1 },	/* process.ktrace.other_cell */
-	{ 112, 0, 1, 37, 1 },	/* process.ktrace.other_user */
-	{ 113, 0, 255, 254, 1 },	/* process.ktrace */
-	{ 114, 0, 0, 255, 1 },	/* process.nice.other_cell */
-	{ 115, 0, 1, 38, 1 },	/* process.nice.raise */
-	{ 116, 0, 255, 254, 1 },	/* process.nice */
-	{ 117, 0, 0, 255, 1 },	/* process.procfs.other_cell */
-	{ 118, 0, 1, 37, 1 },	/* process.procfs.other_user */
-	{ 119, 0, 255, 254, 1 },	/* process.procfs */
-	{ 120, 0, 0, 255, 1 },	/* process.ptrace.other_cell */
-	{ 121, 0, 1, 37, 1 },	/* process.ptrace.other_user */
-	{ 122, 0, 255, 254, 1 },	/* process.ptrace */
-	{ 123, 0, 0, 255, 1 },	/* process.rlimit.other_cell */
-	{ 124, 47, 255, 39, 1 },	/* process.rlimit.bypass */
-	{ 125, 48, 1, 39, 1 },	/* process.rlimit.raise */
-	{ 126, 49, 255, 254, 1 },	/* process.rlimit.get */
-	{ 127, 48, 255, 254, 1 },	/* process.rlimit.set */
-	{ 128, 0, 255, 254, 1 },	/* process.rlimit */
-	{ 129, 0, 0, 255, 1 },	/* process.scheduler_getaffinity.other_cell */
-	{ 130, 0, 255, 254, 1 },	/* process.scheduler_getaffinity */
-	{ 131, 0, 0, 255, 1 },	/* process.scheduler_setaffinity.other_cell */
-	{ 132, 0, 255, 38, 1 },	/* process.scheduler_setaffinity */
-	{ 133, 0, 0, 255, 1 },	/* process.scheduler_getparam.other_cell */
-	{ 134, 0, 255, 254, 1 },	/* process.scheduler_getparam */
-	{ 135, 0, 0, 255, 1 },	/* process.scheduler_setparam.other_cell */
-	{ 136, 0, 1, 38, 1 },	/* process.scheduler_setparam.raise */
-	{ 137, 0, 255, 254, 1 },	/* process.scheduler_setparam */
-	{ 138, 0, 0, 255, 1 },	/* process.setid.other_cell */
-	{ 139, 0, 255, 35, 1 },	/* process.setid */
-	{ 140, 0, 0, 255, 1 },	/* process.signal.other_cell */
-	{ 141, 0, 1, 36, 1 },	/* process.signal.other_user */
-	{ 142, 0, 255, 254, 1 },	/* process.signal */
-	{ 143, 0, 0, 255, 1 },	/* process.stopflag.other_cell */
-	{ 144, 0, 1, 37, 1 },	/* process.stopflag.other_user */
-	{ 145, 0, 255, 254, 1 },	/* process.stopflag */
-	{ 146, 0, 255, 254, 1 },	/* process.other */
-	{ 160, 0, 255, 19, 2 },	/* network.altq */
-	{ 161, 50, 3, 255, 2 },	/* network.bind.port.reserved */
-	{ 162, 51, 3, 255, 2 },	/* network.bind.privport.reserved */
-	{ 209, 0, 8, 255, 2 },	/* network.bind.foreign */
-	{ 210, 0, 9, 255, 2 },	/* network.bind.wildcard */
-	{ 163, 51, 255, 27, 2 },	/* network.bind.privport */
-	{ 164, 50, 255, 254, 2 },	/* network.bind.port */
-	{ 165, 52, 255, 254, 2 },	/* network.bind.anyaddr */
-	{ 166, 0, 255, 254, 2 },	/* network.bind */
-	{ 167, 53, 255, 19, 2 },	/* network.firewall.fw */
-	{ 168, 54, 255, 19, 2 },	/* network.firewall.nat */
-	{ 169, 0, 255, 19, 2 },	/* network.firewall */
-	{ 170, 55, 255, 18, 2 },	/* network.interface.get */
-	{ 171, 56, 255, 17, 2 },	/* network.interface.getpriv */
-	{ 172, 57, 255, 17, 2 },	/* network.interface.set */
-	{ 173, 58, 255, 17, 2 },	/* network.interface.setpriv */
-	{ 174, 59, 255, 17, 2 },	/* network.interface.firmware */
-	{ 175, 0, 255, 17, 2 },	/* network.interface */
-	{ 176, 0, 255, 17, 2 },	/* network.forwsrcrt */
-	{ 177, 60, 255, 22, 2 },	/* network.nfs.export */
-	{ 178, 61, 255, 22, 2 },	/* network.nfs.svc */
-	{ 179, 0, 255, 22, 2 },	/* network.nfs */
-	{ 180, 0, 255, 20, 2 },	/* network.route */
-	{ 181, 62, 4, 20, 2 },	/* network.socket.open.route */
-	{ 182, 62, 5, 26, 2 },	/* network.socket.open.raw */
-	{ 183, 62, 6, 28, 2 },	/* network.socket.open.inet */
-	{ 184, 62, 255, 254, 2 },	/* network.socket.open */
-	{ 185, 63, 255, 24, 2 },	/* network.socket.rawsock */
-	{ 186, 64, 255, 254, 2 },	/* network.socket.cansee */
-	{ 187, 65, 255, 25, 2 },	/* network.socket.drop */
-	{ 188, 66, 255, 25, 2 },	/* network.socket.setpriv */
-	{ 189, 0, 255, 254, 2 },	/* network.socket */
-	{ 190, 67, 255, 17, 2 },	/* network.interface_ppp.add */
-	{ 208, 0, 255, 17, 2 },	/* network.other */
-	{ 191, 68, 255, 17, 2 },	/* network.interface_slip.add */
-	{ 208, 0, 255, 17, 2 },	/* network.other */
-	{ 192, 69, 255, 17, 2 },	/* network.interface_tun.add */
-	{ 208, 0, 255, 17, 2 },	/* network.other */
-	{ 193, 70, 255, 17, 2 },	/* network.interface_pvc.add */
-	{ 208, 0, 255, 17, 2 },	/* network.other */
-	{ 194, 71, 255, 17, 2 },	/* network.interface_bridge.getpriv */
-	{ 195, 72, 255, 17, 2 },	/* network.interface_bridge.setpriv */
-	{ 208, 0, 255, 17, 2 },	/* network.other */
-	{ 196, 73, 255, 17, 2 },	/* network.interface_wg.getpriv */
-	{ 197, 74, 255, 17, 2 },	/* network.interface_wg.setpriv */
-	{ 208, 0, 255, 17, 2 },	/* network.other */
-	{ 198, 75, 255, 21, 2 },	/* network.ipsec.bypass */
-	{ 199, 0, 255, 21, 2 },	/* network.ipsec */
-	{ 200, 76, 255, 17, 2 },	/* network.ipv6.hopbyhop */
-	{ 201, 77, 255, 17, 2 },	/* network.ipv6.join_multicast */
-	{ 202, 0, 255, 17, 2 },	/* network.ipv6 */
-	{ 203, 78, 255, 23, 2 },	/* network.smb.share_access */
-	{ 204, 79, 255, 23, 2 },	/* network.smb.share_create */
-	{ 205, 80, 255, 23, 2 },	/* network.smb.vc_access */
-	{ 206, 81, 255, 23, 2 },	/* network.smb.vc_create */
-	{ 207, 0, 255, 23, 2 },	/* network.smb */
-	{ 208, 0, 255, 17, 2 },	/* network.other */
-	{ 240, 0, 2, 254, 3 },	/* device.tty_open.ordinary */
-	{ 241, 0, 255, 30, 3 },	/* device.tty_open */
-	{ 242, 0, 255, 30, 3 },	/* device.tty_privset */
-	{ 243, 0, 255, 30, 3 },	/* device.tty_sti */
-	{ 244, 0, 255, 30, 3 },	/* device.tty_virtual */
-	{ 245, 82, 2, 254, 3 },	/* device.rawio_spec.read.ordinary */
-	{ 246, 83, 2, 254, 3 },	/* device.rawio_spec.write.ordinary */
-	{ 247, 84, 2, 254, 3 },	/* device.rawio_spec.rw.ordinary */
-	{ 248, 82, 255, 29, 3 },	/* device.rawio_spec.read */
-	{ 249, 83, 255, 29, 3 },	/* device.rawio_spec.write */
-	{ 250, 84, 255, 29, 3 },	/* device.rawio_spec.rw */
-	{ 251, 0, 255, 29, 3 },	/* device.rawio_spec */
-	{ 252, 0, 255, 29, 3 },	/* device.rawio_passthru */
-	{ 253, 0, 255, 32, 3 },	/* device.bluetooth_setpriv */
-	{ 254, 0, 255, 32, 3 },	/* device.bluetooth_bcsp */
-	{ 255, 0, 255, 32, 3 },	/* device.bluetooth_btuart */
-	{ 256, 0, 255, 32, 3 },	/* device.bluetooth_send */
-	{ 257, 0, 255, 32, 3 },	/* device.bluetooth_recv */
-	{ 258, 0, 255, 31, 3 },	/* device.rnd_adddata */
-	{ 259, 0, 255, 31, 3 },	/* device.rnd_adddata_estimate */
-	{ 260, 0, 255, 31, 3 },	/* device.rnd_getpriv */
-	{ 261, 0, 255, 31, 3 },	/* device.rnd_setpriv */
-	{ 262, 0, 255, 29, 3 },	/* device.gpio_pinset */
-	{ 263, 0, 255, 30, 3 },	/* device.wscons_keyboard_bell */
-	{ 264, 0, 255, 30, 3 },	/* device.wscons_keyboard_keyrepeat */
-	{ 265, 0, 255, 33, 3 },	/* device.nvmm_ctl */
-	{ 266, 0, 255, 29, 3 },	/* device.other */
-	{ 280, 0, 255, 34, 4 },	/* machdep.cacheflush */
-	{ 281, 0, 255, 34, 4 },	/* machdep.cpu_ucode_apply */
-	{ 282, 0, 255, 34, 4 },	/* machdep.ioperm_get */
-	{ 283, 0, 255, 34, 4 },	/* machdep.ioperm_set */
-	{ 284, 0, 255, 34, 4 },	/* machdep.iopl */
-	{ 285, 0, 255, 34, 4 },	/* machdep.ldt_get */
-	{ 286, 0, 255, 34, 4 },	/* machdep.ldt_set */
-	{ 287, 0, 255, 34, 4 },	/* machdep.mtrr_get */
-	{ 288, 0, 255, 34, 4 },	/* machdep.mtrr_set */
-	{ 289, 0, 255, 34, 4 },	/* machdep.nvram */
-	{ 290, 0, 255, 34, 4 },	/* machdep.unmanagedmem */
-	{ 291, 0, 255, 34, 4 },	/* machdep.pxg */
-	{ 292, 0, 255, 34, 4 },	/* machdep.svs_disable */
-	{ 293, 0, 255, 34, 4 },	/* machdep.other */
-	{ 304, 0, 255, 41, 5 },	/* vnode.write_sysflags */
-	{ 305, 0, 255, 46, 5 },	/* vnode.change_ownership */
-	{ 306, 0, 255, 47, 5 },	/* vnode.retain_suid */
-	{ 307, 0, 255, 47, 5 },	/* vnode.retain_sgid */
-	{ 309, 0, 255, 30, 5 },	/* vnode.revoke */
-	{ 308, 0, 255, 254, 5 },	/* vnode.other */
-	{ 320, 0, 255, 254, 6 },	/* generic.issuser */
-	{ 321, 0, 255, 254, 6 },	/* generic.other */
-};
-
-/* No action has more than 9 rows, and its last row takes everything. */
-static const struct cell_action cell_actions[CELL_ACTION_MAX] = {
-	[CELL_ACTION_NONE] = { 0, 1, 0 },
-	[CELL_ACTION_SYSTEM_ACCOUNTING] = { 1, 1, 0x0000 },
-	[CELL_ACTION_SYSTEM_CHROOT] = { 2, 3, 0x0000 },
-	[CELL_ACTION_SYSTEM_CHSYSFLAGS] = { 5, 1, 0x0000 },
-	[CELL_ACTION_SYSTEM_CPU] = { 6, 2, 0x0000 },
-	[CELL_ACTION_SYSTEM_DEBUG] = { 8, 1, 0x0000 },
-	[CELL_ACTION_SYSTEM_FILEHANDLE] = { 9, 1, 0x0000 },
-	[CELL_ACTION_SYSTEM_MKNOD] = { 10, 1, 0x0000 },
-	[CELL_ACTION_SYSTEM_MOUNT] = { 11, 7, 0x0000 },
-	[CELL_ACTION_SYSTEM_PSET] = { 18, 5, 0x0000 },
-	[CELL_ACTION_SYSTEM_REBOOT] = { 23, 1, 0x0000 },
-	[CELL_ACTION_SYSTEM_SETIDCORE] = { 24, 1, 0x0000 },
-	[CELL_ACTION_SYSTEM_SWAPCTL] = { 25, 1, 0x0000 },
-	[CELL_ACTION_SYSTEM_SYSCTL] = { 26, 6, 0x0000 },
-	[CELL_ACTION_SYSTEM_TIME] = { 32, 6, 0x0000 },
-	[CELL_ACTION_SYSTEM_MODULE] = { 38, 1, 0x0000 },
-	[CELL_ACTION_SYSTEM_FS_RESERVEDSPACE] = { 39, 1, 0x0000 },
-	[CELL_ACTION_SYSTEM_FS_QUOTA] = { 40, 5, 0x0000 },
-	[CELL_ACTION_SYSTEM_SEMAPHORE] = { 45, 1, 0x0000 },
-	[CELL_ACTION_SYSTEM_SYSVIPC] = { 46, 6, 0x0002 },
-	[CELL_ACTION_SYSTEM_MQUEUE] = { 52, 1, 0x0000 },
-	[CELL_ACTION_SYSTEM_VERIEXEC] = { 53, 3, 0x0000 },
-	[CELL_ACTION_SYSTEM_DEVMAPPER] = { 56, 1, 0x0000 },
-	[CELL_ACTION_SYSTEM_MAP_VA_ZERO] = { 57, 1, 0x0000 },
-	[CELL_ACTION_SYSTEM_LFS] = { 58, 6, 0x0000 },
-	[CELL_ACTION_SYSTEM_FS_EXTATTR] = { 64, 1, 0x0000 },
-	[CELL_ACTION_SYSTEM_FS_SNAPSHOT] = { 65, 1, 0x0000 },
-	[CELL_ACTION_SYSTEM_INTR] = { 66, 2, 0x0000 },
-	[CELL_ACTION_SYSTEM_KERNADDR] = { 68, 1, 0x0000 },
-	[CELL_ACTION_SYSTEM_OTHER] = { 69, 1, 0x0000 },
-	[CELL_ACTION_PROCESS_CANSEE] = { 70, 9, 0x0003 },
-	[CELL_ACTION_PROCESS_CORENAME] = { 79, 3, 0x0003 },
-	[CELL_ACTION_PROCESS_FORK] = { 82, 2, 0x0080 },
-	[CELL_ACTION_PROCESS_KEVENT_FILTER] = { 84, 2, 0x0001 },
-	[CELL_ACTION_PROCESS_KTRACE] = { 86, 3, 0x0003 },
-	[CELL_ACTION_PROCESS_NICE] = { 89, 3, 0x0003 },
-	[CELL_ACTION_PROCESS_PROCFS] = { 92, 3, 0x0003 },
-	[CELL_ACTION_PROCESS_PTRACE] = { 95, 3, 0x0003 },
-	[CELL_ACTION_PROCESS_RLIMIT] = { 98, 6, 0x0003 },
-	[CELL_ACTION_PROCESS_SCHEDULER_GETAFFINITY] = { 104, 2, 0x0001 },
-	[CELL_ACTION_PROCESS_SCHEDULER_SETAFFINITY] = { 106, 2, 0x0001 },
-	[CELL_ACTION_PROCESS_SCHEDULER_GETPARAM] = { 108, 2, 0x0001 },
-	[CELL_ACTION_PROCESS_SCHEDULER_SETPARAM] = { 110, 3, 0x0003 },
-	[CELL_ACTION_PROCESS_SETID] = { 113, 2, 0x0001 },
-	[CELL_ACTION_PROCESS_SIGNAL] = { 115, 3, 0x0003 },
-	[CELL_ACTION_PROCESS_STOPFLAG] = { 118, 3, 0x0003 },
-	[CELL_ACTION_PROCESS_OTHER] = { 121, 1, 0x0000 },
-	[CELL_ACTION_NETWORK_ALTQ] = { 122, 1, 0x0000 },
-	[CELL_ACTION_NETWORK_BIND] = { 123, 8, 0x0308 },
-	[CELL_ACTION_NETWORK_FIREWALL] = { 131, 3, 0x0000 },
-	[CELL_ACTION_NETWORK_INTERFACE] = { 134, 6, 0x0000 },
-	[CELL_ACTION_NETWORK_FORWSRCRT] = { 140, 1, 0x0000 },
-	[CELL_ACTION_NETWORK_NFS] = { 141, 3, 0x0000 },
-	[CELL_ACTION_NETWORK_ROUTE] = { 144, 1, 0x0000 },
-	[CELL_ACTION_NETWORK_SOCKET] = { 145, 9, 0x0070 },
-	[CELL_ACTION_NETWORK_INTERFACE_PPP] = { 154, 2, 0x0000 },
-	[CELL_ACTION_NETWORK_INTERFACE_SLIP] = { 156, 2, 0x0000 },
-	[CELL_ACTION_NETWORK_INTERFACE_TUN] = { 158, 2, 0x0000 },
-	[CELL_ACTION_NETWORK_INTERFACE_PVC] = { 160, 2, 0x0000 },
-	[CELL_ACTION_NETWORK_INTERFACE_BRIDGE] = { 162, 3, 0x0000 },
-	[CELL_ACTION_NETWORK_INTERFACE_WG] = { 165, 3, 0x0000 },
-	[CELL_ACTION_NETWORK_IPSEC] = { 168, 2, 0x0000 },
-	[CELL_ACTION_NETWORK_IPV6] = { 170, 3, 0x0000 },
-	[CELL_ACTION_NETWORK_SMB] = { 173, 5, 0x0000 },
-	[CELL_ACTION_NETWORK_OTHER] = { 178, 1, 0x0000 },
-	[CELL_ACTION_DEVICE_TTY_OPEN] = { 179, 2, 0x0004 },
-	[CELL_ACTION_DEVICE_TTY_PRIVSET] = { 181, 1, 0x0000 },
-	[CELL_ACTION_DEVICE_TTY_STI] = { 182, 1, 0x0000 },
-	[CELL_ACTION_DEVICE_TTY_VIRTUAL] = { 183, 1, 0x0000 },
-	[CELL_ACTION_DEVICE_RAWIO_SPEC] = { 184, 7, 0x0004 },
-	[CELL_ACTION_DEVICE_RAWIO_PASSTHRU] = { 191, 1, 0x0000 },
-	[CELL_ACTION_DEVICE_BLUETOOTH_SETPRIV] = { 192, 1, 0x0000 },
-	[CELL_ACTION_DEVICE_BLUETOOTH_BCSP] = { 193, 1, 0x0000 },
-	[CELL_ACTION_DEVICE_BLUETOOTH_BTUART] = { 194, 1, 0x0000 },
-	[CELL_ACTION_DEVICE_BLUETOOTH_SEND] = { 195, 1, 0x0000 },
-	[CELL_ACTION_DEVICE_BLUETOOTH_RECV] = { 196, 1, 0x0000 },
-	[CELL_ACTION_DEVICE_RND_ADDDATA] = { 197, 1, 0x0000 },
-	[CELL_ACTION_DEVICE_RND_ADDDATA_ESTIMATE] = { 198, 1, 0x0000 },
-	[CELL_ACTION_DEVICE_RND_GETPRIV] = { 199, 1, 0x0000 },
-	[CELL_ACTION_DEVICE_RND_SETPRIV] = { 200, 1, 0x0000 },
-	[CELL_ACTION_DEVICE_GPIO_PINSET] = { 201, 1, 0x0000 },
-	[CELL_ACTION_DEVICE_WSCONS_KEYBOARD_BELL] = { 202, 1, 0x0000 },
-	[CELL_ACTION_DEVICE_WSCONS_KEYBOARD_KEYREPEAT] = { 203, 1, 0x0000 },
-	[CELL_ACTION_DEVICE_NVMM_CTL] = { 204, 1, 0x0000 },
-	[CELL_ACTION_DEVICE_OTHER] = { 205, 1, 0x0000 },
-	[CELL_ACTION_MACHDEP_CACHEFLUSH] = { 206, 1, 0x0000 },
-	[CELL_ACTION_MACHDEP_CPU_UCODE_APPLY] = { 207, 1, 0x0000 },
-	[CELL_ACTION_MACHDEP_IOPERM_GET] = { 208, 1, 0x0000 },
-	[CELL_ACTION_MACHDEP_IOPERM_SET] = { 209, 1, 0x0000 },
-	[CELL_ACTION_MACHDEP_IOPL] = { 210, 1, 0x0000 },
-	[CELL_ACTION_MACHDEP_LDT_GET] = { 211, 1, 0x0000 },
-	[CELL_ACTION_MACHDEP_LDT_SET] = { 212, 1, 0x0000 },
-	[CELL_ACTION_MACHDEP_MTRR_GET] = { 213, 1, 0x0000 },
-	[CELL_ACTION_MACHDEP_MTRR_SET] = { 214, 1, 0x0000 },
-	[CELL_ACTION_MACHDEP_NVRAM] = { 215, 1, 0x0000 },
-	[CELL_ACTION_MACHDEP_UNMANAGEDMEM] = { 216, 1, 0x0000 },
-	[CELL_ACTION_MACHDEP_PXG] = { 217, 1, 0x0000 },
-	[CELL_ACTION_MACHDEP_SVS_DISABLE] = { 218, 1, 0x0000 },
-	[CELL_ACTION_MACHDEP_OTHER] = { 219, 1, 0x0000 },
-	[CELL_ACTION_VNODE_WRITE_SYSFLAGS] = { 220, 1, 0x0000 },
-	[CELL_ACTION_VNODE_CHANGE_OWNERSHIP] = { 221, 1, 0x0000 },
-	[CELL_ACTION_VNODE_RETAIN_SUID] = { 222, 1, 0x0000 },
-	[CELL_ACTION_VNODE_RETAIN_SGID] = { 223, 1, 0x0000 },
-	[CELL_ACTION_VNODE_REVOKE] = { 224, 1, 0x0000 },
-	[CELL_ACTION_VNODE_OTHER] = { 225, 1, 0x0000 },
-	[CELL_ACTION_GENERIC_ISSUSER] = { 226, 1, 0x0000 },
-	[CELL_ACTION_GENERIC_OTHER] = { 227, 1, 0x0000 },
-};
-
-#endif /* CELL_TABLE_DATA */
+/* The bits of the vnode scope that are not always permitted. */
+uint64_t cell_vnode_asked(void);
 
 #endif /* _CELL_TABLE_H_ */

@@ -7,18 +7,31 @@
  *	cell_lock	(adaptive, may be held while sleeping) the list of
  *			cells; create, destroy, enter, policy
  *	proc_lock	the kernel's
- *	p_lock		the kernel's; holding it is what makes p_cred of
- *			another process safe to look at
+ *	p_lock		the kernel's
+ *	softnet_lock	the kernel's; the port-0 mark of cell_bind.c
  *	cell_port_lock	(adaptive, leaf) the table of reserved ports
- *	c_lock		(adaptive, leaf) the exit status and the denials
+ *	cell_spin	(spin, leaf) member processes, what was denied, dead
+ *			cells
  *
- * A listener runs with whatever its caller holds, often proc_lock or a p_lock:
- * it never takes cell_lock, and it never sleeps for memory.
+ * A listener runs with whatever its caller holds: nothing, proc_lock, a p_lock,
+ * a vnode's or socket's lock, and for some requests a spin lock (those that
+ * change how a thread is scheduled, and those about terminals).  So it neither
+ * sleeps nor allocates nor prints, and takes no adaptive lock; a bind alone,
+ * which holds softnet_lock, takes cell_port_lock.  And it follows no pointer
+ * that its caller does not keep alive for it:
  *
- * A credential of a member points to its cell and holds a reference, so that a
- * check follows one pointer and tests one bit.  So does the record of each
- * member process.  A cell that is destroyed leaves the list at once and its
- * memory when the last reference is gone.
+ * - The credential that asks is the caller's.  It points to its cell from
+ *   before anybody sees it to its end, so that reading it takes no lock.
+ * - A target process is looked up by its address in the table of members,
+ *   under cell_spin.  Only what is found there is looked into, and only while
+ *   the lock is held: a member leaves the table, which takes the lock, before
+ *   its process is freed, and a credential of a member is not freed before
+ *   its last holder has had the lock once (cell_cred_cb).
+ * - A process that has ended is in no table.  Its credential does not change
+ *   any more, and proc_lock keeps it.
+ *
+ * A cell that is destroyed leaves the list at once and its memory with the last
+ * reference: credentials and member processes hold one each.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -28,11 +41,12 @@
 
 #include <sys/param.h>
 #include <sys/types.h>
-#include <sys/kauth.h>
-#include <sys/mutex.h>
-#include <sys/proc.h>
 #include <sys/queue.h>
+#include <sys/mutex.h>
 #include <sys/specificdata.h>
+#define	__KAUTH_PRIVATE		/* where a credential keeps private data */
+#include <sys/kauth.h>
+#include <sys/proc.h>
 #include <sys/vnode.h>
 
 #include "cell_wire.h"
@@ -43,13 +57,18 @@
 #define	SECMODEL_CELL_ID	"org.netbsd.secmodel.cell"
 #define	SECMODEL_CELL_NAME	"NetBSD Cells"
 
-#define	CELL_TICK_SECONDS	10
-
 /* What the members of a cell use together. */
 struct cell_use {
 	uint64_t	cu_refs;	/* processes, also ended ones */
 	uint64_t	cu_memory;	/* bytes of address space */
 	uint64_t	cu_ticks;	/* CPU time of all there ever were */
+};
+
+/* CPU time over a stretch of time that has ended, see cell_rate. */
+struct cell_rate {
+	uint64_t	cr_ns;		/* when the stretch began */
+	uint64_t	cr_ticks;	/* CPU time until then */
+	uint64_t	cr_rate;	/* ticks a second in the one before */
 };
 
 struct cell {
@@ -69,18 +88,16 @@ struct cell {
 	struct cell_create c_create;
 
 	/* cell_lock. */
-	TAILQ_ENTRY(cell) c_list;	/* of living cells, or of dead ones */
+	TAILQ_ENTRY(cell) c_list;	/* of living cells */
 	bool		c_entered;
 	struct cell_policy c_policy;	/* once c_entered, but for the limit */
-	struct cell_resv c_resv[CELL_PORT_MAX];
+	struct cell_resv c_resv[CELL_PORT_MAX];	/* and cell_port_lock */
 	unsigned	c_nresv;
-	struct cell_use	c_use;		/* see cell_measure */
-	uint64_t	c_ticks_seen;	/* the sampler's */
-	uint64_t	c_ticks[CELL_TICK_SECONDS];	/* by the second */
-	unsigned	c_nsample;	/* samples taken: the ring's next place */
+	struct cell_rate c_second, c_ten;
 
-	/* c_lock. */
-	kmutex_t	c_lock;
+	/* cell_spin. */
+	LIST_ENTRY(cell) c_dead;	/* of destroyed ones */
+	LIST_HEAD(, cell_proc) c_procs;
 	uint32_t	c_state;	/* CELL_STATE_* of the first process */
 	pid_t		c_first;
 	uint32_t	c_status;
@@ -94,8 +111,10 @@ struct cell {
 	uint64_t	c_log_missed;
 };
 
-/* A member process, from its entry or fork to its end. */
+/* A member process, from its entry or fork to its end.  cell_spin. */
 struct cell_proc {
+	LIST_ENTRY(cell_proc) cp_hash;	/* of the processes of all cells */
+	LIST_ENTRY(cell_proc) cp_list;	/* of the cell's */
 	struct cell	*cp_cell;
 	struct proc	*cp_proc;
 	bool		cp_first;
@@ -104,68 +123,80 @@ struct cell_proc {
 
 TAILQ_HEAD(cell_list, cell);
 
+/* cell_ref.c: the cells there are, and references to them */
 extern kmutex_t		cell_lock;
+extern kmutex_t		cell_spin;
 extern struct cell_list	cell_list;
-extern struct cell_list	cell_dead;	/* destroyed, still referred to */
-extern volatile u_int	cell_ndying;	/* killed cells that still exist */
-extern kmutex_t		cell_port_lock;
-extern struct cell_ports *cell_ports;
-
-/* cell_life.c: from create to destroy */
-void	cell_life_init(void);
-bool	cell_life_fini(void);
-void	cell_life_free(void);
-int	cell_create(struct cell_create *);
-int	cell_destroy(uint32_t);
+void	cell_ref_init(void);
+void	cell_ref_fini(void);
 struct cell *cell_find(uint32_t);
 struct cell *cell_get(uint32_t);
 void	cell_free(struct cell *);
 void	cell_hold(struct cell *);
 void	cell_rele(struct cell *);
-void	cell_sweep(void);
-int	cell_set_policy(const struct cell_policy *);
+void	cell_bury(struct cell *);
 uint64_t cell_uptime(void);
 
-/* cell_member.c: credentials and processes */
-int	cell_member_init(secmodel_t);
-void	cell_member_fini(void);
+/* cell_cred.c: the cell of a credential */
+int	cell_cred_init(secmodel_t);
+void	cell_cred_fini(void);
 struct cell *cell_of(kauth_cred_t);
+bool	cell_host_root(kauth_cred_t);
 void	cell_cred_set(kauth_cred_t, struct cell *);
-void	cell_proc_begin(struct cell *, struct proc *, bool, bool);
-struct cell *cell_of_proc(struct proc *);
 int	cell_cred_cb(kauth_cred_t, kauth_action_t, void *, void *, void *,
 	    void *, void *);
-int	cell_enter(struct lwp *, uint32_t);
-bool	cell_newcomer(struct proc *);
+
+/* cell_member.c: the table of member processes */
+int	cell_member_init(void);
+void	cell_member_fini(void);
+void	cell_proc_begin(struct cell *, struct proc *, bool, struct proc *);
+struct cell_proc *cell_proc_find(const struct proc *);
+bool	cell_newcomer(const struct cell_proc *);
 bool	cell_has_process(struct cell *);
 void	cell_procs(struct cell *, pid_t **, size_t *, size_t *);
 unsigned cell_signal(struct cell *, int);
-void	cell_measure(void);
+void	cell_measure(struct cell *, struct cell_use *);
 
-/* cell_listen.c: the listeners */
-int	cell_listen(void);
-void	cell_unlisten(void);
-int	cell_listen_vnode(uint64_t);
-bool	cell_host_root(kauth_cred_t);
-int	cell_decide(kauth_cred_t, struct cell *, unsigned, unsigned, uint32_t);
+/* cell_decide.c: the answer, and what is kept of a denial */
+int	cell_decide_init(void);
+void	cell_decide_fini(void);
+int	cell_decide(kauth_cred_t, struct cell *, const struct cell_row *);
 
-/* cell_process.c, cell_bind.c, cell_device.c: facts about a request */
-bool	cell_full(struct cell *);
+/* cell_process.c, cell_bind.c, cell_pcb.c, cell_device.c: facts about a request */
 uint32_t cell_process_facts(kauth_cred_t, struct cell *, kauth_action_t,
-	    uint32_t, struct proc *, void *, void *, void *);
-int	cell_bind_init(void);
+	    struct proc *, void *, void *, void *);
+void	cell_bind_init(void);
 void	cell_bind_fini(void);
-int	cell_bind(kauth_cred_t, struct cell *, unsigned, struct socket *,
+int	cell_reserve(struct cell_resv *, unsigned *, const struct cell_port *,
+	    unsigned, uint32_t);
+int	cell_bind(kauth_cred_t, struct cell *, uintptr_t, struct socket *,
 	    const struct sockaddr *);
+int	cell_set_host(const struct cell_policy *);
+void	cell_get_host(struct cell_policy *);
+bool	cell_in_syscall(size_t, const char *);
+bool	cell_port_shared(struct cell *, const struct socket *,
+	    const struct cell_sock *);
 void	cell_device_init(void);
 bool	cell_device_ordinary(enum vtype, dev_t);
 bool	cell_device_safe(const struct vnode *);
 
-/* cell_deny.c: counting and logging */
+/* cell_listen.c: the listeners */
+int	cell_listen(void);
+void	cell_unlisten(void);
 
-/* cell_sample.c: CPU time by the second, and the memory of dead cells */
-int	cell_sample_start(void);
-void	cell_sample_stop(void);
+/* cell_life.c: create, policy, entry, destroy */
+void	cell_life_init(void);
+bool	cell_life_fini(void);
+int	cell_create(struct cell_create *);
+int	cell_enter(struct lwp *, uint32_t);
+int	cell_destroy(uint32_t);
+int	cell_get_policy(uint32_t, struct cell_policy *);
+int	cell_set_policy(const struct cell_policy *);
+bool	cell_full(const struct cell *);
+
+/* cell_msgbuf.c: the kernel's messages are the host's */
+void	cell_msgbuf_init(void);
+void	cell_msgbuf_fini(void);
 
 /* cell_sysctl.c: the nodes */
 int	cell_sysctl_init(void);

@@ -14,7 +14,7 @@
 #include <stdint.h>
 #endif
 
-#define	CELL_ABI_VERSION             1
+#define	CELL_ABI_VERSION             2
 
 #define	CELL_NAME_MAX                63
 #define	CELL_ROOT_MAX                255

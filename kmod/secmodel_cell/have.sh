@@ -1,18 +1,28 @@
 #!/bin/sh
 # have.sh SYS: prints cell_have.h for the kernel sources in SYS: a HAVE_ for
 # each KAUTH_ name that this kernel knows (they are enumerators, which #ifdef
-# can't see), and for the differences that cell_compat.h bridges.
+# can't see), and for the differences that cell_compat.h bridges. Headers that
+# can't be read, or hold no such name, are an error: what a kernel has must not
+# be taken for missing.
 set -eu
 sys=$1
 
+names=$(grep -Eo 'KAUTH_[A-Z0-9_]+' "$sys/sys/kauth.h") || {
+	echo "have.sh: no KAUTH_ name in $sys/sys/kauth.h" >&2
+	exit 1
+}
 echo '/* Made by have.sh from the headers of the kernel sources. */'
-grep -Eo '\bKAUTH_[A-Z0-9_]+' "$sys/sys/kauth.h" | sort -u | sed 's/.*/#define	HAVE_& 1/'
-if grep -Eq '^extern[[:space:]]+kmutex_t[[:space:]]+proc_lock' "$sys/sys/proc.h"; then
-	echo '#define	HAVE_PROC_LOCK_OBJECT 1'
-fi
-if grep -Eq '[[:space:]]p_xexit;' "$sys/sys/proc.h"; then
-	echo '#define	HAVE_P_XEXIT 1'
-fi
-if grep -Eq '[[:space:]]membar_release\(' "$sys/sys/atomic.h"; then
-	echo '#define	HAVE_MEMBAR_RELEASE 1'
-fi
+printf '#define	HAVE_%s 1\n' $names | sort -u
+
+# has FILE PATTERN NAME: prints HAVE_NAME if a line of the header matches.
+has() {
+	if grep -Eq "$2" "$sys/$1"; then
+		echo "#define	HAVE_$3 1"
+	elif [ $? -ne 1 ]; then
+		exit 1
+	fi
+}
+has sys/proc.h '^extern[[:space:]]+kmutex_t[[:space:]]+proc_lock' PROC_LOCK_OBJECT
+has sys/atomic.h '[[:space:]]membar_release\(' MEMBAR_RELEASE
+# Until 9.99 IPv4 and IPv6 had control blocks of their own, with one head.
+has netinet/in_pcb.h 'inpcb_hdr' INPCB_HDR

@@ -57,7 +57,7 @@ var Nodes = []Node{
 			fault,
 			{"EINVAL", "an unknown flag; ports that are 0, given twice, more than 32 or without their flag; an rlimit without its flag; an unknown profile; an empty or bad name; a root that is empty, relative or has a control character"},
 			{"any of namei(9)", "the root can't be resolved; ENOTDIR: it is no directory"},
-			{"EEXIST", "the name is in use, or another cell has reserved one of the ports"},
+			{"EEXIST", "the name is in use, or another cell or the host has reserved one of the ports"},
 			{"EOVERFLOW", "all ids are used up"},
 		},
 	},
@@ -76,7 +76,7 @@ var Nodes = []Node{
 	},
 	{
 		Name: "list", Published: true, Reply: "array of struct cell_info",
-		Does: "Every cell, the newest first. Any user of the host may read it.",
+		Does: "Every cell, the newest first. Any user of the host may read it. Whoever asks also ends the stretches of CPU time.",
 		Errors: []NodeError{
 			{"EPERM", "something is written, or the caller is in a cell"},
 			noRoom,
@@ -88,18 +88,18 @@ var Nodes = []Node{
 	},
 	{
 		Name: "policy", Request: "struct cell_policy",
-		Does:  "Sets what a cell may do, until its first process enters; after that, the process limit alone. A request of four bytes, the cell's id, reads it.",
+		Does:  "Sets what a cell may do, until its first process enters; after that, the process limit alone. A request of four bytes, the cell's id, reads it. Of cell 0, the host, it is what the host reserves for itself, and can be changed at any time.",
 		Reply: "struct cell_policy",
 		Errors: []NodeError{
 			noRequest,
 			notRoot,
 			badSize,
 			fault,
-			{"EINVAL", "an unknown network, bit, family or protocol; a count that is too large; addresses without network addresses, or the reverse; a port that is 0; an entry given twice or, beyond the count, not 0; a wildcard or IPv4-mapped address"},
+			{"EINVAL", "an unknown network, bit, family or protocol; a count that is too large; addresses without network addresses, or the reverse; a port that is 0; an entry given twice or, beyond the count, not 0; a wildcard or IPv4-mapped address; of cell 0, network none, a permission or a limit"},
 			noCell,
 			{"ENOMEM", "reading: there is no room for the reply"},
 			{"EBUSY", "a process has entered and more than max_processes differs, or the cell is being killed"},
-			{"EEXIST", "another cell has reserved one of the ports on an address that overlaps"},
+			{"EEXIST", "another cell, or the host, has reserved one of the ports on an address that overlaps"},
 		},
 	},
 	{

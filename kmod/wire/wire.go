@@ -10,8 +10,9 @@ package wire
 //go:generate go run ./gen ../secmodel_cell/cell_wire.h ../../docs/kernel-abi.md
 
 // Version is what the node "abi" says. It grows with any change that an
-// existing client could notice; a published module has no such node.
-const Version = 1
+// existing client could notice; a published module has no such node. Version 2
+// takes the policy of cell 0, and answers list from when it is asked.
+const Version = 2
 
 // Limits of the structures.
 const (
@@ -57,8 +58,8 @@ type Info struct {
 	Created      uint64            `c:"ci_created_ns" doc:"nanoseconds since boot"`
 	Processes    uint64            `c:"ci_proc_current" doc:"processes that have not ended"`
 	Memory       uint64            `c:"ci_memory_current" doc:"bytes of address space they map"`
-	Ticks1       uint64            `c:"ci_cpu_ticks_1s" doc:"clock ticks of CPU time in the last second"`
-	Ticks10      uint64            `c:"ci_cpu_ticks_10s" doc:"clock ticks per second, mean of the last ten"`
+	Ticks1       uint64            `c:"ci_cpu_ticks_1s" doc:"clock ticks of CPU time per second, in the last stretch of a second or more between two lists; the first stretch begins with the cell"`
+	Ticks10      uint64            `c:"ci_cpu_ticks_10s" doc:"the same for stretches of ten seconds or more"`
 	RlimitNofile uint64            `c:"ci_rlimit_nofile" doc:"cc_rlimit_nofile"`
 	RlimitAS     uint64            `c:"ci_rlimit_as" doc:"cc_rlimit_as"`
 	RlimitCore   uint64            `c:"ci_rlimit_core" doc:"cc_rlimit_core"`
@@ -91,7 +92,7 @@ type Address struct {
 }
 
 // Port is struct cell_port: a port that no other cell, and no unprivileged
-// process of the host, can bind.
+// process of the host, can bind. Of the host's own only cells are kept away.
 type Port struct {
 	Port   uint16    `c:"cp_port" doc:"host byte order, not 0"`
 	Proto  uint8     `c:"cp_proto" doc:"CELL_PROTO_*; any: tcp and udp"`
@@ -101,12 +102,14 @@ type Port struct {
 
 // Policy is struct cell_policy: the request of node "policy". Until it is
 // written a cell has its profile's permissions, its create's ports, the host's
-// network and no limit. Writing replaces all of them.
+// network and no limit. Writing replaces all of them. The policy of cell 0 is
+// what the host reserves for itself: ports, and addresses, of which no member
+// can bind any port.
 type Policy struct {
-	ID           uint32              `c:"cp_id" doc:"the cell"`
-	Network      uint32              `c:"cp_network" doc:"CELL_NETWORK_*: addresses binds to cp_addresses only, none opens no internet socket"`
-	Permissions  uint64              `c:"cp_permissions" doc:"bit n opens permission n (see the policy reference)"`
-	MaxProcesses uint64              `c:"cp_maxprocs" doc:"processes at most; 0: no limit"`
+	ID           uint32              `c:"cp_id" doc:"the cell; 0: the host"`
+	Network      uint32              `c:"cp_network" doc:"CELL_NETWORK_*: addresses binds to cp_addresses only (the host: members do not), none opens no socket but local ones"`
+	Permissions  uint64              `c:"cp_permissions" doc:"bit n opens permission n (see the policy reference); the host: 0"`
+	MaxProcesses uint64              `c:"cp_maxprocs" doc:"processes at most; 0: no limit; the host: 0"`
 	NAddresses   uint16              `c:"cp_naddresses" doc:"entries used in cp_addresses; 0 unless cp_network is addresses, then at least 1"`
 	NPorts       uint16              `c:"cp_nports" doc:"entries used in cp_ports"`
 	Reserved     uint32              `c:"cp_reserved" doc:"0"`

@@ -70,12 +70,20 @@ func modctl(command uintptr, arg unsafe.Pointer) error {
 	return nil
 }
 
+// loadProperties let secmodel_cell be unloaded again, as a kernel under test
+// wants it; other modules do not look at them.
+var loadProperties = []byte(`<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE plist PUBLIC "-//Apple Computer//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
+<plist version="1.0"><dict><key>unload</key><true/></dict></plist>
+` + "\x00")
+
 func loadModule(path string) error {
 	p, err := unix.BytePtrFromString(path)
 	if err != nil {
 		return err
 	}
-	if err := modctl(modctlLoad, unsafe.Pointer(&modctlLoadArgs{filename: p})); err != nil {
+	args := modctlLoadArgs{filename: p, props: &loadProperties[0], propsLen: uintptr(len(loadProperties))}
+	if err := modctl(modctlLoad, unsafe.Pointer(&args)); err != nil {
 		return fmt.Errorf("load module %s (the console says more): %w", path, err)
 	}
 	return nil

@@ -1,5 +1,5 @@
 // Command gen writes what is made of the policy table: the reference for
-// administrators, and the kernel module's two headers.
+// administrators, and the kernel module's two files.
 // go generate ./kmod/policy.
 package main
 
@@ -9,11 +9,11 @@ import (
 )
 
 // outputs are the files, in the order of the arguments.
-var outputs = [...]func() []byte{page, tableHeader, kauthHeader}
+var outputs = [...]func() []byte{page, tableHeader, rowsSource}
 
 func main() {
 	if len(os.Args) != 1+len(outputs) {
-		fmt.Fprintln(os.Stderr, "usage: gen PAGE TABLE-HEADER KAUTH-HEADER")
+		fmt.Fprintln(os.Stderr, "usage: gen PAGE TABLE-HEADER ROWS-SOURCE")
 		os.Exit(1)
 	}
 	for i, render := range outputs {

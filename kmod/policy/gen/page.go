@@ -20,8 +20,11 @@ member of a cell it answers one of two things:
 - **defer**: cells have nothing against it, and the rest of the system decides as always: file modes, user ids,
   securelevel. Defer never grants anything by itself.
 
-Root on the host is never restricted. Other users of the host are restricted in two points only: they can't touch the
-processes of a cell, and can't bind a port that a cell has reserved.
+Root on the host is never restricted. Other users of the host are restricted towards cells only: they can't touch the
+processes of a cell nor see its sockets in lists, and can't bind a port that a cell has reserved or that one of its sockets waits on.
+
+What the table does not know is **denied** to members: an action or a use of files that a newer kernel adds, and below low a
+request of a known action. The last line of an action, and the last of a scope, say so.
 
 ## Profiles
 
@@ -30,7 +33,7 @@ A **profile** is a starting set of permissions. low opens all of them, medium an
 | profile | for | what it means |
 |---|---|---|
 | low | software that administers the host | only other cells' processes, their ports and private sysctl settings stay closed. **Root in a low cell can leave the cell.** |
-| medium | programs that need System V shared memory, as some databases do | no administration of the host |
+| medium | programs that need System V shared memory, as some databases do | no administration of the host. User ids mean the same in every cell, so a System V object that its mode gives to a user of the host is open to that user in the cell |
 | high | everything else | as medium, and no System V IPC |
 
 ## Permissions
@@ -177,7 +180,7 @@ is the permission that opens the class. "-" is every request of the action that 
 // symbols names a row's kauth symbols without their common beginning.
 func symbols(row *policy.Row) string {
 	prefix := "KAUTH_" + strings.ToUpper(string(row.Scope)) + "_"
-	action := strings.TrimPrefix(row.Action, prefix)
+	action := strings.ReplaceAll(row.Action, prefix, "")
 	request := strings.TrimPrefix(row.Request, "KAUTH_REQ_"+strings.ToUpper(string(row.Scope))+"_"+action+"_")
 	return mark(action != "", action, "-") + " / " + mark(request != "", request, "-")
 }

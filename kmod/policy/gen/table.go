@@ -1,10 +1,11 @@
 package main
 
-// cell_table.h: the table in C, without a word of the kernel's.
+// cell_table.h: the table's numbers in C, without a word of the kernel's.
 
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
 	"github.com/netbsd-cells/runcell/kmod/policy"
 	"github.com/netbsd-cells/runcell/kmod/wire"
@@ -30,29 +31,37 @@ const tableBegin = `#ifndef _CELL_TABLE_H_
 
 `
 
-const rowStruct = `/* A row: one class of requests.  An action's rows follow each other. */
+const rowStruct = `/* A row: one class of requests.  cell_rows.c has them all. */
 struct cell_row {
 	uint16_t	cr_class;	/* CELL_CLASS_* */
-	uint8_t		cr_request;	/* CELL_REQ_*; none: every request */
-	uint8_t		cr_when;	/* bit of CELL_IF_*, or CELL_WHEN_ANY */
 	uint8_t		cr_opens;	/* CELL_PERM_* or CELL_OPENS_* */
 	uint8_t		cr_scope;	/* CELL_SCOPE_* */
+	uint8_t		cr_crosses;	/* guards cells from the host's users */
 };
 
-/* An action: its rows, and the facts that any of them looks at. */
-struct cell_action {
-	uint16_t	cx_first;
-	uint16_t	cx_count;
-	uint32_t	cx_facts;
-};
+/*
+ * The row that a request falls under, by the kernel's own symbols; facts is a
+ * set of CELL_IF_*.  Never NULL: what the table does not know falls under the
+ * last row of its scope.  Not for the vnode scope.
+ */
+const struct cell_row *cell_row(unsigned scope, uint64_t action,
+    uintptr_t request, uint32_t facts);
 
+/*
+ * An action of the vnode scope is a set of bits, each of which must be
+ * permitted.  Takes one that is known, or all the rest, out of the set, and
+ * gives its row.
+ */
+const struct cell_row *cell_row_vnode(uint64_t *bits, uint32_t facts);
+
+/* The bits of the vnode scope that are not always permitted. */
+uint64_t cell_vnode_asked(void);
+
+#endif /* _CELL_TABLE_H_ */
 `
 
-// The numbers of cr_opens, cr_when and cr_class that stand for no bit or class.
-const (
-	whenAny   = 255
-	classNone = 65535
-)
+// classNone is the class of what has no row.
+const classNone = 65535
 
 // defines writes constants and sees to it that no two have one name.
 type defines struct {
@@ -77,11 +86,9 @@ func tableHeader() []byte {
 	d.say(begin + tableBegin)
 	permissionDefines(d)
 	factDefines(d)
-	indexDefines(d)
+	scopeDefines(d)
 	classDefines(d)
 	d.say(rowStruct)
-	rows(d)
-	d.say("#endif /* _CELL_TABLE_H_ */\n")
 	return d.Bytes()
 }
 
@@ -120,48 +127,42 @@ var conditionNames = map[policy.Condition]string{
 	policy.IfProcessLimit:    "PROCESS_LIMIT",
 	policy.IfForeignAddress:  "FOREIGN_ADDRESS",
 	policy.IfWildcardAddress: "WILDCARD_ADDRESS",
+	policy.IfTakenPort:       "TAKEN_PORT",
+	policy.IfFPRegs:          "FPREGS",
+	policy.IfIoctl:           "IOCTL",
+}
+
+// scopes gives each scope its number on the wire, by which denials are counted.
+var scopes = map[policy.Scope]int{
+	policy.ScopeSystem:  wire.ScopeSystem,
+	policy.ScopeProcess: wire.ScopeProcess,
+	policy.ScopeNetwork: wire.ScopeNetwork,
+	policy.ScopeDevice:  wire.ScopeDevice,
+	policy.ScopeMachdep: wire.ScopeMachdep,
+	policy.ScopeVnode:   wire.ScopeVnode,
+	policy.ScopeGeneric: wire.ScopeGeneric,
+}
+
+// upper makes a name of the table part of a C constant.
+func upper(s string) string {
+	return strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(s))
 }
 
 func factDefines(d *defines) {
 	d.say("/* Facts about a request that narrow a row. */\n")
-	crosses := uint32(0)
-	for _, c := range policy.Conditions {
-		d.define("CELL_IF_"+conditionNames[c], fmt.Sprintf("0x%04x", 1<<bit(c)))
-		if c.CrossesCells() {
-			crosses |= 1 << bit(c)
-		}
+	for i, c := range policy.Conditions {
+		d.define("CELL_IF_"+conditionNames[c], fmt.Sprintf("0x%04x", 1<<i))
 	}
-	d.say("/* Those that guard a cell from the host's ordinary users, too. */\n")
-	d.define("CELL_IF_CROSSES_CELLS", fmt.Sprintf("0x%04x", crosses))
-	d.number("CELL_WHEN_ANY", whenAny)
 	d.say("\n")
 }
 
-func indexDefines(d *defines) {
+func scopeDefines(d *defines) {
 	d.say("/* Scopes: indexes of cs_denials. */\n")
 	for _, s := range policy.Scopes {
 		d.number("CELL_SCOPE_"+upper(string(s)), scopes[s])
 	}
 	d.number("CELL_SCOPE_NONE", wire.ScopeMax-1)
 	d.number("CELL_SCOPE_MAX", wire.ScopeMax)
-	d.say("\n/* Actions.  None: nothing of the table, denied to every cell. */\n")
-	d.number("CELL_ACTION_NONE", 0)
-	list := actions()
-	for i := range list {
-		d.number(list[i].name(), i+1)
-	}
-	d.number("CELL_ACTION_MAX", len(list)+1)
-	d.say("\n/* Requests.  None: no request, or one that the table does not know. */\n")
-	d.number("CELL_REQ_NONE", 0)
-	n := numbers()
-	for _, s := range policy.Scopes {
-		for _, r := range requests(s) {
-			d.number(requestName(r), n[r])
-		}
-	}
-	if len(list)+1 > 255 || len(n) > 255 {
-		panic("actions or requests do not fit a byte")
-	}
 	d.say("\n")
 }
 
@@ -172,28 +173,4 @@ func classDefines(d *defines) {
 	}
 	d.number("CELL_CLASS_NONE", classNone)
 	d.say("\n")
-}
-
-// rows writes the data, for the one file that asks for it.
-func rows(d *defines) {
-	d.say("#ifdef CELL_TABLE_DATA\n\nstatic const struct cell_row cell_rows[] = {\n")
-	d.say("\t{ %d, 0, %d, %d, %d },\t/* what is not in the table */\n", classNone, whenAny, policy.Never, wire.ScopeMax-1)
-	n, first, longest := numbers(), 1, 1
-	var index bytes.Buffer
-	for _, a := range actions() {
-		facts := uint32(0)
-		for _, r := range a.rows {
-			when := whenAny
-			if r.When != policy.IfAny {
-				when = bit(r.When)
-				facts |= 1 << when
-			}
-			d.say("\t{ %d, %d, %d, %d, %d },\t/* %s */\n", r.Class, n[r.Request], when, r.Opens, scopes[r.Scope], r.Name)
-		}
-		fmt.Fprintf(&index, "\t[%s] = { %d, %d, 0x%04x },\n", a.name(), first, len(a.rows), facts)
-		first += len(a.rows)
-		longest = max(longest, len(a.rows))
-	}
-	d.say("};\n\n/* No action has more than %d rows, and its last row takes everything. */\n", longest)
-	d.say("static const struct cell_action cell_actions[CELL_ACTION_MAX] = {\n\t[CELL_ACTION_NONE] = { 0, 1, 0 },\n%s};\n\n#endif /* CELL_TABLE_DATA */\n\n", index.String())
 }

@@ -78,6 +78,9 @@ func goodPolicy(p *wire.Policy) bool {
 		(p.Network == wire.NetworkAddresses) != (p.NAddresses > 0) {
 		return false
 	}
+	if p.ID == 0 && (p.Network == wire.NetworkNone || p.Permissions != 0 || p.MaxProcesses != 0) {
+		return false
+	}
 	addresses := map[wire.Address]bool{}
 	for i, a := range p.Addresses {
 		switch {
@@ -231,7 +234,11 @@ var policyEdits = []edit[wire.Policy]{
 	{"unknown protocol", func(p *wire.Policy) { p.Ports[0].Proto = 1 }},
 	{"any address with one", func(p *wire.Policy) { p.Ports[2].Addr[0] = 10 }},
 	{"port on an address that is not the cell's", func(p *wire.Policy) { p.Ports[0].Addr[3] = 77 }},
-	{"cell 0", func(p *wire.Policy) { p.ID = 0 }},
+	{"the host's, with permissions", func(p *wire.Policy) { p.ID, p.MaxProcesses = 0, 0 }},
+	{"the host's, with a limit", func(p *wire.Policy) { p.ID, p.Permissions = 0, 0 }},
+	{"the host's", func(p *wire.Policy) { p.ID, p.Permissions, p.MaxProcesses = 0, 0, 0 }},
+	{"the host's, without a network", func(p *wire.Policy) { *p = wire.Policy{Network: wire.NetworkNone} }},
+	{"the host's, nothing reserved", func(p *wire.Policy) { *p = wire.Policy{} }},
 }
 
 // Each edit by itself, then some of them together with a random byte.

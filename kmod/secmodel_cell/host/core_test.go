@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 
 // compile also makes go test see what only the compiler reads: it takes a
 // result for current as long as the files that a test looked at are.
-func compile(source, out string, flags ...string) error {
+func compile(source, out string, release Release, flags ...string) error {
 	for _, pattern := range []string{"*.[ch]", "host/prog/*.c"} {
 		files, err := filepath.Glob(filepath.Join(module, pattern))
 		if err != nil {
@@ -49,22 +49,25 @@ func compile(source, out string, flags ...string) error {
 			}
 		}
 	}
-	return Compile(module, source, out, append(flags, sanitizers...)...)
+	return Compile(module, source, out, release, append(flags, sanitizers...)...)
 }
 
 var sanitizers = []string{"-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"}
 
+// allSymbols is a release that has every symbol of the table.
+var allSymbols = NewRelease()
+
 // program is compiled once for all tests of a process.
 var program = sync.OnceValues(func() (string, error) {
 	out := filepath.Join(tmp, "core_host")
-	return out, compile("core_host.c", out)
+	return out, compile("core_host.c", out, allSymbols)
 })
 
 // Kinds of questions, as in core_host.c.
 const (
 	opFlush uint32 = iota
 	opDecide
-	opWanted
+	opAsked
 	opProfile
 	opCreate
 	opPolicy
@@ -74,6 +77,7 @@ const (
 	opRelease
 	opTaken
 	opReset
+	opOverlap
 )
 
 // question is one of core_host.c's; more is what its kind adds to the head.

@@ -3,7 +3,10 @@ package host
 // The core in C gives the answers of the engine in Go.
 
 import (
+	"encoding/binary"
+	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +27,9 @@ var factNames = map[policy.Condition]string{
 	policy.IfProcessLimit:    "CELL_IF_PROCESS_LIMIT",
 	policy.IfForeignAddress:  "CELL_IF_FOREIGN_ADDRESS",
 	policy.IfWildcardAddress: "CELL_IF_WILDCARD_ADDRESS",
+	policy.IfTakenPort:       "CELL_IF_TAKEN_PORT",
+	policy.IfFPRegs:          "CELL_IF_FPREGS",
+	policy.IfIoctl:           "CELL_IF_IOCTL",
 }
 
 var scopeNumbers = map[policy.Scope]uint64{
@@ -50,8 +56,10 @@ func everything() []asked {
 		actions := []string{"KAUTH_" + future}
 		var foreign string // a request of another action
 		for _, r := range policy.Table {
-			if r.Scope == s && r.Action != "" && !slices.Contains(actions, r.Action) {
-				actions = append(actions, r.Action)
+			for _, a := range r.Actions() {
+				if r.Scope == s && !slices.Contains(actions, a) {
+					actions = append(actions, a)
+				}
 			}
 			if r.Scope == s && r.Request != "" {
 				foreign = r.Request
@@ -60,7 +68,7 @@ func everything() []asked {
 		for _, a := range actions {
 			q := asked{scope: s, action: a, requests: []string{"", "KAUTH_REQ_" + future, foreign}}
 			for _, r := range policy.Table {
-				if r.Scope != s || r.Action != a {
+				if r.Scope != s || r.Action != "" && !slices.Contains(r.Actions(), a) {
 					continue
 				}
 				if !slices.Contains(q.requests, r.Request) {
@@ -121,8 +129,8 @@ func (a *asked) combinations(names map[string]uint64, request string) []expected
 						policy.Request{Scope: a.scope, Action: a.action, Request: request, Facts: facts},
 						set,
 						question{
-							op: opDecide, a: uint32(a.number(names)), b: uint32(i), c: uint32(cFacts),
-							d: uint64(set), e: gone<<32 | requestNumber(names, request),
+							op: opDecide, a: uint32(scopeNumbers[a.scope]), b: uint32(i), c: uint32(cFacts),
+							d: uint64(set), e: gone<<32 | number(request, 1<<31), more: number64(number(a.action, 1<<63)),
 						},
 					})
 				}
@@ -132,17 +140,18 @@ func (a *asked) combinations(names map[string]uint64, request string) []expected
 	return list
 }
 
-// number is the action's in C.
-func (a *asked) number(names map[string]uint64) uint64 {
-	if n, ok := names["CELL_ACTION_"+strings.TrimPrefix(a.action, "KAUTH_")]; ok {
+// number is the symbol's in our release; unknown if it has none.
+func number(symbol string, unknown uint64) uint64 {
+	if n, ok := allSymbols[symbol]; ok {
 		return n
 	}
-	return names["CELL_ACTION_"+strings.ToUpper(string(a.scope))+"_OTHER"]
+	if symbol == "" {
+		return 0
+	}
+	return unknown
 }
 
-func requestNumber(names map[string]uint64, request string) uint64 {
-	return names["CELL_REQ_"+strings.TrimPrefix(request, "KAUTH_REQ_")] // 0, none, if unknown
-}
+func number64(n uint64) []byte { return binary.NativeEndian.AppendUint64(nil, n) }
 
 func TestCoreDecidesAsTheTable(t *testing.T) {
 	c := startCore(t)
@@ -155,7 +164,6 @@ func TestCoreDecidesAsTheTable(t *testing.T) {
 	covered := map[policy.Class]bool{}
 	compared := 0
 	for _, a := range everything() {
-		wanted := uint64(0)
 		for _, request := range a.requests {
 			list := a.combinations(names, request)
 			questions := make([]question, len(list))
@@ -174,12 +182,8 @@ func TestCoreDecidesAsTheTable(t *testing.T) {
 						got.Value>>16, got.Value>>8&0xff, got.Value&1, row.Name, row.Class, deny, list[i].Request, uint64(list[i].set))
 				}
 				covered[row.Class] = true
-				wanted |= names[factNames[row.When]]
 				compared++
 			}
-		}
-		if got := c.ask(t, question{op: opWanted, a: uint32(a.number(names))})[0].Value; got != wanted {
-			t.Errorf("cell_facts_wanted(%s) = %#x; want %#x", a.action, got, wanted)
 		}
 	}
 	for i := range policy.Table {
@@ -190,23 +194,61 @@ func TestCoreDecidesAsTheTable(t *testing.T) {
 	t.Logf("%d decisions compared, %d of %d rows", compared, len(covered), len(policy.Table))
 }
 
-// What is no action at all is denied to members, and to nobody else.
-func TestNoAction(t *testing.T) {
+// What is no scope at all is denied to members, and to nobody else.
+func TestNoScope(t *testing.T) {
 	c := startCore(t)
 	names := defines(t, "cell_table.h")
-	for _, action := range []uint64{0, names["CELL_ACTION_MAX"], names["CELL_ACTION_MAX"] + 1, 1 << 31, 1<<32 - 1} {
+	for _, scope := range []uint64{names["CELL_SCOPE_NONE"], names["CELL_SCOPE_MAX"], 1 << 31} {
 		for caller := range uint32(3) {
-			q := question{op: opDecide, a: uint32(action), b: caller, c: ^uint32(0), d: ^uint64(0), e: 1<<32 - 1}
+			q := question{op: opDecide, a: uint32(scope), b: caller, c: ^uint32(0), d: ^uint64(0), e: 1<<32 - 1, more: number64(1)}
 			want := names["CELL_CLASS_NONE"]<<16 | names["CELL_SCOPE_NONE"]<<8
 			if caller == 0 {
 				want |= 1
 			}
 			if got := c.ask(t, q)[0].Value; got != want {
-				t.Errorf("action %d of caller %d = %#x; want %#x", action, caller, got, want)
+				t.Errorf("scope %d of caller %d = %#x; want %#x", scope, caller, got, want)
 			}
 		}
-		if got := c.ask(t, question{op: opWanted, a: uint32(action)})[0].Value; got != 0 {
-			t.Errorf("cell_facts_wanted(%d) = %#x; want 0", action, got)
+	}
+}
+
+// The bits of the vnode scope that are looked at are all but those that every
+// living cell may have.
+func TestVnodeAsked(t *testing.T) {
+	want := ^uint64(0)
+	for symbol, n := range allSymbols {
+		always := slices.ContainsFunc(policy.Table, func(r policy.Row) bool {
+			return r.Opens == policy.Always && slices.Contains(r.Actions(), symbol)
+		})
+		sometimes := slices.ContainsFunc(policy.Table, func(r policy.Row) bool {
+			return r.Opens != policy.Always && slices.Contains(r.Actions(), symbol)
+		})
+		if strings.HasPrefix(symbol, "KAUTH_VNODE_") && always && !sometimes {
+			want &^= n
+		}
+	}
+	if got := startCore(t).ask(t, question{op: opAsked})[0].Value; got != want {
+		t.Errorf("cell_vnode_asked() = %#x; want %#x", got, want)
+	}
+}
+
+// A symbol that every kernel has and this one lacks does not compile; one of
+// those that only newer kernels have does.
+func TestMissingSymbols(t *testing.T) {
+	for i, tt := range []struct {
+		name    string
+		without []string
+		want    string
+	}{
+		{"newer", policy.Newer[:], ""},
+		{"an action", []string{"KAUTH_SYSTEM_INTR"}, "KAUTH_SYSTEM_INTR"},
+		{"a request", []string{"KAUTH_REQ_SYSTEM_MOUNT_UMAP"}, "KAUTH_REQ_SYSTEM_MOUNT_UMAP"},
+		{"a bit", []string{"KAUTH_VNODE_RENAME"}, "KAUTH_VNODE_RENAME"},
+		{"a witness", []string{"KAUTH_SYSTEM_MODULE"}, "have.sh did not read"},
+	} {
+		err := compile("core_host.c", filepath.Join(tmp, fmt.Sprint("missing", i)), NewRelease(tt.without...))
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: compile without %v: %v; want an error with %q", tt.name, tt.without, err, tt.want)
 		}
 	}
 }

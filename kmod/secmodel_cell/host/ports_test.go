@@ -132,7 +132,7 @@ func (m model) bind(b bind, self uint32) pair {
 	}
 	p := pair{q: b.ask(opTaken, question{d: uint64(self)})}
 	if m.taken(reservation(b.port, proto, b.one()), self) {
-		p.want |= 2
+		p.want |= 6
 	}
 	if m.marked(b.port) {
 		p.want |= 1
@@ -187,7 +187,7 @@ func TestPortsOfFew(t *testing.T) {
 			switch {
 			case rng.IntN(2) == 0:
 				p := m.bind(bind{pick(rng, bindable), pick(rng, bindableProtos), uint16(rng.IntN(5))}, uint32(rng.IntN(6)))
-				taken += int(p.want >> 1)
+				taken += int(p.want >> 2)
 				pairs = append(pairs, p)
 			case used[set]:
 				used[set] = false
@@ -310,6 +310,37 @@ func TestSock(t *testing.T) {
 			}
 			if got != want {
 				t.Errorf("cell_sock_set(%s, %d) = %+v; want %+v", a, proto, got, want)
+			}
+		}
+	}
+}
+
+// Sockets of one port: they share packets if an address of both is one.
+func TestOverlap(t *testing.T) {
+	c := startCore(t)
+	takes := func(b bind, only6 bool, a netip.Addr) bool {
+		if one := b.one(); one.IsValid() {
+			return one == a
+		}
+		six := !b.addr.IsValid() || b.addr.Is6() && !b.addr.Is4In6()
+		return six == a.Is6() || six && !only6
+	}
+	for _, a := range bindable {
+		for _, b := range bindable {
+			for bits := range uint64(8) {
+				x, y := bind{a, wire.ProtoTCP, 80}, bind{b, wire.ProtoTCP, 80 + uint16(bits>>2)}
+				want := uint64(0)
+				for _, one := range append([]netip.Addr{netip.MustParseAddr("198.51.100.9"), netip.MustParseAddr("2001:db8::9")}, bindable...) {
+					one = one.Unmap()
+					if one.IsValid() && !one.IsUnspecified() && x.port == y.port && takes(x, bits&1 != 0, one) && takes(y, bits&2 != 0, one) {
+						want = 1
+					}
+				}
+				other := y.ask(opSock, question{})
+				second := slices.Concat(bytesOf(t, []uint32{other.op, other.a, other.b, other.c}), bytesOf(t, []uint64{other.d, other.e}), other.more)
+				if got := c.ask(t, x.ask(opOverlap, question{d: bits, more: second}))[0].Value; got != want {
+					t.Errorf("cell_sock_overlaps(%v, %v), only6 %b = %d; want %d", x, y, bits&3, got, want)
+				}
 			}
 		}
 	}

@@ -45,7 +45,7 @@ func bench(out io.Writer, module string, rounds int) (err error) {
 		}
 	}()
 	program := filepath.Join(dir, "core_bench")
-	if err := host.Compile(module, "core_bench.c", program, "-O2"); err != nil {
+	if err := host.Compile(module, "core_bench.c", program, host.NewRelease(), "-O2"); err != nil {
 		return err
 	}
 	c := &exec.Cmd{Path: program, Args: []string{program, strconv.Itoa(rounds)}, Stderr: os.Stderr}

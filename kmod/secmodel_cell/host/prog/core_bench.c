@@ -21,6 +21,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <sys/kauth.h>
+
 #include "cell_core.h"
 
 #define	NPORTS	8
@@ -45,32 +47,32 @@ struct world {
 };
 
 static const struct request {
-	unsigned	action, request;
+	unsigned	scope, action, request;
 	uint32_t	facts;
 } requests[NASKED] = {
-	{ CELL_ACTION_PROCESS_SIGNAL, 0, 0 },
-	{ CELL_ACTION_PROCESS_CANSEE, CELL_REQ_PROCESS_CANSEE_ENTRY,
+	{ CELL_SCOPE_PROCESS, KAUTH_PROCESS_SIGNAL, 0, 0 },
+	{ CELL_SCOPE_PROCESS, KAUTH_PROCESS_CANSEE, KAUTH_REQ_PROCESS_CANSEE_ENTRY,
 	    CELL_IF_OTHER_CELL },
-	{ CELL_ACTION_PROCESS_FORK, 0, 0 },
-	{ CELL_ACTION_PROCESS_SETID, 0, 0 },
-	{ CELL_ACTION_PROCESS_PTRACE, 0, CELL_IF_PRIVILEGED },
+	{ CELL_SCOPE_PROCESS, KAUTH_PROCESS_FORK, 0, 0 },
+	{ CELL_SCOPE_PROCESS, KAUTH_PROCESS_SETID, 0, 0 },
+	{ CELL_SCOPE_PROCESS, KAUTH_PROCESS_PTRACE, 0, CELL_IF_PRIVILEGED },
 
-	{ CELL_ACTION_NETWORK_SOCKET, CELL_REQ_NETWORK_SOCKET_OPEN,
+	{ CELL_SCOPE_NETWORK, KAUTH_NETWORK_SOCKET, KAUTH_REQ_NETWORK_SOCKET_OPEN,
 	    CELL_IF_INET_SOCKET },
-	{ CELL_ACTION_NETWORK_SOCKET, CELL_REQ_NETWORK_SOCKET_OPEN,
+	{ CELL_SCOPE_NETWORK, KAUTH_NETWORK_SOCKET, KAUTH_REQ_NETWORK_SOCKET_OPEN,
 	    CELL_IF_RAW_SOCKET },
-	{ CELL_ACTION_NETWORK_SOCKET, CELL_REQ_NETWORK_SOCKET_CANSEE, 0 },
-	{ CELL_ACTION_NETWORK_INTERFACE, CELL_REQ_NETWORK_INTERFACE_GET, 0 },
-	{ CELL_ACTION_NETWORK_ROUTE, 0, 0 },
+	{ CELL_SCOPE_NETWORK, KAUTH_NETWORK_SOCKET, KAUTH_REQ_NETWORK_SOCKET_CANSEE, 0 },
+	{ CELL_SCOPE_NETWORK, KAUTH_NETWORK_INTERFACE, KAUTH_REQ_NETWORK_INTERFACE_GET, 0 },
+	{ CELL_SCOPE_NETWORK, KAUTH_NETWORK_ROUTE, 0, 0 },
 
-	{ CELL_ACTION_DEVICE_RAWIO_SPEC, CELL_REQ_DEVICE_RAWIO_SPEC_READ,
+	{ CELL_SCOPE_DEVICE, KAUTH_DEVICE_RAWIO_SPEC, KAUTH_REQ_DEVICE_RAWIO_SPEC_READ,
 	    CELL_IF_SAFE_DEVICE },
-	{ CELL_ACTION_DEVICE_RAWIO_SPEC, CELL_REQ_DEVICE_RAWIO_SPEC_RW, 0 },
-	{ CELL_ACTION_DEVICE_TTY_OPEN, 0, CELL_IF_SAFE_DEVICE },
-	{ CELL_ACTION_DEVICE_TTY_STI, 0, 0 },
-	{ CELL_ACTION_DEVICE_RND_ADDDATA, 0, 0 },
+	{ CELL_SCOPE_DEVICE, KAUTH_DEVICE_RAWIO_SPEC, KAUTH_REQ_DEVICE_RAWIO_SPEC_RW, 0 },
+	{ CELL_SCOPE_DEVICE, KAUTH_DEVICE_TTY_OPEN, 0, CELL_IF_SAFE_DEVICE },
+	{ CELL_SCOPE_DEVICE, KAUTH_DEVICE_TTY_STI, 0, 0 },
+	{ CELL_SCOPE_DEVICE, KAUTH_DEVICE_RND_ADDDATA, 0, 0 },
 
-	{ CELL_ACTION_NETWORK_BIND, 0, 0 }
+	{ CELL_SCOPE_NETWORK, KAUTH_NETWORK_BIND, 0, 0 }
 };
 
 /* Kinds of turns: which of the requests they are made of. */
@@ -202,11 +204,11 @@ bind_denied(const struct world *w, const struct cell *c,
 	cell_sock_set(&s, CELL_FAMILY_IP4, CELL_PROTO_TCP, port,
 	    c->policy.cp_addresses[0].ca_addr);
 	facts = cell_bind_facts(&c->policy, &s);
-	if (cell_ports_taken(&w->ports, &s, c->id))
+	if (cell_ports_taken(&w->ports, &s, c->id, c->resv, NPORTS))
 		facts |= CELL_IF_RESERVED_PORT;
-	return cell_row_denies(cell_row_find(CELL_ACTION_NETWORK_BIND,
-	    port < 1024 ? CELL_REQ_NETWORK_BIND_PRIVPORT :
-	    CELL_REQ_NETWORK_BIND_PORT, facts),
+	return cell_row_denies(cell_row(CELL_SCOPE_NETWORK, KAUTH_NETWORK_BIND,
+	    port < 1024 ? KAUTH_REQ_NETWORK_BIND_PRIVPORT :
+	    KAUTH_REQ_NETWORK_BIND_PORT, facts),
 	    CELL_CALLER_MEMBER, c->dying, c->permissions);
 }
 
@@ -219,12 +221,11 @@ turn(const struct world *w, const struct cell *c, const struct wish *wish)
 
 	for (; wish < end; wish++) {
 		q = &requests[wish->request];
-		if (q->action == CELL_ACTION_NETWORK_BIND)
+		if (q == &requests[NASKED - 1])
 			denied += bind_denied(w, c, wish);
 		else
-			denied += cell_row_denies(cell_row_find(q->action,
-			    q->request,
-			    q->facts & cell_facts_wanted(q->action)),
+			denied += cell_row_denies(cell_row(q->scope,
+			    q->action, q->request, q->facts),
 			    CELL_CALLER_MEMBER, c->dying, c->permissions);
 	}
 	return denied;

@@ -13,8 +13,9 @@
 #include "cell_core.h"
 
 enum op {
-	OP_FLUSH, OP_DECIDE, OP_WANTED, OP_PROFILE, OP_CREATE, OP_POLICY,
-	OP_SOCK, OP_BIND, OP_RESERVE, OP_RELEASE, OP_TAKEN, OP_RESET
+	OP_FLUSH, OP_DECIDE, OP_ASKED, OP_PROFILE, OP_CREATE, OP_POLICY,
+	OP_SOCK, OP_BIND, OP_RESERVE, OP_RELEASE, OP_TAKEN, OP_RESET,
+	OP_OVERLAP
 };
 
 struct head {
@@ -38,6 +39,10 @@ static struct {
 
 static struct cell_ports ports;
 
+/* What an owner has at most; and the mark of what could not be reserved. */
+#define	NOWN	256
+static struct cell_resv unreserved;
+
 static void
 die(const char *why)
 {
@@ -52,13 +57,19 @@ get(void *p, size_t n)
 		die("a question is cut off");
 }
 
-/* b: caller, c: facts, d: permissions, e: request and gone. */
+/*
+ * a: scope, b: caller, c: facts, d: permissions, e: request and gone; then the
+ * action.  Of a set of bits the first one's row is given.
+ */
 static void
 decide(const struct head *h, struct answer *r)
 {
 	const struct cell_row *row;
+	uint64_t action;
 
-	row = cell_row_find(h->a, (unsigned)(h->e & 0xffffffff), h->c);
+	get(&action, sizeof(action));
+	row = h->a == CELL_SCOPE_VNODE ? cell_row_vnode(&action, h->c) :
+	    cell_row(h->a, action, (uintptr_t)(h->e & 0xffffffff), h->c);
 	r->value = (uint64_t)row->cr_class << 16 |
 	    (uint64_t)row->cr_scope << 8 |
 	    cell_row_denies(row, (enum cell_caller)h->b, h->e >> 32 != 0, h->d);
@@ -97,6 +108,8 @@ reserve(const struct head *h, struct answer *r)
 		get(&sets[h->a].resv[i].r_port, sizeof(struct cell_port));
 	r->value = (uint64_t)cell_ports_reserve(&ports, sets[h->a].resv, h->c,
 	    h->b);
+	for (i = 0; i < h->c && r->value != 0; i++)
+		sets[h->a].resv[i].r_next = &unreserved;
 }
 
 /* a: set.  Releasing what could not be reserved does nothing. */
@@ -108,6 +121,41 @@ release(uint32_t set)
 	cell_ports_release(&ports, sets[set].resv, sets[set].n);
 	free(sets[set].resv);
 	sets[set].resv = NULL;
+}
+
+/*
+ * The same answer with self's own reservations at hand, and without: bit 1 and
+ * bit 2.  d: self.
+ */
+static void
+taken(const struct head *h, struct answer *r)
+{
+	struct cell_resv own[NOWN];
+	unsigned i, j, n = 0;
+
+	for (i = 0; i < NSETS; i++)
+		for (j = 0; sets[i].resv != NULL && j < sets[i].n; j++)
+			if (sets[i].resv[j].r_next != &unreserved &&
+			    sets[i].resv[j].r_owner == (uint32_t)h->d &&
+			    n < NOWN)
+				own[n++] = sets[i].resv[j];
+	r->value = (uint64_t)cell_ports_taken(&ports, &r->sock,
+	    (uint32_t)h->d, NULL, 0) << 2 |
+	    (uint64_t)cell_ports_taken(&ports, &r->sock, (uint32_t)h->d, own,
+	    n) << 1 | cell_ports_marked(&ports, r->sock.s_port);
+}
+
+/* d: bit 0 and 1: the first and the second take no IPv4; then the second. */
+static void
+overlap(const struct head *h, struct answer *r)
+{
+	struct head other;
+	struct cell_sock t;
+
+	get(&other, sizeof(other));
+	sock(&other, &t);
+	r->value = cell_sock_overlaps(&r->sock, (h->d & 1) != 0, &t,
+	    (h->d & 2) != 0);
 }
 
 /* Also tells whether anything is left behind. */
@@ -135,8 +183,8 @@ ask(const struct head *h, struct answer *r)
 	case OP_DECIDE:
 		decide(h, r);
 		return;
-	case OP_WANTED:
-		r->value = cell_facts_wanted(h->a);
+	case OP_ASKED:
+		r->value = cell_vnode_asked();
 		return;
 	case OP_PROFILE:
 		r->value = cell_profile_permissions(h->a);
@@ -166,9 +214,11 @@ ask(const struct head *h, struct answer *r)
 		return;
 	case OP_TAKEN:
 		sock(h, &r->sock);
-		r->value = (uint64_t)cell_ports_taken(&ports, &r->sock,
-		    (uint32_t)h->d) << 1 | cell_ports_marked(&ports,
-		    r->sock.s_port);
+		taken(h, r);
+		return;
+	case OP_OVERLAP:
+		sock(h, &r->sock);
+		overlap(h, r);
 		return;
 	case OP_RESET:
 		reset(r);

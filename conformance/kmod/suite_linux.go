@@ -1,0 +1,6 @@
+package kmod
+
+import "github.com/netbsd-cells/runcell/conformance/harness"
+
+// subject is the emulator.
+func subject() (harness.Target, error) { return harness.Target{Name: "emulator"}, nil }
