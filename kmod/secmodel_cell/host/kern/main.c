@@ -9,7 +9,7 @@
 #include "host.h"
 
 static const struct harness_case *const groups[] = {
-	life_cases, panic_cases, hook_cases, race_cases, fuzz_cases,
+	life_cases, panic_cases, hook_cases, bind_cases, race_cases, fuzz_cases,
 };
 
 static u_int	failures;

@@ -291,7 +291,8 @@ proc_crmod_leave(kauth_cred_t set, kauth_cred_t drop, bool sugid)
 
 	KASSERT(mutex_owned(p->p_lock));
 	if (set != NULL) {
-		p->p_cred = set;
+		/* Others may find it now, as it is, without the lock. */
+		atomic_store_release(&p->p_cred, set);
 		if (old != set)
 			l->l_cred = kauth_cred_hold(set);
 	}

@@ -271,6 +271,72 @@ questions(void)
 	together(60, functions, __arraycount(functions));
 }
 
+/* A process of the cell of the moment, which outlives the case's threads. */
+static void
+join_cell(struct lwp *l)
+{
+	become(l);
+	(void)kern_chroot(l, &harness_roots[3]);
+	EXPECT(cells_enter(the_cell), 0);
+	kern_exec(l);
+}
+
+/* Asks about its fellows without a lock, and for what it does not get. */
+static void
+fellow_asks(void *arg)
+{
+	struct lwp *l = arg;
+	struct proc *p;
+
+	join_cell(l);
+	while (going()) {
+		mutex_enter(&proc_lock);
+		p = LIST_FIRST(&allproc);
+		mutex_exit(&proc_lock);
+		(void)kern_ask(KAUTH_SCOPE_PROCESS, l->l_cred,
+		    KAUTH_PROCESS_PTRACE, p,
+		    KAUTH_ARG(KAUTH_REQ_PROCESS_CANSEE_ENTRY), NULL, NULL);
+		(void)kern_ask(KAUTH_SCOPE_SYSTEM, l->l_cred,
+		    KAUTH_SYSTEM_REBOOT, NULL, NULL, NULL, NULL);
+		(void)kern_ask(KAUTH_SCOPE_VNODE, l->l_cred, ~0ULL,
+		    &harness_roots[3], NULL, NULL, NULL);
+	}
+}
+
+/* Its children change their credentials while others ask about them. */
+static void
+fellow_works(void *arg)
+{
+	struct lwp *l;
+	struct proc *p;
+	u_int i;
+	int error;
+
+	join_cell(arg);
+	for (i = 0; i < turns; i++) {
+		l = kern_fork(arg, &error);
+		become(l);
+		kern_exec(l);
+		kern_setuid(l, 1000);
+		kern_setuid(l, 1001);
+		p = l->l_proc;
+		kern_exit(l, 0, 0);
+		become(arg);
+		KASSERT(kern_wait(arg, p));
+	}
+}
+
+static void
+fellows(void)
+{
+	void (*const functions[])(void *) = { fellow_asks, reader,
+	    fellow_works };
+
+	the_cell = cells_new(3, PROFILE_LOW);
+	together(600, functions, __arraycount(functions));
+	EXPECT(cells_destroy(the_cell), 0);
+}
+
 /* Binds while cells come and go that reserve the ports. */
 static void
 binder(void *arg)
@@ -364,8 +430,10 @@ creator(void *arg)
 
 	become(arg);
 	while (going()) {
+		/* While the module is loaded, nodes come one by one. */
 		if (cells_create("brief", 2, PROFILE_HIGH, &id) == 0)
-			EXPECT(cells_destroy(id), 0);
+			while (cells_destroy(id) != 0)
+				host_yield();
 		n = __arraycount(infos);
 		(void)cells_list(infos, &n);
 	}
@@ -382,6 +450,7 @@ unloads(void)
 const struct harness_case race_cases[] = {
 	{ "races/life", life, true },
 	{ "races/questions", questions, true },
+	{ "races/fellows", fellows, true },
 	{ "races/kill-and-destroy", kill_and_destroy, true },
 	{ "races/binds", binds, true },
 	{ "races/unload", unloads, true },

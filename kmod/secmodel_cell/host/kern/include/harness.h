@@ -53,6 +53,6 @@ struct harness_case {
 	bool		threads;	/* worth the thread sanitizer's time */
 };
 extern const struct harness_case life_cases[], panic_cases[], hook_cases[],
-    race_cases[], fuzz_cases[];
+    bind_cases[], race_cases[], fuzz_cases[];
 
 #endif
