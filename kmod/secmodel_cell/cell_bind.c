@@ -47,6 +47,7 @@ static struct cell_ports	*cell_ports;	/* cell_port_lock */
 static struct cell_policy	cell_host_policy;
 static struct cell_resv		cell_host_resv[CELL_PORT_MAX];
 static unsigned			cell_host_nresv;
+static volatile bool		cell_host_addresses;	/* it has some */
 
 /* The last question about port 0.  softnet_lock. */
 static struct {
@@ -65,6 +66,7 @@ cell_bind_init(void)
 	memset(&cell_host_policy, 0, sizeof(cell_host_policy));
 	memset(&cell_auto, 0, sizeof(cell_auto));
 	cell_host_nresv = 0;
+	cell_host_addresses = false;
 }
 
 void
@@ -126,8 +128,10 @@ cell_set_host(const struct cell_policy *cp)
 	mutex_enter(&cell_port_lock);
 	error = cell_reserve_locked(cell_host_resv, &cell_host_nresv,
 	    cp->cp_ports, cp->cp_nports, 0);
-	if (error == 0)
+	if (error == 0) {
 		cell_host_policy = *cp;
+		cell_host_addresses = cp->cp_naddresses != 0;
+	}
 	mutex_exit(&cell_port_lock);
 	return error;
 }
@@ -147,10 +151,10 @@ cell_host_address(const struct cell_sock *s)
 {
 	bool host;
 
-	if (cell_host_policy.cp_naddresses == 0)
+	if (!cell_host_addresses)
 		return false;	/* mostly: no lock then */
 	mutex_enter(&cell_port_lock);
-	host = cell_host_policy.cp_naddresses != 0 &&
+	host = cell_host_addresses &&
 	    cell_bind_facts(&cell_host_policy, s) != CELL_IF_FOREIGN_ADDRESS;
 	mutex_exit(&cell_port_lock);
 	return host;

@@ -90,7 +90,7 @@ struct cell_resv {
 #define	CELL_PORT_CHAINS	1024	/* a power of two */
 
 struct cell_ports {
-	uint32_t		pt_bits[65536 / 32];	/* reserved by anyone */
+	volatile uint32_t	pt_bits[65536 / 32];	/* reserved by anyone */
 	struct cell_resv	*pt_chain[CELL_PORT_CHAINS];	/* by port */
 };
 

@@ -116,8 +116,9 @@ cell_hides(const struct cell_proc *cp, kauth_action_t action, void *arg1)
 }
 
 /*
- * Whether a process without a record is one of the caller's cell all the same:
- * the caller itself, or one that has ended, which proc_lock keeps.
+ * Whether a process without a record is one of the caller's cell, or of the
+ * host, all the same: the caller itself, one that has ended, which proc_lock
+ * keeps, or one that never was a member.
  */
 static bool
 cell_same_cell(struct cell *c, struct proc *p)
@@ -125,8 +126,9 @@ cell_same_cell(struct cell *c, struct proc *p)
 
 	if (p == curproc)
 		return cell_of(curlwp->l_cred) == c;
-	return mutex_owned(CELL_PROC_LOCK) && P_ZOMBIE(p) &&
-	    cell_of(p->p_cred) == c;
+	if (mutex_owned(CELL_PROC_LOCK) && P_ZOMBIE(p))
+		return cell_of(p->p_cred) == c;
+	return c == NULL;
 }
 
 /*
@@ -149,7 +151,7 @@ cell_process_facts(kauth_cred_t cred, struct cell *c, kauth_action_t action,
 	mutex_spin_enter(&cell_spin);
 	cp = cell_proc_find(p);
 	if (cp != NULL ? cp->cp_cell != c || cell_hides(cp, action, arg1) :
-	    c != NULL && !cell_same_cell(c, p))
+	    !cell_same_cell(c, p))
 		facts = CELL_IF_OTHER_CELL;
 	else if (c != NULL &&
 	    cell_privileged(cred, action, p, arg1, arg2, arg3))
