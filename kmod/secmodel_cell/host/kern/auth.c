@@ -38,6 +38,8 @@ key_create(struct specificdata_domain *sd, specificdata_key_t *keyp,
 	u_int key;
 
 	ASSERT_SLEEPABLE();
+	if (harness_fails())
+		return ENOMEM;
 	mutex_enter(&sd->sd_lock);
 	for (key = 0; key < sd->sd_nkey; key++)
 		if (sd->sd_dtor[key] == NULL)
@@ -292,6 +294,8 @@ kauth_listen_scope(const char *id, kauth_scope_callback_t func, void *cookie)
 	struct kauth_listener *l, **last;
 	struct kauth_scope *scope;
 
+	if (harness_fails())
+		return NULL;
 	l = kmem_zalloc(sizeof(*l), KM_SLEEP);
 	l->func = func;
 	l->cookie = cookie;
@@ -510,8 +514,14 @@ struct kauth_key { specificdata_key_t ks_key; };
 int
 kauth_register_key(secmodel_t sm, kauth_key_t *keyp)
 {
-	*keyp = kmem_alloc(sizeof(**keyp), KM_SLEEP);
-	return key_create(&cred_domain, &(*keyp)->ks_key, NULL);
+	struct kauth_key *key = kmem_alloc(sizeof(*key), KM_SLEEP);
+	int error = key_create(&cred_domain, &key->ks_key, NULL);
+
+	if (error != 0)
+		kmem_free(key, sizeof(*key));
+	else
+		*keyp = key;
+	return error;
 }
 
 int
@@ -544,6 +554,8 @@ int
 secmodel_register(secmodel_t *smp, const char *id, const char *name,
     void *prop, secmodel_eval_t eval, secmodel_setinfo_t setinfo)
 {
+	if (harness_fails())
+		return EEXIST;
 	*smp = kmem_zalloc(sizeof(**smp), KM_SLEEP);
 	(*smp)->id = id;
 	return 0;

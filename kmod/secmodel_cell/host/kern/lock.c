@@ -517,29 +517,12 @@ void membar_sync(void) { __asm volatile("" ::: "memory"); }
 
 /* Memory. */
 
-static u_int	fail_at;	/* the request that fails; 0: none */
-static u_int	requests;
 static u_int	alive;
-
-/* The nth request from now on that may fail does. */
-void
-harness_fail(u_int n)
-{
-	fail_at = n;
-	requests = 0;
-}
 
 u_int
 harness_memory(void)
 {
 	return __atomic_load_n(&alive, __ATOMIC_RELAXED);
-}
-
-static bool
-fails(void)
-{
-	return fail_at != 0 && __atomic_add_fetch(&requests, 1,
-	    __ATOMIC_RELAXED) == fail_at;
 }
 
 static void *
@@ -552,7 +535,7 @@ memory(size_t n, km_flag_t flags, u_int fill)
 	may_wait("kmem_alloc");
 	if ((flags & KM_SLEEP) != 0)
 		nobody_waits_for("kmem_alloc", NULL);
-	if ((flags & KM_SLEEP) == 0 && fails())
+	if ((flags & KM_SLEEP) == 0 && harness_fails())
 		return NULL;
 	p = host_alloc(n + 16);
 	*(size_t *)(void *)p = n;

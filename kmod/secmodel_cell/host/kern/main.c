@@ -13,7 +13,8 @@ static const struct harness_case *const groups[] = {
 };
 
 static u_int	failures;
-static u_int	node_fails_at, nodes_made;
+static u_int	fail_at;	/* the request that fails; 0: none */
+static u_int	requests;
 __thread u_int	harness_names_behind;
 
 void
@@ -33,16 +34,17 @@ harness_check(bool ok, const char *file, int line, const char *fmt, ...)
 }
 
 void
-harness_fail_node(u_int n)
+harness_fail(u_int n)
 {
-	node_fails_at = n;
-	nodes_made = 0;
+	fail_at = n;
+	requests = 0;
 }
 
 bool
-harness_node_fails(void)
+harness_fails(void)
 {
-	return node_fails_at != 0 && ++nodes_made == node_fails_at;
+	return fail_at != 0 && __atomic_add_fetch(&requests, 1,
+	    __ATOMIC_RELAXED) == fail_at;
 }
 
 u_int

@@ -85,7 +85,7 @@ sysctl_createv(struct sysctllog **logp, int cflags,
 	for (n = nodes; n < nodes + NODES && n->sysctl_used; n++)
 		continue;
 	KASSERT(n < nodes + NODES);
-	if (harness_node_fails()) {
+	if (harness_fails()) {
 		rw_exit(&tree_lock);
 		return ENOMEM;
 	}

@@ -52,8 +52,11 @@ int
 kthread_create(pri_t pri, int flags, void *cpu, void (*function)(void *),
     void *arg, lwp_t **lp, const char *fmt, ...)
 {
-	struct kthread *kt = kmem_zalloc(sizeof(*kt), KM_SLEEP);
+	struct kthread *kt;
 
+	if (harness_fails())
+		return ENOMEM;
+	kt = kmem_zalloc(sizeof(*kt), KM_SLEEP);
 	KASSERT((flags & KTHREAD_MUSTJOIN) != 0 && lp != NULL);
 	kt->kt_function = function;
 	kt->kt_arg = arg;
@@ -111,8 +114,11 @@ run_softint(void *arg)
 void *
 softint_establish(u_int flags, void (*function)(void *), void *arg)
 {
-	struct softint *si = kmem_zalloc(sizeof(*si), KM_SLEEP);
+	struct softint *si;
 
+	if (harness_fails())
+		return NULL;
+	si = kmem_zalloc(sizeof(*si), KM_SLEEP);
 	KASSERT((flags & SOFTINT_MPSAFE) != 0);
 	host_mutex_init(si->si_lock);
 	host_cv_init(si->si_cv);

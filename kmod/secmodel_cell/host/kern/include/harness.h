@@ -19,7 +19,12 @@ void	harness_passive_init(void);
 void	harness_nosleep(kmutex_t *, const char *);
 void	harness_softint(bool);	/* the thread plays a soft interrupt */
 u_int	harness_held(void);	/* locks and sections of this thread */
+/*
+ * The nth request from now on fails, of those that can: for memory that is not
+ * waited for, and for what a module needs to load.  0: none.
+ */
 void	harness_fail(u_int);
+bool	harness_fails(void);
 u_int	harness_memory(void);	/* pieces that are in use */
 
 
@@ -30,8 +35,6 @@ bool	harness_roots_free(void);
 void	harness_object_init(void);
 dev_t	harness_device(const char *, int);
 
-void	harness_fail_node(u_int);	/* the nth sysctl_createv fails */
-bool	harness_node_fails(void);
 u_int	harness_number(const char *, u_int);	/* of the environment */
 extern __thread u_int harness_names_behind;	/* a sysctl request's node */
 
