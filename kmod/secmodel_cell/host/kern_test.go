@@ -206,59 +206,84 @@ func kauthNames(text []byte) string {
 	return b.String()
 }
 
-// cases lists the harness's cases; those that are worth it with threads.
-func (h *harness) cases(t *testing.T, threads bool) []string {
+// harnessCase is a line of the harness's list: what kind it is, and why it has
+// to panic if it has to.
+type harnessCase struct{ kind, name, panics string }
+
+// cases lists the harness's cases of these kinds.
+func (h *harness) cases(t *testing.T, kinds ...string) []harnessCase {
 	t.Helper()
 	out, err := exec.Command(h.program()).CombinedOutput()
 	if err != nil {
 		t.Fatalf("list cases: %v\n%s", err, out)
 	}
-	var names []string
+	var cases []harnessCase
 	for line := range strings.Lines(string(out)) {
-		kind, name, ok := strings.Cut(strings.TrimSpace(line), " ")
-		if !ok {
+		words := strings.SplitN(strings.TrimSuffix(line, "\n"), " ", 3)
+		if len(words) != 3 {
 			t.Fatalf("list cases: %q", line)
 		}
-		if !threads || kind == "threads" {
-			names = append(names, name)
+		if slices.Contains(kinds, words[0]) {
+			cases = append(cases, harnessCase{words[0], words[1], words[2]})
 		}
 	}
-	if len(names) == 0 {
+	if len(cases) == 0 {
 		t.Fatal("list cases: none")
 	}
-	return names
+	return cases
 }
 
-func (h *harness) run(t *testing.T, name string) {
+func (h *harness) run(t *testing.T, name string) ([]byte, error) {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), h.program(), name)
 	c.Env = append(os.Environ(), h.env...)
 	c.WaitDelay = time.Second
-	if out, err := c.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
+	return c.CombinedOutput()
+}
+
+// runAll runs the cases of these kinds, each in a process of its own.
+func runAll(t *testing.T, h *harness, err error, kinds ...string) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range h.cases(t, kinds...) {
+		t.Run(c.name, func(t *testing.T) {
+			if out, err := h.run(t, c.name); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
 	}
 }
 
 // TestKernel runs every case with the address and undefined behaviour
-// sanitizers, each in a process of its own.
+// sanitizers.
 func TestKernel(t *testing.T) {
 	h, err := withAddress()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range h.cases(t, false) {
-		t.Run(name, func(t *testing.T) { h.run(t, name) })
-	}
+	runAll(t, h, err, "one", "threads")
 }
 
 // TestKernelThreads runs those with several threads once more, with the
 // sanitizer that finds races and locks in the wrong order.
 func TestKernelThreads(t *testing.T) {
 	h, err := withThread()
+	runAll(t, h, err, "threads")
+}
+
+// TestKernelChecks breaks the rules: the harness has to say so.
+func TestKernelChecks(t *testing.T) {
+	h, err := withAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range h.cases(t, true) {
-		t.Run(name, func(t *testing.T) { h.run(t, name) })
+	const panicked = 66
+	for _, c := range h.cases(t, "panics") {
+		t.Run(c.name, func(t *testing.T) {
+			out, err := h.run(t, c.name)
+			var exit *exec.ExitError
+			if !errors.As(err, &exit) || exit.ExitCode() != panicked || !bytes.Contains(out, []byte("panic: "+c.panics)) {
+				t.Errorf("%v, want a panic with %q:\n%s", err, c.panics, out)
+			}
+		})
 	}
 }

@@ -119,3 +119,31 @@ func TestModelFaults(t *testing.T) {
 		t.Errorf("the model has the faults %v, and tried were %v", known, tried)
 	}
 }
+
+// The model's parts say which functions of the module they follow; these exist.
+func TestModelNames(t *testing.T) {
+	text, err := os.ReadFile(promela)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(module, "cell_*.c"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var code []byte
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code = append(code, b...)
+	}
+	comments := strings.Join(regexp.MustCompile(`(?s)/\*.*?\*/`).FindAllString(string(text), -1), "\n")
+	names := regexp.MustCompile(`\bcell_[a-z_]+\b`).FindAllString(comments, -1)
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		if !regexp.MustCompile(`(?m)^` + name + `\(|^kmutex_t\s+` + name + `;`).Match(code) {
+			t.Errorf("%s follows %s, and the module has no such function or lock", promela, name)
+		}
+	}
+}

@@ -548,7 +548,7 @@ active proctype Unloader()
 		nodes = 0;
 		HANDLERS_WAIT;		/* sysctl_teardown */
 		listening = 0;
-		LISTENERS_WAIT;		/* cell_unlisten */
+		LISTENERS_WAIT;		/* cell_unlisten: if it waits long enough */
 		/* cell_cred_fini, cell_ref_fini */
 		atomic {
 			assert(!record[0] && !record[1]);

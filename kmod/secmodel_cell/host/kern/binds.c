@@ -181,9 +181,9 @@ host_reserves(void)
 }
 
 const struct harness_case bind_cases[] = {
-	{ "binds/reserved", reserved, false },
-	{ "binds/port-zero", port_zero, false },
-	{ "binds/takeover", takeover, false },
-	{ "binds/host-reserves", host_reserves, false },
-	{ NULL, NULL, false },
+	{ "binds/reserved", reserved, false, NULL },
+	{ "binds/port-zero", port_zero, false, NULL },
+	{ "binds/takeover", takeover, false, NULL },
+	{ "binds/host-reserves", host_reserves, false, NULL },
+	{ NULL, NULL, false, NULL },
 };

@@ -254,7 +254,7 @@ strangers(void)
 }
 
 const struct harness_case fuzz_cases[] = {
-	{ "fuzz/nodes", nodes, false },
-	{ "fuzz/strangers", strangers, false },
-	{ NULL, NULL, false },
+	{ "fuzz/nodes", nodes, false, NULL },
+	{ "fuzz/strangers", strangers, false, NULL },
+	{ NULL, NULL, false, NULL },
 };

@@ -360,11 +360,11 @@ vnodes(void)
 }
 
 const struct harness_case hook_cases[] = {
-	{ "hooks/process", process_hooks, false },
-	{ "hooks/newcomers", newcomers, false },
-	{ "hooks/unknown", unknown, false },
-	{ "hooks/terminals", terminals, false },
-	{ "hooks/devices", devices, false },
-	{ "hooks/vnodes", vnodes, false },
-	{ NULL, NULL, false },
+	{ "hooks/process", process_hooks, false, NULL },
+	{ "hooks/newcomers", newcomers, false, NULL },
+	{ "hooks/unknown", unknown, false, NULL },
+	{ "hooks/terminals", terminals, false, NULL },
+	{ "hooks/devices", devices, false, NULL },
+	{ "hooks/vnodes", vnodes, false, NULL },
+	{ NULL, NULL, false, NULL },
 };

@@ -189,13 +189,13 @@ autounload(void)
 }
 
 const struct harness_case life_cases[] = {
-	{ "life/one", one_cell, false },
-	{ "life/refusals", refusals, false },
-	{ "life/limit", limit, false },
-	{ "life/killed", killed, false },
-	{ "life/credential-stays", credential_stays, false },
-	{ "life/reload", reload, false },
-	{ "life/load-fails", load_fails, false },
-	{ "life/autounload", autounload, false },
-	{ NULL, NULL, false },
+	{ "life/one", one_cell, false, NULL },
+	{ "life/refusals", refusals, false, NULL },
+	{ "life/limit", limit, false, NULL },
+	{ "life/killed", killed, false, NULL },
+	{ "life/credential-stays", credential_stays, false, NULL },
+	{ "life/reload", reload, false, NULL },
+	{ "life/load-fails", load_fails, false, NULL },
+	{ "life/autounload", autounload, false, NULL },
+	{ NULL, NULL, false, NULL },
 };

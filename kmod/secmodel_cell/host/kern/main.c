@@ -10,6 +10,7 @@
 
 static const struct harness_case *const groups[] = {
 	life_cases, panic_cases, hook_cases, bind_cases, race_cases, fuzz_cases,
+	check_cases,
 };
 
 static u_int	failures;
@@ -81,17 +82,21 @@ find(const char *name)
 	return NULL;
 }
 
+/* A line for each: one, threads or panics, the name, the reason. */
 static void
 list(void)
 {
 	const struct harness_case *c;
+	char line[256];
 	size_t i;
 
 	for (i = 0; i < __arraycount(groups); i++)
 		for (c = groups[i]; c->name != NULL; c++) {
-			host_write(c->threads ? "threads " : "one ");
-			host_write(c->name);
-			host_write("\n");
+			snprintf(line, sizeof(line), "%s %s %s\n",
+			    c->panics != NULL ? "panics" :
+			    c->threads ? "threads" : "one", c->name,
+			    c->panics != NULL ? c->panics : "");
+			host_write(line);
 		}
 }
 

@@ -176,13 +176,13 @@ bind_memory(void)
 }
 
 const struct harness_case panic_cases[] = {
-	{ "panic/ktrace-zombie", ktrace_zombie, false },
-	{ "panic/clock-gettime-zombie", clock_gettime_zombie, false },
-	{ "panic/clock-gettime-reaped", clock_gettime_reaped, false },
-	{ "panic/clock-gettime-host", clock_gettime_host, false },
-	{ "panic/setparam-host", setparam_host, false },
-	{ "panic/setparam-cell", setparam_cell, false },
-	{ "panic/setuid-memory", setuid_memory, false },
-	{ "panic/bind-memory", bind_memory, false },
-	{ NULL, NULL, false },
+	{ "panic/ktrace-zombie", ktrace_zombie, false, NULL },
+	{ "panic/clock-gettime-zombie", clock_gettime_zombie, false, NULL },
+	{ "panic/clock-gettime-reaped", clock_gettime_reaped, false, NULL },
+	{ "panic/clock-gettime-host", clock_gettime_host, false, NULL },
+	{ "panic/setparam-host", setparam_host, false, NULL },
+	{ "panic/setparam-cell", setparam_cell, false, NULL },
+	{ "panic/setuid-memory", setuid_memory, false, NULL },
+	{ "panic/bind-memory", bind_memory, false, NULL },
+	{ NULL, NULL, false, NULL },
 };

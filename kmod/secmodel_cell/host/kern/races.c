@@ -448,11 +448,11 @@ unloads(void)
 }
 
 const struct harness_case race_cases[] = {
-	{ "races/life", life, true },
-	{ "races/questions", questions, true },
-	{ "races/fellows", fellows, true },
-	{ "races/kill-and-destroy", kill_and_destroy, true },
-	{ "races/binds", binds, true },
-	{ "races/unload", unloads, true },
-	{ NULL, NULL, false },
+	{ "races/life", life, true, NULL },
+	{ "races/questions", questions, true, NULL },
+	{ "races/fellows", fellows, true, NULL },
+	{ "races/kill-and-destroy", kill_and_destroy, true, NULL },
+	{ "races/binds", binds, true, NULL },
+	{ "races/unload", unloads, true, NULL },
+	{ NULL, NULL, false, NULL },
 };

@@ -54,8 +54,9 @@ struct harness_case {
 	const char	*name;
 	void		(*run)(void);
 	bool		threads;	/* worth the thread sanitizer's time */
+	const char	*panics;	/* so it must end, for this reason */
 };
 extern const struct harness_case life_cases[], panic_cases[], hook_cases[],
-    bind_cases[], race_cases[], fuzz_cases[];
+    bind_cases[], race_cases[], fuzz_cases[], check_cases[];
 
 #endif
