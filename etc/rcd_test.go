@@ -3,6 +3,7 @@
 package etc
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -101,6 +102,23 @@ func TestStartAndStop(t *testing.T) {
 		delete --force db`)
 	r.want("stop", `state stubborn
 		state db`)
+}
+
+// What is the host's is reserved before the first cell starts.
+func TestReserve(t *testing.T) {
+	r := newRC(t, "/cells/db")
+	conf, err := os.OpenFile(filepath.Join(r.dir, "rc.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = conf.WriteString("runcell_reserve='22/tcp 192.0.2.1'\n")
+	if err := errors.Join(err, conf.Close()); err != nil {
+		t.Fatal(err)
+	}
+	r.want("start", `recover
+		reserve 22/tcp 192.0.2.1
+		ps db
+		run --detach --bundle /cells/db db`)
 }
 
 func TestStartGoesOn(t *testing.T) {

@@ -75,6 +75,12 @@ type Spec struct {
 	RlimitCore   uint64 `json:"rlimitCore"`
 }
 
+// Reservations are the host's, at most MaxPorts and MaxAddresses.
+type Reservations struct {
+	Ports     []Port
+	Addresses []netip.Addr
+}
+
 // Info is a row of List.
 type Info struct {
 	ID        ID            `json:"id"`
@@ -157,6 +163,11 @@ type Client interface {
 	// Limit sets how many processes the cell may have; 0 is no limit. A cell
 	// that has more already keeps them. ErrUnsupported where it is fixed.
 	Limit(id ID, processes uint64) error
+	// Reserve sets what the host keeps for itself, in place of what it kept
+	// before: ports that no member can bind, and addresses of which no member
+	// can bind any port, nor all addresses at once. Errors: ErrPortInUse,
+	// ErrUnsupported.
+	Reserve(Reservations) error
 	// Wait blocks until the cell's first process has ended and gives its
 	// wait(2) status. ErrUnsupported where the kernel does not keep it.
 	Wait(context.Context, ID) (status uint32, err error)

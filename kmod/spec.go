@@ -77,6 +77,19 @@ func (s *Spec) checkPermissions() error {
 	return nil
 }
 
+// Spec is the host's part of a cell's specification. Errors name the field and
+// the way out.
+func (r *Reservations) Spec() (*Spec, error) {
+	s := &Spec{Network: NetworkHost, Ports: r.Ports, Addresses: r.Addresses}
+	if len(r.Addresses) > 0 {
+		s.Network = NetworkAddresses
+	}
+	if err := s.checkNetwork(); err != nil {
+		return nil, err
+	}
+	return s, s.checkPorts()
+}
+
 // checkNetwork: addresses and the network of that name go together.
 func (s *Spec) checkNetwork() error {
 	switch s.Network {

@@ -49,6 +49,9 @@ func (r *Runtime) Limit(id string, processes uint64) error {
 	return nil
 }
 
+// Reserve sets the ports and addresses that the host keeps for itself.
+func (r *Runtime) Reserve(what kmod.Reservations) error { return r.kmod.Reserve(what) }
+
 // withProcesses loads a container that has not stopped.
 func (r *Runtime) withProcesses(doing, id string) (*container, error) {
 	c, err := r.load(id)

@@ -75,6 +75,8 @@ var callerLines = []struct{ caller, line, call string }{
 	{"operator", "ls -f json -q", "list"},
 	{"operator", "wait c1", "wait c1"},
 	{"operator", "update --pids-limit -1 c1", "limit c1 0"},
+	{"operator", "reserve 22/tcp 192.0.2.1 192.0.2.1:53", "reserve [{22 invalid IP tcp} {53 192.0.2.1 }] [192.0.2.1]"},
+	{"operator", "reserve", "reserve [] []"},
 	{"operator", "update --pids-limit 0 c1", "state c1"},
 }
 

@@ -29,6 +29,7 @@ type engine interface {
 	Members(id string) ([]kmod.Member, error)
 	Stats(id string) (kmod.Stats, error)
 	Limit(id string, processes uint64) error
+	Reserve(kmod.Reservations) error
 	Plan(id string) (*oci.Plan, error)
 	Features() (kmod.Features, error)
 }

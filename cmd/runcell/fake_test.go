@@ -141,6 +141,11 @@ func (f *fake) Limit(id string, processes uint64) error {
 	return f.err
 }
 
+func (f *fake) Reserve(r kmod.Reservations) error {
+	f.did("reserve %v %v", r.Ports, r.Addresses)
+	return f.err
+}
+
 func (f *fake) Plan(string) (*oci.Plan, error) {
 	if f.plan == nil {
 		return &oci.Plan{Process: &oci.Process{Args: []string{"/own"}, Cwd: "/"}}, nil

@@ -48,6 +48,7 @@ var commands = []struct {
 	{"update", "", (*app).updateCommand},
 	{"wait", "", (*app).waitCommand},
 	{"recover", "", (*app).recoverCommand},
+	{"reserve", "", (*app).reserveCommand},
 	{"checkpoint", "", (*app).checkpointCommand},
 	{"restore", "", (*app).restoreCommand},
 	{"spec", "", (*app).specCommand},

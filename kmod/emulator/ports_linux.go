@@ -311,3 +311,9 @@ func hookAll(cgroup, fd int) error {
 	}
 	return nil
 }
+
+// Reserve is not emulated: the bind hooks know cells, and the host's own
+// programs take their ports as on any Linux system.
+func (c *Client) Reserve(kmod.Reservations) error {
+	return fmt.Errorf("reserve for the host: the emulator does not: %w", kmod.ErrUnsupported)
+}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
+	"github.com/netbsd-cells/runcell/kmod/wire"
 )
 
 type fakeCell struct {
@@ -41,6 +42,7 @@ type fakeKernel struct {
 	abi     uint32 // what the node says; 0: a published module, which has none
 	without string // a node that is missing
 	cells   []*fakeCell
+	host    wire.Policy // what it reserves for itself
 	nextID  uint32
 	dirs    []string // directories there are
 	files   []string // other files there are

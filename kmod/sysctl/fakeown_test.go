@@ -79,6 +79,9 @@ func (k *fakeKernel) ownReply(p *fakeProc, num int32, old, newp []byte) ([]byte,
 			return nil, syscall.EINVAL
 		}
 	}
+	if id == 0 && num == fakeOwnNodes["policy"] {
+		return k.hostPolicy(&set, len(newp) == 1312)
+	}
 	i := slices.IndexFunc(k.cells, func(c *fakeCell) bool { return c.id == id })
 	if i < 0 {
 		return nil, syscall.ENOENT
@@ -112,20 +115,44 @@ func (k *fakeKernel) setPolicy(c *fakeCell, set *wire.Policy) error {
 		return syscall.EBUSY
 	}
 	for _, other := range k.cells {
-		if other == c {
-			continue
+		if other != c && portsMeet(set, &other.policy) {
+			return syscall.EEXIST
 		}
-		for _, p := range set.Ports[:set.NPorts] {
-			for _, q := range other.policy.Ports[:other.policy.NPorts] {
-				if p.Port == q.Port && (p.Proto == q.Proto || p.Proto*q.Proto == 0) &&
-					(p.Family == 0 || q.Family == 0 || p.Family == q.Family && p.Addr == q.Addr) {
-					return syscall.EEXIST
-				}
-			}
-		}
+	}
+	if portsMeet(set, &k.host) {
+		return syscall.EEXIST
 	}
 	c.policy = *set
 	return nil
+}
+
+// hostPolicy is the policy of cell 0.
+func (k *fakeKernel) hostPolicy(set *wire.Policy, write bool) ([]byte, error) {
+	if !write {
+		return view(&k.host), nil
+	}
+	if set.Network == wire.NetworkNone || set.Permissions != 0 || set.MaxProcesses != 0 {
+		return nil, syscall.EINVAL
+	}
+	for _, other := range k.cells {
+		if portsMeet(set, &other.policy) {
+			return nil, syscall.EEXIST
+		}
+	}
+	k.host = *set
+	return nil, nil
+}
+
+func portsMeet(a, b *wire.Policy) bool {
+	for _, p := range a.Ports[:a.NPorts] {
+		for _, q := range b.Ports[:b.NPorts] {
+			if p.Port == q.Port && (p.Proto == q.Proto || p.Proto*q.Proto == 0) &&
+				(p.Family == 0 || q.Family == 0 || p.Family == q.Family && p.Addr == q.Addr) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // fakePolicyOK has the rules of struct cell_policy.

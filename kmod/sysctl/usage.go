@@ -143,3 +143,36 @@ func (c *client) limitOwn(n *nodes, id kmod.ID, processes uint64) error {
 	}
 	return nodeError(err)
 }
+
+// hostVersion is the first version of the interface with a policy of cell 0.
+const hostVersion = 2
+
+// Reserve writes the policy of cell 0.
+func (c *client) Reserve(r kmod.Reservations) error {
+	if err := c.reserve(r); err != nil {
+		return fmt.Errorf("reserve for the host: %w", err)
+	}
+	return nil
+}
+
+func (c *client) reserve(r kmod.Reservations) error {
+	s, err := r.Spec()
+	if err != nil {
+		return err
+	}
+	n, err := c.find()
+	if err != nil {
+		return err
+	}
+	if n.version < hostVersion {
+		return fmt.Errorf("this secmodel_cell reserves ports for cells only: %w", kmod.ErrUnsupported)
+	}
+	_, err = c.kernel.sysctl(n.policy, nil, encode(policyOf(0, s), binary.NativeEndian))
+	switch {
+	case errors.Is(err, syscall.EEXIST):
+		return fmt.Errorf("%w (by a cell)", kmod.ErrPortInUse)
+	case errors.Is(err, syscall.EPERM):
+		return fmt.Errorf("only root on the host reserves for it (not inside a cell): %w", err)
+	}
+	return err
+}

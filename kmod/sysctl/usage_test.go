@@ -3,6 +3,7 @@ package sysctl
 import (
 	"encoding/binary"
 	"errors"
+	"net/netip"
 	"os"
 	"testing"
 	"time"
@@ -93,6 +94,57 @@ func TestLimit(t *testing.T) {
 	published := newClient(newFake())
 	if err := published.Limit(1, 5); !errors.Is(err, kmod.ErrUnsupported) {
 		t.Errorf("Limit on a published module = %v; want ErrUnsupported", err)
+	}
+}
+
+func TestReserve(t *testing.T) {
+	k, c := own()
+	id := mustCreate32(t, c)
+	k.cells[0].policy.NPorts, k.cells[0].policy.Ports[0] = 1, wire.Port{Port: 80, Proto: wire.ProtoTCP}
+	r := kmod.Reservations{
+		Ports:     []kmod.Port{{Port: 22, Proto: "tcp"}, {Port: 53, Addr: netip.MustParseAddr("192.0.2.1")}},
+		Addresses: []netip.Addr{netip.MustParseAddr("2001:db8::1")},
+	}
+	if err := c.Reserve(r); err != nil {
+		t.Fatal(err)
+	}
+	want := wire.Policy{Network: wire.NetworkAddresses, NAddresses: 1, NPorts: 2}
+	want.Addresses[0] = wire.Address{Family: wire.FamilyIP6, Addr: r.Addresses[0].As16()}
+	want.Ports[0] = wire.Port{Port: 22, Proto: wire.ProtoTCP}
+	want.Ports[1] = wire.Port{Port: 53, Family: wire.FamilyIP4, Addr: [16]uint8{192, 0, 2, 1}}
+	if k.host != want {
+		t.Errorf("the host's policy is %+v; want %+v", k.host, want)
+	}
+	for _, tt := range []struct {
+		r    kmod.Reservations
+		want error
+	}{
+		{kmod.Reservations{Ports: []kmod.Port{{Port: 80}}}, kmod.ErrPortInUse},
+		{kmod.Reservations{Ports: []kmod.Port{{Port: 80, Proto: "udp"}}}, nil},
+		{kmod.Reservations{}, nil},
+	} {
+		if err := c.Reserve(tt.r); !errors.Is(err, tt.want) {
+			t.Errorf("Reserve(%+v) = %v; want %v", tt.r, err, tt.want)
+		}
+	}
+	if k.host != (wire.Policy{}) {
+		t.Errorf("after nothing was reserved the host's policy is %+v", k.host)
+	}
+	for _, bad := range []kmod.Reservations{
+		{Ports: []kmod.Port{{}}}, {Ports: make([]kmod.Port, kmod.MaxPorts+1)}, {Addresses: []netip.Addr{netip.IPv4Unspecified()}},
+	} {
+		if err := c.Reserve(bad); err == nil {
+			t.Errorf("Reserve(%+v) succeeded", bad)
+		}
+	}
+	if err := c.Destroy(kmod.ID(id)); err != nil {
+		t.Error(err)
+	}
+	k.abi = 1
+	for name, old := range map[string]*client{"version 1": newClient(k), "a published module": newClient(newFake())} {
+		if err := old.Reserve(r); !errors.Is(err, kmod.ErrUnsupported) {
+			t.Errorf("Reserve on %s = %v; want ErrUnsupported", name, err)
+		}
 	}
 }
 
