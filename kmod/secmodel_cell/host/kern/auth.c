@@ -1,6 +1,5 @@
 /*
- * kauth(9), secmodel(9) and specificdata, in the kernel's order of steps and
- * with its locks.
+ * kauth(9) and secmodel(9), in the kernel's order of steps and with its locks.
  *
  * Listeners are walked without a lock and freed as soon as they are taken
  * off, as in the kernel.  Besides the module's there is one in each scope that
@@ -12,223 +11,7 @@
 
 #include "harness.h"
 
-/* specificdata */
-
-struct specificdata_container {
-	size_t	sc_nkey;
-	LIST_ENTRY(specificdata_container) sc_list;
-	void	*sc_data[];
-};
-
-struct specificdata_domain {
-	kmutex_t		sd_lock;
-	u_int			sd_nkey;
-	specificdata_dtor_t	sd_dtor[32];
-	LIST_HEAD(, specificdata_container) sd_list;
-};
-
-static struct specificdata_domain cred_domain, proc_domain, lwp_domain;
-
-static void nothing(void *data) { }
-
-static int
-key_create(struct specificdata_domain *sd, specificdata_key_t *keyp,
-    specificdata_dtor_t dtor)
-{
-	u_int key;
-
-	ASSERT_SLEEPABLE();
-	if (harness_fails())
-		return ENOMEM;
-	mutex_enter(&sd->sd_lock);
-	for (key = 0; key < sd->sd_nkey; key++)
-		if (sd->sd_dtor[key] == NULL)
-			break;
-	if (key == sd->sd_nkey)
-		sd->sd_nkey++;
-	KASSERT(key < __arraycount(sd->sd_dtor));
-	sd->sd_dtor[key] = dtor != NULL ? dtor : nothing;
-	mutex_exit(&sd->sd_lock);
-	*keyp = key;
-	return 0;
-}
-
-static void
-destroy_datum(struct specificdata_domain *sd,
-    struct specificdata_container *sc, u_int key)
-{
-	void *data;
-
-	if (key >= sc->sc_nkey || (data = sc->sc_data[key]) == NULL)
-		return;
-	KASSERT(sd->sd_dtor[key] != NULL);
-	sc->sc_data[key] = NULL;
-	sd->sd_dtor[key](data);
-}
-
-static void
-key_delete(struct specificdata_domain *sd, u_int key)
-{
-	struct specificdata_container *sc;
-
-	mutex_enter(&sd->sd_lock);
-	LIST_FOREACH(sc, &sd->sd_list, sc_list)
-		destroy_datum(sd, sc, key);
-	sd->sd_dtor[key] = NULL;
-	mutex_exit(&sd->sd_lock);
-}
-
-/* The caller knows that nobody sets or destroys anything meanwhile. */
-void *
-specificdata_getspecific_unlocked(specificdata_domain_t sd,
-    specificdata_reference *ref, specificdata_key_t key)
-{
-	struct specificdata_container *sc = ref->specdataref_container;
-
-	return sc != NULL && key < sc->sc_nkey ? sc->sc_data[key] : NULL;
-}
-
-void
-kern_specific_init(specificdata_reference *ref)
-{
-	ref->specdataref_container = NULL;
-	mutex_init(&ref->specdataref_lock, MUTEX_DEFAULT, IPL_NONE);
-}
-
-/* Everything that is set is destroyed, and so is the reference's mutex. */
-static void
-specific_fini(struct specificdata_domain *sd, specificdata_reference *ref)
-{
-	struct specificdata_container *sc = ref->specdataref_container;
-	u_int key;
-
-	ASSERT_SLEEPABLE();
-	mutex_destroy(&ref->specdataref_lock);
-	if (sc == NULL)
-		return;
-	ref->specdataref_container = NULL;
-	mutex_enter(&sd->sd_lock);
-	LIST_REMOVE(sc, sc_list);
-	for (key = 0; key < sc->sc_nkey; key++)
-		destroy_datum(sd, sc, key);
-	mutex_exit(&sd->sd_lock);
-	kmem_free(sc, sizeof(*sc) + sc->sc_nkey * sizeof(void *));
-}
-
-static void *
-getspecific(specificdata_reference *ref, u_int key)
-{
-	struct specificdata_container *sc;
-	void *data = NULL;
-
-	mutex_enter(&ref->specdataref_lock);
-	sc = ref->specdataref_container;
-	if (sc != NULL && key < sc->sc_nkey)
-		data = sc->sc_data[key];
-	mutex_exit(&ref->specdataref_lock);
-	return data;
-}
-
-static void
-setspecific(struct specificdata_domain *sd, specificdata_reference *ref,
-    u_int key, void *data)
-{
-	struct specificdata_container *sc, *new;
-	size_t n;
-
-	ASSERT_SLEEPABLE();
-	mutex_enter(&ref->specdataref_lock);
-	sc = ref->specdataref_container;
-	if (sc != NULL && key < sc->sc_nkey) {
-		sc->sc_data[key] = data;
-		mutex_exit(&ref->specdataref_lock);
-		return;
-	}
-	mutex_exit(&ref->specdataref_lock);
-
-	/* The first one, or one for a key that is younger than it. */
-	mutex_enter(&sd->sd_lock);
-	n = sd->sd_nkey;
-	if (key >= n)
-		panic("setspecific: no such key");
-	new = kmem_zalloc(sizeof(*new) + n * sizeof(void *), KM_SLEEP);
-	new->sc_nkey = n;
-	mutex_enter(&ref->specdataref_lock);
-	sc = ref->specdataref_container;
-	if (sc != NULL) {
-		LIST_REMOVE(sc, sc_list);
-		memcpy(new->sc_data, sc->sc_data,
-		    sc->sc_nkey * sizeof(void *));
-	}
-	new->sc_data[key] = data;
-	LIST_INSERT_HEAD(&sd->sd_list, new, sc_list);
-	ref->specdataref_container = new;
-	mutex_exit(&ref->specdataref_lock);
-	mutex_exit(&sd->sd_lock);
-	if (sc != NULL)
-		kmem_free(sc, sizeof(*sc) + sc->sc_nkey * sizeof(void *));
-}
-
-int
-proc_specific_key_create(specificdata_key_t *key, specificdata_dtor_t dtor)
-{
-	return key_create(&proc_domain, key, dtor);
-}
-
-void
-proc_specific_key_delete(specificdata_key_t key)
-{
-	key_delete(&proc_domain, key);
-}
-
-void *
-proc_getspecific(struct proc *p, specificdata_key_t key)
-{
-	return getspecific(&p->p_specdataref, key);
-}
-
-void
-proc_setspecific(struct proc *p, specificdata_key_t key, void *data)
-{
-	setspecific(&proc_domain, &p->p_specdataref, key, data);
-}
-
-void
-kern_proc_finispecific(struct proc *p)
-{
-	specific_fini(&proc_domain, &p->p_specdataref);
-}
-
-int
-lwp_specific_key_create(specificdata_key_t *key, specificdata_dtor_t dtor)
-{
-	return key_create(&lwp_domain, key, dtor);
-}
-
-void
-lwp_specific_key_delete(specificdata_key_t key)
-{
-	key_delete(&lwp_domain, key);
-}
-
-void *
-lwp_getspecific(specificdata_key_t key)
-{
-	return specificdata_getspecific_unlocked(&lwp_domain,
-	    &curlwp->l_specdataref, key);
-}
-
-void
-lwp_setspecific(specificdata_key_t key, void *data)
-{
-	setspecific(&lwp_domain, &curlwp->l_specdataref, key, data);
-}
-
-void
-kern_lwp_finispecific(struct lwp *l)
-{
-	specific_fini(&lwp_domain, &l->l_specdataref);
-}
+static struct specificdata_domain cred_domain;
 
 /* Scopes and listeners */
 
@@ -274,13 +57,10 @@ scope_find(const char *id)
 void
 kern_auth_init(void)
 {
-	struct specificdata_domain *domains[] = { &cred_domain, &proc_domain,
-	    &lwp_domain };
 	size_t i;
 
-	for (i = 0; i < __arraycount(domains); i++)
-		kern_mutex_init(&domains[i]->sd_lock, MUTEX_DEFAULT, IPL_NONE,
-		    "sd_lock");
+	kern_domain_init(&cred_domain);
+	kern_specific_domains();
 	rw_init(&kauth_lock);
 	for (i = 0; i < __arraycount(scopes); i++) {
 		scopes[i].rest.func = rest_of_the_system;
@@ -407,7 +187,7 @@ kauth_cred_free(kauth_cred_t cred)
 	if (__atomic_sub_fetch(&cred->cr_refcnt, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
 	hook(cred, KAUTH_CRED_FREE, NULL, NULL);
-	specific_fini(&cred_domain, &cred->cr_sd);
+	specificdata_fini(&cred_domain, &cred->cr_sd);
 	kmem_free(cred, sizeof(*cred));
 }
 
@@ -515,7 +295,7 @@ int
 kauth_register_key(secmodel_t sm, kauth_key_t *keyp)
 {
 	struct kauth_key *key = kmem_alloc(sizeof(*key), KM_SLEEP);
-	int error = key_create(&cred_domain, &key->ks_key, NULL);
+	int error = specificdata_key_create(&cred_domain, &key->ks_key, NULL);
 
 	if (error != 0)
 		kmem_free(key, sizeof(*key));
@@ -527,7 +307,7 @@ kauth_register_key(secmodel_t sm, kauth_key_t *keyp)
 int
 kauth_deregister_key(kauth_key_t key)
 {
-	key_delete(&cred_domain, key->ks_key);
+	specificdata_key_delete(&cred_domain, key->ks_key);
 	kmem_free(key, sizeof(*key));
 	return 0;
 }
@@ -536,14 +316,14 @@ void *
 kauth_cred_getdata(kauth_cred_t cred, kauth_key_t key)
 {
 	cred_check(cred);
-	return getspecific(&cred->cr_sd, key->ks_key);
+	return specificdata_getspecific(&cred_domain, &cred->cr_sd, key->ks_key);
 }
 
 void
 kauth_cred_setdata(kauth_cred_t cred, kauth_key_t key, void *data)
 {
 	cred_check(cred);
-	setspecific(&cred_domain, &cred->cr_sd, key->ks_key, data);
+	specificdata_setspecific(&cred_domain, &cred->cr_sd, key->ks_key, data);
 }
 
 /* secmodel(9) */

@@ -1,5 +1,5 @@
 /*
- * Locks and memory, with the checks of LOCKDEBUG and DIAGNOSTIC.
+ * Locks, with the checks of LOCKDEBUG and DIAGNOSTIC; memory.c has the rest.
  *
  * A thread keeps a list of the mutexes it holds, so that every rule is checked
  * at the first call that breaks it, however the threads run:
@@ -95,8 +95,8 @@ kern_assert_sleepable(const char *what)
 }
 
 /* Nor may it under a mutex that others need to go on; but is let go. */
-static void
-nobody_waits_for(const char *what, const kmutex_t *but)
+void
+harness_nobody_waits(const char *what, const kmutex_t *but)
 {
 	u_int i;
 
@@ -277,6 +277,20 @@ mutex_obj_free(kmutex_t *m)
 	return true;
 }
 
+/* One that is not destroyed and lies in that memory, or NULL. */
+const kmutex_t *
+harness_mutex_in(const char *p, size_t n)
+{
+	const kmutex_t *m;
+
+	host_mutex_enter(all_lock);
+	for (m = all_mutexes; m != NULL; m = m->mu_next)
+		if ((const char *)m >= p && (const char *)m < p + n)
+			break;
+	host_mutex_exit(all_lock);
+	return m;
+}
+
 void
 harness_nosleep(kmutex_t *m, const char *name)
 {
@@ -398,7 +412,7 @@ cv_sleep(kcondvar_t *c, kmutex_t *m, u_int ms)
 	i = held_index(m);
 	if (i == HELD_MAX)
 		panic("cv_wait: %s is not held", m->mu_name);
-	nobody_waits_for("cv_wait", m);
+	harness_nobody_waits("cv_wait", m);
 	for (held.nmutex--; i < held.nmutex; i++)
 		held.mutexes[i] = held.mutexes[i + 1];
 	m->mu_owner = NULL;
@@ -443,7 +457,7 @@ kpause(const char *why, bool intr, int ticks, kmutex_t *m)
 {
 	if (m != NULL)
 		mutex_exit(m);
-	nobody_waits_for("kpause", NULL);
+	harness_nobody_waits("kpause", NULL);
 	host_sleep(MAX((u_int)ticks * 1000 / (u_int)hz / HARNESS_FASTER, 1));
 	if (m != NULL)
 		mutex_enter(m);
@@ -503,7 +517,7 @@ bool kpreempt_disabled(void) { return held.nread != 0; }
 void
 xc_barrier(u_int flags)
 {
-	nobody_waits_for("xc_barrier", NULL);
+	harness_nobody_waits("xc_barrier", NULL);
 	host_rw_enter(passive, true);
 	host_rw_exit(passive);
 }
@@ -514,78 +528,3 @@ void membar_release(void) { __asm volatile("" ::: "memory"); }
 void membar_producer(void) { __asm volatile("" ::: "memory"); }
 void membar_consumer(void) { __asm volatile("" ::: "memory"); }
 void membar_sync(void) { __asm volatile("" ::: "memory"); }
-
-/* Memory. */
-
-static u_int	alive;
-
-u_int
-harness_memory(void)
-{
-	return __atomic_load_n(&alive, __ATOMIC_RELAXED);
-}
-
-static void *
-memory(size_t n, km_flag_t flags, u_int fill)
-{
-	char *p;
-
-	if (n == 0)
-		panic("kmem_alloc: of 0 bytes");
-	may_wait("kmem_alloc");
-	if ((flags & KM_SLEEP) != 0)
-		nobody_waits_for("kmem_alloc", NULL);
-	if ((flags & KM_SLEEP) == 0 && harness_fails())
-		return NULL;
-	p = host_alloc(n + 16);
-	*(size_t *)(void *)p = n;
-	memset(p + 16, (int)fill, n);
-	(void)__atomic_add_fetch(&alive, 1, __ATOMIC_RELAXED);
-	return p + 16;
-}
-
-void *
-kmem_alloc(size_t n, km_flag_t flags)
-{
-	return memory(n, flags, HARNESS_JUNK);
-}
-
-void *
-kmem_zalloc(size_t n, km_flag_t flags)
-{
-	return memory(n, flags, 0);
-}
-
-/* A mutex in memory that goes must be destroyed before. */
-static void
-no_mutex_in(const char *p, size_t n)
-{
-	const kmutex_t *m;
-
-	host_mutex_enter(all_lock);
-	for (m = all_mutexes; m != NULL; m = m->mu_next)
-		if ((const char *)m >= p && (const char *)m < p + n)
-			break;
-	host_mutex_exit(all_lock);
-	if (m != NULL)
-		panic("kmem_free: of memory with the mutex %s in it",
-		    m->mu_name);
-}
-
-void
-kmem_free(void *v, size_t n)
-{
-	char *p = v;
-
-	may_wait("kmem_free");
-	if (*(size_t *)(void *)(p - 16) != n)
-		panic("kmem_free: %zu bytes of %zu", n,
-		    *(size_t *)(void *)(p - 16));
-	no_mutex_in(p, n);
-	(void)__atomic_sub_fetch(&alive, 1, __ATOMIC_RELAXED);
-	host_free(p - 16);
-}
-
-void *kmem_intr_alloc(size_t n, km_flag_t f) { return kmem_alloc(n, f); }
-void *kmem_intr_zalloc(size_t n, km_flag_t f) { return kmem_zalloc(n, f); }
-void kmem_intr_free(void *p, size_t n) { kmem_free(p, n); }

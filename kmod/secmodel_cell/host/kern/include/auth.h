@@ -9,6 +9,7 @@
 #ifndef KERN_AUTH_H
 #define KERN_AUTH_H
 
+#include "list.h"
 #include "lock.h"
 
 typedef struct kauth_cred	*kauth_cred_t;
@@ -26,6 +27,12 @@ typedef int (*kauth_scope_callback_t)(kauth_cred_t, kauth_action_t, void *,
 #define	FSCRED	((kauth_cred_t)-2)
 
 struct specificdata_container;
+struct specificdata_domain {
+	kmutex_t		lock;
+	u_int			count;		/* of keys, also deleted ones */
+	specificdata_dtor_t	end[32];
+	LIST_HEAD(, specificdata_container) all;
+};
 typedef struct specificdata_domain *specificdata_domain_t;
 typedef struct {
 	struct specificdata_container *specdataref_container;
@@ -92,6 +99,14 @@ int	secmodel_register(secmodel_t *, const char *, const char *, void *,
 	    secmodel_eval_t, secmodel_setinfo_t);
 int	secmodel_deregister(secmodel_t);
 
+int	specificdata_key_create(specificdata_domain_t, specificdata_key_t *,
+	    specificdata_dtor_t);
+void	specificdata_key_delete(specificdata_domain_t, specificdata_key_t);
+void	specificdata_fini(specificdata_domain_t, specificdata_reference *);
+void	*specificdata_getspecific(specificdata_domain_t,
+	    specificdata_reference *, specificdata_key_t);
+void	specificdata_setspecific(specificdata_domain_t,
+	    specificdata_reference *, specificdata_key_t, void *);
 void	*specificdata_getspecific_unlocked(specificdata_domain_t,
 	    specificdata_reference *, specificdata_key_t);
 int	proc_specific_key_create(specificdata_key_t *, specificdata_dtor_t);
@@ -105,6 +120,8 @@ void	lwp_setspecific(specificdata_key_t, void *);
 
 /* For the stand-ins. */
 void	kern_auth_init(void);
+void	kern_domain_init(struct specificdata_domain *);
+void	kern_specific_domains(void);
 void	kern_specific_init(specificdata_reference *);
 void	kern_proc_finispecific(struct proc *);
 void	kern_lwp_finispecific(struct lwp *);
