@@ -17,7 +17,7 @@ import (
 const (
 	promela = "../model/cell.pml"
 	spin    = "/usr/bin/spin"
-	modelMB = "1500" // what a search may use of memory
+	modelMB = "2000" // what a search may use of memory
 )
 
 // withWhom are the searches: who is there beside the cell's own processes and
@@ -84,8 +84,13 @@ func complete(out string) error {
 	return nil
 }
 
+// MODEL_LONG=1 asks for a search more, of ten million states.
 func TestModel(t *testing.T) {
-	for _, with := range withWhom {
+	searches := withWhom
+	if os.Getenv("MODEL_LONG") != "" {
+		searches = append(searches, []string{"WITH_RIVAL", "WITH_UNLOADER"})
+	}
+	for _, with := range searches {
 		t.Run(strings.Join(with, "+"), func(t *testing.T) {
 			t.Parallel()
 			if err := complete(search(t, with...)); err != nil {
