@@ -74,6 +74,10 @@ func (f *Features) List() []Feature {
 	}
 }
 
+// LinuxSignals is what no module can prevent where a kernel of NetBSD emulates
+// Linux (linux_do_tkill, up to 10.99.12).
+const LinuxSignals = "its tkill(2) and tgkill(2) send signals that were refused: a cell can kill processes of the host, root's if it runs as root"
+
 // MaxGroups is NetBSD's NGROUPS_MAX.
 const MaxGroups = 16
 

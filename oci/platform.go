@@ -29,7 +29,11 @@ func (c *compiler) platform(annotations map[string]string) {
 	case !slices.ContainsFunc(c.f.Platforms, runs):
 		c.cantRun(field, want, os == native)
 	case os != native:
-		c.approximated(field, quote(want), "programs for "+os+" run in the kernel's emulation of it, which does not have every system call")
+		reason := "programs for " + os + " run in the kernel's emulation of it, which does not have every system call"
+		if os == "linux" {
+			reason += "; " + kmod.LinuxSignals
+		}
+		c.approximated(field, quote(want), reason)
 	}
 }
 

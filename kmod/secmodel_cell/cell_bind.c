@@ -14,6 +14,8 @@
  *   released, which every question holds.  Such a question is about a
  *   candidate, and is refused if the port is taken in either byte order.  The
  *   kernel then tries the next one; these refusals are not counted.
+ *   A program can make its own question look like one of the kernel's, and
+ *   gets no other answer by it.
  *
  * In a cell with addresses of its own, binding to all addresses is refused,
  * but connect(2) and sendto(2) on a fresh socket ask for just that before the
@@ -250,17 +252,6 @@ cell_bind_taken(const struct cell_sock *s, const struct cell *c)
 	return taken;
 }
 
-/* The same for a port that the kernel has picked, in either byte order. */
-static bool
-cell_candidate_taken(struct cell_sock s, const struct cell *c)
-{
-
-	if (cell_bind_taken(&s, c))
-		return true;
-	s.s_port = bswap16(s.s_port);
-	return cell_bind_taken(&s, c);
-}
-
 /* Whether the kernel asks for itself, within a question about port 0. */
 static bool
 cell_is_candidate(const struct socket *so, const struct sockaddr *sa)
@@ -281,7 +272,7 @@ cell_remember(const struct lwp *l, const struct socket *so,
 	cell_auto.ca_sa = sa;
 }
 
-/* What is to be said of a port that the program has named. */
+/* What is to be said of a port. */
 static uint32_t
 cell_port_facts(struct cell *c, const struct socket *so,
     const struct cell_sock *s)
@@ -293,6 +284,21 @@ cell_port_facts(struct cell *c, const struct socket *so,
 	if (cell_port_shared(c, so, s))
 		facts |= CELL_IF_TAKEN_PORT;
 	return facts;
+}
+
+/*
+ * Whether there is anything to be said of a port that the kernel has picked, in
+ * either byte order.  So a program gains nothing by looking like the kernel.
+ */
+static bool
+cell_candidate_refused(struct cell *c, const struct socket *so,
+    struct cell_sock s)
+{
+
+	if (cell_port_facts(c, so, &s) != 0)
+		return true;
+	s.s_port = bswap16(s.s_port);
+	return cell_port_facts(c, so, &s) != 0;
 }
 
 /*
@@ -313,7 +319,7 @@ cell_bind(kauth_cred_t cred, struct cell *c, uintptr_t request,
 		if (s.s_port == 0)
 			cell_remember(curlwp, so, sa);
 		else if (!itself || cell_is_candidate(so, sa)) {
-			if (cell_candidate_taken(s, c))
+			if (cell_candidate_refused(c, so, s))
 				return KAUTH_RESULT_DENY;
 		} else {
 			cell_remember(NULL, NULL, NULL);
