@@ -26,17 +26,20 @@ void	__sanitizer_print_stack_trace(void);
 #ifdef __SANITIZE_THREAD__
 /*
  * A volatile word that one thread reads while another writes it is no race in
- * the kernel.  The compiler calls these instead of reporting one.
+ * the kernel.  The compiler calls these instead of reporting one.  A word as
+ * large as a pointer may be one: whoever follows it sees what it points to as
+ * it was when it was stored, as far as whoever stored it said so.
  */
-#define	VOLATILE(n) \
+void __tsan_acquire(void *);
+#define	VOLATILE(n, read) \
 void __tsan_volatile_read##n(void *); \
-void __tsan_volatile_read##n(void *p) { (void)p; } \
+void __tsan_volatile_read##n(void *p) { read; } \
 void __tsan_volatile_write##n(void *); \
 void __tsan_volatile_write##n(void *p) { (void)p; }
-VOLATILE(1)
-VOLATILE(2)
-VOLATILE(4)
-VOLATILE(8)
+VOLATILE(1, (void)p)
+VOLATILE(2, (void)p)
+VOLATILE(4, (void)p)
+VOLATILE(8, __tsan_acquire(p))
 #endif
 
 static void
