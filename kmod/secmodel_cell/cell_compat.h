@@ -36,6 +36,12 @@
 #define	CELL_MEMBAR_ACQUIRE()	membar_enter()
 #endif
 
+/*
+ * A word that another processor may change meanwhile: read once, whole, and
+ * before what it points to.
+ */
+#define	CELL_READ(word)	__atomic_load_n(&(word), __ATOMIC_ACQUIRE)
+
 /* Whether a process has begun to end. */
 #define	CELL_ENDING(p)	(((p)->p_sflag & PS_WEXIT) != 0 || P_ZOMBIE(p))
 

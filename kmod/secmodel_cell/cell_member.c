@@ -83,7 +83,7 @@ cell_newcomer(const struct cell_proc *cp)
 {
 
 	KASSERT(mutex_owned(&cell_spin));
-	return cp->cp_host && (cp->cp_proc->p_flag & PK_EXEC) == 0;
+	return cp->cp_host && (CELL_READ(cp->cp_proc->p_flag) & PK_EXEC) == 0;
 }
 
 /*

@@ -50,9 +50,9 @@ static bool
 cell_privileged(kauth_cred_t cred, kauth_action_t action, struct proc *p,
     void *arg1, void *arg2, void *arg3)
 {
-	kauth_cred_t other = p->p_cred;
+	kauth_cred_t other = CELL_READ(p->p_cred);
 	const bool uidmatch = kauth_cred_uidmatch(cred, other);
-	const bool owned = (p->p_flag & PK_SUGID) == 0 &&
+	const bool owned = (CELL_READ(p->p_flag) & PK_SUGID) == 0 &&
 	    kauth_cred_geteuid(cred) == kauth_cred_getuid(other) &&
 	    kauth_cred_getuid(cred) == kauth_cred_getsvuid(other);
 
