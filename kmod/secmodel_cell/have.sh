@@ -12,6 +12,7 @@ names=$(grep -Eo 'KAUTH_[A-Z0-9_]+' "$sys/sys/kauth.h") || {
 	exit 1
 }
 echo '/* Made by have.sh from the headers of the kernel sources. */'
+# shellcheck disable=SC2086
 printf '#define	HAVE_%s 1\n' $names | sort -u
 
 # has FILE PATTERN NAME: prints HAVE_NAME if a line of the header matches.
