@@ -1,7 +1,7 @@
+package inroot
+
 // The *at system calls, repeated when a signal interrupts them. Each takes one
 // component, and none of them follows it.
-
-package inroot
 
 import (
 	"errors"

@@ -1,6 +1,6 @@
-// What can be done about one entry of a tree's current directory.
-
 package inroot
+
+// What can be done about one entry of a tree's current directory.
 
 import (
 	"errors"

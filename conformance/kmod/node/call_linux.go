@@ -1,10 +1,9 @@
 package node
 
 import (
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/emulator"
+	"golang.org/x/sys/unix"
 )
 
 // Open gives the cells of a state root: on Linux the emulator's.

@@ -7,10 +7,9 @@ import (
 	"runtime"
 	"unsafe"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/sysctl"
+	"golang.org/x/sys/unix"
 )
 
 // Open gives the machine's cells: the kernel has no state root.

@@ -1,7 +1,7 @@
+package main
+
 // Mounting: the file systems that the kernel has, with the argument structures
 // of their headers as bytes.
-
-package main
 
 import (
 	"encoding/binary"
