@@ -1,5 +1,6 @@
-// Package mount makes the mounts that cases try or need.
 package mount
+
+// mount(2) of NetBSD, whose arguments are a structure for each file system.
 
 import (
 	"encoding/binary"

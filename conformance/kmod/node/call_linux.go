@@ -1,5 +1,7 @@
 package node
 
+// The emulator has cells and no nodes.
+
 import (
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/emulator"

@@ -1,5 +1,7 @@
 package node
 
+// Raw calls of the module's nodes through __sysctl(2).
+
 import (
 	"encoding/binary"
 	"errors"
