@@ -1,5 +1,7 @@
 package main
 
+// The suites that only Linux can run: container tools.
+
 import "github.com/netbsd-cells/runcell/conformance/clients"
 
 const driverArg = clients.GoRuncArg

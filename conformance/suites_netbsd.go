@@ -1,5 +1,7 @@
 package main
 
+// On NetBSD there are no container tools to drive.
+
 import "errors"
 
 const driverArg = "clients"

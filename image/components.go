@@ -1,6 +1,6 @@
-// Names in an image, as a tree takes them.
-
 package image
+
+// Names in an image, as a tree takes them.
 
 import (
 	"errors"

@@ -1,6 +1,6 @@
-// The vocabulary of layers.
-
 package image
+
+// The vocabulary of layers.
 
 // Compression is how a layer's tar archive is compressed.
 type Compression string

@@ -1,7 +1,7 @@
+package image
+
 // What an image may cost, the error that refuses an entry, and the notes
 // about what could not be carried out.
-
-package image
 
 import (
 	"fmt"

@@ -1,6 +1,6 @@
-// Where images come from.
-
 package image
+
+// Where images come from.
 
 import (
 	"context"

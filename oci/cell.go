@@ -1,7 +1,7 @@
+package oci
+
 // The cell's settings: what the netbsd section and the annotations ask for.
 // Both are read here into wishes; settle.go makes the cell of them.
-
-package oci
 
 import (
 	"fmt"
@@ -10,10 +10,9 @@ import (
 	"strconv"
 	"strings"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
-
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // AnnotationPrefix begins every annotation that Compile reads.

@@ -1,6 +1,6 @@
-// Parsers of the netbsd section's values, which annotations share.
-
 package oci
+
+// Parsers of the netbsd section's values, which annotations share.
 
 import (
 	"fmt"

@@ -1,7 +1,7 @@
+package oci
+
 // linux.cgroupsPath. Cells have no cgroups; on Linux the emulator puts their
 // processes there all the same, for tools that look.
-
-package oci
 
 import (
 	"fmt"

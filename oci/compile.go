@@ -1,8 +1,8 @@
+package oci
+
 // Compile: one walk over the fields that a configuration sets. Each is looked
 // up in the table in fields.go and either handled by a function or noted with
 // the table's grade and reason, so no field passes without a note.
-
-package oci
 
 import (
 	"fmt"
@@ -10,10 +10,9 @@ import (
 	"strconv"
 	"strings"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
-
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/oci/strictjson"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // Compile maps cfg onto a cell of a kernel with the given features.

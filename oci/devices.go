@@ -1,16 +1,15 @@
-// Device nodes: the minimal /dev and what a configuration adds.
-
 package oci
+
+// Device nodes: the minimal /dev and what a configuration adds.
 
 import (
 	"fmt"
 	"path"
 	"strings"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
-
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // defaultDevices is the minimal /dev (config-linux.md, "Default Devices").

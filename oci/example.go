@@ -1,11 +1,10 @@
-// The configuration that `runcell spec` writes.
-
 package oci
 
-import (
-	specs "github.com/opencontainers/runtime-spec/specs-go"
+// The configuration that `runcell spec` writes.
 
+import (
 	"github.com/netbsd-cells/runcell/kmod"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // Example is a configuration to start from: a shell on a terminal in a

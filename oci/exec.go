@@ -1,13 +1,12 @@
-// CompileProcess: the process that exec runs in a cell that exists.
-
 package oci
+
+// CompileProcess: the process that exec runs in a cell that exists.
 
 import (
 	"reflect"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
-
 	"github.com/netbsd-cells/runcell/kmod"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // CompileProcess maps a process onto a cell that exists. The notes are those

@@ -1,7 +1,7 @@
+package oci
+
 // Explain: a Plan as an operator wants to see it, for JSON and for the text
 // that WriteExplanation prints.
-
-package oci
 
 import (
 	"time"

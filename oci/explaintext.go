@@ -1,7 +1,7 @@
+package oci
+
 // WriteExplanation: the text of `runcell explain`, for a person who may not
 // know Unix well. What is wrong comes first, what is exact last.
-
-package oci
 
 import (
 	"bufio"

@@ -1,9 +1,9 @@
+package oci
+
 // The table of every field of runtime-spec 1.3 and of the netbsd section: what
 // handles it, or the fixed grade and the reason. A row for an object covers
 // all that is in it. TestEveryFieldHasARule walks the specification's types,
 // so a field that a later version adds can't be forgotten.
-
-package oci
 
 import "slices"
 

@@ -1,7 +1,7 @@
+package oci
+
 // No field of the specification may pass without a note: the types are walked
 // by reflection, and a configuration with everything set is compiled.
-
-package oci
 
 import (
 	"fmt"

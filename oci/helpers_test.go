@@ -1,6 +1,6 @@
-// What the tests share: golden files and kernels with different features.
-
 package oci
+
+// What the tests share: golden files and kernels with different features.
 
 import (
 	"flag"

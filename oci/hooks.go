@@ -1,6 +1,6 @@
-// hooks: programs that run at points of the container's life.
-
 package oci
+
+// hooks: programs that run at points of the container's life.
 
 import (
 	"fmt"

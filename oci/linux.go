@@ -1,15 +1,14 @@
-// The linux section's fields that have a counterpart, and the host's name.
-
 package oci
+
+// The linux section's fields that have a counterpart, and the host's name.
 
 import (
 	"fmt"
 	"strconv"
 	"strings"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
-
 	"github.com/netbsd-cells/runcell/kmod"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // namespace is an entry of linux.namespaces, judged when all are known.

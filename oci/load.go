@@ -1,6 +1,6 @@
-// Reading a configuration: bytes in, typed data out, nothing judged yet.
-
 package oci
+
+// Reading a configuration: bytes in, typed data out, nothing judged yet.
 
 import (
 	"bytes"
@@ -9,9 +9,8 @@ import (
 	"io"
 	"os"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
-
 	"github.com/netbsd-cells/runcell/oci/strictjson"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // MaxConfigSize is the largest configuration that Load reads, in bytes. The

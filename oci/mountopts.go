@@ -1,6 +1,6 @@
-// Mount options: a table of words, a table of NAME=value, and the loop.
-
 package oci
+
+// Mount options: a table of words, a table of NAME=value, and the loop.
 
 import (
 	"fmt"

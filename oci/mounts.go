@@ -1,6 +1,6 @@
-// mounts, root and the paths that are hidden or read-only.
-
 package oci
+
+// mounts, root and the paths that are hidden or read-only.
 
 import (
 	"fmt"

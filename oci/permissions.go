@@ -1,18 +1,17 @@
+package oci
+
 // Permissions: profile, capabilities, explicit grants and what follows from
 // namespaces and network, compiled to one set. A kernel interface that has no
 // bitmap gets the nearest profile that is not more permissive.
-
-package oci
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
-
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // ipcPermissions are what a private ipc namespace keeps closed.

@@ -1,6 +1,6 @@
-// Package oci turns an OCI config.json into a Plan: Load reads it, Compile
-// maps every field onto a cell. It does no I/O after Load.
 package oci
+
+// The plan: what Compile makes of a configuration.
 
 import (
 	"net/netip"

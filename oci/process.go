@@ -1,6 +1,6 @@
-// process: what runs in the cell, as whom and with which limits.
-
 package oci
+
+// process: what runs in the cell, as whom and with which limits.
 
 import (
 	"fmt"
@@ -8,9 +8,8 @@ import (
 	"strconv"
 	"strings"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
-
 	"github.com/netbsd-cells/runcell/kmod"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // defaultMaxGroups is NetBSD's NGROUPS_MAX, for Features that don't say.

@@ -1,7 +1,7 @@
+package oci
+
 // Configurations as podman 4.3.1, containerd 1.6.20, buildah 1.28.2 and
 // runc 1.1.5 write them, with ids and paths made neutral.
-
-package oci
 
 import (
 	"bytes"

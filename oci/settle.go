@@ -1,16 +1,15 @@
+package oci
+
 // settle makes the cell, once all wishes are known: network, ports, limits.
 // What the kernel interface lacks degrades here, with a note.
-
-package oci
 
 import (
 	"slices"
 	"strconv"
 	"strings"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
-
 	"github.com/netbsd-cells/runcell/kmod"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 func (c *compiler) settle(cfg *Config) {

@@ -1,7 +1,7 @@
+package oci
+
 // Aligned columns for WriteExplanation. text/tabwriter counts colour
 // sequences as text and can't wrap a last column.
-
-package oci
 
 import (
 	"fmt"

@@ -1,15 +1,14 @@
-// CompileUpdate: what `update` changes of a cell that runs.
-
 package oci
+
+// CompileUpdate: what `update` changes of a cell that runs.
 
 import (
 	"fmt"
 	"io"
 	"reflect"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
-
 	"github.com/netbsd-cells/runcell/oci/strictjson"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // Update is what can change while a cell runs.

@@ -1,7 +1,7 @@
+package oci
+
 // The specification's version: SemVer 2.0.0, forward and backward compatible
 // within a major version (config.md, "Specification version").
-
-package oci
 
 import (
 	"fmt"

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-
 	"golang.org/x/sys/unix"
 )
 

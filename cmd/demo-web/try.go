@@ -1,5 +1,7 @@
 package main
 
+// Requests to the kernel that the demo makes from inside a cell.
+
 import (
 	"errors"
 	"fmt"

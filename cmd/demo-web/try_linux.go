@@ -1,5 +1,7 @@
 package main
 
+// Forbidden things to try on Linux.
+
 import "syscall"
 
 func tryMount() error { return syscall.Mount("tmpfs", "/tmp", "tmpfs", 0, "") }

@@ -1,5 +1,7 @@
 package main
 
+// Forbidden things to try on NetBSD.
+
 import (
 	"syscall"
 	"unsafe"

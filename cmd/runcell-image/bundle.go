@@ -1,5 +1,6 @@
-// image bundle and release: what "runcell run --image" does before and after.
 package main
+
+// image bundle and release: what "runcell run --image" does before and after.
 
 import (
 	"context"
@@ -8,10 +9,9 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/urfave/cli/v3"
-
 	"github.com/netbsd-cells/runcell/image/bundle"
 	"github.com/netbsd-cells/runcell/image/store"
+	"github.com/urfave/cli/v3"
 )
 
 func bundleCommand() *cli.Command {

@@ -1,16 +1,16 @@
-// image diff: what changed in a root file system since it was unpacked.
 package main
+
+// image diff: what changed in a root file system since it was unpacked.
 
 import (
 	"context"
 	"strings"
 
-	"github.com/urfave/cli/v3"
-
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/image/bundle"
 	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/image/reference"
+	"github.com/urfave/cli/v3"
 )
 
 func diffCommand() *cli.Command {

@@ -1,5 +1,6 @@
-// The image command and what its commands share.
 package main
+
+// The image command and what its commands share.
 
 import (
 	"context"
@@ -8,10 +9,9 @@ import (
 	"syscall"
 
 	"github.com/containerd/log"
-	"github.com/urfave/cli/v3"
-
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/image"
+	"github.com/urfave/cli/v3"
 )
 
 const imageNames = `An IMAGE is

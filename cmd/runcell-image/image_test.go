@@ -1,5 +1,6 @@
-// The image commands as a user types them.
 package main
+
+// The image commands as a user types them.
 
 import (
 	"bytes"
@@ -12,11 +13,10 @@ import (
 	"testing"
 	"time"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
-
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/oci"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // runImage runs one command line in this process.

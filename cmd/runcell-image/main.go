@@ -6,9 +6,8 @@ import (
 	"os"
 	"runtime/debug"
 
-	"github.com/urfave/cli/v3"
-
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
+	"github.com/urfave/cli/v3"
 )
 
 func main() {

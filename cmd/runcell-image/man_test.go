@@ -1,5 +1,6 @@
-// The manual page and the program name the same commands and flags.
 package main
+
+// The manual page and the program name the same commands and flags.
 
 import (
 	"io"

@@ -1,5 +1,6 @@
-// image list, inspect, rm, gc and verify.
 package main
+
+// image list, inspect, rm, gc and verify.
 
 import (
 	"context"
@@ -7,12 +8,11 @@ import (
 	"strings"
 	"time"
 
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-	"github.com/urfave/cli/v3"
-
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/image/store"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/urfave/cli/v3"
 )
 
 func listCommand() *cli.Command {

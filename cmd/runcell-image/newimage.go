@@ -1,6 +1,7 @@
+package main
+
 // What "image pack" and "image from-sets" have in common: flags for the image
 // that is made.
-package main
 
 import (
 	"fmt"
@@ -8,10 +9,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/netbsd-cells/runcell/image"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v3"
-
-	"github.com/netbsd-cells/runcell/image"
 )
 
 // newImageFlags are the flags that newImage reads. defaultCmd is what the program

@@ -1,16 +1,16 @@
-// image pack: a directory becomes an image.
 package main
+
+// image pack: a directory becomes an image.
 
 import (
 	"context"
 	"fmt"
 	"strings"
 
-	"github.com/urfave/cli/v3"
-
 	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/image/pack"
 	"github.com/netbsd-cells/runcell/image/reference"
+	"github.com/urfave/cli/v3"
 )
 
 func packCommand() *cli.Command {

@@ -1,14 +1,14 @@
-// Progress for a person who waits.
 package main
+
+// Progress for a person who waits.
 
 import (
 	"io"
 	"time"
 
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
-
-	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 )
 
 const progressEvery = 200 * time.Millisecond

@@ -1,5 +1,6 @@
-// Progress on a terminal, and nowhere else.
 package main
+
+// Progress on a terminal, and nowhere else.
 
 import (
 	"bytes"

@@ -1,5 +1,6 @@
-// A pull that is killed, again and again.
 package main
+
+// A pull that is killed, again and again.
 
 import (
 	"bytes"

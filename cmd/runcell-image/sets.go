@@ -1,16 +1,16 @@
-// image from-sets: NetBSD's release sets become an image.
 package main
+
+// image from-sets: NetBSD's release sets become an image.
 
 import (
 	"context"
 	"errors"
 	"fmt"
 
-	"github.com/urfave/cli/v3"
-
 	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/reference"
 	"github.com/netbsd-cells/runcell/image/sets"
+	"github.com/urfave/cli/v3"
 )
 
 func fromSetsCommand() *cli.Command {

@@ -1,5 +1,6 @@
-// What the commands on the store share.
 package main
+
+// What the commands on the store share.
 
 import (
 	"context"
@@ -8,9 +9,8 @@ import (
 	"io"
 	"io/fs"
 
-	"github.com/urfave/cli/v3"
-
 	"github.com/netbsd-cells/runcell/image/store"
+	"github.com/urfave/cli/v3"
 )
 
 func storeFlag() cli.Flag {

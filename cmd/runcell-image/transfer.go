@@ -1,17 +1,17 @@
-// image pull, import and push.
 package main
+
+// image pull, import and push.
 
 import (
 	"context"
 	"fmt"
-
-	"github.com/urfave/cli/v3"
 
 	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/image/registry"
 	"github.com/netbsd-cells/runcell/image/store"
 	"github.com/netbsd-cells/runcell/image/transfer"
+	"github.com/urfave/cli/v3"
 )
 
 const nameHelp = `NAME is [REGISTRY/]NAME[:TAG] or [REGISTRY/]NAME@sha256:HEX. Without REGISTRY it

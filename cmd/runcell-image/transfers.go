@@ -1,16 +1,16 @@
-// Progress of blobs, several at once: bars on a terminal, lines elsewhere.
 package main
+
+// Progress of blobs, several at once: bars on a terminal, lines elsewhere.
 
 import (
 	"fmt"
 	"io"
 
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
+	"github.com/netbsd-cells/runcell/image/store"
 	"github.com/opencontainers/go-digest"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
-
-	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
-	"github.com/netbsd-cells/runcell/image/store"
 )
 
 // smallBlob is what gets no bar of its own, in bytes.

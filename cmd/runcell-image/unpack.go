@@ -1,15 +1,15 @@
-// image unpack: an image becomes a bundle.
 package main
+
+// image unpack: an image becomes a bundle.
 
 import (
 	"context"
-
-	"github.com/urfave/cli/v3"
 
 	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/bundle"
 	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/image/reference"
+	"github.com/urfave/cli/v3"
 )
 
 func unpackCommand() *cli.Command {

@@ -1,5 +1,6 @@
-// The application: what a command touches outside of its arguments.
 package main
+
+// The application: what a command touches outside of its arguments.
 
 import (
 	"context"

@@ -1,6 +1,6 @@
-// The kernel interface on Linux: the emulator.
-
 package main
+
+// The kernel interface on Linux: the emulator.
 
 import (
 	"fmt"

@@ -1,6 +1,6 @@
-// The kernel interface on NetBSD: secmodel_cell by way of sysctl.
-
 package main
+
+// The kernel interface on NetBSD: secmodel_cell by way of sysctl.
 
 import (
 	"fmt"

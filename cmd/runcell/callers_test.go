@@ -1,6 +1,7 @@
+package main
+
 // Every command line that container tools are known to use is accepted and
 // reaches the runtime with the right meaning.
-package main
 
 import (
 	"os"

@@ -1,6 +1,7 @@
+package main
+
 // runcell checkpoint and restore: other runtimes have them, and callers should
 // learn that cells don't.
-package main
 
 import (
 	"context"

@@ -1,13 +1,13 @@
+package main
+
 // runcell completion: the command-line library writes the scripts and answers
 // their questions; here is only what the help says.
-package main
 
 import (
 	"slices"
 
-	"github.com/urfave/cli/v3"
-
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
+	"github.com/urfave/cli/v3"
 )
 
 const completionText = `The script goes where the shell looks for it, or is read at once:

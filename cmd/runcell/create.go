@@ -1,5 +1,6 @@
-// runcell create.
 package main
+
+// runcell create.
 
 import (
 	"context"

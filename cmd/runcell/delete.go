@@ -1,5 +1,6 @@
-// runcell delete.
 package main
+
+// runcell delete.
 
 import (
 	"context"

@@ -1,5 +1,6 @@
-// The seam between the commands and the runtime.
 package main
+
+// The seam between the commands and the runtime.
 
 import (
 	"context"

@@ -1,6 +1,7 @@
+package main
+
 // runcell events: what a container uses, and what it was denied, one JSON
 // object a line in the form of runc's.
-package main
 
 import (
 	"context"
@@ -9,11 +10,10 @@ import (
 	"math"
 	"time"
 
-	"github.com/urfave/cli/v3"
-
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/runtime"
+	"github.com/urfave/cli/v3"
 )
 
 func (a *app) eventsCommand() *cli.Command {

@@ -1,5 +1,6 @@
-// runcell exec.
 package main
+
+// runcell exec.
 
 import (
 	"context"
@@ -10,11 +11,10 @@ import (
 	"strings"
 
 	"github.com/containerd/log"
-	"github.com/urfave/cli/v3"
-
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime"
+	"github.com/urfave/cli/v3"
 )
 
 func (a *app) execCommand() *cli.Command {

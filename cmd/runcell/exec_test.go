@@ -1,5 +1,6 @@
-// How exec builds a process from the container's own and the flags.
 package main
+
+// How exec builds a process from the container's own and the flags.
 
 import (
 	"reflect"

@@ -1,5 +1,6 @@
-// Exit codes, the one line on standard error, and the log.
 package main
+
+// Exit codes, the one line on standard error, and the log.
 
 import (
 	"context"
@@ -13,7 +14,6 @@ import (
 	"time"
 
 	"github.com/containerd/log"
-
 	"github.com/netbsd-cells/runcell/runtime"
 )
 

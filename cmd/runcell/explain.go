@@ -1,15 +1,15 @@
-// runcell explain.
 package main
+
+// runcell explain.
 
 import (
 	"context"
 	"fmt"
 	"path/filepath"
 
-	"github.com/urfave/cli/v3"
-
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/oci"
+	"github.com/urfave/cli/v3"
 )
 
 func (a *app) explainCommand() *cli.Command {

@@ -1,5 +1,6 @@
-// A fake runtime that records what the commands ask of it.
 package main
+
+// A fake runtime that records what the commands ask of it.
 
 import (
 	"bytes"

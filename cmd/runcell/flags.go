@@ -1,5 +1,6 @@
-// Flags and arguments that several commands share.
 package main
+
+// Flags and arguments that several commands share.
 
 import (
 	"context"
@@ -7,10 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/urfave/cli/v3"
-
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/runtime"
+	"github.com/urfave/cli/v3"
 )
 
 // inertBool makes a flag that other runtimes have and that means nothing on

@@ -1,10 +1,10 @@
-// runcell help.
 package main
 
-import (
-	"github.com/urfave/cli/v3"
+// runcell help.
 
+import (
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
+	"github.com/urfave/cli/v3"
 )
 
 func (a *app) helpCommand() *cli.Command {

@@ -1,7 +1,8 @@
+package main
+
 // runcell image. The image commands are a program of their own, because what
 // they link would cost every other command start-up time. runcell becomes it:
 // same process, same arguments and environment.
-package main
 
 import (
 	"context"

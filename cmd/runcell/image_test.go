@@ -1,5 +1,6 @@
-// runcell image becomes another program; what that one does is tested there.
 package main
+
+// runcell image becomes another program; what that one does is tested there.
 
 import (
 	"bytes"

@@ -1,6 +1,7 @@
+package main
+
 // Containers of images: before create and run, the image program makes a
 // bundle below the state directory; after delete it removes it.
-package main
 
 import (
 	"context"
@@ -12,10 +13,9 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/urfave/cli/v3"
-
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/runtime"
+	"github.com/urfave/cli/v3"
 )
 
 // imageBundles holds these bundles, by container. No container can have this

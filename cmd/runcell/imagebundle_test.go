@@ -1,6 +1,7 @@
+package main
+
 // Containers of images: what the image program is asked to do, and the whole
 // of it with the installed programs.
-package main
 
 import (
 	"bytes"

@@ -1,6 +1,7 @@
+package main
+
 // One HTTP request, as inetd(8) hands it over: standard input and output are
 // the connection. net/http would cost every command start-up time.
-package main
 
 import (
 	"bufio"
@@ -13,7 +14,6 @@ import (
 	"time"
 
 	"github.com/containerd/log"
-
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 )
 

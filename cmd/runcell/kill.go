@@ -1,13 +1,13 @@
-// runcell kill.
 package main
+
+// runcell kill.
 
 import (
 	"context"
 	"fmt"
 
-	"github.com/urfave/cli/v3"
-
 	"github.com/netbsd-cells/runcell/runtime"
+	"github.com/urfave/cli/v3"
 )
 
 func (a *app) killCommand() *cli.Command {

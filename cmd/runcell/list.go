@@ -1,5 +1,6 @@
-// runcell list.
 package main
+
+// runcell list.
 
 import (
 	"context"
@@ -7,10 +8,9 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/urfave/cli/v3"
-
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/runtime"
+	"github.com/urfave/cli/v3"
 )
 
 func (a *app) listCommand() *cli.Command {

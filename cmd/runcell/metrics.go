@@ -1,6 +1,7 @@
+package main
+
 // runcell metrics: numbers of all containers for a monitoring system, without
 // a daemon: for inetd(8), or for a collector that reads files.
-package main
 
 import (
 	"bytes"
@@ -12,11 +13,10 @@ import (
 	"slices"
 
 	"github.com/containerd/log"
-	"github.com/urfave/cli/v3"
-
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
 	"github.com/netbsd-cells/runcell/runtime"
+	"github.com/urfave/cli/v3"
 )
 
 func (a *app) metricsCommand() *cli.Command {

@@ -1,7 +1,8 @@
+package main
+
 // Text in the format of OpenMetrics 1.0, which Prometheus and its relatives
 // read. Only gauges and counters are used, so that readers of the older text
 // format, such as node_exporter's textfile collector, take it too.
-package main
 
 import (
 	"bytes"

@@ -1,5 +1,6 @@
-// runcell pause and resume.
 package main
+
+// runcell pause and resume.
 
 import (
 	"context"

@@ -1,5 +1,6 @@
-// runcell ps.
 package main
+
+// runcell ps.
 
 import (
 	"context"
@@ -8,10 +9,9 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/urfave/cli/v3"
-
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/urfave/cli/v3"
 )
 
 func (a *app) psCommand() *cli.Command {

@@ -1,13 +1,13 @@
-// runcell recover.
 package main
+
+// runcell recover.
 
 import (
 	"context"
 	"errors"
 
-	"github.com/urfave/cli/v3"
-
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
+	"github.com/urfave/cli/v3"
 )
 
 func (a *app) recoverCommand() *cli.Command {

@@ -1,5 +1,6 @@
-// The root command: the list of commands, and what they share.
 package main
+
+// The root command: the list of commands, and what they share.
 
 import (
 	"context"
@@ -8,9 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/urfave/cli/v3"
-
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
+	"github.com/urfave/cli/v3"
 )
 
 const rootDescription = `A cell is a group of processes that NetBSD's kernel keeps apart from the rest

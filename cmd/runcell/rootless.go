@@ -1,6 +1,7 @@
+package main
+
 // Running without root: create, run and exec run again in a user namespace
 // where the caller is root. The other commands need no namespace.
-package main
 
 import (
 	"os"

@@ -1,5 +1,6 @@
-// runcell run.
 package main
+
+// runcell run.
 
 import (
 	"context"

@@ -1,5 +1,6 @@
-// runcell spec.
 package main
+
+// runcell spec.
 
 import (
 	"context"
@@ -10,9 +11,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/urfave/cli/v3"
-
 	"github.com/netbsd-cells/runcell/oci"
+	"github.com/urfave/cli/v3"
 )
 
 func (a *app) specCommand() *cli.Command {

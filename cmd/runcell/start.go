@@ -1,5 +1,6 @@
-// runcell start.
 package main
+
+// runcell start.
 
 import (
 	"context"

@@ -1,12 +1,12 @@
-// runcell state.
 package main
+
+// runcell state.
 
 import (
 	"context"
 
-	"github.com/urfave/cli/v3"
-
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
+	"github.com/urfave/cli/v3"
 )
 
 func (a *app) stateCommand() *cli.Command {

@@ -1,5 +1,6 @@
-// runcell update.
 package main
+
+// runcell update.
 
 import (
 	"context"
@@ -9,12 +10,11 @@ import (
 	"strings"
 
 	"github.com/containerd/log"
-	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/urfave/cli/v3"
-
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/urfave/cli/v3"
 )
 
 // lackingFlags are limits that other runtimes change and cells don't have.

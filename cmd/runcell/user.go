@@ -1,7 +1,8 @@
+package main
+
 // Users and groups as `exec` takes them: numbers only. A name would have to be
 // looked up in files that the container controls, and a value half understood
 // runs a program as somebody else.
-package main
 
 import (
 	"fmt"

@@ -1,5 +1,6 @@
-// runcell version, and runcell --version.
 package main
+
+// runcell version, and runcell --version.
 
 import (
 	"context"

@@ -1,5 +1,6 @@
-// runcell wait.
 package main
+
+// runcell wait.
 
 import (
 	"context"

@@ -1,5 +1,7 @@
 package main
 
+// The bundle that all runtimes run.
+
 import (
 	"encoding/json"
 	"fmt"

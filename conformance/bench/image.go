@@ -1,5 +1,7 @@
 package main
 
+// The image that all tools unpack: always the same bytes.
+
 import (
 	"archive/tar"
 	"bufio"

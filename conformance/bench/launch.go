@@ -1,5 +1,7 @@
 package main
 
+// How a program under measurement is started.
+
 import (
 	"bytes"
 	"fmt"

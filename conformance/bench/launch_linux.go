@@ -1,5 +1,7 @@
 package main
 
+// A launcher with a mount namespace of its own, without cgroup2.
+
 import (
 	"fmt"
 	"os"

@@ -2,4 +2,6 @@
 
 package main
 
+// No mount namespaces: programs start where the bench runs.
+
 func privateLauncher() (launcher, error) { return plainLauncher{}, nil }

@@ -1,5 +1,7 @@
 package main
 
+// Rounds of measuring, and what one start costs.
+
 import (
 	"encoding/json"
 	"errors"

@@ -1,5 +1,7 @@
 package main
 
+// The programs that are compared.
+
 import (
 	"fmt"
 	"os"

@@ -1,5 +1,7 @@
 package main
 
+// The tables that are printed.
+
 import (
 	"fmt"
 	"io"

@@ -1,5 +1,7 @@
 package main
 
+// Unpacking, compared.
+
 import (
 	"encoding/json"
 	"errors"

@@ -1,6 +1,6 @@
-// Console sessions as text: what a user types and what the screen shows.
-
 package clients
+
+// Console sessions as text: what a user types and what the screen shows.
 
 import (
 	"fmt"

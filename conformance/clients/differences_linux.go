@@ -1,6 +1,6 @@
-// What is known to differ, and why.
-
 package clients
+
+// What is known to differ, and why.
 
 import "github.com/netbsd-cells/runcell/conformance/harness"
 

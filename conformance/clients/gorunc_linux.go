@@ -1,7 +1,7 @@
+package clients
+
 // go-runc is the library by which containerd's shims call a runtime. Its
 // calls are made by a process of their own: it waits for its children itself.
-
-package clients
 
 import (
 	"context"
@@ -14,9 +14,8 @@ import (
 	"time"
 
 	"github.com/containerd/go-runc"
-	"github.com/opencontainers/runtime-spec/specs-go"
-
 	"github.com/netbsd-cells/runcell/conformance/harness"
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // GoRuncArg is the first argument that turns the program into that process.

@@ -1,7 +1,7 @@
+package clients
+
 // The image of the cases: busybox and a few files, as `docker save` would
 // write it, which every tool reads. No registry is needed.
-
-package clients
 
 import (
 	"archive/tar"

@@ -1,7 +1,7 @@
+package clients
+
 // A machine of the case's own: the tools use their default directories, which
 // are empty and private to the case, so that the host is left alone.
-
-package clients
 
 import (
 	"os"
@@ -9,9 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/conformance/harness"
+	"golang.org/x/sys/unix"
 )
 
 // machine is where a session takes place. The worker has a mount namespace of

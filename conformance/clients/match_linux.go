@@ -1,6 +1,6 @@
-// Comparing what a command printed with what it had to print.
-
 package clients
+
+// Comparing what a command printed with what it had to print.
 
 import (
 	"regexp"

@@ -1,6 +1,6 @@
-// Playing a session: each command is typed into a shell on the case's machine.
-
 package clients
+
+// Playing a session: each command is typed into a shell on the case's machine.
 
 import (
 	"fmt"
@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/creack/pty"
-
 	"github.com/netbsd-cells/runcell/conformance/harness"
 )
 

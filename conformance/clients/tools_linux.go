@@ -1,6 +1,6 @@
-// The tools: what each needs before its session and after it.
-
 package clients
+
+// The tools: what each needs before its session and after it.
 
 import (
 	"os"

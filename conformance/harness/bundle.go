@@ -1,7 +1,7 @@
+package harness
+
 // Building bundles: a rootfs that holds nothing but the probe and empty
 // directories, and a config.json that a case changes.
-
-package harness
 
 import (
 	"encoding/json"

@@ -1,7 +1,7 @@
+package harness
+
 // Running the runtime's commands. Output goes to files, not pipes: a
 // container's process inherits it, and a pipe would keep the caller waiting.
-
-package harness
 
 import (
 	"context"

@@ -1,6 +1,6 @@
-// Comparing what a user saw with one runtime and with another.
-
 package harness
+
+// Comparing what a user saw with one runtime and with another.
 
 import (
 	"cmp"

@@ -1,6 +1,6 @@
-// The console socket's listening end.
-
 package harness
+
+// The console socket's listening end.
 
 import (
 	"bytes"

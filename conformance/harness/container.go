@@ -1,6 +1,6 @@
-// A container under test, from the caller's side.
-
 package harness
+
+// A container under test, from the caller's side.
 
 import (
 	"encoding/json"

@@ -1,10 +1,9 @@
-// Changes to a config that many cases make.
-
 package harness
+
+// Changes to a config that many cases make.
 
 import (
 	"github.com/opencontainers/runtime-spec/specs-go"
-
 	"golang.org/x/sys/unix"
 )
 

@@ -1,6 +1,6 @@
-// Yardsticks: other runtimes that the suite itself is checked against.
-
 package harness
+
+// Yardsticks: other runtimes that the suite itself is checked against.
 
 // OnlyHere is the reason given for a failure of one yardstick that another
 // one does not share.

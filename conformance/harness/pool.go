@@ -1,7 +1,7 @@
+package harness
+
 // The pool gives each case of each runtime to a worker and hands on the
 // results in the order of the cases.
-
-package harness
 
 import (
 	"cmp"

@@ -1,8 +1,8 @@
+package harness
+
 // The worker is a child subreaper, as containerd's shim and conmon are: the
 // processes of detached containers become its children. The reaper collects
 // their statuses and leaves those of its own commands to os/exec.
-
-package harness
 
 import (
 	"fmt"

@@ -1,7 +1,7 @@
+package harness
+
 // NetBSD has no subreaper: the processes of detached containers go to init,
 // so there is nothing to collect.
-
-package harness
 
 import "os/exec"
 

@@ -1,8 +1,8 @@
+package harness
+
 // Records: what a suite gave on another machine, so that the table can show
 // it. A NetBSD kernel's results come out of a virtual machine as the TAP that
 // the suite prints there; that text is the record.
-
-package harness
 
 import (
 	"bufio"

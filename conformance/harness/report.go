@@ -1,6 +1,6 @@
-// Printing results: TAP version 14 and JSON.
-
 package harness
+
+// Printing results: TAP version 14 and JSON.
 
 import (
 	"encoding/json"

@@ -1,7 +1,7 @@
+package harness
+
 // How long is too long: a limit only ends what would never end. It is given
 // for an idle machine, and stretched by what else this one has to do.
-
-package harness
 
 import "time"
 

@@ -1,5 +1,7 @@
 package harness
 
+// How busy the machine is: /proc/loadavg.
+
 import (
 	"fmt"
 	"os"

@@ -1,6 +1,6 @@
-// The part of a config that Linux runtimes need.
-
 package harness
+
+// The part of a config that Linux runtimes need.
 
 import "github.com/opencontainers/runtime-spec/specs-go"
 

@@ -1,7 +1,7 @@
+package harness
+
 // The part of a config that NetBSD adds: a /dev, and no procfs, which a
 // program on NetBSD does not need.
-
-package harness
 
 import "github.com/opencontainers/runtime-spec/specs-go"
 

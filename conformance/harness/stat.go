@@ -1,6 +1,6 @@
-// Asking the host about device nodes.
-
 package harness
+
+// Asking the host about device nodes.
 
 import (
 	"fmt"

@@ -1,7 +1,7 @@
+package harness
+
 // Leak detection: what a case must not leave behind once every container is
 // deleted. What others have on the machine is not looked at, see package owned.
-
-package harness
 
 import (
 	"bytes"

@@ -1,5 +1,7 @@
 package harness
 
+// What a case may leave behind on Linux.
+
 import "github.com/netbsd-cells/runcell/conformance/owned"
 
 // mounts lists the mount points of the case: its worker has a mount namespace

@@ -1,5 +1,7 @@
 package harness
 
+// What a case may leave behind on NetBSD.
+
 import "github.com/netbsd-cells/runcell/conformance/owned"
 
 // mounts lists the mount points of the case: those in its directory, and where

@@ -10,9 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/conformance/owned"
+	"golang.org/x/sys/unix"
 )
 
 // leaveOnSystem leaves what only Linux has.

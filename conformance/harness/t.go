@@ -1,7 +1,7 @@
+package harness
+
 // T is what a case works with: it reports, and it owns the case's directory,
 // containers and commands.
-
-package harness
 
 import (
 	"context"

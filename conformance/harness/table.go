@@ -1,6 +1,6 @@
-// The comparison table for the documentation: cases × runtimes.
-
 package harness
+
+// The comparison table for the documentation: cases × runtimes.
 
 import (
 	"fmt"

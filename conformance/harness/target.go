@@ -1,6 +1,6 @@
-// Finding out what the runtime under test is, and what it needs.
-
 package harness
+
+// Finding out what the runtime under test is, and what it needs.
 
 import (
 	"context"

@@ -1,5 +1,5 @@
-// Which kernel a runtime was tested on makes no difference on Linux.
-
 package harness
+
+// Which kernel a runtime was tested on makes no difference on Linux.
 
 func onSystem() string { return "" }

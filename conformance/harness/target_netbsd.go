@@ -1,6 +1,6 @@
-// Which kernel a runtime was tested on: on NetBSD that is part of the answer.
-
 package harness
+
+// Which kernel a runtime was tested on: on NetBSD that is part of the answer.
 
 import (
 	"runtime"

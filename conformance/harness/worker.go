@@ -1,7 +1,7 @@
+package harness
+
 // A worker is this program again, for one case: a process of its own keeps
 // apart what the case leaves behind.
-
-package harness
 
 import (
 	"context"

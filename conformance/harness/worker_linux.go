@@ -1,8 +1,8 @@
+package harness
+
 // A worker's isolation on Linux: a mount namespace of its own, whose mounts
 // are shared as they are on a host with systemd, so that a runtime that does
 // not make its mounts private is seen to leak them.
-
-package harness
 
 import (
 	"errors"

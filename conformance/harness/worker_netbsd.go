@@ -1,7 +1,7 @@
+package harness
+
 // NetBSD has no mount namespaces and no subreaper: a worker is only a
 // process.
-
-package harness
 
 import "os/exec"
 

@@ -1,5 +1,7 @@
 package kmod
 
+// What is judged on Linux: the emulator.
+
 import "github.com/netbsd-cells/runcell/conformance/harness"
 
 // subject is the emulator.

@@ -1,5 +1,6 @@
-// Package mount makes the mounts that cases try or need.
 package mount
+
+// mount(2) of Linux.
 
 import (
 	"fmt"

@@ -1,5 +1,6 @@
-// Package mount makes the mounts that cases try or need.
 package mount
+
+// mount(2) of NetBSD, whose arguments are a structure for each file system.
 
 import (
 	"encoding/binary"
@@ -37,13 +38,14 @@ func Words(fields ...uint32) (args []byte) {
 	return args
 }
 
-// Tmpfs mounts a tmpfs with as many nodes and as much memory as there is:
-// struct tmpfs_args is version 1, the two of 64 bits, uid, gid and mode. Ports
-// but i386 align 64 bits to 8 bytes.
-func Tmpfs(on string, mode uint32) error {
-	args := Words(1, 0, 0, 0, 0, 0, 0, mode)
-	if runtime.GOARCH != "386" {
-		args = Words(1, 0, 0, 0, 0, 0, 0, 0, mode, 0)
+// Tmpfs mounts a tmpfs with as many nodes and as much memory as there is.
+func Tmpfs(on string, mode uint32) error { return FS("tmpfs", on, TmpfsArgs(mode)) }
+
+// TmpfsArgs is struct tmpfs_args of such a tmpfs: version 1, the two of 64 bits,
+// uid, gid and mode. Ports but i386 align 64 bits to 8 bytes.
+func TmpfsArgs(mode uint32) []byte {
+	if runtime.GOARCH == "386" {
+		return Words(1, 0, 0, 0, 0, 0, 0, mode)
 	}
-	return FS("tmpfs", on, args)
+	return Words(1, 0, 0, 0, 0, 0, 0, 0, mode, 0)
 }

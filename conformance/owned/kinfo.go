@@ -1,7 +1,7 @@
+package owned
+
 // Reading NetBSD's process list, apart from the call so that it is tested
 // anywhere.
-
-package owned
 
 import (
 	"bytes"

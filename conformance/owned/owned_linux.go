@@ -1,7 +1,7 @@
+package owned
+
 // What Linux tells of one's own: a subreaper's processes become its children,
 // whoever started them; a process may have a mount table of its own.
-
-package owned
 
 import (
 	"fmt"

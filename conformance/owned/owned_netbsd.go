@@ -1,7 +1,7 @@
+package owned
+
 // What NetBSD tells of one's own: there is one mount table, so a directory is
 // the mark; without a subreaper a program's name is the mark of a process.
-
-package owned
 
 import (
 	"syscall"

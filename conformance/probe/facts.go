@@ -1,16 +1,15 @@
-// What the probe says about its own process on every system.
-
 package main
+
+// What the probe says about its own process on every system.
 
 import (
 	"os"
 	"os/signal"
 	"syscall"
 
+	"github.com/netbsd-cells/runcell/conformance/probe/fact"
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
-
-	"github.com/netbsd-cells/runcell/conformance/probe/fact"
 )
 
 // openDescriptors lists the open descriptors below 256.

@@ -1,15 +1,14 @@
-// Operations on files.
-
 package main
+
+// Operations on files.
 
 import (
 	"errors"
 	"os"
 	"os/exec"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/conformance/probe/fact"
+	"golang.org/x/sys/unix"
 )
 
 func errnoName(err error) string {

@@ -1,6 +1,5 @@
 // The Go runtime's reading of cgroups would open descriptors of its own before
 // main can count the inherited ones.
-
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
 

@@ -1,14 +1,13 @@
-// Operations on the network.
-
 package main
+
+// Operations on the network.
 
 import (
 	"errors"
 	"net/netip"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/conformance/probe/fact"
+	"golang.org/x/sys/unix"
 )
 
 // opBindTo binds a socket to an address and a port, "127.0.0.1:80".

@@ -1,7 +1,7 @@
+package main
+
 // Operations on inherited sockets: a directory that is passed from one
 // container to another, and what the receiver can reach through it.
-
-package main
 
 import (
 	"errors"
@@ -11,9 +11,8 @@ import (
 	"strings"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/conformance/probe/fact"
+	"golang.org/x/sys/unix"
 )
 
 // opSendDir opens a directory and sends it over the inherited socket args[0].

@@ -1,6 +1,6 @@
-// Operations on processes, signals and the probe's own streams.
-
 package main
+
+// Operations on processes, signals and the probe's own streams.
 
 import (
 	"errors"
@@ -13,9 +13,8 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/conformance/probe/fact"
+	"golang.org/x/sys/unix"
 )
 
 // operations is everything the probe can do.

@@ -1,6 +1,6 @@
-// The probe's facts and attempts that only Linux has, or spells its own way.
-
 package main
+
+// The probe's facts and attempts that only Linux has, or spells its own way.
 
 import (
 	"fmt"
@@ -8,10 +8,9 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/conformance/mount"
 	"github.com/netbsd-cells/runcell/conformance/probe/fact"
+	"golang.org/x/sys/unix"
 )
 
 var rlimits = map[string]int{

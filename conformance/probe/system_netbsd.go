@@ -1,15 +1,14 @@
-// The probe's facts and attempts as NetBSD spells them.
-
 package main
+
+// The probe's facts and attempts as NetBSD spells them.
 
 import (
 	"fmt"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/conformance/mount"
 	"github.com/netbsd-cells/runcell/conformance/probe/fact"
+	"golang.org/x/sys/unix"
 )
 
 var rlimits = map[string]int{

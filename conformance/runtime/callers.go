@@ -1,6 +1,6 @@
-// Whole sequences of calls, as the tools make them.
-
 package runtime
+
+// Whole sequences of calls, as the tools make them.
 
 import (
 	"encoding/json"
@@ -8,9 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
-
 	h "github.com/netbsd-cells/runcell/conformance/harness"
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // tool is a caller with its own global flags, environment and directory.

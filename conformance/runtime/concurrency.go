@@ -1,6 +1,6 @@
-// Several callers at once.
-
 package runtime
+
+// Several callers at once.
 
 import (
 	"fmt"

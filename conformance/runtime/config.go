@@ -1,6 +1,6 @@
-// Configs that must be refused, each with nothing left behind.
-
 package runtime
+
+// Configs that must be refused, each with nothing left behind.
 
 import (
 	"os"

@@ -1,15 +1,14 @@
-// Terminals and the console socket.
-
 package runtime
+
+// Terminals and the console socket.
 
 import (
 	"strings"
 	"time"
 
 	"github.com/creack/pty"
-	"github.com/opencontainers/runtime-spec/specs-go"
-
 	h "github.com/netbsd-cells/runcell/conformance/harness"
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // size is a console size that no terminal has by default.

@@ -1,6 +1,6 @@
-// create's arguments, ids and bundle paths.
-
 package runtime
+
+// create's arguments, ids and bundle paths.
 
 import (
 	"fmt"

@@ -1,7 +1,7 @@
+package runtime
+
 // What is known to differ, and why. The versions are Debian 12's: runc 1.1.5
 // and crun 1.8.1, which implement runtime-spec 1.0.2 and 1.0.0.
-
-package runtime
 
 import "github.com/netbsd-cells/runcell/conformance/harness"
 

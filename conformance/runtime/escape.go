@@ -1,6 +1,6 @@
-// Ways out of a container that other runtimes were found to leave open.
-
 package runtime
+
+// Ways out of a container that other runtimes were found to leave open.
 
 import (
 	"os"
@@ -8,9 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	h "github.com/netbsd-cells/runcell/conformance/harness"
+	"golang.org/x/sys/unix"
 )
 
 var escapes = []h.Case{

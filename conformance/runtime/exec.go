@@ -1,6 +1,6 @@
-// exec.
-
 package runtime
+
+// exec.
 
 import (
 	"encoding/json"
@@ -12,10 +12,9 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
-
 	h "github.com/netbsd-cells/runcell/conformance/harness"
 	"github.com/netbsd-cells/runcell/conformance/probe/fact"
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // execFacts runs `exec FLAGS ID probe facts` in a new container.

@@ -1,6 +1,6 @@
-// Hooks: their order, what they are given, and what their failure does.
-
 package runtime
+
+// Hooks: their order, what they are given, and what their failure does.
 
 import (
 	"encoding/json"
@@ -10,10 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
-
 	h "github.com/netbsd-cells/runcell/conformance/harness"
 	"github.com/netbsd-cells/runcell/conformance/probe/fact"
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // hookKinds in the order of a container's life.

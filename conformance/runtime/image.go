@@ -1,7 +1,7 @@
+package runtime
+
 // Programs of other systems than the host's: what config.json says of the
 // image that its root was made from.
-
-package runtime
 
 import (
 	"os"
@@ -9,9 +9,8 @@ import (
 	"runtime"
 	"strings"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
-
 	h "github.com/netbsd-cells/runcell/conformance/harness"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // madeFor says what system an image is for, as image-spec's conversion does.

@@ -1,6 +1,6 @@
-// kill and delete.
-
 package runtime
+
+// kill and delete.
 
 import (
 	"fmt"

@@ -1,6 +1,6 @@
-// The order of things in a container's life.
-
 package runtime
+
+// The order of things in a container's life.
 
 import (
 	"os"

@@ -1,6 +1,6 @@
-// The log that containerd and podman read errors from.
-
 package runtime
+
+// The log that containerd and podman read errors from.
 
 import (
 	"encoding/json"

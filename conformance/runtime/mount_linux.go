@@ -1,5 +1,7 @@
 package runtime
 
+// Unmounting what a case left busy, on Linux.
+
 import "golang.org/x/sys/unix"
 
 // detach unmounts on the host, which on Linux is the case's own mount

@@ -1,6 +1,6 @@
-// Mounts: their order, options, destinations and sources.
-
 package runtime
+
+// Mounts: their order, options, destinations and sources.
 
 import (
 	"maps"

@@ -1,7 +1,7 @@
+package runtime
+
 // What NetBSD does in its own way: the counterparts of cases that apply to
 // Linux only.
-
-package runtime
 
 import (
 	"os"

@@ -1,6 +1,6 @@
-// Addresses that runcell adds to interfaces for a cell.
-
 package runtime
+
+// Addresses that runcell adds to interfaces for a cell.
 
 import (
 	"errors"
@@ -8,9 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	h "github.com/netbsd-cells/runcell/conformance/harness"
+	"golang.org/x/sys/unix"
 )
 
 // leftAlone says why these do not apply on Linux.

@@ -1,6 +1,6 @@
-// Interfaces of a case's own.
-
 package runtime
+
+// Interfaces of a case's own.
 
 import (
 	"encoding/binary"

@@ -1,6 +1,6 @@
-// pause and resume.
-
 package runtime
+
+// pause and resume.
 
 import (
 	"strconv"

@@ -1,7 +1,7 @@
+package runtime
+
 // Making a process with a given pid: Linux starts from the number after the
 // one in ns_last_pid.
-
-package runtime
 
 import (
 	"os"

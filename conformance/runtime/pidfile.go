@@ -1,6 +1,6 @@
-// --pid-file.
-
 package runtime
+
+// --pid-file.
 
 import (
 	"io"

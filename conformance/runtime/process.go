@@ -1,6 +1,6 @@
-// The process: program, arguments, environment, user, limits, streams.
-
 package runtime
+
+// The process: program, arguments, environment, user, limits, streams.
 
 import (
 	"os"

@@ -1,15 +1,14 @@
-// The root filesystem, /dev, masked and read-only paths.
-
 package runtime
+
+// The root filesystem, /dev, masked and read-only paths.
 
 import (
 	"fmt"
 	"os"
 	"path/filepath"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
-
 	h "github.com/netbsd-cells/runcell/conformance/harness"
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 var readonly = []string{"EROFS"}

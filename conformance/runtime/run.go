@@ -1,6 +1,6 @@
-// run, and the exit statuses.
-
 package runtime
+
+// run, and the exit statuses.
 
 import (
 	"fmt"

@@ -1,6 +1,6 @@
-// state, list, ps, features and --version: what callers parse.
-
 package runtime
+
+// state, list, ps, features and --version: what callers parse.
 
 import (
 	"encoding/json"

@@ -1,6 +1,6 @@
-// The process's descriptors, and what happens when it can't be executed.
-
 package runtime
+
+// The process's descriptors, and what happens when it can't be executed.
 
 import (
 	"os"

@@ -1,7 +1,7 @@
+package runtime
+
 // What a container uses, and the limits that can change: events, ps, update,
 // metrics, and the cgroup that tools read themselves.
-
-package runtime
 
 import (
 	"encoding/json"
@@ -11,9 +11,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
-
 	h "github.com/netbsd-cells/runcell/conformance/harness"
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // event is a line of events, as go-runc reads it.

@@ -1,6 +1,6 @@
-// Building what runs in the guest.
-
 package main
+
+// Building what runs in the guest.
 
 import (
 	"context"

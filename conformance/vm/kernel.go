@@ -1,6 +1,6 @@
-// Looking at the kernel file before a machine is made for it.
-
 package main
+
+// Looking at the kernel file before a machine is made for it.
 
 import (
 	"bytes"

@@ -1,7 +1,7 @@
+package main
+
 // Telling a leak from noise: a counter that a round of the same work raises by
 // one or more, round after round.
-
-package main
 
 import (
 	"fmt"

@@ -1,6 +1,6 @@
-// Building the boot loader with the host's C compiler: see loader/loader.c.
-
 package main
+
+// Building the boot loader with the host's C compiler: see loader/loader.c.
 
 import (
 	"context"

@@ -1,7 +1,7 @@
+package main
+
 // What a run leaves behind: the console log, and each suite's TAP as the guest
 // printed it.
-
-package main
 
 import (
 	"errors"

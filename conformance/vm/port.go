@@ -1,6 +1,6 @@
-// The ports that a machine can be made for.
-
 package main
+
+// The ports that a machine can be made for.
 
 import (
 	"debug/elf"

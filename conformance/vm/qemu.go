@@ -1,6 +1,6 @@
-// The machine: QEMU's command line, and its process.
-
 package main
+
+// The machine: QEMU's command line, and its process.
 
 import (
 	"bytes"

@@ -1,8 +1,8 @@
+package main
+
 // What the host makes of the guest's words: a session takes console lines and
 // report lines one at a time, prints TAP, and knows at the end whether every
 // planned step reported success. It knows no QEMU and no clock.
-
-package main
 
 import (
 	"encoding/json"

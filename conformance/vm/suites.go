@@ -1,7 +1,7 @@
+package main
+
 // The suites, as data: what the guest does for each. docs/developing.md
 // explains them to the user.
-
-package main
 
 import (
 	"fmt"

@@ -1,7 +1,7 @@
+package main
+
 // Reading the TAP of one program (testanything.org, versions 12 to 14), to
 // know whether it is complete and what it says.
-
-package main
 
 import (
 	"errors"

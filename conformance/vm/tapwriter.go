@@ -1,5 +1,7 @@
 package main
 
+// TAP: a point for each step, and each step's own document as a subtest.
+
 import (
 	"encoding/json"
 	"fmt"

@@ -1,7 +1,7 @@
+package main
+
 // Following a machine: its two serial ports go to the session and to the log,
 // until the plan is over, or there is nothing more to hope for.
-
-package main
 
 import (
 	"bytes"

@@ -1,6 +1,6 @@
-// Attacks with names that other tools take for paths.
-
 package bundle_test
+
+// Attacks with names that other tools take for paths.
 
 import (
 	"os"

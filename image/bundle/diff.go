@@ -1,6 +1,6 @@
-// What differs between a bundle and its image.
-
 package bundle
+
+// What differs between a bundle and its image.
 
 import (
 	"context"

@@ -1,6 +1,6 @@
-// The difference of two trees, as a report.
-
 package bundle_test
+
+// The difference of two trees, as a report.
 
 import (
 	"archive/tar"

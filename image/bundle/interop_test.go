@@ -1,7 +1,7 @@
+package bundle_test
+
 // Other tools make images. The same image unpacked by umoci and by us is the
 // same tree: owner, mode, time, links, content.
-
-package bundle_test
 
 import (
 	"os"

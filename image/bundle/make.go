@@ -1,3 +1,5 @@
+package bundle
+
 // Bundles whose root file system the store keeps. The bundle itself has only
 // config.json and image.json, and lies below the runtime's state directory,
 // often in memory and gone after a reboot. What it needs of the disk is here:
@@ -9,8 +11,6 @@
 //	cells/KEY/rootfs        the copy
 //
 // A cell is in use as long as its bundle exists.
-
-package bundle
 
 import (
 	"context"

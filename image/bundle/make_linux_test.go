@@ -1,6 +1,6 @@
-// What was mounted in a cell's root file system.
-
 package bundle_test
+
+// What was mounted in a cell's root file system.
 
 import (
 	"os"

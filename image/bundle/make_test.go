@@ -1,6 +1,6 @@
-// Bundles whose root file system the store keeps.
-
 package bundle_test
+
+// Bundles whose root file system the store keeps.
 
 import (
 	"errors"

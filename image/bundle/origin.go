@@ -1,6 +1,6 @@
-// What a bundle remembers of its image.
-
 package bundle
+
+// What a bundle remembers of its image.
 
 import (
 	"encoding/json"

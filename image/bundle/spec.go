@@ -1,6 +1,6 @@
-// From an image config to a runtime config (image-spec, conversion.md).
-
 package bundle
+
+// From an image config to a runtime config (image-spec, conversion.md).
 
 import (
 	"fmt"

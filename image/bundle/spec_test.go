@@ -1,6 +1,6 @@
-// From an image config to config.json.
-
 package bundle_test
+
+// From an image config to config.json.
 
 import (
 	"archive/tar"

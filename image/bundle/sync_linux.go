@@ -1,5 +1,7 @@
 package bundle
 
+// One file system is written to disk.
+
 import (
 	"os"
 

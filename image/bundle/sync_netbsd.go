@@ -1,5 +1,7 @@
 package bundle
 
+// sync(2): NetBSD has none for one file system.
+
 import (
 	"os"
 

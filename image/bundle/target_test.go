@@ -1,6 +1,6 @@
-// Where a bundle is made.
-
 package bundle_test
+
+// Where a bundle is made.
 
 import (
 	"encoding/json"

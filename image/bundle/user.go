@@ -1,6 +1,6 @@
-// The image's user, looked up in the image's own passwd and group files.
-
 package bundle
+
+// The image's user, looked up in the image's own passwd and group files.
 
 import (
 	"bytes"

@@ -1,6 +1,6 @@
-// Archives of docker save, honest and not.
-
 package dockerarchive_test
+
+// Archives of docker save, honest and not.
 
 import (
 	"slices"

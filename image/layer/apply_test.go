@@ -1,6 +1,6 @@
-// What a layer does to a tree: whiteouts, replacements, links, metadata.
-
 package layer_test
+
+// What a layer does to a tree: whiteouts, replacements, links, metadata.
 
 import (
 	"archive/tar"

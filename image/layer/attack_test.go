@@ -1,8 +1,8 @@
+package layer_test
+
 // Every attack on an unpacker that we know of, as a generated layer. A
 // refused one names the layer and the entry; one that is harmless inside the
 // tree is applied there. story.Unpack checks that nothing around it changed.
-
-package layer_test
 
 import (
 	"archive/tar"

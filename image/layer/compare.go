@@ -1,7 +1,7 @@
+package layer
+
 // The difference between two trees: what happened to the first to make it the
 // second. It becomes a layer (pack --base) or a report (diff).
-
-package layer
 
 import (
 	"bytes"

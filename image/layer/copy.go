@@ -1,6 +1,6 @@
-// A tree copied as if it were a layer.
-
 package layer
+
+// A tree copied as if it were a layer.
 
 import (
 	"context"

@@ -1,6 +1,6 @@
-// Making what one entry describes, in the tree's current directory.
-
 package layer
+
+// Making what one entry describes, in the tree's current directory.
 
 import (
 	"archive/tar"

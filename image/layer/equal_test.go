@@ -1,7 +1,7 @@
+package layer_test
+
 // Images of many random entries, unpacked by umoci, by skopeo and umoci, and
 // by us: not one difference but the explained ones.
-
-package layer_test
 
 import (
 	"archive/tar"

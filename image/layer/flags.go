@@ -1,6 +1,6 @@
-// The file flags of BSD systems (chflags(2)), as PAX records carry them.
-
 package layer
+
+// The file flags of BSD systems (chflags(2)), as PAX records carry them.
 
 import (
 	"archive/tar"

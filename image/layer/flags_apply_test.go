@@ -1,6 +1,6 @@
-// What becomes of file flags: set, listed, or left out.
-
 package layer_test
+
+// What becomes of file flags: set, listed, or left out.
 
 import (
 	"archive/tar"

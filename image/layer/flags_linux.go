@@ -1,5 +1,7 @@
 package layer
 
+// File flags: Linux has none that an image may keep.
+
 import (
 	"errors"
 

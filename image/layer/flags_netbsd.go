@@ -1,5 +1,7 @@
 package layer
 
+// File flags of chflags(2).
+
 import (
 	"errors"
 

@@ -1,6 +1,6 @@
-// Owner, mode, extended attributes and times of entries.
-
 package layer
+
+// Owner, mode, extended attributes and times of entries.
 
 import (
 	"archive/tar"

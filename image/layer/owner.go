@@ -1,7 +1,7 @@
+package layer
+
 // Owners in archives. tar.Header has them as int, which on 32-bit ports ends
 // where half of the ids begin.
-
-package layer
 
 import (
 	"archive/tar"

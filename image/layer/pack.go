@@ -1,6 +1,6 @@
-// Walking a tree and writing it as a deterministic tar archive.
-
 package layer
+
+// Walking a tree and writing it as a deterministic tar archive.
 
 import (
 	"archive/tar"

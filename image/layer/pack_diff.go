@@ -1,6 +1,6 @@
-// A layer of what differs between an image and a tree.
-
 package layer
+
+// A layer of what differs between an image and a tree.
 
 import (
 	"archive/tar"

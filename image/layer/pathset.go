@@ -1,6 +1,6 @@
-// The set of paths that a layer has made.
-
 package layer
+
+// The set of paths that a layer has made.
 
 import (
 	"hash/maphash"

@@ -1,8 +1,8 @@
+package layer
+
 // Owners that only root could give a file. A rootless unpack records them in
 // an attribute, as umoci does (https://rootlesscontaine.rs), and a rootless
 // pack of the tree takes them from there.
-
-package layer
 
 import (
 	"archive/tar"

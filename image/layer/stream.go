@@ -1,9 +1,9 @@
+package layer
+
 // A layer's bytes, from the blob to the tar reader. Four goroutines work at
 // once: one reads and verifies the blob, one decompresses it, one hashes the
 // content for the DiffID, and the caller parses and writes. A few buffers
 // between them bound the memory.
-
-package layer
 
 import (
 	"bufio"

@@ -1,6 +1,6 @@
-// Lies about content: every one is found, and nothing stays behind.
-
 package layer_test
+
+// Lies about content: every one is found, and nothing stays behind.
 
 import (
 	"bytes"

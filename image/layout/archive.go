@@ -1,6 +1,6 @@
-// Layouts in a tar archive.
-
 package layout
+
+// Layouts in a tar archive.
 
 import (
 	"archive/tar"

@@ -1,6 +1,6 @@
-// Changing the list in a layout's index.json.
-
 package layout
+
+// Changing the list in a layout's index.json.
 
 import (
 	"encoding/json"

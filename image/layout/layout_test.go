@@ -1,6 +1,6 @@
-// Layouts and archives of them: which image a name means, and what is no layout.
-
 package layout_test
+
+// Layouts and archives of them: which image a name means, and what is no layout.
 
 import (
 	"archive/tar"

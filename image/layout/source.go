@@ -1,6 +1,6 @@
-// A layout as others copy from it.
-
 package layout
+
+// A layout as others copy from it.
 
 import (
 	"context"

@@ -1,8 +1,8 @@
+package layout
+
 // What Pack makes under a name of its own before it takes its final one. It is
 // locked while somebody works on it, so that the next Pack can tell what a
 // killed one left, and remove it.
-
-package layout
 
 import (
 	"context"

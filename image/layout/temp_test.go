@@ -1,6 +1,6 @@
-// What a killed Pack leaves, and what the next one does about it.
-
 package layout_test
+
+// What a killed Pack leaves, and what the next one does about it.
 
 import (
 	"context"

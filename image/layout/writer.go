@@ -1,7 +1,7 @@
+package layout
+
 // Layouts that are written: a directory, or an archive made out of a
 // temporary one. Nothing takes its final name before it is whole.
-
-package layout
 
 import (
 	"archive/tar"

@@ -1,6 +1,6 @@
-// What documents lead to.
-
 package manifest
+
+// What documents lead to.
 
 import (
 	"fmt"

@@ -1,6 +1,6 @@
-// Platforms: parsing, matching, choosing.
-
 package manifest
+
+// Platforms: parsing, matching, choosing.
 
 import (
 	"fmt"

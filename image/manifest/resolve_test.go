@@ -1,7 +1,7 @@
+package manifest_test
+
 // Choosing an image: platforms, nested indexes, Docker's media types, and
 // documents that pretend to be two things.
-
-package manifest_test
 
 import (
 	"errors"

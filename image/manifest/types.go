@@ -1,7 +1,7 @@
+package manifest
+
 // What Docker's schema 2 has beside the documents of image-spec: the same
 // shapes under other media types.
-
-package manifest
 
 import (
 	"github.com/netbsd-cells/runcell/image"

@@ -1,5 +1,7 @@
 package manifest
 
+// The one walk over indexes and manifests.
+
 import (
 	"fmt"
 

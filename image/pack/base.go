@@ -1,6 +1,6 @@
-// A layer on top of another image.
-
 package pack
+
+// A layer on top of another image.
 
 import (
 	"context"

@@ -1,6 +1,6 @@
-// What differs from an image becomes a layer on top of it.
-
 package pack_test
+
+// What differs from an image becomes a layer on top of it.
 
 import (
 	"fmt"

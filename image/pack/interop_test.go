@@ -1,6 +1,6 @@
-// Other tools read ours.
-
 package pack_test
+
+// Other tools read ours.
 
 import (
 	"encoding/json"

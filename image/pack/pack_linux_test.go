@@ -1,6 +1,6 @@
-// What needs a mount to be tested.
-
 package pack_test
+
+// What needs a mount to be tested.
 
 import (
 	"net"

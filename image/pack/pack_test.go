@@ -1,7 +1,7 @@
+package pack_test
+
 // Packing: what goes in comes out, the same input gives the same bytes, and
 // nothing half made takes a final name.
-
-package pack_test
 
 import (
 	"context"

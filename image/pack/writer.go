@@ -1,6 +1,6 @@
-// Images out of layers, for whoever makes some.
-
 package pack
+
+// Images out of layers, for whoever makes some.
 
 import (
 	"context"

@@ -1,6 +1,6 @@
-// Names of images on the command line.
-
 package reference
+
+// Names of images on the command line.
 
 import (
 	"fmt"

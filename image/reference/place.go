@@ -1,5 +1,7 @@
 package reference
 
+// Places: where an image is when it has no name in the store.
+
 import (
 	"fmt"
 	"os"

@@ -1,10 +1,10 @@
+package registry
+
 // Credentials for registries, from the files that podman and docker keep.
 //
 // Both can also leave them to helpers, programs that are found through PATH.
 // runcell starts none: it goes on without credentials, and an error that
 // comes of it names the helper.
-
-package registry
 
 import (
 	"encoding/base64"

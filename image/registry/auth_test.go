@@ -1,6 +1,6 @@
-// Where credentials come from, and whose they are.
-
 package registry
+
+// Where credentials come from, and whose they are.
 
 import (
 	"encoding/base64"

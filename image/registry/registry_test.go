@@ -1,7 +1,7 @@
+package registry_test
+
 // Registries that behave, break and lie. That of the test is as small as a
 // registry can be; the interoperability tests of image/transfer run a real one.
-
-package registry_test
 
 import (
 	"context"

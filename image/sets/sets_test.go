@@ -1,6 +1,6 @@
-// Images out of release sets.
-
 package sets_test
+
+// Images out of release sets.
 
 import (
 	"archive/tar"

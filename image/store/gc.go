@@ -1,6 +1,6 @@
-// Taking away from the store: names, and then what no name leads to.
-
 package store
+
+// Taking away from the store: names, and then what no name leads to.
 
 import (
 	"context"

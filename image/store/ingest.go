@@ -1,8 +1,8 @@
+package store
+
 // Blobs on their way into the store. What has arrived of a blob is kept under
 // its digest in ingest/, so that the next attempt, by this process or by
 // another one later, goes on from there.
-
-package store
 
 import (
 	"context"

@@ -1,7 +1,7 @@
+package store
+
 // What bundles use of the store. A lease is in force as long as its bundle
 // exists; what no lease and no image needs is garbage.
-
-package store
 
 import (
 	"context"

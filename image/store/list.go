@@ -1,6 +1,6 @@
-// What is in the store, for people and programs.
-
 package store
+
+// What is in the store, for people and programs.
 
 import (
 	"cmp"

@@ -1,6 +1,6 @@
-// What an IMAGE on the command line is: a place, or a name in the store.
-
 package store
+
+// What an IMAGE on the command line is: a place, or a name in the store.
 
 import (
 	"context"

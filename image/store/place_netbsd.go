@@ -1,5 +1,5 @@
-// Where root's store is.
-
 package store
+
+// Where root's store is.
 
 const rootStore = "/var/db/runcell/images"

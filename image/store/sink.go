@@ -1,6 +1,6 @@
-// Images that are made here, straight into the store.
-
 package store
+
+// Images that are made here, straight into the store.
 
 import (
 	"context"

@@ -1,7 +1,7 @@
+package store_test
+
 // The store: what comes in is whole or not there, whoever is killed or works
 // at the same time, and only what nothing needs goes.
-
-package store_test
 
 import (
 	"context"

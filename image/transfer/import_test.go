@@ -1,7 +1,7 @@
+package transfer_test
+
 // What comes into the store from layouts: under which names, for which
 // platforms, and never from a hostile one.
-
-package transfer_test
 
 import (
 	"errors"

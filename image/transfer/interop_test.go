@@ -1,8 +1,8 @@
+package transfer_test
+
 // The store and other tools: what they make is imported and pulled, what we
 // make they read, and a real registry is between us, also over a line that
 // breaks.
-
-package transfer_test
 
 import (
 	"context"

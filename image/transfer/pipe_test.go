@@ -1,6 +1,6 @@
-// Archives that come through a pipe, and what is no archive.
-
 package transfer_test
+
+// Archives that come through a pipe, and what is no archive.
 
 import (
 	"os"

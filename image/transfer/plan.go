@@ -1,6 +1,6 @@
-// What an image consists of, before anything of it is copied.
-
 package transfer
+
+// What an image consists of, before anything of it is copied.
 
 import (
 	"context"

@@ -1,7 +1,7 @@
+package transfer
+
 // Whole images into the store, from a registry or from a layout. The index
 // gets the name last, so an image that has one is whole.
-
-package transfer
 
 import (
 	"context"

@@ -1,6 +1,6 @@
-// Images to a registry, or out of the store into a layout or archive.
-
 package transfer
+
+// Images to a registry, or out of the store into a layout or archive.
 
 import (
 	"context"

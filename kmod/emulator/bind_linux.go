@@ -1,10 +1,10 @@
+package emulator
+
 // What the eBPF programs at the cells' bind(2) hooks ask, and the answers.
 //
 // One map answers every question, so that one id is enough to find it again:
 // who the caller is, who owns a port, and which addresses a cell has.
 // bindgen/bind.go has the programs; where it runs is bindprog_linux.go.
-
-package emulator
 
 //go:generate go run -C bindgen . ../bindprog_linux.go
 

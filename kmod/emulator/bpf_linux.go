@@ -1,8 +1,8 @@
+package emulator
+
 // bpf(2), as far as the bind hooks need it. The usual library makes the
 // programs (bindgen), but linked into the binary it would cost every command
 // more than a millisecond before main.
-
-package emulator
 
 import (
 	"errors"

@@ -1,15 +1,14 @@
-// Capabilities: what a cell's root keeps of root's power on Linux.
-
 package emulator
+
+// Capabilities: what a cell's root keeps of root's power on Linux.
 
 import (
 	"fmt"
 	"unsafe"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod/policy"
 	"github.com/netbsd-cells/runcell/kmod/stage"
+	"golang.org/x/sys/unix"
 )
 
 // keeper says which permissions keep a capability: any of them is enough.

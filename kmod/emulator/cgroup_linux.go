@@ -1,7 +1,7 @@
+package emulator
+
 // A cell's cgroup, where the host has a cgroup v2 mount: it names the cell to
 // the eBPF programs and lists its members. No cell depends on it.
-
-package emulator
 
 import (
 	"errors"
@@ -12,9 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod"
+	"golang.org/x/sys/unix"
 )
 
 // cgroupV2Mounts are the places of the v2 hierarchy: alone, and beside v1.

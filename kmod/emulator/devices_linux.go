@@ -1,7 +1,7 @@
+package emulator
+
 // Device nodes closed to a whole cgroup, for the published module: a program of
 // two instructions at the cgroup's device hook, which goes with the cgroup.
-
-package emulator
 
 import (
 	"fmt"

@@ -1,7 +1,7 @@
+package emulator
+
 // Client: cells are made, listed and removed here. Entering is in
 // enter_linux.go, members in members_linux.go.
-
-package emulator
 
 import (
 	"errors"
@@ -11,9 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod"
+	"golang.org/x/sys/unix"
 )
 
 // Client implements kmod.Client. It is safe for concurrent use by goroutines

@@ -1,7 +1,7 @@
+package emulator
+
 // What a user of kmod.Client relies on: the module's errors, entering,
 // members, signals, exit statuses.
-
-package emulator
 
 import (
 	"context"
@@ -18,11 +18,10 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
 	"github.com/netbsd-cells/runcell/kmod/stage"
+	"golang.org/x/sys/unix"
 )
 
 func TestCreateRefusesWhatTheModuleRefuses(t *testing.T) {

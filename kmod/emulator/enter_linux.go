@@ -1,17 +1,16 @@
+package emulator
+
 // How a child becomes a member: namespaces for the first one, the first one's
 // namespaces for those that follow.
-
-package emulator
 
 import (
 	"errors"
 	"fmt"
 	"os"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/stage"
+	"golang.org/x/sys/unix"
 )
 
 // newNamespaces are those that the first process is born in. The mount

@@ -1,15 +1,14 @@
-// What this host lets the emulator enforce, and why not where it does not.
-
 package emulator
+
+// What this host lets the emulator enforce, and why not where it does not.
 
 import (
 	"runtime"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/wire"
+	"golang.org/x/sys/unix"
 )
 
 // Features probes the host once. Without a module to go by, that of the cells

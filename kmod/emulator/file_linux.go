@@ -1,7 +1,7 @@
+package emulator
+
 // Small files by plain system calls: package os would ask the poller about
 // each, which doubles the calls, and a command reads a dozen of them.
-
-package emulator
 
 import (
 	"errors"

@@ -1,7 +1,7 @@
+package emulator
+
 // The other way into the kernel on amd64: int $0x80 has the numbers of i386,
 // which the filter does not know.
-
-package emulator
 
 import (
 	"errors"
@@ -11,10 +11,9 @@ import (
 	"syscall"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
+	"golang.org/x/sys/unix"
 )
 
 // elf64 wraps code into the smallest static program.

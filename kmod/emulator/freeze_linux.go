@@ -1,7 +1,7 @@
+package emulator
+
 // Pausing a cell: its cgroup's freezer, which the members don't notice, or
 // SIGSTOP where the cell has no cgroup.
-
-package emulator
 
 import (
 	"fmt"
@@ -10,9 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod"
+	"golang.org/x/sys/unix"
 )
 
 // pausePatience is how long the members may take to stop: one that sleeps

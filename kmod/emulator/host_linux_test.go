@@ -1,7 +1,7 @@
+package emulator
+
 // The tests' host: cells with real processes in them. The processes are this
 // test binary itself, which runs the probes of probe_linux_test.go.
-
-package emulator
 
 import (
 	"context"
@@ -16,11 +16,10 @@ import (
 	"time"
 	"unsafe"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/conformance/owned"
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/stage"
+	"golang.org/x/sys/unix"
 )
 
 // The main goroutine keeps the main thread, whose mounts /proc/self shows: no

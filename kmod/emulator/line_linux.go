@@ -1,8 +1,8 @@
+package emulator
+
 // A cell's line in the state file: its id, its name, and what else is known of
 // it as key=value, with tabs between. Not JSON, because the first use of a
 // type costs encoding/json, and so every command, a fifth of a millisecond.
-
-package emulator
 
 import (
 	"bytes"

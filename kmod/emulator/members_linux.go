@@ -1,6 +1,6 @@
-// A cell's members: listing, counting and signalling them.
-
 package emulator
+
+// A cell's members: listing, counting and signalling them.
 
 import (
 	"errors"
@@ -11,9 +11,8 @@ import (
 	"strconv"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod"
+	"golang.org/x/sys/unix"
 )
 
 // busy tells whether the cell has a member. Its first process is the init of

@@ -1,8 +1,8 @@
+package emulator
+
 // Which secmodel_cell the emulator stands in for. All cells of a state root are
 // of one module, as a machine has one loaded: the first cell decides, and the
 // state file says which.
-
-package emulator
 
 import (
 	"fmt"

@@ -1,6 +1,6 @@
-// The emulator as the published module.
-
 package emulator
+
+// The emulator as the published module.
 
 import (
 	"context"
@@ -12,10 +12,9 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
+	"golang.org/x/sys/unix"
 )
 
 // publishedSpec is what the published module can carry out.

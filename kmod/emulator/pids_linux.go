@@ -1,7 +1,7 @@
+package emulator
+
 // The process limit: the pids controller of either cgroup version. The
 // process enters a v2 cgroup by its birth, a v1 cgroup by a step.
-
-package emulator
 
 import (
 	"errors"
@@ -13,10 +13,9 @@ import (
 	"strings"
 	"unsafe"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/stage"
+	"golang.org/x/sys/unix"
 )
 
 // pidsV1 is the controller's place in the v1 hierarchy.

@@ -1,8 +1,8 @@
+package emulator
+
 // Where in the host's cgroups a cell is. It has a directory of its own, or one
 // at the path of its Spec, where tools look that count what a container uses:
 // then in the v1 hierarchies too that they read. No limit comes with it.
-
-package emulator
 
 import (
 	"fmt"
@@ -10,9 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod"
+	"golang.org/x/sys/unix"
 )
 
 // accounting are the v1 hierarchies by which tools count a container.

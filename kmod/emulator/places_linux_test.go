@@ -9,9 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod"
+	"golang.org/x/sys/unix"
 )
 
 // placed makes a path for a cell that this test alone uses.

@@ -1,8 +1,8 @@
+package emulator
+
 // Reserved ports and own addresses: keeping the eBPF map in step with the
 // cells. The programs hang at the directories of all cells and live as long as
 // a cell has something to enforce; nothing is pinned and nobody stays resident.
-
-package emulator
 
 import (
 	"bytes"
@@ -12,9 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod"
+	"golang.org/x/sys/unix"
 )
 
 // rules are the map's content: question → answer.

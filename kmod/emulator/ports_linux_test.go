@@ -1,6 +1,6 @@
-// Reserved ports and own addresses, tried by processes in cells.
-
 package emulator
+
+// Reserved ports and own addresses, tried by processes in cells.
 
 import (
 	"errors"
@@ -14,10 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
+	"golang.org/x/sys/unix"
 )
 
 // freePort gives a port that nobody uses now.

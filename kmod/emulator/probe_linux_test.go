@@ -1,6 +1,6 @@
-// What the tests run inside cells: small attempts, each printing how it went.
-
 package emulator
+
+// What the tests run inside cells: small attempts, each printing how it went.
 
 import (
 	"errors"

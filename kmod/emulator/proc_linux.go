@@ -1,7 +1,7 @@
+package emulator
+
 // Processes as the host sees them. A pid alone is not an identity, as it is
 // reused: it goes together with the process's start time.
-
-package emulator
 
 import (
 	"bytes"

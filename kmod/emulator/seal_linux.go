@@ -1,16 +1,15 @@
+package emulator
+
 // The last steps of a child that is still root: from here on it can do no
 // more than its cell's permissions say.
-
-package emulator
 
 import (
 	"fmt"
 	"unsafe"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/stage"
+	"golang.org/x/sys/unix"
 )
 
 // seal gives a child's last steps. /proc must be mounted by then, if it is to

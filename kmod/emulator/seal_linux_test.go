@@ -1,6 +1,6 @@
-// What programs inside a cell can and cannot do, tried for real.
-
 package emulator
+
+// What programs inside a cell can and cannot do, tried for real.
 
 import (
 	"cmp"

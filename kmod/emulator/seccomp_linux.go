@@ -1,7 +1,7 @@
+package emulator
+
 // The seccomp filter: the table compiled to a BPF program that answers EPERM
 // for what is denied and lets everything else through.
-
-package emulator
 
 import (
 	"fmt"
@@ -10,12 +10,11 @@ import (
 	"slices"
 	"unsafe"
 
-	"golang.org/x/net/bpf"
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
 	"github.com/netbsd-cells/runcell/kmod/stage"
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
 )
 
 // Offsets in struct seccomp_data, seccomp(2). Both architectures are

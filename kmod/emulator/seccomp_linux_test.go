@@ -1,17 +1,16 @@
-// The filter against the policy: the same verdicts, over the whole table.
-
 package emulator
+
+// The filter against the policy: the same verdicts, over the whole table.
 
 import (
 	"encoding/binary"
 	"slices"
 	"testing"
 
-	"golang.org/x/net/bpf"
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
 )
 
 // attempt is a system call that stands for one class of the table.

@@ -1,13 +1,12 @@
-// Checks of a cell's description: the module's rules, with its error numbers.
-
 package emulator
+
+// Checks of a cell's description: the module's rules, with its error numbers.
 
 import (
 	"fmt"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod"
+	"golang.org/x/sys/unix"
 )
 
 // checkSpec refuses what the module refuses, and what f says it can't do.

@@ -1,3 +1,5 @@
+package emulator
+
 // The state file: what secmodel_cell keeps in the kernel. It is a journal: a
 // change adds a line, under a lock on the directory, and whoever reads it sees
 // it as it was before a change or after, without a lock.
@@ -6,8 +8,6 @@
 //	                    cells of that module
 //	1 TAB web TAB ...   cell 1 is new, or has changed
 //	1                   cell 1 is gone
-
-package emulator
 
 import (
 	"bytes"
@@ -22,11 +22,10 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/flock"
 	"github.com/netbsd-cells/runcell/kmod/inroot"
+	"golang.org/x/sys/unix"
 )
 
 const (

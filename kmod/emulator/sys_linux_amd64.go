@@ -1,6 +1,6 @@
-// System calls that only amd64 has, and what tells its programs from others.
-
 package emulator
+
+// System calls that only amd64 has, and what tells its programs from others.
 
 import "golang.org/x/sys/unix"
 

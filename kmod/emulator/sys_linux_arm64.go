@@ -1,6 +1,6 @@
-// System calls that arm64 lacks, and what tells its programs from others.
-
 package emulator
+
+// System calls that arm64 lacks, and what tells its programs from others.
 
 import "golang.org/x/sys/unix"
 

@@ -1,16 +1,15 @@
+package emulator
+
 // The table of the emulation: the system calls that stand on Linux for each
 // permission of kmod/policy, and are denied while it is closed. Capabilities
 // have a table of their own in caps_linux.go.
-
-package emulator
 
 import (
 	"slices"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod/policy"
+	"golang.org/x/sys/unix"
 )
 
 // noCall is a system call that this architecture lacks.

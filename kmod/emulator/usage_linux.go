@@ -1,7 +1,7 @@
+package emulator
+
 // What the members of a cell use: of each process, and of the cell's cgroup
 // where that knows more.
-
-package emulator
 
 import (
 	"bytes"
@@ -13,9 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod"
+	"golang.org/x/sys/unix"
 )
 
 // tick is the unit of times in /proc/PID/stat: USER_HZ, which is 100 on every

@@ -1,7 +1,7 @@
+package emulator
+
 // Cells without root: the command runs again in a user namespace where the
 // caller's own uid and gid are root's.
-
-package emulator
 
 import (
 	"errors"
@@ -11,9 +11,8 @@ import (
 	"strings"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod/stage"
+	"golang.org/x/sys/unix"
 )
 
 // UserNamespace runs this program again with the same arguments in a user

@@ -1,6 +1,6 @@
-// Cells without root: this test binary, run as an ordinary user.
-
 package emulator
+
+// Cells without root: this test binary, run as an ordinary user.
 
 import (
 	"bufio"

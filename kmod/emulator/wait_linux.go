@@ -1,6 +1,6 @@
-// Wait: the first process's exit status, for one who is not its parent.
-
 package emulator
+
+// Wait: the first process's exit status, for one who is not its parent.
 
 import (
 	"context"
@@ -9,9 +9,8 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod"
+	"golang.org/x/sys/unix"
 )
 
 // Wait blocks until the cell's first process has ended and gives its status

@@ -69,7 +69,7 @@ func Unlock(fd int) error { return call(fd, unix.LOCK_UN) }
 // call repeats flock(2) when a signal interrupts it.
 func call(fd, operation int) error {
 	for {
-		if err := unix.Flock(fd, operation); err != unix.EINTR {
+		if err := unix.Flock(fd, operation); !errors.Is(err, unix.EINTR) {
 			return err
 		}
 	}

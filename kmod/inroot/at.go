@@ -1,7 +1,7 @@
+package inroot
+
 // The *at system calls, repeated when a signal interrupts them. Each takes one
 // component, and none of them follows it.
-
-package inroot
 
 import (
 	"errors"
@@ -38,7 +38,7 @@ func (d at) open(name string, flags int, mode uint32) (int, error) {
 	}
 	for {
 		fd, err := unix.Openat(int(d), name, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode)
-		if err != unix.EINTR {
+		if !errors.Is(err, unix.EINTR) {
 			return fd, err
 		}
 	}
@@ -139,7 +139,7 @@ func (d at) chmod(name string, mode uint32) error {
 		return err
 	}
 	err := unix.Fchmodat(int(d), name, mode, unix.AT_SYMLINK_NOFOLLOW)
-	if err != unix.EOPNOTSUPP && err != unix.ENOSYS {
+	if !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.ENOSYS) {
 		return err
 	}
 	var st unix.Stat_t

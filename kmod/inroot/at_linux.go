@@ -1,7 +1,7 @@
+package inroot
+
 // What Linux has of its own: extended attributes, no file flags, and mknodat
 // as the x/sys package gives it.
-
-package inroot
 
 import (
 	"errors"

@@ -1,8 +1,8 @@
+package inroot
+
 // What NetBSD does differently: mknodat's padding, FIFOs, file flags, and no
 // extended attributes. extattr(2) has other name spaces, tmpfs has none at all
 // and FFS only on request.
-
-package inroot
 
 import (
 	"errors"

@@ -1,7 +1,7 @@
+package inroot
+
 // Private copies of the host's files in a root, for a system that mounts on
 // directories only (NetBSD).
-
-package inroot
 
 import (
 	"bytes"

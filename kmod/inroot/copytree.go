@@ -1,7 +1,7 @@
+package inroot
+
 // A plain copy between two open roots, for tmpfs mounts that keep what the
 // image has in the directory (tmpcopyup).
-
-package inroot
 
 import (
 	"fmt"

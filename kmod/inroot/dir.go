@@ -1,7 +1,7 @@
+package inroot
+
 // A container's root, in which single paths are looked up and made. Every path
 // starts at the root, and links in it are resolved inside.
-
-package inroot
 
 import (
 	"errors"

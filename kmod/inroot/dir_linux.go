@@ -1,7 +1,7 @@
+package inroot
+
 // What the emulator's host can do with a root: it mounts on open files, and
 // has O_PATH to open a place without any right to it.
-
-package inroot
 
 import (
 	"errors"

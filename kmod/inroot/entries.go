@@ -1,6 +1,6 @@
-// What can be done about one entry of a tree's current directory.
-
 package inroot
+
+// What can be done about one entry of a tree's current directory.
 
 import (
 	"errors"
@@ -180,7 +180,7 @@ func (f File) Close() error { return unix.Close(f.fd()) }
 func (f File) Write(p []byte) (n int, err error) {
 	for n < len(p) {
 		m, err := unix.Write(f.fd(), p[n:])
-		if err == unix.EINTR {
+		if errors.Is(err, unix.EINTR) {
 			continue
 		}
 		if err != nil {

@@ -1,6 +1,6 @@
-// Device nodes in a root.
-
 package inroot
+
+// Device nodes in a root.
 
 import (
 	"errors"

@@ -1,7 +1,7 @@
+package inroot
+
 // Steps of a child between fork and exec that need a root. A step is data: the
 // descriptor in it is used by the child alone, for what the step says.
-
-package inroot
 
 import (
 	"unsafe"

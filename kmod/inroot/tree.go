@@ -1,11 +1,11 @@
+package inroot
+
 // A directory tree that is only ever entered one component at a time, through
 // open directories. os.Root refuses absolute links, which images are full of;
 // here a link in the middle of a path means what it will mean inside the
 // cell. Nothing in this file can leave the tree: every system call gets one
 // name relative to a directory that was itself opened without following a
 // link.
-
-package inroot
 
 import (
 	"errors"

@@ -1,6 +1,6 @@
-// How a path is resolved inside a root, for Tree and Dir alike.
-
 package inroot
+
+// How a path is resolved inside a root, for Tree and Dir alike.
 
 import (
 	"errors"

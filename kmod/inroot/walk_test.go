@@ -1,6 +1,6 @@
-// Where paths lead, for Dir and Tree alike.
-
 package inroot
+
+// Where paths lead, for Dir and Tree alike.
 
 import (
 	"errors"

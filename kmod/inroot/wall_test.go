@@ -1,6 +1,6 @@
-// The wall is tested on the sources, so that it holds for every system.
-
 package inroot
+
+// The wall is tested on the sources, so that it holds for every system.
 
 import (
 	"go/ast"

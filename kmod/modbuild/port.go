@@ -1,5 +1,7 @@
 package main
 
+// The ports that the module is built for, as data.
+
 import (
 	"debug/elf"
 	"fmt"

@@ -1,5 +1,7 @@
 package stage
 
+// Addresses of what a step points to.
+
 import "unsafe"
 
 // addr is the address of a heap object that a step's Keep holds.

@@ -1,5 +1,7 @@
 package stage
 
+// clone3(2) in place of fork(2).
+
 import (
 	"syscall"
 	"unsafe"

@@ -1,5 +1,7 @@
 package stage
 
+// fork(2), which leaves nothing to choose.
+
 import "syscall"
 
 const sysExit = syscall.SYS_EXIT

@@ -1,5 +1,7 @@
 package stage
 
+// Steps of fsconfig(2).
+
 import (
 	"fmt"
 	"syscall"

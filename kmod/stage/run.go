@@ -2,6 +2,8 @@
 
 package stage
 
+// The child's loop over its steps.
+
 import (
 	"syscall"
 	"unsafe"

@@ -1,6 +1,6 @@
-// Marshal: the encoder that belongs to the decoder.
-
 package strictjson
+
+// Marshal: the encoder that belongs to the decoder.
 
 import (
 	"encoding"

@@ -1,6 +1,6 @@
-// Struct fields by their JSON names.
-
 package strictjson
+
+// Struct fields by their JSON names.
 
 import (
 	"reflect"

@@ -1,6 +1,6 @@
-// The scanner: RFC 8259's grammar over a byte slice.
-
 package strictjson
+
+// The scanner: RFC 8259's grammar over a byte slice.
 
 import (
 	"strconv"

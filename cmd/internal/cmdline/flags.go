@@ -1,6 +1,6 @@
-// The flags that stand before the command.
-
 package cmdline
+
+// The flags that stand before the command.
 
 import (
 	"context"

@@ -1,7 +1,7 @@
+package cmdline
+
 // Help. The library's own help knows one level of commands, and says
 // less about what it does not know.
-
-package cmdline
 
 import (
 	"context"

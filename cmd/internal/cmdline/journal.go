@@ -1,3 +1,5 @@
+package cmdline
+
 // The log: where errors, warnings and debug messages go.
 //
 // podman reads the log of a failed command as one JSON object, containerd
@@ -10,8 +12,6 @@
 // Without --log, warnings go to standard error only when that is a terminal:
 // otherwise it belongs to the container's output. `runcell explain` and the
 // container's state keep them in any case.
-
-package cmdline
 
 import (
 	"fmt"

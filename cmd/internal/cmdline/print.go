@@ -1,6 +1,6 @@
-// Printing for machines and for people.
-
 package cmdline
+
+// Printing for machines and for people.
 
 import (
 	"encoding/json"

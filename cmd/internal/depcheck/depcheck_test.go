@@ -1,6 +1,6 @@
 // Package depcheck checks what the compiler does not: which package may import
-// which, what a binary links, and who makes system calls relative to a
-// directory. The rules are the tables in rules_test.go.
+// which, what a binary links, who makes system calls relative to a directory,
+// and what a file begins with. The rules are the tables in rules_test.go.
 package depcheck
 
 import (

@@ -2,7 +2,6 @@ package depcheck
 
 import (
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -230,34 +229,4 @@ var _ = []any{u.Openat2, u.Stat, u.Fstat, u.O_CREAT, u.Statx, syscall.SYS_FCHOWN
 	if _, err := atCallsIn("p.go", "package p\nimport . \"syscall\"\n"); err == nil {
 		t.Errorf("atCallsIn of a dot import = nil; want an error")
 	}
-}
-
-// TestPageHasEveryRoom holds docs/architecture.md and its picture to the rooms
-// that there are.
-func TestPageHasEveryRoom(t *testing.T) {
-	page, picture := readDoc(t, "architecture.md"), readDoc(t, "rooms.svg")
-	for p := range load(t, "linux") {
-		room, mine := strings.CutPrefix(p, "./")
-		if !mine || !anyBelow(p, []string{"./image", "./runtime"}) {
-			continue
-		}
-		if strings.HasPrefix(room, "image/internal/") {
-			room = "image/internal"
-		}
-		if !strings.Contains(page, "`"+room+"/`") {
-			t.Errorf("docs/architecture.md does not name %s/", room)
-		}
-		if name := strings.TrimPrefix(strings.TrimPrefix(room, "runtime/internal/"), "image/"); room != "image/internal" && !strings.Contains(picture, ">"+name+"<") {
-			t.Errorf("docs/rooms.svg does not show %s", room)
-		}
-	}
-}
-
-func readDoc(t *testing.T, name string) string {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join(root, "docs", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(data)
 }

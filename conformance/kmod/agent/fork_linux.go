@@ -1,5 +1,7 @@
 package agent
 
+// Numbers of the system calls of a forked child on Linux.
+
 import (
 	"syscall"
 

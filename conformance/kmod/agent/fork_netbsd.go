@@ -1,5 +1,7 @@
 package agent
 
+// Numbers of the system calls of a forked child on NetBSD.
+
 import "golang.org/x/sys/unix"
 
 // With all arguments 0, select(2) waits for ever.

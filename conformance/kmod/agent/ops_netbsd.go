@@ -4,6 +4,7 @@ package agent
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -126,7 +127,7 @@ func opMemory(_ *agent, args []string, _ *Reply) error {
 	defer func() { _ = unix.Close(fd) }()
 	// An address of a Go program's text; that it is mapped does not matter.
 	_, err = unix.Pread(fd, make([]byte, 4), 0x401000)
-	if err == unix.EFAULT || err == unix.EIO || err == unix.EINVAL {
+	if errors.Is(err, unix.EFAULT) || errors.Is(err, unix.EIO) || errors.Is(err, unix.EINVAL) {
 		return nil
 	}
 	return err

@@ -1,10 +1,11 @@
 package node
 
-import (
-	"golang.org/x/sys/unix"
+// The emulator has cells and no nodes.
 
+import (
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/emulator"
+	"golang.org/x/sys/unix"
 )
 
 // Open gives the cells of a state root: on Linux the emulator's.

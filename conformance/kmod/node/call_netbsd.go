@@ -1,5 +1,7 @@
 package node
 
+// Raw calls of the module's nodes through __sysctl(2).
+
 import (
 	"encoding/binary"
 	"errors"
@@ -7,10 +9,9 @@ import (
 	"runtime"
 	"unsafe"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/sysctl"
+	"golang.org/x/sys/unix"
 )
 
 // Open gives the machine's cells: the kernel has no state root.

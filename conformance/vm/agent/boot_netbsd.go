@@ -1,7 +1,7 @@
+package main
+
 // Process 1: brings the system up, collects dead processes while another
 // process runs the plan, and ends by a reboot, which QEMU takes for the end.
-
-package main
 
 import (
 	"errors"

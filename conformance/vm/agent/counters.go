@@ -1,7 +1,7 @@
+package main
+
 // Reading the kernel's counters, apart from the calls so that it is tested
 // anywhere.
-
-package main
 
 import (
 	"bytes"

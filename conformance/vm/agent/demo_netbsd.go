@@ -1,8 +1,8 @@
+package main
+
 // The demo of the README, docs/demo.sh, without a shell: from a root file
 // system to two running cells and back. Each step shows what a user would type
 // and what came, as TAP.
-
-package main
 
 import (
 	"bytes"

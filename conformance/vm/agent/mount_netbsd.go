@@ -1,7 +1,7 @@
+package main
+
 // Mounting: the file systems that the kernel has, with the argument structures
 // of their headers as bytes.
-
-package main
 
 import (
 	"encoding/binary"
@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"unsafe"
 
+	"github.com/netbsd-cells/runcell/conformance/mount"
 	"golang.org/x/sys/unix"
 )
 
@@ -32,29 +33,14 @@ var systemMounts = []fileSystem{
 	{kind: "ffs", on: "/", flags: mntUpdate, args: make([]byte, 136)}, // struct ufs_args, the device unchanged
 	tmpfs("/tmp", 0o1777),
 	tmpfs("/var/run", 0o755),
-	{kind: "procfs", on: "/proc", args: words(1, 1)},                    // version 1, Linux's files too
-	{kind: "ptyfs", on: "/dev/pts", args: words(2, groupTTY, 0o620, 0)}, // version 2
+	{kind: "procfs", on: "/proc", args: mount.Words(1, 1)},                    // version 1, Linux's files too
+	{kind: "ptyfs", on: "/dev/pts", args: mount.Words(2, groupTTY, 0o620, 0)}, // version 2
 }
 
 const groupTTY = 4
 
-func words(values ...uint32) []byte {
-	var b []byte
-	for _, v := range values {
-		b = binary.LittleEndian.AppendUint32(b, v)
-	}
-	return b
-}
-
-// tmpfs is struct tmpfs_args: version, nodes, size, uid, gid, mode; as many
-// nodes and as much memory as there is. These two are of 64 bits, which i386
-// does not align to 8 bytes.
 func tmpfs(on string, mode uint32) fileSystem {
-	args := words(1, 0, 0, 0, 0, 0, 0, mode)
-	if runtime.GOARCH != "386" {
-		args = words(1, 0, 0, 0, 0, 0, 0, 0, mode, 0)
-	}
-	return fileSystem{kind: "tmpfs", on: on, args: args}
+	return fileSystem{kind: "tmpfs", on: on, args: mount.TmpfsArgs(mode)}
 }
 
 // nullfs shows a directory at another place: struct null_args is its name, and

@@ -1,5 +1,7 @@
 package main
 
+// Reports to the host, each line numbered and with a checksum.
+
 import (
 	"bytes"
 	"errors"

@@ -1,6 +1,6 @@
-// Carrying out a plan, a step at a time.
-
 package main
+
+// Carrying out a plan, a step at a time.
 
 import (
 	"context"

@@ -1,7 +1,7 @@
+package main
+
 // The smoke test: what the suites take for granted of a kernel, each point a
 // few lines. When one of these fails, nothing else needs to be looked at.
-
-package main
 
 import (
 	"errors"

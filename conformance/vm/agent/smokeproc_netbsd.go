@@ -1,7 +1,7 @@
+package main
+
 // The smoke test's points about processes, terminals and sockets, and what its
 // children do.
-
-package main
 
 import (
 	"encoding/binary"

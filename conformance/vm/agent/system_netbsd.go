@@ -1,6 +1,6 @@
-// What the agent asks of NetBSD: facts, modules, counters, names and ports.
-
 package main
+
+// What the agent asks of NetBSD: facts, modules, counters, names and ports.
 
 import (
 	"encoding/binary"

@@ -1,8 +1,8 @@
 //go:build !netbsd
 
-// What is left of the agent elsewhere: the steps that are programs.
-
 package main
+
+// What is left of the agent elsewhere: the steps that are programs.
 
 import (
 	"errors"

@@ -1,5 +1,7 @@
 package image
 
+// The guest's /dev, as data.
+
 import "cmp"
 
 // device is a node of /dev. Device numbers belong to a port: these are

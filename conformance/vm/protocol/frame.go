@@ -1,8 +1,8 @@
+package protocol
+
 // The report: one frame a line. A line of text from a kernel can get between
 // any two bytes on the console, so each frame is numbered and has a checksum:
 // what is lost or damaged is noticed, and is never taken for a success.
-
-package protocol
 
 import (
 	"encoding/json"

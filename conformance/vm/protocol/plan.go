@@ -1,7 +1,6 @@
-// Package protocol is what the host and the guest of a virtual machine agree
-// on: the plan, a JSON file in the guest's image, and the report, lines on a
-// serial port.
 package protocol
+
+// The plan that the guest carries out, as data.
 
 import (
 	"encoding/json"

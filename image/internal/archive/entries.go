@@ -1,5 +1,7 @@
 package archive
 
+// The one loop over a tar archive's entries.
+
 import (
 	"archive/tar"
 	"errors"

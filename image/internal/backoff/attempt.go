@@ -1,5 +1,7 @@
 package backoff
 
+// A new attempt as long as there is progress or patience.
+
 import (
 	"context"
 	"time"

@@ -1,6 +1,6 @@
-// Package backoff takes broken transfers up again: how often, after how long, and
-// after which errors it is useless. It never waits on after its context has ended.
 package backoff
+
+// How long a pause is, and which errors end the attempts.
 
 import (
 	"errors"

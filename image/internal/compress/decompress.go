@@ -1,6 +1,6 @@
-// Decompressors.
-
 package compress
+
+// Decompressors.
 
 import (
 	"fmt"

@@ -1,6 +1,6 @@
-// The compressions of sets.
-
 package compress
+
+// The compressions of sets.
 
 import (
 	"bufio"

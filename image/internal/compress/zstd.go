@@ -1,5 +1,7 @@
 package compress
 
+// zstd: decoders are expensive, so they are kept.
+
 import (
 	"io"
 	"sync"

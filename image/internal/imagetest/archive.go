@@ -1,6 +1,6 @@
-// Layouts and images of docker save in one file.
-
 package imagetest
+
+// Layouts and images of docker save in one file.
 
 import (
 	"encoding/json"

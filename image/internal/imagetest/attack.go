@@ -1,6 +1,6 @@
-// Every attack on an unpacker that we know of, as a generated layer.
-
 package imagetest
+
+// Every attack on an unpacker that we know of, as a generated layer.
 
 import (
 	"archive/tar"

@@ -1,6 +1,6 @@
-// What a layer does to a tree: whiteouts, replacements, links.
-
 package imagetest
+
+// What a layer does to a tree: whiteouts, replacements, links.
 
 import "archive/tar"
 

@@ -1,6 +1,6 @@
-// Content as layers carry it.
-
 package imagetest
+
+// Content as layers carry it.
 
 import (
 	"archive/tar"

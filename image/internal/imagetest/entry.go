@@ -1,6 +1,6 @@
-// Layers entry by entry, honest and not.
-
 package imagetest
+
+// Layers entry by entry, honest and not.
 
 import (
 	"archive/tar"

@@ -1,6 +1,6 @@
-// Layouts, with every chance to lie.
-
 package imagetest
+
+// Layouts, with every chance to lie.
 
 import (
 	"encoding/json"

@@ -1,6 +1,6 @@
-// A registry as small as one can be, that behaves, breaks and lies.
-
 package imagetest
+
+// A registry as small as one can be, that behaves, breaks and lies.
 
 import (
 	"bytes"

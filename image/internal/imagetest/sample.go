@@ -1,6 +1,6 @@
-// A tree with everything in it.
-
 package imagetest
+
+// A tree with everything in it.
 
 import (
 	"errors"

@@ -1,6 +1,6 @@
-// The sweep around the tests of a package.
-
 package imagetest
+
+// The sweep around the tests of a package.
 
 import (
 	"bytes"

@@ -1,6 +1,6 @@
-// Programs of others.
-
 package imagetest
+
+// Programs of others.
 
 import (
 	"errors"

@@ -1,6 +1,6 @@
-// Trees as a user sees them, and what must not change around one.
-
 package imagetest
+
+// Trees as a user sees them, and what must not change around one.
 
 import (
 	"fmt"

@@ -1,5 +1,7 @@
 package inflate
 
+// Tables of Huffman codes (RFC 1951, 3.2.2).
+
 import (
 	"errors"
 	"math/bits"

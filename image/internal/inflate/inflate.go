@@ -1,5 +1,7 @@
 package inflate
 
+// The decoder of deflate blocks (RFC 1951).
+
 import (
 	"encoding/binary"
 	"errors"

@@ -1,6 +1,6 @@
-// Bundles that tests look into.
-
 package story
+
+// Bundles that tests look into.
 
 import (
 	"context"

@@ -1,6 +1,6 @@
-// Stores, and what is in them.
-
 package story
+
+// Stores, and what is in them.
 
 import (
 	"os"

@@ -1,6 +1,6 @@
-// Package verify has digests and the reader that lets no byte through
-// unverified. It opens and stores nothing.
 package verify
+
+// Blobs: a digest is checked before it is a name, content while it is read.
 
 import (
 	_ "crypto/sha256" // go-digest computes with what is linked

@@ -1,5 +1,7 @@
 package verify
 
+// Documents: read whole, so their size is bounded first.
+
 import (
 	"fmt"
 	"io"

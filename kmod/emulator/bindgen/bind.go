@@ -1,6 +1,6 @@
-// The eBPF programs at the cells' bind(2) hooks.
-
 package main
+
+// The eBPF programs at the cells' bind(2) hooks.
 
 import (
 	"slices"

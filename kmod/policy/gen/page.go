@@ -1,5 +1,7 @@
 package main
 
+// docs/policy.md.
+
 import (
 	"bytes"
 	"fmt"

@@ -1,5 +1,7 @@
 package main
 
+// The module's C header.
+
 import (
 	"bytes"
 	"fmt"

@@ -1,5 +1,7 @@
 package main
 
+// docs/kernel-abi.md.
+
 import (
 	"bytes"
 	"fmt"

@@ -1,5 +1,7 @@
 package launch
 
+// Waiting for a FIFO's other end on NetBSD.
+
 import (
 	"errors"
 	"fmt"

@@ -1,5 +1,7 @@
 package process
 
+// Waiting for a process by waitid(2), and signalling it by a pidfd.
+
 import (
 	"errors"
 	"os"

@@ -1,5 +1,7 @@
 package process
 
+// Waiting for a process, and signalling it, by wait6(2) and kill(2).
+
 import (
 	"errors"
 	"unsafe"

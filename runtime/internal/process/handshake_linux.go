@@ -1,5 +1,7 @@
 package process
 
+// How descriptors are received on Linux.
+
 import (
 	"golang.org/x/sys/unix"
 )

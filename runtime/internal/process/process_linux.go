@@ -1,5 +1,7 @@
 package process
 
+// Steps of a child's program that only Linux has.
+
 import (
 	"fmt"
 	"os"

@@ -1,5 +1,7 @@
 package process
 
+// Steps of a child's program that only NetBSD has.
+
 import (
 	"encoding/binary"
 	"fmt"

@@ -1,5 +1,7 @@
 package sys
 
+// What /proc tells about a process.
+
 import (
 	"bytes"
 	"strconv"

@@ -1,5 +1,7 @@
 package sys
 
+// What sysctl(3) tells about a process.
+
 import (
 	"encoding/binary"
 	"unsafe"

@@ -1,0 +1,2 @@
+// Package mount makes the mounts that cases try or need.
+package mount
