@@ -8,19 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"strings"
 	"time"
 
-	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/internal/verify"
 	"github.com/netbsd-cells/runcell/image/layout"
 	"github.com/netbsd-cells/runcell/image/manifest"
-	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/identity"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sys/unix"
 )
 
 // Remove takes a name away. The blobs stay until GC.
@@ -71,7 +67,7 @@ func (s *Store) GC(ctx context.Context, dryRun bool) (list []Leftover, err error
 			if err := ctx.Err(); err != nil {
 				return context.Cause(ctx)
 			}
-			if err := s.removeTree(l.Name); err != nil {
+			if err := s.remove(l.Name); err != nil {
 				return err
 			}
 		}
@@ -108,8 +104,12 @@ func (s *Store) garbage() ([]Leftover, error) {
 		return nil, err
 	}
 	for _, n := range names {
-		chain, _, _ := strings.Cut(n.Name(), "-")
-		if !reach.chains[chain] && !bases[n.Name()] {
+		base, chain := baseOf(n.Name())
+		whole, err := s.HasUnpacked(n.Name())
+		if err != nil {
+			return nil, err
+		}
+		if !bases[base] && (!whole || base != n.Name() || !reach.chains[chain]) {
 			list = append(list, Leftover{UnpackedDir + "/" + n.Name(), kindUnpacked, 0})
 		}
 	}
@@ -246,57 +246,4 @@ func (r *reach) chain(s *Store, d v1.Descriptor) error {
 		r.chains[identity.ChainID(cfg.RootFS.DiffIDs).Encoded()] = true
 	}
 	return nil
-}
-
-// removeTree removes a file or directory of the store. Nothing is removed
-// below a mount point: what is mounted in a root file system is not ours.
-func (s *Store) removeTree(name string) error {
-	dir, err := s.root.Open(path.Dir(name))
-	if err != nil {
-		return err
-	}
-	t, err := inroot.OpenTree(dir)
-	if err = errors.Join(err, dir.Close()); err != nil {
-		return err
-	}
-	t.Deepen(2) // a root file system has its full depth below
-	base := name[strings.LastIndexByte(name, '/')+1:]
-	var st unix.Stat_t
-	if err = t.Stat(&st); err == nil {
-		if err = noMounts(t, base, uint64(st.Dev)); err == nil {
-			err = t.Remove(base)
-		}
-	}
-	if err = errors.Join(err, t.Close()); err != nil {
-		return fmt.Errorf("remove %s: %w", name, err)
-	}
-	return nil
-}
-
-// noMounts looks for another file system at or below name.
-func noMounts(t *inroot.Tree, name string, dev uint64) error {
-	var st unix.Stat_t
-	if err := t.Lstat(name, &st); err != nil {
-		if errors.Is(err, unix.ENOENT) {
-			return nil
-		}
-		return err
-	}
-	if uint64(st.Dev) != dev {
-		return fmt.Errorf("%s is a mounted file system: unmount it first", image.Quote(t.Join(name)))
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		return nil
-	}
-	depth := t.Depth()
-	if err := t.Push(name); err != nil {
-		return err
-	}
-	names, err := t.Names()
-	for _, n := range names {
-		if err == nil {
-			err = noMounts(t, n, dev)
-		}
-	}
-	return errors.Join(err, t.Leave(depth))
 }

@@ -264,7 +264,7 @@ func (v *verifier) problem(image string, d digest.Digest, err error) error {
 	}
 	p := Problem{Image: image, Digest: d, Reason: err.Error()}
 	if v.o.Repair && errors.Is(err, verify.ErrMismatch) {
-		if err := v.store.root.Remove(verify.BlobName(d)); err != nil {
+		if err := v.store.remove(verify.BlobName(d)); err != nil {
 			return err
 		}
 		p.Removed = true
