@@ -245,12 +245,27 @@ func readConfig(d v1.Descriptor, load func(v1.Descriptor) ([]byte, error)) (*v1.
 	if err != nil {
 		return nil, err
 	}
-	cfg := &v1.Image{}
-	if err := json.Unmarshal(data, cfg); err != nil {
+	cfg, err := ParseConfig(data)
+	if err != nil {
 		return nil, fmt.Errorf("parse config %s: %w", d.Digest, err)
 	}
 	if cfg.RootFS.Type != "layers" {
 		return nil, fmt.Errorf("parse config %s: rootfs.type %s: want \"layers\"", d.Digest, image.Quote(cfg.RootFS.Type))
+	}
+	return cfg, nil
+}
+
+// ParseConfig reads a config, also one of an artifact that says it has the
+// type of an image's.
+func ParseConfig(data []byte) (*v1.Image, error) {
+	cfg := &v1.Image{}
+	if err := json.Unmarshal(data, cfg); err != nil {
+		return nil, err
+	}
+	for i, id := range cfg.RootFS.DiffIDs {
+		if err := verify.Digest(id); err != nil {
+			return nil, fmt.Errorf("rootfs.diff_ids[%d]: %w", i, err)
+		}
 	}
 	return cfg, nil
 }

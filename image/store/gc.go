@@ -4,13 +4,13 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
 	"time"
 
+	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/internal/verify"
 	"github.com/netbsd-cells/runcell/image/layout"
 	"github.com/netbsd-cells/runcell/image/manifest"
@@ -205,8 +205,15 @@ func (s *Store) reachable() (*reach, error) {
 		}
 		return r.follow(s, n.Descriptor)
 	}
-	if err := (&manifest.Walk{Enter: enter}).From(x.Manifests...); err != nil {
-		return nil, err
+	w := &manifest.Walk{Enter: enter}
+	for _, d := range x.Manifests {
+		if err := w.From(d); err != nil {
+			name := d.Annotations[v1.AnnotationRefName]
+			if name == "" {
+				name = string(d.Digest)
+			}
+			return nil, fmt.Errorf("what image %s needs is not known: pull it again, or remove it with \"runcell image rm\": %w", image.Quote(name), err)
+		}
 	}
 	return r, nil
 }
@@ -224,25 +231,20 @@ func (r *reach) follow(s *Store, d v1.Descriptor) ([]v1.Descriptor, error) {
 	return next, err
 }
 
-// chain notes the chain ID of a config.
+// chain notes the chain ID of a config. One that can't be parsed has none:
+// nobody can have unpacked its image. Verify tells of it.
 func (r *reach) chain(s *Store, d v1.Descriptor) error {
+	if d.Size > image.MaxJSON {
+		return nil
+	}
 	data, err := s.ReadBlob(d)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	var cfg v1.Image
-	if err == nil {
-		err = json.Unmarshal(data, &cfg)
-	}
 	if err != nil {
 		return fmt.Errorf("config %s: %w", d.Digest, err)
 	}
-	for _, id := range cfg.RootFS.DiffIDs {
-		if err := verify.Digest(id); err != nil {
-			return fmt.Errorf("config %s: %w", d.Digest, err)
-		}
-	}
-	if len(cfg.RootFS.DiffIDs) > 0 {
+	if cfg, err := manifest.ParseConfig(data); err == nil && len(cfg.RootFS.DiffIDs) > 0 {
 		r.chains[identity.ChainID(cfg.RootFS.DiffIDs).Encoded()] = true
 	}
 	return nil
