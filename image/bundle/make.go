@@ -9,7 +9,7 @@
 //	cells/KEY/cell.json     who uses it; KEY is a hash of the bundle's path
 //	cells/KEY/rootfs        the copy
 //
-// A cell is in use as long as its bundle exists.
+// A cell is in use as long as its bundle exists, or its root is mounted.
 
 package bundle
 

@@ -85,7 +85,8 @@ func (s *Store) garbage() ([]Leftover, error) {
 	if err != nil {
 		return nil, err
 	}
-	cells, bases, err := s.staleCells()
+	running := &mounted{}
+	cells, bases, err := s.staleCells(running)
 	if err != nil {
 		return nil, err
 	}
@@ -99,20 +100,11 @@ func (s *Store) garbage() ([]Leftover, error) {
 			list = append(list, Leftover{b.name, kindBlob, b.size})
 		}
 	}
-	names, err := s.readDir(UnpackedDir)
+	roots, err := s.staleRoots(bases, reach.chains, running)
 	if err != nil {
 		return nil, err
 	}
-	for _, n := range names {
-		base, chain := baseOf(n.Name())
-		whole, err := s.HasUnpacked(n.Name())
-		if err != nil {
-			return nil, err
-		}
-		if !bases[base] && (!whole || base != n.Name() || !reach.chains[chain]) {
-			list = append(list, Leftover{UnpackedDir + "/" + n.Name(), kindUnpacked, 0})
-		}
-	}
+	list = append(list, roots...)
 	left, err := s.leftovers(0)
 	return append(list, left...), err
 }

@@ -1,5 +1,7 @@
 // What bundles use of the store. A lease is in force as long as its bundle
-// exists; what no lease and no image needs is garbage.
+// exists where it was made, or its root file system is mounted, anywhere: a
+// bundle can be renamed, and the file system that it is on mounted elsewhere, while
+// the cell runs. What no lease and no image needs is garbage.
 
 package store
 
@@ -82,9 +84,9 @@ func TempParent(store string) string {
 	return os.TempDir()
 }
 
-// staleCells lists what the store keeps for bundles that are gone, and the
-// directories in unpacked/ that the others use.
-func (s *Store) staleCells() ([]Leftover, map[string]bool, error) {
+// staleCells lists what the store keeps for bundles that are gone, unless a
+// cell runs on it, and the directories in unpacked/ that the others use.
+func (s *Store) staleCells(running *mounted) ([]Leftover, map[string]bool, error) {
 	names, err := s.readDir(cellsDir)
 	var stale []Leftover
 	used := map[string]bool{}
@@ -101,8 +103,15 @@ func (s *Store) staleCells() ([]Leftover, map[string]bool, error) {
 			_, err = os.Lstat(c.Bundle) //nolint:forbidigo // the operator's own path
 		}
 		if errors.Is(err, fs.ErrNotExist) {
-			stale = append(stale, Leftover{cellsDir + "/" + n.Name(), kindCell, 0})
-			continue
+			name := cellsDir + "/" + n.Name()
+			held, err := running.holds(name)
+			if err != nil {
+				return nil, nil, err
+			}
+			if !held {
+				stale = append(stale, Leftover{name, kindCell, 0})
+				continue
+			}
 		}
 		used[c.Base] = true
 	}

@@ -82,6 +82,37 @@ func (s *Store) complete(temp, base string) error {
 	return err
 }
 
+// staleRoots lists the shared root file systems that no lease, no image's chain
+// and no running cell needs. An image needs no more than one that is whole.
+func (s *Store) staleRoots(leased, chains map[string]bool, running *mounted) ([]Leftover, error) {
+	names, err := s.readDir(UnpackedDir)
+	if err != nil {
+		return nil, err
+	}
+	var stale []Leftover
+	for _, n := range names {
+		name := UnpackedDir + "/" + n.Name()
+		base, chain := baseOf(n.Name())
+		used := leased[base]
+		if !used && base == n.Name() && chains[chain] {
+			used, err = s.HasUnpacked(base)
+		}
+		if err == nil && !used {
+			used, err = running.holds(name)
+		}
+		if err == nil && !used { // NetBSD has the name of when it was mounted
+			used, err = running.holds(UnpackedDir + "/" + base)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !used {
+			stale = append(stale, Leftover{name, kindUnpacked, 0})
+		}
+	}
+	return stale, nil
+}
+
 // baseOf gives the name that a directory in unpacked/ has, or had before it was
 // put aside, and the hex digits of its chain ID.
 func baseOf(dir string) (base, chain string) {
