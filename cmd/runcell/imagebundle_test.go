@@ -151,6 +151,25 @@ func TestRunImage(t *testing.T) {
 		t.Errorf("created twice: status %d, %q", code, out)
 	}
 	must("", "delete", "t")
+	// The root is held by what runs on it, not by where its bundle was.
+	for _, rootfs := range []string{"copy", "shared"} {
+		must("", "create", "--image", "web", "--store", dir+"/store", "--rootfs", rootfs, "t")
+		bundle, moved := dir+"/state/@images/t", dir+"/moved"
+		if err := os.Rename(bundle, moved); err != nil {
+			t.Fatal(err)
+		}
+		must("", "image", "rm", "--store", dir+"/store", "web")
+		must("", "image", "gc", "--store", dir+"/store")
+		if list, _ := filepath.Glob(dir + "/store/*/*/rootfs/bin/sh"); len(list) == 0 {
+			t.Errorf("gc removed the root (%s) of a cell that runs", rootfs)
+		}
+		if err := os.Rename(moved, bundle); err != nil {
+			t.Fatal(err)
+		}
+		must("", "delete", "--force", "t")
+		must("", "image", "import", "-q", "--store", dir+"/store", "oci:"+dir+"/layout:v1", "web")
+		must("", "image", "gc", "--store", dir+"/store")
+	}
 	if out, code := run("", "run", "--image", "nothing", "--store", dir+"/store", "t"); code != 1 || strings.Count(out, "\n") != 1 {
 		t.Errorf("run of a missing image: status %d, %q; want one line", code, out)
 	}

@@ -1,14 +1,14 @@
-// runcell reserve.
 package main
+
+// runcell reserve.
 
 import (
 	"context"
 	"net/netip"
 
-	"github.com/urfave/cli/v3"
-
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/oci"
+	"github.com/urfave/cli/v3"
 )
 
 func (a *app) reserveCommand() *cli.Command {

@@ -5,12 +5,13 @@ package bundle
 // often in memory and gone after a reboot. What it needs of the disk is here:
 //
 //	unpacked/CHAIN/rootfs   an image's layers, unpacked once; cells share it
+//	                        (CHAIN/complete: it is whole)
 //	                        read-only, or get a copy. CHAIN is the chain ID,
 //	                        and a hash of volumes that the layers don't have
 //	cells/KEY/cell.json     who uses it; KEY is a hash of the bundle's path
 //	cells/KEY/rootfs        the copy
 //
-// A cell is in use as long as its bundle exists.
+// A cell is in use as long as its bundle exists, or its root is mounted.
 
 import (
 	"context"
@@ -192,8 +193,13 @@ func makeMountPoints(bundle *os.Root) error {
 // copy gives the cell a root file system of its own: a copy of the unpacked
 // one, if there is one, or else the layers themselves.
 func (m *bundleMaker) copy(ctx context.Context, rootfs string) error {
-	from := m.store.Dir + "/" + store.UnpackedDir + "/" + baseName(m.img) + "/" + rootfsName
-	if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) { //nolint:forbidigo // the store is the host's
+	base := baseName(m.img)
+	from := m.store.Dir + "/" + store.UnpackedDir + "/" + base + "/" + rootfsName
+	there, err := m.store.HasUnpacked(base)
+	if err != nil {
+		return err
+	}
+	if !there {
 		return m.store.Adopt(rootfsName, rootfs, func(temp string) error { return m.unpackTo(ctx, temp) })
 	}
 	if err := m.store.Mkdir(rootfs); err != nil {
@@ -287,17 +293,24 @@ func Release(s *store.Store, bundle string) error {
 	return nil
 }
 
+// release takes config.json away first: a bundle that has it is whole, also if
+// this is killed. What says where the rest is goes last.
 func release(s *store.Store, bundle string) error {
+	if err := removeFiles(bundle, configName, configTemp); err != nil {
+		return err
+	}
 	if err := s.EndLease(bundle); err != nil {
 		return err
 	}
-	for _, name := range []string{configName, configTemp, originName, originTemp} {
-		if err := os.Remove(bundle + "/" + name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	return removeFiles(bundle, originName, originTemp, ".")
+}
+
+// removeFiles removes what there is of these; "." is the bundle itself.
+func removeFiles(bundle string, names ...string) error {
+	for _, name := range names {
+		if err := os.Remove(filepath.Clean(bundle + "/" + name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-	}
-	if err := os.Remove(bundle); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
 	}
 	return nil
 }

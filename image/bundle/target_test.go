@@ -4,6 +4,7 @@ package bundle_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +27,7 @@ func TestTargets(t *testing.T) {
 			return os.WriteFile(p+"/config.json", nil, 0o644)
 		}, "is not empty"},
 		"an interrupted bundle":      {func(p string) error { return os.MkdirAll(p+"/rootfs/x", 0o755) }, "as an interrupted unpack leaves it"},
+		"another user's directory":   {func(p string) error { return errors.Join(os.Mkdir(p, 0o755), os.Chown(p, 65534, 65534)) }, "belongs to another user"},
 		"a file":                     {func(p string) error { return os.WriteFile(p, nil, 0o644) }, "not a directory"},
 		"a link to nothing":          {func(p string) error { return os.Symlink("nowhere", p) }, "no such file"},
 		"a parent that is not there": {func(p string) error { return os.Remove(filepath.Dir(p)) }, "no such file"},
@@ -44,12 +46,25 @@ func TestTargets(t *testing.T) {
 			t.Errorf("%s: it changed:\n%s\nwas\n%s", name, after, before)
 		}
 	}
+	// What is half made is not for others, whatever the mode of its directory.
+	const mode = 0o755
 	empty := t.TempDir()
-	if _, err := bundle.Unpack(t.Context(), layout, empty, bundle.UnpackOptions{}); err != nil {
+	if err := os.Chmod(empty, mode); err != nil {
+		t.Fatal(err)
+	}
+	look := func(int64, int64) {
+		if fi, err := os.Stat(empty); err != nil || fi.Mode().Perm() != 0o700 {
+			t.Errorf("while it is filled, an empty directory has mode %v, %v; want 0700", fi.Mode(), err)
+		}
+	}
+	if _, err := bundle.Unpack(t.Context(), layout, empty, bundle.UnpackOptions{Progress: look}); err != nil {
 		t.Errorf("an empty directory: %v", err)
 	}
 	if data, err := os.ReadFile(filepath.Join(empty, "config.json")); err != nil || !json.Valid(data) {
 		t.Errorf("an empty directory: config.json: %v", err)
+	}
+	if fi, err := os.Stat(empty); err != nil || fi.Mode().Perm() != mode {
+		t.Errorf("an empty directory has mode %v now, %v; want %v", fi.Mode(), err, mode)
 	}
 	fresh := filepath.Join(t.TempDir(), "b")
 	if _, err := bundle.Unpack(t.Context(), layout, fresh, bundle.UnpackOptions{}); err != nil {

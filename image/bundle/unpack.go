@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"syscall"
 
 	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/layer"
@@ -207,10 +208,14 @@ type bundle struct {
 	path string
 	dir  *os.Root
 	made bool // by us, so removed by us
+	// mode is what a directory that was there before had, and gets back.
+	mode os.FileMode
 }
 
 // newBundle makes the directory, for its owner only (an image's set-id
-// programs and devices are not for other users of the host), and the rootfs.
+// programs and devices are not for other users of the host), and the rootfs. A
+// directory that is there is closed to others until close: nobody may swap
+// names in a tree that is being made, or run what is half made.
 func newBundle(path string) (*bundle, error) {
 	b := &bundle{path: path}
 	err := os.Mkdir(path, 0o700) //nolint:forbidigo // the operator's own path
@@ -226,7 +231,7 @@ func newBundle(path string) (*bundle, error) {
 		}
 		return nil, err
 	}
-	if err := b.checkEmpty(); err != nil {
+	if err := b.seize(); err != nil {
 		return nil, errors.Join(err, b.dir.Close())
 	}
 	if err = b.dir.Mkdir(rootfsName, 0o755); err == nil {
@@ -236,6 +241,37 @@ func newBundle(path string) (*bundle, error) {
 		return nil, errors.Join(err, b.close(true))
 	}
 	return b, nil
+}
+
+// seize closes the directory to others, if it is ours and empty.
+func (b *bundle) seize() error {
+	fi, err := b.dir.Stat(".")
+	if err != nil {
+		return err
+	}
+	b.mode = fi.Mode() & (os.ModePerm | os.ModeSetuid | os.ModeSetgid | os.ModeSticky)
+	if st, ok := fi.Sys().(*syscall.Stat_t); !ok || int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("%s belongs to another user, who could change what is made in it: name a new directory", b.path)
+	}
+	if err := b.checkEmpty(); err != nil || b.mode.Perm() == 0o700 {
+		return err
+	}
+	if err := b.dir.Chmod(".", 0o700); err != nil {
+		return err
+	}
+	// Who came before it was closed may have left something.
+	if err := b.checkEmpty(); err != nil {
+		return errors.Join(err, b.reopen())
+	}
+	return nil
+}
+
+// reopen gives the directory its mode back.
+func (b *bundle) reopen() error {
+	if b.mode.Perm() == 0o700 {
+		return nil
+	}
+	return b.dir.Chmod(".", b.mode)
 }
 
 func (b *bundle) checkEmpty() error {
@@ -310,10 +346,9 @@ func (b *bundle) writeJSON(name string, v any, sync bool) error {
 // close lets go of the bundle; after a failure it removes what was made.
 func (b *bundle) close(failed bool) error {
 	if !failed {
-		return b.dir.Close()
+		return errors.Join(b.reopen(), b.dir.Close())
 	}
-	err := b.removeAll()
-	err = errors.Join(err, b.dir.Close())
+	err := errors.Join(b.removeAll(), b.reopen(), b.dir.Close())
 	if b.made {
 		err = errors.Join(err, os.Remove(b.path))
 	}

@@ -4,6 +4,7 @@ package layer
 
 import (
 	"archive/tar"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -121,9 +122,13 @@ func (a *Applier) content(f inroot.File, hdr *tar.Header, r io.Reader) error {
 	return nil
 }
 
-// writeSparse writes p, leaving a hole where a whole block is zero.
+// writeSparse writes p, leaving a hole where a whole block is zero. Most of p is,
+// as a rule, all of it: then it costs one call, not one for each block.
 func writeSparse(f inroot.File, p []byte) error {
 	const block = 4096
+	if isZero(p) {
+		return f.Skip(int64(len(p)))
+	}
 	for len(p) > 0 {
 		n := min(block, len(p))
 		if isZero(p[:n]) {
@@ -138,13 +143,10 @@ func writeSparse(f inroot.File, p []byte) error {
 	return nil
 }
 
+// isZero compares p with itself, a byte on: bytes.Equal is many times faster than
+// a loop.
 func isZero(p []byte) bool {
-	for _, b := range p {
-		if b != 0 {
-			return false
-		}
-	}
-	return true
+	return len(p) == 0 || p[0] == 0 && bytes.Equal(p[1:], p[:len(p)-1])
 }
 
 // directory makes a directory or takes over one that is there. A link to a

@@ -3,7 +3,6 @@ package manifest
 // An image's documents, from a root to the list of its layers.
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +15,9 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
+
+// maxRivals is how many names an error lists.
+const maxRivals = 20
 
 // MaxLayers is how many layers an image may have.
 const MaxLayers = 1024
@@ -82,6 +84,9 @@ func Named(all []v1.Descriptor, ref string) ([]v1.Descriptor, error) {
 			return nil, fmt.Errorf("no image is named %s: none has a name", image.Quote(ref))
 		}
 		sort.Strings(have)
+		if len(have) > maxRivals {
+			have = append(have[:maxRivals], fmt.Sprintf("%d more", len(have)-maxRivals))
+		}
 		return nil, fmt.Errorf("no image is named %s: the layout has %s", image.Quote(ref), strings.Join(have, ", "))
 	}
 	return found, nil
@@ -92,8 +97,10 @@ type chooser struct {
 	docs   image.Documents
 	want   v1.Platform
 	fit    []candidate
-	have   []string // what is there, for the error
+	have   []string // what is there, for the error; the first few
+	more   int      // that are not in have
 	loaded int
+	met    int // descriptors
 }
 
 type candidate struct {
@@ -105,13 +112,16 @@ type candidate struct {
 // enter gathers what is on the way into fit. An index without platforms is
 // looked through by reading the configs, so what it reads is limited.
 func (c *chooser) enter(n *Node, err error) ([]v1.Descriptor, error) {
+	if c.met++; c.met > maxList && err == nil {
+		err = fmt.Errorf("more than %d descriptors to look through: name one of them", maxList)
+	}
 	switch {
 	case err != nil:
 		return nil, err
 	case IsManifest(n.MediaType):
 		return nil, c.consider(n.Descriptor)
 	case !IsIndex(n.MediaType):
-		c.have = append(c.have, fmt.Sprintf("an artifact of type %s", image.Quote(n.MediaType)))
+		c.note(fmt.Sprintf("an artifact of type %s", image.Quote(n.MediaType)))
 		return nil, nil
 	}
 	data, err := c.load(n.Descriptor)
@@ -146,7 +156,7 @@ func (c *chooser) consider(d v1.Descriptor) error {
 			return err
 		}
 		if !IsConfig(m.Config.MediaType) {
-			c.have = append(c.have, fmt.Sprintf("an artifact of type %s", image.Quote(m.Config.MediaType)))
+			c.note(fmt.Sprintf("an artifact of type %s", image.Quote(m.Config.MediaType)))
 			return nil
 		}
 		cfg, err := c.config(m.Config)
@@ -156,11 +166,21 @@ func (c *chooser) consider(d v1.Descriptor) error {
 		p = cfg.Platform
 	}
 	name := d.Annotations[v1.AnnotationRefName]
-	c.have = append(c.have, describe(p, name))
+	c.note(describe(p, name))
 	if runsOn(p, c.want) {
 		c.fit = append(c.fit, candidate{d, normalPlatform(p), name})
 	}
 	return nil
+}
+
+// note keeps what is there for the error: nobody reads a long list.
+func (c *chooser) note(what string) {
+	const most = 20
+	if len(c.have) < most {
+		c.have = append(c.have, what)
+	} else {
+		c.more++
+	}
 }
 
 func describe(p v1.Platform, name string) string {
@@ -177,6 +197,9 @@ func (c *chooser) choose() (*Image, error) {
 		if len(c.have) == 0 {
 			return nil, errors.New("the index is empty")
 		}
+		if c.more > 0 {
+			c.have = append(c.have, fmt.Sprintf("%d more", c.more))
+		}
 		return nil, &PlatformError{c.want, c.have}
 	}
 	slices.SortStableFunc(c.fit, func(a, b candidate) int {
@@ -188,6 +211,9 @@ func (c *chooser) choose() (*Image, error) {
 		if f.platform.Variant == best.platform.Variant && f.name != best.name {
 			rivals = append(rivals, image.Quote(f.name))
 		}
+	}
+	if len(rivals) > maxRivals {
+		rivals = append(rivals[:maxRivals], fmt.Sprintf("%d more", len(rivals)-maxRivals))
 	}
 	if len(rivals) > 0 {
 		return nil, fmt.Errorf("several images for %s: add one of their names after a colon: %s, %s", platformName(c.want), image.Quote(best.name), strings.Join(rivals, ", "))
@@ -243,12 +269,33 @@ func readConfig(d v1.Descriptor, load func(v1.Descriptor) ([]byte, error)) (*v1.
 	if err != nil {
 		return nil, err
 	}
-	cfg := &v1.Image{}
-	if err := json.Unmarshal(data, cfg); err != nil {
+	cfg, err := ParseConfig(data)
+	if err != nil {
 		return nil, fmt.Errorf("parse config %s: %w", d.Digest, err)
 	}
 	if cfg.RootFS.Type != "layers" {
 		return nil, fmt.Errorf("parse config %s: rootfs.type %s: want \"layers\"", d.Digest, image.Quote(cfg.RootFS.Type))
+	}
+	return cfg, nil
+}
+
+// ParseConfig reads a config, also one of an artifact that says it has the
+// type of an image's.
+func ParseConfig(data []byte) (*v1.Image, error) {
+	if err := checkCost(data); err != nil {
+		return nil, err
+	}
+	cfg := &v1.Image{}
+	if err := json.Unmarshal(data, cfg); err != nil {
+		return nil, err
+	}
+	if n := len(cfg.Config.Volumes); n > maxVolumes {
+		return nil, fmt.Errorf("config.Volumes: %d volumes, at most %d are made", n, maxVolumes)
+	}
+	for i, id := range cfg.RootFS.DiffIDs {
+		if err := verify.Digest(id); err != nil {
+			return nil, fmt.Errorf("rootfs.diff_ids[%d]: %w", i, err)
+		}
 	}
 	return cfg, nil
 }
@@ -288,7 +335,7 @@ func pairLayers(m *v1.Manifest, cfg *v1.Image) ([]Layer, error) {
 // layout's own index.json) points to. A document of another kind
 // or shape is an error.
 func ParseIndex(data []byte, want string) (*v1.Index, error) {
-	if err := checkShape(data, want, "manifests", "config", "layers", "fsLayers"); err != nil {
+	if err := checkShape(data, want, "manifests", "manifests", "config", "layers", "fsLayers"); err != nil {
 		return nil, err
 	}
 	x := &v1.Index{}
@@ -306,7 +353,7 @@ func ParseIndex(data []byte, want string) (*v1.Index, error) {
 // ParseManifest reads a manifest that a descriptor of type want points to.
 // A document of another kind or shape is an error.
 func ParseManifest(data []byte, want string) (*v1.Manifest, error) {
-	if err := checkShape(data, want, "config", "manifests", "fsLayers"); err != nil {
+	if err := checkShape(data, want, "config", "layers", "manifests", "fsLayers"); err != nil {
 		return nil, err
 	}
 	m := &v1.Manifest{}
@@ -325,46 +372,3 @@ func checkHead(schema int, got, want string) error {
 	}
 	return nil
 }
-
-// checkShape demands the member that makes the document what it is and
-// refuses those of another kind, and any member given twice: encoding/json
-// matches names without regard to case and keeps the last.
-func checkShape(data []byte, want, must string, mustNot ...string) error {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(data, &members); err != nil {
-		return err
-	}
-	if _, ok := members[must]; !ok {
-		return fmt.Errorf("no member %q: not a document of type %s", must, want)
-	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	seen := map[string]bool{}
-	if _, err := dec.Token(); err != nil { // the opening brace
-		return err
-	}
-	for dec.More() {
-		t, err := dec.Token()
-		if err != nil {
-			return err
-		}
-		name, _ := t.(string)
-		if seen[fold(name)] {
-			return fmt.Errorf("member %s occurs twice", image.Quote(name))
-		}
-		seen[fold(name)] = true
-		var skip json.RawMessage
-		if err := dec.Decode(&skip); err != nil {
-			return err
-		}
-	}
-	for _, name := range mustNot {
-		if seen[fold(name)] {
-			return fmt.Errorf("members %q and %q together: the document could be read as two kinds", must, name)
-		}
-	}
-	return nil
-}
-
-// fold maps member names that encoding/json takes for equal to one, the long
-// s and the Kelvin sign included.
-func fold(name string) string { return strings.ToLower(strings.ToUpper(name)) }

@@ -16,11 +16,21 @@ const MaxNesting = 8
 type Node struct {
 	v1.Descriptor
 	Parent *Node // what led to it; nil for a root
+	Again  bool  // the walk has met the digest before, as something else
 	depth  int
 }
 
-// Walk goes from descriptors to what they lead to, each digest once. What leads
-// where is the business of its functions: most of them ask Children.
+// use is what a descriptor says that a blob is. The same bytes can be a layer of
+// one image and the manifest of another, and only the manifest leads on.
+type use struct {
+	digest    digest.Digest
+	mediaType string
+	size      int64
+}
+
+// Walk goes from descriptors to what they lead to, each use of a blob once: a
+// digest, a media type and a size. What leads where is the business of its
+// functions: most of them ask Children.
 type Walk struct {
 	// Enter is told of each node before what it leads to, and gives that. err is
 	// not nil where documents are nested too deeply: then nothing below is
@@ -30,6 +40,7 @@ type Walk struct {
 	// ends the walk.
 	Leave func(n *Node) error
 
+	used map[use]bool
 	seen map[digest.Digest]bool
 }
 
@@ -37,19 +48,20 @@ type Walk struct {
 // Leave that ended the walk. What an earlier From has seen is not visited again.
 func (w *Walk) From(roots ...v1.Descriptor) error { return w.visit(nil, roots) }
 
-// Seen tells whether the walk has come to a digest.
+// Seen tells whether the walk has come to a digest, as whatever.
 func (w *Walk) Seen(d digest.Digest) bool { return w.seen[d] }
 
 func (w *Walk) visit(parent *Node, list []v1.Descriptor) error {
 	if w.seen == nil {
-		w.seen = map[digest.Digest]bool{}
+		w.used, w.seen = map[use]bool{}, map[digest.Digest]bool{}
 	}
 	for _, d := range list {
-		if w.seen[d.Digest] {
+		u := use{d.Digest, d.MediaType, d.Size}
+		if w.used[u] {
 			continue
 		}
-		w.seen[d.Digest] = true
-		n := &Node{Descriptor: d, Parent: parent}
+		n := &Node{Descriptor: d, Parent: parent, Again: w.seen[d.Digest]}
+		w.used[u], w.seen[d.Digest] = true, true
 		var err error
 		if parent != nil {
 			n.depth = parent.depth + 1

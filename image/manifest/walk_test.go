@@ -73,6 +73,26 @@ func TestWalk(t *testing.T) {
 	}
 }
 
+// A blob is visited as everything that it is used as, and as each once.
+func TestWalkUses(t *testing.T) {
+	d := v1.Descriptor{Digest: "x", MediaType: v1.MediaTypeImageLayer, Size: 1}
+	m, s := d, d
+	m.MediaType = v1.MediaTypeImageManifest
+	s.Size = 2
+	var got []string
+	w := &Walk{Enter: func(n *Node, _ error) ([]v1.Descriptor, error) {
+		got = append(got, fmt.Sprint(n.MediaType, n.Size, n.Again))
+		return nil, nil
+	}}
+	if err := w.From(d, m, s, d, m, s); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{v1.MediaTypeImageLayer + "1 false", v1.MediaTypeImageManifest + "1 true", v1.MediaTypeImageLayer + "2 true"}
+	if !slices.Equal(got, want) {
+		t.Errorf("the walk is %q; want %q", got, want)
+	}
+}
+
 // What is nested too deeply is told of once, and nothing below it is visited.
 func TestWalkNesting(t *testing.T) {
 	deep, names := graph{}, "abcdefghijklmnop"

@@ -4,11 +4,9 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"strings"
 	"time"
 
@@ -16,11 +14,9 @@ import (
 	"github.com/netbsd-cells/runcell/image/internal/verify"
 	"github.com/netbsd-cells/runcell/image/layout"
 	"github.com/netbsd-cells/runcell/image/manifest"
-	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/identity"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sys/unix"
 )
 
 // Remove takes a name away. The blobs stay until GC.
@@ -71,7 +67,7 @@ func (s *Store) GC(ctx context.Context, dryRun bool) (list []Leftover, err error
 			if err := ctx.Err(); err != nil {
 				return context.Cause(ctx)
 			}
-			if err := s.removeTree(l.Name); err != nil {
+			if err := s.remove(l.Name); err != nil {
 				return err
 			}
 		}
@@ -89,7 +85,8 @@ func (s *Store) garbage() ([]Leftover, error) {
 	if err != nil {
 		return nil, err
 	}
-	cells, bases, err := s.staleCells()
+	running := &mounted{}
+	cells, bases, err := s.staleCells(running)
 	if err != nil {
 		return nil, err
 	}
@@ -103,16 +100,11 @@ func (s *Store) garbage() ([]Leftover, error) {
 			list = append(list, Leftover{b.name, kindBlob, b.size})
 		}
 	}
-	names, err := s.readDir(UnpackedDir)
+	roots, err := s.staleRoots(bases, reach.chains, running)
 	if err != nil {
 		return nil, err
 	}
-	for _, n := range names {
-		chain, _, _ := strings.Cut(n.Name(), "-")
-		if !reach.chains[chain] && !bases[n.Name()] {
-			list = append(list, Leftover{UnpackedDir + "/" + n.Name(), kindUnpacked, 0})
-		}
-	}
+	list = append(list, roots...)
 	left, err := s.leftovers(0)
 	return append(list, left...), err
 }
@@ -205,8 +197,15 @@ func (s *Store) reachable() (*reach, error) {
 		}
 		return r.follow(s, n.Descriptor)
 	}
-	if err := (&manifest.Walk{Enter: enter}).From(x.Manifests...); err != nil {
-		return nil, err
+	w := &manifest.Walk{Enter: enter}
+	for _, d := range x.Manifests {
+		if err := w.From(d); err != nil {
+			name := d.Annotations[v1.AnnotationRefName]
+			if name == "" {
+				name = string(d.Digest)
+			}
+			return nil, fmt.Errorf("what image %s needs is not known: pull it again, or remove it with \"runcell image rm\": %w", image.Quote(name), err)
+		}
 	}
 	return r, nil
 }
@@ -224,79 +223,21 @@ func (r *reach) follow(s *Store, d v1.Descriptor) ([]v1.Descriptor, error) {
 	return next, err
 }
 
-// chain notes the chain ID of a config.
+// chain notes the chain ID of a config. One that can't be parsed has none:
+// nobody can have unpacked its image. Verify tells of it.
 func (r *reach) chain(s *Store, d v1.Descriptor) error {
+	if d.Size > image.MaxJSON {
+		return nil
+	}
 	data, err := s.ReadBlob(d)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	var cfg v1.Image
-	if err == nil {
-		err = json.Unmarshal(data, &cfg)
-	}
 	if err != nil {
 		return fmt.Errorf("config %s: %w", d.Digest, err)
 	}
-	for _, id := range cfg.RootFS.DiffIDs {
-		if err := verify.Digest(id); err != nil {
-			return fmt.Errorf("config %s: %w", d.Digest, err)
-		}
-	}
-	if len(cfg.RootFS.DiffIDs) > 0 {
+	if cfg, err := manifest.ParseConfig(data); err == nil && len(cfg.RootFS.DiffIDs) > 0 {
 		r.chains[identity.ChainID(cfg.RootFS.DiffIDs).Encoded()] = true
 	}
 	return nil
-}
-
-// removeTree removes a file or directory of the store. Nothing is removed
-// below a mount point: what is mounted in a root file system is not ours.
-func (s *Store) removeTree(name string) error {
-	dir, err := s.root.Open(path.Dir(name))
-	if err != nil {
-		return err
-	}
-	t, err := inroot.OpenTree(dir)
-	if err = errors.Join(err, dir.Close()); err != nil {
-		return err
-	}
-	t.Deepen(2) // a root file system has its full depth below
-	base := name[strings.LastIndexByte(name, '/')+1:]
-	var st unix.Stat_t
-	if err = t.Stat(&st); err == nil {
-		if err = noMounts(t, base, uint64(st.Dev)); err == nil {
-			err = t.Remove(base)
-		}
-	}
-	if err = errors.Join(err, t.Close()); err != nil {
-		return fmt.Errorf("remove %s: %w", name, err)
-	}
-	return nil
-}
-
-// noMounts looks for another file system at or below name.
-func noMounts(t *inroot.Tree, name string, dev uint64) error {
-	var st unix.Stat_t
-	if err := t.Lstat(name, &st); err != nil {
-		if errors.Is(err, unix.ENOENT) {
-			return nil
-		}
-		return err
-	}
-	if uint64(st.Dev) != dev {
-		return fmt.Errorf("%s is a mounted file system: unmount it first", image.Quote(t.Join(name)))
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		return nil
-	}
-	depth := t.Depth()
-	if err := t.Push(name); err != nil {
-		return err
-	}
-	names, err := t.Names()
-	for _, n := range names {
-		if err == nil {
-			err = noMounts(t, n, dev)
-		}
-	}
-	return errors.Join(err, t.Leave(depth))
 }

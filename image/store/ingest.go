@@ -285,7 +285,7 @@ func (s *Store) Sweep(ctx context.Context) error {
 func (s *Store) sweepOlder(age time.Duration) error {
 	left, err := s.leftovers(age)
 	for _, l := range left {
-		err = errors.Join(err, s.removeTree(l.Name))
+		err = errors.Join(err, s.remove(l.Name))
 	}
 	return err
 }

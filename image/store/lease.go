@@ -1,10 +1,11 @@
 package store
 
 // What bundles use of the store. A lease is in force as long as its bundle
-// exists; what no lease and no image needs is garbage.
+// exists where it was made, or its root file system is mounted, anywhere: a
+// bundle can be renamed, and the file system that it is on mounted elsewhere, while
+// the cell runs. What no lease and no image needs is garbage.
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -13,8 +14,6 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/netbsd-cells/runcell/image/internal/lock"
-	"github.com/netbsd-cells/runcell/kmod/flock"
 	"github.com/netbsd-cells/runcell/kmod/inroot"
 )
 
@@ -33,7 +32,7 @@ func cellKey(bundle string) string {
 // which shared root file system it uses, if any.
 func (s *Store) Lease(bundle, base string) (dir string, err error) {
 	dir = cellsDir + "/" + cellKey(bundle)
-	if err := s.removeTree(dir); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a bundle that is gone
+	if err := s.remove(dir); err != nil { // of a bundle that is gone
 		return "", err
 	}
 	if err := errors.Join(s.root.MkdirAll(cellsDir, 0o700), s.root.MkdirAll(dir, 0o700)); err != nil {
@@ -48,39 +47,7 @@ func (s *Store) Lease(bundle, base string) (dir string, err error) {
 
 // EndLease removes what the store keeps for a bundle.
 func (s *Store) EndLease(bundle string) error {
-	err := s.removeTree(cellsDir + "/" + cellKey(bundle))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-// Unpacked makes the shared root file system of a name, unless it is there.
-// One process makes it, others wait.
-func (s *Store) Unpacked(ctx context.Context, base string, fill func(dir string) error) (err error) {
-	name := UnpackedDir + "/" + base
-	if err := errors.Join(s.root.MkdirAll(ingestDir, 0o700), s.root.MkdirAll(UnpackedDir, 0o700)); err != nil {
-		return err
-	}
-	held, err := s.root.OpenFile(ingestDir+"/lock-"+base, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, held.Close()) }()
-	if err := lock.File(ctx, held, flock.Exclusive); err != nil {
-		return err
-	}
-	if _, err := s.root.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	temp := ingestDir + "/" + tempName()
-	if err := fill(temp); err != nil {
-		return err
-	}
-	if err := s.root.Rename(temp, name); err != nil {
-		return errors.Join(err, s.removeTree(temp))
-	}
-	return s.syncDir(UnpackedDir)
+	return s.remove(cellsDir + "/" + cellKey(bundle))
 }
 
 // Adopt moves one directory of what fill makes to its place.
@@ -90,7 +57,7 @@ func (s *Store) Adopt(sub, to string, fill func(dir string) error) error {
 		return err
 	}
 	err := s.root.Rename(temp+"/"+sub, to)
-	return errors.Join(err, s.removeTree(temp))
+	return errors.Join(err, s.remove(temp))
 }
 
 // Mkdir makes a directory of the store, mode 0755.
@@ -117,9 +84,9 @@ func TempParent(store string) string {
 	return os.TempDir()
 }
 
-// staleCells lists what the store keeps for bundles that are gone, and the
-// directories in unpacked/ that the others use.
-func (s *Store) staleCells() ([]Leftover, map[string]bool, error) {
+// staleCells lists what the store keeps for bundles that are gone, unless a
+// cell runs on it, and the directories in unpacked/ that the others use.
+func (s *Store) staleCells(running *mounted) ([]Leftover, map[string]bool, error) {
 	names, err := s.readDir(cellsDir)
 	var stale []Leftover
 	used := map[string]bool{}
@@ -136,8 +103,15 @@ func (s *Store) staleCells() ([]Leftover, map[string]bool, error) {
 			_, err = os.Lstat(c.Bundle) //nolint:forbidigo // the operator's own path
 		}
 		if errors.Is(err, fs.ErrNotExist) {
-			stale = append(stale, Leftover{cellsDir + "/" + n.Name(), kindCell, 0})
-			continue
+			name := cellsDir + "/" + n.Name()
+			held, err := running.holds(name)
+			if err != nil {
+				return nil, nil, err
+			}
+			if !held {
+				stale = append(stale, Leftover{name, kindCell, 0})
+				continue
+			}
 		}
 		used[c.Base] = true
 	}

@@ -5,7 +5,6 @@ package store
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -78,15 +77,13 @@ func (s *Store) describeOne(l *Listed, n *manifest.Node) ([]v1.Descriptor, error
 		}
 		return nil, nil
 	}
-	l.Size += n.Size
+	if !n.Again {
+		l.Size += n.Size
+	}
 	if !manifest.IsConfig(n.MediaType) {
 		return s.Children(n.Descriptor)
 	}
-	data, err := s.ReadBlob(n.Descriptor)
-	var cfg v1.Image
-	if err == nil {
-		err = json.Unmarshal(data, &cfg)
-	}
+	cfg, err := s.config(n.Descriptor)
 	if err != nil {
 		return nil, err
 	}
@@ -94,6 +91,19 @@ func (s *Store) describeOne(l *Listed, n *manifest.Node) ([]v1.Descriptor, error
 		l.Created = cfg.Created
 	}
 	return nil, nil
+}
+
+// config reads a config.
+func (s *Store) config(d v1.Descriptor) (*v1.Image, error) {
+	data, err := s.ReadBlob(d)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := manifest.ParseConfig(data)
+	if err != nil {
+		return nil, fmt.Errorf("parse config %s: %w", d.Digest, err)
+	}
+	return cfg, nil
 }
 
 // Inspected is all that is known about one image.
@@ -217,7 +227,9 @@ func (v *verifier) enter(n *manifest.Node, nesting error) ([]v1.Descriptor, erro
 		err = nesting
 	}
 	var next []v1.Descriptor
-	if err == nil {
+	if err == nil && manifest.IsConfig(n.MediaType) {
+		_, err = v.store.config(n.Descriptor)
+	} else if err == nil {
 		next, err = v.store.Children(n.Descriptor)
 	}
 	if err != nil {
@@ -264,7 +276,7 @@ func (v *verifier) problem(image string, d digest.Digest, err error) error {
 	}
 	p := Problem{Image: image, Digest: d, Reason: err.Error()}
 	if v.o.Repair && errors.Is(err, verify.ErrMismatch) {
-		if err := v.store.root.Remove(verify.BlobName(d)); err != nil {
+		if err := v.store.remove(verify.BlobName(d)); err != nil {
 			return err
 		}
 		p.Removed = true

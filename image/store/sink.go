@@ -21,7 +21,7 @@ type Writer struct {
 func (o *Writer) Temp() (*os.File, error) { return o.Store.temp() }
 
 // Drop removes a file that Temp made.
-func (o *Writer) Drop(f *os.File) error { return o.Store.root.Remove(o.Store.inIngest(f)) }
+func (o *Writer) Drop(f *os.File) error { return o.Store.remove(o.Store.inIngest(f)) }
 
 // Keep makes a file of Temp the blob of a digest, which the caller computed.
 func (o *Writer) Keep(f *os.File, d digest.Digest) error {

@@ -4,13 +4,15 @@
 //
 //	STORE/oci-layout, index.json, blobs/ALGORITHM/HEX   the layout
 //	STORE/index.lock       flock(2)ed while index.json is replaced
-//	STORE/ingest/          blobs on their way, each locked by who fetches it
-//	STORE/unpacked/CHAIN/  root file systems that cells share, see lease.go
+//	STORE/ingest/          blobs on their way, each locked by who fetches it, and
+//	                       what is being removed
+//	STORE/unpacked/CHAIN/  root file systems that cells share, see unpacked.go
 //	STORE/cells/           what each cell of "runcell run --image" uses
 //
 // The directory itself is flocked: shared by who reads or adds, exclusively
 // by who removes. A blob gets its name only once it is whole, verified and on
-// the disk, so that whatever is killed leaves nothing but files in ingest/.
+// the disk, and what is removed gives it up before (remove.go), so that whatever
+// is killed leaves nothing but leftovers in ingest/.
 package store
 
 import (
@@ -40,9 +42,6 @@ const (
 	ingestDir = "ingest"
 	cellsDir  = "cells"
 )
-
-// UnpackedDir has the root file systems that cells share.
-const UnpackedDir = "unpacked"
 
 // TempStart is how the names in ingest/ begin that are no blob on its way.
 const TempStart = "tmp-"
@@ -188,7 +187,7 @@ func (s *Store) settle(f *os.File, name string, err error) error {
 		err = s.root.Rename(temp, name)
 	}
 	if err != nil {
-		err = errors.Join(err, s.root.Remove(temp))
+		err = errors.Join(err, s.remove(temp))
 	} else {
 		err = s.syncDir(path.Dir(name))
 	}

@@ -37,17 +37,25 @@ type document struct {
 	data []byte
 }
 
+// blob is what is copied once, whatever it is used as.
+type blob struct {
+	digest digest.Digest
+	size   int64
+}
+
 // count is how many blobs and documents there are.
 func (p *plan) count() int { return len(p.blobs) + len(p.docs) }
 
 // planOf reads the documents that roots lead to.
 func planOf(from image.Source, roots ...v1.Descriptor) (*plan, error) {
 	p := &plan{}
-	held := int64(0)
-	read := map[digest.Digest][]byte{}
+	held, uses := int64(0), 0
+	read := map[*manifest.Node][]byte{}
+	blobs := map[blob]bool{}
 	enter := func(n *manifest.Node, err error) ([]v1.Descriptor, error) {
 		if err == nil {
-			err = p.take(n.Descriptor, len(p.blobs)+len(read))
+			err = take(n.Descriptor, uses)
+			uses++
 		}
 		if err != nil || !manifest.IsIndex(n.MediaType) && !manifest.IsManifest(n.MediaType) {
 			return nil, err
@@ -59,22 +67,25 @@ func planOf(from image.Source, roots ...v1.Descriptor) (*plan, error) {
 		if err != nil {
 			return nil, err
 		}
-		read[n.Digest] = data
+		read[n] = data
 		return manifest.Children(n.Descriptor, data)
 	}
 	leave := func(n *manifest.Node) error {
-		if data, ok := read[n.Digest]; ok {
+		if data, ok := read[n]; ok {
 			p.docs = append(p.docs, document{n.Descriptor, data})
-		} else {
+			p.size += n.Size
+		} else if b := (blob{n.Digest, n.Size}); !blobs[b] {
+			blobs[b] = true
 			p.blobs = append(p.blobs, n.Descriptor)
+			p.size += n.Size
 		}
 		return nil
 	}
 	return p, (&manifest.Walk{Enter: enter, Leave: leave}).From(roots...)
 }
 
-// take counts a descriptor, the so-many-and-first.
-func (p *plan) take(d v1.Descriptor, before int) error {
+// take checks a descriptor, the so-many-and-first.
+func take(d v1.Descriptor, before int) error {
 	if err := verify.Digest(d.Digest); err != nil {
 		return err
 	}
@@ -84,7 +95,6 @@ func (p *plan) take(d v1.Descriptor, before int) error {
 	if before >= maxBlobs {
 		return fmt.Errorf("more than %d blobs", maxBlobs)
 	}
-	p.size += d.Size
 	return nil
 }
 

@@ -131,25 +131,17 @@ func (d at) chown(name string, uid, gid int) error {
 	return unix.Fchownat(int(d), name, uid, gid, unix.AT_SYMLINK_NOFOLLOW)
 }
 
-// chmod sets the mode of something that is not a link. Linux before 6.6 has
-// no call that refuses to follow one, so there the name is looked at first;
-// only Tree does this, and its trees are ours alone while they are made.
+// chmod sets the mode of something that is not a link, whatever the name
+// becomes meanwhile.
 func (d at) chmod(name string, mode uint32) error {
 	if err := one(name); err != nil {
 		return err
 	}
 	err := unix.Fchmodat(int(d), name, mode, unix.AT_SYMLINK_NOFOLLOW)
-	if !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.ENOSYS) {
-		return err
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
+		return d.chmodOpened(name, mode)
 	}
-	var st unix.Stat_t
-	if err := d.lstat(name, &st); err != nil {
-		return err
-	}
-	if st.Mode&unix.S_IFMT == unix.S_IFLNK {
-		return unix.ELOOP
-	}
-	return unix.Fchmodat(int(d), name, mode, 0)
+	return err
 }
 
 // setTimes sets the modification time, and the access time to the same: it

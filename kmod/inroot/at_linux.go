@@ -22,6 +22,26 @@ func mknodat(dir int, name string, mode uint32, dev uint64) error {
 	return unix.Mknodat(dir, name, mode, int(dev))
 }
 
+// chmodOpened is chmod where the kernel doesn't have fchmodat2 (before 6.6), or
+// where the name is a link at the moment: both are EOPNOTSUPP. What was opened
+// can't be swapped any more. /proc has its only way to fchmod(2) a descriptor
+// that is open for nothing; without /proc it is an error.
+func (d at) chmodOpened(name string, mode uint32) error {
+	fd, err := d.open(name, unix.O_PATH, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFLNK {
+		return unix.ELOOP
+	}
+	return unix.Chmod("/proc/self/fd/"+strconv.Itoa(fd), mode)
+}
+
 // What Linux calls file flags is something else, of some file systems.
 func (d at) setFlags(string, uint32) error { return unix.EOPNOTSUPP }
 

@@ -41,6 +41,10 @@ func mknodat(dir int, name string, mode uint32, dev uint64) error {
 	return nil
 }
 
+// chmodOpened refuses: fchmodat(2) follows no link here, and a file system that
+// can't do that has no other call for it.
+func (d at) chmodOpened(string, uint32) error { return unix.EOPNOTSUPP }
+
 func (d at) setFlags(name string, bits uint32) error {
 	fd, err := d.open(name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {

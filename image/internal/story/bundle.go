@@ -55,7 +55,13 @@ func MakeBundle(tb testing.TB, s *store.Store, name, kind string) (string, *spec
 	if _, err := bundle.Make(tb.Context(), s, name, path, bundle.MakeOptions{Rootfs: kind, UnpackOptions: bundle.UnpackOptions{NoSync: true}}); err != nil {
 		tb.Fatal(err)
 	}
-	data, err := os.ReadFile(path + "/config.json")
+	return path, Spec(tb, path)
+}
+
+// Spec is a bundle's config.json.
+func Spec(tb testing.TB, bundle string) *specs.Spec {
+	tb.Helper()
+	data, err := os.ReadFile(bundle + "/config.json")
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -63,7 +69,7 @@ func MakeBundle(tb testing.TB, s *store.Store, name, kind string) (string, *spec
 	if err := json.Unmarshal(data, spec); err != nil {
 		tb.Fatal(err)
 	}
-	return path, spec
+	return spec
 }
 
 // SameAsUmoci unpacks an image of a layout with umoci and with us: the trees
