@@ -68,12 +68,9 @@ func (c *container) hasCell(cells []kmod.Info) bool {
 	return false
 }
 
-// sameBoot tells whether the recorded cell still is this container's: as long
-// as its process lives it is, and then another container can have the number.
+// sameBoot tells whether the recorded cell still is this container's: after a
+// reboot another container can have the number. Id and name decide.
 func (c *container) sameBoot() (bool, error) {
-	if c.Alive() {
-		return true, nil
-	}
 	cells, err := c.rt.kmod.List()
 	if errors.Is(err, kmod.ErrUnavailable) {
 		return false, nil
