@@ -1,5 +1,7 @@
 package sys
 
+// Which process a pid is: a number alone may be another's by now.
+
 import (
 	"bytes"
 	"hash/fnv"
@@ -40,4 +42,14 @@ func startMark(ticks uint64, boot string) uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(boot))
 	return h.Sum64()<<tickBits ^ ticks
+}
+
+// Alive tells whether pid still is the process that started at start (see
+// StartTime), and not a zombie.
+func Alive(pid int, start uint64) bool {
+	if pid <= 0 {
+		return false
+	}
+	t, ok := StartTime(pid)
+	return ok && t == start
 }
