@@ -114,6 +114,7 @@ func readOutput(r io.Reader) <-chan []byte {
 // directory is where a hook on the host runs: in the bundle, as the peers have
 // it. A bundle that is gone stops no hook, least of all one that cleans up.
 func directory(s *state.State) string {
+	//nolint:forbidigo // the bundle is the caller's
 	if fi, err := os.Stat(s.Bundle); err != nil || !fi.IsDir() {
 		return "/"
 	}
