@@ -68,12 +68,9 @@ func (c *container) hasCell(cells []kmod.Info) bool {
 	return false
 }
 
-// sameBoot tells whether the recorded cell still is this container's: as long
-// as its process lives it is, and then another container can have the number.
+// sameBoot tells whether the recorded cell still is this container's: after a
+// reboot another container can have the number. Id and name decide.
 func (c *container) sameBoot() (bool, error) {
-	if c.Alive() {
-		return true, nil
-	}
 	cells, err := c.rt.kmod.List()
 	if errors.Is(err, kmod.ErrUnavailable) {
 		return false, nil
@@ -95,31 +92,54 @@ func (r *Runtime) owns(cell kmod.Info) bool {
 	return err == nil && cell.Root != dir && inroot.Within(cell.Root, dir)
 }
 
-// killAll ends every process of the cell and waits until they are gone.
+// killAll ends every process of the cell and returns when none is left. It
+// kills again and again: NetBSD drops a signal that comes at the end of an
+// execve(2), and kill(2) says that it was sent.
 func (c *container) killAll() error {
-	if c.Cell != 0 {
-		if err := c.rt.kmod.Kill(c.Cell, int(unix.SIGKILL)); err != nil && !errors.Is(err, kmod.ErrNotFound) {
-			return fmt.Errorf("kill cell: %w", err)
+	return untilNobody(func() (int, error) {
+		if c.Alive() {
+			if err := process.SignalProcess(c.Pid, c.PidStart, unix.SIGKILL); err != nil && !errors.Is(err, process.ErrGone) {
+				return 0, fmt.Errorf("kill process %d: %w", c.Pid, err)
+			}
 		}
-	}
-	if c.Alive() {
-		if err := process.SignalProcess(c.Pid, c.PidStart, unix.SIGKILL); err != nil && !errors.Is(err, process.ErrGone) {
-			return fmt.Errorf("kill process %d: %w", c.Pid, err)
+		left, err := c.rt.killMembers(c.Cell)
+		if left == 0 && err == nil && c.Alive() {
+			left = 1
 		}
-	}
-	return c.awaitDeath()
+		return left, err
+	})
 }
 
-// awaitDeath waits for the end of a process that was killed.
-func (c *container) awaitDeath() error {
+// killMembers kills a cell's members and tells how many there still are. No
+// cell has none.
+func (r *Runtime) killMembers(id kmod.ID) (left int, err error) {
+	if id == 0 {
+		return 0, nil
+	}
+	err = r.kmod.Kill(id, int(unix.SIGKILL))
+	if err != nil && !errors.Is(err, kmod.ErrNotFound) {
+		return 0, fmt.Errorf("kill cell: %w", err)
+	}
+	pids, err := r.kmod.Processes(id)
+	if err != nil && !errors.Is(err, kmod.ErrNotFound) {
+		return 0, fmt.Errorf("kill cell: %w", err)
+	}
+	return len(pids), nil
+}
+
+// untilNobody kills until nobody is left.
+func untilNobody(kill func() (left int, err error)) error {
 	deadline := time.Now().Add(deathPatience)
-	for pause := 100 * time.Microsecond; c.Alive(); pause = min(2*pause, 10*time.Millisecond) {
+	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 10*time.Millisecond) {
+		left, err := kill()
+		if left == 0 || err != nil {
+			return err
+		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("process %d is still there %v after SIGKILL", c.Pid, deathPatience)
+			return fmt.Errorf("%d processes are still there after %v of SIGKILL", left, deathPatience)
 		}
 		time.Sleep(pause)
 	}
-	return nil
 }
 
 // destroyByName ends and removes the cell of an id, if there is one.
@@ -145,8 +165,8 @@ func (r *Runtime) destroyByName(id string) error {
 
 // endCell kills and removes a cell.
 func (r *Runtime) endCell(id kmod.ID) error {
-	if err := r.kmod.Kill(id, int(unix.SIGKILL)); err != nil && !errors.Is(err, kmod.ErrNotFound) {
-		return fmt.Errorf("kill cell: %w", err)
+	if err := untilNobody(func() (int, error) { return r.killMembers(id) }); err != nil {
+		return err
 	}
 	return r.destroyCell(id)
 }

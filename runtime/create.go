@@ -15,6 +15,7 @@ import (
 
 	"github.com/containerd/log"
 	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime/internal/exeseal"
 	"github.com/netbsd-cells/runcell/runtime/internal/launch"
 	"github.com/netbsd-cells/runcell/runtime/internal/rootfs"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
@@ -45,6 +46,9 @@ func (r *Runtime) create(ctx context.Context, o CreateOptions) (c *container, ma
 	if err := o.caller().Check(plan.Process); err != nil {
 		return nil, -1, err
 	}
+	if err := protectFromHooks(plan); err != nil {
+		return nil, -1, err
+	}
 	c, err = r.newContainer(ctx, o.ID)
 	if err != nil {
 		return nil, -1, err
@@ -61,6 +65,16 @@ func (r *Runtime) create(ctx context.Context, o CreateOptions) (c *container, ma
 		return nil, -1, err
 	}
 	return c, master, nil
+}
+
+// protectFromHooks protects our binary where programs of the container see a
+// process that still shows it: the first one, between create and start. Without
+// startContainer hooks nobody is there to look, and nothing is paid.
+func protectFromHooks(plan *oci.Plan) error {
+	if len(plan.Hooks.StartContainer) == 0 {
+		return nil
+	}
+	return exeseal.Protect()
 }
 
 // undo takes a failed create back. The state directory goes only after all

@@ -119,3 +119,18 @@ func TestFailingStartHooksDelete(t *testing.T) {
 		}
 	}
 }
+
+// TestHookTimeoutCoversInput: a startContainer hook that does not read a state
+// of more than a pipe holds does not keep start waiting.
+func TestHookTimeoutCoversInput(t *testing.T) {
+	b := newBox(t)
+	second := 1
+	b.spec.Annotations = map[string]string{"big": strings.Repeat("x", 1<<18)}
+	b.spec.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: "/probe", Args: []string{"probe", "sleep"}, Timeout: &second}}}
+	b.ok("create", "h")
+	begin := time.Now()
+	r := b.run("start", "h")
+	if r.status != 1 || !strings.Contains(r.stderr, "timed out after 1s") || time.Since(begin) > 20*time.Second {
+		t.Errorf("start = %d, %q after %v; want the timeout", r.status, r.stderr, time.Since(begin))
+	}
+}

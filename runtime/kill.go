@@ -23,10 +23,11 @@ func (r *Runtime) Kill(id string, sig syscall.Signal, all bool) error {
 	if status == state.Paused && sig == unix.SIGCONT {
 		return fmt.Errorf("kill %q: SIGCONT: %w", id, ErrPaused)
 	}
-	if status == state.Created && !ignoredByDefault(sig) {
+	if status == state.Created && asksToEnd(sig) {
 		// The user's program, which might handle the signal, is not there yet,
 		// and the kernel shields a pid namespace's first process from signals
-		// without a handler. On NetBSD the default action ends it.
+		// without a handler. Any other one has its default effect there: none on
+		// Linux, as with the peers.
 		sig = unix.SIGKILL
 	}
 	if all {

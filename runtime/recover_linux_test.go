@@ -65,6 +65,9 @@ func TestRecoverAfterReboot(t *testing.T) {
 	if err := os.WriteFile(file, regexp.MustCompile(`"cell":1\b`).ReplaceAll(record, []byte(`"cell":2`)), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if r := b.run("wait", "old"); r.status == 0 || !strings.Contains(r.stderr, "its cell is gone") {
+		t.Errorf("wait = %d, %q; want nothing of another container's cell", r.status, r.stderr)
+	}
 	if out := b.ok("recover"); out != "old: its cell is gone\n" {
 		t.Errorf("recover said %q", out)
 	}

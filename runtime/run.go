@@ -64,12 +64,18 @@ func (c *container) deleteAfterRun(ctx context.Context) error {
 	return c.delete(ctx)
 }
 
+// errCellGone is the error of a question that only a container's cell answers.
+var errCellGone = errors.New("its cell is gone, and with it the exit status")
+
 // Wait blocks until a container's first process has ended and gives its exit
 // status, where the kernel keeps it for others than the parent.
 func (r *Runtime) Wait(ctx context.Context, id string) (int, error) {
 	c, err := r.load(id)
 	if err != nil {
 		return 1, err
+	}
+	if same, err := c.sameBoot(); err != nil || !same {
+		return 1, fmt.Errorf("wait for %q: %w", id, errors.Join(err, errCellGone))
 	}
 	ws, err := r.kmod.Wait(ctx, c.Cell)
 	if errors.Is(err, kmod.ErrUnsupported) {

@@ -37,12 +37,11 @@ func ParseSignal(s string) (syscall.Signal, error) {
 	return 0, fmt.Errorf("unknown signal %q: use a name such as TERM or a number", s)
 }
 
-// ignoredByDefault tells whether a signal does not end a process that has no
-// handler for it (signal(7)).
-func ignoredByDefault(sig syscall.Signal) bool {
+// asksToEnd tells whether a signal is one by which people and service managers
+// end a process.
+func asksToEnd(sig syscall.Signal) bool {
 	switch sig {
-	case 0, unix.SIGCHLD, unix.SIGURG, unix.SIGWINCH, unix.SIGCONT,
-		unix.SIGSTOP, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGIO:
+	case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM:
 		return true
 	}
 	return false

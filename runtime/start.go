@@ -39,7 +39,10 @@ func (c *container) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.runHooksInside(ctx, plan.Hooks.StartContainer); err != nil {
+	if err := protectFromHooks(plan); err != nil {
+		return fmt.Errorf("start %q: %w", c.ID, err)
+	}
+	if err := c.runHooksInside(ctx, plan); err != nil {
 		return c.failHook(ctx, err)
 	}
 	fault.Point("startContainer hooks")
@@ -58,11 +61,13 @@ func (c *container) start(ctx context.Context) error {
 }
 
 // runHooksInside runs hooks in the cell, before the program takes over.
-func (c *container) runHooksInside(ctx context.Context, list []oci.Hook) error {
+func (c *container) runHooksInside(ctx context.Context, plan *oci.Plan) error {
 	cell := hooks.Cell{
-		Enter: func() (kmod.Entry, error) { return c.rt.kmod.Enter(c.Cell) }, Root: rootfs.JoinedPath(c.Rootfs, c.Mounts),
+		Enter:   func() (kmod.Entry, error) { return c.rt.kmod.Enter(c.Cell) },
+		Root:    rootfs.JoinedPath(c.Rootfs, c.Mounts),
+		Process: plan.Process,
 	}
-	return hooks.RunInCell(ctx, list, c.StateAs(state.Created, process.InsidePid(c.Pid)), cell)
+	return hooks.RunInCell(ctx, plan.Hooks.StartContainer, c.StateAs(state.Created, process.InsidePid(c.Pid)), cell)
 }
 
 func notCreated(s state.Status) error {

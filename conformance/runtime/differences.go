@@ -10,6 +10,7 @@ const (
 	fifoFirst     = "start returns once the process is let go; whether its startContainer hooks and its execve succeed is not reported"
 	rlimitTwice   = "duplicates are not checked, the last one wins"
 	killedCgroups = "a create killed before its state is written leaves its cgroups, which delete can't know" + harness.Sometimes
+	fewerFDs      = "the caller's descriptors are not counted: the program gets what is there"
 	noEvents      = "there is no events command"
 	dialPath      = "the socket is dialled by its path, which sun_path limits"
 )
@@ -26,6 +27,7 @@ var differences = harness.Expected{
 		"paths/masked-file": "NetBSD mounts on directories only: create refuses to hide a single file, and says what can be done",
 	},
 	"runc": {
+		"process/preserve-fds-missing":     fewerFDs,
 		"escape/null-device":               "exec keeps the caller's null device",
 		"create/killed":                    killedCgroups,
 		"config/trailing":                  "the decoder stops after the first JSON value",
@@ -55,6 +57,7 @@ var differences = harness.Expected{
 		"exec/process":                     "the umask of --process is not applied",
 	},
 	"crun": {
+		"process/preserve-fds-missing":       fewerFDs,
 		"escape/null-device":                 "exec keeps the caller's null device",
 		"create/killed":                      killedCgroups,
 		"create/id-space":                    "ids are checked for slashes only",

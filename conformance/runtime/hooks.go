@@ -4,6 +4,7 @@ package runtime
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -192,6 +193,20 @@ var hooks = slices.Concat(hookStates(), hookFailures, []h.Case{
 			t.Succeeds(lines, "mkdir")
 			if !h.Exists(b.RootFS("made-inside")) {
 				t.Errorf("the hook's directory is not in the root filesystem")
+			}
+		},
+	},
+	{
+		Name: "hooks/start-container-user", Clause: "config.md StartContainer Hooks; peers",
+		Does: "startContainer hooks run as the process's user, in its directory", Run: func(t *t) {
+			b := t.Bundle(withLog(t), h.Idle, h.User(1000, 1001), h.Cwd("/log"), addHook("startContainer", hook(t, "startContainer", "inside")))
+			t.Must("let anybody write the log", os.Chmod(t.WriteFile("", "log", "hooks"), 0o666))
+			c := t.CreateFrom(b)
+			c.Start()
+			c.WaitLine("ready")
+			f := t.Line(logged(t), "hook", "inside").Facts
+			if f.UID != 1000 || f.EUID != 1000 || f.GID != 1001 || f.Cwd != "/log" {
+				t.Errorf("the hook is uid %d/%d, gid %d, in %s", f.UID, f.EUID, f.GID, f.Cwd)
 			}
 		},
 	},

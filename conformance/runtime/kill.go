@@ -85,6 +85,16 @@ var kill = append(killSignals(), []h.Case{
 		},
 	},
 	{
+		Name: "kill/created-usr1", Clause: "runtime.md Kill; peers", OS: linux, Else: "NetBSD shields no process: the signal's default action ends it",
+		Does: "a signal that asks nobody to end leaves a created container as it is", Run: func(t *t) {
+			c := t.Create(h.Idle)
+			c.Kill("USR1")
+			t.Never(func() bool { return c.State().Status != "created" }, "the container is not created any more")
+			c.Start()
+			c.WaitLine("ready")
+		},
+	},
+	{
 		Name: "kill/one-process", Clause: "runtime.md Kill",
 		Does: "without --all only the container's process gets the signal", Run: func(t *t) {
 			c := t.Running(h.Do("children", "1", ";", "signals"))

@@ -60,6 +60,14 @@ var processStreams = []h.Case{
 		},
 	},
 	{
+		Name: "process/preserve-fds-missing", Clause: "attack: descriptors of the runtime",
+		Does: "--preserve-fds 2 with one descriptor open is an error, and passes none of the runtime's", Run: func(t *t) {
+			b := t.Bundle(h.Do("facts"))
+			r := t.Do(call{Args: []string{"run", "--bundle", b.Dir, "--preserve-fds", "2", t.ID()}, Extra: leftOpen(t, 1)})
+			t.CheckRefused(r)
+		},
+	},
+	{
 		Name: "process/preserve-fds-create", Clause: "podman: create --preserve-fds",
 		Does: "descriptors are kept from create to start", Run: func(t *t) {
 			c := t.CreateWith(call{Extra: leftOpen(t, 2)}, t.Bundle(h.Do("readfd", "4")), "--preserve-fds", "2")

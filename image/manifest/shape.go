@@ -1,8 +1,8 @@
+package manifest
+
 // What a document may look like, before any of it is decoded: how much it may cost
 // and which members it must and must not have. A document is at most
 // image.MaxJSON bytes long, but two bytes of it can become hundreds in memory.
-
-package manifest
 
 import (
 	"bytes"

@@ -1,6 +1,6 @@
-// Whoever is killed in the middle of whatever: what has a name is whole.
-
 package store_test
+
+// Whoever is killed in the middle of whatever: what has a name is whole.
 
 import (
 	"bufio"

@@ -1,7 +1,7 @@
+package store
+
 // What runs holds its root file system, wherever its bundle is by now: the
 // kernel knows what is mounted, and a cell's root is, or has mounts in it.
-
-package store
 
 import (
 	"fmt"

@@ -1,7 +1,7 @@
+package store
+
 // Mounts as Linux lists them (proc_pid_mountinfo(5)). Cells have mount namespaces
 // of their own, so those of all processes are looked at.
-
-package store
 
 import (
 	"errors"

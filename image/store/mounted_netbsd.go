@@ -1,7 +1,7 @@
+package store
+
 // Mounts as NetBSD lists them (getvfsstat(2)). A cell's root is a null mount, or
 // has mounts in it.
-
-package store
 
 import (
 	"errors"

@@ -1,9 +1,9 @@
+package store
+
 // The one way to take something out of the store. A name under blobs/, cells/ or
 // unpacked/ stands for something whole, so what is removed gives up its name
 // first, in one step: it moves to ingest/ under a name that only leftovers
 // have. Whoever is killed after that has left nothing that could be used.
-
-package store
 
 import (
 	"errors"

@@ -1,3 +1,5 @@
+package store
+
 // The shared root file systems. One is used only if it is known to be whole:
 //
 //	unpacked/BASE/rootfs        the tree
@@ -5,8 +7,6 @@
 //	unpacked/BASE~TEXT          one without the mark that may be in use: stores
 //	                            of before the mark have such, whole or not. It
 //	                            stays as long as a cell uses BASE
-
-package store
 
 import (
 	"context"

@@ -1,6 +1,6 @@
-// What a blob is, its descriptors say, and two can say two things.
-
 package store_test
+
+// What a blob is, its descriptors say, and two can say two things.
 
 import (
 	"encoding/json"

@@ -31,7 +31,7 @@ func (c *Client) Enter(id kmod.ID) (kmod.Entry, error) {
 		return kmod.Entry{}, fmt.Errorf("enter cell %d: %w", id, err)
 	}
 	return kmod.Entry{
-		Thread: e.thread, Fork: stage.Fork{Flags: e.flags, Cgroup: e.cgroup},
+		Thread: e.thread, Fork: stage.Fork{Flags: e.flags, Cgroup: e.cgroup, OwnTable: x.First.Pid != 0},
 		Steps: e.steps, Seal: e.seal, Close: e.close,
 	}, nil
 }
@@ -64,18 +64,14 @@ func (e *entry) open(path string, flags int) (int, error) {
 }
 
 func (e *entry) prepare(x *cell) error {
-	if x.Cgroup != "" {
-		fd, err := e.open(x.Cgroup, unix.O_PATH|unix.O_DIRECTORY)
-		if err != nil {
-			return err
-		}
-		e.cgroup = fd
-	}
-	err := e.enterSpots(x)
+	first := x.First.Pid == 0
+	err := e.openCgroup(x.Cgroup, first)
 	if err != nil {
 		return err
 	}
-	first := x.First.Pid == 0
+	if err := e.enterSpots(x); err != nil {
+		return err
+	}
 	if e.seal, err = seal(&x.Spec, first); err != nil {
 		return err
 	}
@@ -85,6 +81,30 @@ func (e *entry) prepare(x *cell) error {
 		return nil
 	}
 	return e.join(x)
+}
+
+// openCgroup opens the directory that the child is born in. The child of a
+// running cell has it open when its members first see it, and they may look at
+// what it has open: so it leads to a mount of that directory alone, which has
+// nothing above it and can't be written to.
+func (e *entry) openCgroup(path string, first bool) (err error) {
+	switch {
+	case path == "":
+		return nil
+	case first:
+		e.cgroup, err = e.open(path, unix.O_PATH|unix.O_DIRECTORY)
+		return err
+	}
+	e.cgroup, err = unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", path, err)
+	}
+	e.fds = append(e.fds, e.cgroup)
+	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
+	if err := unix.MountSetattr(e.cgroup, "", unix.AT_EMPTY_PATH, attr); err != nil {
+		return fmt.Errorf("make %s read-only: %w", path, err)
+	}
+	return nil
 }
 
 // unshareMounts gives the calling thread its own view of the mounts. What the

@@ -1,6 +1,6 @@
-// Somebody without any rights swaps names while metadata is set.
-
 package inroot
+
+// Somebody without any rights swaps names while metadata is set.
 
 import (
 	"fmt"

@@ -13,9 +13,15 @@ import (
 // ChdirStep makes the directory, which must stay open until the child has
 // started, the child's working directory.
 func (d *Dir) ChdirStep(name string) stage.Step {
-	s := stage.Sys(name, unix.SYS_FCHDIR, uintptr(d.fd))
+	s := stage.OnFD(name, unix.SYS_FCHDIR, int(d.fd))
 	s.Keep = []any{d}
 	return s
+}
+
+// CloseStep makes the child let go of the directory: it will be seen from
+// inside of the root, and the directory can be outside of it.
+func (d *Dir) CloseStep(name string) stage.Step {
+	return stage.OnFD(name, unix.SYS_CLOSE, int(d.fd))
 }
 
 // OpenStep opens path, which means in the child's own root what it means to

@@ -54,6 +54,7 @@ var doors = map[string]string{
 	"Dir.OpenDevice": "int",                   // of a character device, checked
 	"Place.Ask":      "func(fd int) error",    // lent, for calls without a name
 	"Dir.ChdirStep":  "stage.Step",            // data for a child
+	"Dir.CloseStep":  "stage.Step",            // data for a child
 	"OpenStep":       "stage.Step, *[1]int32", // opened by a child, in a child
 }
 

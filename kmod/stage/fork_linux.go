@@ -18,6 +18,10 @@ type Fork struct {
 	// Cgroup is a descriptor of the cgroup v2 directory that the child is
 	// born in; 0 = the parent's.
 	Cgroup int
+	// OwnTable makes the forking thread let go of all descriptors but those
+	// that the program needs (Program.Inherit), before it forks: for a child
+	// that others see from its first moment on.
+	OwnTable bool
 }
 
 // cloneArgs is struct clone_args of clone3(2).

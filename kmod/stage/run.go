@@ -44,12 +44,7 @@ func forkRun(m *machine) (int, syscall.Errno) {
 //go:nosplit
 //go:norace
 func (m *machine) run() {
-	for i := range m.steps {
-		if errno := m.step(&m.steps[i]); errno != 0 {
-			m.rec.Index, m.rec.Errno = uint32(i), uint32(errno)
-			break
-		}
-	}
+	m.runSteps()
 	for _, fd := range m.report {
 		if fd > 0 {
 			_, _, _ = syscall.RawSyscall(syscall.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&m.rec)), RecordSize)
@@ -57,6 +52,25 @@ func (m *machine) run() {
 	}
 	for {
 		_, _, _ = syscall.RawSyscall(sysExit, m.exit, 0, 0)
+	}
+}
+
+// runSteps stops at the first failure, which is then in the record.
+//
+//go:nosplit
+//go:norace
+func (m *machine) runSteps() {
+	for i := range m.shut {
+		if errno := m.step(&m.shut[i]); errno != 0 {
+			m.rec.Index, m.rec.Errno = shutIndex, uint32(errno)
+			return
+		}
+	}
+	for i := range m.steps {
+		if errno := m.step(&m.steps[i]); errno != 0 {
+			m.rec.Index, m.rec.Errno = uint32(i), uint32(errno)
+			return
+		}
 	}
 }
 

@@ -54,6 +54,8 @@ type Step struct {
 	From [6]Source
 	// Keep holds the memory that Args point into. It must be on the heap.
 	Keep []any
+	// Uses lists the parent's descriptors that the step works with.
+	Uses []int
 	// Save stores the result in this register (1 to Registers-1; 0 = not).
 	Save uint8
 	// Store is the address of an int32 that the result is written to as well
@@ -72,6 +74,11 @@ type Step struct {
 type Program struct {
 	Fork  Fork
 	Steps []Step
+	// Inherit is how many of the parent's descriptors, from 0 on, the program
+	// that is exec'ed gets. When it is set, the child first closes all others
+	// that no step Uses and Report does not list. 0 closes nothing: for a
+	// child that no stranger can look at.
+	Inherit int
 	// Report lists descriptors (0 = none) that a failure is written to, as
 	// one Record. Marks are written by ordinary write steps, see Mark.
 	Report [2]int
@@ -88,6 +95,9 @@ type Record struct {
 	Index uint32
 	Errno uint32
 }
+
+// shutIndex is the index of what comes before a program's first step.
+const shutIndex = ^uint32(0)
 
 // Error is a failed step.
 type Error struct {
@@ -125,6 +135,9 @@ func (r Record) Err(names []string) error {
 		return nil
 	}
 	name := fmt.Sprintf("step %d", r.Index)
+	if r.Index == shutIndex {
+		name = "close the parent's descriptors"
+	}
 	if int(r.Index) < len(names) {
 		name = names[r.Index]
 	}
@@ -147,6 +160,7 @@ func Mark(name string, index int, fd int) Step {
 		Name: name, Nr: syscall.SYS_WRITE,
 		Args:  [6]uintptr{uintptr(fd), uintptr(unsafe.Pointer(rec)), RecordSize},
 		Keep:  []any{rec},
+		Uses:  []int{fd},
 		Exact: true, Want: RecordSize,
 	}
 }
@@ -159,6 +173,7 @@ func Await(name string, fd int) Step {
 		Name: name, Nr: syscall.SYS_READ,
 		Args:  [6]uintptr{uintptr(fd), uintptr(unsafe.Pointer(buf)), 1},
 		Keep:  []any{buf},
+		Uses:  []int{fd},
 		Exact: true, Want: 1,
 	}
 }
@@ -207,8 +222,16 @@ func Sys(name string, nr uintptr, args ...uintptr) Step {
 	return s
 }
 
+// OnFD is Sys whose first argument is a descriptor of the parent's.
+func OnFD(name string, nr uintptr, fd int, rest ...uintptr) Step {
+	s := Sys(name, nr, append([]uintptr{uintptr(fd)}, rest...)...)
+	s.Uses = []int{fd}
+	return s
+}
+
 // machine is what the child works with: everything allocated before fork.
 type machine struct {
+	shut   []Step // before the first step
 	steps  []Step
 	report [2]int
 	exit   uintptr
@@ -219,7 +242,9 @@ type machine struct {
 
 // Start forks and runs the program in the child. It returns the child's pid.
 // The calling goroutine must be locked to its thread where the thread's own
-// namespaces or credentials matter to the child.
+// namespaces or credentials matter to the child. With Inherit and the fork's
+// OwnTable (Linux) it must be a thread's last act: the thread has no
+// descriptors any more.
 func (p *Program) Start() (int, error) {
 	for i, s := range p.Steps {
 		if s.Save >= Registers {
@@ -227,12 +252,21 @@ func (p *Program) Start() (int, error) {
 		}
 	}
 	m := &machine{steps: p.Steps, report: p.Report, exit: uintptr(p.ExitCode)}
+	if p.Inherit > 0 {
+		m.shut = shutSteps(gaps(p.kept()))
+		if err := p.Fork.own(p.kept()); err != nil {
+			return 0, err
+		}
+	}
 	m.child.prepare(p.Fork)
 	pid, errno := forkRun(m)
 	runtime.KeepAlive(p)
 	runtime.KeepAlive(m)
 	if errno != 0 {
 		return 0, fmt.Errorf("fork: %w", errno)
+	}
+	if p.Inherit > 0 {
+		return pid, p.Fork.disown()
 	}
 	return pid, nil
 }

@@ -78,7 +78,7 @@ func sources(root, pkg string) ([]string, error) {
 // names otherwise.
 var (
 	relative = regexp.MustCompile(`([a-z]at|At|AT)2?$`)
-	absolute = regexp.MustCompile(`^(SYS_[A-Z0-9_]*STAT[0-9]*|SYS_SHMAT|(F|L)?[Ss]tat|O_CREAT|.*GETVFSSTAT)$`)
+	absolute = regexp.MustCompile(`^(SYS_[A-Z0-9_]*STAT[0-9]*|SYS_SHMAT|(F|L)?[Ss]tat|Getvfsstat|O_CREAT|.*GETVFSSTAT)$`)
 	named    = []string{"Statx", "SYS_STATX"}
 )
 

@@ -91,7 +91,9 @@ func (t *Setup) Prepare(root *inroot.Dir, uid uint32) ([]stage.Step, error) {
 	}
 	t.term = term
 	slave := &[1]int32{int32(term.Slave)}
-	return SlaveSteps(process.AddressOf(slave), slave), nil
+	steps := SlaveSteps(process.AddressOf(slave), slave)
+	steps[0].Uses = []int{term.Slave}
+	return steps, nil
 }
 
 // Collect gives the terminal after the fork, without our copy of the slave.
@@ -102,7 +104,11 @@ func (t *Setup) Collect() (*Terminal, error) {
 }
 
 // Abandon is for a fork that failed.
-func (t *Setup) Abandon() { t.term.Close() }
+func (t *Setup) Abandon() {
+	if t.term != nil {
+		t.term.Close()
+	}
+}
 
 // SendPidfd sends a pidfd of the process to --pidfd-socket.
 func SendPidfd(socket string, pid int) error {

@@ -53,10 +53,10 @@ func PtySteps(ptm int, uid uint32, msg *process.Message) []stage.Step {
 		s.From[0], s.Keep = stage.Load32, []any{pty}
 		return s
 	}
-	get := stage.Sys("open terminal (process.terminal needs a devpts mount on /dev/pts)",
-		unix.SYS_IOCTL, uintptr(ptm), tiocptmget, process.AddressOf(pty))
+	get := stage.OnFD("open terminal (process.terminal needs a devpts mount on /dev/pts)",
+		unix.SYS_IOCTL, ptm, tiocptmget, process.AddressOf(pty))
 	get.Keep = []any{pty}
-	steps := append([]stage.Step{get}, SlaveSteps(sfd, pty)...)
+	steps := append([]stage.Step{get, stage.OnFD("close the host's /dev/ptm", unix.SYS_CLOSE, ptm)}, SlaveSteps(sfd, pty)...)
 	if uid != 0 {
 		steps = append(steps, onto(fmt.Sprintf("give the terminal to user %d", uid), unix.SYS_FCHOWN, sfd, uintptr(uid), ^uintptr(0)))
 	}
@@ -81,6 +81,7 @@ func (t *Setup) Prepare(_ *inroot.Dir, uid uint32) (steps []stage.Step, err erro
 	}
 	if t.link, err = process.NewLink(); err != nil {
 		sys.CloseFD(t.ptm)
+		t.link = nil
 		return nil, err
 	}
 	msg := process.NewMessage(true)
@@ -116,6 +117,9 @@ func SlaveName(master int) string {
 
 // Abandon is for a fork that failed.
 func (t *Setup) Abandon() {
+	if t.link == nil {
+		return
+	}
 	sys.CloseFD(t.ptm)
 	t.link.Close()
 }

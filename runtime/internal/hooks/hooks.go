@@ -9,6 +9,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -26,7 +28,7 @@ const maxOutput = 512
 // Run runs hooks in order on the host, in the calling thread's namespaces. It
 // stops at the first failure, whose error names the hook's field and path.
 func Run(ctx context.Context, hooks []oci.Hook, s *state.State) error {
-	return each(hooks, s, func(h oci.Hook, input []byte) error { return runOnHost(ctx, h, input) })
+	return each(hooks, s, func(h oci.Hook, input []byte) error { return runOnHost(ctx, h, directory(s), input) })
 }
 
 // RunPoststop runs the last hooks. Their failures are logged and the rest run
@@ -58,32 +60,65 @@ func each(hooks []oci.Hook, s *state.State, run func(h oci.Hook, input []byte) e
 
 // runOnHost gives the hook its own environment and nothing of ours, and kills
 // its whole process group at the timeout.
-func runOnHost(ctx context.Context, h oci.Hook, input []byte) error {
+func runOnHost(ctx context.Context, h oci.Hook, dir string, input []byte) error {
 	ctx, cancel := withTimeout(ctx, h)
 	defer cancel()
-	var stderr bytes.Buffer
+	r, w, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("make pipe: %w", err)
+	}
+	defer func() { _ = r.Close() }()
 	cmd := exec.CommandContext(ctx, h.Path) //nolint:gosec // an absolute path from the config
 	if len(h.Args) > 0 {
 		cmd.Args = h.Args
 	}
 	cmd.Env = append([]string{}, h.Env...)
+	cmd.Dir = dir
 	cmd.Stdin = bytes.NewReader(input)
-	cmd.Stderr = &stderr
+	cmd.Stderr = w // a file, so that Wait does not wait for who else has it
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
-	err := cmd.Run()
-	if ctx.Err() != nil {
+	output := readOutput(r)
+	err = cmd.Run()
+	_ = w.Close()
+	switch {
+	// A hook that left a child holding its input or output has ended all the same.
+	case err == nil || errors.Is(err, exec.ErrWaitDelay) && cmd.ProcessState.Success():
+		return nil
+	case ctx.Err() != nil:
 		return whyEnded(ctx, h)
 	}
-	// A hook that left a child holding its output has ended all the same.
-	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
-		return nil
-	}
-	if out := strings.TrimSpace(stderr.String()); out != "" {
-		return fmt.Errorf("%w: %s", err, out[:min(len(out), maxOutput)])
+	_ = r.SetReadDeadline(time.Now().Add(outputPatience))
+	if out := strings.TrimSpace(string(<-output)); out != "" {
+		return fmt.Errorf("%w: %s", err, out)
 	}
 	return err
+}
+
+// outputPatience is how long a failed hook's output is read while somebody
+// still has it open.
+const outputPatience = 100 * time.Millisecond
+
+// readOutput reads to the end and keeps the beginning.
+func readOutput(r io.Reader) <-chan []byte {
+	done := make(chan []byte, 1)
+	go func() {
+		head, _ := io.ReadAll(io.LimitReader(r, maxOutput))
+		_, _ = io.Copy(io.Discard, r)
+		done <- head
+	}()
+	return done
+}
+
+// directory is where a hook on the host runs: in the bundle, as the peers have
+// it. A bundle that is gone stops no hook, least of all one that cleans up.
+func directory(s *state.State) string {
+	//nolint:forbidigo // the bundle is the caller's
+	if fi, err := os.Stat(s.Bundle); err != nil || !fi.IsDir() {
+		return "/"
+	}
+	return s.Bundle
 }
 
 // withTimeout ends with the hook's timeout (0 = none).

@@ -63,3 +63,45 @@ func TestTimeoutEndsTheGroup(t *testing.T) {
 		t.Errorf("the timeout of 50 ms took %v", d)
 	}
 }
+
+// The state may be more than a pipe holds: a hook that reads nothing has its
+// timeout all the same.
+func TestTimeoutOfUnreadInput(t *testing.T) {
+	h := sh("hooks.x[0]", "exec sleep 60")
+	h.Timeout = 50 * time.Millisecond
+	s := &state.State{ID: "c", Annotations: map[string]string{"big": strings.Repeat("x", 1<<20)}}
+	begin := time.Now()
+	err := Run(t.Context(), []oci.Hook{h}, s)
+	if err == nil || !strings.Contains(err.Error(), "timed out after 50ms") || time.Since(begin) > 20*time.Second {
+		t.Errorf("Run = %v after %v; want the timeout", err, time.Since(begin))
+	}
+}
+
+// A hook has ended when it has, whoever holds its output: nobody waits, and no
+// timeout is counted.
+func TestChildKeepsOutput(t *testing.T) {
+	h := sh("hooks.x[0]", "sleep 5 &")
+	h.Timeout = time.Second
+	begin := time.Now()
+	err := Run(t.Context(), []oci.Hook{h}, &state.State{ID: "c"})
+	if err != nil || time.Since(begin) > 900*time.Millisecond {
+		t.Errorf("Run = %v after %v; want success at once", err, time.Since(begin))
+	}
+	h = sh("hooks.x[0]", "sleep 5 & echo says why >&2; exit 3")
+	if err := Run(t.Context(), []oci.Hook{h}, &state.State{ID: "c"}); err == nil || !strings.HasSuffix(err.Error(), "exit status 3: says why") {
+		t.Errorf("Run = %v; want what the hook said", err)
+	}
+}
+
+// Hooks on the host start in the bundle, and in / when it is gone.
+func TestHookDirectory(t *testing.T) {
+	bundle, out := t.TempDir(), filepath.Join(t.TempDir(), "out")
+	for _, c := range []struct{ bundle, want string }{{bundle, bundle}, {bundle + "/gone", "/"}} {
+		if err := Run(t.Context(), []oci.Hook{sh("hooks.x[0]", "pwd >"+out)}, &state.State{ID: "c", Bundle: c.bundle}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(out); err != nil || string(got) != c.want+"\n" {
+			t.Errorf("a hook of the bundle %s runs in %q, %v; want %s", c.bundle, got, err, c.want)
+		}
+	}
+}

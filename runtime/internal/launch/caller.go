@@ -4,11 +4,11 @@ package launch
 // descriptors it keeps, and who is told of it.
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/console"
-	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,13 +26,13 @@ func (c Caller) Check(p *oci.Process) error {
 	if err := console.Check(p.Terminal, c.Detach, c.ConsoleSocket); err != nil {
 		return err
 	}
-	return checkStdio()
+	return errors.Join(checkStdio(), c.checkPreserved())
 }
 
 // checkStdio refuses a directory as one of the container's first three
 // descriptors: it would lead out of the root (openat(2)).
 func checkStdio() error {
-	for fd := range 3 {
+	for fd := range stdio {
 		var st unix.Stat_t
 		if err := unix.Fstat(fd, &st); err != nil {
 			return fmt.Errorf("descriptor %d: %w", fd, err)
@@ -52,19 +52,28 @@ func (c Caller) dial() (sock int, err error) {
 	return console.Dial(c.ConsoleSocket)
 }
 
-// passDescriptors lets the caller's extra descriptors through to the process,
-// and no others.
-func (c Caller) passDescriptors() error {
-	if err := process.SealDescriptors(3 + c.PreserveFDs); err != nil {
-		return err
-	}
-	for fd := 3; fd < 3+c.PreserveFDs; fd++ {
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
-			return fmt.Errorf("--preserve-fds %d: descriptor %d: %w", c.PreserveFDs, fd, err)
+// checkPreserved refuses a number of descriptors that the caller did not leave
+// open: the rest would be our own, which lead to the host. All of ours close
+// with an exec, and none that does came through our own exec from the caller.
+func (c Caller) checkPreserved() error {
+	for fd := stdio; fd < c.inherited(); fd++ {
+		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+		if err == nil && flags&unix.FD_CLOEXEC != 0 {
+			err = unix.EBADF
+		}
+		if err != nil {
+			return fmt.Errorf("--preserve-fds %d: descriptor %d: %w: the caller has to leave %d to %d open",
+				c.PreserveFDs, fd, err, stdio, c.inherited()-1)
 		}
 	}
 	return nil
 }
+
+// stdio is how many standard descriptors there are.
+const stdio = 3
+
+// inherited is how many of the caller's descriptors a process gets, from 0 on.
+func (c Caller) inherited() int { return stdio + c.PreserveFDs }
 
 // tell tells who wants to know of the running process.
 func (c Caller) tell(pid int) error {

@@ -1,12 +1,14 @@
 package launch
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/netbsd-cells/runcell/oci"
+	"golang.org/x/sys/unix"
 )
 
 func TestPidFile(t *testing.T) {
@@ -47,8 +49,21 @@ func TestCallerIsChecked(t *testing.T) {
 // A descriptor that the caller names but does not have is its mistake.
 func TestMissingDescriptorIsNamed(t *testing.T) {
 	const many = 1 << 12
-	err := Caller{PreserveFDs: many}.passDescriptors()
+	err := Caller{PreserveFDs: many}.checkPreserved()
 	if err == nil || !strings.Contains(err.Error(), "--preserve-fds 4096: descriptor ") {
-		t.Errorf("passDescriptors = %v; want the first descriptor that is missing", err)
+		t.Errorf("checkPreserved = %v; want the first descriptor that is missing", err)
+	}
+}
+
+// What closes with an exec never came from the caller: it is our own.
+func TestOwnDescriptorIsNotPreserved(t *testing.T) {
+	var own [2]int
+	if err := unix.Pipe2(own[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = unix.Close(own[0]), unix.Close(own[1]) }()
+	err := Caller{PreserveFDs: own[1] - stdio + 1}.checkPreserved()
+	if !errors.Is(err, unix.EBADF) {
+		t.Errorf("checkPreserved up to our own descriptor %d = %v; want EBADF", own[1], err)
 	}
 }

@@ -66,7 +66,7 @@ func (l *Launch) Create(ctx context.Context) (master int, err error) {
 		return -1, err
 	}
 	defer l.closeFiles()
-	if err := l.Caller.passDescriptors(); err != nil {
+	if err := process.SealDescriptors(l.Caller.inherited()); err != nil {
 		return -1, err
 	}
 	if err := process.OnThread(func() error { return l.onThread(ctx) }); err != nil {
@@ -156,14 +156,12 @@ func (l *Launch) fork() (err error) {
 func (l *Launch) program() (*stage.Program, error) {
 	p := *l.Plan.Process
 	p.Rlimits = process.WithCallersNofile(p.Rlimits)
-	// The child lives on as "created" without an exec, so what only the parent
-	// may hold is closed here: the lock, and the parent's end of the link, by
-	// whose closing the child learns that the parent was killed.
+	// The child lives on as "created" without an exec, and the container's hooks
+	// can see it: it lets go of each descriptor after the last use. That it has
+	// not the lock, and not the parent's end of the link by whose closing it
+	// learns that the parent was killed, is the program's doing.
 	steps := make([]stage.Step, 0, len(l.entry.Seal)+64)
-	steps = append(steps,
-		stage.Sys("let go of the lock", unix.SYS_CLOSE, uintptr(l.Lock)),
-		stage.Sys("let go of the parent's end", unix.SYS_CLOSE, uintptr(l.link.Parent)),
-		stage.Sys("become session leader", unix.SYS_SETSID))
+	steps = append(steps, stage.Sys("become session leader", unix.SYS_SETSID))
 	steps = append(steps, process.DefaultSignals()...)
 	ready, err := l.Root.ReadySteps(l.link, len(steps))
 	if err != nil {
@@ -180,13 +178,13 @@ func (l *Launch) program() (*stage.Program, error) {
 	}
 	steps = append(steps, member...)
 	steps = append(steps, l.Root.CreatedStep(l.link, len(steps)))
-	steps = append(steps, stage.Await("wait for start", l.fifo))
+	steps = append(steps, l.link.LeaveStep("let go of the parent"), stage.Await("wait for start", l.fifo))
 	identity, err := process.IdentitySteps(&p, l.entry)
 	if err != nil {
 		return nil, err
 	}
 	return &stage.Program{
-		Fork: l.entry.Fork, Steps: append(steps, identity...),
+		Fork: l.entry.Fork, Steps: append(steps, identity...), Inherit: l.Caller.inherited(),
 		Report: [2]int{l.errFile, l.link.Child}, ExitCode: initExitCode,
 	}, nil
 }

@@ -6,9 +6,11 @@ import (
 	"errors"
 
 	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/kmod/stage"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/console"
+	"github.com/netbsd-cells/runcell/runtime/internal/exeseal"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"github.com/netbsd-cells/runcell/runtime/internal/rootfs"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
@@ -48,11 +50,7 @@ func (e Exec) Run() (status int, err error) {
 		return 0, err
 	}
 	defer x.entry.Close()
-	if err := e.Caller.passDescriptors(); err != nil {
-		return 0, err
-	}
-	signals := process.DefaultSignals() // looks at /proc, which the cell may not have
-	if err := process.OnThread(func() error { return x.start(signals) }); err != nil {
+	if err := x.start(); err != nil {
 		return 0, err
 	}
 	if err := x.announce(); err != nil {
@@ -69,47 +67,55 @@ func (e Exec) Run() (status int, err error) {
 	return fg.Wait()
 }
 
-// start forks from a thread that has joined the cell.
-func (x *execution) start(signals []stage.Step) error {
-	root, err := process.EnterCell(x.entry, rootfs.JoinedPath(x.Rootfs, x.Mounts))
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	p := *x.Process
-	if err := process.LookExec(root, p.Args[0], p.Cwd, p.Env); err != nil {
-		return err
-	}
-	p.Rlimits = process.WithCallersNofile(p.Rlimits)
-	member, err := process.MemberSteps(&p, x.entry)
-	if err != nil {
-		return err
-	}
-	identity, err := process.IdentitySteps(&p, x.entry)
-	if err != nil {
-		return err
-	}
-	steps := append(process.EnterSteps(root), stage.Sys("become session leader", unix.SYS_SETSID))
-	steps = append(steps, signals...)
+// start makes the process and takes its terminal.
+func (x *execution) start() (err error) {
+	signals := process.DefaultSignals() // looks at /proc, which the cell may not have
 	var tty console.Setup
-	if p.Terminal {
-		ttySteps, err := tty.Prepare(root, p.UID)
-		if err != nil {
-			return err
-		}
-		steps = append(steps, ttySteps...)
+	x.proc, err = process.StartMember(x.entry, rootfs.JoinedPath(x.Rootfs, x.Mounts), func(root *inroot.Dir) (*stage.Program, error) {
+		return x.program(root, signals, &tty)
+	})
+	if err == nil && exeseal.IsSelf(x.proc.Pid) {
+		err = errors.Join(errOwnBinary, x.proc.End())
 	}
-	steps = append(steps, member...)
-	x.proc, err = process.StartProgram(&stage.Program{Fork: x.entry.Fork, Steps: append(steps, identity...), ExitCode: ExecFailed})
-	if !p.Terminal {
+	switch {
+	case !x.Process.Terminal:
 		return err
-	}
-	if err != nil {
+	case err != nil:
 		tty.Abandon()
 		return err
 	}
 	x.term, err = tty.Collect()
 	return err
+}
+
+// program is everything that the process does, from fork to exec.
+func (x *execution) program(root *inroot.Dir, signals []stage.Step, tty *console.Setup) (*stage.Program, error) {
+	p := *x.Process
+	if err := process.LookExec(root, p.Args[0], p.Cwd, p.Env); err != nil {
+		return nil, err
+	}
+	p.Rlimits = process.WithCallersNofile(p.Rlimits)
+	member, err := process.MemberSteps(&p, x.entry)
+	if err != nil {
+		return nil, err
+	}
+	identity, err := process.IdentitySteps(&p, x.entry)
+	if err != nil {
+		return nil, err
+	}
+	steps := append(process.EnterSteps(root), stage.Sys("become session leader", unix.SYS_SETSID))
+	steps = append(steps, signals...)
+	if p.Terminal {
+		ttySteps, err := tty.Prepare(root, p.UID)
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, ttySteps...)
+	}
+	steps = append(steps, member...)
+	return &stage.Program{
+		Fork: x.entry.Fork, Steps: append(steps, identity...), Inherit: x.Caller.inherited(), ExitCode: ExecFailed,
+	}, nil
 }
 
 // announce tells the caller about the running process.

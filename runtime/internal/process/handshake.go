@@ -85,6 +85,7 @@ func (l *Link) SendStep(name string, index int, m *Message) stage.Step {
 		Name: name, Nr: unix.SYS_SENDMSG,
 		Args:  [6]uintptr{uintptr(l.Child), uintptr(unsafe.Pointer(&m.hdr)), unix.MSG_NOSIGNAL},
 		Keep:  []any{m},
+		Uses:  []int{l.Child},
 		Exact: true, Want: stage.RecordSize,
 	}
 }
@@ -95,12 +96,18 @@ func (l *Link) ReceiveStep(name string, m *Message) stage.Step {
 		Name: name, Nr: unix.SYS_RECVMSG,
 		Args:  [6]uintptr{uintptr(l.Child), uintptr(unsafe.Pointer(&m.hdr)), recvFlags},
 		Keep:  []any{m},
+		Uses:  []int{l.Child},
 		Exact: true, Want: stage.RecordSize,
 	}
 }
 
 // errChildGone means that the child ended without saying why.
 var errChildGone = errors.New("the container's process ended before it was set up")
+
+// LeaveStep makes the child let go of its end.
+func (l *Link) LeaveStep(name string) stage.Step {
+	return stage.OnFD(name, unix.SYS_CLOSE, l.Child)
+}
 
 // Receive waits for the child's next message. It returns the descriptor that
 // came along (-1 = none), and the failed step as an error.

@@ -12,6 +12,7 @@ package process
 
 import (
 	"fmt"
+	"slices"
 	"syscall"
 	"unsafe"
 
@@ -54,12 +55,35 @@ func limitSteps(p *oci.Process) ([]stage.Step, error) {
 func IdentitySteps(p *oci.Process, e kmod.Entry) ([]stage.Step, error) {
 	steps := make([]stage.Step, 0, len(e.Seal)+32)
 	if !p.Terminal {
-		null, err := nullSteps()
+		null, err := nullSteps(0)
 		if err != nil {
 			return nil, err
 		}
 		steps = append(steps, null...)
 	}
+	user, err := userSteps(p, e)
+	if err != nil {
+		return nil, err
+	}
+	exec, err := execSteps(p)
+	return slices.Concat(steps, user, exec), err
+}
+
+// HookSteps are IdentitySteps for a hook's program, which is as much in the
+// hands of the container's user as the process itself: it has the same rights
+// and starts in the same directory. Its standard input is the hook's own.
+func HookSteps(p *oci.Process, e kmod.Entry, program stage.Step) ([]stage.Step, error) {
+	null, err := nullSteps(1)
+	if err != nil {
+		return nil, err
+	}
+	user, err := userSteps(p, e)
+	return append(slices.Concat(null, user), program), err
+}
+
+// userSteps seal the process and make it the user's, in its directory.
+func userSteps(p *oci.Process, e kmod.Entry) ([]stage.Step, error) {
+	steps := make([]stage.Step, 0, len(e.Seal)+16)
 	if p.NoNewPrivs {
 		steps = append(steps, noNewPrivsSteps()...)
 	}
@@ -69,9 +93,7 @@ func IdentitySteps(p *oci.Process, e kmod.Entry) ([]stage.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	steps = append(steps, cwd...)
-	exec, err := execSteps(p)
-	return append(steps, exec...), err
+	return append(steps, cwd...), nil
 }
 
 // execSteps exec args[0]. A name without a slash is tried in each directory

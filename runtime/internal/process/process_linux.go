@@ -73,8 +73,9 @@ func callersNofile() (soft, hard uint64, ok bool) {
 	return parent.Cur, own.Max, true
 }
 
-// SealDescriptors keeps descriptors from first on out of the container: what
-// the caller left open (CVE-2016-9962, CVE-2024-21626).
+// SealDescriptors keeps descriptors from first on, which the caller left open,
+// out of the programs that we start on the host. What gets into a cell is said
+// by stage.Program.Inherit.
 func SealDescriptors(first int) error {
 	if err := unix.CloseRange(uint(first), ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return fmt.Errorf("mark descriptors close-on-exec: %w", err)

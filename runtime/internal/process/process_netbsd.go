@@ -74,8 +74,9 @@ func callersNofile() (soft, hard uint64, ok bool) {
 	return soft, uint64(own.Max), true
 }
 
-// SealDescriptors keeps descriptors from first on out of the container: what
-// the caller left open.
+// SealDescriptors keeps descriptors from first on, which the caller left open,
+// out of the programs that we start on the host. What gets into a cell is said
+// by stage.Program.Inherit.
 func SealDescriptors(first int) error {
 	last, err := unix.FcntlInt(0, fMaxFD, 0)
 	if err != nil {

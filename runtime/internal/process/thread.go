@@ -26,43 +26,93 @@ func OnThread(f func() error) error {
 	return <-done
 }
 
-// EnterCell joins the calling thread to a cell that is there already and
-// opens the cell's root.
-func EnterCell(entry kmod.Entry, root string) (*inroot.Dir, error) {
-	GroupsSettable() // looks at /proc, which the cell may not have
-	if err := entry.Thread(); err != nil {
-		return nil, fmt.Errorf("enter cell: %w", err)
+// StartMember forks the program that build makes from the root of a running
+// cell, and waits until it has exec'ed or failed. build runs on a thread that has
+// joined the cell and ends with the fork; root is where such a thread finds the
+// cell's root.
+func StartMember(entry kmod.Entry, root string, build func(*inroot.Dir) (*stage.Program, error)) (*Child, error) {
+	r, err := newReport()
+	if err != nil {
+		return nil, err
 	}
-	return inroot.Open(root)
+	defer r.close()
+	GroupsSettable() // looks at /proc, which the cell may not have
+	var dir *inroot.Dir
+	defer func() {
+		if dir != nil {
+			dir.Close()
+		}
+	}()
+	pid := 0
+	err = OnThread(func() (err error) {
+		if err := entry.Thread(); err != nil {
+			return fmt.Errorf("enter cell: %w", err)
+		}
+		if dir, err = inroot.Open(root); err != nil {
+			return err
+		}
+		prog, err := build(dir)
+		if err != nil {
+			return err
+		}
+		pid, err = r.fork(prog)
+		return err
+	})
+	return r.await(pid, err)
 }
 
-// StartProgram forks prog and waits until it has exec'ed or failed. It must
-// be called on the thread that the child is to come from.
+// StartProgram forks prog and waits until it has exec'ed or failed.
 func StartProgram(prog *stage.Program) (*Child, error) {
+	r, err := newReport()
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	return r.await(r.fork(prog))
+}
+
+// report is the pipe through which a child says what failed. A pipe that ends
+// without a word means that it has exec'ed.
+type report struct {
+	r, w  *os.File
+	names []string
+}
+
+func newReport() (*report, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("make pipe: %w", err)
 	}
-	defer func() { _ = r.Close() }()
-	prog.Report[0] = int(w.Fd())
-	pid, err := prog.Start()
-	_ = w.Close()
-	if err != nil {
-		return nil, err
-	}
+	return &report{r: r, w: w}, nil
+}
+
+func (r *report) close() { _, _ = r.r.Close(), r.w.Close() }
+
+func (r *report) fork(prog *stage.Program) (pid int, err error) {
+	prog.Report[0], r.names = int(r.w.Fd()), prog.Names()
+	return prog.Start()
+}
+
+// await takes what fork gave. A child that there is after an error is ended.
+func (r *report) await(pid int, err error) (*Child, error) {
+	_ = r.w.Close()
 	proc := &Child{Pid: pid}
-	var b [stage.RecordSize]byte
-	_, err = io.ReadFull(r, b[:])
-	if errors.Is(err, io.EOF) {
-		return proc, nil // exec closed the pipe
-	}
 	if err == nil {
-		var rec stage.Record
-		if rec, err = stage.ParseRecord(b[:]); err == nil {
-			err = rec.Err(prog.Names())
+		var b [stage.RecordSize]byte
+		_, err = io.ReadFull(r.r, b[:])
+		if errors.Is(err, io.EOF) {
+			return proc, nil
+		}
+		if err == nil {
+			var rec stage.Record
+			if rec, err = stage.ParseRecord(b[:]); err == nil {
+				err = rec.Err(r.names)
+			}
 		}
 	}
-	_, _ = proc.Wait()
+	if pid > 0 {
+		err = errors.Join(err, proc.End())
+	}
 	return nil, err
 }
 

@@ -13,7 +13,7 @@ func EnterSteps(*inroot.Dir) []stage.Step { return nil }
 
 // DupTo makes a descriptor the child's descriptor to (dup3(2)).
 func DupTo(name string, from, to int) stage.Step {
-	return stage.Sys(name, unix.SYS_DUP3, uintptr(from), uintptr(to), 0)
+	return stage.OnFD(name, unix.SYS_DUP3, from, uintptr(to), 0)
 }
 
 // InsidePid is the first process's pid as the container sees it.

@@ -16,12 +16,12 @@ func EnterSteps(root *inroot.Dir) []stage.Step {
 	chroot.Keep = []any{&dot}
 	chdir := stage.Sys("enter root", unix.SYS_CHDIR, AddressOf(&slash))
 	chdir.Keep = []any{&slash}
-	return []stage.Step{root.ChdirStep("open root"), chroot, chdir}
+	return []stage.Step{root.ChdirStep("open root"), chroot, chdir, root.CloseStep("let go of the root")}
 }
 
 // DupTo makes a descriptor the child's descriptor to (dup2(2)).
 func DupTo(name string, from, to int) stage.Step {
-	return stage.Sys(name, unix.SYS_DUP2, uintptr(from), uintptr(to))
+	return stage.OnFD(name, unix.SYS_DUP2, from, uintptr(to))
 }
 
 // InsidePid is the first process's pid as the container sees it: a cell hides

@@ -71,7 +71,11 @@ func (f *Root) ReadySteps(l *process.Link, first int) ([]stage.Step, error) {
 			return nil, err
 		}
 	}
-	return append(steps, l.SendStep("send ready", first+len(steps), f.proc)), nil
+	steps = append(steps, l.SendStep("send ready", first+len(steps), f.proc))
+	if proc != nil {
+		steps = append(steps, f.dropProcSteps()...)
+	}
+	return steps, nil
 }
 
 // procSteps make the proc mount, whose descriptor goes into the message.
@@ -93,6 +97,15 @@ func (f *Root) procSteps(m *oci.Mount) ([]stage.Step, error) {
 	return []stage.Step{open, name, create, mount}, nil
 }
 
+// dropProcSteps let go of what made the proc mount.
+func (f *Root) dropProcSteps() []stage.Step {
+	filesystem := stage.Sys("close proc filesystem", unix.SYS_CLOSE, 1)
+	filesystem.From[0] = stage.Reg
+	mount := stage.Sys("close proc mount", unix.SYS_CLOSE, f.proc.FdAddr())
+	mount.From[0], mount.Keep = stage.Load32, []any{f.proc}
+	return []stage.Step{filesystem, mount}
+}
+
 // GoSteps wait for the parent and enter the finished root.
 func (f *Root) GoSteps(l *process.Link) []stage.Step {
 	f.slave = process.NewMessage(f.plan.Process.Terminal)
@@ -104,6 +117,7 @@ func (f *Root) GoSteps(l *process.Link) []stage.Step {
 		l.ReceiveStep("wait for the parent", f.slave),
 		f.Dir.ChdirStep("enter root"),
 		root,
+		f.Dir.CloseStep("let go of the root"),
 	}
 }
 

@@ -3,37 +3,55 @@ package sys
 // What sysctl(3) tells about a process.
 
 import (
-	"encoding/binary"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// struct kinfo_proc2 as sysctl(7) KERN_PROC2 gives it.
-const (
-	kinfoSize     = 680
-	kinfoStat     = 360
-	kinfoStartSec = 456
-	kinfoStartUs  = 460
-	procZombie    = 5 // SZOMB
-	procDead      = 6 // SDEAD
-)
+// execPatience is how long a process may be in execve(2), which reads the
+// program from disk.
+const execPatience = 10 * time.Second
 
 // StartTime gives a process's start in microseconds. ok is false when it is
 // gone or a zombie.
 func StartTime(pid int) (us uint64, ok bool) {
+	us, l := look(pid)
+	return us, l == lives
+}
+
+// Alive tells whether pid still is the process that started at start (see
+// StartTime), and not a zombie. A process that does not leave execve(2) counts
+// as the one: who is not known to have ended lives.
+func Alive(pid int, start uint64) bool {
+	if pid <= 0 {
+		return false
+	}
+	us, l := look(pid)
+	return l == busy || l == lives && us == start
+}
+
+// look asks until the kernel can tell.
+func look(pid int) (us uint64, l life) {
+	deadline := time.Now().Add(execPatience)
+	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 5*time.Millisecond) {
+		us, l = parseKinfo(kinfo(pid))
+		if l != busy || time.Now().After(deadline) {
+			return us, l
+		}
+		time.Sleep(pause)
+	}
+}
+
+// kinfo gives a process's record, nil when it is gone.
+func kinfo(pid int) []byte {
 	mib := [6]int32{1, 47, 1, int32(pid), kinfoSize, 1} // CTL_KERN, KERN_PROC2, KERN_PROC_PID
 	buf := make([]byte, kinfoSize)
 	n := uintptr(len(buf))
 	_, _, errno := unix.Syscall6(unix.SYS___SYSCTL, uintptr(unsafe.Pointer(&mib)), 6,
 		uintptr(unsafe.Pointer(&buf[0])), uintptr(unsafe.Pointer(&n)), 0, 0)
-	if errno != 0 || n < kinfoSize {
-		return 0, false
+	if errno != 0 {
+		return nil
 	}
-	if s := buf[kinfoStat]; s == procZombie || s == procDead {
-		return 0, false
-	}
-	sec := binary.NativeEndian.Uint32(buf[kinfoStartSec:])
-	usec := binary.NativeEndian.Uint32(buf[kinfoStartUs:])
-	return uint64(sec)*1e6 + uint64(usec), true
+	return buf[:n]
 }
