@@ -184,9 +184,10 @@ func (e *entry) enterSpots(x *cell) error {
 			return err
 		}
 		self := &[1]byte{'0'}
-		step := stage.Sys("enter cgroup "+s.dir, unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(self)), 1)
+		step := stage.OnFD("enter cgroup "+s.dir, unix.SYS_WRITE, fd, uintptr(unsafe.Pointer(self)), 1)
 		step.Keep = []any{self}
-		e.steps = append(e.steps, step)
+		// Members may look at what the child has open: not for longer than needed.
+		e.steps = append(e.steps, step, stage.OnFD("close cgroup "+s.dir, unix.SYS_CLOSE, fd))
 	}
 	return nil
 }
