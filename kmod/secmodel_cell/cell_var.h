@@ -111,61 +111,74 @@ extern volatile u_int	cell_ndying;	/* killed cells that still exist */
 extern kmutex_t		cell_port_lock;
 extern struct cell_ports *cell_ports;
 
-/* cell_life.c: from create to destroy */
-void	cell_life_init(void);
-bool	cell_life_fini(void);
-void	cell_life_free(void);
-int	cell_create(struct cell_create *);
-int	cell_destroy(uint32_t);
+/*
+ * The files, the lowest first: none calls one that is further down, and
+ * cell_main.c calls all.
+ */
+
+/* cell_ref.c: which cells there are, references, memory */
 struct cell *cell_find(uint32_t);
 struct cell *cell_get(uint32_t);
 void	cell_free(struct cell *);
 void	cell_hold(struct cell *);
 void	cell_rele(struct cell *);
 void	cell_sweep(void);
-int	cell_set_policy(const struct cell_policy *);
-uint64_t cell_uptime(void);
+bool	cell_full(struct cell *);
 
-/* cell_member.c: credentials and processes */
+/* cell_cred.c: credentials, and the records of member processes */
 int	cell_member_init(secmodel_t);
 void	cell_member_fini(void);
 struct cell *cell_of(kauth_cred_t);
 void	cell_cred_set(kauth_cred_t, struct cell *);
 void	cell_proc_begin(struct cell *, struct proc *, bool, bool);
 struct cell *cell_of_proc(struct proc *);
+bool	cell_newcomer(struct proc *);
 int	cell_cred_cb(kauth_cred_t, kauth_action_t, void *, void *, void *,
 	    void *, void *);
+
+/* cell_decide.c: the answer, counted and logged */
+uint64_t cell_uptime(void);
+bool	cell_host_root(kauth_cred_t);
+int	cell_decide(kauth_cred_t, struct cell *, unsigned, unsigned, uint32_t);
+
+/* cell_process.c: facts about a request to a process */
+uint32_t cell_process_facts(kauth_cred_t, struct cell *, kauth_action_t,
+	    uint32_t, struct proc *, void *, void *, void *);
+
+/* cell_bind.c: facts about a bind, and whose port it is */
+int	cell_bind_init(void);
+void	cell_bind_fini(void);
+int	cell_bind(kauth_cred_t, struct cell *, unsigned, struct socket *,
+	    const struct sockaddr *);
+
+/* cell_device.c: which devices are ordinary */
+void	cell_device_init(void);
+bool	cell_device_ordinary(enum vtype, dev_t);
+bool	cell_device_safe(const struct vnode *);
+
+/* cell_member.c: entry, and what is done to all members */
 int	cell_enter(struct lwp *, uint32_t);
-bool	cell_newcomer(struct proc *);
 bool	cell_has_process(struct cell *);
 void	cell_procs(struct cell *, pid_t **, size_t *, size_t *);
 unsigned cell_signal(struct cell *, int);
 void	cell_measure(void);
 
+/* cell_sample.c: CPU time by the second, and the memory of dead cells */
+int	cell_sample_start(void);
+void	cell_sample_stop(void);
+
 /* cell_listen.c: the listeners */
 int	cell_listen(void);
 void	cell_unlisten(void);
 int	cell_listen_vnode(uint64_t);
-bool	cell_host_root(kauth_cred_t);
-int	cell_decide(kauth_cred_t, struct cell *, unsigned, unsigned, uint32_t);
 
-/* cell_process.c, cell_bind.c, cell_device.c: facts about a request */
-bool	cell_full(struct cell *);
-uint32_t cell_process_facts(kauth_cred_t, struct cell *, kauth_action_t,
-	    uint32_t, struct proc *, void *, void *, void *);
-int	cell_bind_init(void);
-void	cell_bind_fini(void);
-int	cell_bind(kauth_cred_t, struct cell *, unsigned, struct socket *,
-	    const struct sockaddr *);
-void	cell_device_init(void);
-bool	cell_device_ordinary(enum vtype, dev_t);
-bool	cell_device_safe(const struct vnode *);
-
-/* cell_deny.c: counting and logging */
-
-/* cell_sample.c: CPU time by the second, and the memory of dead cells */
-int	cell_sample_start(void);
-void	cell_sample_stop(void);
+/* cell_life.c: from create to destroy */
+void	cell_life_init(void);
+bool	cell_life_fini(void);
+void	cell_life_free(void);
+int	cell_create(struct cell_create *);
+int	cell_destroy(uint32_t);
+int	cell_set_policy(const struct cell_policy *);
 
 /* cell_sysctl.c: the nodes */
 int	cell_sysctl_init(void);
