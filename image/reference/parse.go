@@ -66,7 +66,7 @@ func (r Place) String() string {
 
 // ParsePlace splits an image name. As with skopeo, the path ends at the
 // first colon; a plain path with a colon in it is written ./that:way and must
-// exist (see Open). It does not look at the file system.
+// exist. It does not look at the file system.
 func ParsePlace(s string) (Place, error) {
 	if strings.ContainsRune(s, 0) {
 		return Place{}, fmt.Errorf("parse image name %s: it contains a NUL byte", image.Quote(s))

@@ -17,7 +17,6 @@
 
 #include <sys/param.h>
 #include <sys/atomic.h>
-#include <sys/kmem.h>
 #include <sys/proc.h>
 #include <sys/systm.h>
 
@@ -121,58 +120,10 @@ cell_cred_set(kauth_cred_t cred, struct cell *c)
 	CELL_MEMBAR_RELEASE();
 }
 
-/*
- * Follows credentials.  It always answers ALLOW: a kernel with DIAGNOSTIC
- * panics at anything else in this scope.
- */
-int
-cell_cred_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
-    void *arg0, void *arg1, void *arg2, void *arg3)
+/* Makes room in a credential for the pointer.  Locks: none. */
+void
+cell_cred_room(kauth_cred_t cred)
 {
-	struct cell *c;
-	struct proc *child;
 
-	switch (action) {
-	case KAUTH_CRED_INIT:
-		/*
-		 * Locks: none.  The copy that follows may come with the p_lock
-		 * held, under which memory should not be waited for: a member
-		 * makes room for the pointer now.
-		 */
-		if (cell_of(curlwp->l_cred) != NULL)
-			kauth_cred_setdata(cred, cell_cred_key, NULL);
-		break;
-	case KAUTH_CRED_COPY:
-		/* Locks: none, or the p_lock of the current process. */
-		if ((c = cell_of(cred)) != NULL) {
-			KASSERT(cell_of(arg0) == NULL);
-			cell_cred_set(arg0, c);
-		}
-		break;
-	case KAUTH_CRED_FORK:
-		/*
-		 * Locks: none.  The child's own credential: the parent's may
-		 * have changed since the kernel gave it to the child.
-		 */
-		child = arg1;
-		if ((c = cell_of(child->p_cred)) != NULL) {
-			atomic_inc_uint(&c->c_nprocs);
-			cell_proc_begin(c, child, false, arg0);
-		}
-		break;
-	case KAUTH_CRED_FREE:
-		/*
-		 * Locks: none that spins.  No process has the credential any
-		 * more; whoever found it in one earlier holds cell_spin.
-		 */
-		if ((c = cell_of(cred)) != NULL) {
-			mutex_spin_enter(&cell_spin);
-			mutex_spin_exit(&cell_spin);
-			cell_rele(c);
-		}
-		break;
-	default:
-		break;
-	}
-	return KAUTH_RESULT_ALLOW;
+	kauth_cred_setdata(cred, cell_cred_key, NULL);
 }

@@ -234,15 +234,6 @@ cell_get_policy(uint32_t id, struct cell_policy *cp)
 	return c == NULL ? ENOENT : 0;
 }
 
-/* Whether one more process is one too many. */
-bool
-cell_full(const struct cell *c)
-{
-	u_int max = c->c_maxprocs;
-
-	return max != 0 && c->c_nprocs >= max;
-}
-
 /* Whether the caller's root directory is the one the cell was made with. */
 static bool
 cell_at_root(struct cell *c, struct proc *p)

@@ -131,3 +131,12 @@ cell_uptime(void)
 	getnanouptime(&ts);
 	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
 }
+
+/* Whether one more process is one too many. */
+bool
+cell_full(const struct cell *c)
+{
+	u_int max = c->c_maxprocs;
+
+	return max != 0 && c->c_nprocs >= max;
+}

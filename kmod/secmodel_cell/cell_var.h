@@ -123,6 +123,11 @@ struct cell_proc {
 
 TAILQ_HEAD(cell_list, cell);
 
+/*
+ * The files, the lowest first: none calls one that is further down, and
+ * cell_main.c calls all.
+ */
+
 /* cell_ref.c: the cells there are, and references to them */
 extern kmutex_t		cell_lock;
 extern kmutex_t		cell_spin;
@@ -135,6 +140,7 @@ void	cell_free(struct cell *);
 void	cell_hold(struct cell *);
 void	cell_rele(struct cell *);
 void	cell_bury(struct cell *);
+bool	cell_full(const struct cell *);
 uint64_t cell_uptime(void);
 
 /* cell_cred.c: the cell of a credential */
@@ -143,8 +149,7 @@ void	cell_cred_fini(void);
 struct cell *cell_of(kauth_cred_t);
 bool	cell_host_root(kauth_cred_t);
 void	cell_cred_set(kauth_cred_t, struct cell *);
-int	cell_cred_cb(kauth_cred_t, kauth_action_t, void *, void *, void *,
-	    void *, void *);
+void	cell_cred_room(kauth_cred_t);
 
 /* cell_member.c: the table of member processes */
 int	cell_member_init(void);
@@ -156,15 +161,23 @@ bool	cell_has_process(struct cell *);
 void	cell_procs(struct cell *, pid_t **, size_t *, size_t *);
 unsigned cell_signal(struct cell *, int);
 void	cell_measure(struct cell *, struct cell_use *);
+int	cell_cred_cb(kauth_cred_t, kauth_action_t, void *, void *, void *,
+	    void *, void *);
 
 /* cell_decide.c: the answer, and what is kept of a denial */
 int	cell_decide_init(void);
 void	cell_decide_fini(void);
 int	cell_decide(kauth_cred_t, struct cell *, const struct cell_row *);
 
-/* cell_process.c, cell_bind.c, cell_pcb.c, cell_device.c: facts about a request */
+/* cell_process.c: facts about a request to a process */
 uint32_t cell_process_facts(kauth_cred_t, struct cell *, kauth_action_t,
 	    struct proc *, void *, void *, void *);
+
+/* cell_pcb.c: the sockets that wait on a port */
+bool	cell_port_shared(struct cell *, const struct socket *,
+	    const struct cell_sock *);
+
+/* cell_bind.c: facts about a bind, and whose port it is */
 void	cell_bind_init(void);
 void	cell_bind_fini(void);
 int	cell_reserve(struct cell_resv *, unsigned *, const struct cell_port *,
@@ -174,8 +187,8 @@ int	cell_bind(kauth_cred_t, struct cell *, uintptr_t, struct socket *,
 int	cell_set_host(const struct cell_policy *);
 void	cell_get_host(struct cell_policy *);
 bool	cell_in_syscall(size_t, const char *);
-bool	cell_port_shared(struct cell *, const struct socket *,
-	    const struct cell_sock *);
+
+/* cell_device.c: which devices are ordinary */
 void	cell_device_init(void);
 bool	cell_device_ordinary(enum vtype, dev_t);
 bool	cell_device_safe(const struct vnode *);
@@ -192,7 +205,6 @@ int	cell_enter(struct lwp *, uint32_t);
 int	cell_destroy(uint32_t);
 int	cell_get_policy(uint32_t, struct cell_policy *);
 int	cell_set_policy(const struct cell_policy *);
-bool	cell_full(const struct cell *);
 
 /* cell_msgbuf.c: the kernel's messages are the host's */
 void	cell_msgbuf_init(void);
