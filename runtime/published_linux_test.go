@@ -60,7 +60,7 @@ func TestPublishedModule(t *testing.T) {
 	b.ok("delete", "--force", "c")
 
 	// Without a cell the choice is free again.
-	says(b.ok("features", "--format", "table"), "abi 1")
+	says(b.ok("features", "--format", "table"), "abi 2")
 	b.spec.Annotations = map[string]string{"org.netbsd.cell.profile": "low"}
 	b.spec.Linux.Namespaces = []specs.LinuxNamespace{{Type: "pid"}, {Type: "mount"}, {Type: "uts"}}
 	b.spec.Process.Args = []string{"/probe", "cat", "/dev/null"}
