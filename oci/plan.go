@@ -21,6 +21,9 @@ type Plan struct {
 	Devices       []Device          `json:"devices,omitempty"`
 	MaskedPaths   []string          `json:"maskedPaths,omitempty"`
 	ReadonlyPaths []string          `json:"readonlyPaths,omitempty"`
+	// OrdinaryDirs are destinations of Linux's kernel file systems that are not
+	// mounted. As those that are, they must be no links in the root.
+	OrdinaryDirs []string `json:"ordinaryDirs,omitempty"`
 	Process       *Process          `json:"process,omitempty"`
 	Hooks         Hooks             `json:"hooks"`
 	Annotations   map[string]string `json:"annotations,omitempty"`
@@ -70,6 +73,8 @@ type Mount struct {
 	Source      string     `json:"source,omitempty"` // bind: absolute, or relative to the bundle
 	Recursive   bool       `json:"recursive,omitempty"`
 	Flags       MountFlags `json:"flags"`
+	// Below are the flags of the mounts below the source, when Recursive.
+	Below MountFlags `json:"below,omitzero"`
 	Tmpfs       Tmpfs      `json:"tmpfs,omitzero"`
 	Devpts      Devpts     `json:"devpts,omitzero"`
 }
@@ -92,12 +97,15 @@ type MountFlags struct {
 	NoExec   bool `json:"noexec,omitempty"`
 	NoAtime  bool `json:"noatime,omitempty"`
 	RelAtime bool `json:"relatime,omitempty"`
+	// StrictAtime is Linux's: NetBSD does it unless told otherwise.
+	StrictAtime bool `json:"strictatime,omitempty"`
 }
 
-// Tmpfs holds tmpfs options. Zero Size and Inodes mean the kernel's default.
+// Tmpfs holds tmpfs options. Without a limit the kernel's default counts; a
+// limit of 0 is none.
 type Tmpfs struct {
-	Size   uint64 `json:"size,omitempty"` // bytes
-	Inodes uint64 `json:"inodes,omitempty"`
+	Size   *uint64 `json:"size,omitempty"` // bytes
+	Inodes *uint64 `json:"inodes,omitempty"`
 	// Mode is the root directory's mode when HasMode is set. Otherwise it is
 	// 1777, or the mode of the directory mounted upon when CopyUp is set.
 	Mode    uint32 `json:"mode,omitempty"`

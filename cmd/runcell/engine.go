@@ -17,6 +17,7 @@ type engine interface {
 	Create(context.Context, runtime.CreateOptions) error
 	Run(context.Context, runtime.CreateOptions) (status int, err error)
 	Start(ctx context.Context, id string) error
+	PrepareExec() error
 	Exec(context.Context, runtime.ExecOptions) (status int, err error)
 	State(id string) (*runtime.State, error)
 	List() ([]*runtime.State, error)

@@ -23,7 +23,8 @@ const (
 	// Call makes the system call Nr with Args.
 	Call Kind = iota
 	// Same compares Args[2] bytes at Args[0] and Args[1]; a difference fails
-	// the program with EINVAL. It verifies what setrlimit(2) really set.
+	// the program with the errno Want, or EINVAL. It verifies what setrlimit(2)
+	// really set.
 	Same
 )
 
@@ -178,8 +179,9 @@ func Await(name string, fd int) Step {
 	}
 }
 
-// Exec is the last step of a program.
-func Exec(path string, argv, envp []string) (Step, error) {
+// Exec is the last step of a program. The environment is envp and the strings
+// that late points to, which may be written until the step runs.
+func Exec(path string, argv, envp []string, late ...*byte) (Step, error) {
 	p, err := syscall.BytePtrFromString(path)
 	if err != nil {
 		return Step{}, fmt.Errorf("exec %q: %w", path, err)
@@ -192,6 +194,7 @@ func Exec(path string, argv, envp []string) (Step, error) {
 	if err != nil {
 		return Step{}, fmt.Errorf("process.env: %w", err)
 	}
+	ev = append(append(ev[:len(ev)-1], late...), nil) // it ends with a null pointer
 	return Step{
 		Name: "exec " + path, Nr: syscall.SYS_EXECVE,
 		Args: [6]uintptr{

@@ -55,7 +55,7 @@ var houses = []house{
 		{"internal/console", "internal/hostroot"},
 		{"internal/process", "internal/network", "internal/state", "internal/exeseal"},
 		{"internal/undo"},
-		{"internal/sys", "internal/fault", "internal/devices"},
+		{"internal/sys", "internal/fault", "internal/devices", "internal/nofile"},
 	}, nil},
 	{"./conformance/kmod", [][]string{{"."}, {"agent"}, {"node"}}, nil},
 }

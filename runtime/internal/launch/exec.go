@@ -95,6 +95,7 @@ func (x *execution) program(root *inroot.Dir, signals []stage.Step, tty *console
 		return nil, err
 	}
 	p.Rlimits = process.WithCallersNofile(p.Rlimits)
+	p.Env = process.WithHome(p.Env, root, p.UID)
 	member, err := process.MemberSteps(&p, x.entry)
 	if err != nil {
 		return nil, err

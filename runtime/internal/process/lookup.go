@@ -25,7 +25,7 @@ func candidates(name string, env []string) []string {
 	var paths []string
 	for _, dir := range strings.Split(envValue(env, "PATH", defaultPath), ":") {
 		if path.IsAbs(dir) {
-			paths = append(paths, path.Join(dir, name))
+			paths = append(paths, dir+"/"+name) // ".." in it is the kernel's to resolve
 		}
 	}
 	return paths
@@ -44,7 +44,7 @@ func LookExec(root *inroot.Dir, name, cwd string, env []string) error {
 	if strings.Contains(name, "/") {
 		p := name
 		if !path.IsAbs(p) {
-			p = path.Join(cwd, p)
+			p = cwd + "/" + p // ".." behind a link leads elsewhere than the text says
 		}
 		if err := checkExec(root, p); err != nil {
 			return fmt.Errorf("exec: %q: %w", name, err)
