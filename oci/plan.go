@@ -14,19 +14,19 @@ import (
 // what `runcell explain` prints and what is stored beside the state; nothing
 // after Compile reads config.json again.
 type Plan struct {
-	OCIVersion    string            `json:"ociVersion"`
-	Cell          Cell              `json:"cell"`
-	Root          Root              `json:"root"`
-	Mounts        []Mount           `json:"mounts,omitempty"`
-	Devices       []Device          `json:"devices,omitempty"`
-	MaskedPaths   []string          `json:"maskedPaths,omitempty"`
-	ReadonlyPaths []string          `json:"readonlyPaths,omitempty"`
+	OCIVersion    string   `json:"ociVersion"`
+	Cell          Cell     `json:"cell"`
+	Root          Root     `json:"root"`
+	Mounts        []Mount  `json:"mounts,omitempty"`
+	Devices       []Device `json:"devices,omitempty"`
+	MaskedPaths   []string `json:"maskedPaths,omitempty"`
+	ReadonlyPaths []string `json:"readonlyPaths,omitempty"`
 	// OrdinaryDirs are destinations of Linux's kernel file systems that are not
 	// mounted. As those that are, they must be no links in the root.
-	OrdinaryDirs []string `json:"ordinaryDirs,omitempty"`
-	Process       *Process          `json:"process,omitempty"`
-	Hooks         Hooks             `json:"hooks"`
-	Annotations   map[string]string `json:"annotations,omitempty"`
+	OrdinaryDirs []string          `json:"ordinaryDirs,omitempty"`
+	Process      *Process          `json:"process,omitempty"`
+	Hooks        Hooks             `json:"hooks"`
+	Annotations  map[string]string `json:"annotations,omitempty"`
 	// CgroupsPath is linux.cgroupsPath below a hierarchy's mount point, absolute
 	// and clean: for callers that read it themselves, and for the emulator.
 	CgroupsPath string `json:"cgroupsPath,omitempty"`
@@ -74,9 +74,9 @@ type Mount struct {
 	Recursive   bool       `json:"recursive,omitempty"`
 	Flags       MountFlags `json:"flags"`
 	// Below are the flags of the mounts below the source, when Recursive.
-	Below MountFlags `json:"below,omitzero"`
-	Tmpfs       Tmpfs      `json:"tmpfs,omitzero"`
-	Devpts      Devpts     `json:"devpts,omitzero"`
+	Below  MountFlags `json:"below,omitzero"`
+	Tmpfs  Tmpfs      `json:"tmpfs,omitzero"`
+	Devpts Devpts     `json:"devpts,omitzero"`
 }
 
 // MountType is a kind of mount that both kernels have.

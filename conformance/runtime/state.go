@@ -5,6 +5,7 @@ package runtime
 import (
 	"encoding/json"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -153,6 +154,25 @@ var state = []h.Case{
 			if len(list) != 2 || status[one.ID] != "created" || status[two.ID] != "running" {
 				t.Errorf("list is %s", r)
 			}
+		},
+	},
+	{
+		Name: "list/bad-record", Clause: "one container's mistake is not another's",
+		Does: "a record that can't be read hides no other container, and stops no command about it", Run: func(t *t) {
+			c := t.Running(h.Idle)
+			bad := t.Token + "-bad"
+			for _, name := range []string{"state.json", "status", "config.json"} {
+				path := t.Path("root", bad, name)
+				t.Must("write record", os.WriteFile(path, []byte("no JSON"), 0o600))
+			}
+			t.Cleanup(func() { _ = os.RemoveAll(t.Path("root", bad)) })
+			if r := t.Try("list", "--quiet"); !slices.Contains(strings.Fields(r.Stdout), c.ID) {
+				t.Errorf("the other container is not listed: %s", r)
+			}
+			t.OK("state", c.ID)
+			c.Stop()
+			c.Delete()
+			t.Probe(h.Do("mark", "ran"))
 		},
 	},
 	{
