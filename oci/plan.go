@@ -27,6 +27,9 @@ type Plan struct {
 	Process      *Process          `json:"process,omitempty"`
 	Hooks        Hooks             `json:"hooks"`
 	Annotations  map[string]string `json:"annotations,omitempty"`
+	// Namespaces are those with a path that the cell does not join, and that must
+	// be of their type all the same.
+	Namespaces []Namespace `json:"namespaces,omitempty"`
 	// CgroupsPath is linux.cgroupsPath below a hierarchy's mount point, absolute
 	// and clean: for callers that read it themselves, and for the emulator.
 	CgroupsPath string `json:"cgroupsPath,omitempty"`
@@ -56,6 +59,13 @@ type Grant struct {
 type Address struct {
 	Interface string       `json:"interface"`
 	Prefix    netip.Prefix `json:"prefix"`
+}
+
+// Namespace is an entry of linux.namespaces that names an existing one.
+type Namespace struct {
+	Field string `json:"field"` // "linux.namespaces[2]"
+	Type  string `json:"type"`  // "ipc"
+	Path  string `json:"path"`
 }
 
 // Root is the container's root filesystem.

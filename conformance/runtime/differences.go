@@ -61,6 +61,8 @@ var differences = harness.Expected{
 		"exec/process":                     "the umask of --process is not applied",
 	},
 	"crun": {
+		"ps/stopped":                         "it crashes",
+		"process/descriptors-let-go":         "the caller's other descriptors stay open until start",
 		"process/home-empty":                 "an empty HOME stays",
 		"process/home-unknown":               "HOME is left out",
 		"exec/home":                          "HOME of a user that the container does not know is left out",

@@ -221,6 +221,19 @@ var state = []h.Case{
 		},
 	},
 	{
+		Name: "ps/stopped", Clause: "runc: ps after the container stopped",
+		Does: "a stopped container has no processes, which is no error", Run: func(t *t) {
+			c := t.Running(h.Idle)
+			c.Stop()
+			if got := strings.TrimSpace(t.OK("ps", "--format", "json", c.ID).Stdout); got != "[]" && got != "null" {
+				t.Errorf("the processes are %s", got)
+			}
+			if lines := strings.Split(strings.TrimSpace(t.OK("ps", c.ID).Stdout), "\n"); len(lines) != 1 || !strings.Contains(lines[0], "PID") {
+				t.Errorf("want the header alone, got %q", lines)
+			}
+		},
+	},
+	{
 		Name: "ps/unknown-id", Clause: "containerd: ps --format json",
 		Does: "ps of a container that does not exist is an error", Run: func(t *t) { t.Refused("ps", "--format", "json", t.ID()) },
 	},

@@ -50,7 +50,7 @@ type Message struct {
 	hdr  unix.Msghdr
 	iov  [2]unix.Iovec
 	data [stage.RecordSize]byte
-	home *Home // what else it has, nil = nothing
+	home *Home    // what else it has, nil = nothing
 	ctl  [64]byte // one SCM_RIGHTS with one descriptor
 }
 
