@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"syscall"
 
 	"github.com/netbsd-cells/runcell/oci/strictjson"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -71,14 +70,18 @@ type NetBSDDevice struct {
 // LoadFile reads the configuration at path. Errors wrap the system's, so a
 // missing file is fs.ErrNotExist. A FIFO is not waited for, but refused.
 func LoadFile(path string) (*Config, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO must not keep us waiting
+	fi, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("load configuration: %w", err)
+	}
+	if !fi.Mode().IsRegular() {
+		return nil, fmt.Errorf("load %s: it is no regular file", path)
+	}
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("load configuration: %w", err)
 	}
 	defer f.Close()
-	if fi, err := f.Stat(); err != nil || !fi.Mode().IsRegular() {
-		return nil, errors.Join(err, fmt.Errorf("load %s: it is no regular file", path))
-	}
 	cfg, err := Load(f)
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", path, err)

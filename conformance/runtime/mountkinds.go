@@ -135,14 +135,14 @@ var mountKinds = []h.Case{
 		Name: "mounts/file-on-directory", Clause: "mount(2): ENOTDIR",
 		Does: "a file on a directory is an error that names both", Run: func(t *t) {
 			file := t.WriteFile("host", "file")
-			checkBoth(t, refusedCreate(t, t.Bundle(h.Idle, h.Bind(file, "etc"))), file, "etc")
+			checkBoth(t, refusedCreate(t, t.Bundle(h.Idle, h.Bind(file, "/etc"))), file, "etc")
 		},
 	},
 	{
 		Name: "mounts/directory-on-file", Clause: "mount(2): ENOTDIR",
 		Does: "so is a directory on a file", Run: func(t *t) {
 			dir := t.MkdirAll("volume")
-			b := t.Bundle(h.Idle, h.Bind(dir, "etc/file"))
+			b := t.Bundle(h.Idle, h.Bind(dir, "/etc/file"))
 			t.Must("write file", os.WriteFile(b.RootFS("etc", "file"), nil, 0o644))
 			checkBoth(t, refusedCreate(t, b), dir, "etc/file")
 		},

@@ -105,7 +105,6 @@ func (l *Link) SendStep(name string, index int, m *Message) stage.Step {
 		Name: name, Nr: unix.SYS_SENDMSG,
 		Args:  [6]uintptr{uintptr(l.Child), uintptr(unsafe.Pointer(&m.hdr)), unix.MSG_NOSIGNAL},
 		Keep:  []any{m},
-		Uses:  []int{l.Child},
 		Exact: true, Want: stage.RecordSize,
 	}
 }
@@ -116,7 +115,6 @@ func (l *Link) ReceiveStep(name string, m *Message) stage.Step {
 		Name: name, Nr: unix.SYS_RECVMSG,
 		Args:  [6]uintptr{uintptr(l.Child), uintptr(unsafe.Pointer(&m.hdr)), recvFlags},
 		Keep:  []any{m},
-		Uses:  []int{l.Child},
 		Exact: true, Want: m.size(),
 	}
 }
