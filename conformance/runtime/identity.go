@@ -180,16 +180,23 @@ func through(t *t, args ...string) string {
 	return string(got)
 }
 
+// withProc adds the proc mount to which /dev/stdout leads, where there is none.
+func withProc(s *specs.Spec) {
+	if !slices.ContainsFunc(s.Mounts, func(m specs.Mount) bool { return m.Destination == "/proc" }) {
+		h.Mount("/proc", "proc", "proc")(s)
+	}
+}
+
 var userStreams = []h.Case{
 	{
 		Name: "process/stdout-opened", Clause: "runc, crun: an image that logs to /dev/stdout as a user",
 		Does: "a user opens /dev/stdout and /dev/stderr where they are pipes or files", Run: func(t *t) {
-			b := t.Bundle(h.User(1000, 1000), h.Do("open", "/dev/stdout", "w", ";", "open", "/dev/stderr", "w", ";", "facts"))
+			b := t.Bundle(h.User(1000, 1000), withProc, h.Do("open", "/dev/stdout", "w", ";", "open", "/dev/stderr", "w", ";", "facts"))
 			for _, lines := range []h.Lines{t.ProbeBundle(b), h.ParseLines(through(t, "run", "--bundle", b.Dir, t.ID()))} {
 				t.Succeeds(lines, "open", "/dev/stdout")
 				t.Succeeds(lines, "open", "/dev/stderr")
 			}
-			c := t.Running(h.Idle)
+			c := t.Running(h.Idle, withProc)
 			lines := h.ParseLines(through(t, "exec", "--user", "1000", c.ID, h.ProbePath, "open", "/dev/stdout", "w"))
 			t.Succeeds(lines, "open", "/dev/stdout")
 		},

@@ -54,7 +54,7 @@ var mountKinds = []h.Case{
 	{
 		Name: "mounts/proc-twice", Clause: "config.md Mounts",
 		Does: "each of two proc mounts shows the processes", Run: func(t *t) {
-			lines := t.Probe(h.Mount("/mnt/proc", "proc", "proc", "ro"), h.Do("ls", "/proc", ";", "ls", "/mnt/proc"))
+			lines := t.Probe(withProc, h.Mount("/mnt/proc", "proc", "proc", "ro"), h.Do("ls", "/proc", ";", "ls", "/mnt/proc"))
 			for _, dir := range []string{"/proc", "/mnt/proc"} {
 				if names := t.Succeeds(lines, "ls", dir).Names; !slices.Contains(names, "self") && !slices.Contains(names, "curproc") {
 					t.Errorf("%s has %q", dir, names)
@@ -66,7 +66,7 @@ var mountKinds = []h.Case{
 		Name: "mounts/proc-elsewhere", Clause: "attack CVE-2019-16884, CVE-2019-19921",
 		Does: "an image whose /proc leads to a volume is refused", Run: func(t *t) {
 			volume := t.MkdirAll("volume")
-			b := t.Bundle(h.Idle, func(s *specs.Spec) {
+			b := t.Bundle(h.Idle, withProc, func(s *specs.Spec) {
 				s.Mounts = append([]specs.Mount{{Destination: "/vol", Type: "bind", Source: volume, Options: []string{"bind"}}}, s.Mounts...)
 			})
 			t.Must("remove proc", os.RemoveAll(b.RootFS("proc")))

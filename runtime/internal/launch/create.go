@@ -173,6 +173,7 @@ func (l *Launch) program() (*stage.Program, error) {
 	if p.Terminal {
 		steps = append(steps, l.Root.TerminalSteps()...)
 	}
+	steps = append(steps, process.StdioSteps(&p)...)
 	member, err := process.MemberSteps(&p, l.entry)
 	if err != nil {
 		return nil, err

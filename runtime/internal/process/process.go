@@ -60,7 +60,6 @@ func IdentitySteps(p *oci.Process, e kmod.Entry, late ...*byte) ([]stage.Step, e
 			return nil, err
 		}
 		steps = append(steps, null...)
-		steps = append(steps, stdioSteps(p.UID)...)
 	}
 	user, err := userSteps(p, e)
 	if err != nil {

@@ -60,33 +60,6 @@ var GroupsSettable = sync.OnceValue(func() bool {
 	return err != nil || strings.TrimSpace(string(b)) != "deny"
 })
 
-// stdioSteps give pipes and files among the standard descriptors to the user,
-// who could not open /dev/stdout otherwise: on Linux that is an open(2) of the
-// file anew. A file that is open for reading only stays its owner's, who could
-// write to it. Devices do too: the null device and the caller's terminal are
-// the whole host's.
-func stdioSteps(uid uint32) []stage.Step {
-	var steps []stage.Step
-	for fd := range 3 {
-		var st unix.Stat_t
-		if unix.Fstat(fd, &st) != nil || st.Uid == uid {
-			continue
-		}
-		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
-		kind := st.Mode & unix.S_IFMT
-		if err != nil || kind != unix.S_IFIFO && (kind != unix.S_IFREG || flags&unix.O_ACCMODE == unix.O_RDONLY) {
-			continue
-		}
-		const keep = ^uintptr(0) // the group
-		s := stage.OnFD(fmt.Sprintf("give descriptor %d to process.user.uid %d", fd, uid), unix.SYS_FCHOWN, fd, uintptr(uid), keep)
-		// An immutable file, a read-only file system, an id that a user namespace
-		// doesn't map: the program has the descriptor all the same.
-		s.Tolerate = [3]unix.Errno{unix.EPERM, unix.EROFS, unix.EINVAL}
-		steps = append(steps, s)
-	}
-	return steps
-}
-
 // SealDescriptors keeps descriptors from first on, which the caller left open,
 // out of the programs that we start on the host. What gets into a cell is said
 // by stage.Program.Inherit.

@@ -55,10 +55,6 @@ func lateUserSteps(p *oci.Process) []stage.Step {
 // GroupsSettable tells whether setgroups(2) is possible: root may always.
 func GroupsSettable() bool { return true }
 
-// stdioSteps has nothing to do: /dev/stdout is fd(4), which duplicates the
-// descriptor.
-func stdioSteps(uint32) []stage.Step { return nil }
-
 // SealDescriptors keeps descriptors from first on, which the caller left open,
 // out of the programs that we start on the host. What gets into a cell is said
 // by stage.Program.Inherit.
