@@ -101,7 +101,7 @@ var rules = [...]rule{
 	{field: "netbsd.cell.profile", handle: (*compiler).sectionProfile},
 	{field: "netbsd.cell.reservedPorts", handle: (*compiler).sectionPorts},
 	{field: "netbsd.devices[]", handle: (*compiler).netbsdDevice},
-	{field: "ociVersion", grade: Exact},
+	{field: "ociVersion", handle: (*compiler).ociVersion},
 	{field: "process.apparmorProfile", grade: Refused, reason: "NetBSD has no AppArmor: " + kauthRules},
 	{field: "process.args", handle: (*compiler).args},
 	{field: "process.capabilities", handle: (*compiler).capabilities},

@@ -49,6 +49,9 @@ func (r *Runtime) create(ctx context.Context, o CreateOptions) (c *container, ma
 	if err := protectFromHooks(plan); err != nil {
 		return nil, -1, err
 	}
+	if err := checkNamespaces(plan); err != nil {
+		return nil, -1, err
+	}
 	c, err = r.newContainer(ctx, o.ID)
 	if err != nil {
 		return nil, -1, err

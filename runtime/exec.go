@@ -15,6 +15,10 @@ import (
 // ExecFailed is the exit status of an exec that did not run its program.
 const ExecFailed = launch.ExecFailed
 
+// PrepareExec is what Exec begins with, for a caller that reads something first
+// that can be read once only: on Linux the program is started anew.
+func (r *Runtime) PrepareExec() error { return exeseal.Protect() }
+
 // Exec runs a process in the container's cell. Detached it returns once the
 // program runs; otherwise it gives the program's exit status (128 + n for
 // signal n).

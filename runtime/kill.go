@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"syscall"
 
+	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
 	"golang.org/x/sys/unix"
@@ -14,9 +15,14 @@ import (
 
 // Kill sends a signal to a container's first process, or with all to every
 // process of its cell (runtime.md, "Kill"). The error wraps ErrNotRunning when
-// it has stopped, and ErrPaused for a SIGCONT to a paused one: Resume is for that.
+// it has stopped, unless all are meant, and ErrPaused for a SIGCONT to a paused one: Resume is for that.
 func (r *Runtime) Kill(id string, sig syscall.Signal, all bool) error {
 	c, status, err := r.loadAlive("kill", id)
+	if all && errors.Is(err, state.ErrNotRunning) {
+		// What the first process has left is the cell's still; often nobody.
+		_, err := inCell(r, "kill", id, func(cell kmod.ID) (struct{}, error) { return struct{}{}, r.kmod.Kill(cell, int(sig)) })
+		return err
+	}
 	if err != nil {
 		return err
 	}

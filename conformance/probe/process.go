@@ -29,7 +29,7 @@ func init() {
 		"exit": {1, opExit}, "sleep": {1, opSleep}, "trap": {1, opTrap}, "signals": {0, opSignals},
 		"children": {1, opChildren}, "kill": {2, opKill}, "stdin": {0, opStdin}, "readline": {0, opReadline},
 		"say": {1, opSay}, "complain": {1, opComplain}, "flood": {1, opFlood},
-		"mount": {1, opMount}, "settime": {0, opSettime}, "bind": {1, opBind}, "bindto": {1, opBindTo}, "mknod": {1, opMknod},
+		"mount": {1, opMount}, "settime": {0, opSettime}, "bind": {1, opBind}, "bindto": {1, opBindTo}, "connect": {1, opConnect}, "mknod": {1, opMknod},
 		"readfd": {1, opReadFD}, "same": {2, opSame}, "senddir": {2, opSendDir}, "escape": {2, opEscape},
 	}
 }

@@ -11,6 +11,7 @@ const (
 	rlimitTwice   = "duplicates are not checked, the last one wins"
 	killedCgroups = "a create killed before its state is written leaves its cgroups, which delete can't know" + harness.Sometimes
 	fewerFDs      = "the caller's descriptors are not counted: the program gets what is there"
+	ownMasks      = "each path is mounted upon by itself, whatever it is and how often it is given"
 	noEvents      = "there is no events command"
 	dialPath      = "the socket is dialled by its path, which sun_path limits"
 )
@@ -27,6 +28,9 @@ var differences = harness.Expected{
 		"paths/masked-file": "NetBSD mounts on directories only: create refuses to hide a single file, and says what can be done",
 	},
 	"runc": {
+		"pid-file/device":                  "whatever is there is replaced",
+		"paths/masked-root":                ownMasks,
+		"paths/masked-twice":               ownMasks,
 		"process/preserve-fds-missing":     fewerFDs,
 		"escape/null-device":               "exec keeps the caller's null device",
 		"create/killed":                    killedCgroups,
@@ -57,6 +61,17 @@ var differences = harness.Expected{
 		"exec/process":                     "the umask of --process is not applied",
 	},
 	"crun": {
+		"ps/stopped":                         "it crashes",
+		"process/descriptors-let-go":         "the caller's other descriptors stay open until start",
+		"process/home-empty":                 "an empty HOME stays",
+		"process/home-unknown":               "HOME is left out",
+		"exec/home":                          "HOME of a user that the container does not know is left out",
+		"process/null-not-given":             "exec gives the null device to the user",
+		"process/input-not-given":            "descriptors 0 to 2 are given to the user whatever they are",
+		"mounts/proc-twice":                  "a proc mount must be on a directory of the root's top",
+		"paths/readonly-root":                ownMasks,
+		"paths/masked-root":                  ownMasks,
+		"paths/masked-twice":                 ownMasks,
 		"process/preserve-fds-missing":       fewerFDs,
 		"escape/null-device":                 "exec keeps the caller's null device",
 		"create/killed":                      killedCgroups,

@@ -3,9 +3,12 @@ package runtime
 // The process's descriptors, and what happens when it can't be executed.
 
 import (
+	"errors"
+	"io"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	h "github.com/netbsd-cells/runcell/conformance/harness"
 )
@@ -42,6 +45,20 @@ var processStreams = []h.Case{
 			r := t.Do(call{Args: []string{"run", "--bundle", b.Dir, t.ID()}, Extra: leftOpen(t, 3)})
 			if fds := t.Line(h.ParseLines(r.Stdout), "facts").Facts.FDs; !slices.Equal(numbers(fds), []int{0, 1, 2}) {
 				t.Errorf("descriptors are %v", fds)
+			}
+		},
+	},
+	{
+		Name: "process/descriptors-let-go", Clause: "runc: create; (flock 9; create) 9>lock",
+		Does: "a created container holds none of the caller's other descriptors", Run: func(t *t) {
+			r, w, err := os.Pipe()
+			t.Must("make pipe", err)
+			defer func() { _ = r.Close() }()
+			t.CreateWith(call{Extra: []*os.File{w}}, t.Bundle(h.Idle))
+			_ = w.Close()
+			t.Must("set deadline", r.SetReadDeadline(time.Now().Add(t.Limit(2*time.Second))))
+			if _, err := r.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+				t.Errorf("the pipe's other end is open: %v", err)
 			}
 		},
 	},

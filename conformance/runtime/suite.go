@@ -13,7 +13,7 @@ var Suite = &harness.Suite{
 	Name: "runtime",
 	Cases: slices.Concat(
 		lifecycle, create, config, state, kill, deletes, hooks,
-		process, root, mounts,
+		process, identity, root, mounts, mountKinds,
 		pidFile, console, runs, execs, pauses, waits, recovers, usage, escapes, onNetBSD, networks, images, logs, concurrency, callers,
 	),
 	Expected: differences,

@@ -78,7 +78,7 @@ func (m *machine) runSteps() {
 //go:norace
 func (m *machine) step(s *Step) syscall.Errno {
 	if s.Kind == Same {
-		return same(s.Args[0], s.Args[1], s.Args[2])
+		return same(s)
 	}
 	var a [6]uintptr
 	for i := range a {
@@ -113,11 +113,16 @@ func (m *machine) step(s *Step) syscall.Errno {
 
 //go:nosplit
 //go:norace
-func same(p, q, n uintptr) syscall.Errno {
+func same(s *Step) syscall.Errno {
+	p, q, n := s.Args[0], s.Args[1], s.Args[2]
 	for i := uintptr(0); i < n; i++ {
-		if *(*byte)(pointer(p + i)) != *(*byte)(pointer(q + i)) {
-			return syscall.EINVAL
+		if *(*byte)(pointer(p + i)) == *(*byte)(pointer(q + i)) {
+			continue
 		}
+		if s.Want != 0 {
+			return syscall.Errno(s.Want)
+		}
+		return syscall.EINVAL
 	}
 	return 0
 }

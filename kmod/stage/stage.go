@@ -23,7 +23,8 @@ const (
 	// Call makes the system call Nr with Args.
 	Call Kind = iota
 	// Same compares Args[2] bytes at Args[0] and Args[1]; a difference fails
-	// the program with EINVAL. It verifies what setrlimit(2) really set.
+	// the program with the errno Want, or EINVAL. It verifies what setrlimit(2)
+	// really set.
 	Same
 )
 
@@ -54,8 +55,6 @@ type Step struct {
 	From [6]Source
 	// Keep holds the memory that Args point into. It must be on the heap.
 	Keep []any
-	// Uses lists the parent's descriptors that the step works with.
-	Uses []int
 	// Save stores the result in this register (1 to Registers-1; 0 = not).
 	Save uint8
 	// Store is the address of an int32 that the result is written to as well
@@ -76,8 +75,8 @@ type Program struct {
 	Steps []Step
 	// Inherit is how many of the parent's descriptors, from 0 on, the program
 	// that is exec'ed gets. When it is set, the child first closes all others
-	// that no step Uses and Report does not list. 0 closes nothing: for a
-	// child that no stranger can look at.
+	// that no step works with and Report does not list. 0 closes nothing: for
+	// a child that no stranger can look at.
 	Inherit int
 	// Report lists descriptors (0 = none) that a failure is written to, as
 	// one Record. Marks are written by ordinary write steps, see Mark.
@@ -160,7 +159,6 @@ func Mark(name string, index int, fd int) Step {
 		Name: name, Nr: syscall.SYS_WRITE,
 		Args:  [6]uintptr{uintptr(fd), uintptr(unsafe.Pointer(rec)), RecordSize},
 		Keep:  []any{rec},
-		Uses:  []int{fd},
 		Exact: true, Want: RecordSize,
 	}
 }
@@ -173,13 +171,13 @@ func Await(name string, fd int) Step {
 		Name: name, Nr: syscall.SYS_READ,
 		Args:  [6]uintptr{uintptr(fd), uintptr(unsafe.Pointer(buf)), 1},
 		Keep:  []any{buf},
-		Uses:  []int{fd},
 		Exact: true, Want: 1,
 	}
 }
 
-// Exec is the last step of a program.
-func Exec(path string, argv, envp []string) (Step, error) {
+// Exec is the last step of a program. The environment is envp and the strings
+// that late points to, which may be written until the step runs.
+func Exec(path string, argv, envp []string, late ...*byte) (Step, error) {
 	p, err := syscall.BytePtrFromString(path)
 	if err != nil {
 		return Step{}, fmt.Errorf("exec %q: %w", path, err)
@@ -192,6 +190,7 @@ func Exec(path string, argv, envp []string) (Step, error) {
 	if err != nil {
 		return Step{}, fmt.Errorf("process.env: %w", err)
 	}
+	ev = append(append(ev[:len(ev)-1], late...), nil) // it ends with a null pointer
 	return Step{
 		Name: "exec " + path, Nr: syscall.SYS_EXECVE,
 		Args: [6]uintptr{
@@ -224,9 +223,7 @@ func Sys(name string, nr uintptr, args ...uintptr) Step {
 
 // OnFD is Sys whose first argument is a descriptor of the parent's.
 func OnFD(name string, nr uintptr, fd int, rest ...uintptr) Step {
-	s := Sys(name, nr, append([]uintptr{uintptr(fd)}, rest...)...)
-	s.Uses = []int{fd}
-	return s
+	return Sys(name, nr, append([]uintptr{uintptr(fd)}, rest...)...)
 }
 
 // machine is what the child works with: everything allocated before fork.
@@ -253,8 +250,12 @@ func (p *Program) Start() (int, error) {
 	}
 	m := &machine{steps: p.Steps, report: p.Report, exit: uintptr(p.ExitCode)}
 	if p.Inherit > 0 {
-		m.shut = shutSteps(gaps(p.kept()))
-		if err := p.Fork.own(p.kept()); err != nil {
+		kept, err := p.kept()
+		if err != nil {
+			return 0, err
+		}
+		m.shut = shutSteps(gaps(kept))
+		if err := p.Fork.own(kept); err != nil {
 			return 0, err
 		}
 	}

@@ -91,9 +91,7 @@ func (t *Setup) Prepare(root *inroot.Dir, uid uint32) ([]stage.Step, error) {
 	}
 	t.term = term
 	slave := &[1]int32{int32(term.Slave)}
-	steps := SlaveSteps(process.AddressOf(slave), slave)
-	steps[0].Uses = []int{term.Slave}
-	return steps, nil
+	return SlaveSteps(process.AddressOf(slave), slave), nil
 }
 
 // Collect gives the terminal after the fork, without our copy of the slave.

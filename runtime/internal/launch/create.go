@@ -36,6 +36,7 @@ type Launch struct {
 	entry   kmod.Entry
 	link    *process.Link
 	prog    *stage.Program
+	home    process.Home // of the process's user, once the root is complete
 	fifo    int
 	errFile int
 	sock    int // the caller's console socket, -1 = none
@@ -168,10 +169,11 @@ func (l *Launch) program() (*stage.Program, error) {
 		return nil, err
 	}
 	steps = append(steps, ready...)
-	steps = append(steps, l.Root.GoSteps(l.link)...)
+	steps = append(steps, l.Root.GoSteps(l.link, &l.home)...)
 	if p.Terminal {
 		steps = append(steps, l.Root.TerminalSteps()...)
 	}
+	steps = append(steps, process.StdioSteps(&p)...)
 	member, err := process.MemberSteps(&p, l.entry)
 	if err != nil {
 		return nil, err
@@ -179,7 +181,7 @@ func (l *Launch) program() (*stage.Program, error) {
 	steps = append(steps, member...)
 	steps = append(steps, l.Root.CreatedStep(l.link, len(steps)))
 	steps = append(steps, l.link.LeaveStep("let go of the parent"), stage.Await("wait for start", l.fifo))
-	identity, err := process.IdentitySteps(&p, l.entry)
+	identity, err := process.IdentitySteps(&p, l.entry, l.lateEnv(&p)...)
 	if err != nil {
 		return nil, err
 	}
@@ -187,6 +189,16 @@ func (l *Launch) program() (*stage.Program, error) {
 		Fork: l.entry.Fork, Steps: append(steps, identity...), Inherit: l.Caller.inherited(),
 		Report: [2]int{l.errFile, l.link.Child}, ExitCode: initExitCode,
 	}, nil
+}
+
+// lateEnv is what the environment gets when the root is complete, whose list of
+// users tells it: HOME, unless the configuration does.
+func (l *Launch) lateEnv(p *oci.Process) []*byte {
+	var none bool
+	if p.Env, none = process.WithoutHome(p.Env); !none {
+		return nil
+	}
+	return []*byte{l.home.Addr()}
 }
 
 // runHooks runs those that come when the environment is there and the root is
@@ -237,7 +249,10 @@ func (l *Launch) enterRoot() (err error) {
 		}
 	}
 	l.Undo.Did("enter root", nil)
-	if err := l.link.Send(slave); err != nil {
+	if _, none := process.WithoutHome(p.Env); none {
+		l.home.Set(process.HomeOf(l.Root.Dir, p.UID))
+	}
+	if err := l.link.SendGo(slave, &l.home); err != nil {
 		return err
 	}
 	master, err := l.link.Receive(l.prog.Names())

@@ -95,6 +95,7 @@ func (x *execution) program(root *inroot.Dir, signals []stage.Step, tty *console
 		return nil, err
 	}
 	p.Rlimits = process.WithCallersNofile(p.Rlimits)
+	p.Env = process.WithHome(p.Env, root, p.UID)
 	member, err := process.MemberSteps(&p, x.entry)
 	if err != nil {
 		return nil, err
@@ -112,6 +113,7 @@ func (x *execution) program(root *inroot.Dir, signals []stage.Step, tty *console
 		}
 		steps = append(steps, ttySteps...)
 	}
+	steps = append(steps, process.StdioSteps(&p)...)
 	steps = append(steps, member...)
 	return &stage.Program{
 		Fork: x.entry.Fork, Steps: append(steps, identity...), Inherit: x.Caller.inherited(), ExitCode: ExecFailed,

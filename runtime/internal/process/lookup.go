@@ -7,25 +7,25 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"runtime"
 	"strings"
 
 	"github.com/netbsd-cells/runcell/kmod/inroot"
+	"github.com/netbsd-cells/runcell/kmod/searchpath"
 	"golang.org/x/sys/unix"
 )
 
-// defaultPath is searched when process.env has no PATH.
-const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/pkg/sbin:/usr/pkg/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 // candidates lists the paths that exec tries for name. A relative element of
-// PATH would depend on the directory and is left out.
+// PATH would depend on the directory and is left out. Without PATH it is this
+// system's.
 func candidates(name string, env []string) []string {
 	if strings.Contains(name, "/") {
 		return []string{name}
 	}
 	var paths []string
-	for _, dir := range strings.Split(envValue(env, "PATH", defaultPath), ":") {
+	for _, dir := range strings.Split(envValue(env, "PATH", searchpath.Of(runtime.GOOS)), ":") {
 		if path.IsAbs(dir) {
-			paths = append(paths, path.Join(dir, name))
+			paths = append(paths, dir+"/"+name) // ".." in it is the kernel's to resolve
 		}
 	}
 	return paths
@@ -44,7 +44,7 @@ func LookExec(root *inroot.Dir, name, cwd string, env []string) error {
 	if strings.Contains(name, "/") {
 		p := name
 		if !path.IsAbs(p) {
-			p = path.Join(cwd, p)
+			p = cwd + "/" + p // ".." behind a link leads elsewhere than the text says
 		}
 		if err := checkExec(root, p); err != nil {
 			return fmt.Errorf("exec: %q: %w", name, err)

@@ -17,6 +17,9 @@ func TestLookExec(t *testing.T) {
 		os.WriteFile(dir+"/bin/data", nil, 0o644),
 		os.Symlink("/bin", dir+"/usr"),
 		os.Symlink("/bin/prog", dir+"/abs"),
+		os.MkdirAll(dir+"/real/cwd", 0o755),
+		os.WriteFile(dir+"/real/beside", nil, 0o755),
+		os.Symlink("/real/cwd", dir+"/cwd"),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -33,6 +36,8 @@ func TestLookExec(t *testing.T) {
 		{"/usr/prog", "/", ""},
 		{"/abs", "/", ""},
 		{"./prog", "/bin", ""},
+		{"../beside", "/cwd", ""},
+		{"../bin/prog", "/cwd", "no such file"},
 		{"nope", "/", `exec: "nope": executable file not found in $PATH`},
 		{"/nope", "/", `exec: "/nope": no such file or directory`},
 		{"data", "/", `exec: "data": permission denied`},

@@ -67,7 +67,7 @@ func TestEntryComesLast(t *testing.T) {
 			calls = append(calls, "chdir")
 		}
 	}
-	const want = "privileged privileged privileged privileged privileged enter setuid chdir"
+	const want = "privileged privileged privileged privileged privileged enter chdir setuid chdir"
 	if got := strings.Join(calls, " "); got != want {
 		t.Errorf("the program does\n%s\nwant\n%s", got, want)
 	}

@@ -127,13 +127,19 @@ func Create(root, id string, remove func() (bool, error)) (*Container, error) {
 			continue
 		}
 		if err != nil {
+			_ = unix.Rmdir(c.Dir) // it is as we made it, or in use
 			return nil, err
 		}
-		if err := c.Read(); !errors.Is(err, ErrNotExist) {
-			c.Release()
-			return nil, taken
+		err = c.Read()
+		if errors.Is(err, ErrNotExist) {
+			return c, nil
 		}
-		return c, nil
+		if err != nil { // not a record, or none that we could look for
+			taken = fmt.Errorf("create %q: %w", id, err)
+			_ = unix.Rmdir(c.Dir)
+		}
+		c.Release()
+		return nil, taken
 	}
 	return nil, taken
 }
