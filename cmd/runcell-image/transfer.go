@@ -21,16 +21,26 @@ func registryFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "authfile", Usage: "read credentials from `FILE` (default: where podman and docker keep them)"},
 		&cli.BoolFlag{Name: "plain-http", Usage: "talk HTTP instead of HTTPS (default: only on the loopback interface)"},
+		&cli.DurationFlag{Name: "stall-timeout", Value: registry.DefaultStall, Usage: "give a connection up on which nothing has moved for `TIME`"},
+		&cli.DurationFlag{Name: "max-wait", Value: registry.DefaultPatience, Usage: "wait at most `TIME` if the registry asks to come back later"},
 	}
 }
 
-func registryOptions(cmd *cli.Command) registry.Options {
-	o := registry.Options{AuthFile: cmd.String("authfile")}
+func registryOptions(cmd *cli.Command, t *transfers) (registry.Options, error) {
+	o := registry.Options{AuthFile: cmd.String("authfile"), Stall: cmd.Duration("stall-timeout"), Patience: cmd.Duration("max-wait")}
+	for _, flag := range []string{"stall-timeout", "max-wait"} {
+		if d := cmd.Duration(flag); d <= 0 {
+			return o, fmt.Errorf("--%s %v: want a time such as 90s", flag, d)
+		}
+	}
+	if !cmd.Bool("quiet") {
+		o.Tell = t.retry
+	}
 	if cmd.IsSet("plain-http") {
 		plain := cmd.Bool("plain-http")
 		o.PlainHTTP = &plain
 	}
-	return o
+	return o, nil
 }
 
 func copyFlags() []cli.Flag {
@@ -77,8 +87,12 @@ it. Credential helpers are not started: they would be programs out of PATH.`,
 			if err != nil {
 				return err
 			}
+			r, err := registryOptions(cmd, t)
+			if err != nil {
+				return err
+			}
 			return withStore(ctx, cmd, true, false, func(ctx context.Context, s *store.Store) error {
-				res, err := transfer.Pull(ctx, s, args[0], registryOptions(cmd), o)
+				res, err := transfer.Pull(ctx, s, args[0], r, o)
 				t.finish()
 				if err != nil {
 					return err
@@ -149,6 +163,7 @@ keeps of other images stays. Prints the digest.`,
 		Flags: append([]cli.Flag{
 			storeFlag(),
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "show no progress"},
+			&cli.BoolFlag{Name: "replace", Usage: "let an image for one platform take the tag of an index for several"},
 		}, registryFlags()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			args, err := arguments(cmd, 1, 2)
@@ -160,7 +175,10 @@ keeps of other images stays. Prints the digest.`,
 				target = args[1]
 			}
 			t := newTransfers(cmd.Root().ErrWriter, "push")
-			o := transfer.PushOptions{Registry: registryOptions(cmd)}
+			o := transfer.PushOptions{Replace: cmd.Bool("replace")}
+			if o.Registry, err = registryOptions(cmd, t); err != nil {
+				return err
+			}
 			if !cmd.Bool("quiet") {
 				o.Progress = t.report
 			}

@@ -67,7 +67,7 @@ func Create(ctx context.Context, ref reference.Place, rootfs string) (*Writer, e
 		return nil, err
 	}
 	out.work, out.isTemp = out.lock.Name(), true
-	if out.dir, err = os.OpenRoot(out.work); err == nil {
+	if out.dir, err = Directory(out.work); err == nil {
 		err = errors.Join(out.dir.MkdirAll("blobs/sha256", 0o755), out.dir.Chmod(".", 0o755))
 	}
 	if err == nil {
@@ -118,7 +118,7 @@ func (out *Writer) openExisting(ctx context.Context) error {
 	if err := lock.File(ctx, out.lock, flock.Exclusive); err != nil {
 		return errors.Join(err, out.lock.Close())
 	}
-	if out.dir, err = os.OpenRoot(out.work); err != nil {
+	if out.dir, err = Directory(out.work); err != nil {
 		return errors.Join(err, out.lock.Close())
 	}
 	if err := errors.Join(out.removeTemps(), out.dir.MkdirAll("blobs/sha256", 0o755)); err != nil {

@@ -25,6 +25,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/internal/lock"
@@ -80,7 +81,7 @@ func openStore(ctx context.Context, path string, create bool) (_ *Store, err err
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	if s.root, err = os.OpenRoot(path); err != nil {
+	if s.root, err = layout.Directory(path); err != nil {
 		return nil, err
 	}
 	if s.lock, err = s.root.Open("."); err != nil {
@@ -239,15 +240,23 @@ func (s *Store) changeIndex(ctx context.Context, edit func([]layout.IndexEntry) 
 	return s.replaceFile(v1.ImageIndexFile, data)
 }
 
+// What the index says about an image of which a registry has more: of which index
+// it was chosen, and for which platform. A name with the index's digest means
+// this image.
+const (
+	AnnotationIndex    = "org.netbsd.cell.image.index"
+	AnnotationPlatform = "org.netbsd.cell.image.platform"
+)
+
 // Name gives the images, which differ in their platforms, the name, and takes
-// it away from any other.
+// it away from any other. Of their annotations it keeps those of this package.
 func (s *Store) Name(ctx context.Context, name string, images ...v1.Descriptor) error {
 	err := s.changeIndex(ctx, func(list []layout.IndexEntry) []layout.IndexEntry {
 		list = layout.WithoutName(list, name)
 		for _, d := range images {
 			list = append(list, layout.IndexEntry{Descriptor: v1.Descriptor{
 				MediaType: d.MediaType, Digest: d.Digest, Size: d.Size, Platform: d.Platform,
-				Annotations: map[string]string{v1.AnnotationRefName: name},
+				Annotations: annotations(name, d),
 			}})
 		}
 		return list
@@ -258,8 +267,20 @@ func (s *Store) Name(ctx context.Context, name string, images ...v1.Descriptor) 
 	return nil
 }
 
+// annotations are those that an image of a name gets.
+func annotations(name string, d v1.Descriptor) map[string]string {
+	m := map[string]string{v1.AnnotationRefName: name}
+	for _, key := range []string{AnnotationIndex, AnnotationPlatform} {
+		if v := d.Annotations[key]; v != "" {
+			m[key] = v
+		}
+	}
+	return m
+}
+
 // Lookup finds what a name means: a full or short name, a name that another
-// tool gave, or a digest of an image in the index. It gives the full name and
+// tool gave, or a digest of an image in the index. A name with a digest is also that
+// of an image of the repository that came under a tag. It gives the full name and
 // the descriptors that have it, of which there is usually one.
 func (s *Store) Lookup(name string) (full string, found []v1.Descriptor, err error) {
 	x, err := s.readIndex()
@@ -286,7 +307,50 @@ func (s *Store) Lookup(name string) (full string, found []v1.Descriptor, err err
 			return full, found, nil
 		}
 	}
+	for _, full := range names {
+		if d, ok := byDigest(x.Manifests, full); ok {
+			return d.Annotations[v1.AnnotationRefName], []v1.Descriptor{d}, nil
+		}
+	}
 	return "", nil, fmt.Errorf("%w %s in the store %s: \"runcell image list\" has them all, \"runcell image pull\" and \"import\" add more", ErrNoImage, image.Quote(name), s.Dir)
+}
+
+// byDigest finds the image that a full name with a digest means if no image has
+// the name itself.
+func byDigest(list []v1.Descriptor, full string) (v1.Descriptor, bool) {
+	repository, want, found := strings.Cut(full, "@")
+	for _, d := range list {
+		n, _, err := reference.ParseName(d.Annotations[v1.AnnotationRefName])
+		if !found || err != nil || n.Registry+"/"+n.Repository != repository {
+			continue
+		}
+		if string(d.Digest) == want || d.Annotations[AnnotationIndex] == want {
+			return d, true
+		}
+	}
+	return v1.Descriptor{}, false
+}
+
+// Document gives the index or manifest of a digest that the store has, if it has
+// one. That its bytes are those of the digest proves it.
+func (s *Store) Document(sum digest.Digest) (d v1.Descriptor, data []byte, found bool) {
+	if verify.Digest(sum) != nil {
+		return d, nil, false
+	}
+	fi, err := s.root.Stat(verify.BlobName(sum))
+	if err != nil {
+		return d, nil, false
+	}
+	d = v1.Descriptor{Digest: sum, Size: fi.Size()}
+	if data, err = s.ReadBlob(d); err != nil {
+		return d, nil, false
+	}
+	for _, d.MediaType = range manifest.Types {
+		if _, err := manifest.Children(d, data); err == nil {
+			return d, data, true
+		}
+	}
+	return d, nil, false
 }
 
 // ErrNoImage is wrapped when the store has no image of a name.

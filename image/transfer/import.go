@@ -62,7 +62,7 @@ func Import(ctx context.Context, s *store.Store, from, name string, limits image
 	}
 	defer func() { err = errors.Join(err, closer.Close()) }()
 	for _, img := range images {
-		res, err := copyImage(ctx, s, src, img.roots, img.name, o)
+		res, err := copyImage(ctx, s, remember(s, src), img.roots, img.name, o)
 		if err != nil {
 			return fail(fmt.Errorf("%s: %w", img.name, err))
 		}
@@ -117,6 +117,8 @@ func layoutRoots(l *layout.Layout, ref, full string) ([]namedRoots, error) {
 			list = append(list, namedRoots{name: name})
 			i = len(list) - 1
 		}
+		// What else a stranger says about it is not for our index.
+		d.Annotations = map[string]string{v1.AnnotationRefName: d.Annotations[v1.AnnotationRefName]}
 		list[i].roots = append(list[i].roots, d)
 	}
 	return list, nil

@@ -25,6 +25,13 @@ type CopyOptions struct {
 	Progress func(store.Transfer)
 }
 
+func (o CopyOptions) withDefaults() CopyOptions {
+	if o.Platform.OS == "" {
+		o.Platform = manifest.HostPlatform()
+	}
+	return o
+}
+
 // Copied says what has come into the store.
 type Copied struct {
 	Name     string        `json:"name"`
@@ -40,6 +47,7 @@ func Pull(ctx context.Context, s *store.Store, name string, r registry.Options, 
 		return nil, err
 	}
 	fail := func(err error) (*Copied, error) { return nil, fmt.Errorf("pull %s: %w", n, err) }
+	o = o.withDefaults()
 	if err := s.Sweep(ctx); err != nil {
 		return fail(err)
 	}
@@ -48,29 +56,57 @@ func Pull(ctx context.Context, s *store.Store, name string, r registry.Options, 
 		return fail(err)
 	}
 	defer repo.Close()
-	root, err := repo.Resolve(ctx)
+	from := remember(s, registry.Source{Repository: repo, Ctx: ctx})
+	root, err := resolve(ctx, s, repo, from, n, o)
 	if err != nil {
 		return fail(err)
 	}
-	res, err := copyImage(ctx, s, registry.Source{Repository: repo, Ctx: ctx}, []v1.Descriptor{root}, n.String(), o)
+	res, err := copyImage(ctx, s, from, []v1.Descriptor{root}, n.String(), o)
 	if err != nil {
 		return fail(err)
 	}
 	return res, nil
 }
 
+// resolve gives what the name stands for now. It gets no document that is here
+// already: a digest that the store has proves its bytes, and of a tag that was
+// pulled before, only the digest is asked for.
+func resolve(ctx context.Context, s *store.Store, repo *registry.Repository, from *remembered, n reference.Name, o CopyOptions) (v1.Descriptor, error) {
+	sum, before := n.Digest, []v1.Descriptor(nil)
+	if sum == "" {
+		_, before, _ = s.Lookup(n.String()) //nolint:errcheck // it need not be there
+	}
+	if len(before) > 0 {
+		var err error
+		if sum, err = repo.Ask(ctx); err != nil {
+			return v1.Descriptor{}, err
+		}
+	}
+	for _, d := range before { // chosen before, out of the same index
+		if !o.AllPlatforms && d.Annotations[store.AnnotationIndex] == string(sum) && d.Annotations[store.AnnotationPlatform] == manifest.PlatformName(o.Platform) {
+			return d, nil
+		}
+	}
+	if d, data, found := s.Document(sum); found {
+		from.add(d, data)
+		return d, nil
+	}
+	d, data, err := repo.Resolve(ctx)
+	if err == nil {
+		from.add(d, data)
+	}
+	return d, err
+}
+
 // copyImage copies what roots lead to and gives it the name.
 func copyImage(ctx context.Context, s *store.Store, from image.Source, roots []v1.Descriptor, name string, o CopyOptions) (*Copied, error) {
-	if o.Platform.OS == "" {
-		o.Platform = manifest.HostPlatform()
-	}
+	o = o.withDefaults()
 	if !o.AllPlatforms {
 		img, err := manifest.Choose(from, roots, o.Platform)
 		if err != nil {
 			return nil, err
 		}
-		roots = []v1.Descriptor{img.Descriptor}
-		roots[0].Platform = &img.Config.Platform
+		roots = []v1.Descriptor{chosen(roots, img, o.Platform)}
 	}
 	p, err := planOf(from, roots...)
 	if err != nil {
@@ -83,6 +119,24 @@ func copyImage(ctx context.Context, s *store.Store, from image.Source, roots []v
 		return nil, err
 	}
 	return &Copied{Name: name, Manifest: roots[0].Digest, Blobs: p.count(), Size: p.size}, nil
+}
+
+// chosen is the descriptor of the image that was chosen for a platform, with
+// what the index of the store says about it.
+func chosen(roots []v1.Descriptor, img *manifest.Image, platform v1.Platform) v1.Descriptor {
+	d := img.Descriptor
+	d.Platform = &img.Config.Platform
+	d.Annotations = nil
+	for _, r := range roots {
+		switch {
+		case r.Digest == d.Digest:
+			d.Annotations = r.Annotations
+			return d
+		case manifest.IsIndex(r.MediaType) && len(roots) == 1:
+			d.Annotations = map[string]string{store.AnnotationIndex: string(r.Digest), store.AnnotationPlatform: manifest.PlatformName(platform)}
+		}
+	}
+	return d
 }
 
 // fetch copies the blobs, some at once, and then the documents.

@@ -13,6 +13,7 @@ import (
 	"github.com/netbsd-cells/runcell/image/internal/stream"
 	"github.com/netbsd-cells/runcell/image/internal/verify"
 	"github.com/netbsd-cells/runcell/image/layout"
+	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/image/reference"
 	"github.com/netbsd-cells/runcell/image/registry"
 	"github.com/netbsd-cells/runcell/image/store"
@@ -22,6 +23,9 @@ import (
 // PushOptions say how to push.
 type PushOptions struct {
 	Registry registry.Options
+	// Replace lets one image take the tag of an index, which has images for
+	// several platforms.
+	Replace bool
 	// Progress, if not nil, is told of blobs, never twice at the same time.
 	Progress func(store.Transfer)
 }
@@ -74,6 +78,10 @@ func push(ctx context.Context, from image.Source, p *plan, to string, o PushOpti
 		return "", err
 	}
 	defer r.Close()
+	root := p.docs[len(p.docs)-1]
+	if err := mayReplace(ctx, r, root.Descriptor, n, o); err != nil {
+		return "", err
+	}
 	tell := serialized(o.Progress)
 	err = p.eachBlob(ctx, func(ctx context.Context, d v1.Descriptor) error { return pushBlob(ctx, from, r, d, tell) })
 	if err != nil {
@@ -89,6 +97,19 @@ func push(ctx context.Context, from image.Source, p *plan, to string, o PushOpti
 		}
 	}
 	return n.String(), nil
+}
+
+// mayReplace refuses to take the tag of an index for one image: whoever has another
+// platform would have lost it.
+func mayReplace(ctx context.Context, r *registry.Repository, root v1.Descriptor, n reference.Name, o PushOptions) error {
+	if o.Replace || manifest.IsIndex(root.MediaType) {
+		return nil
+	}
+	there, err := r.HasIndex(ctx)
+	if err == nil && there {
+		err = fmt.Errorf("%s is an index there, for several platforms, and this image is for one: push it under another tag, pull with --all-platforms what you push, or give --replace", n)
+	}
+	return err
 }
 
 // pushBlob sends a blob unless the registry has it. A broken upload begins
