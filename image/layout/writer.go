@@ -189,7 +189,7 @@ func (out *Writer) Publish(ctx context.Context, d v1.Descriptor) error {
 	if out.ref.Ref != "" {
 		d.Annotations = map[string]string{v1.AnnotationRefName: out.ref.Ref}
 	}
-	if err := out.index(d); err != nil {
+	if err := out.index(out.ref.Ref, d); err != nil {
 		return err
 	}
 	if !out.isTemp {
@@ -205,15 +205,21 @@ func (out *Writer) Publish(ctx context.Context, d v1.Descriptor) error {
 	return nil
 }
 
+// Beside adds what goes with the image, under a name of its own.
+func (out *Writer) Beside(name string, d v1.Descriptor) error {
+	d.Annotations = map[string]string{v1.AnnotationRefName: name}
+	return out.index(name, d)
+}
+
 // index adds d to index.json and takes its name away from others. Members
 // that are not known here stay as they are.
-func (out *Writer) index(d v1.Descriptor) error {
+func (out *Writer) index(name string, d v1.Descriptor) error {
 	data, err := out.dir.ReadFile(v1.ImageIndexFile)
 	if err != nil {
 		return err
 	}
 	data, err = EditIndex(data, func(list []IndexEntry) []IndexEntry {
-		return append(WithoutName(list, out.ref.Ref), IndexEntry{Descriptor: d})
+		return append(WithoutName(list, name), IndexEntry{Descriptor: d})
 	})
 	if err != nil {
 		return err

@@ -192,7 +192,7 @@ func (r *Repository) refused(path string, resp *http.Response) error {
 			text += fmt.Sprintf(": it asks to come back in %v", after)
 		}
 	}
-	return backoff.Final{Err: errors.New(text)}
+	return backoff.Final{Err: &refusal{status, text}}
 }
 
 // wantsTLS tells whether a refusal is that of a server of TLS that was talked to

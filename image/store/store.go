@@ -8,6 +8,8 @@
 //	                       what is being removed
 //	STORE/unpacked/CHAIN/  root file systems that cells share, see unpacked.go
 //	STORE/cells/           what each cell of "runcell run --image" uses
+//	STORE/policy           which images are used, see trust.go
+//	STORE/signatures/      why they can be
 //
 // The directory itself is flocked: shared by who reads or adds, exclusively
 // by who removes. A blob gets its name only once it is whole, verified and on
@@ -112,7 +114,7 @@ func (s *Store) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ours := []string{v1.ImageBlobsDir, v1.ImageIndexFile, ingestDir}
+	ours := []string{v1.ImageBlobsDir, v1.ImageIndexFile, ingestDir, policyFile, signaturesDir}
 	for _, n := range names {
 		if !slices.Contains(ours, n) {
 			return fmt.Errorf("the directory holds %s but no file %s: name an empty directory or an image layout", image.Quote(n), v1.ImageLayoutFile)
@@ -356,15 +358,28 @@ func (s *Store) Document(sum digest.Digest) (d v1.Descriptor, data []byte, found
 // ErrNoImage is wrapped when the store has no image of a name.
 var ErrNoImage = errors.New("no image")
 
-// Find resolves a name and a platform to one image of the store.
+// Find resolves a name and a platform to one image of the store, to be used. It is
+// an error that wraps trust.ErrRefused if the policy does not let it be.
 func (s *Store) Find(name string, platform v1.Platform) (*layout.Image, string, error) {
-	full, found, err := s.Lookup(name)
+	img, full, found, err := s.find(name, platform)
+	if err == nil {
+		err = s.trusted(full, found, img)
+	}
 	if err != nil {
 		return nil, "", err
 	}
+	return img, full, nil
+}
+
+// find is Find for one that is only looked at.
+func (s *Store) find(name string, platform v1.Platform) (*layout.Image, string, []v1.Descriptor, error) {
+	full, found, err := s.Lookup(name)
+	if err != nil {
+		return nil, "", nil, err
+	}
 	img, err := s.Choose(found, platform)
 	if err != nil {
-		return nil, "", fmt.Errorf("read image %s: %w", full, err)
+		return nil, "", nil, fmt.Errorf("read image %s: %w", full, err)
 	}
-	return img, full, nil
+	return img, full, found, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/netbsd-cells/runcell/image/reference"
 	"github.com/netbsd-cells/runcell/image/registry"
 	"github.com/netbsd-cells/runcell/image/store"
+	"github.com/netbsd-cells/runcell/image/trust"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -21,6 +22,9 @@ type CopyOptions struct {
 	Platform v1.Platform // zero: the host's
 	// AllPlatforms takes everything that an index lists.
 	AllPlatforms bool
+	// Key, if not nil, has to have signed the image, beside what the store's
+	// policy demands.
+	Key *trust.Key
 	// Progress, if not nil, is told of blobs, never twice at the same time.
 	Progress func(store.Transfer)
 }
@@ -40,7 +44,8 @@ type Copied struct {
 	Size     int64         `json:"size"`  // bytes of them
 }
 
-// Pull fetches an image from a registry.
+// Pull fetches an image from a registry. It is an error that wraps
+// trust.ErrRefused if the policy or o.Key does not let it in.
 func Pull(ctx context.Context, s *store.Store, name string, r registry.Options, o CopyOptions) (*Copied, error) {
 	n, _, err := reference.ParseName(name)
 	if err != nil {
@@ -48,6 +53,9 @@ func Pull(ctx context.Context, s *store.Store, name string, r registry.Options, 
 	}
 	fail := func(err error) (*Copied, error) { return nil, fmt.Errorf("pull %s: %w", n, err) }
 	o = o.withDefaults()
+	if _, err := demands(s, n.String(), o.Key); err != nil { // before anybody is asked
+		return fail(err)
+	}
 	if err := s.Sweep(ctx); err != nil {
 		return fail(err)
 	}
@@ -61,7 +69,7 @@ func Pull(ctx context.Context, s *store.Store, name string, r registry.Options, 
 	if err != nil {
 		return fail(err)
 	}
-	res, err := copyImage(ctx, s, from, []v1.Descriptor{root}, n.String(), o)
+	res, err := copyImage(ctx, s, from, registry.Source{Repository: repo, Ctx: ctx}, []v1.Descriptor{root}, n.String(), o)
 	if err != nil {
 		return fail(err)
 	}
@@ -98,9 +106,15 @@ func resolve(ctx context.Context, s *store.Store, repo *registry.Repository, fro
 	return d, err
 }
 
-// copyImage copies what roots lead to and gives it the name.
-func copyImage(ctx context.Context, s *store.Store, from image.Source, roots []v1.Descriptor, name string, o CopyOptions) (*Copied, error) {
+// copyImage copies what roots lead to and gives it the name, if where it has the
+// signatures that are demanded.
+func copyImage(ctx context.Context, s *store.Store, from image.Source, where signatures, roots []v1.Descriptor, name string, o CopyOptions) (*Copied, error) {
 	o = o.withDefaults()
+	wanted, err := demands(s, name, o.Key)
+	if err != nil {
+		return nil, err
+	}
+	given := roots
 	if !o.AllPlatforms {
 		img, err := manifest.Choose(from, roots, o.Platform)
 		if err != nil {
@@ -108,12 +122,25 @@ func copyImage(ctx context.Context, s *store.Store, from image.Source, roots []v
 		}
 		roots = []v1.Descriptor{chosen(roots, img, o.Platform)}
 	}
+	var proofs []*proof
+	for _, d := range roots {
+		p, err := prove(ctx, s, from, where, given, d.Digest, wanted)
+		if err != nil {
+			return nil, err
+		}
+		proofs = append(proofs, p)
+	}
 	p, err := planOf(from, roots...)
 	if err != nil {
 		return nil, err
 	}
 	if err := fetch(ctx, s, from, p, o.Progress); err != nil {
 		return nil, err
+	}
+	for _, p := range proofs {
+		if err := p.keep(s); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.Name(ctx, name, roots...); err != nil {
 		return nil, err

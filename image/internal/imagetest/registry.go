@@ -126,7 +126,7 @@ func (f *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	mediaType := f.types[digest.Digest(id)]
 	f.mu.Unlock()
 	data, err := os.ReadFile(filepath.Join(f.Layout, "blobs", strings.Replace(id, ":", "/", 1)))
-	if !found || err != nil {
+	if !found || err != nil || kind != "manifests" && kind != "blobs" {
 		http.NotFound(w, r)
 		return
 	}
