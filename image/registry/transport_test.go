@@ -381,10 +381,8 @@ func TestRequests(t *testing.T) {
 				t.Errorf("again: %q; want one HEAD", got)
 			}
 			byDigest := f.Repository() + "@" + string(root.Digest)
-			if !indexed {
-				if got := pull(byDigest); len(got) != 0 {
-					t.Errorf("by digest: %q; want none", got)
-				}
+			if got := pull(byDigest); len(got) != 0 {
+				t.Errorf("by digest: %q; want none", got)
 			}
 			// The name has a digest that the tag had.
 			if _, _, err := s.Lookup(byDigest); err != nil {

@@ -80,11 +80,9 @@ func Pull(ctx context.Context, s *store.Store, name string, r registry.Options, 
 // already: a digest that the store has proves its bytes, and of a tag that was
 // pulled before, only the digest is asked for.
 func resolve(ctx context.Context, s *store.Store, repo *registry.Repository, from *remembered, n reference.Name, o CopyOptions) (v1.Descriptor, error) {
-	sum, before := n.Digest, []v1.Descriptor(nil)
-	if sum == "" {
-		_, before, _ = s.Lookup(n.String()) //nolint:errcheck // it need not be there
-	}
-	if len(before) > 0 {
+	sum := n.Digest
+	_, before, _ := s.Lookup(n.String()) //nolint:errcheck // it need not be there
+	if sum == "" && len(before) > 0 {
 		var err error
 		if sum, err = repo.Ask(ctx); err != nil {
 			return v1.Descriptor{}, err
