@@ -23,6 +23,7 @@ import (
 	orasregistry "oras.land/oras-go/v2/registry"
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
+	"oras.land/oras-go/v2/registry/remote/errcode"
 )
 
 // Options say how to talk to a registry.
@@ -159,18 +160,28 @@ func (r *Repository) send(ctx context.Context, method, path string, header map[s
 	return nil, err
 }
 
-// explain adds to an error what a user can do about it.
+// explain adds to an error what a user can do about it. What the transport could
+// try again it has tried, and what comes of an answer comes of it each time.
 func (r *Repository) explain(err error) error {
 	var noTLS tls.RecordHeaderError
+	var answer *errcode.ErrorResponse
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, auth.ErrBasicCredentialNotFound):
-		return backoff.Final{Err: fmt.Errorf("the registry %s asks who you are; %s", r.name.Registry, r.login.why())}
+		err = fmt.Errorf("the registry %s asks who you are; %s", r.name.Registry, r.login.why())
+	case errors.As(err, &answer):
+		if answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden {
+			err = fmt.Errorf("%w; %s", err, r.login.why())
+		}
 	case errors.As(err, &noTLS) && string(noTLS.RecordHeader[:]) == "HTTP/":
-		return backoff.Final{Err: fmt.Errorf("%w: give --plain-http if nobody else can read or change what the network carries", err)}
+		err = fmt.Errorf("%w: give --plain-http if nobody else can read or change what the network carries", err)
 	case r.repo.PlainHTTP && strings.Contains(err.Error(), "malformed HTTP response"):
-		return backoff.Final{Err: fmt.Errorf("%w: %s", err, useTLS)}
+		err = fmt.Errorf("%w: %s", err, useTLS)
+	case worthwhile(err):
+		return err
 	}
-	return err
+	return final(err)
 }
 
 // useTLS is what to do when plain HTTP met TLS. On the loopback interface nobody

@@ -91,6 +91,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 func (t *transport) once(req *http.Request) (*http.Response, error) {
 	resp, err := t.exchange(req)
 	if err != nil {
+		if err = t.weigh(err); !backoff.IsFinal(err) {
+			err = backoff.Later{Err: err}
+		}
 		return nil, err
 	}
 	if err := t.refusedForNow(resp); err != nil && !backoff.IsFinal(err) {
@@ -150,22 +153,36 @@ func (t *transport) exchange(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// weigh makes an error that a new attempt would only repeat a backoff.Final. Of
-// what is not known, nothing is expected.
+// weigh makes an error that a new attempt would only repeat a backoff.Final. Of a
+// registry that has never answered, an error that is not known says that there is
+// none.
 func (t *transport) weigh(err error) error {
-	var netErr net.Error
-	var dns *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	var noTLS tls.RecordHeaderError
 	switch {
-	case errors.Is(err, errStalled),
-		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
-		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
-		errors.As(err, &netErr) && netErr.Timeout(),
-		errors.As(err, &dns) && dns.IsTemporary:
+	case errors.As(err, &certificate), errors.As(err, &noTLS):
+	case broken(err), t.answered.Load():
 		return err
-	case errors.Is(err, syscall.ECONNREFUSED) && t.answered.Load():
-		return err // it was there, so it is starting anew
 	}
 	return backoff.Final{Err: err}
+}
+
+// broken tells whether an error is that of a line that broke or fell silent.
+func broken(err error) bool {
+	var netErr net.Error
+	var dns *net.DNSError
+	return errors.Is(err, errStalled) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+		errors.As(err, &netErr) && netErr.Timeout() ||
+		errors.As(err, &dns) && dns.IsTemporary
+}
+
+// worthwhile tells whether what has come through the transport is to be tried again
+// as a whole: it says so, or the line broke after it had given the answer away.
+func worthwhile(err error) bool {
+	var later backoff.Later
+	return !backoff.IsFinal(err) && (errors.As(err, &later) || broken(err))
 }
 
 // forNow are the answers after which the same request can succeed: RFC 9110,

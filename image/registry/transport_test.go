@@ -478,3 +478,25 @@ func TestSeveralChallenges(t *testing.T) {
 		}
 	}
 }
+
+// Who is not let in is told so at once: a password that is wrong is not tried until
+// the account is locked.
+func TestTokenRefused(t *testing.T) {
+	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusOK} {
+		f := imagetest.NewRegistry(t, imagetest.Tar(t, imagetest.Entry{Name: "f"}))
+		withToken(f, func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path == "/token" {
+				w.WriteHeader(status)
+				fmt.Fprint(w, "{}")
+			}
+			return r.URL.Path == "/token"
+		})
+		_, err := story.Pull(t, story.NewStore(t), f)
+		if err == nil || status != http.StatusOK && !strings.Contains(err.Error(), "there are no credentials for it in") {
+			t.Errorf("%d: %v", status, err)
+		}
+		if asked := f.Asked(); len(asked) != 2 {
+			t.Errorf("%d: asked %q; want the token once", status, asked)
+		}
+	}
+}

@@ -9,6 +9,7 @@ package store
 // so a key that is taken out of the policy stops what it has signed.
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,10 +18,12 @@ import (
 	"strings"
 
 	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/internal/lock"
 	"github.com/netbsd-cells/runcell/image/internal/verify"
 	"github.com/netbsd-cells/runcell/image/layout"
 	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/image/trust"
+	"github.com/netbsd-cells/runcell/kmod/flock"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -122,7 +125,24 @@ func (s *Store) Evidence(target digest.Digest) ([]trust.Evidence, error) {
 }
 
 // KeepEvidence adds to what is kept. What is there and can't be read is replaced.
-func (s *Store) KeepEvidence(target digest.Digest, list []trust.Evidence) error {
+func (s *Store) KeepEvidence(ctx context.Context, target digest.Digest, list []trust.Evidence) error {
+	err := s.keepEvidence(ctx, target, list)
+	if err != nil {
+		return fmt.Errorf("keep signatures of %s: %w", target, err)
+	}
+	return nil
+}
+
+// keepEvidence holds the lock of the index: nobody else adds at the same time.
+func (s *Store) keepEvidence(ctx context.Context, target digest.Digest, list []trust.Evidence) (err error) {
+	held, err := s.root.OpenFile(indexLock, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, held.Close()) }()
+	if err := lock.File(ctx, held, flock.Exclusive); err != nil {
+		return err
+	}
 	old, err := s.Evidence(target)
 	if err != nil {
 		old = nil
@@ -134,10 +154,7 @@ func (s *Store) KeepEvidence(target digest.Digest, list []trust.Evidence) error 
 	if err == nil {
 		err = s.replaceFile(signaturesOf(target), data)
 	}
-	if err != nil {
-		return fmt.Errorf("keep signatures of %s: %w", target, err)
-	}
-	return nil
+	return err
 }
 
 // trusted tells whether the policy lets an image be used that the store has under a

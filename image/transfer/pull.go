@@ -89,7 +89,7 @@ func resolve(ctx context.Context, s *store.Store, repo *registry.Repository, fro
 		}
 	}
 	for _, d := range before { // chosen before, out of the same index
-		if !o.AllPlatforms && d.Annotations[store.AnnotationIndex] == string(sum) && d.Annotations[store.AnnotationPlatform] == manifest.PlatformName(o.Platform) {
+		if sum != "" && !o.AllPlatforms && d.Annotations[store.AnnotationIndex] == string(sum) && d.Annotations[store.AnnotationPlatform] == manifest.PlatformName(o.Platform) {
 			return d, nil
 		}
 	}
@@ -136,7 +136,7 @@ func copyImage(ctx context.Context, s *store.Store, from image.Source, where sig
 		return nil, err
 	}
 	for _, p := range proofs {
-		if err := p.keep(s); err != nil {
+		if err := p.keep(ctx, s); err != nil {
 			return nil, err
 		}
 	}

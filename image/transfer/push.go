@@ -55,7 +55,7 @@ func Push(ctx context.Context, s *store.Store, name, to string, o PushOptions) (
 		return nil, fmt.Errorf("push %s: %w", full, err)
 	}
 	res := &Copied{Name: to, Manifest: found[0].Digest, Blobs: p.count(), Size: p.size}
-	list, err := signaturesFor(s, found[0].Digest, full, to, o)
+	list, err := signaturesFor(ctx, s, found[0].Digest, full, to, o)
 	if err != nil {
 		return nil, fmt.Errorf("push %s: %w", full, err)
 	}
@@ -113,7 +113,7 @@ func push(ctx context.Context, from image.Source, p *plan, to string, list []tru
 
 // signaturesFor gives the signatures that go with an image: those that are kept of
 // it, and a new one, which is kept as well.
-func signaturesFor(s *store.Store, sum digest.Digest, full, to string, o PushOptions) ([]trust.Signature, error) {
+func signaturesFor(ctx context.Context, s *store.Store, sum digest.Digest, full, to string, o PushOptions) ([]trust.Signature, error) {
 	if o.Sign != nil {
 		name := to
 		if reference.IsPlace(to) {
@@ -126,7 +126,7 @@ func signaturesFor(s *store.Store, sum digest.Digest, full, to string, o PushOpt
 		if err != nil {
 			return nil, err
 		}
-		if err := s.KeepEvidence(sum, []trust.Evidence{{Signed: sum, Signatures: []trust.Signature{sig}}}); err != nil {
+		if err := s.KeepEvidence(ctx, sum, []trust.Evidence{{Signed: sum, Signatures: []trust.Signature{sig}}}); err != nil {
 			return nil, err
 		}
 	}

@@ -97,11 +97,11 @@ func (p *proof) meet(list []trust.Demand, have []trust.Evidence) error {
 }
 
 // keep keeps the proof for when the image is used.
-func (p *proof) keep(s *store.Store) error {
+func (p *proof) keep(ctx context.Context, s *store.Store) error {
 	if len(p.evidence) == 0 {
 		return nil
 	}
-	return s.KeepEvidence(p.target, p.evidence)
+	return s.KeepEvidence(ctx, p.target, p.evidence)
 }
 
 // pathsTo gives what could have been signed for the image target, without
