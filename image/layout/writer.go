@@ -19,6 +19,7 @@ import (
 	"github.com/netbsd-cells/runcell/image/internal/lock"
 	"github.com/netbsd-cells/runcell/image/internal/stream"
 	"github.com/netbsd-cells/runcell/image/internal/verify"
+	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/image/reference"
 	"github.com/netbsd-cells/runcell/kmod/flock"
 	"github.com/opencontainers/go-digest"
@@ -203,6 +204,31 @@ func (out *Writer) Publish(ctx context.Context, d v1.Descriptor) error {
 	}
 	out.isTemp = false
 	return nil
+}
+
+// Manifest gives the manifest that has a name in the output, nil if none has.
+func (out *Writer) Manifest(name string) (*v1.Manifest, error) {
+	l, err := InRoot(out.dir, out.work) // not closed: the directory is the output's
+	if err != nil {
+		return nil, err
+	}
+	data, err := l.ReadFile(v1.ImageIndexFile)
+	if err != nil {
+		return nil, err
+	}
+	x, err := manifest.ParseIndex(data, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range x.Manifests {
+		if d.Annotations[v1.AnnotationRefName] == name && manifest.IsManifest(d.MediaType) {
+			if data, err = l.ReadBlob(d); err != nil {
+				return nil, err
+			}
+			return manifest.ParseManifest(data, d.MediaType)
+		}
+	}
+	return nil, nil //nolint:nilnil // none is no error
 }
 
 // Beside adds what goes with the image, under a name of its own.

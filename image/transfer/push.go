@@ -266,20 +266,31 @@ func export(ctx context.Context, s *store.Store, from image.Source, p *plan, roo
 			return err
 		}
 	}
-	if len(list) > 0 {
-		a, err := trust.NewArtifact(nil, list)
-		if err != nil {
-			return err
-		}
-		a.Blobs[a.Digest] = a.Data
-		for sum, data := range a.Blobs {
-			if err := out.Blob(sum, data); err != nil {
-				return err
-			}
-		}
-		if err := out.Beside(trust.Tag(root.Digest), a.Descriptor); err != nil {
+	if err := exportSignatures(out, root.Digest, list); err != nil {
+		return fmt.Errorf("signatures of %s: %w", root.Digest, err)
+	}
+	return out.Publish(ctx, v1.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size, Platform: root.Platform})
+}
+
+// exportSignatures adds signatures to those that the layout has of a digest.
+func exportSignatures(out *layout.Writer, sum digest.Digest, list []trust.Signature) error {
+	if len(list) == 0 {
+		return nil
+	}
+	tag := trust.Tag(sum)
+	old, err := out.Manifest(tag)
+	if err != nil {
+		return err
+	}
+	a, err := trust.NewArtifact(old, list)
+	if err != nil || a == nil {
+		return err
+	}
+	a.Blobs[a.Digest] = a.Data
+	for sum, data := range a.Blobs {
+		if err := out.Blob(sum, data); err != nil {
 			return err
 		}
 	}
-	return out.Publish(ctx, v1.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size, Platform: root.Platform})
+	return out.Beside(tag, a.Descriptor)
 }

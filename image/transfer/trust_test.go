@@ -378,6 +378,18 @@ func TestSignedPush(t *testing.T) {
 		}
 		push(third, "x", f.Repository()+":3", nil)
 	}
+	// What somebody else's store says of the same image stays beside it.
+	fourth := story.NewStore(t)
+	if _, err := transfer.Import(t.Context(), fourth, dir+"/dir:localhost/x:latest", "", image.DefaultLimits(), transfer.CopyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	alice := newOwner(t)
+	push(fourth, "x", dir+"/dir", alice.signer(t))
+	for _, o := range []owner{alice, me} {
+		if _, err := transfer.Import(t.Context(), story.NewStore(t), dir+"/dir", "", image.DefaultLimits(), transfer.CopyOptions{Key: o.verifyKey(t)}); err != nil {
+			t.Error(err)
+		}
+	}
 	// Signatures go with what they sign.
 	writePolicy(t, second, "default accept")
 	for _, name := range story.Names(t, second) {
