@@ -90,12 +90,14 @@ func benchPull(o options, dir string, out io.Writer) (_ map[string][]float64, er
 	if err != nil {
 		return nil, err
 	}
-	server := &http.Server{Handler: c} //nolint:gosec // it serves this program's child
+	server := &http.Server{Handler: c}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 	defer func() {
 		err = errors.Join(err, server.Close())
-		<-ended
+		if e := <-ended; !errors.Is(e, http.ErrServerClosed) {
+			err = errors.Join(err, e)
+		}
 	}()
 	samples := map[string][]float64{}
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)

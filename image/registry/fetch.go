@@ -67,7 +67,7 @@ func (r *Repository) head(ctx context.Context) (d digest.Digest, mediaType strin
 	if d = digest.Digest(resp.Header.Get("Docker-Content-Digest")); verify.Digest(d) != nil {
 		d = ""
 	}
-	mediaType, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type")) //nolint:errcheck // what is none is no index
+	mediaType, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type")) // what is none is no index
 	return d, mediaType, nil
 }
 

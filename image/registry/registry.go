@@ -209,7 +209,7 @@ func (r *Repository) refused(path string, resp *http.Response) error {
 // wantsTLS tells whether a refusal is that of a server of TLS that was talked to
 // without: Go's and nginx's say so, in these words.
 func wantsTLS(resp *http.Response) bool {
-	text, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) //nolint:errcheck // a hint, not worth an error
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // a hint, not worth an error
 	s := string(text)
 	return strings.Contains(s, "HTTP request to an HTTPS server") || strings.Contains(s, "HTTP request was sent to HTTPS port")
 }

@@ -81,7 +81,7 @@ func Pull(ctx context.Context, s *store.Store, name string, r registry.Options, 
 // pulled before, only the digest is asked for.
 func resolve(ctx context.Context, s *store.Store, repo *registry.Repository, from *remembered, n reference.Name, o CopyOptions) (v1.Descriptor, error) {
 	sum := n.Digest
-	_, before, _ := s.Lookup(n.String()) //nolint:errcheck // it need not be there
+	_, before, _ := s.Lookup(n.String()) // it need not be there
 	if sum == "" && len(before) > 0 {
 		var err error
 		if sum, err = repo.Ask(ctx); err != nil {

@@ -240,7 +240,7 @@ func TestPolicyFailsClosed(t *testing.T) {
 			}
 		}
 	}
-	for name, make := range map[string]func(t *testing.T, policy string){
+	for name, put := range map[string]func(t *testing.T, policy string){
 		"refuse":         fill("default refuse"),
 		"an empty file":  fill(""),
 		"others only":    fill("registry.example.com/ accept"),
@@ -273,7 +273,7 @@ func TestPolicyFailsClosed(t *testing.T) {
 			}
 			story.Import(t, s, "local", imagetest.Tar(t, imagetest.Entry{Name: "f"}))
 			before, _ := story.MakeBundle(t, s, "local", bundle.RootfsCopy)
-			make(t, filepath.Join(s.Path(), "policy"))
+			put(t, filepath.Join(s.Path(), "policy"))
 			f.Asked()
 			_, err := transfer.Pull(t.Context(), s, f.Name(), registry.Options{}, transfer.CopyOptions{})
 			wantRefused(t, "pull", err)

@@ -113,8 +113,10 @@ func TestKeys(t *testing.T) {
 // Ed25519 are the same bytes.
 func TestSign(t *testing.T) {
 	for _, c := range []struct{ private, public, same string }{
-		{"ecdsa.key", "ecdsa.pub", ""}, {"rsa.key", "rsa.pub", "rsa.sig"},
-		{"ed25519.key", "ed25519.pub", "ed25519.sig"}, {"signify.sec", "signify.pub", "signify.sig"},
+		{"ecdsa.key", "ecdsa.pub", ""},
+		{"rsa.key", "rsa.pub", "rsa.sig"},
+		{"ed25519.key", "ed25519.pub", "ed25519.sig"},
+		{"signify.sec", "signify.pub", "signify.sig"},
 	} {
 		s, err := ParseSigner(c.private, read(t, c.private))
 		if err != nil {
@@ -155,8 +157,10 @@ func TestSign(t *testing.T) {
 
 func TestPayloads(t *testing.T) {
 	good := string(read(t, "payload.json"))
-	for _, text := range []string{"", "{}", "[]", "null", good[1:], strings.Replace(good, payloadType, "atomic container signature", 1),
-		strings.Replace(good, "sha256:", "sha256:../", 1), strings.Replace(good, "sha256:", "md5:", 1), strings.Repeat(" ", maxPayload) + good} {
+	for _, text := range []string{
+		"", "{}", "[]", "null", good[1:], strings.Replace(good, payloadType, "atomic container signature", 1),
+		strings.Replace(good, "sha256:", "sha256:../", 1), strings.Replace(good, "sha256:", "md5:", 1), strings.Repeat(" ", maxPayload) + good,
+	} {
 		if got, err := parsePayload([]byte(text)); err == nil {
 			t.Errorf("parsePayload(%.40q) = %s; want an error", text, got)
 		}

@@ -62,9 +62,15 @@ func TestPause(t *testing.T) {
 		after    time.Duration
 		want     time.Duration
 	}{
-		{0.5, 1, 0, First}, {0, 1, 0, First * 3 / 4}, {1, 1, 0, First * 5 / 4},
-		{0.5, 2, 0, 2 * First}, {0.5, 4, 0, 8 * First}, {0.5, 100, 0, Max}, {1, 100, 0, Max * 5 / 4},
-		{0.5, 1, time.Minute, time.Minute}, {0.5, 100, time.Second, Max},
+		{0.5, 1, 0, First},
+		{0, 1, 0, First * 3 / 4},
+		{1, 1, 0, First * 5 / 4},
+		{0.5, 2, 0, 2 * First},
+		{0.5, 4, 0, 8 * First},
+		{0.5, 100, 0, Max},
+		{1, 100, 0, Max * 5 / 4},
+		{0.5, 1, time.Minute, time.Minute},
+		{0.5, 100, time.Second, Max},
 	} {
 		Random = func() float64 { return c.random }
 		if got := pause(c.failures, Later{errors.New("x"), c.after}); got != c.want {
