@@ -43,7 +43,7 @@ var houses = []house{
 		{"pack"},
 		{"bundle", "transfer"},
 		{"store", "layer", "registry", "dockerarchive"},
-		{"layout"},
+		{"layout", "trust"},
 		{"manifest", "reference", "internal/archive", "internal/backoff"},
 		{"internal/verify", "internal/stream", "internal/compress", "internal/lock"},
 		{".", "internal/inflate"},
