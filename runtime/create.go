@@ -186,7 +186,7 @@ func (c *container) logWarnings(ctx context.Context, plan *oci.Plan) {
 // trusted; what is below the root is not.
 func resolveRoot(bundle, path string) (string, error) {
 	if !filepath.IsAbs(path) {
-		path = filepath.Join(bundle, path)
+		path = bundle + "/" + path // ".." in it is the kernel's to resolve
 	}
 	root, err := filepath.EvalSymlinks(path)
 	if err != nil {

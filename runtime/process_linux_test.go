@@ -38,3 +38,21 @@ func TestCallersNofile(t *testing.T) {
 		t.Errorf("the program's limits are %q, %v; want 100 and 300", out, err)
 	}
 }
+
+// Too few descriptors are told at once: not in the middle, not as something
+// else, and with nothing left behind.
+func TestTooFewDescriptors(t *testing.T) {
+	b := newBox(t)
+	b.run("state", "none") // writes config.json
+	for _, n := range []string{"6", "8", "20", "63"} {
+		cmd := exec.Command("/bin/sh", "-c", `ulimit -n `+n+`; exec "$0" "$@"`, b.bin, "--root", b.root, "run", "few")
+		cmd.Dir = b.bundle
+		out, err := cmd.CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "the limit of open files is "+n) {
+			t.Errorf("with %s descriptors: %v: %.300s", n, err, out)
+		}
+	}
+	if ids := b.ids(); len(ids) > 0 {
+		t.Errorf("left: %v", ids)
+	}
+}

@@ -47,8 +47,18 @@ func TestFifosInStateDirectory(t *testing.T) {
 		b.ok("create", "bad")
 		b.odd("bad", file)
 		for _, args := range [][]string{
-			{"state", "bad"}, {"start", "bad"}, {"pause", "bad"}, {"resume", "bad"}, {"exec", "bad", "/probe", "exit", "0"}, {"kill", "bad", "TERM"},
-			{"ps", "bad"}, {"wait", "bad"}, {"events", "--stats", "bad"}, {"list"}, {"recover"}, {"delete", "bad"},
+			{"state", "bad"},
+			{"start", "bad"},
+			{"pause", "bad"},
+			{"resume", "bad"},
+			{"exec", "bad", "/probe", "exit", "0"},
+			{"kill", "bad", "TERM"},
+			{"ps", "bad"},
+			{"wait", "bad"},
+			{"events", "--stats", "bad"},
+			{"list"},
+			{"recover"},
+			{"delete", "bad"},
 		} {
 			if args[0] == "wait" {
 				b.quick("kill", "bad", "KILL")

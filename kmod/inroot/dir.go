@@ -6,6 +6,7 @@ package inroot
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -148,6 +149,15 @@ func (d *Dir) Stat(p string) (st unix.Stat_t, err error) {
 // ReadFile reads the regular file that p leads to; one of more than most bytes
 // is an error.
 func (d *Dir) ReadFile(p string, most int64) (data []byte, err error) {
+	return d.read(p, func(f io.Reader) ([]byte, error) { return readMost(f, most) })
+}
+
+// ReadHead reads at most n bytes of the regular file that p leads to.
+func (d *Dir) ReadHead(p string, n int64) ([]byte, error) {
+	return d.read(p, func(f io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(f, n)) })
+}
+
+func (d *Dir) read(p string, read func(io.Reader) ([]byte, error)) (data []byte, err error) {
 	err = d.atEnd(p, false, func(dir at, name string) error {
 		fd, err := dir.open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 		if err != nil {
@@ -162,7 +172,7 @@ func (d *Dir) ReadFile(p string, most int64) (data []byte, err error) {
 		if st.Mode&unix.S_IFMT != unix.S_IFREG {
 			return errNotRegular
 		}
-		data, err = readMost(f, most)
+		data, err = read(f)
 		return err
 	})
 	return data, err

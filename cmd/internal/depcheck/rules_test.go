@@ -2,7 +2,9 @@ package depcheck
 
 import (
 	"maps"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -234,6 +236,34 @@ func TestOnePackageWalks(t *testing.T) {
 	}
 }
 
+// TestWalkersOwnCalls: within the walker, too, few files make calls relative to a
+// directory, so that each is one component and follows no link.
+func TestWalkersOwnCalls(t *testing.T) {
+	files, err := sources(root, walker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := 0
+	for _, f := range files {
+		made, err := callsIn(f, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range made {
+			if !relative.MatchString(c) || absolute.MatchString(c) {
+				continue
+			}
+			own++
+			if name := filepath.Base(f); !strings.HasPrefix(name, "at") && name != "dir_linux.go" && name != "steps.go" {
+				t.Errorf("%s calls %s: that is at.go's business", f, c)
+			}
+		}
+	}
+	if own < 15 {
+		t.Errorf("%s makes %d such calls: this test looks for the wrong thing", walker, own)
+	}
+}
+
 // roomLines is how large a room may be.
 const roomLines = 2300
 
@@ -320,4 +350,56 @@ func f() {
 	if _, err := callsIn("p.go", "package p\nimport . \"syscall\"\n"); err == nil {
 		t.Errorf("callsIn of a dot import = nil; want an error")
 	}
+}
+
+// stageCall is a system call's number in a source.
+var stageCall = regexp.MustCompile(`unix\.(SYS_[A-Z0-9_]+)`)
+
+// TestEveryStepHasARow: a call that stage's table does not know fails when it is
+// to run, and on one system alone. Here are those of both.
+func TestEveryStepHasARow(t *testing.T) {
+	found := 0
+	for _, system := range systems {
+		table, err := os.ReadFile(filepath.Join(root, "kmod", "stage", "descriptors_"+system+".go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for p, imports := range load(t, system) {
+			if !slices.Contains(imports, "./kmod/stage") || !anyBelow(p, []string{"./runtime", "./kmod"}) {
+				continue
+			}
+			files, err := sources(root, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range files {
+				if strings.HasSuffix(f, "_"+other(system)+".go") {
+					continue
+				}
+				text, err := os.ReadFile(f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !strings.Contains(string(text), "stage.Step") {
+					continue
+				}
+				for _, m := range stageCall.FindAllStringSubmatch(string(text), -1) {
+					found++
+					if !strings.Contains(string(table), "unix."+m[1]+":") {
+						t.Errorf("%s: %s has no row in kmod/stage/descriptors_%s.go", f, m[1], system)
+					}
+				}
+			}
+		}
+	}
+	if found < 50 {
+		t.Errorf("found %d calls: this test looks for the wrong thing", found)
+	}
+}
+
+func other(system string) string {
+	if system == "linux" {
+		return "netbsd"
+	}
+	return "linux"
 }

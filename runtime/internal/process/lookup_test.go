@@ -20,6 +20,11 @@ func TestLookExec(t *testing.T) {
 		os.MkdirAll(dir+"/real/cwd", 0o755),
 		os.WriteFile(dir+"/real/beside", nil, 0o755),
 		os.Symlink("/real/cwd", dir+"/cwd"),
+		os.WriteFile(dir+"/script", []byte("#! /bin/prog -x\n"), 0o755),
+		os.WriteFile(dir+"/relative", []byte("#!prog\n"), 0o755),
+		os.WriteFile(dir+"/lost", []byte("#!/no/such\n"), 0o755),
+		os.WriteFile(dir+"/self", []byte("#!/proc/self/exe\n"), 0o755),
+		os.WriteFile(dir+"/odd", []byte("#!"), 0o755),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -38,6 +43,12 @@ func TestLookExec(t *testing.T) {
 		{"./prog", "/bin", ""},
 		{"../beside", "/cwd", ""},
 		{"../bin/prog", "/cwd", "no such file"},
+		{"/script", "/", ""},
+		{"/relative", "/bin", ""},
+		{"/relative", "/", "no such file"},
+		{"/lost", "/", `exec: "/lost": interpreter "/no/such": no such file`},
+		{"/self", "/", `interpreter "/proc/self/exe": no such file`},
+		{"/odd", "/", ""},
 		{"nope", "/", `exec: "nope": executable file not found in $PATH`},
 		{"/nope", "/", `exec: "/nope": no such file or directory`},
 		{"data", "/", `exec: "data": permission denied`},
