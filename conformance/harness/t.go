@@ -34,6 +34,7 @@ type T struct {
 	bundles []*Bundle
 	failed  []string
 	shown   []string
+	notes   []string
 	skipped string
 	log     []string
 	pending map[string]bool
@@ -90,6 +91,22 @@ func (t *T) logf(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.log = append(t.log, fmt.Sprintf(format, args...))
+}
+
+// Note says something of a case that passes, too.
+func (t *T) Note(line string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.notes = append(t.notes, line)
+}
+
+// Forget drops the log of the commands so far with their output: of a case
+// that runs thousands, only those at a failure are of use.
+func (t *T) Forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.log = nil
+	_ = os.RemoveAll(filepath.Join(t.Dir, "output"))
 }
 
 // ID gives a new container id, which the harness deletes at the end.

@@ -1,0 +1,91 @@
+package inject
+
+// The way of a command under a filter: this program starts itself, installs
+// the filter on its main thread, hands the filter's listener to the suite, and
+// executes the command.
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"runtime"
+	"slices"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+)
+
+// ExecArg is the first argument that makes the program do that; the command
+// follows.
+const ExecArg = "conformance-inject"
+
+// The socket to the suite: where the suite puts it, and where the listener is
+// sent from. The filter asks about any sendmsg(2) but one there.
+const (
+	socketFD = 3
+	sendFD   = 999
+)
+
+// What x/sys does not name, of <linux/seccomp.h>.
+const (
+	setModeFilter       = 1
+	flagNewListener     = 1 << 3
+	flagWaitKillable    = 1 << 5 // a signal does not ask again about the same call
+	offsetNr, offsetArg = 0, 16  // of struct seccomp_data
+)
+
+// Exec turns this process into the command; it returns only an error.
+func Exec(command []string) error {
+	if len(command) == 0 {
+		return errors.New("inject: no command")
+	}
+	runtime.LockOSThread()
+	if err := unix.Dup3(socketFD, sendFD, unix.O_CLOEXEC); err != nil {
+		return fmt.Errorf("inject: move socket: %w", err)
+	}
+	_ = unix.Close(socketFD)
+	if err := listen(); err != nil {
+		return err
+	}
+	err := syscall.Exec(command[0], command, os.Environ())
+	return fmt.Errorf("inject: execute %s: %w", command[0], err)
+}
+
+// listen installs the filter and sends its listener to the suite.
+func listen() error {
+	filter, err := bpf.Assemble(program())
+	if err != nil {
+		return fmt.Errorf("inject: assemble filter: %w", err)
+	}
+	raw := make([]unix.SockFilter, len(filter))
+	for i, f := range filter {
+		raw[i] = unix.SockFilter{Code: f.Op, Jt: f.Jt, Jf: f.Jf, K: f.K}
+	}
+	prog := unix.SockFprog{Len: uint16(len(raw)), Filter: &raw[0]}
+	listener, _, errno := unix.Syscall(unix.SYS_SECCOMP, setModeFilter, flagNewListener|flagWaitKillable, uintptr(unsafe.Pointer(&prog)))
+	if errno != 0 {
+		return fmt.Errorf("inject: install filter: %w", errno)
+	}
+	if err := unix.Sendmsg(sendFD, []byte{0}, unix.UnixRights(int(listener)), nil, 0); err != nil {
+		return fmt.Errorf("inject: send listener: %w", err)
+	}
+	return nil
+}
+
+// program asks about every call that is not left alone.
+func program() []bpf.Instruction {
+	p := []bpf.Instruction{bpf.LoadAbsolute{Off: offsetNr, Size: 4}}
+	for _, nr := range slices.Concat(slices.Sorted(maps.Keys(alone)), slices.Sorted(maps.Keys(portAlone))) {
+		p = append(p, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(nr), SkipTrue: 1}, bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW})
+	}
+	return append(p,
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_SENDMSG, SkipTrue: 3},
+		bpf.LoadAbsolute{Off: offsetArg, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: sendFD, SkipTrue: 1},
+		bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW},
+		bpf.RetConstant{Val: unix.SECCOMP_RET_USER_NOTIF},
+	)
+}
