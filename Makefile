@@ -60,11 +60,12 @@ kmod:
 SMP=		1
 MEMORY=		1024
 ROUNDS=		20
+TRIES=		0
 ROOT=		wd0a
 test-netbsd:
 	$(GO) build -o bin/test-netbsd ./conformance/vm
 	bin/test-netbsd -kernel "$(KERNEL)" -sys "$(NETBSD_SYS)" -module "$(MODULE)" -image "$(IMAGE)" \
-	    -suite "$(SUITE)" -run '$(RUN)' -rounds "$(ROUNDS)" -smp "$(SMP)" -memory "$(MEMORY)" \
+	    -suite "$(SUITE)" -run '$(RUN)' -rounds "$(ROUNDS)" -tries "$(TRIES)" -smp "$(SMP)" -memory "$(MEMORY)" \
 	    -root "$(ROOT)" -flags "$(FLAGS)" -logs "$(LOGS)"
 
 bench: build

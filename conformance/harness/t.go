@@ -126,6 +126,14 @@ func (t *T) Track(id string) string {
 	return id
 }
 
+// Untrack forgets an id whose container a case has deleted, so that one that
+// makes thousands is not asked about each of them.
+func (t *T) Untrack(id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ids = slices.DeleteFunc(t.ids, func(have string) bool { return have == id })
+}
+
 // trackedIDs gives every id in the order of its making.
 func (t *T) trackedIDs() []string {
 	t.mu.Lock()

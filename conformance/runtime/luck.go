@@ -1,0 +1,73 @@
+package runtime
+
+// What holds each time, of many: cases that look for a moment at which it
+// does not.
+
+import (
+	"sync"
+	"time"
+
+	h "github.com/netbsd-cells/runcell/conformance/harness"
+)
+
+// How often they try every day; CONFORMANCE_TRIES is for those who have hours.
+const (
+	states = 100
+	kills  = 30
+)
+
+var luck = []h.Case{
+	{
+		Name: "state/while-executing", Clause: "runtime.md State, status", Timeout: h.Long(states, 2*time.Second),
+		Does: "a container that executes itself again and again is running each time, while others start and end", Run: func(t *t) {
+			c := t.Running(h.Do("sleepless"))
+			pid := c.State().Pid
+			others := neighbours(t)
+			defer others()
+			for i := range t.Tries(states) {
+				if s := c.State(); s.Status != "running" || s.Pid != pid {
+					t.Fatalf("try %d: the container is %s, process %d; want running, process %d", i+1, s.Status, s.Pid, pid)
+				}
+				t.Forget()
+			}
+			if r := t.Try("delete", c.ID); r.Code == 0 {
+				t.Errorf("a running container was deleted: %s", r)
+			}
+		},
+	},
+	{
+		Name: "kill/at-once", Clause: "runtime.md Kill", Timeout: h.Long(kills, 4*time.Second),
+		Does: "a KILL that follows start without a pause ends the container each time, which can be deleted then", Run: func(t *t) {
+			b := t.Bundle(h.Idle)
+			for range t.Tries(kills) {
+				c := t.CreateFrom(b)
+				c.Start()
+				c.Stop()
+				c.Delete()
+				t.Untrack(c.ID)
+				t.Forget()
+			}
+		},
+	},
+}
+
+// neighbours lets containers start and end until the function that it returns
+// is called.
+func neighbours(t *t) (stop func()) {
+	b := t.Bundle(h.Do("exit", "0"))
+	id, enough := t.ID(), make(chan struct{})
+	var done sync.WaitGroup
+	done.Go(func() {
+		for {
+			select {
+			case <-enough:
+				return
+			default:
+				if r := t.Try("run", "--bundle", b.Dir, id); r.Code != 0 {
+					t.Errorf("a neighbour: %s", r)
+				}
+			}
+		}
+	})
+	return func() { close(enough); done.Wait() }
+}
