@@ -144,7 +144,10 @@ func (l *Launch) fork() (err error) {
 	l.Undo.Did("fork", (&process.Child{Pid: pid}).End)
 	l.Pid = pid
 	l.Steps = l.prog.Names()
-	l.PidStart, _ = sys.StartTime(pid)
+	// One that is dead already says so by the link.
+	if l.PidStart, _, err = sys.StartTime(pid); err != nil {
+		return err
+	}
 	if err := l.Kmod.Entered(l.Cell, pid); err != nil {
 		return fmt.Errorf("register process: %w", err)
 	}

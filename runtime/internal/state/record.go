@@ -126,16 +126,34 @@ func Create(root, id string, remove func() (bool, error)) (*Container, error) {
 		if errors.Is(err, ErrNotExist) {
 			continue
 		}
-		if err != nil {
+		if errors.Is(err, errBusy) {
 			return nil, err
 		}
-		if err := c.Read(); !errors.Is(err, ErrNotExist) {
-			c.Release()
-			return nil, taken
+		if err == nil {
+			err = c.Read()
 		}
-		return c, nil
+		switch {
+		case errors.Is(err, ErrNotExist):
+			return c, nil
+		case err == nil:
+			err = taken
+		default:
+			err = errors.Join(err, c.unmake())
+		}
+		c.Release()
+		return nil, err
 	}
 	return nil, taken
+}
+
+// unmake takes a directory back that was made and nothing was written to. One
+// that something is in is another's by now.
+func (c *Container) unmake() error {
+	err := unix.Rmdir(c.Dir)
+	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTEMPTY) {
+		return nil
+	}
+	return fmt.Errorf("remove %s again: %w", c.Dir, err)
 }
 
 // Load reads a container without locking it: what it sees is consistent,
