@@ -117,22 +117,25 @@ func (s *stage) clear() (problem string) {
 	if r := s.t.Try("delete", "--force", s.id); r.Code != 0 {
 		problem = fmt.Sprintf("delete --force fails: %s", r)
 	}
-	for deadline := time.Now().Add(s.t.Limit(2 * time.Second)); ; time.Sleep(2 * time.Millisecond) {
-		left := s.left()
-		if len(left) == 0 {
-			break
-		}
-		if time.Now().After(deadline) {
-			problem = strings.TrimSpace(problem + " left after delete --force: " + strings.Join(left, ", "))
-			s.t.Sweep()
-			break
-		}
+	if left := s.settle(); len(left) > 0 {
+		problem = strings.TrimSpace(problem + " left after delete --force: " + strings.Join(left, ", "))
+		s.t.Sweep()
 	}
 	s.out = ""
 	for _, path := range []string{s.pidFile, s.hookLog} {
 		_ = os.Remove(path)
 	}
 	return problem
+}
+
+// settle lists what is left, once what is about to go has gone: a process that
+// was killed, until somebody has waited for it.
+func (s *stage) settle() []string {
+	for deadline := time.Now().Add(s.t.Limit(2 * time.Second)); ; time.Sleep(2 * time.Millisecond) {
+		if left := s.left(); len(left) == 0 || time.Now().After(deadline) {
+			return left
+		}
+	}
 }
 
 // left lists what is there of the container.

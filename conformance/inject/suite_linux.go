@@ -179,8 +179,10 @@ func (s *stage) refusal(f fault, r h.CmdResult) string {
 		return state
 	}
 	// Once its program has run, a container whose end can't be noted stays.
-	if left := s.t.Leftovers(); s.story.undone && s.output() == "" && len(left) > 0 {
-		return "left when it fails: " + strings.Join(left, ", ")
+	if s.story.undone && s.output() == "" {
+		if left := s.settle(); len(left) > 0 {
+			return "left when it fails: " + strings.Join(left, ", ")
+		}
 	}
 	return ""
 }
