@@ -100,13 +100,15 @@ func (t *T) Note(line string) {
 	t.notes = append(t.notes, line)
 }
 
-// Forget drops the log of the commands so far with their output: of a case
-// that runs thousands, only those at a failure are of use.
+// Forget drops the log of the commands so far, and their output once none is
+// under way: of a case that runs thousands, only those at a failure are of use.
 func (t *T) Forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.log = nil
-	_ = os.RemoveAll(filepath.Join(t.Dir, "output"))
+	if len(t.pending) == 0 {
+		_ = os.RemoveAll(filepath.Join(t.Dir, "output"))
+	}
 }
 
 // ID gives a new container id, which the harness deletes at the end.

@@ -96,31 +96,32 @@ func (c *counter) serve(listener int) {
 		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(listener), unix.SECCOMP_IOCTL_NOTIF_RECV, uintptr(unsafe.Pointer(&n))); errno != 0 {
 			continue // it was killed meanwhile
 		}
-		a := c.decide(&n)
-		// Nobody waits for the answer where the process was killed.
+		a, killed := c.decide(&n)
+		if killed {
+			continue // an answer could still let the call be made
+		}
 		_, _, _ = unix.Syscall(unix.SYS_IOCTL, uintptr(listener), unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&a)))
 	}
 }
 
 // decide says what becomes of a call.
-func (c *counter) decide(n *notification) answer {
+func (c *counter) decide(n *notification) (a answer, killed bool) {
 	goOn := answer{ID: n.ID, Flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.running || !c.ofRuntime(n) {
-		return goOn
+		return goOn, false
 	}
 	call := name(int(n.Nr))
 	c.counts[call]++
 	if call != c.fault.call || c.counts[call] != c.fault.nth {
-		return goOn
+		return goOn, false
 	}
 	c.struck = strings.TrimSpace(call + " " + subject(n))
 	if c.fault.errno == 0 {
-		_ = unix.Kill(group(n.Pid), unix.SIGKILL)
-		return goOn
+		return goOn, unix.Kill(group(n.Pid), unix.SIGKILL) == nil
 	}
-	return answer{ID: n.ID, Error: -int32(c.fault.errno)}
+	return answer{ID: n.ID, Error: -int32(c.fault.errno)}, false
 }
 
 // ofRuntime says whether a call is the runtime's: not of a program that it has
