@@ -41,7 +41,7 @@ func Work(in io.Reader, out io.Writer, suites []*Suite) error {
 	if err != nil {
 		return err
 	}
-	if err := isolate(job.Target.HideCgroup2); err != nil {
+	if err := Isolate(job.Target.HideCgroup2); err != nil {
 		return fmt.Errorf("isolate case: %w", err)
 	}
 	result, err := job.run(c, suites[i].Subject != nil)

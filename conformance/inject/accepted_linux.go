@@ -18,6 +18,10 @@ var acceptances = []acceptance{
 		"the emulator's table of cells as it was before the last change, which nobody reads and the next change removes",
 	},
 	{
+		"", regexp.MustCompile(`^(execve |write)`), regexp.MustCompile(`^says that it succeeded, but: "", want "\{"$`),
+		"the process is killed in the exec itself, once it has said that this comes next: nobody can tell that from a moment later",
+	},
+	{
 		"create", regexp.MustCompile(`^read .*/exec\.fifo$`), regexp.MustCompile(`^says that it succeeded, but: ("stopped", want "created"|.*cannot start a container in the stopped state)`),
 		"the process that waits for start ends by itself after create has told the truth; state says stopped then",
 	},

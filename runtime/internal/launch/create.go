@@ -188,7 +188,7 @@ func (l *Launch) program() (*stage.Program, error) {
 	}
 	return &stage.Program{
 		Fork: l.entry.Fork, Steps: append(steps, identity...), Inherit: l.Caller.inherited(),
-		Report: [2]int{l.errFile, l.link.Child}, ExitCode: initExitCode,
+		Report: [2]int{l.errFile, l.link.Child}, Tell: true, ExitCode: initExitCode,
 	}, nil
 }
 

@@ -1,0 +1,6 @@
+package main
+
+import "errors"
+
+// alone fails: the suites are Linux's.
+func alone() error { return errors.New("the suites run on Linux") }
