@@ -1,5 +1,7 @@
 package inject
 
+// Calls that amd64 has and newer ports have not.
+
 import "golang.org/x/sys/unix"
 
 // portCalls are those that not every port has.

@@ -2,5 +2,7 @@
 
 package inject
 
-// This port has no calls beyond those that every port has.
+// Calls of ports other than amd64.
+
+// portCalls and portAlone are empty: there are none beyond those of every port.
 var portCalls, portAlone = map[int]call(nil), map[int]string(nil)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/creack/pty"
 	"github.com/netbsd-cells/runcell/conformance/owned"
 )
 
@@ -135,12 +137,21 @@ func (s *suite) output(work, file, runtime string) (out []byte, late bool, err e
 	defer func() { _, _ = log.Close(), os.Remove(log.Name()) }()
 	ctx, cancel := context.WithTimeout(context.Background(), fileLimit)
 	defer cancel()
+	// Tests open /dev/tty, which a build machine's processes have not.
+	master, slave, err := pty.Open()
+	if err != nil {
+		return nil, false, fmt.Errorf("open terminal: %w", err)
+	}
+	defer master.Close()
 	cmd := s.command(work, file, runtime)
-	cmd.Dir, cmd.Stdout = work, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
+	cmd.Dir, cmd.Stdin, cmd.Stdout = work, slave, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	err = cmd.Start()
+	_ = slave.Close()
+	if err != nil {
 		return nil, false, fmt.Errorf("run %s: %w", file, err)
 	}
+	go func() { _, _ = io.Copy(io.Discard, master) }() // ends with the terminal
 	stop := context.AfterFunc(ctx, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
 	defer stop()
 	_ = cmd.Wait() // its status says no more than the tests

@@ -28,7 +28,7 @@ type result struct {
 func (r result) key() string { return r.file + ": " + r.test }
 
 var (
-	point = regexp.MustCompile(`^(not )?ok (\d+)(?: -)? (.*?)(?:\s+#\s*(.*))?$`)
+	point = regexp.MustCompile(`^(not )?ok (\d+)(?: -)? (.*?)(?:\s+#\s*((?i:skip|todo).*))?$`)
 	plan  = regexp.MustCompile(`^1\.\.(\d+)`)
 )
 
