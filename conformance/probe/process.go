@@ -26,7 +26,7 @@ func init() {
 		"stat": {1, opStat}, "lstat": {1, opLstat}, "read": {1, opRead}, "write": {2, opWrite},
 		"open": {2, opOpen}, "mkdir": {1, opMkdir}, "remove": {1, opRemove}, "readlink": {1, opReadlink},
 		"ls": {1, opList}, "exec": {1, opExec}, "copy": {1, opCopy}, "size": {1, opSize},
-		"exit": {1, opExit}, "sleep": {1, opSleep}, "sleepless": {0, opSleepless}, "again": {0, opAgain}, "trap": {1, opTrap}, "signals": {0, opSignals},
+		"exit": {1, opExit}, "sleep": {1, opSleep}, "sleepless": {0, opSleepless}, "again": {0, opAgain}, "neighbour": {0, opNeighbour}, "trap": {1, opTrap}, "signals": {0, opSignals},
 		"children": {1, opChildren}, "kill": {2, opKill}, "stdin": {0, opStdin}, "readline": {0, opReadline},
 		"say": {1, opSay}, "complain": {1, opComplain}, "flood": {1, opFlood},
 		"mount": {1, opMount}, "settime": {0, opSettime}, "bind": {1, opBind}, "bindto": {1, opBindTo}, "mknod": {1, opMknod},

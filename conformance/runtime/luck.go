@@ -4,6 +4,7 @@ package runtime
 // does not.
 
 import (
+	"os"
 	"time"
 
 	h "github.com/netbsd-cells/runcell/conformance/harness"
@@ -13,6 +14,7 @@ import (
 const (
 	states = 100
 	kills  = 30
+	visits = 40
 )
 
 var luck = []h.Case{
@@ -37,6 +39,34 @@ var luck = []h.Case{
 			endsWell(t, neighbour)
 			if r := t.Try("delete", c.ID); r.Code == 0 {
 				t.Errorf("a running container was deleted: %s", r)
+			}
+		},
+	},
+	{
+		Name: "escape/neighbour", Clause: "CVE-2016-9962", Timeout: h.Long(visits, 4*time.Second), OS: netbsd,
+		Else: "Linux asks nobody but CAP_SYS_PTRACE: what holds on the emulator is in the tests of runtime/",
+		Does: "root in a container gets hold of nothing of a process that comes in, however often it tries: descriptors, directories, memory, by ptrace",
+		Run: func(t *t) {
+			c := t.Running(h.Mount("/proc", "proc", "proc"), h.Do("neighbour"))
+			mine, err := os.Open(c.Bundle.RootFS(h.ProbePath))
+			t.Must("open file", err)
+			defer func() { _ = mine.Close() }()
+			for i := range t.Tries(visits) {
+				visit := call{Args: []string{"exec", c.ID, h.ProbePath, "exit", "0"}}
+				if i%2 == 1 { // with a descriptor of the caller's
+					visit = call{Args: []string{"exec", "--preserve-fds", "1", c.ID, h.ProbePath, "exit", "0"}, Extra: []*os.File{mine}}
+				}
+				if r := t.Do(visit); r.Code != 0 {
+					t.Fatalf("try %d: %s", i+1, r)
+				}
+			}
+			for _, line := range c.Lines() {
+				if line.Op == "got" {
+					t.Errorf("the neighbour got %s", line.Text)
+				}
+			}
+			if _, ok := c.Lines().Find("seen"); !ok {
+				t.Errorf("the neighbour saw no process at all: %q", c.Output())
 			}
 		},
 	},
