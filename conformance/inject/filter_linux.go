@@ -14,7 +14,6 @@ import (
 	"syscall"
 	"unsafe"
 
-	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -56,15 +55,8 @@ func Exec(command []string) error {
 
 // listen installs the filter and sends its listener to the suite.
 func listen() error {
-	filter, err := bpf.Assemble(program())
-	if err != nil {
-		return fmt.Errorf("inject: assemble filter: %w", err)
-	}
-	raw := make([]unix.SockFilter, len(filter))
-	for i, f := range filter {
-		raw[i] = unix.SockFilter{Code: f.Op, Jt: f.Jt, Jf: f.Jf, K: f.K}
-	}
-	prog := unix.SockFprog{Len: uint16(len(raw)), Filter: &raw[0]}
+	filter := program()
+	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	listener, _, errno := unix.Syscall(unix.SYS_SECCOMP, setModeFilter, flagNewListener|flagWaitKillable, uintptr(unsafe.Pointer(&prog)))
 	if errno != 0 {
 		return fmt.Errorf("inject: install filter: %w", errno)
@@ -76,16 +68,21 @@ func listen() error {
 }
 
 // program asks about every call that is not left alone.
-func program() []bpf.Instruction {
-	p := []bpf.Instruction{bpf.LoadAbsolute{Off: offsetNr, Size: 4}}
+func program() []unix.SockFilter {
+	load := func(offset uint32) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset}
+	}
+	unless := func(value uint32, skip uint8) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: value, Jf: skip}
+	}
+	verdict := func(v uint32) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: v}
+	}
+	p := []unix.SockFilter{load(offsetNr)}
 	for _, nr := range slices.Concat(slices.Sorted(maps.Keys(alone)), slices.Sorted(maps.Keys(portAlone))) {
-		p = append(p, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(nr), SkipTrue: 1}, bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW})
+		p = append(p, unless(uint32(nr), 1), verdict(unix.SECCOMP_RET_ALLOW))
 	}
 	return append(p,
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_SENDMSG, SkipTrue: 3},
-		bpf.LoadAbsolute{Off: offsetArg, Size: 4},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: sendFD, SkipTrue: 1},
-		bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW},
-		bpf.RetConstant{Val: unix.SECCOMP_RET_USER_NOTIF},
-	)
+		unless(unix.SYS_SENDMSG, 3), load(offsetArg), unless(sendFD, 1), verdict(unix.SECCOMP_RET_ALLOW),
+		verdict(unix.SECCOMP_RET_USER_NOTIF))
 }
