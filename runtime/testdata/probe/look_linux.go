@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 func init() {
@@ -65,7 +66,15 @@ func behind(a []string) error {
 	}
 	cmd := exec.Command("/probe", append([]string{"neighbour"}, a...)...)
 	cmd.Stdout, cmd.Stderr = out, out
-	return cmd.Start()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	for { // until it looks
+		if fi, err := out.Stat(); err != nil || fi.Size() > 0 {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // watcher is what a neighbour has told already.
