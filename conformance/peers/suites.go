@@ -24,13 +24,14 @@ type suite struct {
 	name, title string
 	files       string            // of tests, a pattern below the work directory
 	without     map[string]string // files that are not run, and why
+	limit       time.Duration     // ends a file of tests that would never end
 	prepare     func(checkout, work string) error
 	command     func(work, file, runtime string) *exec.Cmd
 }
 
 var suites = []suite{
 	{
-		name: "crun", title: "crun's tests in Python", files: "tests/test_*.py",
+		name: "crun", title: "crun's tests in Python", files: "tests/test_*.py", limit: 5 * time.Minute,
 		without: map[string]string{
 			"test_checkpoint_restore.py": "needs CRIU",
 			"test_mounts.py":             "needs python3-libmount; without it, it has no tests",
@@ -52,7 +53,7 @@ var suites = []suite{
 		},
 	},
 	{
-		name: "runc", title: "runc's tests in bats", files: "tests/integration/*.bats",
+		name: "runc", title: "runc's tests in bats", files: "tests/integration/*.bats", limit: 20 * time.Minute,
 		without: map[string]string{
 			"checkpoint.bats":            "needs CRIU",
 			"mounts_sshfs.bats":          "needs sshfs",
@@ -100,9 +101,6 @@ func find(name string) (*suite, error) {
 	return nil, fmt.Errorf("find suite %q: there are %s", name, strings.Join(names(), ", "))
 }
 
-// fileLimit ends a file of tests that would never end.
-const fileLimit = 20 * time.Minute
-
 // play runs every file with a runtime and gives its tests.
 func (s *suite) play(work, runtime string, match *regexp.Regexp) ([]result, error) {
 	files, err := filepath.Glob(filepath.Join(work, s.files))
@@ -135,7 +133,7 @@ func (s *suite) output(work, file, runtime string) (out []byte, late bool, err e
 		return nil, false, fmt.Errorf("make output file: %w", err)
 	}
 	defer func() { _, _ = log.Close(), os.Remove(log.Name()) }()
-	ctx, cancel := context.WithTimeout(context.Background(), fileLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), s.limit)
 	defer cancel()
 	// Tests open /dev/tty, which a build machine's processes have not.
 	master, slave, err := pty.Open()
