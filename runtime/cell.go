@@ -97,13 +97,20 @@ func (r *Runtime) owns(cell kmod.Info) bool {
 // execve(2), and kill(2) says that it was sent.
 func (c *container) killAll() error {
 	return untilNobody(func() (int, error) {
-		if c.Alive() {
+		alive, err := c.Alive()
+		if err != nil {
+			return 0, err
+		}
+		if alive {
 			if err := process.SignalProcess(c.Pid, c.PidStart, unix.SIGKILL); err != nil && !errors.Is(err, process.ErrGone) {
 				return 0, fmt.Errorf("kill process %d: %w", c.Pid, err)
 			}
 		}
 		left, err := c.rt.killMembers(c.Cell)
-		if left == 0 && err == nil && c.Alive() {
+		if left > 0 || err != nil {
+			return left, err
+		}
+		if alive, err = c.Alive(); alive {
 			left = 1
 		}
 		return left, err

@@ -52,7 +52,11 @@ func (r *Runtime) loadAlive(doing, id string) (*container, state.Status, error) 
 	if err != nil {
 		return nil, "", err
 	}
-	switch s := c.Status(); s {
+	s, err := c.Status()
+	if err != nil {
+		return nil, "", fmt.Errorf("%s %q: %w", doing, id, err)
+	}
+	switch s {
 	case state.Stopped:
 		return nil, s, fmt.Errorf("%s %q: %w", doing, id, state.ErrNotRunning)
 	case state.Creating:

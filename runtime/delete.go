@@ -32,8 +32,14 @@ func (r *Runtime) Delete(ctx context.Context, id string, force bool) error {
 		}
 		return c.clean()
 	}
-	if s := c.Status(); s != state.Stopped && s != state.Created && !force {
-		return fmt.Errorf("delete %q: container is %s: stop it with `runcell kill`, or use --force", id, s)
+	if !force {
+		s, err := c.Status()
+		if err != nil {
+			return fmt.Errorf("delete %q: %w", id, err)
+		}
+		if s != state.Stopped && s != state.Created {
+			return fmt.Errorf("delete %q: container is %s: stop it with `runcell kill`, or use --force", id, s)
+		}
 	}
 	return c.delete(ctx)
 }

@@ -27,7 +27,11 @@ func (r *Runtime) Exec(_ context.Context, o ExecOptions) (status int, err error)
 	if err != nil {
 		return ExecFailed, err
 	}
-	if err := canExec(c.Status()); err != nil {
+	s, err := c.Status()
+	if err == nil {
+		err = canExec(s)
+	}
+	if err != nil {
 		return ExecFailed, fmt.Errorf("exec in %q: %w", o.ID, err)
 	}
 	if err := o.caller().Check(o.Process); err != nil {

@@ -38,7 +38,11 @@ func (r *Runtime) setPaused(id string, from state.Status, pause bool) error {
 	if err != nil {
 		return err
 	}
-	if s := c.Status(); s == state.Stopped {
+	s, err := c.Status()
+	if err != nil {
+		return fmt.Errorf("%s %q: %w", verb, id, err)
+	}
+	if s == state.Stopped {
 		return fmt.Errorf("%s %q: %w", verb, id, state.ErrNotRunning)
 	} else if s != from {
 		return fmt.Errorf("%s %q: container is %s, and must be %s", verb, id, s, from)

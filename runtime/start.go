@@ -32,7 +32,9 @@ func (r *Runtime) Start(ctx context.Context, id string) error {
 }
 
 func (c *container) start(ctx context.Context) error {
-	if s := c.Status(); s != state.Created {
+	if s, err := c.Status(); err != nil {
+		return fmt.Errorf("start %q: %w", c.ID, err)
+	} else if s != state.Created {
 		return fmt.Errorf("start %q: cannot start a container in the %s state: %w", c.ID, s, notCreated(s))
 	}
 	plan, err := c.Plan()

@@ -28,7 +28,11 @@ func inCell[T any](r *Runtime, doing, id string, ask func(kmod.ID) (T, error)) (
 	if err != nil {
 		return none, err
 	}
-	switch c.Status() {
+	status, err := c.Status()
+	if err != nil {
+		return none, err
+	}
+	switch status {
 	case state.Creating:
 		return none, fmt.Errorf("%s %q: it is still being created", doing, id)
 	case state.Stopped:

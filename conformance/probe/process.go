@@ -26,7 +26,7 @@ func init() {
 		"stat": {1, opStat}, "lstat": {1, opLstat}, "read": {1, opRead}, "write": {2, opWrite},
 		"open": {2, opOpen}, "mkdir": {1, opMkdir}, "remove": {1, opRemove}, "readlink": {1, opReadlink},
 		"ls": {1, opList}, "exec": {1, opExec}, "copy": {1, opCopy}, "size": {1, opSize},
-		"exit": {1, opExit}, "sleep": {1, opSleep}, "trap": {1, opTrap}, "signals": {0, opSignals},
+		"exit": {1, opExit}, "sleep": {1, opSleep}, "sleepless": {0, opSleepless}, "again": {0, opAgain}, "neighbour": {0, opNeighbour}, "trap": {1, opTrap}, "signals": {0, opSignals},
 		"children": {1, opChildren}, "kill": {2, opKill}, "stdin": {0, opStdin}, "readline": {0, opReadline},
 		"say": {1, opSay}, "complain": {1, opComplain}, "flood": {1, opFlood},
 		"mount": {1, opMount}, "settime": {0, opSettime}, "bind": {1, opBind}, "bindto": {1, opBindTo}, "connect": {1, opConnect}, "mknod": {1, opMknod},
@@ -79,6 +79,19 @@ func opSleep(p *probe, args []string, line *fact.Line) error {
 	time.Sleep(d)
 	line.Op = ""
 	return nil
+}
+
+// opSleepless says that it is ready, then executes this program with nothing
+// but opAgain, for ever.
+func opSleepless(p *probe, _ []string, line *fact.Line) error {
+	if err := p.print(&fact.Line{Op: "ready", OK: true}); err != nil {
+		return err
+	}
+	return opAgain(p, nil, line)
+}
+
+func opAgain(*probe, []string, *fact.Line) error {
+	return syscall.Exec(os.Args[0], []string{os.Args[0], "again"}, os.Environ())
 }
 
 // opTrap waits for a signal, prints its name and exits with args[0].

@@ -30,6 +30,7 @@ type options struct {
 	suite, run, root, flags    string
 	logs                       string
 	cpus, memory, rounds       int
+	tries                      int
 	quiet                      time.Duration
 	port                       *port // the kernel's
 }
@@ -61,6 +62,7 @@ func parse() options {
 	flag.IntVar(&o.cpus, "smp", 1, "`number` of processors")
 	flag.IntVar(&o.memory, "memory", 1024, "memory in `MB`")
 	flag.IntVar(&o.rounds, "rounds", 20, "`number` of rounds of the suites repeat and leak")
+	flag.IntVar(&o.tries, "tries", 0, "`number` of tries of each case that needs luck to see a fault (default: few)")
 	flag.DurationVar(&o.quiet, "quiet", time.Minute, "give the guest up after this `time` without a word")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -77,8 +79,8 @@ func (o *options) check() error {
 		return errors.New("no kernel: say KERNEL=/path/to/netbsd (a NetBSD kernel for amd64 or i386), or IMAGE= (docs/developing.md)")
 	case o.sys != "" && o.module != "":
 		return errors.New("NETBSD_SYS= builds the module, MODULE= names one that is built: give one of them")
-	case o.cpus < 1 || o.memory < 256 || o.rounds < 1:
-		return fmt.Errorf("SMP=%d, MEMORY=%d, ROUNDS=%d: at least one CPU, 256 MB and one round", o.cpus, o.memory, o.rounds)
+	case o.cpus < 1 || o.memory < 256 || o.rounds < 1 || o.tries < 0:
+		return fmt.Errorf("SMP=%d, MEMORY=%d, ROUNDS=%d, TRIES=%d: at least one CPU, 256 MB and one round", o.cpus, o.memory, o.rounds, o.tries)
 	}
 	if _, err := regexp.Compile(o.run); err != nil {
 		return fmt.Errorf("read RUN=: %w", err)
@@ -112,7 +114,7 @@ func (o *options) planFor() (*protocol.Plan, error) {
 	case haveModule:
 		names = append(names, "kmod")
 	}
-	w := want{prefix: "/", run: o.run, rounds: o.rounds, cpus: o.cpus}
+	w := want{prefix: "/", run: o.run, rounds: o.rounds, tries: o.tries, cpus: o.cpus}
 	if o.image != "" {
 		w.prefix = imagePrefix
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/netbsd-cells/runcell/conformance/harness"
 	"github.com/netbsd-cells/runcell/conformance/vm/protocol"
 )
 
@@ -54,6 +55,7 @@ type want struct {
 	prefix string // where the guest's image is mounted, "/" or "/vm/"
 	run    string // only cases that match
 	rounds int
+	tries  int // 0: as many as every day
 	cpus   int
 }
 
@@ -101,6 +103,7 @@ func makePlan(names []string, w want, haveModule bool) (*protocol.Plan, error) {
 const (
 	shortTimeout = 120 // seconds; an emulated processor is some 20 times slower
 	suiteTimeout = 1800
+	tryTimeout   = 10 // for one try of each case that tries often
 )
 
 func smokeSteps(w want) []protocol.Step {
@@ -134,7 +137,12 @@ func conformanceStep(w want, name string, args ...string) protocol.Step {
 	if w.run != "" {
 		args = append(args, "--run", w.run)
 	}
-	return protocol.Step{Name: "suite", Do: protocol.Exec, Args: args, Timeout: suiteTimeout, TAP: true}
+	step := protocol.Step{Name: "suite", Do: protocol.Exec, Args: args, Timeout: suiteTimeout, TAP: true}
+	if w.tries > 0 {
+		step.Env = []string{fmt.Sprintf("%s=%d", harness.TriesVar, w.tries)}
+		step.Timeout += w.tries * tryTimeout
+	}
+	return step
 }
 
 func moduleSteps(w want) []protocol.Step {

@@ -45,13 +45,21 @@ func forkRun(m *machine) (int, syscall.Errno) {
 //go:norace
 func (m *machine) run() {
 	m.runSteps()
+	m.write()
+	for {
+		_, _, _ = syscall.RawSyscall(sysExit, m.exit, 0, 0)
+	}
+}
+
+// write writes the record to whoever wants it.
+//
+//go:nosplit
+//go:norace
+func (m *machine) write() {
 	for _, fd := range m.report {
 		if fd > 0 {
 			_, _, _ = syscall.RawSyscall(syscall.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&m.rec)), RecordSize)
 		}
-	}
-	for {
-		_, _, _ = syscall.RawSyscall(sysExit, m.exit, 0, 0)
 	}
 }
 
@@ -67,6 +75,11 @@ func (m *machine) runSteps() {
 		}
 	}
 	for i := range m.steps {
+		if m.tell && m.steps[i].Nr == syscall.SYS_EXECVE && m.steps[i].Kind == Call {
+			m.tell = false
+			m.rec.Index, m.rec.Errno = execIndex, 0
+			m.write()
+		}
 		if errno := m.step(&m.steps[i]); errno != 0 {
 			m.rec.Index, m.rec.Errno = uint32(i), uint32(errno)
 			return

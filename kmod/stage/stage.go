@@ -9,6 +9,7 @@
 package stage
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -81,6 +82,10 @@ type Program struct {
 	// Report lists descriptors (0 = none) that a failure is written to, as
 	// one Record. Marks are written by ordinary write steps, see Mark.
 	Report [2]int
+	// Tell reports the exec, too, just before it is tried: without that, who
+	// sees a report end can't tell a program that runs from a child that was
+	// killed on the way to it.
+	Tell bool
 	// ExitCode is the child's status when a step fails.
 	ExitCode int
 }
@@ -93,6 +98,36 @@ const RecordSize = 8
 type Record struct {
 	Index uint32
 	Errno uint32
+}
+
+// execIndex is the index in the record of a child that is about to exec.
+const execIndex = ^uint32(0) - 1
+
+// Execs says whether a record tells that the exec comes next (Program.Tell).
+func (r Record) Execs() bool { return r.Index == execIndex && r.Errno == 0 }
+
+// ErrKilled is the error of a child that ended on the way to its program, and
+// of no step of its own.
+var ErrKilled = errors.New("its process was killed before it could run the program, or could not report that it does")
+
+// Outcome reads what a child that tells reported from its beginning to its end:
+// nil says that it has exec'ed.
+func Outcome(report []byte, names []string) error {
+	told := false
+	for ; len(report) >= RecordSize; report = report[RecordSize:] {
+		rec, err := ParseRecord(report[:RecordSize])
+		if err != nil {
+			return err
+		}
+		if err := rec.Err(names); err != nil {
+			return err
+		}
+		told = told || rec.Execs()
+	}
+	if !told {
+		return ErrKilled
+	}
+	return nil
 }
 
 // shutIndex is the index of what comes before a program's first step.
@@ -232,6 +267,7 @@ type machine struct {
 	steps  []Step
 	report [2]int
 	exit   uintptr
+	tell   bool // not done yet
 	regs   [Registers]uintptr
 	rec    Record
 	child  childFork
@@ -248,7 +284,7 @@ func (p *Program) Start() (int, error) {
 			return 0, fmt.Errorf("stage step %d %q: register %d out of range", i, s.Name, s.Save)
 		}
 	}
-	m := &machine{steps: p.Steps, report: p.Report, exit: uintptr(p.ExitCode)}
+	m := &machine{steps: p.Steps, report: p.Report, exit: uintptr(p.ExitCode), tell: p.Tell}
 	if p.Inherit > 0 {
 		kept, err := p.kept()
 		if err != nil {

@@ -54,8 +54,8 @@ func (c Cell) run(ctx context.Context, h oci.Hook, input []byte) error {
 		return err
 	}
 	_ = in.Close()
-	if exeseal.IsSelf(proc.Pid) {
-		return errors.Join(fmt.Errorf("exec: it leads to the runcell binary: %w", unix.EACCES), proc.End())
+	if err := exeseal.RefuseSelf(proc.Pid); err != nil {
+		return errors.Join(err, proc.End())
 	}
 	return attend(ctx, h, proc, w, input)
 }

@@ -145,7 +145,10 @@ func (l *Launch) fork() (err error) {
 	l.Undo.Did("fork", (&process.Child{Pid: pid}).End)
 	l.Pid = pid
 	l.Steps = l.prog.Names()
-	l.PidStart, _ = sys.StartTime(pid)
+	// One that is dead already says so by the link.
+	if l.PidStart, _, err = sys.StartTime(pid); err != nil {
+		return err
+	}
 	if err := l.Kmod.Entered(l.Cell, pid); err != nil {
 		return fmt.Errorf("register process: %w", err)
 	}
@@ -187,7 +190,7 @@ func (l *Launch) program() (*stage.Program, error) {
 	}
 	return &stage.Program{
 		Fork: l.entry.Fork, Steps: append(steps, identity...), Inherit: l.Caller.inherited(),
-		Report: [2]int{l.errFile, l.link.Child}, ExitCode: initExitCode,
+		Report: [2]int{l.errFile, l.link.Child}, Tell: true, ExitCode: initExitCode,
 	}, nil
 }
 

@@ -74,8 +74,10 @@ func (x *execution) start() (err error) {
 	x.proc, err = process.StartMember(x.entry, rootfs.JoinedPath(x.Rootfs, x.Mounts), func(root *inroot.Dir) (*stage.Program, error) {
 		return x.program(root, signals, &tty)
 	})
-	if err == nil && exeseal.IsSelf(x.proc.Pid) {
-		err = errors.Join(errOwnBinary, x.proc.End())
+	if err == nil {
+		if err = exeseal.RefuseSelf(x.proc.Pid); err != nil {
+			err = errors.Join(err, x.proc.End())
+		}
 	}
 	switch {
 	case !x.Process.Terminal:

@@ -17,10 +17,6 @@ import (
 // execPatience is how long the program may take from release to exec.
 const execPatience = 30 * time.Second
 
-// errOwnBinary is the error of a program that leads out of the container: it
-// was /proc/self/exe, or a script with that interpreter (CVE-2019-5736).
-var errOwnBinary = fmt.Errorf("exec: process.args[0] leads to the runcell binary: %w", unix.EACCES)
-
 // Release lets the process of a created container exec its program, and waits
 // until it has: it writes to the FIFO, and the exec closes the child's end of
 // it. The error names the step that failed instead.
@@ -42,8 +38,5 @@ func Release(c *state.Container) error {
 	if err := process.ReadStageError(c.Path(state.ErrorFile), c.Steps); err != nil {
 		return err
 	}
-	if exeseal.IsSelf(c.Pid) {
-		return errOwnBinary
-	}
-	return nil
+	return exeseal.RefuseSelf(c.Pid)
 }

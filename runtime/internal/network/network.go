@@ -245,7 +245,10 @@ func (r *Addresses) changeBook(ctx context.Context, change func(book *addressBoo
 	if err := flock.Lock(ctx, lock, flock.Exclusive); err != nil {
 		return fmt.Errorf("lock addresses: %w", err)
 	}
-	boot, ok := sys.StartTime(1)
+	boot, ok, err := sys.StartTime(1)
+	if err != nil {
+		return fmt.Errorf("lock addresses: %w", err)
+	}
 	if !ok {
 		return errors.New("lock addresses: process 1 can't be seen, so this boot can't be told from the last")
 	}

@@ -184,15 +184,12 @@ func (l *Link) SendGo(fd int, home *Home) error {
 }
 
 // ReadStageError reads the step that a child's program has written to a file
-// as failed; names are the program's steps. A file without one is no error.
+// as failed; names are the program's steps. A file that does not say that the
+// exec came next is an error, too.
 func ReadStageError(path string, names []string) error {
 	b, err := sys.ReadFile(path)
-	if err != nil || len(b) < stage.RecordSize {
-		return nil //nolint:nilerr // no file or an empty one: nothing failed
-	}
-	rec, err := stage.ParseRecord(b[:stage.RecordSize])
 	if err != nil {
 		return err
 	}
-	return rec.Err(names)
+	return stage.Outcome(b, names)
 }

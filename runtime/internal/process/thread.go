@@ -71,8 +71,8 @@ func StartProgram(prog *stage.Program) (*Child, error) {
 	return r.await(r.fork(prog))
 }
 
-// report is the pipe through which a child says what failed. A pipe that ends
-// without a word means that it has exec'ed.
+// report is the pipe through which a child says what failed, or that its exec
+// comes next. The exec closes it.
 type report struct {
 	r, w  *os.File
 	names []string
@@ -89,7 +89,7 @@ func newReport() (*report, error) {
 func (r *report) close() { _, _ = r.r.Close(), r.w.Close() }
 
 func (r *report) fork(prog *stage.Program) (pid int, err error) {
-	prog.Report[0], r.names = int(r.w.Fd()), prog.Names()
+	prog.Report[0], prog.Tell, r.names = int(r.w.Fd()), true, prog.Names()
 	return prog.Start()
 }
 
@@ -98,16 +98,12 @@ func (r *report) await(pid int, err error) (*Child, error) {
 	_ = r.w.Close()
 	proc := &Child{Pid: pid}
 	if err == nil {
-		var b [stage.RecordSize]byte
-		_, err = io.ReadFull(r.r, b[:])
-		if errors.Is(err, io.EOF) {
-			return proc, nil
+		var b []byte
+		if b, err = io.ReadAll(r.r); err == nil {
+			err = stage.Outcome(b, r.names)
 		}
 		if err == nil {
-			var rec stage.Record
-			if rec, err = stage.ParseRecord(b[:]); err == nil {
-				err = rec.Err(r.names)
-			}
+			return proc, nil
 		}
 	}
 	if pid > 0 {

@@ -126,22 +126,34 @@ func Create(root, id string, remove func() (bool, error)) (*Container, error) {
 		if errors.Is(err, ErrNotExist) {
 			continue
 		}
-		if err != nil {
-			_ = unix.Rmdir(c.Dir) // it is as we made it, or in use
+		if errors.Is(err, errBusy) {
 			return nil, err
 		}
-		err = c.Read()
-		if errors.Is(err, ErrNotExist) {
-			return c, nil
+		if err == nil {
+			err = c.Read()
 		}
-		if err != nil { // not a record, or none that we could look for
-			taken = fmt.Errorf("create %q: %w", id, err)
-			_ = unix.Rmdir(c.Dir)
+		switch {
+		case errors.Is(err, ErrNotExist):
+			return c, nil
+		case err == nil:
+			err = taken
+		default:
+			err = errors.Join(fmt.Errorf("create %q: %w", id, err), c.unmake())
 		}
 		c.Release()
-		return nil, taken
+		return nil, err
 	}
 	return nil, taken
+}
+
+// unmake takes a directory back that was made and nothing was written to. One
+// that something is in is another's by now.
+func (c *Container) unmake() error {
+	err := unix.Rmdir(c.Dir)
+	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTEMPTY) {
+		return nil
+	}
+	return fmt.Errorf("remove %s again: %w", c.Dir, err)
 }
 
 // Load reads a container without locking it: what it sees is consistent,

@@ -12,6 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Unless gives an error unless it is one that says what was asked: that
+// something is not there.
+func Unless(err, answer error) error {
+	if errors.Is(err, answer) {
+		return nil
+	}
+	return err
+}
+
 // CloseFD closes a descriptor; a negative one is none.
 func CloseFD(fd int) {
 	if fd >= 0 {
