@@ -139,7 +139,9 @@ func (t *transport) exchange(req *http.Request) (*http.Response, error) {
 	w := watch(req.Context(), t.stall)
 	req = req.WithContext(w.ctx)
 	if req.Body != nil && req.Body != http.NoBody {
-		req.Body = sending{req.Body, w}
+		body := &sending{ReadCloser: req.Body, w: w}
+		defer body.stop()
+		req.Body = body
 	}
 	resp, err := t.base.RoundTrip(req)
 	if err != nil {
@@ -264,15 +266,30 @@ func (w *watcher) end() {
 	w.cancel(nil)
 }
 
-// sending is the body of a request.
+// sending is the body of a request. An answer can come before all of it is sent,
+// and net/http reads on then: nobody else could use what is below.
 type sending struct {
 	io.ReadCloser
-	w *watcher
+	w    *watcher
+	mu   sync.Mutex
+	over bool
 }
 
-func (s sending) Read(p []byte) (int, error) {
+func (s *sending) Read(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over { // if that is too early, net/http says so
+		return 0, io.EOF
+	}
 	s.w.moved()
 	return s.ReadCloser.Read(p)
+}
+
+// stop waits for a read that is under way, and lets no other one begin.
+func (s *sending) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = true
 }
 
 // receiving is the body of an answer.
