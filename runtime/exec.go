@@ -35,7 +35,9 @@ func (r *Runtime) Exec(_ context.Context, o ExecOptions) (status int, err error)
 	if err := exeseal.Protect(); err != nil {
 		return ExecFailed, err
 	}
-	status, err = launch.Exec{Container: c.Container, Kmod: r.kmod, Process: o.Process, Caller: o.caller()}.Run()
+	status, err = launch.Exec{
+		Container: c.Container, Kmod: r.kmod, Process: o.Process, Caller: o.caller(), Signals: o.Signals,
+	}.Run()
 	if err != nil {
 		return ExecFailed, fmt.Errorf("exec in %q: %w", o.ID, err)
 	}

@@ -13,7 +13,9 @@ import (
 	"github.com/netbsd-cells/runcell/runtime/internal/exeseal"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"github.com/netbsd-cells/runcell/runtime/internal/rootfs"
+	"github.com/netbsd-cells/runcell/runtime/internal/signals"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/step"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
@@ -27,6 +29,7 @@ type Exec struct {
 	Kmod             kmod.Client
 	Process          *oci.Process
 	Caller           Caller
+	Signals          *signals.Catcher // go to the process; nil = none are caught
 }
 
 // execution is one exec's working state.
@@ -46,6 +49,7 @@ func (e Exec) Run() (status int, err error) {
 		return 0, err
 	}
 	defer sys.CloseFD(x.sock)
+	step.Say("enter cell %d", e.Cell)
 	if x.entry, err = e.Kmod.Enter(e.Cell); err != nil {
 		return 0, err
 	}
@@ -59,12 +63,22 @@ func (e Exec) Run() (status int, err error) {
 	if e.Caller.Detach {
 		return 0, nil
 	}
+	return x.attend()
+}
+
+// attend stays with the process until it ends.
+func (x *execution) attend() (status int, err error) {
 	fg, err := Attend(x.proc, x.master())
-	if err != nil {
-		return 0, err
+	if err == nil {
+		err = x.Signals.PassTo(fg.Signal)
 	}
-	defer fg.Leave()
-	return fg.Wait()
+	if err == nil {
+		status, err = fg.Wait()
+	}
+	if err != nil {
+		err = errors.Join(err, x.proc.End())
+	}
+	return status, errors.Join(err, fg.Leave())
 }
 
 // start makes the process and takes its terminal.

@@ -13,6 +13,7 @@ import (
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/kmod/stage"
+	"github.com/netbsd-cells/runcell/runtime/internal/step"
 )
 
 // OnThread runs f on a thread of its own that ends with it: f changes the
@@ -90,6 +91,7 @@ func (r *report) close() { _, _ = r.r.Close(), r.w.Close() }
 
 func (r *report) fork(prog *stage.Program) (pid int, err error) {
 	prog.Report[0], r.names = int(r.w.Fd()), prog.Names()
+	step.Program(r.names)
 	return prog.Start()
 }
 
@@ -101,6 +103,7 @@ func (r *report) await(pid int, err error) (*Child, error) {
 		var b [stage.RecordSize]byte
 		_, err = io.ReadFull(r.r, b[:])
 		if errors.Is(err, io.EOF) {
+			step.Say("process %d has executed its program", pid)
 			return proc, nil
 		}
 		if err == nil {
