@@ -43,6 +43,7 @@ func (r *Runtime) Run(ctx context.Context, o CreateOptions) (status int, err err
 func (c *container) foreground(ctx context.Context, master int, caught *Signals) (status int, err error) {
 	fg, err := launch.Attend(c.child, master)
 	if err != nil {
+		c.Release()
 		return 1, err
 	}
 	err = c.start(ctx, func() error { return caught.PassTo(fg.Signal) })

@@ -52,9 +52,11 @@ func (c *container) start(ctx context.Context, running func() error) error {
 	}
 	step.Done("startContainer hooks")
 	// Releasing waits for the program to be executed.
-	stop := context.AfterFunc(ctx, func() { _ = c.killAll() })
+	killed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() { _ = c.killAll(); close(killed) })
 	err = launch.Release(c.Container)
 	if !stop() {
+		<-killed
 		return c.failHook(ctx, context.Cause(ctx))
 	}
 	if err != nil {

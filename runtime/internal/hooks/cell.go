@@ -51,7 +51,7 @@ func (c Cell) run(ctx context.Context, h oci.Hook, input []byte) error {
 	}
 	defer said.close()
 	signals := process.DefaultSignals() // looks at /proc, which the cell may not have
-	proc, err := process.StartMember(entry, c.Root, func(root *inroot.Dir) (*stage.Program, error) {
+	proc, err := process.StartMember(ctx, entry, c.Root, func(root *inroot.Dir) (*stage.Program, error) {
 		steps := append(process.EnterSteps(root), signals...)
 		steps = append(steps, process.DupTo("take state as input", int(in.Fd()), 0))
 		return c.program(h, entry, append(steps, said.steps()...))

@@ -3,6 +3,7 @@ package launch
 // exec: one more process in a running container.
 
 import (
+	"context"
 	"errors"
 
 	"github.com/netbsd-cells/runcell/kmod"
@@ -43,7 +44,7 @@ type execution struct {
 
 // Run starts the process, and waits for it unless the caller detaches. The
 // status is the program's as shells have it, 0 when detached.
-func (e Exec) Run() (status int, err error) {
+func (e Exec) Run(ctx context.Context) (status int, err error) {
 	x := &execution{Exec: e}
 	if x.sock, err = e.Caller.dial(); err != nil {
 		return 0, err
@@ -54,7 +55,7 @@ func (e Exec) Run() (status int, err error) {
 		return 0, err
 	}
 	defer x.entry.Close()
-	if err := x.start(); err != nil {
+	if err := x.start(ctx); err != nil {
 		return 0, err
 	}
 	if err := x.announce(); err != nil {
@@ -82,10 +83,10 @@ func (x *execution) attend() (status int, err error) {
 }
 
 // start makes the process and takes its terminal.
-func (x *execution) start() (err error) {
+func (x *execution) start(ctx context.Context) (err error) {
 	signals := process.DefaultSignals() // looks at /proc, which the cell may not have
 	var tty console.Setup
-	x.proc, err = process.StartMember(x.entry, rootfs.JoinedPath(x.Rootfs, x.Mounts), func(root *inroot.Dir) (*stage.Program, error) {
+	x.proc, err = process.StartMember(ctx, x.entry, rootfs.JoinedPath(x.Rootfs, x.Mounts), func(root *inroot.Dir) (*stage.Program, error) {
 		return x.program(root, signals, &tty)
 	})
 	if err == nil && exeseal.IsSelf(x.proc.Pid) {
