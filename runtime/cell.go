@@ -14,6 +14,7 @@ import (
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"github.com/netbsd-cells/runcell/runtime/internal/rootfs"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/step"
 	"golang.org/x/sys/unix"
 )
 
@@ -96,7 +97,7 @@ func (r *Runtime) owns(cell kmod.Info) bool {
 // kills again and again: NetBSD drops a signal that comes at the end of an
 // execve(2), and kill(2) says that it was sent.
 func (c *container) killAll() error {
-	return untilNobody(func() (int, error) {
+	err := untilNobody(func() (int, error) {
 		alive, err := c.Alive()
 		if err != nil {
 			return 0, err
@@ -106,6 +107,7 @@ func (c *container) killAll() error {
 				return 0, fmt.Errorf("kill process %d: %w", c.Pid, err)
 			}
 		}
+		c.child.Reap()
 		left, err := c.rt.killMembers(c.Cell)
 		if left > 0 || err != nil {
 			return left, err
@@ -115,6 +117,8 @@ func (c *container) killAll() error {
 		}
 		return left, err
 	})
+	c.child.Reap() // one that has ended, and is ours to reap, keeps a cell from being destroyed
+	return err
 }
 
 // killMembers kills a cell's members and tells how many there still are. No
@@ -136,6 +140,7 @@ func (r *Runtime) killMembers(id kmod.ID) (left int, err error) {
 
 // untilNobody kills until nobody is left.
 func untilNobody(kill func() (left int, err error)) error {
+	step.Say("kill, and wait until nobody is left in the cell")
 	deadline := time.Now().Add(deathPatience)
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 10*time.Millisecond) {
 		left, err := kill()
@@ -181,6 +186,7 @@ func (r *Runtime) endCell(id kmod.ID) error {
 // destroyCell removes a cell, giving its last processes a moment to be
 // reaped. A cell that is gone is fine.
 func (r *Runtime) destroyCell(id kmod.ID) error {
+	step.Say("destroy cell %d, and wait until its last process is reaped", id)
 	deadline := time.Now().Add(deathPatience)
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 10*time.Millisecond) {
 		err := r.kmod.Destroy(id)

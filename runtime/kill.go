@@ -9,7 +9,9 @@ import (
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
+	"github.com/netbsd-cells/runcell/runtime/internal/signals"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/step"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,13 +31,14 @@ func (r *Runtime) Kill(id string, sig syscall.Signal, all bool) error {
 	if status == state.Paused && sig == unix.SIGCONT {
 		return fmt.Errorf("kill %q: SIGCONT: %w", id, ErrPaused)
 	}
-	if status == state.Created && asksToEnd(sig) {
+	if status == state.Created && signals.Ends(sig) {
 		// The user's program, which might handle the signal, is not there yet,
 		// and the kernel shields a pid namespace's first process from signals
 		// without a handler. Any other one has its default effect there: none on
 		// Linux, as with the peers.
 		sig = unix.SIGKILL
 	}
+	step.Say("send %s to process %d (all of cell %d: %v)", signals.Name(sig), c.Pid, c.Cell, all)
 	if all {
 		err = r.kmod.Kill(c.Cell, int(sig))
 	} else {

@@ -3,11 +3,12 @@ package runtime
 // pause and resume: all processes of a container stop and go on.
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
-	"github.com/netbsd-cells/runcell/runtime/internal/fault"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/step"
 )
 
 // ErrPaused says that something can't be done while the container is paused.
@@ -31,7 +32,7 @@ func (r *Runtime) setPaused(id string, from state.Status, pause bool) error {
 	if pause {
 		verb, act = "pause", r.kmod.Pause
 	}
-	c, err := r.loadLocked(id)
+	c, err := r.loadLocked(context.Background(), id)
 	if c != nil {
 		defer c.Release()
 	}
@@ -51,7 +52,7 @@ func (r *Runtime) setPaused(id string, from state.Status, pause bool) error {
 		if err := c.savePaused(true); err != nil {
 			return err
 		}
-		fault.Point("pause recorded")
+		step.Done("pause recorded")
 	}
 	if err := act(c.Cell); err != nil {
 		if pause {

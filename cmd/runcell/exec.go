@@ -35,7 +35,8 @@ its exit status (128+n when signal n ended it), or with 255 when it could not be
 		Action: a.action(func(ctx context.Context, cmd *cli.Command) error {
 			err := a.exec(ctx, cmd)
 			var status cmdline.ExitStatus
-			if err == nil || errors.As(err, &status) {
+			var why *runtime.Interrupted
+			if err == nil || errors.As(err, &status) || errors.As(err, &why) {
 				return err
 			}
 			return cmdline.WithCode(err, exitExec)
@@ -94,7 +95,10 @@ func (a *app) exec(ctx context.Context, cmd *cli.Command) error {
 	if !o.Detach {
 		a.Journal.Flush()
 	}
-	return asStatus(e.Exec(ctx, o))
+	return a.caught(ctx, func(ctx context.Context, signals *runtime.Signals) error {
+		o.Signals = signals
+		return asStatus(e.Exec(ctx, o))
+	})
 }
 
 // execOptions reads everything but the process.

@@ -13,6 +13,9 @@ const (
 	fewerFDs      = "the caller's descriptors are not counted: the program gets what is there"
 	ownMasks      = "each path is mounted upon by itself, whatever it is and how often it is given"
 	noEvents      = "there is no events command"
+	diesAtOnce    = "it dies of the signal, or waits for the hook; nothing is taken back"
+	hookDies      = "it waits for the startContainer hook whatever comes"
+	evenIgnored   = "every signal is caught and passed on, also one that the caller ignores"
 	dialPath      = "the socket is dialled by its path, which sun_path limits"
 )
 
@@ -47,6 +50,17 @@ var differences = harness.Expected{
 		"hooks/poststart-fails":            "poststart hooks run at the end of create; spec 1.3 made their failure fatal",
 		"hooks/startContainer-fails-start": fifoFirst,
 		"hooks/poststop-fails":             "the first poststop hook that fails ends the list",
+		"hooks/no-env":                     "createContainer hooks without env inherit the init process's, which is the container's",
+		"hooks/timeout-unread":             "start returns before the hook has ended",
+		"signals/run":                      "SIGWINCH is for the caller's terminal, and is not passed on without one",
+		"signals/exec":                     "SIGWINCH is for the caller's terminal, and is not passed on without one",
+		"signals/ignored":                  evenIgnored,
+		"signals/create-TERM":              diesAtOnce,
+		"signals/run-HUP":                  diesAtOnce,
+		"signals/run-INT":                  diesAtOnce,
+		"signals/run-TERM":                 diesAtOnce,
+		"signals/run-start":                hookDies,
+		"log/debug":                        "start, kill and delete log nothing",
 		"hooks/env-not-containers":         "createContainer hooks without env inherit the init process's, which is the container's",
 		"hooks/descriptors":                "createContainer hooks inherit the init process's descriptors",
 		"process/not-a-program":            fifoFirst,
@@ -95,6 +109,19 @@ var differences = harness.Expected{
 		"hooks/startContainer-fails-start":   fifoFirst,
 		"hooks/poststart-fails":              "a failing poststart hook is logged; spec 1.3 made its failure fatal",
 		"hooks/timeout-zero":                 "a timeout of zero means none",
+		"hooks/timeout-unread":               "start returns before the hook has ended",
+		"hooks/poststop-fails-warning":       "the failure of a poststop hook is shown nowhere",
+		"process/listen-fds":                 "LISTEN_FDS itself does not reach the program, the descriptors do",
+		"process/listen-fds-of-another":      "LISTEN_PID is not looked at",
+		"signals/ignored":                    evenIgnored,
+		"signals/create-TERM":                diesAtOnce,
+		"signals/run-HUP":                    diesAtOnce,
+		"signals/run-INT":                    diesAtOnce,
+		"signals/run-TERM":                   diesAtOnce,
+		"signals/run-start":                  hookDies,
+		"console/exec-background":            "the last output can be lost" + harness.Sometimes,
+		"signals/background":                 "delete --force fails when run removes its container at the same time" + harness.Sometimes,
+		"log/debug":                          "nothing is logged at that level",
 		"hooks/order":                        "start lets the process go and runs poststart hooks beside startContainer hooks" + harness.Sometimes,
 		"process/cwd-escape":                 "vulnerable as in CVE-2024-21626: descriptors of the caller are closed after chdir",
 		"process/not-a-program":              fifoFirst,

@@ -85,6 +85,40 @@ var processStreams = []h.Case{
 		},
 	},
 	{
+		Name: "process/listen-fds", Clause: "sd_listen_fds(3); runc, crun", OS: linux,
+		Else: "a program there has a pid that nobody knows before it runs, so LISTEN_FDS is refused",
+		Does: "sockets that a service manager has opened reach the program, which is told of them", Run: func(t *t) {
+			b := t.Bundle(h.Do("facts", ";", "readfd", "3", ";", "readfd", "4"))
+			r := t.Do(call{
+				Path:  "/bin/sh",
+				Args:  []string{"-c", `LISTEN_PID=$$ exec "$@"`, "sh", t.Target.Path, "--root", t.Root, "run", "--bundle", b.Dir, "--preserve-fds", "1", t.ID()},
+				Env:   append(t.Env(), "LISTEN_FDS=1"),
+				Extra: leftOpen(t, 3),
+			})
+			lines := h.ParseLines(r.Stdout)
+			f := t.Line(lines, "facts").Facts
+			if !slices.Equal(numbers(f.FDs), []int{0, 1, 2, 3, 4}) || !slices.Contains(f.Env, "LISTEN_FDS=1") || !slices.Contains(f.Env, "LISTEN_PID=1") {
+				t.Errorf("descriptors are %v, the environment is %q", f.FDs, f.Env)
+			}
+			for i, fd := range []string{"3", "4"} {
+				if got := t.Succeeds(lines, "readfd", fd).Text; got != "left open "+string(rune('0'+i)) {
+					t.Errorf("descriptor %s reads %q", fd, got)
+				}
+			}
+		},
+	},
+	{
+		Name: "process/listen-fds-of-another", Clause: "sd_listen_fds(3)",
+		Does: "sockets for another process than the runtime are nobody's", Run: func(t *t) {
+			b := t.Bundle(h.Do("facts"))
+			r := t.Do(call{Args: []string{"run", "--bundle", b.Dir, t.ID()}, Env: append(t.Env(), "LISTEN_FDS=1", "LISTEN_PID=1"), Extra: leftOpen(t, 1)})
+			f := t.Line(h.ParseLines(r.Stdout), "facts").Facts
+			if !slices.Equal(numbers(f.FDs), []int{0, 1, 2}) {
+				t.Errorf("descriptors are %v", f.FDs)
+			}
+		},
+	},
+	{
 		Name: "process/preserve-fds-create", Clause: "podman: create --preserve-fds",
 		Does: "descriptors are kept from create to start", Run: func(t *t) {
 			c := t.CreateWith(call{Extra: leftOpen(t, 2)}, t.Bundle(h.Do("readfd", "4")), "--preserve-fds", "2")

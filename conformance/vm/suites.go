@@ -34,7 +34,7 @@ var rooms = map[string][]string{
 	},
 	"runtime": {
 		".", "internal/console", "internal/devices", "internal/hostroot", "internal/launch", "internal/monitor",
-		"internal/process", "internal/rootfs", "internal/state", "internal/sys", "internal/undo",
+		"internal/process", "internal/rootfs", "internal/signals", "internal/state", "internal/sys", "internal/undo",
 	},
 }
 

@@ -57,7 +57,8 @@ var houses = []house{
 		{"internal/console", "internal/hostroot"},
 		{"internal/process", "internal/network", "internal/state", "internal/exeseal"},
 		{"internal/undo"},
-		{"internal/sys", "internal/fault", "internal/devices", "internal/nofile"},
+		{"internal/step"},
+		{"internal/sys", "internal/fault", "internal/devices", "internal/nofile", "internal/signals"},
 	}, nil},
 	{"./conformance/kmod", [][]string{{"."}, {"agent"}, {"node"}}, nil},
 }

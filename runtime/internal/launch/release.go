@@ -10,6 +10,7 @@ import (
 	"github.com/netbsd-cells/runcell/runtime/internal/exeseal"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/step"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
@@ -32,6 +33,7 @@ func Release(c *state.Container) error {
 	if _, err := unix.Write(fd, []byte{1}); err != nil {
 		return fmt.Errorf("release process: %w", err)
 	}
+	step.Say("wait until process %d executes the program", c.Pid)
 	if err := awaitHangup(fd, c.Path(state.FifoFile)); err != nil {
 		return err
 	}

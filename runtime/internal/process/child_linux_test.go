@@ -1,12 +1,27 @@
 package process
 
 import (
+	"context"
 	"errors"
 	"os"
 	"testing"
+	"time"
 
+	"github.com/netbsd-cells/runcell/kmod/stage"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
+	"golang.org/x/sys/unix"
 )
+
+// A child that hangs before its exec is ended with the context.
+func TestStartEndsWithContext(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	hang := &stage.Program{Steps: []stage.Step{stage.Sys("hang", unix.SYS_PPOLL, 0, 0, 0, 0, 0)}}
+	if _, err := StartProgram(ctx, hang); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 20*time.Second {
+		t.Errorf("StartProgram = %v after %v; want the context's end", err, time.Since(began))
+	}
+}
 
 func TestPidReuseIsNotTheContainer(t *testing.T) {
 	start, ok, err := sys.StartTime(os.Getpid())

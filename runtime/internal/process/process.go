@@ -55,7 +55,7 @@ func limitSteps(p *oci.Process) ([]stage.Step, error) {
 func IdentitySteps(p *oci.Process, e kmod.Entry, late ...*byte) ([]stage.Step, error) {
 	steps := make([]stage.Step, 0, len(e.Seal)+32)
 	if !p.Terminal {
-		null, err := nullSteps(0)
+		null, err := nullSteps()
 		if err != nil {
 			return nil, err
 		}
@@ -71,14 +71,10 @@ func IdentitySteps(p *oci.Process, e kmod.Entry, late ...*byte) ([]stage.Step, e
 
 // HookSteps are IdentitySteps for a hook's program, which is as much in the
 // hands of the container's user as the process itself: it has the same rights
-// and starts in the same directory. Its standard input is the hook's own.
+// and starts in the same directory. Its standard streams are the hook's own.
 func HookSteps(p *oci.Process, e kmod.Entry, program stage.Step) ([]stage.Step, error) {
-	null, err := nullSteps(1)
-	if err != nil {
-		return nil, err
-	}
 	user, err := userSteps(p, e)
-	return append(slices.Concat(null, user), program), err
+	return append(user, program), err
 }
 
 // userSteps seal the process and make it the user's, in its directory.

@@ -93,7 +93,7 @@ func TestUserIDs(t *testing.T) {
 		t.Fatal(err)
 	}
 	steps := append([]stage.Step{DupTo("take the pipe as output", int(w.Fd()), 1)}, member...)
-	proc, err := StartProgram(&stage.Program{Steps: append(steps, identity...), ExitCode: 99})
+	proc, err := StartProgram(t.Context(), &stage.Program{Steps: append(steps, identity...), ExitCode: 99})
 	_ = w.Close()
 	if err != nil {
 		t.Fatal(err)

@@ -4,12 +4,14 @@ package state
 // changes it.
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"time"
 
 	"github.com/netbsd-cells/runcell/kmod/flock"
+	"github.com/netbsd-cells/runcell/runtime/internal/step"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
@@ -21,18 +23,26 @@ const lockPatience = 10 * time.Second
 var errBusy = errors.New("another runcell command has been working on it")
 
 // Acquire locks the container, which Release undoes. It waits for another
-// command, at most lockPatience. The error wraps ErrNotExist if the directory
-// is gone, which a delete may also have done while we waited.
-func (c *Container) Acquire() error {
+// command, at most lockPatience, and no longer than the context lasts. The error
+// wraps ErrNotExist if the directory is gone, which a delete may also have done
+// while we waited.
+func (c *Container) Acquire(ctx context.Context) error {
 	deadline := time.Now().Add(lockPatience)
-	for {
+	for waiting := false; ; waiting = true {
 		if got, err := c.TryLock(); got || err != nil {
 			return err
 		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("lock container %q: %w for %v", c.Name(), errBusy, lockPatience)
 		}
-		time.Sleep(5 * time.Millisecond)
+		if !waiting {
+			step.Say("wait for the lock of container %q, which another runcell command has", c.Name())
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("lock container %q: %w", c.Name(), context.Cause(ctx))
+		case <-time.After(5 * time.Millisecond):
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package state
 // A container's record, and its directory while it lasts.
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -100,7 +101,7 @@ func At(root, id string) *Container {
 // A directory that was just made looks like remains until it is locked: who
 // finds it gone then makes it again, and who finds a record in it has lost
 // against another create.
-func Create(root, id string, remove func() (bool, error)) (*Container, error) {
+func Create(ctx context.Context, root, id string, remove func() (bool, error)) (*Container, error) {
 	if err := ValidateID(id); err != nil {
 		return nil, err
 	}
@@ -122,7 +123,7 @@ func Create(root, id string, remove func() (bool, error)) (*Container, error) {
 		if err != nil {
 			return nil, fmt.Errorf("make state directory: %w", err)
 		}
-		err = c.Acquire()
+		err = c.Acquire(ctx)
 		if errors.Is(err, ErrNotExist) {
 			continue
 		}
@@ -170,12 +171,12 @@ func Load(root, id string) (*Container, error) {
 
 // LoadLocked is Load with the lock held, which the caller releases wherever
 // there is a container.
-func LoadLocked(root, id string) (*Container, error) {
+func LoadLocked(ctx context.Context, root, id string) (*Container, error) {
 	if err := ValidateID(id); err != nil {
 		return nil, err
 	}
 	c := At(root, id)
-	if err := c.Acquire(); err != nil {
+	if err := c.Acquire(ctx); err != nil {
 		return nil, err
 	}
 	return c, c.Read()
