@@ -192,6 +192,10 @@ var calls = map[string]struct {
 		"Stat sysSigaction=340 sysWait6=481",
 		"the host's /dev/null; calls that package unix lacks",
 	},
+	"./runtime/internal/signals": {
+		"sysSigaction=340",
+		"a call that package unix lacks",
+	},
 	"./runtime/internal/state": {
 		"Lstat Rmdir",
 		"the state directory",
