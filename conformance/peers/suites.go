@@ -78,7 +78,7 @@ var suites = []suite{
 		},
 		command: func(_, file, runtime string) *exec.Cmd {
 			cmd := exec.Command("bats", "--tap", file)
-			cmd.Env = append(os.Environ(), "RUNC="+runtime)
+			cmd.Env = append(os.Environ(), "RUNC="+runtime, "BATS_TEST_TIMEOUT=120")
 			return cmd
 		},
 	},

@@ -5,6 +5,7 @@ package main
 // process was the container's.
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -91,6 +92,17 @@ func grasp(dir string, trace bool) []string {
 		}
 	}
 	return got
+}
+
+// await waits for a process to stop. Who gives up at a signal leaves it stopped
+// for good.
+func await(pid, options int) error {
+	for {
+		_, err := unix.Wait4(pid, nil, options, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
 }
 
 // ours says whether a name is that of a program of the container, or of none.

@@ -10,7 +10,7 @@ func stopped(pid int, who func() string) string {
 		return ""
 	}
 	defer func() { _ = unix.PtraceDetach(pid) }()
-	if _, err := unix.Wait4(pid, nil, unix.WALL, nil); err != nil {
+	if await(pid, unix.WALL) != nil {
 		return ""
 	}
 	return who()

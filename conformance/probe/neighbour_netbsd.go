@@ -13,7 +13,7 @@ func stopped(pid int, who func() string) string {
 		return ""
 	}
 	defer func() { _, _, _ = unix.Syscall6(unix.SYS_PTRACE, ptDetach, uintptr(pid), 1, 0, 0, 0) }()
-	if _, err := unix.Wait4(pid, nil, 0, nil); err != nil {
+	if await(pid, 0) != nil {
 		return ""
 	}
 	return who()

@@ -3,6 +3,7 @@ package main
 // What a neighbour in the container sees of runcell's processes.
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -117,7 +118,11 @@ func (w *watcher) trace(pid string) {
 	}
 	defer func() { _ = syscall.PtraceDetach(number) }()
 	var status syscall.WaitStatus
-	if _, err := syscall.Wait4(number, &status, syscall.WALL, nil); err != nil || !status.Stopped() {
+	_, err = syscall.Wait4(number, &status, syscall.WALL, nil)
+	for errors.Is(err, syscall.EINTR) { // who gives up here leaves it stopped for good
+		_, err = syscall.Wait4(number, &status, syscall.WALL, nil)
+	}
+	if err != nil || !status.Stopped() {
 		return
 	}
 	w.look(pid)
