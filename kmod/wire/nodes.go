@@ -56,6 +56,7 @@ var Nodes = []Node{
 			badSize,
 			fault,
 			{"EINVAL", "an unknown flag; ports that are 0, given twice, more than 32 or without their flag; an rlimit without its flag; an unknown profile; an empty or bad name; a root that is empty, relative or has a control character"},
+			{"ENXIO", "the module is being loaded or unloaded"},
 			{"any of namei(9)", "the root can't be resolved; ENOTDIR: it is no directory"},
 			{"EEXIST", "the name is in use, or another cell or the host has reserved one of the ports"},
 			{"EOVERFLOW", "all ids are used up"},
