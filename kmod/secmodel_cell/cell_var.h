@@ -33,6 +33,11 @@
  * A cell that is destroyed leaves the list at once and its memory with the last
  * reference: credentials and member processes hold one each.
  *
+ * A function whose comment ends with "Model:" is followed there, step by step,
+ * in model/cell.pml, which is checked in every order.  Who changes a step here,
+ * or the lock around it, changes it there.  The model leaves out loading, the
+ * policy with its limit, p_lock, and barriers.
+ *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
@@ -199,6 +204,7 @@ void	cell_unlisten(void);
 
 /* cell_life.c: create, policy, entry, destroy */
 void	cell_life_init(void);
+void	cell_life_open(void);
 bool	cell_life_fini(void);
 int	cell_create(struct cell_create *);
 int	cell_enter(struct lwp *, uint32_t);
