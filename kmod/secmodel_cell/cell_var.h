@@ -216,6 +216,10 @@ int	cell_set_policy(const struct cell_policy *);
 void	cell_msgbuf_init(void);
 void	cell_msgbuf_fini(void);
 
+/* cell_linux.c: signals of Linux programs */
+void	cell_linux_init(void);
+void	cell_linux_fini(void);
+
 /* cell_sysctl.c: the nodes */
 int	cell_sysctl_init(void);
 void	cell_sysctl_fini(void);

@@ -60,6 +60,6 @@ struct harness_case {
 	const char	*panics;	/* so it must end, for this reason */
 };
 extern const struct harness_case life_cases[], panic_cases[], hook_cases[],
-    bind_cases[], race_cases[], fuzz_cases[], check_cases[];
+    bind_cases[], linux_cases[], race_cases[], fuzz_cases[], check_cases[];
 
 #endif
