@@ -121,7 +121,9 @@ type Device struct {
 	Path  string `json:"path"` // inside the root, and on the host
 	// Default marks a node of the minimal /dev: on a host that lacks it, it
 	// is left out silently; a node from the config is an error.
-	Default bool    `json:"default,omitempty"`
+	Default bool `json:"default,omitempty"`
+	// Listed: the cell's policy opens the device, by its number.
+	Listed bool    `json:"listed,omitempty"`
 	Type    string  `json:"type"`  // "c", "b", "p"
 	Major   int64   `json:"major"` // as in the config, for the emulator's host; -1 = the host's node
 	Minor   int64   `json:"minor"`

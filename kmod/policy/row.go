@@ -109,12 +109,15 @@ const (
 	IfFPRegs
 	// IfIoctl: the system call under way is ioctl(2).
 	IfIoctl
+	// IfListedDevice: the cell's policy lists the device, by type, major and
+	// minor number.
+	IfListedDevice
 )
 
 // Conditions lists those that narrow a row.
 var Conditions = [...]Condition{
 	IfOtherCell, IfPrivileged, IfSafeDevice, IfReservedPort, IfRouteSocket, IfRawSocket, IfInetSocket,
-	IfProcessLimit, IfForeignAddress, IfWildcardAddress, IfTakenPort, IfFPRegs, IfIoctl,
+	IfProcessLimit, IfForeignAddress, IfWildcardAddress, IfTakenPort, IfFPRegs, IfIoctl, IfListedDevice,
 }
 
 var conditionWords = [...]string{
@@ -132,6 +135,7 @@ var conditionWords = [...]string{
 	IfTakenPort:       "another's socket waits there, and the address is shared",
 	IfFPRegs:          "floating point registers",
 	IfIoctl:           "from within ioctl(2)",
+	IfListedDevice:    "device that the policy lists",
 }
 
 // String gives the condition in words, empty for IfAny.
@@ -168,5 +172,6 @@ var Differences = [...]string{
 	"/proc/PID/fpregs is refused at every profile: reading it of a process that runs panics kernels with DIAGNOSTIC.",
 	"ioctl(2) of a member can't use files that it looks up by itself below low: that is how TIOCCONS takes the host's console.",
 	"A list of sockets shows a member the internet sockets of its own cell. The published module shows all.",
+	"Devices can be listed, each by its number, and are open then at every profile. The published module opens all of them, at low, or none.",
 	"A process limit and a cell's own addresses are kept, where the bundle gives them. The published module knows neither.",
 }

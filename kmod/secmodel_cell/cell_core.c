@@ -219,6 +219,32 @@ policy_ports_ok(const struct cell_policy *cp)
 	return true;
 }
 
+static bool
+policy_devices_ok(const struct cell_policy *cp)
+{
+	const struct cell_device *cd;
+	unsigned i, j;
+
+	if (cp->cp_ndevices > CELL_DEVICE_MAX)
+		return false;
+	for (i = 0; i < CELL_DEVICE_MAX; i++) {
+		cd = &cp->cp_devices[i];
+		if (i >= cp->cp_ndevices) {
+			if (!zeros(cd, sizeof(*cd)))
+				return false;
+			continue;
+		}
+		if ((cd->cd_type != CELL_DEVICE_CHARACTER &&
+		    cd->cd_type != CELL_DEVICE_BLOCK) ||
+		    !zeros(cd->cd_reserved, sizeof(cd->cd_reserved)))
+			return false;
+		for (j = 0; j < i; j++)
+			if (memcmp(cd, &cp->cp_devices[j], sizeof(*cd)) == 0)
+				return false;
+	}
+	return true;
+}
+
 int
 cell_policy_check(const struct cell_policy *cp)
 {
@@ -226,10 +252,12 @@ cell_policy_check(const struct cell_policy *cp)
 	    (cp->cp_permissions & ~CELL_PERM_ALL) != 0 ||
 	    cp->cp_reserved != 0)
 		return EINVAL;
-	if (!policy_addresses_ok(cp) || !policy_ports_ok(cp))
+	if (!policy_addresses_ok(cp) || !policy_ports_ok(cp) ||
+	    !policy_devices_ok(cp))
 		return EINVAL;
 	if (cp->cp_id == 0 && (cp->cp_network == CELL_NETWORK_NONE ||
-	    cp->cp_permissions != 0 || cp->cp_maxprocs != 0))
+	    cp->cp_permissions != 0 || cp->cp_maxprocs != 0 ||
+	    cp->cp_ndevices != 0))
 		return EINVAL;
 	return 0;
 }

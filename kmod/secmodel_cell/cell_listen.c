@@ -168,9 +168,15 @@ cell_device_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 		req = (uintptr_t)arg0;
 		if (vp != NULL && cell_device_safe(vp))
 			facts = CELL_IF_SAFE_DEVICE;
-	} else if (action == KAUTH_DEVICE_TTY_OPEN && tp != NULL &&
-	    cell_device_ordinary(VCHR, tp->t_dev))
-		facts = CELL_IF_SAFE_DEVICE;
+		else if (vp != NULL &&
+		    cell_device_listed(c, vp->v_type, vp->v_rdev))
+			facts = CELL_IF_LISTED_DEVICE;
+	} else if (action == KAUTH_DEVICE_TTY_OPEN && tp != NULL) {
+		if (cell_device_ordinary(VCHR, tp->t_dev))
+			facts = CELL_IF_SAFE_DEVICE;
+		else if (cell_device_listed(c, VCHR, tp->t_dev))
+			facts = CELL_IF_LISTED_DEVICE;
+	}
 	return cell_decide(cred, c,
 	    cell_row(CELL_SCOPE_DEVICE, action, req, facts));
 }

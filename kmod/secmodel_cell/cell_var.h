@@ -193,10 +193,11 @@ int	cell_set_host(const struct cell_policy *);
 void	cell_get_host(struct cell_policy *);
 bool	cell_in_syscall(size_t, const char *);
 
-/* cell_device.c: which devices are ordinary */
+/* cell_device.c: which devices are ordinary, or listed */
 void	cell_device_init(void);
 bool	cell_device_ordinary(enum vtype, dev_t);
 bool	cell_device_safe(const struct vnode *);
+bool	cell_device_listed(const struct cell *, enum vtype, dev_t);
 
 /* cell_listen.c: the listeners */
 int	cell_listen(void);

@@ -89,14 +89,14 @@ var Nodes = []Node{
 	},
 	{
 		Name: "policy", Request: "struct cell_policy",
-		Does:  "Sets what a cell may do, until its first process enters; after that, the process limit alone. A request of four bytes, the cell's id, reads it. Of cell 0, the host, it is what the host reserves for itself, and can be changed at any time.",
+		Does:  "Sets what a cell may do, until its first process enters; after that, the process limit alone. A request of four bytes, the cell's id, reads it. The 1312 bytes of version 2, up to cp_devices, are taken for a policy without devices, and given of one to who has room for just these. Of cell 0, the host, it is what the host reserves for itself, and can be changed at any time.",
 		Reply: "struct cell_policy",
 		Errors: []NodeError{
 			noRequest,
 			notRoot,
 			badSize,
 			fault,
-			{"EINVAL", "an unknown network, bit, family or protocol; a count that is too large; addresses without network addresses, or the reverse; a port that is 0; an entry given twice or, beyond the count, not 0; a wildcard or IPv4-mapped address; of cell 0, network none, a permission or a limit"},
+			{"EINVAL", "an unknown network, bit, family or protocol; a count that is too large; addresses without network addresses, or the reverse; a port that is 0; an entry given twice or, beyond the count, not 0; a wildcard or IPv4-mapped address; a device that is neither; of cell 0, network none, a permission, a limit or a device"},
 			noCell,
 			{"ENOMEM", "reading: there is no room for the reply"},
 			{"EBUSY", "a process has entered and more than max_processes differs, or the cell is being killed"},
