@@ -76,7 +76,7 @@ cell_process_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 	uintptr_t req = 0;
 	uint32_t facts;
 
-	if (c == NULL && kauth_cred_geteuid(cred) == 0)
+	if (c == NULL && cred->cr_euid == 0)
 		return KAUTH_RESULT_DEFER;
 	facts = cell_process_facts(cred, c, action, arg0, arg1, arg2, arg3);
 	switch (action) {
@@ -132,7 +132,7 @@ cell_network_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 	uintptr_t req = (uintptr_t)arg0;
 	uint32_t facts = 0;
 
-	if (c == NULL && kauth_cred_geteuid(cred) == 0)
+	if (c == NULL && cred->cr_euid == 0)
 		return KAUTH_RESULT_DEFER;
 	if (action == KAUTH_NETWORK_BIND)
 		return cell_bind(cred, c, req, arg1, arg2);

@@ -49,8 +49,7 @@
 #include <sys/queue.h>
 #include <sys/mutex.h>
 #include <sys/specificdata.h>
-#define	__KAUTH_PRIVATE		/* where a credential keeps private data */
-#include <sys/kauth.h>
+#include <sys/kauth.h>		/* with __KAUTH_PRIVATE: what is in a credential */
 #include <sys/proc.h>
 #include <sys/vnode.h>
 
@@ -129,6 +128,29 @@ struct cell_proc {
 TAILQ_HEAD(cell_list, cell);
 
 /*
+ * The cell of a credential, NULL on the host.  The credential keeps it.  The
+ * caller keeps the credential.  Locks: any.  Every path look-up on the machine
+ * asks: on the host that is one load.
+ */
+struct cell *cell_data(kauth_cred_t);
+
+static inline struct cell *
+cell_of(kauth_cred_t cred)
+{
+
+	return __predict_true(cred->cr_sd.specdataref_container == NULL) ?
+	    NULL : cell_data(cred);
+}
+
+/* Root on the host: nothing here concerns it. */
+static inline bool
+cell_host_root(kauth_cred_t cred)
+{
+
+	return cred->cr_euid == 0 && cell_of(cred) == NULL;
+}
+
+/*
  * The files, the lowest first: none calls one that is further down, and
  * cell_main.c calls all.
  */
@@ -151,8 +173,7 @@ uint64_t cell_uptime(void);
 /* cell_cred.c: the cell of a credential */
 int	cell_cred_init(secmodel_t);
 void	cell_cred_fini(void);
-struct cell *cell_of(kauth_cred_t);
-bool	cell_host_root(kauth_cred_t);
+struct cell *cell_data(kauth_cred_t);
 void	cell_cred_set(kauth_cred_t, struct cell *);
 void	cell_cred_room(kauth_cred_t);
 

@@ -46,6 +46,12 @@ func helper(args []string) error {
 		}
 		fmt.Println(cmd.Process.Pid)
 		return nil
+	case "cost": // cost CELL
+		id, err := strconv.ParseUint(args[1], 10, 32)
+		if err != nil {
+			return err
+		}
+		return costChild(uint32(id))
 	case "kill": // kill PID
 		pid, err := strconv.Atoi(args[1])
 		if err != nil {
