@@ -165,7 +165,7 @@ var Differences = [...]string{
 	"revoke(2) is refused below low. The published module lets a member revoke any file that it owns: root takes /dev/null from every process on the machine, and a shared file from all who have it mapped, read-only mount or not.",
 	"A process that has entered a cell and not yet executed a program counts as the host's for everything but SIGKILL: it still has the memory, the program and the open files of what brought it in. The published module lets the cell's root stop it, read its memory and open its program.",
 	"Setting the description of a sysctl node is refused below low, as writing to one is. The published module lets root do it.",
-	"What the table does not know is denied to members: an action of any scope, a bit of the vnode scope, and (below low) a request about mounts, sysctl nodes, binds or sockets. The published module defers what it does not know in the system, process, generic and vnode scopes.",
+	"What the table does not know is denied to members: an action of the system, process or generic scope, a bit of the vnode scope, and (below low) an action of the other scopes and a request about mounts, sysctl nodes, binds or sockets. The published module defers what it does not know in the system, process, generic and vnode scopes.",
 	"A bind that SO_REUSEADDR or SO_REUSEPORT would let take packets or connections from a waiting socket of another cell or the host is refused. The published module lets it through.",
 	"IP_BINDANY and IPV6_BINDANY, with which a cell sends from addresses that are not the host's, are refused below low.",
 	"Using a System V object against its mode is refused below low; medium opens what the modes allow. Kernel pointers of processes and files are closed below low.",
