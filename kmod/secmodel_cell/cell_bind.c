@@ -244,9 +244,10 @@ cell_bind_taken(const struct cell_sock *s, const struct cell *c)
 		return false;
 	mutex_enter(&cell_port_lock);
 	taken = c != NULL ?
-	    cell_ports_taken(cell_ports, s, c->c_id, c->c_resv, c->c_nresv) :
-	    cell_ports_taken(cell_ports, s, 0, cell_host_resv,
-	    cell_host_nresv);
+	    cell_ports_taken(cell_ports, s, c->c_id, c->c_policy.cp_ports,
+	    c->c_policy.cp_nports) :
+	    cell_ports_taken(cell_ports, s, 0, cell_host_policy.cp_ports,
+	    cell_host_policy.cp_nports);
 	mutex_exit(&cell_port_lock);
 	return taken;
 }

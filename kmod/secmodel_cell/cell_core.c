@@ -346,7 +346,7 @@ cell_ports_marked(const struct cell_ports *pt, uint16_t port)
 
 bool
 cell_ports_taken(const struct cell_ports *pt, const struct cell_sock *s,
-    uint32_t self, const struct cell_resv *own, unsigned n)
+    uint32_t self, const struct cell_port *own, unsigned n)
 {
 	const struct cell_resv *r;
 	unsigned i;
@@ -354,7 +354,7 @@ cell_ports_taken(const struct cell_ports *pt, const struct cell_sock *s,
 	if (!cell_ports_marked(pt, s->s_port))
 		return false;
 	for (i = 0; i < n; i++)
-		if (resv_covers(&own[i].r_port, s))
+		if (resv_covers(&own[i], s))
 			return false;
 	r = pt->pt_chain[s->s_port & (CELL_PORT_CHAINS - 1)];
 	for (; r != NULL; r = r->r_next)
