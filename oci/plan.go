@@ -124,12 +124,12 @@ type Device struct {
 	Default bool `json:"default,omitempty"`
 	// Listed: the cell's policy opens the device, by its number.
 	Listed bool    `json:"listed,omitempty"`
-	Type    string  `json:"type"`  // "c", "b", "p"
-	Major   int64   `json:"major"` // as in the config, for the emulator's host; -1 = the host's node
-	Minor   int64   `json:"minor"`
-	Mode    *uint32 `json:"mode,omitempty"` // nil = the host node's
-	UID     *uint32 `json:"uid,omitempty"`
-	GID     *uint32 `json:"gid,omitempty"`
+	Type   string  `json:"type"`  // "c", "b", "p"
+	Major  int64   `json:"major"` // as in the config, for the emulator's host; -1 = the host's node
+	Minor  int64   `json:"minor"`
+	Mode   *uint32 `json:"mode,omitempty"` // nil = the host node's
+	UID    *uint32 `json:"uid,omitempty"`
+	GID    *uint32 `json:"gid,omitempty"`
 }
 
 // Process is a program to run in the cell.

@@ -22,7 +22,7 @@ import (
 type linuxArch struct {
 	name          string
 	tkill, tgkill uint32
-	exit          uint32 // exit_group
+	exit          uint32  // exit_group
 	number        byte    // mov $imm32, the register of the number
 	args          [3]byte // of the arguments
 	call          []byte  // the system call

@@ -45,8 +45,10 @@ func TestNode(t *testing.T) {
 
 func TestListed(t *testing.T) {
 	got, err := Listed([]oci.Device{
-		{Path: "/dev/a", Type: "c", Major: 7, Minor: 9, Listed: true}, {Path: "/dev/b", Type: "b", Major: 7, Minor: 9, Listed: true},
-		{Path: "/dev/again", Type: "c", Major: 7, Minor: 9, Listed: true}, {Path: "/dev/null", Type: "c", Major: -1, Minor: -1},
+		{Path: "/dev/a", Type: "c", Major: 7, Minor: 9, Listed: true},
+		{Path: "/dev/b", Type: "b", Major: 7, Minor: 9, Listed: true},
+		{Path: "/dev/again", Type: "c", Major: 7, Minor: 9, Listed: true},
+		{Path: "/dev/null", Type: "c", Major: -1, Minor: -1},
 	})
 	if want := []kmod.Device{{Type: "c", Major: 7, Minor: 9}, {Type: "b", Major: 7, Minor: 9}}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("Listed = %v, %v; want %v", got, err, want)
