@@ -77,7 +77,7 @@ var rules = [...]rule{
 	{
 		field: "linux.resources.devices", grade: Approximated,
 		reason: "cells have no device rules by number: every cell may open the ordinary devices " +
-			"(null, zero, random, terminals), any other only with the permission raw-device",
+			"(null, zero, random, terminals) and the nodes of linux.devices, any other only with the permission raw-device",
 	},
 	{field: "linux.resources.hugepageLimits", grade: Refused, reason: noCgroups},
 	{

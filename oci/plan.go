@@ -139,13 +139,15 @@ type Device struct {
 	Path  string `json:"path"` // inside the root, and on the host
 	// Default marks a node of the minimal /dev: on a host that lacks it, it
 	// is left out silently; a node from the config is an error.
-	Default bool    `json:"default,omitempty"`
-	Type    string  `json:"type"`  // "c", "b", "p"
-	Major   int64   `json:"major"` // as in the config, for the emulator's host; -1 = the host's node
-	Minor   int64   `json:"minor"`
-	Mode    *uint32 `json:"mode,omitempty"` // nil = the host node's
-	UID     *uint32 `json:"uid,omitempty"`
-	GID     *uint32 `json:"gid,omitempty"`
+	Default bool `json:"default,omitempty"`
+	// Listed: the cell's policy opens the device, by its number.
+	Listed bool    `json:"listed,omitempty"`
+	Type   string  `json:"type"`  // "c", "b", "p"
+	Major  int64   `json:"major"` // as in the config, for the emulator's host; -1 = the host's node
+	Minor  int64   `json:"minor"`
+	Mode   *uint32 `json:"mode,omitempty"` // nil = the host node's
+	UID    *uint32 `json:"uid,omitempty"`
+	GID    *uint32 `json:"gid,omitempty"`
 }
 
 // Process is a program to run in the cell.

@@ -11,6 +11,7 @@ import (
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime/internal/devices"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"github.com/netbsd-cells/runcell/runtime/internal/rootfs"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
@@ -23,7 +24,11 @@ const deathPatience = 10 * time.Second
 
 // createCell makes the container's cell.
 func (c *container) createCell(plan *oci.Plan) (err error) {
-	c.Cell, err = c.rt.kmod.Create(c.cellSpec(plan))
+	s := c.cellSpec(plan)
+	if s.Devices, err = devices.Listed(plan.Devices); err != nil {
+		return fmt.Errorf("create cell: %w", err)
+	}
+	c.Cell, err = c.rt.kmod.Create(s)
 	if errors.Is(err, kmod.ErrExists) {
 		return fmt.Errorf("create cell: %w, though there is no record of its container: `runcell delete --force %s` removes that cell with its processes", err, c.ID)
 	}

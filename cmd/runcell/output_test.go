@@ -33,7 +33,7 @@ func someStates() []*runtime.State {
 func someFeatures() kmod.Features {
 	on := kmod.Support{Level: kmod.Enforced}
 	return kmod.Features{
-		Backend: "emulator", ABI: 1, Profiles: on, Permissions: on, Devices: on,
+		Backend: "emulator", ABI: 1, Profiles: on, Permissions: on, Devices: on, DeviceList: on,
 		Ports: kmod.Support{Level: kmod.Recorded, Reason: "no cgroup2"}, PortAddress: on, Addresses: on, Network: on,
 		MaxProcesses: on, Processes: on, Kill: on, Stats: kmod.Support{Level: kmod.Absent, Reason: "no counters"},
 		ExitStatus: on, MaxGroups: 16,

@@ -31,6 +31,7 @@ type options struct {
 	logs                       string
 	cpus, memory, rounds       int
 	tries                      int
+	icount                     bool
 	quiet                      time.Duration
 	port                       *port // the kernel's
 }
@@ -60,6 +61,7 @@ func parse() options {
 	flag.StringVar(&o.flags, "flags", "", "`flags` for the kernel, as in boot(8)")
 	flag.StringVar(&o.logs, "logs", "", "keep console log and TAP files in this `directory` (default: a new one)")
 	flag.IntVar(&o.cpus, "smp", 1, "`number` of processors")
+	flag.BoolVar(&o.icount, "icount", false, "the guest's clock counts instructions, a nanosecond each: one processor, and no KVM")
 	flag.IntVar(&o.memory, "memory", 1024, "memory in `MB`")
 	flag.IntVar(&o.rounds, "rounds", 20, "`number` of rounds of the suites repeat and leak")
 	flag.IntVar(&o.tries, "tries", 0, "`number` of tries of each case that needs luck to see a fault (default: few)")
@@ -79,6 +81,8 @@ func (o *options) check() error {
 		return errors.New("no kernel: say KERNEL=/path/to/netbsd (a NetBSD kernel for amd64 or i386), or IMAGE= (docs/developing.md)")
 	case o.sys != "" && o.module != "":
 		return errors.New("NETBSD_SYS= builds the module, MODULE= names one that is built: give one of them")
+	case o.icount && o.cpus > 1:
+		return fmt.Errorf("ICOUNT=1 needs SMP=1: processors would count together")
 	case o.cpus < 1 || o.memory < 256 || o.rounds < 1 || o.tries < 0:
 		return fmt.Errorf("SMP=%d, MEMORY=%d, ROUNDS=%d, TRIES=%d: at least one CPU, 256 MB and one round", o.cpus, o.memory, o.rounds, o.tries)
 	}
@@ -143,7 +147,7 @@ func test(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
 	m := &machine{
-		qemu: qemu, kvm: kvmUsable(), cpus: o.cpus, memory: o.memory,
+		qemu: qemu, kvm: kvmUsable() && !o.icount, icount: o.icount, cpus: o.cpus, memory: o.memory,
 		kernel: o.kernel, root: o.root, flags: o.flags,
 	}
 	if err := o.prepare(ctx, m, plan, work); err != nil {

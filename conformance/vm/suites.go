@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/netbsd-cells/runcell/conformance/harness"
@@ -68,6 +69,7 @@ var suites = []suite{
 	{"demo", "load the module, the demo of the README, unload", true, demoSteps},
 	{"repeat", "load, kmod suite, unload, ROUNDS times", true, repeatSteps},
 	{"leak", "the same, and no counter of the kernel may grow; on one CPU", true, leakSteps},
+	{"cost", "what the module adds to system calls, measured ROUNDS times", true, costSteps},
 	{"cycles", "ROUNDS times 50 lives of a cell, 4 at a time, and no counter may grow; on one CPU", true, cyclesSteps},
 }
 
@@ -143,6 +145,14 @@ func conformanceStep(w want, name string, args ...string) protocol.Step {
 		step.Timeout += w.tries * tryTimeout
 	}
 	return step
+}
+
+// costSteps loads and unloads the module by itself, again and again.
+func costSteps(w want) []protocol.Step {
+	return []protocol.Step{{
+		Name: "cost", Do: protocol.Exec, Args: []string{w.prefix + protocol.AgentPath, "cost", w.prefix + moduleFile, strconv.Itoa(w.rounds)},
+		Timeout: 2 * suiteTimeout, TAP: true,
+	}}
 }
 
 func moduleSteps(w want) []protocol.Step {

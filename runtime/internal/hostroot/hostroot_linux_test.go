@@ -253,7 +253,7 @@ func (b *rootBox) sweep() error {
 		return fmt.Errorf("left mounted: %q", mountPoints(own))
 	}
 	if left, err := os.ReadDir(b.state); err != nil || len(left) > 0 {
-		return fmt.Errorf("left in the state directory: %v, %w", left, err)
+		return errors.Join(fmt.Errorf("left in the state directory: %v", left), err)
 	}
 	return nil
 }
