@@ -158,8 +158,20 @@ var numbers = regexp.MustCompile(`"(pid|created|runcell\.[a-z.]+)": *("[^"]*"|\d
 
 func steady(state string) string { return numbers.ReplaceAllString(state, `"$1": …`) }
 
-// state is what the command state says of the container.
-func (s *stage) state() string {
+// state is what the command state says of the container. A process may end
+// between its answer and our look: what is not so a moment later was no lie.
+func (s *stage) state() (said string) {
+	for range 20 {
+		if said = s.ask(); !strings.Contains(said, "alive") {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return said
+}
+
+// ask is the command state, compared with the process that it names.
+func (s *stage) ask() string {
 	r := s.t.Try("state", s.id)
 	if r.Code != 0 {
 		return "state fails\n"
