@@ -161,12 +161,18 @@ func receive(socket int) (int, error) {
 		return -1, fmt.Errorf("receive listener: %w", err)
 	}
 	messages, err := unix.ParseSocketControlMessage(oob[:n])
-	if err != nil || len(messages) != 1 {
-		return -1, fmt.Errorf("receive listener: %d messages, %w", len(messages), err)
+	if err != nil {
+		return -1, fmt.Errorf("receive listener: %w", err)
+	}
+	if len(messages) != 1 {
+		return -1, fmt.Errorf("receive listener: %d messages, not one", len(messages))
 	}
 	fds, err := unix.ParseUnixRights(&messages[0])
-	if err != nil || len(fds) != 1 {
-		return -1, fmt.Errorf("receive listener: %d descriptors, %w", len(fds), err)
+	if err != nil {
+		return -1, fmt.Errorf("receive listener: %w", err)
+	}
+	if len(fds) != 1 {
+		return -1, fmt.Errorf("receive listener: %d descriptors, not one", len(fds))
 	}
 	return fds[0], nil
 }

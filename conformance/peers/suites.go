@@ -104,8 +104,11 @@ func find(name string) (*suite, error) {
 // play runs every file with a runtime and gives its tests.
 func (s *suite) play(work, runtime string, match *regexp.Regexp) ([]result, error) {
 	files, err := filepath.Glob(filepath.Join(work, s.files))
-	if err != nil || len(files) == 0 {
-		return nil, fmt.Errorf("find tests of %s: no %s in the checkout (%w)", s.name, s.files, err)
+	if err != nil {
+		return nil, fmt.Errorf("find tests of %s: %w", s.name, err)
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("find tests of %s: no %s in the checkout", s.name, s.files)
 	}
 	var all []result
 	for _, file := range files {
