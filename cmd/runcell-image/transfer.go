@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/image/registry"
 	"github.com/netbsd-cells/runcell/image/store"
@@ -34,12 +33,12 @@ func registryOptions(cmd *cli.Command) registry.Options {
 }
 
 func copyFlags() []cli.Flag {
-	return []cli.Flag{
+	return append([]cli.Flag{
 		storeFlag(),
 		platformFlag(),
 		&cli.BoolFlag{Name: "all-platforms", Usage: "take the images for all platforms"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "show no progress"},
-	}
+	}, limitFlags(false)...)
 }
 
 func copyOptions(cmd *cli.Command, t *transfers) (o transfer.CopyOptions, err error) {
@@ -49,7 +48,7 @@ func copyOptions(cmd *cli.Command, t *transfers) (o transfer.CopyOptions, err er
 	if o.Platform, err = manifest.ParsePlatform(cmd.String("platform")); err != nil {
 		return o, err
 	}
-	o.AllPlatforms = cmd.Bool("all-platforms")
+	o.AllPlatforms, o.Limits, o.TrustIndex = cmd.Bool("all-platforms"), limitsOf(cmd), cmd.Bool("trust-index")
 	if !cmd.Bool("quiet") {
 		o.Progress = t.report
 	}
@@ -83,6 +82,7 @@ it. Credential helpers are not started: they would be programs out of PATH.`,
 				if err != nil {
 					return err
 				}
+				warn(ctx, cmd, res.Notes)
 				_, err = fmt.Fprintln(cmd.Root().Writer, res.Manifest)
 				return err
 			})
@@ -91,7 +91,6 @@ it. Credential helpers are not started: they would be programs out of PATH.`,
 }
 
 func importCommand() *cli.Command {
-	limits := image.DefaultLimits()
 	return &cli.Command{
 		Name:      "import",
 		Usage:     "copy images out of a directory or archive into the store",
@@ -101,9 +100,10 @@ func importCommand() *cli.Command {
     oci-archive:FILE[:REF]     a tar archive of one, also compressed
     docker-archive:FILE[:REF]  what "docker save" and "podman save" make
     PATH                       one of the first two; begins with / or .
-Without NAME the images keep the names that they have there. A NAME without a
-registry belongs to localhost. Prints the full names.`,
-		Flags: append(copyFlags(), &cli.Int64Flag{Name: "max-size", Value: limits.MaxSize, Usage: "refuse a compressed archive of more than `BYTES` (0: no limit)"}),
+Without NAME the images keep the names that they have there; a localhost name of
+another image here is an error then. A NAME without a registry belongs to
+localhost. Prints the full names.`,
+		Flags: append(copyFlags(), &cli.BoolFlag{Name: "replace", Usage: "let SOURCE take localhost names away from images that are here"}),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			args, err := arguments(cmd, 1, 2)
 			if err != nil {
@@ -118,14 +118,15 @@ registry belongs to localhost. Prints the full names.`,
 			if len(args) == 2 {
 				name = args[1]
 			}
-			limits.MaxSize = cmd.Int64("max-size")
+			o.Replace = cmd.Bool("replace")
 			return withStore(ctx, cmd, true, false, func(ctx context.Context, s *store.Store) error {
-				list, err := transfer.Import(ctx, s, args[0], name, limits, o)
+				list, err := transfer.Import(ctx, s, args[0], name, o)
 				t.finish()
 				if err != nil {
 					return err
 				}
 				for _, c := range list {
+					warn(ctx, cmd, c.Notes)
 					fmt.Fprintln(cmd.Root().Writer, c.Name)
 				}
 				return nil

@@ -198,11 +198,38 @@ func (out *Writer) Publish(ctx context.Context, d v1.Descriptor) error {
 	if out.ref.Transport == reference.LayoutArchive {
 		return out.archive(ctx)
 	}
-	if err := unix.Rename(out.work, out.ref.Path); err != nil { // os.Rename refuses an empty directory
+	err := unix.Rename(out.work, out.ref.Path) // os.Rename refuses an empty directory
+	if errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) {
+		return out.merge(ctx, d) // somebody else was first
+	}
+	if err != nil {
 		return &os.LinkError{Op: "rename", Old: out.work, New: out.ref.Path, Err: err}
 	}
 	out.isTemp = false
 	return nil
+}
+
+// merge adds the image to the layout that has taken the place meanwhile: first its
+// blobs, then its entry in the index.
+func (out *Writer) merge(ctx context.Context, d v1.Descriptor) (err error) {
+	there := &Writer{ref: out.ref, work: out.ref.Path}
+	if err := there.openExisting(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, there.Close()) }()
+	err = fs.WalkDir(out.dir.FS(), v1.ImageBlobsDir, func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		if err := there.dir.MkdirAll(path.Dir(name), 0o755); err != nil {
+			return err
+		}
+		return os.Rename(filepath.Join(out.work, name), filepath.Join(there.work, name)) //nolint:forbidigo // both are the operator's own, in one file system
+	})
+	if err != nil {
+		return err
+	}
+	return there.index(d)
 }
 
 // index adds d to index.json and takes its name away from others. Members

@@ -8,10 +8,9 @@ import (
 	"os"
 	"strings"
 
-	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/layout"
+	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/image/reference"
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // DefaultPath is the directory of the store that is used unless another is
@@ -30,19 +29,19 @@ func DefaultPath() (string, error) {
 }
 
 // OpenImage opens a place, or a name in the store (unless that is ""), and
-// gives the image for a platform, its full name or place, and what the caller
+// gives the wanted image, its full name or place, and what the caller
 // calls when done with it. The error of a missing name wraps ErrNoImage.
-func OpenImage(ctx context.Context, name, store string, limits image.Limits, platform v1.Platform) (_ *layout.Image, full string, closer func() error, err error) {
+func OpenImage(ctx context.Context, name, store string, want manifest.Want) (_ *layout.Image, full string, closer func() error, err error) {
 	if store == "" || reference.IsPlace(name) {
 		ref, err := reference.ParsePlace(name)
 		if err != nil {
 			return nil, "", nil, err
 		}
-		l, ref, err := layout.Open(ref, limits)
+		l, ref, err := layout.Open(ref, want.Limits)
 		if err != nil {
 			return nil, "", nil, err
 		}
-		img, err := l.Image(ref.Ref, platform)
+		img, err := l.Image(ref.Ref, want)
 		if err != nil {
 			return nil, "", nil, errors.Join(err, l.Close())
 		}
@@ -52,7 +51,7 @@ func OpenImage(ctx context.Context, name, store string, limits image.Limits, pla
 	if err != nil {
 		return nil, "", nil, reference.PlaceHint(err, name)
 	}
-	img, full, err := s.Find(name, platform)
+	img, full, err := s.Find(name, want)
 	if err != nil {
 		return nil, "", nil, errors.Join(reference.PlaceHint(err, name), s.Close())
 	}

@@ -239,23 +239,64 @@ func (s *Store) changeIndex(ctx context.Context, edit func([]layout.IndexEntry) 
 	return s.replaceFile(v1.ImageIndexFile, data)
 }
 
-// Name gives the images, which differ in their platforms, the name, and takes
-// it away from any other.
-func (s *Store) Name(ctx context.Context, name string, images ...v1.Descriptor) error {
+// Named is a name, and the images that get it, which differ in their platforms.
+type Named struct {
+	Name   string // full
+	Images []v1.Descriptor
+	// Keep refuses to take the name away from another image.
+	Keep bool
+}
+
+// ErrTaken is wrapped when a name belongs to another image.
+var ErrTaken = errors.New("the name belongs to another image")
+
+// Name gives images their names, and takes those away from any other. All of them
+// are given at once, or none.
+func (s *Store) Name(ctx context.Context, all ...Named) error {
+	var taken error
 	err := s.changeIndex(ctx, func(list []layout.IndexEntry) []layout.IndexEntry {
-		list = layout.WithoutName(list, name)
-		for _, d := range images {
-			list = append(list, layout.IndexEntry{Descriptor: v1.Descriptor{
-				MediaType: d.MediaType, Digest: d.Digest, Size: d.Size, Platform: d.Platform,
-				Annotations: map[string]string{v1.AnnotationRefName: name},
-			}})
+		names := map[string]int{} // the last counts
+		for i, n := range all {
+			names[n.Name] = i
 		}
-		return list
+		kept := make([]layout.IndexEntry, 0, len(list)+len(all))
+		for _, e := range list {
+			i, named := names[e.Annotations[v1.AnnotationRefName]]
+			switch {
+			case !named:
+				kept = append(kept, e)
+			case all[i].Keep && !all[i].has(e.Digest):
+				taken = fmt.Errorf("name image %s: %w, %s", all[i].Name, ErrTaken, e.Digest)
+			}
+		}
+		if taken != nil {
+			return list
+		}
+		for i, n := range all {
+			if names[n.Name] == i {
+				kept = append(kept, n.entries()...)
+			}
+		}
+		return kept
 	})
-	if err != nil {
-		return fmt.Errorf("name image %s: %w", name, err)
+	if err == nil {
+		return taken
 	}
-	return nil
+	return fmt.Errorf("name image %s: %w", all[0].Name, err)
+}
+
+func (n Named) has(d digest.Digest) bool {
+	return slices.ContainsFunc(n.Images, func(i v1.Descriptor) bool { return i.Digest == d })
+}
+
+func (n Named) entries() (list []layout.IndexEntry) {
+	for _, d := range n.Images {
+		list = append(list, layout.IndexEntry{Descriptor: v1.Descriptor{
+			MediaType: d.MediaType, Digest: d.Digest, Size: d.Size, Platform: d.Platform,
+			Annotations: map[string]string{v1.AnnotationRefName: n.Name},
+		}})
+	}
+	return list
 }
 
 // Lookup finds what a name means: a full or short name, a name that another
@@ -266,6 +307,10 @@ func (s *Store) Lookup(name string) (full string, found []v1.Descriptor, err err
 	if err != nil {
 		return "", nil, err
 	}
+	return s.lookup(x, name)
+}
+
+func (s *Store) lookup(x *v1.Index, name string) (full string, found []v1.Descriptor, err error) {
 	names := []string{name}
 	if d := digest.Digest(name); verify.Digest(d) == nil {
 		for _, entry := range x.Manifests {
@@ -292,13 +337,13 @@ func (s *Store) Lookup(name string) (full string, found []v1.Descriptor, err err
 // ErrNoImage is wrapped when the store has no image of a name.
 var ErrNoImage = errors.New("no image")
 
-// Find resolves a name and a platform to one image of the store.
-func (s *Store) Find(name string, platform v1.Platform) (*layout.Image, string, error) {
+// Find resolves a name and what is wanted to one image of the store.
+func (s *Store) Find(name string, want manifest.Want) (*layout.Image, string, error) {
 	full, found, err := s.Lookup(name)
 	if err != nil {
 		return nil, "", err
 	}
-	img, err := s.Choose(found, platform)
+	img, err := s.Choose(found, want)
 	if err != nil {
 		return nil, "", fmt.Errorf("read image %s: %w", full, err)
 	}

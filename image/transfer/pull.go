@@ -18,9 +18,13 @@ import (
 
 // CopyOptions say what to copy.
 type CopyOptions struct {
-	Platform v1.Platform // zero: the host's
+	Platform   v1.Platform   // zero: the host's
+	TrustIndex bool          // see manifest.Want
+	Limits     *image.Limits // nil: image.DefaultLimits
 	// AllPlatforms takes everything that an index lists.
 	AllPlatforms bool
+	// Replace lets Import take names of this machine away from other images.
+	Replace bool
 	// Progress, if not nil, is told of blobs, never twice at the same time.
 	Progress func(store.Transfer)
 }
@@ -31,6 +35,18 @@ type Copied struct {
 	Manifest digest.Digest `json:"manifest"`
 	Blobs    int           `json:"blobs"` // of the image
 	Size     int64         `json:"size"`  // bytes of them
+	Notes    []image.Note  `json:"notes,omitempty"`
+}
+
+func (o CopyOptions) want() manifest.Want {
+	w := manifest.Want{Platform: o.Platform, Limits: image.DefaultLimits(), TrustIndex: o.TrustIndex}
+	if o.Limits != nil {
+		w.Limits = *o.Limits
+	}
+	if w.Platform.OS == "" {
+		w.Platform = manifest.HostPlatform()
+	}
+	return w
 }
 
 // Pull fetches an image from a registry.
@@ -52,37 +68,36 @@ func Pull(ctx context.Context, s *store.Store, name string, r registry.Options, 
 	if err != nil {
 		return fail(err)
 	}
-	res, err := copyImage(ctx, s, registry.Source{Repository: repo, Ctx: ctx}, []v1.Descriptor{root}, n.String(), o)
+	res, roots, err := copyImage(ctx, s, registry.Source{Repository: repo, Ctx: ctx}, []v1.Descriptor{root}, n.String(), o)
+	if err == nil {
+		err = s.Name(ctx, store.Named{Name: n.String(), Images: roots})
+	}
 	if err != nil {
 		return fail(err)
 	}
 	return res, nil
 }
 
-// copyImage copies what roots lead to and gives it the name.
-func copyImage(ctx context.Context, s *store.Store, from image.Source, roots []v1.Descriptor, name string, o CopyOptions) (*Copied, error) {
-	if o.Platform.OS == "" {
-		o.Platform = manifest.HostPlatform()
-	}
+// copyImage copies what roots lead to, and gives what is to get the name.
+func copyImage(ctx context.Context, s *store.Store, from image.Source, roots []v1.Descriptor, name string, o CopyOptions) (*Copied, []v1.Descriptor, error) {
+	want := o.want()
+	var notes image.Notes
 	if !o.AllPlatforms {
-		img, err := manifest.Choose(from, roots, o.Platform)
+		img, err := manifest.Choose(from, roots, want)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		roots = []v1.Descriptor{img.Descriptor}
-		roots[0].Platform = &img.Config.Platform
+		roots[0].Platform, notes = &img.Config.Platform, img.Notes
 	}
-	p, err := planOf(from, roots...)
+	p, err := planOf(from, want.Limits, roots...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := fetch(ctx, s, from, p, o.Progress); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := s.Name(ctx, name, roots...); err != nil {
-		return nil, err
-	}
-	return &Copied{Name: name, Manifest: roots[0].Digest, Blobs: p.count(), Size: p.size}, nil
+	return &Copied{Name: name, Manifest: roots[0].Digest, Blobs: p.count(), Size: p.size, Notes: notes.List}, roots, nil
 }
 
 // fetch copies the blobs, some at once, and then the documents.
