@@ -1,6 +1,7 @@
 package store_test
 
-// Names: many at once, and whose they are.
+// Names: many at once, and whose they are. An emulated machine is too slow for the
+// times that are demanded here.
 
 import (
 	"errors"

@@ -1,6 +1,7 @@
 package layer_test
 
-// Files with holes, packed and unpacked.
+// Files with holes, packed and unpacked. The guest of the NetBSD tests has no file
+// system with holes.
 
 import (
 	"archive/tar"
