@@ -280,7 +280,7 @@ func TestPolicyFailsClosed(t *testing.T) {
 			if asked := f.Asked(); len(asked) > 0 && name != "nobody signed" {
 				t.Errorf("the registry was asked for %q", asked)
 			}
-			_, err = transfer.Import(t.Context(), s, imagetest.LayoutOf(t, imagetest.Tar(t, imagetest.Entry{Name: "f"})), "local:2", image.DefaultLimits(), transfer.CopyOptions{})
+			_, err = transfer.Import(t.Context(), s, imagetest.LayoutOf(t, imagetest.Tar(t, imagetest.Entry{Name: "f"})), "local:2", transfer.CopyOptions{})
 			wantRefused(t, "import", err)
 			for _, image := range []string{f.Name(), "local", string(f.Root.Digest)} {
 				wantRefused(t, "use of "+image, uses(t, s, image))
@@ -289,7 +289,7 @@ func TestPolicyFailsClosed(t *testing.T) {
 			if _, err := bundle.Diff(t.Context(), before, bundle.DiffOptions{}); err != nil {
 				t.Error(err)
 			}
-			if _, err := s.Inspect("local", manifest.HostPlatform()); err != nil {
+			if _, err := s.Inspect("local", manifest.Want{Platform: manifest.HostPlatform()}); err != nil {
 				t.Error(err)
 			}
 			if _, err := s.Remove(t.Context(), "local"); err != nil {
@@ -431,10 +431,10 @@ func TestSignedOther(t *testing.T) {
 	if _, err := transfer.Import(t.Context(), s, l.Dir, "localhost/y:1", image.DefaultLimits(), transfer.CopyOptions{Platform: v1.Platform{OS: "linux", Architecture: "arm64"}}); err != nil {
 		t.Errorf("the signed one: %v", err)
 	}
-	if _, _, err := s.Find("localhost/x:1", v1.Platform{OS: "linux", Architecture: "arm64"}); err != nil {
+	if _, _, err := s.Find("localhost/x:1", manifest.Want{Platform: v1.Platform{OS: "linux", Architecture: "arm64"}}); err != nil {
 		t.Errorf("the signed one of both: %v", err)
 	}
-	_, _, err = s.Find("localhost/x:1", v1.Platform{OS: "linux", Architecture: "amd64"})
+	_, _, err = s.Find("localhost/x:1", manifest.Want{Platform: v1.Platform{OS: "linux", Architecture: "amd64"}})
 	wantRefused(t, "the other one", err)
 }
 
