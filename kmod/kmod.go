@@ -183,13 +183,13 @@ type Client interface {
 }
 
 // Entry is how a forked child becomes a member of a cell. The runtime locks a
-// thread, calls Thread on it, forks from it with Fork, and puts Steps and Seal
-// into the child's program.
+// thread, calls Thread on it, forks from it with Fork, and puts Steps, Seal,
+// Lower and Birth into the child's program, in this order.
 type Entry struct {
 	// Thread prepares the calling, locked thread, which is not used for
 	// anything else afterwards. On Linux it unshares (the first entry) or
-	// joins (a later one) the cell's namespaces; the thread then sees the
-	// cell's mounts. It does nothing on NetBSD. Never nil.
+	// joins (a later one) the cell's namespaces but that of pids; the thread
+	// then sees the cell's mounts. It does nothing on NetBSD. Never nil.
 	Thread func() error
 	// Fork says how the child is made (clone flags, cgroup). Zero on NetBSD.
 	Fork stage.Fork
@@ -199,6 +199,14 @@ type Entry struct {
 	// Seal runs in the child last before credentials are dropped: the
 	// emulator's seccomp filter and capability bounds. Empty on NetBSD.
 	Seal []stage.Step
+	// Lower runs after the credentials are the process's, in a child that is
+	// still root: it gives up the capabilities that were needed for that. A
+	// child with another user has none any more. Empty on NetBSD.
+	Lower []stage.Step
+	// Birth runs in the child after that, when nothing of the host's rights is
+	// left: from then on it is in sight of the cell's members (stage.Birth).
+	// Empty for the first process, beside which nobody is, and on NetBSD.
+	Birth []stage.Step
 	// Close releases descriptors held for the entry. Never nil.
 	Close func()
 }

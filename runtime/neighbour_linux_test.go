@@ -37,14 +37,13 @@ func tries(t *testing.T, few int) int {
 }
 
 // rights are who a neighbour may be, from the most to the least, and what it
-// does. What root with the permission trace can do to a process that it stops
-// is said in docs/security.md.
+// does.
 var rights = []struct {
 	name string
 	does []string
 	give func(*specs.Process)
 }{
-	{"root with trace", []string{"look", "kill"}, func(*specs.Process) {}},
+	{"root with trace", []string{"look", "trace", "kill"}, func(*specs.Process) {}},
 	{"root without trace", []string{"look", "trace", "kill"}, func(p *specs.Process) {
 		few := []string{"CAP_KILL", "CAP_SETUID", "CAP_SETGID", "CAP_CHOWN"}
 		p.Capabilities = &specs.LinuxCapabilities{Bounding: few, Effective: few, Permitted: few}

@@ -101,6 +101,10 @@ func (w *world) fork(id kmod.ID, e entry, first bool) (int, error) {
 	p.Steps = append(stdio(null, e.files), rootSteps(root, first)...)
 	p.Steps = append(append(p.Steps, entry.Steps...), entry.Seal...)
 	p.Steps = append(p.Steps, userSteps(e.uid)...)
+	if e.uid == 0 {
+		p.Steps = append(p.Steps, entry.Lower...)
+	}
+	p.Steps = append(p.Steps, entry.Birth...)
 	p.Steps = append(p.Steps, stage.Mark("become a member", len(p.Steps), int(w2.Fd())))
 	// A child that executes nothing would keep all that this process has open,
 	// locks and the ends of other children's pipes among them.
@@ -111,7 +115,12 @@ func (w *world) fork(id kmod.ID, e entry, first bool) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := started(report, w.Limit(patience), p.Names()); err != nil {
+	err = started(report, w.Limit(patience), p.Names())
+	if err != nil {
+		_ = unix.Kill(pid, unix.SIGKILL)
+	}
+	pid, settled := p.Settle(pid)
+	if err = errors.Join(err, settled); err != nil {
 		_ = unix.Kill(pid, unix.SIGKILL)
 		_, _ = agent.Wait(pid)
 		return 0, err

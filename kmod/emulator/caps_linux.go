@@ -68,14 +68,14 @@ var keepers = [...]keeper{
 	{unix.CAP_CHECKPOINT_RESTORE, 0},
 }
 
-// dropCapabilities are the steps that bound the child's capabilities. The
-// bounding set is enough: what the child holds itself it needs for the steps
-// that follow, and exec(2) computes its program's anew out of the bounding,
-// inheritable and ambient sets.
+// dropCapabilities are the steps that bound the child's capabilities: exec(2)
+// computes its program's out of the bounding, inheritable and ambient sets. What
+// the child holds itself it needs for the steps that follow; it gives that up by
+// lowerCapabilities.
 func dropCapabilities(set policy.Set) ([]stage.Step, error) {
 	steps := make([]stage.Step, 0, len(keepers)+2)
 	for _, k := range keepers {
-		if k.by == always || k.by&set != 0 {
+		if k.kept(set) {
 			continue
 		}
 		s := stage.Sys("drop a capability", unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, k.capability)
@@ -83,24 +83,42 @@ func dropCapabilities(set policy.Set) ([]stage.Step, error) {
 		steps = append(steps, s)
 	}
 	steps = append(steps, stage.Sys("clear ambient capabilities", unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL))
-	inheritable, err := clearInheritable()
+	inheritable, err := setCapabilities("clear inheritable capabilities", ^uint64(0))
 	if err != nil {
 		return nil, err
 	}
 	return append(steps, inheritable), nil
 }
 
-// clearInheritable empties the inheritable set and leaves the others as this
-// process has them.
-func clearInheritable() (stage.Step, error) {
+// lowerCapabilities leaves the child, which is still root, what its program will
+// have: others can see it from then on.
+func lowerCapabilities(set policy.Set) ([]stage.Step, error) {
+	var kept uint64
+	for _, k := range keepers {
+		if k.kept(set) {
+			kept |= 1 << k.capability
+		}
+	}
+	s, err := setCapabilities("give up capabilities", kept)
+	return []stage.Step{s}, err
+}
+
+func (k *keeper) kept(set policy.Set) bool { return k.by == always || k.by&set != 0 }
+
+// setCapabilities leaves of the capabilities that this process has those in
+// kept, and none inheritable.
+func setCapabilities(name string, kept uint64) (stage.Step, error) {
 	header := &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	data := new([2]unix.CapUserData)
 	if err := unix.Capget(header, &data[0]); err != nil {
 		return stage.Step{}, fmt.Errorf("read own capabilities: %w", err)
 	}
-	data[0].Inheritable, data[1].Inheritable = 0, 0
-	s := stage.Sys("clear inheritable capabilities", unix.SYS_CAPSET,
-		uintptr(unsafe.Pointer(header)), uintptr(unsafe.Pointer(data)))
+	for i, half := range [2]uint32{uint32(kept), uint32(kept >> 32)} {
+		data[i].Inheritable = 0
+		data[i].Permitted &= half
+		data[i].Effective &= half
+	}
+	s := stage.Sys(name, unix.SYS_CAPSET, uintptr(unsafe.Pointer(header)), uintptr(unsafe.Pointer(data)))
 	s.Keep = []any{header, data}
 	return s, nil
 }

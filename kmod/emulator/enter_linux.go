@@ -39,8 +39,8 @@ func (c *Client) Enter(id kmod.ID) (kmod.Entry, error) {
 		return kmod.Entry{}, fmt.Errorf("enter cell %d: %w", id, err)
 	}
 	return kmod.Entry{
-		Thread: e.thread, Fork: stage.Fork{Flags: e.flags, Cgroup: e.cgroup, OwnTable: x.First.Pid != 0},
-		Steps: e.steps, Seal: e.seal, Close: e.close,
+		Thread: e.thread, Fork: stage.Fork{Flags: e.flags, Cgroup: e.cgroup},
+		Steps: e.steps, Seal: e.seal, Lower: e.lower, Birth: e.birth, Close: e.close,
 	}, nil
 }
 
@@ -51,6 +51,8 @@ type entry struct {
 	cgroup int // descriptor of the cgroup directory, 0 = none
 	steps  []stage.Step
 	seal   []stage.Step
+	lower  []stage.Step
+	birth  []stage.Step
 	fds    []int
 }
 
@@ -73,7 +75,7 @@ func (e *entry) open(path string, flags int) (int, error) {
 
 func (e *entry) prepare(x *cell) error {
 	first := x.First.Pid == 0
-	err := e.openCgroup(x.Cgroup, first)
+	err := e.openCgroup(x.Cgroup)
 	if err != nil {
 		return err
 	}
@@ -81,6 +83,9 @@ func (e *entry) prepare(x *cell) error {
 		return err
 	}
 	if e.seal, err = seal(&x.Spec, first); err != nil {
+		return err
+	}
+	if e.lower, err = lowerCapabilities(effective(&x.Spec)); err != nil {
 		return err
 	}
 	if first {
@@ -91,28 +96,12 @@ func (e *entry) prepare(x *cell) error {
 	return e.join(x)
 }
 
-// openCgroup opens the directory that the child is born in. The child of a
-// running cell has it open when its members first see it, and they may look at
-// what it has open: so it leads to a mount of that directory alone, which has
-// nothing above it and can't be written to.
-func (e *entry) openCgroup(path string, first bool) (err error) {
-	switch {
-	case path == "":
-		return nil
-	case first:
+// openCgroup opens the directory that the child is born in.
+func (e *entry) openCgroup(path string) (err error) {
+	if path != "" {
 		e.cgroup, err = e.open(path, unix.O_PATH|unix.O_DIRECTORY)
-		return err
 	}
-	e.cgroup, err = unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
-	if err != nil {
-		return fmt.Errorf("open %s: %w", path, err)
-	}
-	e.fds = append(e.fds, e.cgroup)
-	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
-	if err := unix.MountSetattr(e.cgroup, "", unix.AT_EMPTY_PATH, attr); err != nil {
-		return fmt.Errorf("make %s read-only: %w", path, err)
-	}
-	return nil
+	return err
 }
 
 // unshareMounts gives the calling thread its own view of the mounts. What the
@@ -146,7 +135,14 @@ func (e *entry) join(x *cell) error {
 	if alive, err := x.First.alive(); err != nil || !alive {
 		return fmt.Errorf("its first process, %d, has ended: %w", x.First.Pid, errors.Join(err, kmod.ErrNotFound))
 	}
-	flags := int(x.namespaces()) | unix.CLONE_NEWNS
+	// The pid namespace is the child's own step, so that it is not born there:
+	// who is has neighbours, and is not sealed yet.
+	e.seal = append([]stage.Step{
+		stage.OnFD("join the cell's pid namespace", unix.SYS_SETNS, pidfd, unix.CLONE_NEWPID),
+		stage.OnFD("let go of the first process", unix.SYS_CLOSE, pidfd),
+	}, e.seal...)
+	e.birth = []stage.Step{stage.BirthStep("fork into the cell's pid namespace")}
+	flags := int(x.namespaces())&^unix.CLONE_NEWPID | unix.CLONE_NEWNS
 	e.thread = func() error { return joinThread(pidfd, root, flags, x.Spec.Root == "/") }
 	return nil
 }

@@ -248,7 +248,10 @@ func (h *host) fork(id kmod.ID, first bool, uid int, stdio [3]*os.File, args []s
 	if uid != 0 {
 		p.Steps = append(p.Steps, stage.Sys("setgroups", unix.SYS_SETGROUPS, 0, 0),
 			stage.Sys("setgid", unix.SYS_SETGID, uintptr(uid)), stage.Sys("setuid", unix.SYS_SETUID, uintptr(uid)))
+	} else {
+		p.Steps = append(p.Steps, e.Lower...)
 	}
+	p.Steps = append(p.Steps, e.Birth...)
 	x, err := stage.Exec("/probe", append([]string{"probe"}, args...), []string{"GOMAXPROCS=1", "HOME=/"})
 	if err != nil {
 		return 0, err
@@ -266,7 +269,11 @@ func (h *host) fork(id kmod.ID, first bool, uid int, stdio [3]*os.File, args []s
 		return 0, err
 	}
 	b := make([]byte, stage.RecordSize)
-	if n, _ := r.Read(b); n > 0 {
+	n, _ := r.Read(b)
+	if pid, err = p.Settle(pid); err != nil {
+		return 0, err
+	}
+	if n > 0 {
 		_, _ = syscall.Wait4(pid, nil, 0, nil)
 		rec, err := stage.ParseRecord(b[:n])
 		return 0, errors.Join(err, rec.Err(p.Names()))

@@ -197,5 +197,5 @@ func maxProcesses() kmod.Support {
 		return recorded(err.Error())
 	}
 	// NetBSD counts processes. Programs with many threads need a higher limit here.
-	return kmod.Support{Level: kmod.Enforced, Reason: "the pids controller counts threads, so each thread of a process counts too"}
+	return kmod.Support{Level: kmod.Enforced, Reason: "the pids controller counts threads, so each thread of a process counts too, and who enters needs room for two"}
 }

@@ -39,7 +39,7 @@ func (p *Program) kept() ([]int, error) {
 // numbers, or lie in memory by now. What a step stores for a later one is the
 // child's own.
 func (s *Step) uses() ([]int, error) {
-	if s.Kind == Same {
+	if s.Kind != Call {
 		return nil, nil
 	}
 	args, ok := descriptorsOf[s.Nr]

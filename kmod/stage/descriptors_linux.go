@@ -2,12 +2,7 @@ package stage
 
 // How a child closes what is not its own.
 
-import (
-	"fmt"
-	"slices"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // descriptorsOf says which arguments of a system call are descriptors of the
 // child's. Where a new one is made (dup3's second), nothing is needed.
@@ -29,39 +24,4 @@ func shutSteps(gaps []span) []Step {
 		steps = append(steps, Sys("", unix.SYS_CLOSE_RANGE, uintptr(g.first), uintptr(g.last), 0))
 	}
 	return steps
-}
-
-// own gives the calling thread a table of its own that has only what the child
-// is to have, and what the fork itself needs: so the child never has more, not
-// even before its first step.
-func (f Fork) own(kept []int) error {
-	if !f.OwnTable {
-		return nil
-	}
-	if f.Cgroup > 0 {
-		kept = append(kept, f.Cgroup)
-		slices.Sort(kept)
-	}
-	if err := unix.Unshare(unix.CLONE_FILES); err != nil {
-		return fmt.Errorf("unshare descriptors: %w", err)
-	}
-	return closeGaps(gaps(kept))
-}
-
-// disown closes the thread's own table: who waits for a pipe's end does not
-// wait for this thread.
-func (f Fork) disown() error {
-	if !f.OwnTable {
-		return nil
-	}
-	return closeGaps(gaps(nil))
-}
-
-func closeGaps(gaps []span) error {
-	for _, g := range gaps {
-		if err := unix.CloseRange(uint(g.first), uint(g.last), 0); err != nil {
-			return fmt.Errorf("close descriptors: %w", err)
-		}
-	}
-	return nil
 }

@@ -48,7 +48,3 @@ func shutSteps(gaps []span) []Step {
 	}
 	return steps
 }
-
-func (Fork) own([]int) error { return nil }
-
-func (Fork) disown() error { return nil }

@@ -18,10 +18,6 @@ type Fork struct {
 	// Cgroup is a descriptor of the cgroup v2 directory that the child is
 	// born in; 0 = the parent's.
 	Cgroup int
-	// OwnTable makes the forking thread let go of all descriptors but those
-	// that the program needs (Program.Inherit), before it forks: for a child
-	// that others see from its first moment on.
-	OwnTable bool
 }
 
 // cloneArgs is struct clone_args of clone3(2).
@@ -32,6 +28,7 @@ type cloneArgs struct {
 
 type childFork struct {
 	args cloneArgs
+	born uintptr // where a Birth writes the pid, an int32
 }
 
 // prepare asks for default signal actions in the child (CLONE_CLEAR_SIGHAND,

@@ -80,7 +80,13 @@ func (m *machine) runSteps() {
 			m.rec.Index, m.rec.Errno = execIndex, 0
 			m.write()
 		}
-		if errno := m.step(&m.steps[i]); errno != 0 {
+		errno := syscall.Errno(0)
+		if m.steps[i].Kind == Birth {
+			errno = m.birth()
+		} else {
+			errno = m.step(&m.steps[i])
+		}
+		if errno != 0 {
 			m.rec.Index, m.rec.Errno = uint32(i), uint32(errno)
 			return
 		}

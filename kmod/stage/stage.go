@@ -27,6 +27,10 @@ const (
 	// the program with the errno Want, or EINVAL. It verifies what setrlimit(2)
 	// really set.
 	Same
+	// Birth clones the process that goes on with the program from here, in the
+	// pid namespace that setns(2) has chosen; the one that has come here ends.
+	// Linux only, see BirthStep.
+	Birth
 )
 
 // Source says where an argument's value comes from.
@@ -74,6 +78,7 @@ type Step struct {
 type Program struct {
 	Fork  Fork
 	Steps []Step
+	place birthplace
 	// Inherit is how many of the parent's descriptors, from 0 on, the program
 	// that is exec'ed gets. When it is set, the child first closes all others
 	// that no step works with and Report does not list. 0 closes nothing: for
@@ -273,11 +278,10 @@ type machine struct {
 	child  childFork
 }
 
-// Start forks and runs the program in the child. It returns the child's pid.
-// The calling goroutine must be locked to its thread where the thread's own
-// namespaces or credentials matter to the child. With Inherit and the fork's
-// OwnTable (Linux) it must be a thread's last act: the thread has no
-// descriptors any more.
+// Start forks and runs the program in the child. It returns the child's pid,
+// which Settle takes when the program has a Birth. The calling goroutine must
+// be locked to its thread where the thread's own namespaces or credentials
+// matter to the child.
 func (p *Program) Start() (int, error) {
 	for i, s := range p.Steps {
 		if s.Save >= Registers {
@@ -291,19 +295,17 @@ func (p *Program) Start() (int, error) {
 			return 0, err
 		}
 		m.shut = shutSteps(gaps(kept))
-		if err := p.Fork.own(kept); err != nil {
-			return 0, err
-		}
 	}
 	m.child.prepare(p.Fork)
+	if err := p.expectBirth(m); err != nil {
+		return 0, err
+	}
 	pid, errno := forkRun(m)
 	runtime.KeepAlive(p)
 	runtime.KeepAlive(m)
 	if errno != 0 {
+		p.forgetBirth()
 		return 0, fmt.Errorf("fork: %w", errno)
-	}
-	if p.Inherit > 0 {
-		return pid, p.Fork.disown()
 	}
 	return pid, nil
 }

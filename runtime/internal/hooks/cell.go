@@ -133,7 +133,7 @@ func (c Cell) program(h oci.Hook, entry kmod.Entry, steps []stage.Step) (*stage.
 	}
 	steps = append(steps, stage.Sys("own process group", unix.SYS_SETPGID, 0, 0))
 	steps = append(steps, member...)
-	return &stage.Program{Fork: entry.Fork, Steps: append(steps, identity...), Inherit: 3, ExitCode: 255}, nil
+	return &stage.Program{Fork: entry.Fork, Steps: append(steps, identity.Steps()...), Inherit: 3, ExitCode: 255}, nil
 }
 
 // environment of a hook in the cell: one that names none has the process's.

@@ -195,14 +195,22 @@ func (l *Launch) program() (*stage.Program, error) {
 		return nil, err
 	}
 	steps = append(steps, member...)
-	steps = append(steps, l.Root.CreatedStep(l.link, len(steps)))
-	steps = append(steps, l.link.LeaveStep("let go of the parent"), stage.Await("wait for start", l.fifo))
 	identity, err := process.IdentitySteps(&p, l.entry, l.lateEnv(&p)...)
 	if err != nil {
 		return nil, err
 	}
+	// Hooks in the cell see who waits for start: on Linux they could stop it, and
+	// do with it whatever it can. On NetBSD what it is then is enough.
+	later := identity.Program
+	if len(l.entry.Seal) > 0 {
+		steps = append(steps, identity.Seal...)
+	} else {
+		later = identity.Steps()
+	}
+	steps = append(steps, l.Root.CreatedStep(l.link, len(steps)))
+	steps = append(steps, l.link.LeaveStep("let go of the parent"), stage.Await("wait for start", l.fifo))
 	return &stage.Program{
-		Fork: l.entry.Fork, Steps: append(steps, identity...), Inherit: l.Caller.inherited(),
+		Fork: l.entry.Fork, Steps: append(steps, later...), Inherit: l.Caller.inherited(),
 		Report: [2]int{l.errFile, l.link.Child}, Tell: true, ExitCode: initExitCode,
 	}, nil
 }

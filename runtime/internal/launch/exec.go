@@ -133,7 +133,7 @@ func (x *execution) program(root *inroot.Dir, signals []stage.Step, tty *console
 	steps = append(steps, process.StdioSteps(&p)...)
 	steps = append(steps, member...)
 	return &stage.Program{
-		Fork: x.entry.Fork, Steps: append(steps, identity...), Inherit: x.Caller.inherited(), ExitCode: ExecFailed,
+		Fork: x.entry.Fork, Steps: append(steps, identity.Steps()...), Inherit: x.Caller.inherited(), ExitCode: ExecFailed,
 	}, nil
 }
 

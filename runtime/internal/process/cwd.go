@@ -28,13 +28,18 @@ func newCwd(path string) *cwd {
 // change tries to change to the directory, and makes sure that it lies inside
 // the container's root: a path such as /proc/self/fd/7 can name a descriptor
 // that the runtime has open (CVE-2024-21626).
-func (c *cwd) change() ([]stage.Step, error) {
+// A directory that is not there is tolerated where another try follows.
+func (c *cwd) change(again bool) ([]stage.Step, error) {
 	chdir, err := stage.Path(c.name(), unix.SYS_CHDIR, c.path)
 	if err != nil {
 		return nil, err
 	}
 	chdir.Store, chdir.Keep = AddressOf(c.entered), append(chdir.Keep, c.entered)
 	chdir.Tolerate[0] = unix.EACCES
+	if again {
+		// A hook may make it, and what /proc/self is shows in the cell alone.
+		chdir.Tolerate[1] = unix.ENOENT
+	}
 	slash := &[1]byte{'/'}
 	get := stage.Sys("read the working directory", sysGetcwd, uintptr(unsafe.Pointer(c.buf)), uintptr(len(c.buf)))
 	get.Keep = []any{c.buf}

@@ -35,7 +35,10 @@ func nullSteps() ([]stage.Step, error) {
 		s.Tolerate[0] = unix.EBADF // it was not opened
 		steps = append(steps, s)
 	}
-	return steps, nil
+	done := stage.Sys("close the container's /dev/null", unix.SYS_CLOSE, uintptr(unsafe.Pointer(own)))
+	done.From[0], done.Keep = stage.Load32, []any{own}
+	done.Tolerate[0] = unix.EBADF
+	return append(steps, done), nil
 }
 
 // nullDescriptors lists the caller's standard descriptors that are a null device.

@@ -50,53 +50,61 @@ func limitSteps(p *oci.Process) ([]stage.Step, error) {
 	return append(steps, limits...), err
 }
 
+// Identity is how a child becomes the process: it is sealed and made the
+// user's, and then runs the program. Between the two it may wait, in sight of
+// the cell's members.
+type Identity struct{ Seal, Program []stage.Step }
+
+// Steps are all of them.
+func (i *Identity) Steps() []stage.Step { return slices.Concat(i.Seal, i.Program) }
+
 // IdentitySteps seal the process, make it the user's and exec it. What needs
 // root comes first. late are variables of the environment that are known later.
-func IdentitySteps(p *oci.Process, e kmod.Entry, late ...*byte) ([]stage.Step, error) {
-	steps := make([]stage.Step, 0, len(e.Seal)+32)
-	if !p.Terminal {
-		null, err := nullSteps()
-		if err != nil {
-			return nil, err
-		}
-		steps = append(steps, null...)
-	}
-	user, err := userSteps(p, e)
+func IdentitySteps(p *oci.Process, e kmod.Entry, late ...*byte) (*Identity, error) {
+	exec, err := execSteps(p, late)
 	if err != nil {
 		return nil, err
 	}
-	exec, err := execSteps(p, late)
-	return slices.Concat(steps, user, exec), err
+	i, err := HookSteps(p, e, exec...)
+	if err != nil || p.Terminal {
+		return i, err
+	}
+	null, err := nullSteps()
+	i.Seal = append(null, i.Seal...)
+	return i, err
 }
 
 // HookSteps are IdentitySteps for a hook's program, which is as much in the
 // hands of the container's user as the process itself: it has the same rights
 // and starts in the same directory. Its standard streams are the hook's own.
-func HookSteps(p *oci.Process, e kmod.Entry, program stage.Step) ([]stage.Step, error) {
-	user, err := userSteps(p, e)
-	return append(user, program), err
+func HookSteps(p *oci.Process, e kmod.Entry, program ...stage.Step) (*Identity, error) {
+	cwd := newCwd(p.Cwd)
+	before, err := cwd.change(true)
+	if err != nil {
+		return nil, err
+	}
+	after, err := cwd.change(false)
+	if err != nil {
+		return nil, err
+	}
+	return &Identity{
+		Seal:    append(before, sealSteps(p, e)...),
+		Program: slices.Concat(after, []stage.Step{cwd.done()}, program),
+	}, nil
 }
 
-// userSteps seal the process and make it the user's, in its directory.
-func userSteps(p *oci.Process, e kmod.Entry) ([]stage.Step, error) {
-	cwd := newCwd(p.Cwd)
-	before, err := cwd.change()
-	if err != nil {
-		return nil, err
-	}
-	after, err := cwd.change()
-	if err != nil {
-		return nil, err
-	}
-	steps := make([]stage.Step, 0, len(e.Seal)+20)
-	steps = append(steps, before...)
+// sealSteps take from the process what the cell does not give, and make it the
+// user's. Nothing of the host's rights is left when it comes in sight.
+func sealSteps(p *oci.Process, e kmod.Entry) []stage.Step {
+	var steps []stage.Step
 	if p.NoNewPrivs {
-		steps = append(steps, noNewPrivsSteps()...)
+		steps = noNewPrivsSteps()
 	}
-	steps = append(steps, e.Seal...)
-	steps = append(steps, lateUserSteps(p)...)
-	steps = append(steps, after...)
-	return append(steps, cwd.done()), nil
+	steps = slices.Concat(steps, e.Seal, lateUserSteps(p))
+	if p.UID == 0 {
+		steps = append(steps, e.Lower...)
+	}
+	return append(steps, e.Birth...)
 }
 
 // execSteps exec args[0]. A name without a slash is tried in each directory

@@ -55,7 +55,7 @@ func TestEntryComesLast(t *testing.T) {
 	}
 	var calls []string
 	asked := []uintptr{unix.SYS_SETPRIORITY, unix.SYS_SETRLIMIT, unix.SYS_SETGROUPS, unix.SYS_SETGID, unix.SYS_SETREUID}
-	for _, s := range slices.Concat(member, identity) {
+	for _, s := range slices.Concat(member, identity.Steps()) {
 		switch {
 		case s.Kind == stage.Call && slices.Contains(asked, s.Nr):
 			calls = append(calls, "privileged")
@@ -93,7 +93,7 @@ func TestUserIDs(t *testing.T) {
 		t.Fatal(err)
 	}
 	steps := append([]stage.Step{DupTo("take the pipe as output", int(w.Fd()), 1)}, member...)
-	proc, err := StartProgram(t.Context(), &stage.Program{Steps: append(steps, identity...), ExitCode: 99})
+	proc, err := StartProgram(t.Context(), &stage.Program{Steps: append(steps, identity.Steps()...), ExitCode: 99})
 	_ = w.Close()
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	goruntime "runtime"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -80,6 +81,7 @@ func StartProgram(ctx context.Context, prog *stage.Program) (*Child, error) {
 // comes next. The exec closes it.
 type report struct {
 	r, w  *os.File
+	prog  *stage.Program
 	names []string
 }
 
@@ -94,7 +96,9 @@ func newReport() (*report, error) {
 func (r *report) close() { _, _ = r.r.Close(), r.w.Close() }
 
 func (r *report) fork(prog *stage.Program) (pid int, err error) {
-	prog.Report[0], prog.Tell, r.names = int(r.w.Fd()), true, prog.Names()
+	prog.Arrange()
+	prog.Report[0], prog.Tell = int(r.w.Fd()), true
+	r.prog, r.names = prog, prog.Names()
 	step.Program(r.names)
 	return prog.Start()
 }
@@ -105,24 +109,28 @@ func (r *report) await(ctx context.Context, pid int, err error) (*Child, error) 
 	_ = r.w.Close()
 	stop := context.AfterFunc(ctx, func() { _ = r.r.SetReadDeadline(time.Now()) })
 	defer stop()
-	proc := &Child{Pid: pid}
 	if err == nil {
 		var b []byte
 		if b, err = io.ReadAll(r.r); err == nil {
 			err = stage.Outcome(b, r.names)
 		}
-		if err == nil {
-			step.Say("process %d has executed its program", pid)
-			return proc, nil
-		}
 	}
-	if cause := context.Cause(ctx); cause != nil {
+	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause
 	}
-	if pid > 0 {
-		err = errors.Join(err, proc.End())
+	if pid == 0 {
+		return nil, err
 	}
-	return nil, err
+	if err != nil {
+		_ = syscall.Kill(pid, syscall.SIGKILL) // not reaped yet
+	}
+	pid, settled := r.prog.Settle(pid)
+	proc := &Child{Pid: pid}
+	if err = errors.Join(err, settled); err != nil {
+		return nil, errors.Join(err, proc.End())
+	}
+	step.Say("process %d has executed its program", pid)
+	return proc, nil
 }
 
 // AddressOf is where a heap object lies, for a step that loads from it; the

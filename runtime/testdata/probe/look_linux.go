@@ -32,7 +32,7 @@ func neighbour(a []string) error {
 	}
 	runtime.LockOSThread() // who traces is a thread
 	fmt.Println("ready")
-	n := watcher{told: map[string]bool{}, known: map[string]bool{"/proc/" + fmt.Sprint(os.Getpid()): true, "/proc/1": true}}
+	n := watcher{told: map[string]bool{}, known: map[string]bool{"/proc/" + fmt.Sprint(os.Getpid()): true}}
 	for {
 		pids, err := filepath.Glob("/proc/[0-9]*")
 		if err != nil {
@@ -113,22 +113,40 @@ func (w *watcher) look(pid string) {
 // before it was sealed would do what its tracer wants.
 func (w *watcher) trace(pid string) {
 	number, err := strconv.Atoi(filepath.Base(pid))
-	if err != nil || ptrace(seize, number) != nil || ptrace(interrupt, number) != nil {
+	if err != nil || ptrace(seize, number) != nil {
 		return
 	}
-	defer func() { _ = syscall.PtraceDetach(number) }()
-	var status syscall.WaitStatus
-	_, err = syscall.Wait4(number, &status, syscall.WALL, nil)
-	for errors.Is(err, syscall.EINTR) { // who gives up here leaves it stopped for good
-		_, err = syscall.Wait4(number, &status, syscall.WALL, nil)
-	}
-	if err != nil || !status.Stopped() {
+	_ = ptrace(interrupt, number)
+	if !stops(number) {
 		return
 	}
+	defer func() {
+		for syscall.PtraceDetach(number) != nil && stops(number) {
+		}
+	}()
 	w.look(pid)
 	if mine, its := field("/proc/self", "Seccomp"), field(pid, "Seccomp"); its != mine && its != "" {
 		exe, _ := os.Readlink(pid + "/exe")
 		w.tell(fmt.Sprintf("process of %s, stopped without a filter (%s, not %s), capabilities %s", exe, its, mine, field(pid, "CapEff")))
+	}
+	for _, set := range []string{"CapPrm", "CapEff", "CapInh", "CapBnd", "CapAmb"} {
+		if more := capabilities(pid, set) &^ capabilities("/proc/self", set); more != 0 {
+			exe, _ := os.Readlink(pid + "/exe")
+			w.tell(fmt.Sprintf("process of %s, stopped with capabilities: %s has %#x more", exe, set, more))
+		}
+	}
+}
+
+// stops waits until a process that is traced stops, and says whether it did: one
+// that ends is reaped by this, as it must be, since its parent has to wait for
+// its tracer.
+func stops(pid int) bool {
+	var status syscall.WaitStatus
+	for {
+		_, err := syscall.Wait4(pid, &status, syscall.WALL, nil)
+		if !errors.Is(err, syscall.EINTR) { // who gives up there leaves it stopped for good
+			return err == nil && status.Stopped()
+		}
 	}
 }
 
@@ -149,6 +167,11 @@ func field(pid, name string) string {
 	_, after, _ := strings.Cut(string(b), "\n"+name+":")
 	value, _, _ := strings.Cut(after, "\n")
 	return strings.TrimSpace(value)
+}
+
+func capabilities(pid, set string) uint64 {
+	n, _ := strconv.ParseUint(field(pid, set), 16, 64)
+	return n
 }
 
 func standard(fd string) bool { return fd == "0" || fd == "1" || fd == "2" }
