@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/netbsd-cells/runcell/conformance/harness"
+	"github.com/netbsd-cells/runcell/conformance/owned"
 	"golang.org/x/sys/unix"
 )
 
@@ -44,4 +47,43 @@ func alone() error {
 	}
 	os.Exit(0)
 	return nil
+}
+
+// running gives the processes that are left of what was started below this one.
+func running() map[int]string { return owned.Processes() }
+
+// tidy ends those that were not there before. A frozen one does not end before
+// it is thawed, and what has ended is a child until its status is read.
+func tidy(before map[int]string) {
+	var groups []string
+	for pid := range owned.Processes() {
+		if _, old := before[pid]; !old {
+			groups = append(groups, thaw(pid)...)
+		}
+	}
+	owned.Kill(before)
+	for {
+		if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); pid <= 0 && !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	for _, dir := range groups {
+		_ = os.Remove(dir) // another's, if somebody is in it
+	}
+	_ = os.Chown("/dev/null", 0, 0) // runtimes gave it away to a program's user
+}
+
+// thaw lets the processes go on that a test has frozen together with this one,
+// and gives the control group in which it did.
+func thaw(pid int) (groups []string) {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid)) // it may have ended
+	for line := range strings.Lines(string(b)) {
+		_, path, is := strings.Cut(strings.TrimSpace(line), ":freezer:")
+		dir := filepath.Join("/sys/fs/cgroup/freezer", path)
+		if !is || path == "/" || os.WriteFile(filepath.Join(dir, "freezer.state"), []byte("THAWED"), 0) != nil {
+			continue
+		}
+		groups = append(groups, dir)
+	}
+	return groups
 }
