@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -62,15 +63,32 @@ func tidy(before map[int]string) {
 		}
 	}
 	owned.Kill(before)
-	for {
-		if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); pid <= 0 && !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
+	reap(0)
 	for _, dir := range groups {
 		_ = os.Remove(dir) // another's, if somebody is in it
 	}
 	_ = os.Chown("/dev/null", 0, 0) // runtimes gave it away to a program's user
+}
+
+// adopt reads the status of orphans as they end, until stop is called: who looks
+// whether one is there would find it dead and there. The child's status is left.
+func adopt(child int) (stop func()) {
+	ended := make(chan os.Signal, 1)
+	signal.Notify(ended, unix.SIGCHLD)
+	go func() {
+		for range ended {
+			reap(child)
+		}
+	}()
+	return func() { signal.Stop(ended); close(ended) }
+}
+
+func reap(except int) {
+	for pid := range owned.Processes() {
+		if pid != except {
+			_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
+		}
+	}
 }
 
 // thaw lets the processes go on that a test has frozen together with this one,

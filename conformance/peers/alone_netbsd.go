@@ -12,3 +12,6 @@ func running() map[int]string { return nil }
 
 // tidy has nothing to do.
 func tidy(map[int]string) {}
+
+// adopt has nothing to do.
+func adopt(int) func() { return func() {} }

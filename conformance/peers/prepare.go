@@ -61,7 +61,8 @@ func podman(work string) string {
 // testImage makes what podman's tests would download, work/testimage.tar.
 func testImage(work string) error {
 	// As root, podman would ask for more descriptors than a build machine may have.
-	if err := os.WriteFile(filepath.Join(work, "containers.conf"), []byte("[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n"), 0o644); err != nil {
+	conf := "[containers]\nnetns = \"host\"\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n"
+	if err := os.WriteFile(filepath.Join(work, "containers.conf"), []byte(conf), 0o644); err != nil {
 		return fmt.Errorf("make containers.conf: %w", err)
 	}
 	return inBusybox(filepath.Join(work, "root"), `mkdir -p home/podman

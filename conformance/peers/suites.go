@@ -29,7 +29,7 @@ type suite struct {
 	command     func(work, file, runtime string) *exec.Cmd
 	control     string // what the control is called, if not as the suite
 	translate   string // a part of a bash script: gives runcell its own words for the suite's, in args
-	translates  string // what that does, for the page
+	note        string // how the two ran, for the page
 }
 
 var suites = []suite{
@@ -57,7 +57,7 @@ var suites = []suite{
 		translate: `for ((i = 0; i < ${#args[@]}; i++)); do
 	if [ "${args[i]} ${args[i+1]}" = "--config config.json" ]; then args=("${args[@]:0:i}" "${args[@]:i+2}"); break; fi
 done`,
-		translates: "runcell has no `--config`, which nearly all of the tests use: it was run without `--config config.json`, which is\nthe default.",
+		note: "runcell has no `--config`, which nearly all of the tests use: it was run without `--config config.json`, which is\nthe default.",
 	},
 	{
 		name: "runc", title: "runc's tests in bats", files: []string{"tests/integration/*.bats"}, limit: 3 * time.Minute,
@@ -91,10 +91,11 @@ done`,
 		translate: `if [ "${BATS_TEST_FILENAME##*/}" != spec.bats ]; then
 	for arg in "${args[@]}"; do [ "$arg" != spec ] || exec "$control" "${args[@]}"; done
 fi`,
-		translates: "The tests change the configuration that `runc spec` writes. For runcell it was runc's too, beside in spec.bats: `runcell spec` writes another one.",
+		note: "The tests change the configuration that `runc spec` writes. For runcell it was runc's too, beside in spec.bats: `runcell spec` writes another one.",
 	},
 	{
-		name: "podman", title: "podman's system tests in bats", control: "crun", limit: 15 * time.Minute,
+		name: "podman", title: "podman's system tests in bats", control: "crun", limit: 10 * time.Minute,
+		note: "Both ran with `netns = \"host\"` in containers.conf: a cell joins no network namespace, and podman's default is one.",
 		files: []string{
 			"test/system/030-run.bats", "test/system/050-stop.bats", "test/system/075-exec.bats", "test/system/080-pause.bats",
 			"test/system/130-kill.bats", "test/system/220-healthcheck.bats", "test/system/280-update.bats",
@@ -228,6 +229,7 @@ func (s *suite) output(work, file, runtime string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("run %s: %w", file, err)
 	}
+	defer adopt(cmd.Process.Pid)()
 	go func() { _, _ = io.Copy(io.Discard, master) }() // ends with the terminal
 	stop := context.AfterFunc(ctx, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
 	defer stop()
