@@ -84,7 +84,8 @@ done`,
 			return image(filepath.Join(work, "tests/integration/testdata"))
 		},
 		command: func(_, file, runtime string) *exec.Cmd {
-			cmd := exec.Command("bats", "--tap", file)
+			// A test fills its memory until it is stopped: 4 GiB of it are enough.
+			cmd := exec.Command("sh", "-c", `ulimit -v 4194304 && exec bats --tap "$0"`, file)
 			cmd.Env = append(os.Environ(), "RUNC="+runtime) // no BATS_TEST_TIMEOUT: its countdown is a child, for which some tests wait
 			return cmd
 		},
@@ -229,7 +230,8 @@ func (s *suite) output(work, file, runtime string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("run %s: %w", file, err)
 	}
-	defer adopt(cmd.Process.Pid)()
+	bury := adopt(cmd.Process.Pid)
+	defer bury()
 	go func() { _, _ = io.Copy(io.Discard, master) }() // ends with the terminal
 	stop := context.AfterFunc(ctx, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
 	defer stop()
