@@ -23,11 +23,16 @@ func TestFakeProc(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(root, "tmp/fake/sys/kernel"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink("/tmp/fake", filepath.Join(root, "proc")); err != nil {
-		t.Fatal(err)
-	}
-	if r := b.run("run", "d"); r.status == 0 || !strings.Contains(r.stderr, "/proc must be an ordinary directory") {
-		t.Errorf("run = %+v; want a refusal", r)
+	for _, target := range []string{"/tmp/fake", "/nowhere"} {
+		if err := os.Symlink(target, filepath.Join(root, "proc")); err != nil {
+			t.Fatal(err)
+		}
+		if r := b.run("run", "d"); r.status == 0 || !strings.Contains(r.stderr, "/proc must be an ordinary directory") {
+			t.Errorf("proc -> %s: run = %+v; want a refusal", target, r)
+		}
+		if err := os.Remove(filepath.Join(root, "proc")); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

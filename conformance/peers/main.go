@@ -25,7 +25,8 @@ import (
 func init() { goruntime.LockOSThread() }
 
 type options struct {
-	suite, checkout, control, runtime, page, run string
+	suite, checkout, control, runtime, page, run, logs string
+	again                                              bool
 }
 
 func main() {
@@ -35,6 +36,8 @@ func main() {
 	flag.StringVar(&o.control, "control", "", "that runtime (`file`)")
 	flag.StringVar(&o.runtime, "runtime", "bin/runcell", "the runtime to test (`file`)")
 	flag.StringVar(&o.page, "page", "", "write the page to this `file`")
+	flag.StringVar(&o.logs, "logs", "", "keep what the tests print in this `directory`")
+	flag.BoolVar(&o.again, "again", false, "do not run what --logs has the output of")
 	flag.StringVar(&o.run, "run", "", "only files of tests whose name matches this `regexp`")
 	flag.Parse()
 	if err := run(o); err != nil {
@@ -81,11 +84,15 @@ func run(o options) error {
 	if err := s.prepare(o.checkout, work); err != nil {
 		return fmt.Errorf("prepare %s: %w", s.name, err)
 	}
-	control, err := s.play(work, o.control, match)
+	control, err := s.play(source{work, o.control, o.logs, o.again}, match)
 	if err != nil {
 		return err
 	}
-	tested, err := s.play(work, o.runtime, match)
+	runtime, err := s.translator(work, o.runtime, o.control)
+	if err != nil {
+		return err
+	}
+	tested, err := s.play(source{work, runtime, o.logs, o.again}, match)
 	if err != nil {
 		return err
 	}

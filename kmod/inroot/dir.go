@@ -181,16 +181,22 @@ func (d *Dir) read(p string, read func(io.Reader) ([]byte, error)) (data []byte,
 	return data, err
 }
 
-// CheckOrdinary refuses a path on which a link leads elsewhere. What is not there,
-// or is no directory, is no link.
+// CheckOrdinary refuses a path with a link in it, also with one that leads to
+// nothing: who makes the directory would make it there. What is not there, or is
+// no directory, is no link.
 func (d *Dir) CheckOrdinary(p string) error {
-	place, err := d.OpenDir(p, false)
-	if err != nil {
-		return nil //nolint:nilerr // whoever needs the directory will say so
-	}
-	defer place.Close()
-	if place.Path() != p {
-		return fmt.Errorf("%s must be an ordinary directory in the root: a link leads to %s", p, quote(place.Path()))
+	_, s := d.from(false)
+	defer s.letGo()
+	for name := range strings.SplitSeq(p, "/") {
+		if name == "" || name == "." {
+			continue
+		}
+		if target, err := s.here().readlink(name); err == nil {
+			return fmt.Errorf("%s must be an ordinary directory in the root: a link leads to %s", p, quote(target))
+		}
+		if err := s.down(name); err != nil {
+			return nil //nolint:nilerr // whoever needs the directory will say so
+		}
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/netbsd-cells/runcell/kmod/stage"
 	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
@@ -93,4 +94,16 @@ func SetSize(fd int, s *oci.Size) error {
 		return fmt.Errorf("set process.consoleSize: %w", err)
 	}
 	return nil
+}
+
+// SizeSteps set it by the child, for a program that is not waited for: it finds
+// the size from its first instruction on. They come after the terminal's.
+func SizeSteps(s *oci.Size) []stage.Step {
+	if s == nil || s.Height == 0 && s.Width == 0 {
+		return nil
+	}
+	ws := &unix.Winsize{Row: s.Height, Col: s.Width}
+	step := stage.Sys("set process.consoleSize", unix.SYS_IOCTL, 0, unix.TIOCSWINSZ, process.AddressOf(ws))
+	step.Keep = []any{ws}
+	return []stage.Step{step}
 }

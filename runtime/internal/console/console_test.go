@@ -50,6 +50,9 @@ func TestNoSize(t *testing.T) {
 		if err := SetSize(-1, s); err != nil {
 			t.Errorf("SetSize(%v) = %v", s, err)
 		}
+		if steps := SizeSteps(s); steps != nil {
+			t.Errorf("SizeSteps(%v) = %v", s, steps)
+		}
 	}
 	if err := SetSize(-1, &oci.Size{Height: 1, Width: 1}); err == nil || !strings.Contains(err.Error(), "process.consoleSize") {
 		t.Errorf("SetSize of no terminal = %v; want the field named", err)

@@ -521,10 +521,12 @@ func TestReadonlyTmpfsHasWhatIsBelow(t *testing.T) {
 // A link in place of a kernel file system's directory, or of one's that is not
 // mounted, stops the container.
 func TestOrdinaryDirs(t *testing.T) {
-	inRootBox(t, []string{"rootfs/other/", "rootfs/proc -> other", "rootfs/sys -> other"}, func(b *rootBox) {
+	inRootBox(t, []string{"rootfs/other/", "rootfs/proc -> other", "rootfs/sys -> other", "rootfs/dangling -> /nowhere"}, func(b *rootBox) {
 		for _, plan := range []oci.Plan{
 			{Mounts: []oci.Mount{{Field: "mounts[0]", Destination: "/proc", Type: oci.MountProc}}},
 			{OrdinaryDirs: []string{"/sys"}},
+			{Mounts: []oci.Mount{{Field: "mounts[0]", Destination: "/dangling", Type: oci.MountProc}}},
+			{OrdinaryDirs: []string{"/dangling/below"}},
 		} {
 			b.plan.Mounts, b.plan.OrdinaryDirs = plan.Mounts, plan.OrdinaryDirs
 			if err := b.build(); err == nil || !strings.Contains(err.Error(), "must be an ordinary directory") {

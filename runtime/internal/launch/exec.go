@@ -128,7 +128,7 @@ func (x *execution) program(root *inroot.Dir, signals []stage.Step, tty *console
 		if err != nil {
 			return nil, err
 		}
-		steps = append(steps, ttySteps...)
+		steps = append(append(steps, ttySteps...), console.SizeSteps(p.ConsoleSize)...)
 	}
 	steps = append(steps, process.StdioSteps(&p)...)
 	steps = append(steps, member...)
@@ -139,11 +139,6 @@ func (x *execution) program(root *inroot.Dir, signals []stage.Step, tty *console
 
 // announce tells the caller about the running process.
 func (x *execution) announce() error {
-	if x.term != nil {
-		if err := console.SetSize(x.term.Master, x.Process.ConsoleSize); err != nil {
-			return err
-		}
-	}
 	if x.sock >= 0 {
 		if err := console.Send(x.sock, x.term.Master, x.term.Name); err != nil {
 			return err
