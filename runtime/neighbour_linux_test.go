@@ -230,3 +230,14 @@ func TestStartHookHasTheProcesssRights(t *testing.T) {
 		t.Errorf("the hook is\n%s; want the process's\n%s", hook, process)
 	}
 }
+
+// TestStartHookCannotSet: a setting that is closed to the process is closed to
+// a hook before it.
+func TestStartHookCannotSet(t *testing.T) {
+	b := newBox(t)
+	b.spec.Process.Args = []string{"/probe", "exit", "0"}
+	b.spec.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: "/probe", Args: []string{"probe", "write", "/proc/sys/kernel/domainname", "x"}}}}
+	if r := b.run("run", "d"); r.status == 0 || !strings.Contains(r.stderr, "exit status 1") {
+		t.Errorf("run with a hook that sets the domain name = %d, %q; want it refused", r.status, r.stderr)
+	}
+}
