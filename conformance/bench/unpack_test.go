@@ -27,8 +27,9 @@ func TestMakeImage(t *testing.T) {
 			t.Fatal(err)
 		}
 		results[i] = res
-		if res.Layers != imageLayers || res.Entries != int64(entries) {
-			t.Errorf("%s: %d layers, %d entries; want %d, %d", f.name, res.Layers, res.Entries, imageLayers, entries)
+		// Directories that no entry describes count, too.
+		if res.Layers != imageLayers || res.Entries < int64(entries) {
+			t.Errorf("%s: %d layers, %d entries; want %d, and %d or more", f.name, res.Layers, res.Entries, imageLayers, entries)
 		}
 		if res.Size < mb<<20/2 || res.Size > mb<<20*2 {
 			t.Errorf("%s: %d bytes uncompressed; want about %d", f.name, res.Size, mb<<20)

@@ -35,7 +35,7 @@ var rooms = map[string][]string{
 	},
 	"runtime": {
 		".", "internal/console", "internal/devices", "internal/hostroot", "internal/launch", "internal/monitor",
-		"internal/process", "internal/rootfs", "internal/signals", "internal/state", "internal/sys", "internal/undo",
+		"internal/nofile", "internal/process", "internal/rootfs", "internal/signals", "internal/state", "internal/sys", "internal/undo",
 	},
 }
 

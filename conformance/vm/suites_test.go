@@ -38,7 +38,7 @@ func TestPlansGolden(t *testing.T) {
 
 // A room that gets tests gets into the guest.
 func TestRooms(t *testing.T) {
-	notThere := map[string]bool{"image/internal/inflate": true} // only computes
+	notThere := map[string]bool{"image/.": true, "image/internal/inflate": true, "image/trust": true} // they only compute
 	for house, list := range rooms {
 		seen := map[string]bool{}
 		root := filepath.Join("..", "..", house)
