@@ -9,6 +9,7 @@ import "github.com/netbsd-cells/runcell/conformance/harness"
 const (
 	fifoFirst     = "start returns once the process is let go; whether its startContainer hooks and its execve succeed is not reported"
 	rlimitTwice   = "duplicates are not checked, the last one wins"
+	lateCgroups   = "removing a container's cgroups right after its end fails" + harness.Sometimes
 	killedCgroups = "a create killed before its state is written leaves its cgroups, which delete can't know" + harness.Sometimes
 	fewerFDs      = "the caller's descriptors are not counted: the program gets what is there"
 	ownMasks      = "each path is mounted upon by itself, whatever it is and how often it is given"
@@ -72,10 +73,12 @@ var differences = harness.Expected{
 		"concurrency/same-id":              "one that fails can remove the state of the one that succeeds" + harness.Sometimes,
 		"concurrency/starts":               "a start that finds the container about to run can wait for ever" + harness.Sometimes,
 		"concurrency/list":                 "a container that goes while the directory is read is an error" + harness.Sometimes,
-		"escape/mount-destination":         "removing a container's cgroups right after its end fails" + harness.Sometimes,
+		"escape/mount-destination":         lateCgroups,
+		"kill/at-once":                     lateCgroups,
 		"exec/process":                     "the umask of --process is not applied",
 	},
 	"crun": {
+		"callers/buildah-interrupted":        "kill of a container that has just ended is an error" + harness.Sometimes,
 		"ps/stopped":                         "it crashes",
 		"process/descriptors-let-go":         "the caller's other descriptors stay open until start",
 		"process/home-empty":                 "an empty HOME stays",
