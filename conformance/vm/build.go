@@ -3,6 +3,7 @@ package main
 // Building what runs in the guest.
 
 import (
+	"cmp"
 	"context"
 	"debug/elf"
 	"fmt"
@@ -28,21 +29,24 @@ const linuxBusybox = protocol.ProgramDir + "/linux-busybox"
 type program struct {
 	pkg, path string
 	with      string // another program's path that needs this one
+	goos      string // if not NetBSD: for its emulation
 }
 
 var programs = append([]program{
-	{module + "/conformance/vm/agent", protocol.AgentPath, ""},
-	{module + "/conformance", conformance, ""},
-	{module + "/conformance/probe", probe, conformance},
-	{module + "/cmd/runcell", runcell, ""},
-	{module + "/cmd/runcell-image", runcellImg, runcell},
-	{module + "/cmd/demo-web", demoWeb, ""},
+	{pkg: module + "/conformance/vm/agent", path: protocol.AgentPath},
+	{pkg: module + "/conformance", path: conformance},
+	{pkg: module + "/conformance/probe", path: probe, with: conformance},
+	{pkg: module + "/cmd/runcell", path: runcell},
+	{pkg: module + "/cmd/runcell-image", path: runcellImg, with: runcell},
+	{pkg: module + "/cmd/demo-web", path: demoWeb},
+	{pkg: module + "/conformance/adversary", path: adversary},
+	{pkg: module + "/conformance/adversary", path: adversary + "-linux", with: adversary, goos: "linux"},
 }, roomPrograms()...)
 
 func roomPrograms() (list []program) {
 	for _, house := range slices.Sorted(maps.Keys(rooms)) {
 		for _, room := range rooms[house] {
-			list = append(list, program{path.Join(module, house, room), roomTests(house, room), ""})
+			list = append(list, program{pkg: path.Join(module, house, room), path: roomTests(house, room)})
 		}
 	}
 	return list
@@ -62,7 +66,7 @@ func buildGuest(ctx context.Context, dir string, p *port, plan *protocol.Plan, m
 		if prog.path != protocol.AgentPath && !mentions(plan, prog.path) && (prog.with == "" || !mentions(plan, prog.with)) {
 			continue
 		}
-		if err := g.build(ctx, prog.pkg, prog.path); err != nil {
+		if err := g.build(ctx, &prog); err != nil {
 			return nil, err
 		}
 	}
@@ -96,18 +100,18 @@ func mentions(plan *protocol.Plan, path string) bool {
 	return false
 }
 
-func (g *guest) build(ctx context.Context, pkg, to string) error {
+func (g *guest) build(ctx context.Context, p *program) error {
 	verb := []string{"build"}
-	if strings.HasSuffix(to, ".test") {
+	if strings.HasSuffix(p.path, ".test") {
 		verb = []string{"test", "-c"}
 	}
 	cmd := exec.CommandContext(ctx, "go", append(verb, "-trimpath", "-buildvcs=false", "-tags", "urfave_cli_no_template",
-		"-ldflags", "-s -w", "-o", filepath.Join(g.dir, to), pkg)...)
-	cmd.Env = append(os.Environ(), "GOOS=netbsd", "GOARCH="+g.port.goarch, "CGO_ENABLED=0")
+		"-ldflags", "-s -w", "-o", filepath.Join(g.dir, p.path), p.pkg)...)
+	cmd.Env = append(os.Environ(), "GOOS="+cmp.Or(p.goos, "netbsd"), "GOARCH="+g.port.goarch, "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build %s for the guest: %w\n%s", path.Base(pkg), err, out)
+		return fmt.Errorf("build %s for the guest: %w\n%s", path.Base(p.pkg), err, out)
 	}
-	g.files = append(g.files, image.File{Path: to, Mode: 0o555})
+	g.files = append(g.files, image.File{Path: p.path, Mode: 0o555})
 	return nil
 }
 

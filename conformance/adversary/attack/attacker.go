@@ -1,0 +1,168 @@
+package attack
+
+// The sweeps: an item at a time.
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"slices"
+	"unsafe"
+
+	"github.com/netbsd-cells/runcell/conformance/adversary/calls"
+	"golang.org/x/sys/unix"
+)
+
+// attacker is the state of a sweep.
+type attacker struct {
+	job    Job
+	line   *line
+	memory *calls.Memory
+	scene  *scene
+	item   int
+	// missing are the calls that this kernel lacks: one attempt tells.
+	missing map[uintptr]bool
+}
+
+// item is a thing to try, or a group of them: the host looks at what changed
+// after each.
+type item struct {
+	name, at string
+	attempts func(a *attacker) (found, error)
+}
+
+// found is what came of an item.
+type found struct {
+	tried  int
+	passed []string // names of what was not refused, once each
+}
+
+// pass takes note of a name.
+func (f *found) pass(name string) {
+	if !slices.Contains(f.passed, name) {
+		f.passed = append(f.passed, name)
+	}
+}
+
+// sweeps are the kinds: those of this system, and the system calls.
+var sweeps = func() map[string]func() ([]item, error) {
+	all := systemSweeps()
+	all["syscall"], all["linux"] = syscallItems, syscallItems
+	return all
+}()
+
+// Arg is the program's first argument that makes it an adversary.
+const Arg = "attack"
+
+// Main carries out the job that the host gives.
+func Main() error {
+	runtime.LockOSThread()
+	signal.Ignore(ignorable()...)
+	l := newLine()
+	a := &attacker{line: l, missing: map[uintptr]bool{}}
+	if err := l.in.Decode(&a.job); err != nil {
+		return fmt.Errorf("hear the host: %w", err)
+	}
+	err := a.sweep()
+	last := Said{Item: a.item, Done: true}
+	if err != nil {
+		last.Error = err.Error()
+	}
+	_, sayErr := l.say(last)
+	if err != nil {
+		return err
+	}
+	return sayErr
+}
+
+func (a *attacker) sweep() error {
+	sweep := sweeps[a.job.Kind]
+	if sweep == nil {
+		return fmt.Errorf("there is no sweep %q", a.job.Kind)
+	}
+	items, err := sweep()
+	if err != nil {
+		return err
+	}
+	if err := a.prepare(); err != nil {
+		return err
+	}
+	for n := a.job.From; n < len(items); n++ {
+		a.item = n
+		it := items[n]
+		if err := a.line.out.Encode(Said{Item: n, Name: it.name, At: it.at, Begin: true}); err != nil {
+			return fmt.Errorf("tell the host: %w", err)
+		}
+		f, err := it.attempts(a)
+		if err != nil {
+			return fmt.Errorf("%s at %s: %w", it.name, it.at, err)
+		}
+		if a.job.World, err = a.line.say(Said{Item: n, Name: it.name, At: it.at, Tried: f.tried, Passed: f.passed}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const (
+	zeroed = 64 << 10
+	laid   = 16 << 10
+)
+
+// prepare makes what attempts work with.
+func (a *attacker) prepare() error {
+	none := unix.Rlimit{}
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &none); err != nil { // a child that a fault ends is no news
+		return fmt.Errorf("limit cores: %w", err)
+	}
+	zeros, bytes := make([]byte, zeroed), make([]byte, laid)
+	a.memory = &calls.Memory{
+		Bytes: bytes, Base: uintptr(unsafe.Pointer(&bytes[0])), Zeros: uintptr(unsafe.Pointer(&zeros[0])),
+	}
+	a.scene = &scene{dir: fmt.Sprintf("/tmp/adversary-%d", os.Getuid()), fds: map[string]int{}}
+	a.scene.keep = zeros
+	return a.scene.set()
+}
+
+// world is everything that an argument can name.
+func (a *attacker) world(process string) (calls.World, error) {
+	w := calls.World{}
+	for name, n := range a.job.World.Objects {
+		w[name] = n
+	}
+	for name, fd := range a.scene.fds {
+		w[name] = int64(fd)
+	}
+	if process != "" {
+		pid, ok := a.job.World.Processes[process]
+		if !ok {
+			return nil, fmt.Errorf("find process %q: the host has none", process)
+		}
+		w[calls.Target] = pid
+	}
+	if len(a.job.Handle) > 0 {
+		w["handle"], w["handlesize"] = int64(uintptr(unsafe.Pointer(&a.job.Handle[0]))), int64(len(a.job.Handle))
+	}
+	return w, nil
+}
+
+// one makes one attempt with the arguments of a vector.
+func (a *attacker) one(c *calls.Call, v *calls.Vector, process string) (Result, error) {
+	w, err := a.world(process)
+	if err != nil {
+		return 0, err
+	}
+	a.memory.Reset()
+	t := &attempt{number: c.Number, returns: c.Returns}
+	for i := range v.Args {
+		if t.args[i], err = v.Args[i].Value(w, a.memory); err != nil {
+			return 0, err
+		}
+	}
+	r, err := t.try()
+	if err == nil && r > Refused {
+		err = a.scene.set()
+	}
+	return r, err
+}

@@ -1,0 +1,165 @@
+package attack
+
+// Sweeps over what one system call has behind it. They need no child for each
+// attempt: what they open they close.
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"unsafe"
+
+	"github.com/netbsd-cells/runcell/conformance/adversary/calls"
+	"golang.org/x/sys/unix"
+)
+
+func systemSweeps() map[string]func() ([]item, error) {
+	return map[string]func() ([]item, error){
+		"socket": socketItems, "option": optionItems, "ioctl": ioctlItems, "device": deviceItems, "setting": settingItems,
+	}
+}
+
+// Domains, types and protocols that are tried: more than there are.
+const (
+	domains, types = 48, 8
+	protocols      = 264
+)
+
+func socketItems() ([]item, error) {
+	var items []item
+	for domain := range domains {
+		for kind := range types {
+			name := fmt.Sprintf("%d.%d", domain, kind)
+			items = append(items, item{name, calls.Machine, func(*attacker) (found, error) {
+				var f found
+				for protocol := range protocols {
+					f.tried++
+					if fd, err := unix.Socket(domain, kind, protocol); err == nil {
+						f.pass(fmt.Sprintf("%s.%d", name, protocol))
+						_ = unix.Close(fd)
+					}
+				}
+				return f, nil
+			}})
+		}
+	}
+	return items, nil
+}
+
+// optionItems set every option of every level of a socket, to 0, to 1, and to
+// a structure of zeros.
+func optionItems() ([]item, error) {
+	levels := []int{unix.SOL_SOCKET}
+	for level := range 256 {
+		levels = append(levels, level)
+	}
+	var items []item
+	for _, socket := range []string{"sock", "tcp", "inet6", "local"} {
+		for _, level := range levels {
+			name := fmt.Sprintf("%s.%d", socket, level)
+			items = append(items, item{name, calls.Machine, func(a *attacker) (found, error) { return a.options(name, socket, level) }})
+		}
+	}
+	return items, nil
+}
+
+func (a *attacker) options(name, socket string, level int) (found, error) {
+	var f found
+	numbers := 256
+	if level == unix.SOL_SOCKET {
+		numbers = 0x2000
+	}
+	values := [][]byte{{0, 0, 0, 0}, {1, 0, 0, 0}, make([]byte, 8), make([]byte, 16), make([]byte, 20), make([]byte, 136)}
+	for n := range numbers {
+		for _, value := range values {
+			f.tried++
+			_, _, errno := unix.Syscall6(unix.SYS_SETSOCKOPT, uintptr(a.scene.fds[socket]), uintptr(level), uintptr(n),
+				uintptr(unsafe.Pointer(&value[0])), uintptr(len(value)), 0)
+			if errno == 0 {
+				f.pass(fmt.Sprintf("%s.%#x", name, n))
+			}
+		}
+	}
+	if len(f.passed) > 0 {
+		return f, a.scene.set()
+	}
+	return f, nil
+}
+
+func ioctlItems() ([]item, error) {
+	names, err := calls.Ioctls(runtime.GOARCH)
+	if err != nil {
+		return nil, err
+	}
+	var items []item
+	for _, o := range openings() {
+		for group := range uint32(calls.Groups) {
+			items = append(items, item{fmt.Sprintf("%s.%#x", o.name, group), calls.Machine, func(a *attacker) (found, error) {
+				return a.ioctls(o.name, calls.Group(group, names), names)
+			}})
+		}
+	}
+	return items, nil
+}
+
+func (a *attacker) ioctls(name string, codes []uint32, names map[uint32]string) (found, error) {
+	var f found
+	fd := a.scene.fds[name]
+	if fd < 0 {
+		return f, nil
+	}
+	arg := make([]byte, 8192)
+	for _, code := range codes {
+		f.tried++
+		_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), uintptr(code), uintptr(unsafe.Pointer(&arg[0])))
+		clear(arg)
+		if errno != 0 {
+			continue
+		}
+		label := names[code]
+		if label == "" {
+			label = fmt.Sprintf("%#x", code)
+		}
+		f.pass(name + "." + label)
+		if err := a.scene.set(); err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+// Nodes is where the host has made device nodes, named KIND-MAJOR-MINOR.
+const Nodes = "/nodes"
+
+// deviceItems open every node, a major number at a time.
+func deviceItems() ([]item, error) {
+	entries, err := os.ReadDir(Nodes)
+	if err != nil {
+		return nil, fmt.Errorf("find device nodes: %w", err)
+	}
+	var items []item
+	for _, e := range entries {
+		items = append(items, item{e.Name(), calls.Machine, func(*attacker) (found, error) { return openAll(e.Name()) }})
+	}
+	return items, nil
+}
+
+func openAll(major string) (found, error) {
+	var f found
+	entries, err := os.ReadDir(Nodes + "/" + major)
+	if err != nil {
+		return f, fmt.Errorf("find device nodes: %w", err)
+	}
+	for _, e := range entries {
+		for word, flags := range map[string]int{"r": unix.O_RDONLY, "w": unix.O_WRONLY, "rw": unix.O_RDWR} {
+			f.tried++
+			fd, err := unix.Open(strings.Join([]string{Nodes, major, e.Name()}, "/"), flags|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+			if err == nil {
+				f.pass(major + "." + e.Name() + "." + word)
+				_ = unix.Close(fd)
+			}
+		}
+	}
+	return f, nil
+}

@@ -1,0 +1,100 @@
+package attack
+
+// The sweep over every system call.
+
+import (
+	"os"
+	"runtime"
+	"slices"
+	"syscall"
+
+	"github.com/netbsd-cells/runcell/conformance/adversary/calls"
+	"golang.org/x/sys/unix"
+)
+
+// nobody is the name of a process that does not exist.
+const nobody = "nobody"
+
+// table is the name of this program's system: a program for Linux is one that
+// the kernel emulates it for.
+func table() string {
+	if runtime.GOOS == "linux" {
+		return "linux_" + runtime.GOARCH
+	}
+	return runtime.GOOS
+}
+
+func syscallItems() ([]item, error) {
+	list, err := calls.Table(table())
+	if err != nil {
+		return nil, err
+	}
+	var items []item
+	for i := range list {
+		items = append(items, callItems(&list[i])...)
+	}
+	return items, nil
+}
+
+// callItems are those of a call: one for each target.
+func callItems(c *calls.Call) []item {
+	var targets []string
+	for _, v := range c.Vectors {
+		if !slices.Contains(targets, v.Target) {
+			targets = append(targets, v.Target)
+		}
+	}
+	var items []item
+	for _, target := range targets {
+		if target == calls.Process {
+			for _, p := range calls.Processes {
+				items = append(items, item{c.Name, p, func(a *attacker) (found, error) { return a.call(c, target, p) }})
+			}
+			continue
+		}
+		items = append(items, item{c.Name, target, func(a *attacker) (found, error) { return a.call(c, target, "") }})
+	}
+	return items
+}
+
+// call tries a call's vectors at a target. What is not refused either where
+// there is no process says nothing about the process.
+func (a *attacker) call(c *calls.Call, target, process string) (found, error) {
+	var f found
+	for i := range c.Vectors {
+		v := &c.Vectors[i]
+		if v.Target != target || !v.At(process) || a.missing[c.Number] {
+			continue
+		}
+		r, err := a.one(c, v, process)
+		if err != nil {
+			return f, err
+		}
+		f.tried++
+		a.missing[c.Number] = r == Missing
+		if r <= Refused || len(f.passed) > 0 {
+			continue
+		}
+		control := Refused
+		if process != "" {
+			if control, err = a.one(c, v, nobody); err != nil {
+				return f, err
+			}
+		}
+		if control == Refused {
+			f.pass(c.Name)
+		}
+	}
+	return f, nil
+}
+
+// ignorable are the signals that would end this program and can be ignored.
+func ignorable() []os.Signal {
+	var list []os.Signal
+	for n := syscall.Signal(1); n < 65; n++ {
+		if n != unix.SIGKILL && n != unix.SIGSTOP && n != unix.SIGCHLD && n != unix.SIGSYS && !slices.Contains(faults, n) && unix.SignalName(n) != "" {
+			list = append(list, n)
+		}
+	}
+	return list
+}

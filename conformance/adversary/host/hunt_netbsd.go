@@ -1,0 +1,261 @@
+package host
+
+// One adversary, and what it meets.
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/netbsd-cells/runcell/conformance/adversary/attack"
+	"github.com/netbsd-cells/runcell/conformance/adversary/calls"
+	"github.com/netbsd-cells/runcell/conformance/adversary/ledger"
+	"github.com/netbsd-cells/runcell/kmod/policy"
+	"golang.org/x/sys/unix"
+)
+
+// hunt is a sweep of one subject.
+type hunt struct {
+	s         *suite
+	k         kind
+	as        subject
+	cell      *cell
+	neighbour *cell
+	victims   map[string]*idler
+	seen      view
+	outcomes  []ledger.Outcome
+
+	items, tried, passed, changes int
+	next                          int
+	last                          string // the item that is tried
+}
+
+// hunt runs one adversary to its end, and another one from there when it was
+// ended by what it did.
+func (s *suite) hunt(k kind, as subject) (h *hunt, err error) {
+	h = &hunt{s: s, k: k, as: as, victims: map[string]*idler{}}
+	name := "adversary-" + k.name + "-" + as.name
+	if h.cell, err = newCell(s.client, s.dir, name, policy.High); err != nil {
+		return h, err
+	}
+	defer func() { err = errors.Join(err, h.cell.remove()) }()
+	if k.nodes {
+		if err := makeNodes(h.cell.root); err != nil {
+			return h, err
+		}
+	}
+	if h.neighbour, err = newCell(s.client, s.dir, name+"-neighbour", policy.High); err != nil {
+		return h, err
+	}
+	defer func() { err = errors.Join(err, h.neighbour.remove()) }()
+	defer h.endVictims()
+	if err := h.newVictims(); err != nil {
+		return h, err
+	}
+	const deaths = 20
+	for range deaths {
+		done, err := h.loose()
+		if done || err != nil {
+			return h, err
+		}
+	}
+	return h, fmt.Errorf("the adversary ended %d times, at last after %s", deaths, h.last)
+}
+
+// newVictims starts those that the adversary must not reach.
+func (h *hunt) newVictims() error {
+	h.endVictims()
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find own program: %w", err)
+	}
+	for name, where := range map[string]struct {
+		place place
+		path  string
+	}{
+		"victim":    {place{0, "/", h.as.uid}, self},
+		"neighbour": {place{uint32(h.neighbour.id), h.neighbour.root, h.as.uid}, program},
+	} {
+		x, err := where.place.idle(where.path)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		h.victims[name] = x
+	}
+	h.seen = h.s.observer.look(h.processes())
+	return nil
+}
+
+func (h *hunt) endVictims() {
+	for _, name := range settled(h.victims) {
+		h.victims[name].end()
+		delete(h.victims, name)
+	}
+}
+
+// noProcess is a number that no process has: they end at 30000.
+const noProcess = 31999
+
+func (h *hunt) processes() map[string]int64 {
+	m := map[string]int64{"init": 1, nobody: noProcess}
+	for name, x := range h.victims {
+		m[name] = int64(x.cmd.Process.Pid)
+	}
+	return m
+}
+
+func (h *hunt) world() attack.World {
+	return attack.World{Processes: h.processes(), Objects: calls.World(h.s.ipc.ids)}
+}
+
+// adversary is a running one.
+type adversary struct {
+	cmd *exec.Cmd
+	in  *json.Encoder
+	out *json.Decoder
+
+	files []io.Closer
+}
+
+// silence is longer than any item takes.
+const silence = 5 * time.Minute
+
+// loose lets one adversary go on until it is done, or is no more.
+func (h *hunt) loose() (done bool, err error) {
+	a, err := h.start()
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, a.end(done)) }()
+	if err := a.in.Encode(attack.Job{Kind: h.k.name, From: h.next, Handle: h.s.handle, World: h.world()}); err != nil {
+		return false, fmt.Errorf("tell the adversary: %w", err)
+	}
+	// One that says nothing has met something that never ends.
+	wait := time.AfterFunc(silence, func() { _ = a.cmd.Process.Kill() })
+	defer wait.Stop()
+	for {
+		var said attack.Said
+		err := a.out.Decode(&said)
+		if err != nil && h.next == 0 && h.items == 0 {
+			return false, fmt.Errorf("hear the adversary's first word: %w", err)
+		}
+		if err != nil {
+			return false, h.gone()
+		}
+		wait.Reset(silence)
+		if h.last = said.Name; said.Begin {
+			continue
+		}
+		if said.Error != "" {
+			return true, fmt.Errorf("the adversary can't go on: %s", said.Error)
+		}
+		if said.Done {
+			return true, nil
+		}
+		if err := h.hear(said); err != nil {
+			return true, err
+		}
+		if err := a.in.Encode(h.world()); err != nil {
+			return false, nil // it is no more: nothing that it said did that
+		}
+	}
+}
+
+// gone: the adversary ended in the middle of an item, which is passed over.
+func (h *hunt) gone() error {
+	h.outcomes = append(h.outcomes, ledger.Effect(h.k.name, h.last, "adversary.ended", h.as.name))
+	h.next++
+	return h.compare(h.last)
+}
+
+// hear takes note of an item's result and of what it changed.
+func (h *hunt) hear(said attack.Said) error {
+	h.next = said.Item + 1
+	h.items++
+	h.tried += said.Tried
+	for _, name := range said.Passed {
+		h.passed++
+		h.outcomes = append(h.outcomes, ledger.Outcome{Kind: h.k.name, Name: name, At: said.At, As: h.as.name})
+	}
+	return h.compare(said.Name)
+}
+
+// compare looks at what changed since the last time. What changed is made anew.
+func (h *hunt) compare(name string) error {
+	now := h.s.observer.look(h.processes())
+	changed := h.seen.changes(now)
+	h.seen = now
+	if len(changed) == 0 {
+		return nil
+	}
+	h.changes += len(changed)
+	for _, what := range changed {
+		fmt.Fprintf(h.s.out, "# %s as %s changes %s: %.200q\n", name, h.as.name, what, now[what])
+		h.outcomes = append(h.outcomes, ledger.Effect(h.k.name, name, what, h.as.name))
+	}
+	return h.restore()
+}
+
+// restore makes objects and victims anew.
+func (h *hunt) restore() error {
+	h.s.ipc.remove()
+	ipc, err := makeObjects()
+	if err != nil {
+		return err
+	}
+	*h.s.ipc = *ipc
+	if err := errors.Join(os.RemoveAll(hostFile), makeHostFile()); err != nil {
+		return err
+	}
+	return h.newVictims()
+}
+
+// start starts an adversary in the cell.
+func (h *hunt) start() (*adversary, error) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer null.Close()
+	hear, tell, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	listen, say, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	cmd := place{uint32(h.cell.id), h.cell.root, h.as.uid}.command(h.k.program, attack.Arg)
+	cmd.Stdin, cmd.Stdout = null, null
+	cmd.ExtraFiles = make([]*os.File, attack.SayFD-2)
+	for i := range cmd.ExtraFiles {
+		cmd.ExtraFiles[i] = null
+	}
+	cmd.ExtraFiles[attack.HearFD-3], cmd.ExtraFiles[attack.SayFD-3] = hear, say
+	err = cmd.Start()
+	_, _ = hear.Close(), say.Close()
+	if err != nil {
+		return nil, fmt.Errorf("start the adversary: %w", err)
+	}
+	return &adversary{cmd, json.NewEncoder(tell), json.NewDecoder(listen), []io.Closer{tell, listen}}, nil
+}
+
+// end takes an adversary and all that it started away.
+func (a *adversary) end(done bool) error {
+	for _, f := range a.files {
+		_ = f.Close()
+	}
+	if !done {
+		_ = a.cmd.Process.Kill()
+	}
+	err := a.cmd.Wait()
+	_ = unix.Kill(-a.cmd.Process.Pid, unix.SIGKILL)
+	if !done {
+		return nil
+	}
+	return err
+}

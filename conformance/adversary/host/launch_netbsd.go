@@ -1,0 +1,136 @@
+package host
+
+// Starting programs in a cell or beside it, as some user.
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"syscall"
+	"unsafe"
+
+	"github.com/netbsd-cells/runcell/conformance/kmod/node"
+	"golang.org/x/sys/unix"
+)
+
+// First arguments of the program that make it something else.
+const (
+	LaunchArg = "launch"
+	IdleArg   = "idle"
+)
+
+// place is where a program runs, and as whom.
+type place struct {
+	cell uint32 // 0 is the host
+	root string
+	uid  int
+}
+
+// program is the adversary's own in every root; with the suffix it is the one
+// for the emulation.
+const (
+	program     = "/adversary"
+	linuxSuffix = "-linux"
+)
+
+// command starts this program again, which then enters and executes path.
+func (p place) command(path string, args ...string) *exec.Cmd {
+	self, err := os.Executable()
+	cmd := exec.Command(self, append([]string{
+		LaunchArg, strconv.Itoa(int(p.cell)), p.root, strconv.Itoa(p.uid), path,
+	}, args...)...)
+	cmd.Err = err
+	cmd.Env = []string{"GOMAXPROCS=1", "HOME=/", "GODEBUG=asyncpreemptoff=1"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+// Launch is the child's part: change the root, enter, become the user,
+// execute. All signals are blocked: whoever sends one leaves it pending.
+func Launch(args []string) error {
+	if len(args) < 4 {
+		return fmt.Errorf("launch %q: want a cell, a root, a user and a program", args)
+	}
+	cell, err := strconv.ParseUint(args[0], 10, 32)
+	if err != nil {
+		return fmt.Errorf("read cell: %w", err)
+	}
+	uid, err := strconv.Atoi(args[2])
+	if err != nil {
+		return fmt.Errorf("read user: %w", err)
+	}
+	runtime.LockOSThread()
+	if cell != 0 {
+		if err := errors.Join(unix.Chroot(args[1]), unix.Chdir("/"), node.Enter(uint32(cell))); err != nil {
+			return fmt.Errorf("enter cell %d: %w", cell, err)
+		}
+	}
+	if uid != 0 {
+		if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(uid), syscall.Setuid(uid)); err != nil {
+			return fmt.Errorf("become user %d: %w", uid, err)
+		}
+	}
+	if err := blockSignals(); err != nil {
+		return err
+	}
+	return fmt.Errorf("execute %s: %w", args[3], unix.Exec(args[3], args[3:], os.Environ()))
+}
+
+func blockSignals() error {
+	const setMask = 3 // SIG_SETMASK
+	all := [4]uint32{^uint32(0), ^uint32(0), ^uint32(0), ^uint32(0)}
+	const sysSigprocmask = 293 // __sigprocmask14
+	if _, _, errno := unix.RawSyscall(sysSigprocmask, setMask, uintptr(unsafe.Pointer(&all)), 0); errno != 0 {
+		return fmt.Errorf("block signals: %w", errno)
+	}
+	return nil
+}
+
+// Idle says that it is there, and waits for the end of its input.
+func Idle() error {
+	if _, err := os.Stdout.WriteString("ready\n"); err != nil {
+		return err
+	}
+	_, err := io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// idler is a process that does nothing.
+type idler struct {
+	cmd *exec.Cmd
+	in  io.Closer
+}
+
+// idle starts one and waits until it runs its program.
+func (p place) idle(path string) (*idler, error) {
+	cmd := p.command(path, IdleArg)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start a bystander: %w", err)
+	}
+	x := &idler{cmd, in}
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "ready\n" {
+		x.end()
+		return nil, fmt.Errorf("start a bystander: it says %q, %w", line, err)
+	}
+	return x, nil
+}
+
+func (x *idler) end() {
+	_ = x.cmd.Process.Kill()
+	_ = x.in.Close()
+	_ = x.cmd.Wait()
+}
