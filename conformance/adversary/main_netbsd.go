@@ -1,5 +1,7 @@
 package main
 
+// The command line on NetBSD, where the host's side runs.
+
 import (
 	"flag"
 	"os"

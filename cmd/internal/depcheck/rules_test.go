@@ -58,6 +58,7 @@ var houses = []house{
 		{"internal/sys", "internal/fault", "internal/devices"},
 	}, nil},
 	{"./conformance/kmod", [][]string{{"."}, {"agent"}, {"node"}}, nil},
+	{"./conformance/adversary", [][]string{{"."}, {"host"}, {"attack"}, {"calls", "ledger"}}, nil},
 }
 
 func TestNothingReachesUp(t *testing.T) {

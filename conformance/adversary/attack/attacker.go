@@ -3,6 +3,7 @@ package attack
 // The sweeps: an item at a time.
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -69,11 +70,7 @@ func Main() error {
 	if err != nil {
 		last.Error = err.Error()
 	}
-	_, sayErr := l.say(last)
-	if err != nil {
-		return err
-	}
-	return sayErr
+	return errors.Join(err, l.out.Encode(last))
 }
 
 func (a *attacker) sweep() error {

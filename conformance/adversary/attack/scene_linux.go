@@ -1,5 +1,7 @@
 package attack
 
+// What a scene has of Linux: nothing of its own.
+
 // systemOpenings are those that only one system has: none here.
 func systemOpenings() []opening { return nil }
 

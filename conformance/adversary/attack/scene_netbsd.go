@@ -1,5 +1,7 @@
 package attack
 
+// What a scene has of NetBSD: terminals, queues of events, flags of files.
+
 import (
 	"unsafe"
 

@@ -64,18 +64,23 @@ func optionItems() ([]item, error) {
 	return items, nil
 }
 
+// optionValues are 0, 1, and structures of zeros.
+var optionValues = [][]byte{{0, 0, 0, 0}, {1, 0, 0, 0}, make([]byte, 8), make([]byte, 16), make([]byte, 20), make([]byte, 136)}
+
 func (a *attacker) options(name, socket string, level int) (found, error) {
 	var f found
 	numbers := 256
 	if level == unix.SOL_SOCKET {
 		numbers = 0x2000
 	}
-	values := [][]byte{{0, 0, 0, 0}, {1, 0, 0, 0}, make([]byte, 8), make([]byte, 16), make([]byte, 20), make([]byte, 136)}
 	for n := range numbers {
-		for _, value := range values {
+		for _, value := range optionValues {
 			f.tried++
 			_, _, errno := unix.Syscall6(unix.SYS_SETSOCKOPT, uintptr(a.scene.fds[socket]), uintptr(level), uintptr(n),
 				uintptr(unsafe.Pointer(&value[0])), uintptr(len(value)), 0)
+			if errno == unix.ENOPROTOOPT {
+				break // there is none, of whatever size
+			}
 			if errno == 0 {
 				f.pass(fmt.Sprintf("%s.%#x", name, n))
 			}

@@ -72,7 +72,7 @@ func Table(system string) ([]Call, error) {
 		return nil, err
 	}
 	kind, _, _ := strings.Cut(system, "_")
-	general, special, err := vectors(kind)
+	general, special, err := vectors("vectors", "vectors_"+kind, "vectors_"+system)
 	if err != nil {
 		return nil, err
 	}
@@ -88,10 +88,12 @@ func Table(system string) ([]Call, error) {
 	return list, nil
 }
 
-// vectors reads those of a system: for every call, and for some by name.
-func vectors(kind string) (general []Vector, special map[string][]Vector, err error) {
+// vectors reads tables of them: for every call, and for some by name. A system
+// of one port has no table of its own.
+func vectors(tables ...string) (general []Vector, special map[string][]Vector, err error) {
 	special = map[string][]Vector{}
-	for _, name := range []string{"vectors", "vectors_" + kind} {
+	slices.Sort(tables)
+	for _, name := range slices.Compact(tables) {
 		err := lines(name+".txt", func(f []string) error {
 			v, err := parseVector(f[1:])
 			if err != nil {

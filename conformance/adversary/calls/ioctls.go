@@ -4,6 +4,7 @@ package calls
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -46,12 +47,8 @@ func Group(group uint32, names map[uint32]string) []uint32 {
 			}
 		}
 	}
-	seen := map[uint32]bool{}
-	for _, c := range codes {
-		seen[c] = true
-	}
 	for c := range names {
-		if c>>groupShift&0xff == group && !seen[c] {
+		if c>>groupShift&0xff == group && !slices.Contains(codes, c) {
 			codes = append(codes, c)
 		}
 	}

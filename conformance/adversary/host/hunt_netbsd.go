@@ -27,6 +27,8 @@ type hunt struct {
 	neighbour *cell
 	victims   map[string]*idler
 	seen      view
+	surveyed  view
+	since     string // the item after the last survey
 	outcomes  []ledger.Outcome
 
 	items, tried, passed, changes int
@@ -87,6 +89,8 @@ func (h *hunt) newVictims() error {
 		h.victims[name] = x
 	}
 	h.seen = h.s.observer.look(h.processes())
+	h.surveyed = h.s.observer.survey(h.processes())
+	h.since = ""
 	return nil
 }
 
@@ -122,7 +126,7 @@ type adversary struct {
 }
 
 // silence is longer than any item takes.
-const silence = 5 * time.Minute
+const silence = 2 * time.Minute
 
 // loose lets one adversary go on until it is done, or is no more.
 func (h *hunt) loose() (done bool, err error) {
@@ -135,7 +139,7 @@ func (h *hunt) loose() (done bool, err error) {
 		return false, fmt.Errorf("tell the adversary: %w", err)
 	}
 	// One that says nothing has met something that never ends.
-	wait := time.AfterFunc(silence, func() { _ = a.cmd.Process.Kill() })
+	wait := time.AfterFunc(silence, func() { h.stuck(a) })
 	defer wait.Stop()
 	for {
 		var said attack.Said
@@ -147,14 +151,18 @@ func (h *hunt) loose() (done bool, err error) {
 			return false, h.gone()
 		}
 		wait.Reset(silence)
-		if h.last = said.Name; said.Begin {
+		if said.Name != "" {
+			h.last = said.Name
+		}
+		if said.Begin {
 			continue
 		}
 		if said.Error != "" {
 			return true, fmt.Errorf("the adversary can't go on: %s", said.Error)
 		}
 		if said.Done {
-			return true, nil
+			h.next = 0 // the last survey
+			return true, h.compare(h.last)
 		}
 		if err := h.hear(said); err != nil {
 			return true, err
@@ -163,6 +171,16 @@ func (h *hunt) loose() (done bool, err error) {
 			return false, nil // it is no more: nothing that it said did that
 		}
 	}
+}
+
+// stuck ends an adversary that does not go on, and tells what it waits for.
+func (h *hunt) stuck(a *adversary) {
+	const size, byPid, message = 680, 1, 392
+	b, err := unix.SysctlRaw("kern.proc2", byPid, a.cmd.Process.Pid, size, 1)
+	if err == nil && len(b) == size {
+		fmt.Fprintf(h.s.out, "# the adversary says nothing; state %d, it waits for %q\n", b[procState], unix.ByteSliceToString(b[message:message+8]))
+	}
+	_ = a.cmd.Process.Kill()
 }
 
 // gone: the adversary ended in the middle of an item, which is passed over.
@@ -184,20 +202,41 @@ func (h *hunt) hear(said attack.Said) error {
 	return h.compare(said.Name)
 }
 
+// between is how many items there are between two surveys.
+const between = 16
+
 // compare looks at what changed since the last time. What changed is made anew.
 func (h *hunt) compare(name string) error {
+	if h.since == "" {
+		h.since = name
+	}
 	now := h.s.observer.look(h.processes())
-	changed := h.seen.changes(now)
+	changed := h.note(name, h.seen, now)
+	if h.next%between == 0 || changed {
+		now := h.s.observer.survey(h.processes())
+		span := h.since
+		if span != name {
+			span += ".." + name
+		}
+		changed = h.note(span, h.surveyed, now) || changed
+		h.surveyed, h.since = now, ""
+	}
 	h.seen = now
-	if len(changed) == 0 {
+	if !changed {
 		return nil
 	}
+	return h.restore()
+}
+
+// note takes note of what is different, as an effect of name.
+func (h *hunt) note(name string, before, now view) bool {
+	changed := before.changes(now)
 	h.changes += len(changed)
 	for _, what := range changed {
-		fmt.Fprintf(h.s.out, "# %s as %s changes %s: %.200q\n", name, h.as.name, what, now[what])
+		fmt.Fprintf(h.s.out, "# %s as %s changes %s: %.200q, was %.200q\n", name, h.as.name, what, now[what], before[what])
 		h.outcomes = append(h.outcomes, ledger.Effect(h.k.name, name, what, h.as.name))
 	}
-	return h.restore()
+	return len(changed) > 0
 }
 
 // restore makes objects and victims anew.

@@ -62,15 +62,27 @@ func (o *observer) values() view {
 	return v
 }
 
-// look sees everything. processes are those that are looked at.
+// look sees what a call on a process or an object changes.
 func (o *observer) look(processes map[string]int64) view {
-	v := o.values()
+	v := view{}
 	for name, pid := range processes {
 		if name != nobody {
 			maps.Copy(v, process(name, int(pid)))
 		}
 	}
 	maps.Copy(v, o.ipc.look())
+	return v
+}
+
+// survey sees what takes longer to look at: the machine, and what processes
+// have of settings.
+func (o *observer) survey(processes map[string]int64) view {
+	v := o.values()
+	for name, pid := range processes {
+		if name != nobody {
+			v[name+".limits"] = limits(int(pid))
+		}
+	}
 	v["machine.clock"] = clock()
 	v["machine.mounts"] = mounts()
 	v["machine.interfaces"] = interfaces()
@@ -115,7 +127,6 @@ func process(name string, pid int) view {
 	signals[(signalChild-1)/8] &^= 1 << ((signalChild - 1) % 8)
 	v[name+".signals"] = fmt.Sprintf("%x", signals)
 	v[name+".scheduling"] = scheduling(pid)
-	v[name+".limits"] = limits(pid)
 	return v
 }
 

@@ -1,0 +1,48 @@
+package attack
+
+import (
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestTry: how a call ends is told, whatever it does to its caller.
+func TestTry(t *testing.T) {
+	self := uintptr(os.Getpid())
+	for name, x := range map[string]struct {
+		attempt attempt
+		want    Result
+	}{
+		"answers":           {attempt{number: unix.SYS_GETPID}, Passed},
+		"refuses":           {attempt{number: unix.SYS_CLOSE, args: [6]uintptr{^uintptr(0)}}, Refused},
+		"is not there":      {attempt{number: 999}, Missing},
+		"ends":              {attempt{number: unix.SYS_EXIT_GROUP, args: [6]uintptr{3}}, Ended},
+		"waits":             {attempt{number: unix.SYS_PPOLL}, Waits},
+		"gives an errno":    {attempt{number: unix.SYS_GETPPID, returns: true}, Refused},
+		"closes all":        {attempt{number: unix.SYS_CLOSE_RANGE, args: [6]uintptr{0, ^uintptr(0)}}, Passed},
+		"asks about others": {attempt{number: unix.SYS_KILL, args: [6]uintptr{self, 0}}, Passed},
+	} {
+		got, err := x.attempt.try()
+		if err != nil || got != x.want {
+			t.Errorf("a call that %s: %v, %v; want %v", name, got, err, x.want)
+		}
+	}
+}
+
+// TestItems: every call is an item at each target.
+func TestItems(t *testing.T) {
+	items, err := syscallItems()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := map[string]int{}
+	for _, it := range items {
+		at[it.at]++
+	}
+	for _, target := range []string{"-", "victim", "init", "neighbour"} {
+		if at[target] != 512 {
+			t.Errorf("%d items at %s; want one for each of 512 numbers", at[target], target)
+		}
+	}
+}
