@@ -144,22 +144,25 @@ func (a *attacker) world(process string) (calls.World, error) {
 	return w, nil
 }
 
-// one makes one attempt with the arguments of a vector.
-func (a *attacker) one(c *calls.Call, v *calls.Vector, process string) (Result, error) {
+// make lays out the arguments of vectors and makes the attempts.
+func (a *attacker) make(c *calls.Call, vectors []*calls.Vector, process string) ([]Result, error) {
 	w, err := a.world(process)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	a.memory.Reset()
-	t := &attempt{number: c.Number, returns: c.Returns}
-	for i := range v.Args {
-		if t.args[i], err = v.Args[i].Value(w, a.memory); err != nil {
-			return 0, err
+	list := make([]attempt, len(vectors))
+	for n, v := range vectors {
+		list[n] = attempt{number: c.Number, returns: c.Returns}
+		for i := range v.Args {
+			if list[n].args[i], err = v.Args[i].Value(w, a.memory); err != nil {
+				return nil, err
+			}
 		}
 	}
-	r, err := t.try()
-	if err == nil && r > Refused {
+	results, err := try(list)
+	if err == nil && slices.ContainsFunc(results, func(r Result) bool { return r > Refused }) {
 		err = a.scene.set()
 	}
-	return r, err
+	return results, err
 }

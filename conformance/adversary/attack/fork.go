@@ -20,29 +20,42 @@ func runtimeAfterFork()
 //go:linkname runtimeAfterForkInChild syscall.runtime_AfterForkInChild
 func runtimeAfterForkInChild()
 
-// attempt is what the child does, and what it tells.
+// attempt is a call, and how it ended.
 type attempt struct {
 	number uintptr
 	args   [6]uintptr
 	// returns: the result is an errno.
 	returns bool
-	report  uintptr // the descriptor that the errno is written to
-	errno   uint32
 }
 
-// Exit codes of a child that went on after the call: they tell the result
+// record is what a child says after an attempt.
+type record struct {
+	index, errno uint32
+}
+
+const recordSize = unsafe.Sizeof(record{})
+
+// child is what one does: attempts in turn, until one is not refused. Those
+// that are change nothing, so that the next finds all as it was.
+type child struct {
+	attempts []attempt
+	report   uintptr // the descriptor for records
+	said     record
+}
+
+// Exit codes of a child that went on after its last call: they tell the result
 // where the report is closed.
 const (
 	exitPassed  = 100
 	exitRefused = 101
 )
 
-// run forks a child that makes the attempt and ends.
+// run forks a child that makes the attempts and ends.
 //
 //go:nosplit
 //go:norace
 //go:noinline
-func (a *attempt) run() (int, syscall.Errno) {
+func (c *child) run() (int, syscall.Errno) {
 	runtimeBeforeFork()
 	pid, _, errno := syscall.RawSyscall6(sysFork, forkFlags, 0, 0, 0, 0, 0)
 	if errno != 0 || pid != 0 {
@@ -50,16 +63,20 @@ func (a *attempt) run() (int, syscall.Errno) {
 		return int(pid), errno
 	}
 	runtimeAfterForkInChild()
-	r, _, errno := syscall.RawSyscall6(a.number, a.args[0], a.args[1], a.args[2], a.args[3], a.args[4], a.args[5])
-	a.errno = uint32(errno)
-	if errno == 0 && a.returns {
-		a.errno = uint32(r)
+	code := uintptr(exitRefused)
+	for i := range c.attempts {
+		a := &c.attempts[i]
+		r, _, errno := syscall.RawSyscall6(a.number, a.args[0], a.args[1], a.args[2], a.args[3], a.args[4], a.args[5])
+		if errno == 0 && a.returns {
+			errno = syscall.Errno(r)
+		}
+		c.said.index, c.said.errno = uint32(i), uint32(errno)
+		_, _, _ = syscall.RawSyscall(syscall.SYS_WRITE, c.report, uintptr(unsafe.Pointer(&c.said)), recordSize)
+		if errno == 0 {
+			code = exitPassed
+			break
+		}
 	}
-	code := uintptr(exitPassed)
-	if a.errno != 0 {
-		code = exitRefused
-	}
-	_, _, _ = syscall.RawSyscall(syscall.SYS_WRITE, a.report, uintptr(unsafe.Pointer(&a.errno)), unsafe.Sizeof(a.errno))
 	for {
 		_, _, _ = syscall.RawSyscall(sysExit, code, 0, 0)
 	}

@@ -43,8 +43,8 @@ type Said struct {
 // Descriptors that host and adversary use: high, since attempts use the low
 // ones.
 const (
-	HearFD = 200
-	SayFD  = 201
+	HearFD = 50
+	SayFD  = 51
 )
 
 // line is the connection to the host.

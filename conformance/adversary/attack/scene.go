@@ -54,7 +54,7 @@ func (s *scene) files() error {
 }
 
 // firstFD is the descriptor of the first opening.
-const firstFD = 100
+const firstFD = 60
 
 // opening is a descriptor that arguments can name.
 type opening struct {

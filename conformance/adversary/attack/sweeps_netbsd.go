@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"unsafe"
 
@@ -55,11 +56,9 @@ func optionItems() ([]item, error) {
 		levels = append(levels, level)
 	}
 	var items []item
-	for _, socket := range []string{"sock", "tcp", "inet6", "local"} {
-		for _, level := range levels {
-			name := fmt.Sprintf("%s.%d", socket, level)
-			items = append(items, item{name, calls.Machine, func(a *attacker) (found, error) { return a.options(name, socket, level) }})
-		}
+	for _, level := range levels {
+		name := strconv.Itoa(level)
+		items = append(items, item{name, calls.Machine, func(a *attacker) (found, error) { return a.options(level) }})
 	}
 	return items, nil
 }
@@ -67,29 +66,37 @@ func optionItems() ([]item, error) {
 // optionValues are 0, 1, and structures of zeros.
 var optionValues = [][]byte{{0, 0, 0, 0}, {1, 0, 0, 0}, make([]byte, 8), make([]byte, 16), make([]byte, 20), make([]byte, 136)}
 
-func (a *attacker) options(name, socket string, level int) (found, error) {
+func (a *attacker) options(level int) (found, error) {
 	var f found
 	numbers := 256
 	if level == unix.SOL_SOCKET {
 		numbers = 0x2000
 	}
 	for n := range numbers {
-		for _, value := range optionValues {
-			f.tried++
-			_, _, errno := unix.Syscall6(unix.SYS_SETSOCKOPT, uintptr(a.scene.fds[socket]), uintptr(level), uintptr(n),
-				uintptr(unsafe.Pointer(&value[0])), uintptr(len(value)), 0)
-			if errno == unix.ENOPROTOOPT {
-				break // there is none, of whatever size
-			}
-			if errno == 0 {
-				f.pass(fmt.Sprintf("%s.%#x", name, n))
+		for _, socket := range []string{"sock", "tcp", "inet6", "local"} {
+			if a.option(&f, a.scene.fds[socket], level, n) {
+				f.pass(fmt.Sprintf("%d.%#x", level, n))
+				if err := a.scene.set(); err != nil {
+					return f, err
+				}
 			}
 		}
 	}
-	if len(f.passed) > 0 {
-		return f, a.scene.set()
-	}
 	return f, nil
+}
+
+// option tries one option of one socket.
+func (a *attacker) option(f *found, fd, level, n int) (pass bool) {
+	for _, value := range optionValues {
+		f.tried++
+		_, _, errno := unix.Syscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(n),
+			uintptr(unsafe.Pointer(&value[0])), uintptr(len(value)), 0)
+		if errno == unix.ENOPROTOOPT {
+			return pass // there is none, of whatever size
+		}
+		pass = pass || errno == 0
+	}
+	return pass
 }
 
 func ioctlItems() ([]item, error) {

@@ -48,6 +48,9 @@ func callItems(c *calls.Call) []item {
 	for _, target := range targets {
 		if target == calls.Process {
 			for _, p := range calls.Processes {
+				if !slices.ContainsFunc(c.Vectors, func(v calls.Vector) bool { return v.Target == calls.Process && v.At(p) }) {
+					continue
+				}
 				items = append(items, item{c.Name, p, func(a *attacker) (found, error) { return a.call(c, target, p) }})
 			}
 			continue
@@ -61,29 +64,35 @@ func callItems(c *calls.Call) []item {
 // there is no process says nothing about the process.
 func (a *attacker) call(c *calls.Call, target, process string) (found, error) {
 	var f found
+	var vectors []*calls.Vector
 	for i := range c.Vectors {
-		v := &c.Vectors[i]
-		if v.Target != target || !v.At(process) || a.missing[c.Number] {
-			continue
+		if v := &c.Vectors[i]; v.Target == target && v.At(process) {
+			vectors = append(vectors, v)
 		}
-		r, err := a.one(c, v, process)
-		if err != nil {
-			return f, err
-		}
-		f.tried++
-		a.missing[c.Number] = r == Missing
+	}
+	if a.missing[c.Number] || len(vectors) == 0 {
+		return f, nil
+	}
+	results, err := a.make(c, vectors, process)
+	if err != nil {
+		return f, err
+	}
+	f.tried = len(results)
+	a.missing[c.Number] = slices.Contains(results, Missing)
+	for n, r := range results {
 		if r <= Refused || len(f.passed) > 0 {
 			continue
 		}
-		control := Refused
 		if process != "" {
-			if control, err = a.one(c, v, nobody); err != nil {
+			control, err := a.make(c, vectors[n:n+1], nobody)
+			if err != nil {
 				return f, err
 			}
+			if control[0] > Refused {
+				continue
+			}
 		}
-		if control == Refused {
-			f.pass(c.Name)
-		}
+		f.pass(c.Name)
 	}
 	return f, nil
 }

@@ -1,11 +1,12 @@
 package attack
 
-// How an attempt ends.
+// How attempts end.
 
 import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 	"unsafe"
@@ -34,31 +35,54 @@ const (
 	glances = 50
 )
 
-// try makes an attempt. A child that sleeps the same sleep at two glances
-// waits, however slow the machine is.
-func (a *attempt) try() (Result, error) {
-	var fds [2]int
-	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
-		return 0, fmt.Errorf("make pipe: %w", err)
-	}
-	defer func() { _ = unix.Close(fds[0]) }()
-	a.report, a.errno = uintptr(fds[1]), 0
-	pid, errno := a.run()
-	runtime.KeepAlive(a)
-	_ = unix.Close(fds[1])
-	if errno != 0 {
-		return 0, fmt.Errorf("fork: %w", errno)
-	}
-	answered := await(fds[0], pid)
-	if answered {
-		var code uint32
-		n, err := unix.Read(fds[0], unsafe.Slice((*byte)(unsafe.Pointer(&code)), 4))
-		if n == 4 && err == nil {
-			finish(pid)
-			return answer(syscall.Errno(code)), nil
+// try makes attempts, in as many children as it takes. It ends early where the
+// kernel has no such call.
+func try(attempts []attempt) ([]Result, error) {
+	var results []Result
+	for len(results) < len(attempts) {
+		some, err := tryUntilPassed(attempts[len(results):])
+		if err != nil {
+			return nil, err
+		}
+		if results = append(results, some...); slices.Contains(some, Missing) {
+			break
 		}
 	}
-	return ending(finish(pid), answered), nil
+	return results, nil
+}
+
+// tryUntilPassed makes attempts in one child. It gives a result at least, and
+// none after one that is not a refusal.
+func tryUntilPassed(attempts []attempt) (results []Result, err error) {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		return nil, fmt.Errorf("make pipe: %w", err)
+	}
+	defer func() { _ = unix.Close(fds[0]) }()
+	c := &child{attempts: attempts, report: uintptr(fds[1])}
+	pid, errno := c.run()
+	runtime.KeepAlive(c)
+	_ = unix.Close(fds[1])
+	if errno != 0 {
+		return nil, fmt.Errorf("fork: %w", errno)
+	}
+	for len(results) < len(attempts) {
+		if !await(fds[0], pid) {
+			_ = end(pid)
+			return append(results, Waits), nil
+		}
+		var said record
+		n, err := unix.Read(fds[0], unsafe.Slice((*byte)(unsafe.Pointer(&said)), recordSize))
+		if n != int(recordSize) || err != nil || int(said.index) != len(results) {
+			return append(results, judge(reap(pid))), nil
+		}
+		results = append(results, answer(syscall.Errno(said.errno)))
+		if results[len(results)-1] != Refused {
+			break
+		}
+	}
+	_ = end(pid)
+	return results, nil
 }
 
 func answer(errno syscall.Errno) Result {
@@ -71,7 +95,8 @@ func answer(errno syscall.Errno) Result {
 	return Refused
 }
 
-// await tells whether the child said something, or closed its end.
+// await tells whether the child said something, or closed its end. A child that
+// sleeps the same sleep at two glances waits, however slow the machine is.
 func await(fd, pid int) bool {
 	var before string
 	for range glances {
@@ -92,50 +117,44 @@ func await(fd, pid int) bool {
 	return false
 }
 
-// finish ends the child and reaps it.
-func finish(pid int) syscall.WaitStatus {
+// end kills a child and reaps it.
+func end(pid int) syscall.WaitStatus {
+	_ = syscall.Kill(pid, syscall.SIGKILL)
 	var ws syscall.WaitStatus
-	for reaped := false; ; {
-		got, err := syscall.Wait4(pid, &ws, syscall.WNOHANG, nil)
-		switch {
-		case got == pid, err != nil && !errors.Is(err, syscall.EINTR):
+	for {
+		if _, err := syscall.Wait4(pid, &ws, 0, nil); !errors.Is(err, syscall.EINTR) {
 			return ws
-		case got == 0 && !reaped:
-			// Not at once: one that has answered ends by itself, with its status.
-			reaped = true
-			time.Sleep(time.Millisecond)
-		case got == 0:
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-			got, err = syscall.Wait4(pid, &ws, 0, nil)
-			if got == pid || err != nil && !errors.Is(err, syscall.EINTR) {
-				return ws
-			}
 		}
 	}
 }
 
-// faults are the signals that a call of nonsense earns.
-var faults = []syscall.Signal{
-	syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGFPE,
+// reap waits for a child that closed its end: it has ended, closed everything,
+// or executed another program. The last would go on for ever.
+func reap(pid int) syscall.WaitStatus {
+	var ws syscall.WaitStatus
+	for range glances {
+		if got, err := syscall.Wait4(pid, &ws, syscall.WNOHANG, nil); got == pid || err != nil && !errors.Is(err, syscall.EINTR) {
+			return ws
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return end(pid)
 }
 
-// ending judges a child that did not say how its call ended.
-func ending(ws syscall.WaitStatus, answered bool) Result {
+// faults are the signals that a call of nonsense earns.
+var faults = []syscall.Signal{syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGFPE}
+
+// judge is about a child that did not say how its call ended.
+func judge(ws syscall.WaitStatus) Result {
 	switch {
-	case !answered:
-		return Waits
 	case ws.Exited() && ws.ExitStatus() == exitPassed:
 		return Passed
 	case ws.Exited() && ws.ExitStatus() == exitRefused:
 		return Refused
 	case ws.Signaled() && ws.Signal() == syscall.SIGSYS:
 		return Missing
-	case ws.Signaled():
-		for _, s := range faults {
-			if ws.Signal() == s {
-				return Refused
-			}
-		}
+	case ws.Signaled() && slices.Contains(faults, ws.Signal()):
+		return Refused
 	}
 	return Ended
 }

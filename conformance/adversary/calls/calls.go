@@ -27,16 +27,18 @@ var Processes = []string{"victim", Init, "neighbour"}
 
 // Vector is one way to make a call.
 type Vector struct {
-	Target string
-	Args   []Arg
+	Target  string
+	Args    []Arg
+	General bool // every call is tried with it
 }
 
-// Init is the process whose negative is no group: it means all processes.
+// Init is the process whose number is so many other things: its negative is no
+// group, but all processes.
 const Init = "init"
 
 // At tells whether the vector makes sense at a process.
 func (v *Vector) At(process string) bool {
-	return process != Init || !slices.ContainsFunc(v.Args, func(a Arg) bool { return a.negates() })
+	return process != Init || !v.General && !slices.ContainsFunc(v.Args, func(a Arg) bool { return a.negates() })
 }
 
 // Call is a system call and how it is tried.
@@ -99,7 +101,7 @@ func vectors(tables ...string) (general []Vector, special map[string][]Vector, e
 			if err != nil {
 				return err
 			}
-			if f[0] == "*" {
+			if v.General = f[0] == "*"; v.General {
 				general = append(general, v)
 			} else {
 				special[f[0]] = append(special[f[0]], v)

@@ -5,6 +5,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -123,5 +124,16 @@ func (c *cell) remove() error {
 	for _, path := range c.mounted {
 		err = errors.Join(err, unix.Unmount(path, 0))
 	}
-	return errors.Join(err, os.RemoveAll(c.root))
+	return errors.Join(err, unfix(c.root), os.RemoveAll(c.root))
+}
+
+// unfix takes the flags off files, which nobody could remove otherwise.
+func unfix(dir string) error {
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		var st unix.Stat_t
+		if err == nil && unix.Lstat(path, &st) == nil && st.Flags != 0 {
+			return unix.Chflags(path, 0)
+		}
+		return err
+	})
 }

@@ -255,11 +255,6 @@ func (h *hunt) restore() error {
 
 // start starts an adversary in the cell.
 func (h *hunt) start() (*adversary, error) {
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer null.Close()
 	hear, tell, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -269,11 +264,7 @@ func (h *hunt) start() (*adversary, error) {
 		return nil, err
 	}
 	cmd := place{uint32(h.cell.id), h.cell.root, h.as.uid}.command(h.k.program, attack.Arg)
-	cmd.Stdin, cmd.Stdout = null, null
 	cmd.ExtraFiles = make([]*os.File, attack.SayFD-2)
-	for i := range cmd.ExtraFiles {
-		cmd.ExtraFiles[i] = null
-	}
 	cmd.ExtraFiles[attack.HearFD-3], cmd.ExtraFiles[attack.SayFD-3] = hear, say
 	err = cmd.Start()
 	_, _ = hear.Close(), say.Close()

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"syscall"
 	"unsafe"
@@ -76,10 +77,29 @@ func Launch(args []string) error {
 			return fmt.Errorf("become user %d: %w", uid, err)
 		}
 	}
-	if err := blockSignals(); err != nil {
+	if err := errors.Join(blockSignals(), ownStreams(args)); err != nil {
 		return err
 	}
 	return fmt.Errorf("execute %s: %w", args[3], unix.Exec(args[3], args[3:], os.Environ()))
+}
+
+// ownStreams gives an adversary a pipe that leads nowhere: what it does to a
+// file or a device of the host's it could do by a descriptor that the host has
+// handed in, and to one of its own it would need again.
+func ownStreams(args []string) error {
+	if slices.Contains(args, IdleArg) {
+		return nil
+	}
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		return fmt.Errorf("make pipe: %w", err)
+	}
+	for std, end := range []int{fds[0], fds[1], fds[1]} {
+		if err := unix.Dup2(end, std); err != nil {
+			return fmt.Errorf("use pipe: %w", err)
+		}
+	}
+	return nil
 }
 
 func blockSignals() error {
@@ -107,8 +127,23 @@ type idler struct {
 	in  io.Closer
 }
 
-// idle starts one and waits until it runs its program.
+// lowest is more than a descriptor of an adversary is: a process has a number
+// that is nothing else.
+const lowest = 100
+
+// idle starts one.
 func (p place) idle(path string) (*idler, error) {
+	for {
+		x, err := p.oneIdle(path)
+		if err != nil || x.cmd.Process.Pid > lowest {
+			return x, err
+		}
+		x.end()
+	}
+}
+
+// oneIdle starts one and waits until it runs its program.
+func (p place) oneIdle(path string) (*idler, error) {
 	cmd := p.command(path, IdleArg)
 	in, err := cmd.StdinPipe()
 	if err != nil {

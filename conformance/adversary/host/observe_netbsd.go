@@ -87,6 +87,7 @@ func (o *observer) survey(processes map[string]int64) view {
 	v["machine.mounts"] = mounts()
 	v["machine.interfaces"] = interfaces()
 	v["machine.console"] = fileState("/dev/console")
+	v["machine.null"] = fileState(os.DevNull)
 	v["machine.hostfile"] = fileState(o.file)
 	return v
 }
