@@ -21,7 +21,7 @@ func host(args []string) error {
 	var o hostside.Options
 	flags := flag.NewFlagSet("adversary", flag.ExitOnError)
 	flags.StringVar(&o.Dir, "workdir", "", "work below this `directory`; default: the system's")
-	flags.StringVar(&o.Run, "run", "", "only the kinds that match this `regexp`")
+	flags.StringVar(&o.Run, "run", "", "only what matches these `regexps`: a kind, a subject, an item, as in \"syscall root ^kill$\"")
 	_ = flags.Parse(args)
 	ok, err := hostside.Run(o, os.Stdout)
 	if err == nil && !ok {

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime"
+	"regexp"
 	"slices"
 	"unsafe"
 
@@ -22,8 +22,6 @@ type attacker struct {
 	memory *calls.Memory
 	scene  *scene
 	item   int
-	// missing are the calls that this kernel lacks: one attempt tells.
-	missing map[uintptr]bool
 }
 
 // item is a thing to try, or a group of them: the host looks at what changed
@@ -58,10 +56,9 @@ const Arg = "attack"
 
 // Main carries out the job that the host gives.
 func Main() error {
-	runtime.LockOSThread()
 	signal.Ignore(ignorable()...)
 	l := newLine()
-	a := &attacker{line: l, missing: map[uintptr]bool{}}
+	a := &attacker{line: l}
 	if err := l.in.Decode(&a.job); err != nil {
 		return fmt.Errorf("hear the host: %w", err)
 	}
@@ -85,9 +82,16 @@ func (a *attacker) sweep() error {
 	if err := a.prepare(); err != nil {
 		return err
 	}
+	only, err := regexp.Compile(a.job.Only)
+	if err != nil {
+		return fmt.Errorf("read which items: %w", err)
+	}
 	for n := a.job.From; n < len(items); n++ {
 		a.item = n
 		it := items[n]
+		if !only.MatchString(it.name) {
+			continue
+		}
 		if err := a.line.out.Encode(Said{Item: n, Name: it.name, At: it.at, Begin: true}); err != nil {
 			return fmt.Errorf("tell the host: %w", err)
 		}

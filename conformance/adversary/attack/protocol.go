@@ -15,6 +15,7 @@ import (
 type Job struct {
 	Kind   string // which sweep
 	From   int    // of its items, the first
+	Only   string // items that match
 	Handle []byte // a file handle of a file of the host
 	World  World
 }

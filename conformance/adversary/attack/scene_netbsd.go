@@ -43,9 +43,10 @@ func pty(master bool) (int, error) {
 	return int(take), unix.Dup2(int(other), at)
 }
 
-// unfix takes the flags off a file that nobody can remove otherwise.
+// unfix takes flags and modes off files that their owner can't remove otherwise.
 func unfix(dir string) {
-	for _, name := range []string{"/file", "/dir", ""} {
+	for _, name := range []string{"", "/file", "/dir"} {
 		_ = unix.Chflags(dir+name, 0)
+		_ = unix.Chmod(dir+name, 0o700)
 	}
 }

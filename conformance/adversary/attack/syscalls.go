@@ -70,7 +70,7 @@ func (a *attacker) call(c *calls.Call, target, process string) (found, error) {
 			vectors = append(vectors, v)
 		}
 	}
-	if a.missing[c.Number] || len(vectors) == 0 {
+	if len(vectors) == 0 {
 		return f, nil
 	}
 	results, err := a.make(c, vectors, process)
@@ -78,7 +78,6 @@ func (a *attacker) call(c *calls.Call, target, process string) (found, error) {
 		return f, err
 	}
 	f.tried = len(results)
-	a.missing[c.Number] = slices.Contains(results, Missing)
 	for n, r := range results {
 		if r <= Refused || len(f.passed) > 0 {
 			continue

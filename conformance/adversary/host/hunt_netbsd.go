@@ -89,6 +89,11 @@ func (h *hunt) newVictims() error {
 		h.victims[name] = x
 	}
 	h.seen = h.s.observer.look(h.processes())
+	for name := range h.processes() {
+		if name != nobody && h.seen[name+".life"] != "alive" {
+			return fmt.Errorf("%s is %s at the start", name, h.seen[name+".life"])
+		}
+	}
 	h.surveyed = h.s.observer.survey(h.processes())
 	h.since = ""
 	return nil
@@ -101,14 +106,18 @@ func (h *hunt) endVictims() {
 	}
 }
 
-// noProcess is a number that no process has: they end at 30000.
-const noProcess = 31999
-
+// processes are those that are tried, and a number that no process has: one
+// near to the victim's, since a call may take it for something else.
 func (h *hunt) processes() map[string]int64 {
-	m := map[string]int64{"init": 1, nobody: noProcess}
+	m := map[string]int64{"init": 1}
 	for name, x := range h.victims {
 		m[name] = int64(x.cmd.Process.Pid)
 	}
+	none := m["victim"] - 1
+	for !errors.Is(unix.Kill(int(none), 0), unix.ESRCH) || !errors.Is(unix.Kill(-int(none), 0), unix.ESRCH) {
+		none--
+	}
+	m[nobody] = none
 	return m
 }
 
@@ -126,7 +135,7 @@ type adversary struct {
 }
 
 // silence is longer than any item takes.
-const silence = 2 * time.Minute
+const silence = time.Minute
 
 // loose lets one adversary go on until it is done, or is no more.
 func (h *hunt) loose() (done bool, err error) {
@@ -135,7 +144,7 @@ func (h *hunt) loose() (done bool, err error) {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, a.end(done)) }()
-	if err := a.in.Encode(attack.Job{Kind: h.k.name, From: h.next, Handle: h.s.handle, World: h.world()}); err != nil {
+	if err := a.in.Encode(attack.Job{Kind: h.k.name, From: h.next, Only: h.s.only.item, Handle: h.s.handle, World: h.world()}); err != nil {
 		return false, fmt.Errorf("tell the adversary: %w", err)
 	}
 	// One that says nothing has met something that never ends.
@@ -144,7 +153,7 @@ func (h *hunt) loose() (done bool, err error) {
 	for {
 		var said attack.Said
 		err := a.out.Decode(&said)
-		if err != nil && h.next == 0 && h.items == 0 {
+		if err != nil && h.last == "" {
 			return false, fmt.Errorf("hear the adversary's first word: %w", err)
 		}
 		if err != nil {
@@ -152,7 +161,7 @@ func (h *hunt) loose() (done bool, err error) {
 		}
 		wait.Reset(silence)
 		if said.Name != "" {
-			h.last = said.Name
+			h.last, h.next = said.Name, said.Item
 		}
 		if said.Begin {
 			continue
@@ -173,12 +182,15 @@ func (h *hunt) loose() (done bool, err error) {
 	}
 }
 
-// stuck ends an adversary that does not go on, and tells what it waits for.
+// stuck ends an adversary that does not go on, and tells what its threads wait
+// for: kern.lwp (sysctl(7)).
 func (h *hunt) stuck(a *adversary) {
-	const size, byPid, message = 680, 1, 392
-	b, err := unix.SysctlRaw("kern.proc2", byPid, a.cmd.Process.Pid, size, 1)
-	if err == nil && len(b) == size {
-		fmt.Fprintf(h.s.out, "# the adversary says nothing; state %d, it waits for %q\n", b[procState], unix.ByteSliceToString(b[message:message+8]))
+	const ctlKern, lwps, size, state, message, many = 1, 64, 152, 58, 64, 32
+	b := make([]byte, many*size)
+	n, err := sysctlCall([]int32{ctlKern, lwps, int32(a.cmd.Process.Pid), size, many}, b, nil)
+	fmt.Fprintf(h.s.out, "# the adversary says nothing after %s: %d bytes of threads, %v\n", h.last, n, err)
+	for b = b[:n]; len(b) >= size; b = b[size:] {
+		fmt.Fprintf(h.s.out, "# a thread in state %d waits for %q\n", b[state], unix.ByteSliceToString(b[message:message+8]))
 	}
 	_ = a.cmd.Process.Kill()
 }
@@ -195,6 +207,9 @@ func (h *hunt) hear(said attack.Said) error {
 	h.next = said.Item + 1
 	h.items++
 	h.tried += said.Tried
+	if h.s.only.item != "" {
+		fmt.Fprintf(h.s.out, "# %s at %s: %d attempts, not refused: %v\n", said.Name, said.At, said.Tried, said.Passed)
+	}
 	for _, name := range said.Passed {
 		h.passed++
 		h.outcomes = append(h.outcomes, ledger.Outcome{Kind: h.k.name, Name: name, At: said.At, As: h.as.name})

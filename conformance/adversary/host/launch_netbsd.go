@@ -53,7 +53,8 @@ func (p place) command(path string, args ...string) *exec.Cmd {
 }
 
 // Launch is the child's part: change the root, enter, become the user,
-// execute. All signals are blocked: whoever sends one leaves it pending.
+// execute. In a bystander all signals are blocked: whoever sends one leaves it
+// pending.
 func Launch(args []string) error {
 	if len(args) < 4 {
 		return fmt.Errorf("launch %q: want a cell, a root, a user and a program", args)
@@ -77,7 +78,11 @@ func Launch(args []string) error {
 			return fmt.Errorf("become user %d: %w", uid, err)
 		}
 	}
-	if err := errors.Join(blockSignals(), ownStreams(args)); err != nil {
+	prepare := ownStreams
+	if slices.Contains(args, IdleArg) {
+		prepare = blockSignals
+	}
+	if err := prepare(); err != nil {
 		return err
 	}
 	return fmt.Errorf("execute %s: %w", args[3], unix.Exec(args[3], args[3:], os.Environ()))
@@ -86,10 +91,7 @@ func Launch(args []string) error {
 // ownStreams gives an adversary a pipe that leads nowhere: what it does to a
 // file or a device of the host's it could do by a descriptor that the host has
 // handed in, and to one of its own it would need again.
-func ownStreams(args []string) error {
-	if slices.Contains(args, IdleArg) {
-		return nil
-	}
+func ownStreams() error {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
 		return fmt.Errorf("make pipe: %w", err)

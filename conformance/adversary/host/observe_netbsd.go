@@ -141,6 +141,9 @@ func scheduling(pid int) string {
 	var set [32]byte
 	_, _, e1 := unix.Syscall6(sysGetparam, uintptr(pid), 1, uintptr(unsafe.Pointer(&policy)), uintptr(unsafe.Pointer(&priority)), 0, 0)
 	_, _, e2 := unix.Syscall6(sysGetaffinity, uintptr(pid), 1, uintptr(len(set)), uintptr(unsafe.Pointer(&set)), 0, 0)
+	if policy == 0 {
+		priority = 0 // SCHED_OTHER: the kernel's own, which changes all the time
+	}
 	return fmt.Sprint(policy, priority, e1, set, e2)
 }
 

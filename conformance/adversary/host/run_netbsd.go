@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/netbsd-cells/runcell/conformance/adversary/ledger"
@@ -45,7 +46,7 @@ var kinds = []kind{
 // Options of a run.
 type Options struct {
 	Dir string // a directory to work in
-	Run string // only kinds that match
+	Run string // only what matches: a kind, a subject and an item, as in "syscall root ^kill$"
 }
 
 // suite is the state of a run.
@@ -58,6 +59,27 @@ type suite struct {
 	ipc      *objects
 	observer *observer
 	handle   []byte
+	only     *filter
+}
+
+// filter is what a run is restricted to.
+type filter struct {
+	kind, subject *regexp.Regexp
+	item          string // compiled by the adversary
+}
+
+func parseFilter(run string) (*filter, error) {
+	var words [3]string
+	if copy(words[:], strings.Fields(run)) < len(strings.Fields(run)) {
+		return nil, fmt.Errorf("read what to run: %q has more than a kind, a subject and an item", run)
+	}
+	kind, e1 := regexp.Compile(words[0])
+	subject, e2 := regexp.Compile(words[1])
+	_, e3 := regexp.Compile(words[2])
+	if err := errors.Join(e1, e2, e3); err != nil {
+		return nil, fmt.Errorf("read what to run: %w", err)
+	}
+	return &filter{kind, subject, words[2]}, nil
 }
 
 // nobody is the name of a process that does not exist.
@@ -65,24 +87,22 @@ const nobody = "nobody"
 
 // Run prints TAP and tells whether all is as the list says.
 func Run(o Options, out io.Writer) (ok bool, err error) {
-	match, err := regexp.Compile(o.Run)
+	only, err := parseFilter(o.Run)
 	if err != nil {
-		return false, fmt.Errorf("read what to run: %w", err)
+		return false, err
 	}
 	list, err := ledger.Load()
 	if err != nil {
 		return false, err
 	}
-	s := &suite{out: out, dir: o.Dir}
+	s := &suite{out: out, dir: o.Dir, only: only}
 	fmt.Fprintln(out, "TAP version 14")
 	if err := s.open(); err != nil {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	for _, k := range kinds {
-		if match.MatchString(k.name) {
-			s.kind(k, list)
-		}
+		s.kind(k, list)
 	}
 	fmt.Fprintf(out, "1..%d\n# %d passed, %d failed, 0 skipped\n", s.points, s.points-s.failed, s.failed)
 	return s.failed == 0 && s.points > 0, nil
@@ -123,6 +143,9 @@ func (s *suite) kind(k kind, list *ledger.List) {
 	var happened []ledger.Outcome
 	var who []string
 	for _, x := range subjects {
+		if !s.only.kind.MatchString(k.name) || !s.only.subject.MatchString(x.name) {
+			continue
+		}
 		began := time.Now()
 		h, err := s.hunt(k, x)
 		note := fmt.Sprintf("%d items, %d attempts, %d not refused, %d changes, %.0f s", h.items, h.tried, h.passed, h.changes, time.Since(began).Seconds())
@@ -132,9 +155,15 @@ func (s *suite) kind(k kind, list *ledger.List) {
 		s.point(fmt.Sprintf("%s as %s of a cell", k.does, x.name), note, err)
 		happened, who = append(happened, h.outcomes...), append(who, x.name)
 	}
+	if len(who) == 0 {
+		return
+	}
 	d := list.Compare(happened, []string{k.name}, who)
 	for _, l := range d.New {
 		fmt.Fprintf(s.out, "# new: %s\n", l)
+	}
+	if s.only.item != "" {
+		d.Stale = nil // most was not tried
 	}
 	for _, l := range d.Stale {
 		fmt.Fprintf(s.out, "# stale: %s\n", l)
