@@ -28,8 +28,12 @@ const (
 	groupShift, sizeShift        = 8, 16
 )
 
-// ioctlSizes are those of the arguments of nearly all requests.
-var ioctlSizes = []uint32{1, 2, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 56, 64, 72, 80, 96, 128, 136, 144, 152, 160, 256}
+// ioctlSizes are those of the arguments of nearly all requests. All groups that
+// are in use have a letter; of others, only what takes a number is tried.
+var (
+	ioctlSizes  = []uint32{1, 2, 4, 8, 16, 24, 32, 40, 44, 48, 64, 128, 144}
+	numberSizes = []uint32{4}
+)
 
 // Groups is how many groups there are, each with as many numbers.
 const Groups = 256
@@ -38,10 +42,14 @@ const Groups = 256
 // and the usual sizes, and those that have a name.
 func Group(group uint32, names map[uint32]string) []uint32 {
 	var codes []uint32
+	sizes := numberSizes
+	if letter := group | 0x20; letter >= 'a' && letter <= 'z' {
+		sizes = ioctlSizes
+	}
 	for n := range uint32(Groups) {
 		low := group<<groupShift | n
 		codes = append(codes, ioctlVoid|low)
-		for _, size := range ioctlSizes {
+		for _, size := range sizes {
 			for _, way := range []uint32{ioctlOut, ioctlIn, ioctlOut | ioctlIn} {
 				codes = append(codes, way|size<<sizeShift|low)
 			}

@@ -46,7 +46,8 @@ func (p place) command(path string, args ...string) *exec.Cmd {
 		LaunchArg, strconv.Itoa(int(p.cell)), p.root, strconv.Itoa(p.uid), path,
 	}, args...)...)
 	cmd.Err = err
-	cmd.Env = []string{"GOMAXPROCS=1", "HOME=/", "GODEBUG=asyncpreemptoff=1"}
+	// No collector: under an emulation its threads may not wake each other up.
+	cmd.Env = []string{"GOMAXPROCS=1", "GOGC=off", "HOME=/", "GODEBUG=asyncpreemptoff=1"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Stderr = os.Stderr
 	return cmd
