@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"sync/atomic"
 	"time"
 
 	"github.com/netbsd-cells/runcell/conformance/adversary/attack"
@@ -132,6 +133,7 @@ type adversary struct {
 	out *json.Decoder
 
 	files []io.Closer
+	stuck atomic.Bool // it was ended because it did not go on
 }
 
 // silence is longer than any item takes.
@@ -155,6 +157,9 @@ func (h *hunt) loose() (done bool, err error) {
 		err := a.out.Decode(&said)
 		if err != nil && h.last == "" {
 			return false, fmt.Errorf("hear the adversary's first word: %w", err)
+		}
+		if a.stuck.Load() {
+			return false, fmt.Errorf("the adversary hangs in %s", h.last)
 		}
 		if err != nil {
 			return false, h.gone()
@@ -192,6 +197,7 @@ func (h *hunt) stuck(a *adversary) {
 	for b = b[:n]; len(b) >= size; b = b[size:] {
 		fmt.Fprintf(h.s.out, "# a thread in state %d waits for %q\n", b[state], unix.ByteSliceToString(b[message:message+8]))
 	}
+	a.stuck.Store(true)
 	_ = a.cmd.Process.Kill()
 }
 
@@ -286,7 +292,7 @@ func (h *hunt) start() (*adversary, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the adversary: %w", err)
 	}
-	return &adversary{cmd, json.NewEncoder(tell), json.NewDecoder(listen), []io.Closer{tell, listen}}, nil
+	return &adversary{cmd: cmd, in: json.NewEncoder(tell), out: json.NewDecoder(listen), files: []io.Closer{tell, listen}}, nil
 }
 
 // end takes an adversary and all that it started away.

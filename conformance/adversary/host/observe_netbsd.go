@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"time"
 	"unsafe"
 
@@ -29,6 +30,12 @@ func (v view) changes(now view) (names []string) {
 	for name := range v {
 		if _, there := now[name]; !there {
 			names = append(names, name)
+		}
+	}
+	// Of one that has ended there is nothing else to say.
+	for _, p := range slices.Clone(names) {
+		if process, life := strings.CutSuffix(p, ".life"); life {
+			names = slices.DeleteFunc(names, func(n string) bool { return n != p && strings.HasPrefix(n, process+".") })
 		}
 	}
 	slices.Sort(names)
@@ -111,7 +118,7 @@ func process(name string, pid int) view {
 	v := view{}
 	const byPid = 1
 	b, err := unix.SysctlRaw("kern.proc2", byPid, pid, procSize, 1)
-	if err != nil || len(b) != procSize || b[procState] == stateZombie {
+	if err != nil || len(b) != procSize || b[procState] == stateZombie || b[procSignal+1]&1 != 0 { // SIGKILL
 		v[name+".life"] = "ended"
 		return v
 	}

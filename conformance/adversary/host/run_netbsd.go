@@ -101,6 +101,7 @@ func Run(o Options, out io.Writer) (ok bool, err error) {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
+	s.point("the observer sees what changes", "", s.sees())
 	for _, k := range kinds {
 		s.kind(k, list)
 	}

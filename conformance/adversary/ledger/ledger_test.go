@@ -76,8 +76,10 @@ func TestParseRefuses(t *testing.T) {
 func TestCompare(t *testing.T) {
 	l := parse(t, small)
 	all := []Outcome{
-		{"syscall", "getpid", "-", "root"}, {"syscall", "getpid", "-", "user"},
-		{"syscall", "getsid", "victim", "root"}, {"syscall", "getsid", "neighbour", "root"},
+		{"syscall", "getpid", "-", "root"},
+		{"syscall", "getpid", "-", "user"},
+		{"syscall", "getsid", "victim", "root"},
+		{"syscall", "getsid", "neighbour", "root"},
 	}
 	for _, x := range []struct {
 		name       string
@@ -90,7 +92,8 @@ func TestCompare(t *testing.T) {
 			"more", slices.Concat(all, all, []Outcome{{"syscall", "kill", "victim", "root"}, {"syscall", "kill", "init", "root"}, {"syscall", "getsid", "victim", "user"}}),
 			[]string{"syscall"},
 			[]string{"root", "user"},
-			[]string{"syscall getsid victim user", "syscall kill init,victim root"}, nil,
+			[]string{"syscall getsid victim user", "syscall kill init,victim root"},
+			nil,
 		},
 		{"less", all[:3], []string{"syscall"}, []string{"root", "user"}, nil, []string{"syscall getsid neighbour root"}},
 		{"as root only", all[:1], []string{"syscall"}, []string{"root"}, nil, []string{"syscall getsid neighbour,victim root"}},
