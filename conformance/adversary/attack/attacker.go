@@ -106,23 +106,29 @@ func (a *attacker) sweep() error {
 	return nil
 }
 
+// The memory that arguments point to.
 const (
+	base   = uintptr(0x60000000)
 	zeroed = 64 << 10
 	laid   = 16 << 10
 )
 
 // prepare makes what attempts work with.
 func (a *attacker) prepare() error {
-	none := unix.Rlimit{}
-	if err := unix.Setrlimit(unix.RLIMIT_CORE, &none); err != nil { // a child that a fault ends is no news
-		return fmt.Errorf("limit cores: %w", err)
+	none, few := unix.Rlimit{}, unix.Rlimit{Cur: MaxDescriptors, Max: MaxDescriptors}
+	// A child that a fault ends is no news: it leaves no core.
+	if err := errors.Join(unix.Setrlimit(unix.RLIMIT_CORE, &none), unix.Setrlimit(unix.RLIMIT_NOFILE, &few)); err != nil {
+		return fmt.Errorf("limit resources: %w", err)
 	}
-	zeros, bytes := make([]byte, zeroed), make([]byte, laid)
-	a.memory = &calls.Memory{
-		Bytes: bytes, Base: uintptr(unsafe.Pointer(&bytes[0])), Zeros: uintptr(unsafe.Pointer(&zeros[0])),
+	// Always at the same place: calls take addresses for flags and sizes, too.
+	where := base
+	at, err := unix.MmapPtr(-1, 0, *(*unsafe.Pointer)(unsafe.Pointer(&where)), zeroed+laid, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_FIXED)
+	if err != nil {
+		return fmt.Errorf("map memory: %w", err)
 	}
+	all := unsafe.Slice((*byte)(at), zeroed+laid)
+	a.memory = &calls.Memory{Bytes: all[zeroed:], Base: base + zeroed, Zeros: base}
 	a.scene = &scene{dir: fmt.Sprintf("/tmp/adversary-%d", os.Getuid()), fds: map[string]int{}}
-	a.scene.keep = zeros
 	return a.scene.set()
 }
 

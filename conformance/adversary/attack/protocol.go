@@ -46,6 +46,8 @@ type Said struct {
 const (
 	HearFD = 50
 	SayFD  = 51
+	// MaxDescriptors is how many descriptors an adversary may have.
+	MaxDescriptors = 128
 )
 
 // line is the connection to the host.

@@ -12,9 +12,8 @@ import (
 )
 
 type scene struct {
-	dir  string
-	fds  map[string]int
-	keep []byte
+	dir string
+	fds map[string]int
 }
 
 // set makes the directory and the descriptors.

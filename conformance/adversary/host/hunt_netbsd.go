@@ -233,8 +233,14 @@ func (h *hunt) compare(name string) error {
 	}
 	now := h.s.observer.look(h.processes())
 	changed := h.note(name, h.seen, now)
+	h.seen = now
 	if h.next%between == 0 || changed {
 		now := h.s.observer.survey(h.processes())
+		for name := range h.victims {
+			if h.seen[name+".life"] != "alive" { // it is said already
+				now[name+".limits"] = h.surveyed[name+".limits"]
+			}
+		}
 		span := h.since
 		if span != name {
 			span += ".." + name
@@ -242,7 +248,6 @@ func (h *hunt) compare(name string) error {
 		changed = h.note(span, h.surveyed, now) || changed
 		h.surveyed, h.since = now, ""
 	}
-	h.seen = now
 	if !changed {
 		return nil
 	}

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"unsafe"
 
+	"github.com/netbsd-cells/runcell/conformance/adversary/attack"
 	"github.com/netbsd-cells/runcell/conformance/kmod/node"
 	"golang.org/x/sys/unix"
 )
@@ -130,9 +131,9 @@ type idler struct {
 	in  io.Closer
 }
 
-// lowest is more than a descriptor of an adversary is: a process has a number
-// that is nothing else.
-const lowest = 100
+// lowest is more than a descriptor of an adversary can be: a process has a
+// number that is nothing else.
+const lowest = attack.MaxDescriptors
 
 // idle starts one.
 func (p place) idle(path string) (*idler, error) {

@@ -172,7 +172,7 @@ func (s *suite) kind(k kind, list *ledger.List) {
 	var err error
 	if n, m := len(d.New), len(d.Stale); n+m > 0 {
 		err = fmt.Errorf("%d lines are new: decide about each, and add it to conformance/adversary/ledger/lists with a reason; "+
-			"%d did not happen: take them out. They stand above, as new: and stale:", n, m)
+			"%d did not happen: take them out (they stand above, as new and as stale)", n, m)
 	}
 	s.point("what was not refused, of "+k.name+", is what the list allows", "", err)
 }
