@@ -33,7 +33,6 @@ func call(nr uintptr, args ...uintptr) error {
 // deeds are done by the host's root, in turn; the last one ends the victim.
 var deeds = []deed{
 	{"victim.nice", func(_ *suite, pid int) error { return unix.Setpriority(unix.PRIO_PROCESS, pid, 5) }, nil},
-	{"victim.signals", func(_ *suite, pid int) error { return unix.Kill(pid, unix.SIGTERM) }, nil},
 	{"victim.limits", func(_ *suite, pid int) error {
 		const ctlProc, limit, files, soft = 10, 2, 9, 1
 		_, err := sysctlCall([]int32{ctlProc, int32(pid), limit, files, soft}, nil, binary.NativeEndian.AppendUint64(nil, 50))
