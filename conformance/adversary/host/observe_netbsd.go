@@ -141,13 +141,13 @@ func process(name string, pid int) view {
 // Numbers of system calls.
 const sysGetparam, sysGetaffinity = 347, 349
 
-// scheduling is the policy, the priority and the processors of all threads'
-// first one.
+// scheduling is the policy, the priority and the processors of the first thread
+// (number 0; others have numbers of their own in the whole system).
 func scheduling(pid int) string {
 	var policy, priority int32
 	var set [32]byte
-	_, _, e1 := unix.Syscall6(sysGetparam, uintptr(pid), 1, uintptr(unsafe.Pointer(&policy)), uintptr(unsafe.Pointer(&priority)), 0, 0)
-	_, _, e2 := unix.Syscall6(sysGetaffinity, uintptr(pid), 1, uintptr(len(set)), uintptr(unsafe.Pointer(&set)), 0, 0)
+	_, _, e1 := unix.Syscall6(sysGetparam, uintptr(pid), 0, uintptr(unsafe.Pointer(&policy)), uintptr(unsafe.Pointer(&priority)), 0, 0)
+	_, _, e2 := unix.Syscall6(sysGetaffinity, uintptr(pid), 0, uintptr(len(set)), uintptr(unsafe.Pointer(&set)), 0, 0)
 	if policy == 0 {
 		priority = 0 // SCHED_OTHER: the kernel's own, which changes all the time
 	}

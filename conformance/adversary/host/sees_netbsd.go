@@ -49,7 +49,7 @@ var deeds = []deed{
 	{"victim.scheduling", func(_ *suite, pid int) error {
 		const setparam, roundRobin = 346, 2
 		priority := int32(10)
-		return call(setparam, uintptr(pid), 1, roundRobin, uintptr(unsafe.Pointer(&priority)))
+		return call(setparam, uintptr(pid), 0, roundRobin, uintptr(unsafe.Pointer(&priority)))
 	}, nil},
 	{"ipc.sem666", func(s *suite, _ int) error {
 		const setVal = 8
