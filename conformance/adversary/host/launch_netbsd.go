@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"unsafe"
 
@@ -47,8 +48,11 @@ func (p place) command(path string, args ...string) *exec.Cmd {
 		LaunchArg, strconv.Itoa(int(p.cell)), p.root, strconv.Itoa(p.uid), path,
 	}, args...)...)
 	cmd.Err = err
-	// No collector: under an emulation its threads may not wake each other up.
-	cmd.Env = []string{"GOMAXPROCS=1", "GOGC=off", "HOME=/", "GODEBUG=asyncpreemptoff=1"}
+	cmd.Env = []string{"GOMAXPROCS=1", "HOME=/", "GODEBUG=asyncpreemptoff=1"}
+	if strings.HasSuffix(path, linuxSuffix) {
+		// No collector: under the emulation its threads may not wake each other.
+		cmd.Env = append(cmd.Env, "GOGC=off")
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Stderr = os.Stderr
 	return cmd
