@@ -60,12 +60,13 @@ kmod:
 SMP=		1
 MEMORY=		1024
 ROUNDS=		20
+TRIES=		0
 ROOT=		wd0a
 test-netbsd:
 	$(GO) build -o bin/test-netbsd ./conformance/vm
 	bin/test-netbsd -kernel "$(KERNEL)" -sys "$(NETBSD_SYS)" -module "$(MODULE)" -image "$(IMAGE)" \
-	    -suite "$(SUITE)" -run '$(RUN)' -rounds "$(ROUNDS)" -smp "$(SMP)" -memory "$(MEMORY)" \
-	    -root "$(ROOT)" -flags "$(FLAGS)" -logs "$(LOGS)"
+	    -suite "$(SUITE)" -run '$(RUN)' -rounds "$(ROUNDS)" -tries "$(TRIES)" -smp "$(SMP)" -memory "$(MEMORY)" \
+	    -root "$(ROOT)" -flags "$(FLAGS)" -logs "$(LOGS)" -icount="$(if $(ICOUNT),true,false)"
 
 bench: build
 	$(GO) run ./kmod/secmodel_cell/host/bench
@@ -80,6 +81,7 @@ docs: build
 	sh pkg/runcell/go-modules.sh <go.sum >pkg/runcell/go-modules.mk
 	$(GO) run ./conformance --runtime bin/runcell --peer runc --peer crun --table docs/conformance.md \
 	    --recorded conformance/runtime/testdata/netbsd-7.99.34-amd64.tap >/dev/null
+	INJECT_EVERY=40 $(GO) run ./conformance --suite inject --runtime bin/runcell --table docs/inject.md >/dev/null
 	$(GO) run ./conformance --suite clients --runtime bin/runcell --peer crun --table docs/clients.md >/dev/null
 	CGO_ENABLED=0 GO="$(GO)" sh .ci/kmod-suite docs/kmod-conformance.md
 

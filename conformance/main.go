@@ -61,6 +61,9 @@ func main() {
 		case driverArg:
 			exitOn(drive(os.Args[2:]))
 			return
+		case execArg:
+			exitOn(underFilter(os.Args[2:]))
+			return
 		}
 	}
 	failed, err := run(parse())

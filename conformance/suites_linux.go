@@ -1,16 +1,26 @@
 package main
 
-// The suites that only Linux can run: container tools.
+// The suites that only Linux can run: container tools, and faults in system
+// calls.
 
-import "github.com/netbsd-cells/runcell/conformance/clients"
+import (
+	"errors"
 
-const driverArg = clients.GoRuncArg
+	"github.com/netbsd-cells/runcell/conformance/clients"
+	"github.com/netbsd-cells/runcell/conformance/inject"
+)
+
+const (
+	driverArg = clients.GoRuncArg
+	execArg   = inject.ExecArg
+)
 
 func drive(args []string) error { return clients.GoRunc(args) }
 
-// loadSuites adds the suites that only Linux has: the container tools do not
-// run elsewhere.
+func underFilter(args []string) error { return inject.Exec(args) }
+
+// loadSuites adds the suites that only Linux has.
 func loadSuites() error {
-	suites = append(suites, clients.Suite)
-	return clients.Load()
+	suites = append(suites, clients.Suite, inject.Suite)
+	return errors.Join(clients.Load(), inject.Load())
 }

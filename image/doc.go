@@ -9,6 +9,7 @@
 //	store               the content store
 //	layer               tar archives to trees and back
 //	layout, dockerarchive, registry   where images come from
+//	trust               keys, the policy that demands them, signatures
 //	manifest            documents: which image, of which layers
 //	reference           names and places
 //	internal            mechanisms, and what tests share

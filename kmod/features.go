@@ -34,6 +34,7 @@ type Features struct {
 	Profiles     Support `json:"profiles"`
 	Permissions  Support `json:"permissions"`  // finer than profiles
 	Devices      Support `json:"devices"`      // safe device nodes open at every profile
+	DeviceList   Support `json:"deviceList"`   // ... and listed ones
 	Ports        Support `json:"ports"`        // reserved ports
 	PortAddress  Support `json:"portAddress"`  // ... by address and protocol
 	Addresses    Support `json:"addresses"`    // bind only to own addresses
@@ -62,6 +63,7 @@ func (f *Features) List() []Feature {
 		{"profiles", f.Profiles},
 		{"permissions", f.Permissions},
 		{"devices", f.Devices},
+		{"device-list", f.DeviceList},
 		{"ports", f.Ports},
 		{"port-address", f.PortAddress},
 		{"addresses", f.Addresses},
@@ -74,18 +76,36 @@ func (f *Features) List() []Feature {
 	}
 }
 
-// LinuxSignals is what no module can prevent where a kernel of NetBSD emulates
-// Linux (linux_do_tkill, up to 10.99.12).
-const LinuxSignals = "its tkill(2) and tgkill(2) send signals that were refused: a cell can kill processes of the host, root's if it runs as root"
+// LinuxSignals is what happens where a kernel of NetBSD emulates Linux
+// (linux_do_tkill, up to 10.99.12), unless the module answers these calls first.
+func (f *Features) LinuxSignals() string {
+	if f.ABI >= linuxSignalsSince {
+		return ""
+	}
+	return linuxSignals
+}
+
+// linuxSignalsSince is the first version of the interface whose modules do.
+const linuxSignalsSince = 3
+
+const linuxSignals = "its tkill(2) and tgkill(2) send signals that were refused: a cell can kill processes of the host, root's if it runs as root"
 
 // MaxGroups is NetBSD's NGROUPS_MAX.
 const MaxGroups = 16
+
+// Version2 is what this project's module did before wire.DevicesSince.
+func Version2() Features {
+	f := All()
+	f.ABI = wire.DevicesSince - 1
+	f.DeviceList = Support{Level: Absent, Reason: "this secmodel_cell opens all device nodes, by raw-device, or none but the ordinary ones"}
+	return f
+}
 
 // All is what this project's module does: everything.
 func All() Features {
 	yes := Support{Level: Enforced}
 	return Features{
-		Backend: "secmodel_cell", ABI: wire.Version, Profiles: yes, Permissions: yes, Devices: yes, Ports: yes, PortAddress: yes,
+		Backend: "secmodel_cell", ABI: wire.Version, Profiles: yes, Permissions: yes, Devices: yes, DeviceList: yes, Ports: yes, PortAddress: yes,
 		Addresses: yes, Network: yes, MaxProcesses: yes, Processes: yes, Kill: yes, Stats: yes, ExitStatus: yes,
 		MaxGroups: MaxGroups,
 	}
@@ -100,6 +120,7 @@ func Published() Features {
 		Profiles:     yes,
 		Permissions:  absent("knows the three profiles only"),
 		Devices:      absent("refuses every device node at profiles medium and high, even /dev/null"),
+		DeviceList:   absent("opens all device nodes, at profile low, or none"),
 		Ports:        yes,
 		PortAddress:  absent("reserves a port on every address, for every protocol"),
 		Addresses:    absent("does not look at addresses"),
@@ -128,6 +149,9 @@ func (s *Spec) CheckFor(f *Features) error {
 		return unsupported(fmt.Sprintf("network %q", s.Network), f.Network)
 	case s.Network == NetworkAddresses && f.Addresses.Level == Absent:
 		return unsupported(fmt.Sprintf("addresses %v", s.Addresses), f.Addresses)
+	}
+	if len(s.Devices) > 0 && f.DeviceList.Level == Absent {
+		return unsupported(fmt.Sprintf("%d listed devices", len(s.Devices)), f.DeviceList)
 	}
 	if f.PortAddress.Level == Absent {
 		for i, p := range s.Ports {

@@ -35,6 +35,9 @@ func TestModules(t *testing.T) {
 			t.Errorf("published: %+v", s)
 		}
 	}
+	if two := kmod.Version2(); two.DeviceList.Level != kmod.Absent || two.LinuxSignals() == "" || ours.LinuxSignals() != "" || theirs.LinuxSignals() == "" {
+		t.Errorf("version 2: %+v; the devices and the signals of Linux came with 3", two)
+	}
 	if ours.ABI == 0 || theirs.ABI != 0 {
 		t.Errorf("ABI %d and %d; want 0 for the published one only", ours.ABI, theirs.ABI)
 	}

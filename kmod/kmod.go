@@ -32,6 +32,7 @@ const (
 	MaxRoot      = 255
 	MaxPorts     = 32
 	MaxAddresses = 32
+	MaxDevices   = 32
 )
 
 // Unlimited is an rlimit or process limit that is not set.
@@ -54,6 +55,13 @@ type Port struct {
 	Proto string     `json:"proto,omitempty"`
 }
 
+// Device is a device by this kernel's numbers. A node of it can have any name.
+type Device struct {
+	Type  string `json:"type"` // "c" or "b"
+	Major uint32 `json:"major"`
+	Minor uint32 `json:"minor"`
+}
+
 // Spec is what a cell is created from.
 type Spec struct {
 	Name         string         `json:"name"` // [A-Za-z0-9._-], at most MaxName bytes
@@ -62,6 +70,7 @@ type Spec struct {
 	Permissions  policy.Set     `json:"permissions"`
 	Ports        []Port         `json:"ports,omitempty"`
 	Addresses    []netip.Addr   `json:"addresses,omitempty"`
+	Devices      []Device       `json:"devices,omitempty"` // open beside the ordinary ones
 	Network      Network        `json:"network"`
 	MaxProcesses uint64         `json:"maxProcesses,omitempty"` // 0 = unlimited
 

@@ -23,6 +23,7 @@ func (s *Spec) Check() error {
 		s.checkPermissions,
 		s.checkNetwork,
 		s.checkPorts,
+		s.checkDevices,
 	} {
 		if err := check(); err != nil {
 			return fmt.Errorf("%w: %w", err, syscall.EINVAL)
@@ -129,6 +130,21 @@ func checkAddr(a netip.Addr) error {
 		return fmt.Errorf("address %s: write it as IPv4, %s", a, a.Unmap())
 	case a.Zone() != "":
 		return fmt.Errorf("address %s: the kernel knows no zone (leave out %%%s)", a, a.Zone())
+	}
+	return nil
+}
+
+func (s *Spec) checkDevices() error {
+	if len(s.Devices) > MaxDevices {
+		return fmt.Errorf("devices: %d listed, at most %d fit (the permission raw-device opens all)", len(s.Devices), MaxDevices)
+	}
+	for i, d := range s.Devices {
+		if d.Type != "c" && d.Type != "b" {
+			return fmt.Errorf("devices[%d]: type %q does not exist (use c or b)", i, d.Type)
+		}
+		if slices.Contains(s.Devices[:i], d) {
+			return fmt.Errorf("devices[%d]: %s %d, %d is given twice", i, d.Type, d.Major, d.Minor)
+		}
 	}
 	return nil
 }

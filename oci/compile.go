@@ -24,8 +24,8 @@ import (
 func Compile(cfg *Config, f kmod.Features) (*Plan, error) {
 	c := newCompiler(f)
 	c.plan.OCIVersion = cfg.Version
-	if err := checkVersion(cfg.Version); err != nil {
-		// A later version may give the same fields another meaning: what else
+	if _, err := checkVersion(cfg.Version); err != nil {
+		// Another major version may give the same fields another meaning: what else
 		// could be said of them would mislead.
 		c.invalid("ociVersion", "", err.Error())
 		return c.plan, c.err()

@@ -2,6 +2,7 @@ package oci
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,49 +15,47 @@ import (
 // TestRefusals names, for each bad value, the field and the way out.
 func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"no process":       {`{"ociVersion":"1.0.0","root":{"path":"r"}}`, "process: missing; give at least args and cwd"},
-		"no root":          {`{"ociVersion":"1.0.0","process":{"args":["sh"],"cwd":"/"}}`, "root.path: missing"},
-		"no args":          {`{"ociVersion":"1.0.0","root":{"path":"r"},"process":{"args":[],"cwd":"/"}}`, "process.args: missing"},
-		"empty program":    {`{"ociVersion":"1.0.0","root":{"path":"r"},"process":{"args":[""],"cwd":"/"}}`, `process.args[0] "": empty`},
-		"no cwd":           {`{"ociVersion":"1.0.0","root":{"path":"r"},"process":{"args":["sh"]}}`, "process.cwd: missing"},
-		"relative cwd":     {`{"ociVersion":"1.0.0","root":{"path":"r"},"process":{"args":["sh"],"cwd":"tmp"}}`, `process.cwd "tmp": must be an absolute path`},
-		"bad variable":     {withProcess(`"env":["A=1","B"]`), `process.env[1] "B": not of the form NAME=value`},
-		"nameless env":     {withProcess(`"env":["=1"]`), `process.env[0] "=1"`},
-		"uid -1":           {withProcess(`"user":{"uid":4294967295,"gid":0}`), `process.user.uid 4294967295: is no id`},
-		"umask":            {withProcess(`"user":{"umask":512}`), `process.user.umask 01000`},
-		"too many groups":  {withProcess(`"user":{"additionalGids":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}`), "process.user.additionalGids 17 groups: this kernel allows 16"},
-		"group -1":         {withProcess(`"user":{"additionalGids":[1,4294967295]}`), "process.user.additionalGids[1] 4294967295: is no id"},
-		"console size":     {withProcess(`"consoleSize":{"height":65536,"width":80}`), "process.consoleSize 65536 lines of 80: a terminal has at most 65535"},
-		"no such limit":    {withProcess(`"rlimits":[{"type":"NOFILE","soft":1,"hard":1}]`), `process.rlimits[0].type "NOFILE": not a resource limit`},
-		"Linux's limit":    {withProcess(`"rlimits":[{"type":"RLIMIT_CPU","soft":1,"hard":1},{"type":"RLIMIT_LOCKS","soft":1,"hard":1}]`), `process.rlimits[1].type "RLIMIT_LOCKS": NetBSD has no such limit; remove it`},
-		"limit twice":      {withProcess(`"rlimits":[{"type":"RLIMIT_CPU","soft":1,"hard":1},{"type":"RLIMIT_CPU","soft":2,"hard":2}]`), `process.rlimits[1].type "RLIMIT_CPU": given before, by process.rlimits[0]`},
-		"soft above hard":  {withProcess(`"rlimits":[{"type":"RLIMIT_CPU","soft":2,"hard":1}]`), `process.rlimits[0].soft 2: above the hard limit 1 of RLIMIT_CPU`},
-		"scheduler":        {withProcess(`"scheduler":{"policy":"FAST"}`), `process.scheduler.policy "FAST": not a scheduling policy`},
-		"nice":             {withProcess(`"scheduler":{"policy":"SCHED_OTHER","nice":20}`), `process.scheduler.nice 20: must be from -20 to 19`},
-		"hook path":        {minimal(`"hooks":{"poststop":[{"path":"true"}]}`), `hooks.poststop[0].path "true": must be an absolute path`},
-		"hook timeout":     {minimal(`"hooks":{"prestart":[{"path":"/a","timeout":0}]}`), `hooks.prestart[0].timeout 0: must be greater than zero seconds`},
-		"hook env":         {minimal(`"hooks":{"poststart":[{"path":"/a","env":["x"]}]}`), `hooks.poststart[0].env[0] "x"`},
-		"annotation":       {minimal(`"annotations":{"":"x"}`), `annotations "": an annotation's name can't be empty`},
-		"namespace twice":  {minimal(`"linux":{"namespaces":[{"type":"pid"},{"type":"pid"}]}`), `linux.namespaces[1].type "pid": given before, by linux.namespaces[0]`},
-		"namespace kind":   {minimal(`"linux":{"namespaces":[{"type":"net"}]}`), `linux.namespaces[0].type "net": not a namespace`},
-		"network path":     {minimal(`"linux":{"namespaces":[{"type":"network","path":"/run/netns/x"}]}`), `linux.namespaces[0].path "/run/netns/x": a cell can't join a network namespace: all cells share the host's network. Use the host's network (podman --network host, ctr run --net-host)`},
-		"pid path":         {minimal(`"linux":{"namespaces":[{"type":"pid","path":"/proc/1/ns/pid"}]}`), `linux.namespaces[0].path pid "/proc/1/ns/pid": a cell can't join a namespace`},
-		"mount path":       {minimal(`"linux":{"namespaces":[{"type":"mount","path":"/proc/1/ns/mnt"}]}`), `linux.namespaces[0].path mount`},
-		"user namespace":   {minimal(`"linux":{"namespaces":[{"type":"user"}]}`), `linux.namespaces[0] user: cells do not map ids`},
-		"uid mapping":      {minimal(`"linux":{"uidMappings":[{"containerID":0,"hostID":1,"size":1}]}`), `linux.uidMappings 1 entry: cells do not map ids`},
-		"net device":       {minimal(`"linux":{"netDevices":{"eth0":{}}}`), `linux.netDevices 1 entry: all cells share the host's interfaces`},
-		"propagation":      {minimal(`"linux":{"rootfsPropagation":"public"}`), `linux.rootfsPropagation "public": must be private`},
-		"personality":      {minimal(`"linux":{"personality":{"domain":"BSD"}}`), `linux.personality.domain "BSD": must be LINUX or LINUX32`},
-		"masked path":      {minimal(`"linux":{"maskedPaths":["/a","b"]}`), `linux.maskedPaths[1] "b": must be an absolute path`},
-		"readonly path":    {minimal(`"linux":{"readonlyPaths":["/a/../../b"]}`), `linux.readonlyPaths[0] "/a/../../b": must not contain ".."`},
-		"virtual machine":  {minimal(`"vm":{"kernel":{"path":"/k"}}`), "vm: cells are not virtual machines"},
-		"device type":      {minimal(`"linux":{"devices":[{"path":"/dev/x","type":"x"}]}`), `linux.devices[0].type "x": must be c, b, u or p`},
-		"device path":      {minimal(`"linux":{"devices":[{"path":"dev/null","type":"c","major":1,"minor":3}]}`), `linux.devices[0].path "dev/null": must be an absolute path`},
-		"device number":    {minimal(`"linux":{"devices":[{"path":"/dev/null","type":"c","major":-1,"minor":3}]}`), `linux.devices[0] "/dev/null" -1:3: a device has a major and a minor number`},
-		"closed device":    {minimal(`"linux":{"devices":[{"path":"/dev/mem","type":"c","major":1,"minor":1}]}`), `linux.devices[0] "/dev/mem": the cell could not open it: remove it, or add "raw-device"`},
-		"disguised device": {minimal(`"linux":{"devices":[{"path":"/dev/null","type":"b","major":8,"minor":0}]}`), `linux.devices[0] "/dev/null": the cell could not open it`},
-		"device twice":     {minimal(`"netbsd":{"devices":[{"path":"null"},{"path":"/dev/null"}]}`), `netbsd.devices[1].path "/dev/null": given before, by netbsd.devices[0]`},
-		"netbsd device":    {minimal(`"netbsd":{"devices":[{"path":"../etc/passwd"}]}`), `netbsd.devices[0].path "/dev/../etc/passwd": must not contain ".."`},
+		"no process":      {`{"ociVersion":"1.0.0","root":{"path":"r"}}`, "process: missing; give at least args and cwd"},
+		"no root":         {`{"ociVersion":"1.0.0","process":{"args":["sh"],"cwd":"/"}}`, "root.path: missing"},
+		"no args":         {`{"ociVersion":"1.0.0","root":{"path":"r"},"process":{"args":[],"cwd":"/"}}`, "process.args: missing"},
+		"empty program":   {`{"ociVersion":"1.0.0","root":{"path":"r"},"process":{"args":[""],"cwd":"/"}}`, `process.args[0] "": empty`},
+		"no cwd":          {`{"ociVersion":"1.0.0","root":{"path":"r"},"process":{"args":["sh"]}}`, "process.cwd: missing"},
+		"relative cwd":    {`{"ociVersion":"1.0.0","root":{"path":"r"},"process":{"args":["sh"],"cwd":"tmp"}}`, `process.cwd "tmp": must be an absolute path`},
+		"bad variable":    {withProcess(`"env":["A=1","B"]`), `process.env[1] "B": not of the form NAME=value`},
+		"nameless env":    {withProcess(`"env":["=1"]`), `process.env[0] "=1"`},
+		"uid -1":          {withProcess(`"user":{"uid":4294967295,"gid":0}`), `process.user.uid 4294967295: is no id`},
+		"umask":           {withProcess(`"user":{"umask":512}`), `process.user.umask 01000`},
+		"too many groups": {withProcess(`"user":{"additionalGids":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}`), "process.user.additionalGids 17 groups: this kernel allows 16"},
+		"group -1":        {withProcess(`"user":{"additionalGids":[1,4294967295]}`), "process.user.additionalGids[1] 4294967295: is no id"},
+		"console size":    {withProcess(`"consoleSize":{"height":65536,"width":80}`), "process.consoleSize 65536 lines of 80: a terminal has at most 65535"},
+		"no such limit":   {withProcess(`"rlimits":[{"type":"NOFILE","soft":1,"hard":1}]`), `process.rlimits[0].type "NOFILE": not a resource limit`},
+		"Linux's limit":   {withProcess(`"rlimits":[{"type":"RLIMIT_CPU","soft":1,"hard":1},{"type":"RLIMIT_LOCKS","soft":1,"hard":1}]`), `process.rlimits[1].type "RLIMIT_LOCKS": NetBSD has no such limit; remove it`},
+		"limit twice":     {withProcess(`"rlimits":[{"type":"RLIMIT_CPU","soft":1,"hard":1},{"type":"RLIMIT_CPU","soft":2,"hard":2}]`), `process.rlimits[1].type "RLIMIT_CPU": given before, by process.rlimits[0]`},
+		"soft above hard": {withProcess(`"rlimits":[{"type":"RLIMIT_CPU","soft":2,"hard":1}]`), `process.rlimits[0].soft 2: above the hard limit 1 of RLIMIT_CPU`},
+		"scheduler":       {withProcess(`"scheduler":{"policy":"FAST"}`), `process.scheduler.policy "FAST": not a scheduling policy`},
+		"nice":            {withProcess(`"scheduler":{"policy":"SCHED_OTHER","nice":20}`), `process.scheduler.nice 20: must be from -20 to 19`},
+		"hook path":       {minimal(`"hooks":{"poststop":[{"path":"true"}]}`), `hooks.poststop[0].path "true": must be an absolute path`},
+		"hook timeout":    {minimal(`"hooks":{"prestart":[{"path":"/a","timeout":0}]}`), `hooks.prestart[0].timeout 0: must be greater than zero seconds`},
+		"hook env":        {minimal(`"hooks":{"poststart":[{"path":"/a","env":["x"]}]}`), `hooks.poststart[0].env[0] "x"`},
+		"annotation":      {minimal(`"annotations":{"":"x"}`), `annotations "": an annotation's name can't be empty`},
+		"namespace twice": {minimal(`"linux":{"namespaces":[{"type":"pid"},{"type":"pid"}]}`), `linux.namespaces[1].type "pid": given before, by linux.namespaces[0]`},
+		"namespace kind":  {minimal(`"linux":{"namespaces":[{"type":"net"}]}`), `linux.namespaces[0].type "net": not a namespace`},
+		"network path":    {minimal(`"linux":{"namespaces":[{"type":"network","path":"/run/netns/x"}]}`), `linux.namespaces[0].path "/run/netns/x": a cell can't join a network namespace: all cells share the host's network. Use the host's network (podman --network host, ctr run --net-host)`},
+		"pid path":        {minimal(`"linux":{"namespaces":[{"type":"pid","path":"/proc/1/ns/pid"}]}`), `linux.namespaces[0].path pid "/proc/1/ns/pid": a cell can't join a namespace`},
+		"mount path":      {minimal(`"linux":{"namespaces":[{"type":"mount","path":"/proc/1/ns/mnt"}]}`), `linux.namespaces[0].path mount`},
+		"user namespace":  {minimal(`"linux":{"namespaces":[{"type":"user"}]}`), `linux.namespaces[0] user: cells do not map ids`},
+		"uid mapping":     {minimal(`"linux":{"uidMappings":[{"containerID":0,"hostID":1,"size":1}]}`), `linux.uidMappings 1 entry: cells do not map ids`},
+		"net device":      {minimal(`"linux":{"netDevices":{"eth0":{}}}`), `linux.netDevices 1 entry: all cells share the host's interfaces`},
+		"propagation":     {minimal(`"linux":{"rootfsPropagation":"public"}`), `linux.rootfsPropagation "public": must be private`},
+		"personality":     {minimal(`"linux":{"personality":{"domain":"BSD"}}`), `linux.personality.domain "BSD": must be LINUX or LINUX32`},
+		"masked path":     {minimal(`"linux":{"maskedPaths":["/a","b"]}`), `linux.maskedPaths[1] "b": must be an absolute path`},
+		"readonly path":   {minimal(`"linux":{"readonlyPaths":["/a/../../b"]}`), `linux.readonlyPaths[0] "/a/../../b": must not contain ".."`},
+		"virtual machine": {minimal(`"vm":{"kernel":{"path":"/k"}}`), "vm: cells are not virtual machines"},
+		"device type":     {minimal(`"linux":{"devices":[{"path":"/dev/x","type":"x"}]}`), `linux.devices[0].type "x": must be c, b, u or p`},
+		"device path":     {minimal(`"linux":{"devices":[{"path":"dev/null","type":"c","major":1,"minor":3}]}`), `linux.devices[0].path "dev/null": must be an absolute path`},
+		"device number":   {minimal(`"linux":{"devices":[{"path":"/dev/null","type":"c","major":-1,"minor":3}]}`), `linux.devices[0] "/dev/null" -1:3: a device has a major and a minor number`},
+		"device twice":    {minimal(`"netbsd":{"devices":[{"path":"null"},{"path":"/dev/null"}]}`), `netbsd.devices[1].path "/dev/null": given before, by netbsd.devices[0]`},
+		"netbsd device":   {minimal(`"netbsd":{"devices":[{"path":"../etc/passwd"}]}`), `netbsd.devices[0].path "/dev/../etc/passwd": must not contain ".."`},
 	} {
 		p, err := Compile(load(t, c.text), ourModule())
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -163,11 +162,48 @@ func TestDevices(t *testing.T) {
 	}
 }
 
-// TestDeviceByNumber: on Linux a node is what its number says.
-func TestDeviceByNumber(t *testing.T) {
-	text := minimal(`"linux":{"devices":[{"path":"/dev/null","type":"c","major":1,"minor":1}]}`)
-	if _, err := Compile(load(t, text), emulated()); err == nil {
-		t.Error("kernel memory under the name of /dev/null was accepted")
+// A configuration's nodes that not every cell can open are listed to the kernel,
+// and none else; where it takes no list, they are refused.
+func TestListedDevices(t *testing.T) {
+	many := make([]string, kmod.MaxDevices+1)
+	for i := range many {
+		many[i] = fmt.Sprintf(`{"path":"/dev/mem%d","type":"c","major":1,"minor":1}`, i)
+	}
+	disk, open := `{"path":"/dev/sd0d","type":"b","major":8,"minor":0}`, `"netbsd":{"cell":{"permissions":["raw-device"]}},`
+	version2 := kmod.Version2()
+	for name, tt := range map[string]struct {
+		f       kmod.Features
+		devices string
+		more    string
+		want    string // the listed nodes, or the error
+	}{
+		"one":           {ourModule(), `{"path":"/dev/null","type":"c","major":1,"minor":3},` + disk, "", "/dev/sd0d"},
+		"ordinary":      {ourModule(), `{"path":"/dev/null","type":"c","major":1,"minor":3}`, "", ""},
+		"by number":     {emulated(), `{"path":"/dev/null","type":"c","major":1,"minor":1}`, "", "/dev/null"},
+		"by type":       {ourModule(), `{"path":"/dev/null","type":"b","major":1,"minor":3}`, "", "/dev/null"},
+		"raw-device":    {ourModule(), disk, open, ""},
+		"pipe":          {ourModule(), `{"path":"/dev/x","type":"p"}`, "", ""},
+		"too many":      {ourModule(), strings.Join(many, ","), "", `linux.devices[0] "/dev/mem0" and 32 others: a cell can be opened 32 devices, each by its number: remove it, or add "raw-device"`},
+		"too many, raw": {ourModule(), strings.Join(many, ","), open, ""},
+		"version 2":     {version2, disk, "", `linux.devices[0] "/dev/sd0d": the cell could not open it (` + version2.DeviceList.Reason + `): remove it`},
+		"published":     {published(), disk, "", `linux.devices[0] "/dev/sd0d": the cell could not open it (this secmodel_cell opens all`},
+	} {
+		p, err := Compile(load(t, minimal(tt.more+`"linux":{"devices":[`+tt.devices+`]}`)), tt.f)
+		if err != nil {
+			if tt.want == "" || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%s: Compile = %v; want %q", name, err, tt.want)
+			}
+			continue
+		}
+		var listed []string
+		for _, d := range p.Devices {
+			if d.Listed {
+				listed = append(listed, d.Path)
+			}
+		}
+		if got := strings.Join(listed, " "); got != tt.want {
+			t.Errorf("%s: listed %q; want %q", name, got, tt.want)
+		}
 	}
 }
 

@@ -43,6 +43,9 @@ func (c *compiler) linuxDevice(field string, v any) {
 		c.invalid(field, value, "a device has a major and a minor number, from 0")
 		return
 	}
+	if !c.emulated() {
+		out.Major, out.Minor = hostNumber, hostNumber
+	}
 	if !c.addDevice(out) {
 		return
 	}
@@ -100,7 +103,7 @@ func (c *compiler) addDevice(d Device) bool {
 // which replace a default of the same path.
 func (c *compiler) settleDevices() {
 	given := c.plan.Devices
-	c.checkOpenable(given)
+	c.listDevices(given)
 	list := make([]Device, 0, len(defaultDevices)+len(given))
 	for _, p := range defaultDevices {
 		if !hasDevice(given, p) {
@@ -117,12 +120,13 @@ func (c *compiler) settleDevices() {
 	}
 }
 
-// checkOpenable refuses, in one note, the nodes that the cell could not open:
-// a privileged container of podman's lists a hundred.
-func (c *compiler) checkOpenable(devices []Device) {
-	var closed []Device
-	for _, d := range devices {
-		if !c.plan.Cell.Permissions.Has(policy.RawDevice) && !c.ordinary(d) {
+// listDevices opens to the cell the nodes that it could not open otherwise, each
+// by its number. Where that can't be, one note refuses them: a privileged
+// container of podman's lists a hundred.
+func (c *compiler) listDevices(devices []Device) {
+	var closed []*Device
+	for i := range devices {
+		if d := &devices[i]; !c.plan.Cell.Permissions.Has(policy.RawDevice) && !c.ordinary(*d) {
 			closed = append(closed, d)
 		}
 	}
@@ -133,7 +137,20 @@ func (c *compiler) checkOpenable(devices []Device) {
 	if n := len(closed) - 1; n > 0 {
 		value += " and " + plural(n, "other", "others")
 	}
-	c.fatal(closed[0].Field, value, "the cell could not open it: remove it, or add \"raw-device\" to netbsd.cell.permissions "+
+	why := "the cell could not open it" + because(c.f.DeviceList.Reason)
+	switch {
+	case len(closed) > kmod.MaxDevices:
+		why = fmt.Sprintf("a cell can be opened %d devices, each by its number", kmod.MaxDevices)
+	case c.f.DeviceList.Level != kmod.Absent:
+		for _, d := range closed {
+			d.Listed = true
+		}
+		if c.f.DeviceList.Level == kmod.Recorded {
+			c.approximated(closed[0].Field, value, "the cell may open it; other devices are not kept from it here: "+c.f.DeviceList.Reason)
+		}
+		return
+	}
+	c.fatal(closed[0].Field, value, why+": remove it, or add \"raw-device\" to netbsd.cell.permissions "+
 		"(annotation org.netbsd.cell.permissions=raw-device), which opens every device of the host that the cell has a node of")
 }
 

@@ -4,6 +4,7 @@ package oci
 
 import (
 	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/searchpath"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -17,7 +18,7 @@ func Example() *specs.Spec {
 			Terminal: true,
 			Args:     []string{"sh"},
 			Env: []string{
-				"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+				"PATH=" + searchpath.Linux,
 				"TERM=xterm",
 			},
 			Cwd: "/",

@@ -171,7 +171,11 @@ func (t *text) files(e *Explanation) {
 		rows = append(rows, []string{"mount", m.String()})
 	}
 	for _, d := range e.Devices {
-		rows = append(rows, []string{"device", d.Path + strings.TrimSuffix(": "+d.Field, ": default")})
+		text := d.Path + strings.TrimSuffix(": "+d.Field, ": default")
+		if d.Listed {
+			text += ", opened to this cell by its number"
+		}
+		rows = append(rows, []string{"device", text})
 	}
 	for _, p := range e.MaskedPaths {
 		rows = append(rows, []string{"hidden", p})

@@ -77,7 +77,7 @@ var rules = [...]rule{
 	{
 		field: "linux.resources.devices", grade: Approximated,
 		reason: "cells have no device rules by number: every cell may open the ordinary devices " +
-			"(null, zero, random, terminals), any other only with the permission raw-device",
+			"(null, zero, random, terminals) and the nodes of linux.devices, any other only with the permission raw-device",
 	},
 	{field: "linux.resources.hugepageLimits", grade: Refused, reason: noCgroups},
 	{
@@ -101,7 +101,7 @@ var rules = [...]rule{
 	{field: "netbsd.cell.profile", handle: (*compiler).sectionProfile},
 	{field: "netbsd.cell.reservedPorts", handle: (*compiler).sectionPorts},
 	{field: "netbsd.devices[]", handle: (*compiler).netbsdDevice},
-	{field: "ociVersion", grade: Exact},
+	{field: "ociVersion", handle: (*compiler).ociVersion},
 	{field: "process.apparmorProfile", grade: Refused, reason: "NetBSD has no AppArmor: " + kauthRules},
 	{field: "process.args", handle: (*compiler).args},
 	{field: "process.capabilities", handle: (*compiler).capabilities},

@@ -107,7 +107,7 @@ func FuzzMountOptions(f *testing.F) {
 		c := newCompiler(ourModule())
 		m := &Mount{Field: "mounts[0]", Type: MountType(kind)}
 		c.options(m, strings.Split(options, ","))
-		if c.err() == nil && (m.Tmpfs.Mode > 0o7777 || m.Devpts.Mode > 0o7777 || m.Tmpfs.Size > 1<<63) {
+		if c.err() == nil && (m.Tmpfs.Mode > 0o7777 || m.Devpts.Mode > 0o7777 || m.Tmpfs.Size != nil && *m.Tmpfs.Size > 1<<63) {
 			t.Fatalf("%q gave %+v", options, m)
 		}
 	})

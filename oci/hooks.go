@@ -35,7 +35,7 @@ func (c *compiler) hookList(field string) (list *[]Hook, reason string) {
 func (c *compiler) hook(field string, v any) {
 	h := v.(specs.Hook)
 	list, reason := c.hookList(field)
-	out := Hook{Field: field, Path: h.Path, Args: h.Args, Env: h.Env}
+	out := Hook{Field: field, Path: h.Path, Args: h.Args, Env: lastOfEach(h.Env)}
 	problems := len(c.plan.Notes)
 	if !path.IsAbs(h.Path) {
 		c.invalid(field+".path", quote(h.Path), "must be an absolute path")

@@ -54,6 +54,9 @@ func (c *compiler) namespace(field string, v any) {
 		}
 	}
 	c.namespaces = append(c.namespaces, n)
+	if ns.Path != "" {
+		c.plan.Namespaces = append(c.plan.Namespaces, Namespace{Field: field, Type: string(ns.Type), Path: ns.Path})
+	}
 	for _, k := range namespaceKinds {
 		switch {
 		case k.typ != ns.Type:

@@ -94,17 +94,24 @@ func TestLoadProcess(t *testing.T) {
 func TestVersion(t *testing.T) {
 	for v, ok := range map[string]bool{
 		"1.0.0": true, "1.0.2-dev": true, "1.1.0": true, "1.2.1": true, "1.3.0": true, "1.3.7": true, "1.3.0-rc.1+build.5": true,
-		"": false, "1": false, "1.0": false, "0.9.0": false, "1.4.0": false, "2.0.0": false, "1.0.0.0": false, "v1.0.0": false,
+		"": false, "1": false, "1.0": false, "0.9.0": false, "1.4.0": true, "2.0.0": false, "1.0.0.0": false, "v1.0.0": false,
 		"1.0.0-": false, "1.0.0+": false, "01.0.0": false, "1.-1.0": false, "1.0.x": false, " 1.0.0": false,
 	} {
-		if err := checkVersion(v); (err == nil) != ok {
+		if _, err := checkVersion(v); (err == nil) != ok {
 			t.Errorf("checkVersion(%q) = %v; want accepted = %v", v, err, ok)
 		}
 	}
 	cfg := load(t, minimal(""))
 	cfg.Version = "1.4.0"
-	_, err := Compile(cfg, ourModule())
-	if err == nil || !strings.Contains(err.Error(), `ociVersion: "1.4.0" is not supported; this program knows 1.0.0 to 1.3`) {
-		t.Errorf("Compile with version 1.4.0 = %v", err)
+	p, err := Compile(cfg, ourModule())
+	if err != nil {
+		t.Fatalf("Compile with version 1.4.0 = %v", err)
+	}
+	if n, _ := noteOn(p, "ociVersion"); n.Grade != Refused || !strings.Contains(n.Reason, "later than 1.3") {
+		t.Errorf("the note on version 1.4.0 is %+v; want a warning", n)
+	}
+	cfg.Version = "2.0.0"
+	if _, err := Compile(cfg, ourModule()); err == nil || !strings.Contains(err.Error(), `"2.0.0" is not supported; this program knows 1.0.0 to 1.3`) {
+		t.Errorf("Compile with version 2.0.0 = %v", err)
 	}
 }

@@ -5,6 +5,7 @@ package oci
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -18,6 +19,7 @@ func nodev(f *MountFlags) *bool    { return &f.NoDev }
 func noexec(f *MountFlags) *bool   { return &f.NoExec }
 func noatime(f *MountFlags) *bool  { return &f.NoAtime }
 func relatime(f *MountFlags) *bool { return &f.RelAtime }
+func strict(f *MountFlags) *bool   { return &f.StrictAtime }
 
 // effect is what a word does.
 type effect uint8
@@ -40,12 +42,12 @@ const (
 )
 
 // mountWords holds the words of the specification's table "Linux mount
-// options", sorted. Those that begin with r (rro) mean the mounts below too;
-// the runtime restricts a recursive bind mount as a whole in any case.
+// options", sorted. Those of below mean the mounts below the source too.
 var mountWords = [...]struct {
 	word   string
 	effect effect
 	flag   flagOf
+	below  bool
 	reason string
 }{
 	{word: "async"},
@@ -69,42 +71,42 @@ var mountWords = [...]struct {
 	{word: "nolazytime"},
 	{word: "nomand"},
 	{word: "norelatime", effect: clearFlag, flag: relatime},
-	{word: "nostrictatime"},
+	{word: "nostrictatime", effect: clearFlag, flag: strict},
 	{word: "nosuid", effect: setFlag, flag: nosuid},
 	{word: "nosymfollow", effect: refuse, reason: "NetBSD's mounts follow symbolic links; remove the option"},
 	{word: "private"},
-	{word: "ratime", effect: clearFlag, flag: noatime},
+	{word: "ratime", effect: clearFlag, flag: noatime, below: true},
 	{word: "rbind", effect: bindAll},
-	{word: "rdev", effect: clearFlag, flag: nodev},
+	{word: "rdev", effect: clearFlag, flag: nodev, below: true},
 	{word: "rdiratime"},
 	{word: "relatime", effect: setFlag, flag: relatime},
 	{word: "remount", effect: refuse, reason: "a mount can't be changed afterwards; give the options to the first mount"},
-	{word: "rexec", effect: clearFlag, flag: noexec},
+	{word: "rexec", effect: clearFlag, flag: noexec, below: true},
 	{word: "ridmap", effect: refuse, reason: noIDMap},
-	{word: "rnoatime", effect: setFlag, flag: noatime},
-	{word: "rnodev", effect: setFlag, flag: nodev},
+	{word: "rnoatime", effect: setFlag, flag: noatime, below: true},
+	{word: "rnodev", effect: setFlag, flag: nodev, below: true},
 	{word: "rnodiratime", effect: warn, reason: "NetBSD can't treat directories apart; use noatime"},
-	{word: "rnoexec", effect: setFlag, flag: noexec},
-	{word: "rnorelatime", effect: clearFlag, flag: relatime},
-	{word: "rnostrictatime"},
-	{word: "rnosuid", effect: setFlag, flag: nosuid},
+	{word: "rnoexec", effect: setFlag, flag: noexec, below: true},
+	{word: "rnorelatime", effect: clearFlag, flag: relatime, below: true},
+	{word: "rnostrictatime", effect: clearFlag, flag: strict, below: true},
+	{word: "rnosuid", effect: setFlag, flag: nosuid, below: true},
 	{word: "rnosymfollow", effect: refuse, reason: "NetBSD's mounts follow symbolic links; remove the option"},
 	{word: "ro", effect: setFlag, flag: readonly},
 	{word: "rprivate"},
-	{word: "rrelatime", effect: setFlag, flag: relatime},
-	{word: "rro", effect: setFlag, flag: readonly},
-	{word: "rrw", effect: clearFlag, flag: readonly},
+	{word: "rrelatime", effect: setFlag, flag: relatime, below: true},
+	{word: "rro", effect: setFlag, flag: readonly, below: true},
+	{word: "rrw", effect: clearFlag, flag: readonly, below: true},
 	{word: "rshared", effect: warn, reason: noPropagate},
 	{word: "rslave", effect: warn, reason: noPropagate},
-	{word: "rstrictatime", effect: clearFlag, flag: relatime},
-	{word: "rsuid", effect: clearFlag, flag: nosuid},
+	{word: "rstrictatime", effect: setFlag, flag: strict, below: true},
+	{word: "rsuid", effect: clearFlag, flag: nosuid, below: true},
 	{word: "rsymfollow"},
 	{word: "runbindable"},
 	{word: "rw", effect: clearFlag, flag: readonly},
 	{word: "shared", effect: warn, reason: noPropagate},
 	{word: "silent"},
 	{word: "slave", effect: warn, reason: noPropagate},
-	{word: "strictatime", effect: clearFlag, flag: relatime},
+	{word: "strictatime", effect: setFlag, flag: strict},
 	{word: "suid", effect: clearFlag, flag: nosuid},
 	{word: "symfollow"},
 	{word: "sync", effect: warn, reason: "writes are not made synchronous"},
@@ -141,19 +143,17 @@ var mountValues = [...]struct {
 }
 
 func hasOption(options []string, word string) bool {
-	for _, o := range options {
-		if o == word {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(strings.Split(strings.Join(options, ","), ","), word)
 }
 
-// options applies every option in order; a later one overrides an earlier.
+// options applies every option in order; a later one overrides an earlier. A
+// string may hold several, as mount(8) takes them; no value has a comma.
 func (c *compiler) options(m *Mount, options []string) {
-	for i, o := range options {
-		if !c.wordOption(m, i, o) && !c.valueOption(m, i, o) {
-			c.invalid(m.optionField(i), quote(o), fmt.Sprintf("not an option of %s mounts; remove it", m.Type))
+	for i, list := range options {
+		for o := range strings.SplitSeq(list, ",") {
+			if !c.wordOption(m, i, o) && !c.valueOption(m, i, o) {
+				c.invalid(m.optionField(i), quote(o), fmt.Sprintf("not an option of %s mounts; remove it", m.Type))
+			}
 		}
 	}
 }
@@ -168,10 +168,11 @@ func (c *compiler) wordOption(m *Mount, i int, option string) bool {
 		}
 		switch w.effect {
 		case nothing, bindOne:
-		case setFlag:
-			*w.flag(&m.Flags) = true
-		case clearFlag:
-			*w.flag(&m.Flags) = false
+		case setFlag, clearFlag:
+			*w.flag(&m.Flags) = w.effect == setFlag
+			if w.below {
+				*w.flag(&m.Below) = w.effect == setFlag
+			}
 		case bindAll:
 			m.Recursive = true
 		case copyUp:
@@ -214,13 +215,18 @@ func tmpfsSize(m *Mount, s string) (err error) {
 	if strings.HasSuffix(s, "%") {
 		return fmt.Errorf("a share of the memory can't be given; use bytes, or k, m, g")
 	}
-	m.Tmpfs.Size, err = parseSize(s)
+	m.Tmpfs.Size, err = limit(s)
 	return err
 }
 
 func tmpfsInodes(m *Mount, s string) (err error) {
-	m.Tmpfs.Inodes, err = parseSize(s)
+	m.Tmpfs.Inodes, err = limit(s)
 	return err
+}
+
+func limit(s string) (*uint64, error) {
+	n, err := parseSize(s)
+	return &n, err
 }
 
 func tmpfsMode(m *Mount, s string) (err error) {

@@ -5,6 +5,7 @@ package oci
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -18,6 +19,9 @@ var mountKinds = [...]struct {
 	// skip leaves the mount out with this reason: Linux's kernel file
 	// systems, which tools ask for always and nobody on NetBSD reads.
 	skip string
+	// ordinary has its destination looked at all the same: an image that has a
+	// link there wants something else hidden or shown than the caller does.
+	ordinary bool
 	// fatal refuses it with this reason.
 	fatal string
 }{
@@ -28,7 +32,7 @@ var mountKinds = [...]struct {
 	{name: "procfs", kind: MountProc},
 	{name: "devpts", kind: MountDevpts},
 	{name: "ptyfs", kind: MountDevpts},
-	{name: "sysfs", skip: "NetBSD has no sysfs; not mounted"},
+	{name: "sysfs", skip: "NetBSD has no sysfs; not mounted", ordinary: true},
 	{name: "cgroup", skip: "NetBSD has no cgroups; not mounted"},
 	{name: "cgroup2", skip: "NetBSD has no cgroups; not mounted"},
 	{name: "mqueue", skip: "NetBSD's message queues have no file system; not mounted"},
@@ -86,6 +90,9 @@ func (c *compiler) mountType(m *Mount, name string) bool {
 			continue
 		case k.skip != "":
 			c.refused(m.Field, name+" on "+quote(m.Destination), k.skip)
+			if k.ordinary && insidePath(m.Destination) == "" {
+				c.plan.OrdinaryDirs = append(c.plan.OrdinaryDirs, m.Destination)
+			}
 			return false
 		case k.fatal != "":
 			c.fatal(m.Field+".type", quote(name), k.fatal)
@@ -154,9 +161,20 @@ func (m Mount) optionWords() []string {
 	add(f.NoExec, "noexec")
 	add(f.NoAtime, "noatime")
 	add(f.RelAtime, "relatime")
+	add(f.StrictAtime, "strictatime")
 	add(m.Recursive, "recursive")
-	add(t.Size > 0, fmt.Sprintf("size=%d", t.Size))
-	add(t.Inodes > 0, fmt.Sprintf("nr_inodes=%d", t.Inodes))
+	if m.Recursive && m.Below != (MountFlags{}) {
+		for _, word := range (Mount{Flags: m.Below}).optionWords() {
+			add(true, "r"+word)
+		}
+	}
+	addLimit := func(name string, limit *uint64) {
+		if limit != nil {
+			add(true, fmt.Sprintf("%s=%d", name, *limit))
+		}
+	}
+	addLimit("size", t.Size)
+	addLimit("nr_inodes", t.Inodes)
 	add(t.HasMode, fmt.Sprintf("mode=%o", t.Mode))
 	add(t.UID > 0, fmt.Sprintf("uid=%d", t.UID))
 	add(t.GID > 0, fmt.Sprintf("gid=%d", t.GID))
@@ -186,19 +204,30 @@ func (c *compiler) readonlyPaths(field string, v any) {
 		"a directory is mounted read-only onto itself; a file that exists cannot be on NetBSD and stops create; what does not exist is left out")
 }
 
+const wholeRoot = "the root itself; use root.readonly to make it read-only"
+
 // insidePaths checks a list of paths inside the container and gives their
 // clean forms; reason says what NetBSD makes of them.
 func (c *compiler) insidePaths(field string, paths []string, reason string) []string {
-	list := make([]string, 0, len(paths))
+	list, bad := make([]string, 0, len(paths)), false
 	for i, p := range paths {
 		if problem := insidePath(p); problem != "" {
 			c.invalid(fmt.Sprintf("%s[%d]", field, i), quote(p), problem)
+			bad = true
 			continue
 		}
-		list = append(list, path.Clean(p))
+		clean := path.Clean(p)
+		if clean == "/" {
+			c.invalid(fmt.Sprintf("%s[%d]", field, i), quote(p), wholeRoot)
+			bad = true
+			continue
+		}
+		if !slices.Contains(list, clean) { // once is enough
+			list = append(list, clean)
+		}
 	}
 	switch value := plural(len(paths), "path", "paths"); {
-	case len(list) < len(paths):
+	case bad:
 	case c.emulated():
 		c.exact(field, value, "")
 	default:

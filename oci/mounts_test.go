@@ -10,16 +10,23 @@ import (
 func TestMounts(t *testing.T) {
 	for text, want := range map[string]Mount{
 		`{"destination":"/d","type":"bind","source":"/s/","options":["rbind","rro","nosuid","nodev","noexec","noatime"]}`: {
-			Destination: "/d", Type: MountBind, Source: "/s/", Recursive: true,
+			Destination: "/d", Type: MountBind, Source: "/s/", Recursive: true, Below: MountFlags{Readonly: true},
 			Flags: MountFlags{Readonly: true, NoSuid: true, NoDev: true, NoExec: true, NoAtime: true},
 		},
 		`{"destination":"/d","source":"data/","options":["bind","ro","rw","nosuid","suid"]}`: {
 			Destination: "/d", Type: MountBind, Source: "data/",
 		},
+		`{"destination":"/d","source":"/s/","options":["rbind","rro","ro,strictatime"]}`: {
+			Destination: "/d", Type: MountBind, Source: "/s/", Recursive: true,
+			Flags: MountFlags{Readonly: true, StrictAtime: true}, Below: MountFlags{Readonly: true},
+		},
+		`{"destination":"/t","type":"tmpfs","options":["size=0,nr_inodes=0,mode=700"]}`: {
+			Destination: "/t", Type: MountTmpfs, Tmpfs: Tmpfs{Size: new(uint64), Inodes: new(uint64), Mode: 0o700, HasMode: true},
+		},
 		`{"destination":"//d/./e/","type":"null","source":"/s/"}`: {Destination: "/d/e", Type: MountBind, Source: "/s/"},
 		`{"destination":"/t","type":"tmpfs","options":["size=1g","nr_inodes=10","mode=0","uid=5","gid=6","tmpcopyup","defaults"]}`: {
 			Destination: "/t", Type: MountTmpfs,
-			Tmpfs: Tmpfs{Size: 1 << 30, Inodes: 10, HasMode: true, UID: 5, GID: 6, CopyUp: true},
+			Tmpfs: Tmpfs{Size: new(uint64(1 << 30)), Inodes: new(uint64(10)), HasMode: true, UID: 5, GID: 6, CopyUp: true},
 		},
 		`{"destination":"/p","type":"procfs","options":["relatime"]}`: {Destination: "/p", Type: MountProc, Flags: MountFlags{RelAtime: true}},
 		`{"destination":"/dev/pts","type":"ptyfs","options":["gid=0","mode=0620","newinstance"]}`: {

@@ -14,16 +14,22 @@ import (
 // what `runcell explain` prints and what is stored beside the state; nothing
 // after Compile reads config.json again.
 type Plan struct {
-	OCIVersion    string            `json:"ociVersion"`
-	Cell          Cell              `json:"cell"`
-	Root          Root              `json:"root"`
-	Mounts        []Mount           `json:"mounts,omitempty"`
-	Devices       []Device          `json:"devices,omitempty"`
-	MaskedPaths   []string          `json:"maskedPaths,omitempty"`
-	ReadonlyPaths []string          `json:"readonlyPaths,omitempty"`
-	Process       *Process          `json:"process,omitempty"`
-	Hooks         Hooks             `json:"hooks"`
-	Annotations   map[string]string `json:"annotations,omitempty"`
+	OCIVersion    string   `json:"ociVersion"`
+	Cell          Cell     `json:"cell"`
+	Root          Root     `json:"root"`
+	Mounts        []Mount  `json:"mounts,omitempty"`
+	Devices       []Device `json:"devices,omitempty"`
+	MaskedPaths   []string `json:"maskedPaths,omitempty"`
+	ReadonlyPaths []string `json:"readonlyPaths,omitempty"`
+	// OrdinaryDirs are destinations of Linux's kernel file systems that are not
+	// mounted. As those that are, they must be no links in the root.
+	OrdinaryDirs []string          `json:"ordinaryDirs,omitempty"`
+	Process      *Process          `json:"process,omitempty"`
+	Hooks        Hooks             `json:"hooks"`
+	Annotations  map[string]string `json:"annotations,omitempty"`
+	// Namespaces are those with a path that the cell does not join, and that must
+	// be of their type all the same.
+	Namespaces []Namespace `json:"namespaces,omitempty"`
 	// CgroupsPath is linux.cgroupsPath below a hierarchy's mount point, absolute
 	// and clean: for callers that read it themselves, and for the emulator.
 	CgroupsPath string `json:"cgroupsPath,omitempty"`
@@ -55,6 +61,13 @@ type Address struct {
 	Prefix    netip.Prefix `json:"prefix"`
 }
 
+// Namespace is an entry of linux.namespaces that names an existing one.
+type Namespace struct {
+	Field string `json:"field"` // "linux.namespaces[2]"
+	Type  string `json:"type"`  // "ipc"
+	Path  string `json:"path"`
+}
+
 // Root is the container's root filesystem.
 type Root struct {
 	Path     string `json:"path"` // absolute, or relative to the bundle
@@ -70,8 +83,10 @@ type Mount struct {
 	Source      string     `json:"source,omitempty"` // bind: absolute, or relative to the bundle
 	Recursive   bool       `json:"recursive,omitempty"`
 	Flags       MountFlags `json:"flags"`
-	Tmpfs       Tmpfs      `json:"tmpfs,omitzero"`
-	Devpts      Devpts     `json:"devpts,omitzero"`
+	// Below are the flags of the mounts below the source, when Recursive.
+	Below  MountFlags `json:"below,omitzero"`
+	Tmpfs  Tmpfs      `json:"tmpfs,omitzero"`
+	Devpts Devpts     `json:"devpts,omitzero"`
 }
 
 // MountType is a kind of mount that both kernels have.
@@ -92,12 +107,15 @@ type MountFlags struct {
 	NoExec   bool `json:"noexec,omitempty"`
 	NoAtime  bool `json:"noatime,omitempty"`
 	RelAtime bool `json:"relatime,omitempty"`
+	// StrictAtime is Linux's: NetBSD does it unless told otherwise.
+	StrictAtime bool `json:"strictatime,omitempty"`
 }
 
-// Tmpfs holds tmpfs options. Zero Size and Inodes mean the kernel's default.
+// Tmpfs holds tmpfs options. Without a limit the kernel's default counts; a
+// limit of 0 is none.
 type Tmpfs struct {
-	Size   uint64 `json:"size,omitempty"` // bytes
-	Inodes uint64 `json:"inodes,omitempty"`
+	Size   *uint64 `json:"size,omitempty"` // bytes
+	Inodes *uint64 `json:"inodes,omitempty"`
 	// Mode is the root directory's mode when HasMode is set. Otherwise it is
 	// 1777, or the mode of the directory mounted upon when CopyUp is set.
 	Mode    uint32 `json:"mode,omitempty"`
@@ -121,13 +139,15 @@ type Device struct {
 	Path  string `json:"path"` // inside the root, and on the host
 	// Default marks a node of the minimal /dev: on a host that lacks it, it
 	// is left out silently; a node from the config is an error.
-	Default bool    `json:"default,omitempty"`
-	Type    string  `json:"type"`  // "c", "b", "p"
-	Major   int64   `json:"major"` // as in the config, for the emulator's host; -1 = the host's node
-	Minor   int64   `json:"minor"`
-	Mode    *uint32 `json:"mode,omitempty"` // nil = the host node's
-	UID     *uint32 `json:"uid,omitempty"`
-	GID     *uint32 `json:"gid,omitempty"`
+	Default bool `json:"default,omitempty"`
+	// Listed: the cell's policy opens the device, by its number.
+	Listed bool    `json:"listed,omitempty"`
+	Type   string  `json:"type"`  // "c", "b", "p"
+	Major  int64   `json:"major"` // as in the config, for the emulator's host; -1 = the host's node
+	Minor  int64   `json:"minor"`
+	Mode   *uint32 `json:"mode,omitempty"` // nil = the host node's
+	UID    *uint32 `json:"uid,omitempty"`
+	GID    *uint32 `json:"gid,omitempty"`
 }
 
 // Process is a program to run in the cell.

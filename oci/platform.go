@@ -30,8 +30,8 @@ func (c *compiler) platform(annotations map[string]string) {
 		c.cantRun(field, want, os == native)
 	case os != native:
 		reason := "programs for " + os + " run in the kernel's emulation of it, which does not have every system call"
-		if os == "linux" {
-			reason += "; " + kmod.LinuxSignals
+		if signals := c.f.LinuxSignals(); os == "linux" && signals != "" {
+			reason += "; " + signals
 		}
 		c.approximated(field, quote(want), reason)
 	}

@@ -30,7 +30,7 @@ func (c *compiler) args(field string, v any) {
 
 func (c *compiler) env(field string, v any) {
 	env := v.([]string)
-	c.process.Env = env
+	c.process.Env = lastOfEach(env)
 	valid := true
 	for i, e := range env {
 		if name, _, ok := strings.Cut(e, "="); !ok || name == "" {
@@ -40,8 +40,32 @@ func (c *compiler) env(field string, v any) {
 	}
 	if valid {
 		// Values may be secrets: a note goes to the log.
-		c.exact(field, plural(len(env), "variable", "variables"), "")
+		reason := ""
+		if len(c.process.Env) < len(env) {
+			reason = "of a variable that is given twice, the last value counts"
+		}
+		c.exact(field, plural(len(env), "variable", "variables"), reason)
 	}
+}
+
+// lastOfEach leaves of variables with one name the last: of two, getenv(3)
+// finds the first and a shell the last.
+func lastOfEach(env []string) []string {
+	last := make(map[string]int, len(env))
+	name := func(e string) string { n, _, _ := strings.Cut(e, "="); return n }
+	for i, e := range env {
+		last[name(e)] = i
+	}
+	if len(last) == len(env) {
+		return env
+	}
+	kept := make([]string, 0, len(last))
+	for i, e := range env {
+		if last[name(e)] == i {
+			kept = append(kept, e)
+		}
+	}
+	return kept
 }
 
 func (c *compiler) cwd(field string, v any) {

@@ -24,8 +24,8 @@ func kernels() map[string]kmod.Features {
 var refusedReal = map[string]string{
 	"published/podman-none":        "this kernel interface can't keep a cell off the network",
 	"published/podman-privileged":  "this kernel interface can't keep a cell off the network",
-	"module/podman-privileged":     "the cell could not open it",
-	"emulator/podman-privileged":   "the cell could not open it",
+	"module/podman-privileged":     "a cell can be opened 32 devices",
+	"emulator/podman-privileged":   "a cell can be opened 32 devices",
 	"published/containerd-default": "this kernel interface can't keep a cell off the network",
 	"published/buildah-none":       "this kernel interface can't keep a cell off the network",
 	"published/runc-spec":          "this kernel interface can't keep a cell off the network",

@@ -33,6 +33,7 @@ func (c *compiler) settle(cfg *Config) {
 		c.plan.Root.NoSuid = true
 		for i := range c.plan.Mounts {
 			c.plan.Mounts[i].Flags.NoSuid = true
+			c.plan.Mounts[i].Below.NoSuid = true
 		}
 	}
 }

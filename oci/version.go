@@ -11,25 +11,37 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// VersionMin is the oldest version that Compile accepts; specs.Version, up to
-// its patch number, is the newest.
+// VersionMin is the oldest version that Compile accepts; specs.Version is the
+// newest whose fields it knows.
 const VersionMin = "1.0.0"
 
-// checkVersion accepts 1.x, pre-releases included, up to the minor version
-// that this program knows every field of.
-func checkVersion(v string) error {
+// checkVersion accepts 1.x, pre-releases included. later tells that the version
+// is above those whose fields this program knows: within a major version the
+// fields that it does know mean the same.
+func checkVersion(v string) (later bool, err error) {
 	if v == "" {
-		return fmt.Errorf("missing; give the runtime-spec version, such as %q", specs.Version)
+		return false, fmt.Errorf("missing; give the runtime-spec version, such as %q", specs.Version)
 	}
 	major, minor, ok := parseVersion(v)
 	switch {
 	case !ok:
-		return fmt.Errorf("%q is not a version as 1.2.3 (SemVer 2.0.0)", v)
-	case major != specs.VersionMajor || minor > specs.VersionMinor:
-		return fmt.Errorf("%q is not supported; this program knows %s to %d.%d",
-			v, VersionMin, specs.VersionMajor, specs.VersionMinor)
+		return false, fmt.Errorf("%q is not a version as 1.2.3 (SemVer 2.0.0)", v)
+	case major != specs.VersionMajor:
+		return false, fmt.Errorf("%q is not supported; this program knows %s to %d.%d and takes any %d.x",
+			v, VersionMin, specs.VersionMajor, specs.VersionMinor, specs.VersionMajor)
 	}
-	return nil
+	return minor > specs.VersionMinor, nil
+}
+
+// ociVersion: a later one is no reason to refuse what is known.
+func (c *compiler) ociVersion(field string, v any) {
+	version := v.(string)
+	if later, err := checkVersion(version); later || err != nil {
+		c.refused(field, quote(version), "later than "+specs.Version+", the newest whose fields are known here: "+
+			"each field that it adds is named in a note of its own, and ignored")
+		return
+	}
+	c.exact(field, quote(version), "")
 }
 
 // parseVersion splits MAJOR.MINOR.PATCH[-PRERELEASE][+BUILD].

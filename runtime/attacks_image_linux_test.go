@@ -12,8 +12,8 @@ import (
 )
 
 // TestFakeProc: CVE-2019-16884, CVE-2019-19921, CVE-2023-27561. An image whose
-// /proc is a link gets the real one where the link leads inside the root, and
-// masks and read-only paths follow it there.
+// /proc is a link is refused: programs, masks and read-only paths would look for
+// it elsewhere.
 func TestFakeProc(t *testing.T) {
 	b := newBox(t)
 	root := filepath.Join(b.bundle, "rootfs")
@@ -26,19 +26,8 @@ func TestFakeProc(t *testing.T) {
 	if err := os.Symlink("/tmp/fake", filepath.Join(root, "proc")); err != nil {
 		t.Fatal(err)
 	}
-	b.spec.Linux.MaskedPaths = []string{"/proc/bus"}
-	b.spec.Linux.ReadonlyPaths = []string{"/proc/sys"}
-	for args, want := range map[string]string{
-		"cat /proc/1/comm":                  "probe",
-		"ls /proc/bus":                      "",
-		"write /proc/sys/kernel/hostname x": "read-only file system",
-		"cat /tmp/fake/sys/kernel/ostype":   "Linux",
-	} {
-		b.spec.Process.Args = append([]string{"/probe"}, strings.Fields(args)...)
-		r := b.run("run", "d")
-		if got := strings.TrimSpace(r.stdout); !strings.Contains(got, want) || want == "" && got != "" {
-			t.Errorf("%s = %q, %q; want %q", args, r.stdout, r.stderr, want)
-		}
+	if r := b.run("run", "d"); r.status == 0 || !strings.Contains(r.stderr, "/proc must be an ordinary directory") {
+		t.Errorf("run = %+v; want a refusal", r)
 	}
 }
 

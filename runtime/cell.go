@@ -11,9 +11,11 @@ import (
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime/internal/devices"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"github.com/netbsd-cells/runcell/runtime/internal/rootfs"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/step"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,7 +24,11 @@ const deathPatience = 10 * time.Second
 
 // createCell makes the container's cell.
 func (c *container) createCell(plan *oci.Plan) (err error) {
-	c.Cell, err = c.rt.kmod.Create(c.cellSpec(plan))
+	s := c.cellSpec(plan)
+	if s.Devices, err = devices.Listed(plan.Devices); err != nil {
+		return fmt.Errorf("create cell: %w", err)
+	}
+	c.Cell, err = c.rt.kmod.Create(s)
 	if errors.Is(err, kmod.ErrExists) {
 		return fmt.Errorf("create cell: %w, though there is no record of its container: `runcell delete --force %s` removes that cell with its processes", err, c.ID)
 	}
@@ -96,18 +102,28 @@ func (r *Runtime) owns(cell kmod.Info) bool {
 // kills again and again: NetBSD drops a signal that comes at the end of an
 // execve(2), and kill(2) says that it was sent.
 func (c *container) killAll() error {
-	return untilNobody(func() (int, error) {
-		if c.Alive() {
+	err := untilNobody(func() (int, error) {
+		alive, err := c.Alive()
+		if err != nil {
+			return 0, err
+		}
+		if alive {
 			if err := process.SignalProcess(c.Pid, c.PidStart, unix.SIGKILL); err != nil && !errors.Is(err, process.ErrGone) {
 				return 0, fmt.Errorf("kill process %d: %w", c.Pid, err)
 			}
 		}
+		c.child.Reap()
 		left, err := c.rt.killMembers(c.Cell)
-		if left == 0 && err == nil && c.Alive() {
+		if left > 0 || err != nil {
+			return left, err
+		}
+		if alive, err = c.Alive(); alive {
 			left = 1
 		}
 		return left, err
 	})
+	c.child.Reap() // one that has ended, and is ours to reap, keeps a cell from being destroyed
+	return err
 }
 
 // killMembers kills a cell's members and tells how many there still are. No
@@ -129,6 +145,7 @@ func (r *Runtime) killMembers(id kmod.ID) (left int, err error) {
 
 // untilNobody kills until nobody is left.
 func untilNobody(kill func() (left int, err error)) error {
+	step.Say("kill, and wait until nobody is left in the cell")
 	deadline := time.Now().Add(deathPatience)
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 10*time.Millisecond) {
 		left, err := kill()
@@ -174,6 +191,7 @@ func (r *Runtime) endCell(id kmod.ID) error {
 // destroyCell removes a cell, giving its last processes a moment to be
 // reaped. A cell that is gone is fine.
 func (r *Runtime) destroyCell(id kmod.ID) error {
+	step.Say("destroy cell %d, and wait until its last process is reaped", id)
 	deadline := time.Now().Add(deathPatience)
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 10*time.Millisecond) {
 		err := r.kmod.Destroy(id)

@@ -8,13 +8,18 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"github.com/netbsd-cells/runcell/runtime/internal/rootfs"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/step"
 )
 
 type container struct {
 	rt *Runtime
 	*state.Container
+	// child is the first process where this command has made it, and has to reap
+	// it; nil = another's.
+	child *process.Child
 	// deleted is set when a failed start has ended the container already.
 	deleted bool
 }
@@ -22,20 +27,22 @@ type container struct {
 // newContainer makes and locks a new container's directory; the remains of a
 // create that was killed make way.
 func (r *Runtime) newContainer(ctx context.Context, id string) (*container, error) {
-	s, err := state.Create(r.root, id, func() (bool, error) { return r.at(id).clearRemains(ctx) })
+	s, err := state.Create(ctx, r.root, id, func() (bool, error) { return r.at(id).clearRemains(ctx) })
 	return r.with(s), err
 }
 
 func (r *Runtime) at(id string) *container { return r.with(state.At(r.root, id)) }
 
 func (r *Runtime) load(id string) (*container, error) {
+	step.Say("read container %q below %s", id, r.root)
 	s, err := state.Load(r.root, id)
 	return r.with(s), err
 }
 
 // loadLocked may give a container beside an error, as state.LoadLocked does.
-func (r *Runtime) loadLocked(id string) (*container, error) {
-	s, err := state.LoadLocked(r.root, id)
+func (r *Runtime) loadLocked(ctx context.Context, id string) (*container, error) {
+	step.Say("lock and read container %q below %s", id, r.root)
+	s, err := state.LoadLocked(ctx, r.root, id)
 	return r.with(s), err
 }
 
@@ -52,7 +59,11 @@ func (r *Runtime) loadAlive(doing, id string) (*container, state.Status, error) 
 	if err != nil {
 		return nil, "", err
 	}
-	switch s := c.Status(); s {
+	s, err := c.Status()
+	if err != nil {
+		return nil, "", fmt.Errorf("%s %q: %w", doing, id, err)
+	}
+	switch s {
 	case state.Stopped:
 		return nil, s, fmt.Errorf("%s %q: %w", doing, id, state.ErrNotRunning)
 	case state.Creating:

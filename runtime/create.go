@@ -19,6 +19,7 @@ import (
 	"github.com/netbsd-cells/runcell/runtime/internal/launch"
 	"github.com/netbsd-cells/runcell/runtime/internal/rootfs"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"github.com/netbsd-cells/runcell/runtime/internal/undo"
 )
 
@@ -49,6 +50,9 @@ func (r *Runtime) create(ctx context.Context, o CreateOptions) (c *container, ma
 	if err := protectFromHooks(plan); err != nil {
 		return nil, -1, err
 	}
+	if err := checkNamespaces(plan); err != nil {
+		return nil, -1, err
+	}
 	c, err = r.newContainer(ctx, o.ID)
 	if err != nil {
 		return nil, -1, err
@@ -56,7 +60,11 @@ func (r *Runtime) create(ctx context.Context, o CreateOptions) (c *container, ma
 	done := &undo.Stack{}
 	done.Did("state directory", nil)
 	master, err = c.build(ctx, done, plan, o)
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause // whatever came of it
+	}
 	if err != nil {
+		sys.CloseFD(master)
 		err = fmt.Errorf("create %q: %w", o.ID, err)
 		if uerr := c.undo(done); uerr != nil {
 			err = fmt.Errorf("%w (and undoing it: %w; use `delete --force`)", err, uerr)
@@ -156,7 +164,8 @@ func (c *container) build(ctx context.Context, done *undo.Stack, plan *oci.Plan,
 	done.Did("cell", func() error { return c.rt.destroyCell(c.Cell) })
 
 	l := &launch.Launch{Container: c.Container, Kmod: c.rt.kmod, Plan: plan, Root: fs, Undo: done, Caller: o.caller()}
-	return l.Create(ctx)
+	c.child, master, err = l.Create(ctx)
+	return master, err
 }
 
 // holdAddresses puts addresses onto their interfaces.
@@ -168,10 +177,11 @@ func (c *container) holdAddresses(ctx context.Context, done *undo.Stack, list []
 	return c.rt.addresses.Hold(ctx, c.ID, list)
 }
 
-// logWarnings tells what the cell does not honour, one line a field.
+// logWarnings tells what the cell does not honour, one line a field. Where
+// nobody reads warnings they are not even made.
 func (c *container) logWarnings(ctx context.Context, plan *oci.Plan) {
 	logger := log.G(ctx).WithField("id", c.ID)
-	if !logger.Logger.IsLevelEnabled(log.WarnLevel) {
+	if !logger.Logger.IsLevelEnabled(log.InfoLevel) {
 		return
 	}
 	for _, n := range plan.Warnings() {
@@ -183,7 +193,7 @@ func (c *container) logWarnings(ctx context.Context, plan *oci.Plan) {
 // trusted; what is below the root is not.
 func resolveRoot(bundle, path string) (string, error) {
 	if !filepath.IsAbs(path) {
-		path = filepath.Join(bundle, path)
+		path = bundle + "/" + path // ".." in it is the kernel's to resolve
 	}
 	root, err := filepath.EvalSymlinks(path)
 	if err != nil {

@@ -9,16 +9,16 @@ import (
 	"fmt"
 
 	"github.com/containerd/log"
-	"github.com/netbsd-cells/runcell/runtime/internal/fault"
 	"github.com/netbsd-cells/runcell/runtime/internal/hooks"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/step"
 )
 
 // Delete removes a stopped or created container; with force a running one,
 // the remains of a killed create, and nothing at all (runtime.md, "Delete").
 // It can be cut off anywhere and repeated.
 func (r *Runtime) Delete(ctx context.Context, id string, force bool) error {
-	c, err := r.loadLocked(id)
+	c, err := r.loadLocked(ctx, id)
 	if c == nil {
 		if force && errors.Is(err, state.ErrNotExist) {
 			return errors.Join(r.destroyByName(id), r.addresses.Drop(id))
@@ -32,8 +32,14 @@ func (r *Runtime) Delete(ctx context.Context, id string, force bool) error {
 		}
 		return c.clean()
 	}
-	if s := c.Status(); s != state.Stopped && s != state.Created && !force {
-		return fmt.Errorf("delete %q: container is %s: stop it with `runcell kill`, or use --force", id, s)
+	if !force {
+		s, err := c.Status()
+		if err != nil {
+			return fmt.Errorf("delete %q: %w", id, err)
+		}
+		if s != state.Stopped && s != state.Created {
+			return fmt.Errorf("delete %q: container is %s: stop it with `runcell kill`, or use --force", id, s)
+		}
 	}
 	return c.delete(ctx)
 }
@@ -56,7 +62,7 @@ func (c *container) delete(ctx context.Context) error {
 	if err := c.killAll(); err != nil {
 		return fmt.Errorf("delete %q: %w", c.ID, err)
 	}
-	fault.Point("killed")
+	step.Done("killed")
 	if c.Cell != 0 {
 		if err := c.rt.destroyCell(c.Cell); err != nil {
 			return fmt.Errorf("delete %q: %w", c.ID, err)
@@ -64,20 +70,20 @@ func (c *container) delete(ctx context.Context) error {
 	} else if err := c.rt.destroyByName(c.ID); err != nil {
 		return err
 	}
-	fault.Point("cell destroyed")
+	step.Done("cell destroyed")
 	if err := c.rt.addresses.Drop(c.ID); err != nil {
 		return fmt.Errorf("delete %q: %w", c.ID, err)
 	}
 	if err := c.unmount(); err != nil {
 		return fmt.Errorf("delete %q: %w", c.ID, err)
 	}
-	fault.Point("unmounted")
+	step.Done("unmounted")
 	if plan, err := c.Plan(); err == nil {
 		hooks.RunPoststop(ctx, plan.Hooks.Poststop, c.StateAs(state.Stopped, 0))
 	} else if c.Phase == state.Created {
-		log.G(ctx).WithField("id", c.ID).Warnf("poststop hooks not run: %v", err)
+		log.G(ctx).WithFields(log.Fields{"id": c.ID, "hook": "poststop"}).Warnf("poststop hooks not run: %v", err)
 	}
-	fault.Point("poststop hooks")
+	step.Done("poststop hooks")
 	if err := c.remove(); err != nil {
 		return fmt.Errorf("delete %q: %w", c.ID, err)
 	}

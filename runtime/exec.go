@@ -15,15 +15,23 @@ import (
 // ExecFailed is the exit status of an exec that did not run its program.
 const ExecFailed = launch.ExecFailed
 
+// PrepareExec is what Exec begins with, for a caller that reads something first
+// that can be read once only: on Linux the program is started anew.
+func (r *Runtime) PrepareExec() error { return exeseal.Protect() }
+
 // Exec runs a process in the container's cell. Detached it returns once the
 // program runs; otherwise it gives the program's exit status (128 + n for
 // signal n).
-func (r *Runtime) Exec(_ context.Context, o ExecOptions) (status int, err error) {
+func (r *Runtime) Exec(ctx context.Context, o ExecOptions) (status int, err error) {
 	c, err := r.load(o.ID)
 	if err != nil {
 		return ExecFailed, err
 	}
-	if err := canExec(c.Status()); err != nil {
+	s, err := c.Status()
+	if err == nil {
+		err = canExec(s)
+	}
+	if err != nil {
 		return ExecFailed, fmt.Errorf("exec in %q: %w", o.ID, err)
 	}
 	if err := o.caller().Check(o.Process); err != nil {
@@ -35,7 +43,9 @@ func (r *Runtime) Exec(_ context.Context, o ExecOptions) (status int, err error)
 	if err := exeseal.Protect(); err != nil {
 		return ExecFailed, err
 	}
-	status, err = launch.Exec{Container: c.Container, Kmod: r.kmod, Process: o.Process, Caller: o.caller()}.Run()
+	status, err = launch.Exec{
+		Container: c.Container, Kmod: r.kmod, Process: o.Process, Caller: o.caller(), Signals: o.Signals,
+	}.Run(ctx)
 	if err != nil {
 		return ExecFailed, fmt.Errorf("exec in %q: %w", o.ID, err)
 	}

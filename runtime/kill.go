@@ -7,29 +7,38 @@ import (
 	"fmt"
 	"syscall"
 
+	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
+	"github.com/netbsd-cells/runcell/runtime/internal/signals"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/step"
 	"golang.org/x/sys/unix"
 )
 
 // Kill sends a signal to a container's first process, or with all to every
 // process of its cell (runtime.md, "Kill"). The error wraps ErrNotRunning when
-// it has stopped, and ErrPaused for a SIGCONT to a paused one: Resume is for that.
+// it has stopped, unless all are meant, and ErrPaused for a SIGCONT to a paused one: Resume is for that.
 func (r *Runtime) Kill(id string, sig syscall.Signal, all bool) error {
 	c, status, err := r.loadAlive("kill", id)
+	if all && errors.Is(err, state.ErrNotRunning) {
+		// What the first process has left is the cell's still; often nobody.
+		_, err := inCell(r, "kill", id, func(cell kmod.ID) (struct{}, error) { return struct{}{}, r.kmod.Kill(cell, int(sig)) })
+		return err
+	}
 	if err != nil {
 		return err
 	}
 	if status == state.Paused && sig == unix.SIGCONT {
 		return fmt.Errorf("kill %q: SIGCONT: %w", id, ErrPaused)
 	}
-	if status == state.Created && asksToEnd(sig) {
+	if status == state.Created && signals.Ends(sig) {
 		// The user's program, which might handle the signal, is not there yet,
 		// and the kernel shields a pid namespace's first process from signals
 		// without a handler. Any other one has its default effect there: none on
 		// Linux, as with the peers.
 		sig = unix.SIGKILL
 	}
+	step.Say("send %s to process %d (all of cell %d: %v)", signals.Name(sig), c.Pid, c.Cell, all)
 	if all {
 		err = r.kmod.Kill(c.Cell, int(sig))
 	} else {

@@ -8,35 +8,147 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// TestNeighbourSeesNothing: CVE-2016-9962. A program that looks at all
-// descriptors of every process that comes up finds none that leads out, while
-// exec after exec comes in.
+// triesVar is the environment variable with how often a neighbour may look, for
+// those who have the time.
+const triesVar = "RUNCELL_NEIGHBOUR_TRIES"
+
+// tries is how many processes come into each neighbour's container.
+func tries(t *testing.T, few int) int {
+	t.Helper()
+	text, ok := os.LookupEnv(triesVar)
+	if !ok {
+		return few
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("%s=%q: no number from 1", triesVar, text)
+	}
+	return n
+}
+
+// rights are who a neighbour may be, from the most to the least, and what it
+// does. What root with the permission trace can do to a process that it stops
+// is said in docs/security.md.
+var rights = []struct {
+	name string
+	does []string
+	give func(*specs.Process)
+}{
+	{"root with trace", []string{"look", "kill"}, func(*specs.Process) {}},
+	{"root without trace", []string{"look", "trace", "kill"}, func(p *specs.Process) {
+		few := []string{"CAP_KILL", "CAP_SETUID", "CAP_SETGID", "CAP_CHOWN"}
+		p.Capabilities = &specs.LinuxCapabilities{Bounding: few, Effective: few, Permitted: few}
+	}},
+	{"user", []string{"look", "trace", "kill"}, func(p *specs.Process) { p.User = specs.User{UID: 1000, GID: 1000} }},
+}
+
+// TestNeighbourSeesNothing: CVE-2016-9962. A program that looks at all that
+// /proc shows of every process that comes up finds nothing that leads out,
+// while one after the other comes in: by exec, also with a descriptor of the
+// caller's. It may also stop each process to look, or kill it.
 func TestNeighbourSeesNothing(t *testing.T) {
-	b := newBox(t)
-	b.spec.Process.Args = []string{"/probe", "neighbour"}
-	b.run("state", "none") // writes config.json
-	out := b.tempFile()
-	cmd := exec.Command(b.bin, "--root", b.root, "run", "--detach", "n")
-	cmd.Dir, cmd.Stdout = b.bundle, out
-	if err := cmd.Run(); err != nil {
-		t.Fatal(err)
+	for _, who := range rights {
+		for _, does := range who.does {
+			t.Run(who.name+", "+does, func(t *testing.T) {
+				b := newBox(t)
+				who.give(b.spec.Process)
+				b.spec.Process.Args = []string{"/probe", "neighbour", does}
+				b.run("state", "none") // writes config.json
+				out := b.tempFile()
+				cmd := exec.Command(b.bin, "--root", b.root, "run", "--detach", "n")
+				cmd.Dir, cmd.Stdout = b.bundle, out
+				if err := cmd.Run(); err != nil {
+					t.Fatal(err)
+				}
+				for i := range tries(t, 20) {
+					b.visit(i, does == "kill")
+				}
+				b.ok("delete", "--force", "n")
+				sawNothing(t, out.Name(), nil)
+			})
+		}
 	}
-	for range 60 {
-		b.ok("--log", filepath.Join(b.bundle, "log"), "exec", "n", "/probe", "exit", "0")
+}
+
+// visit lets a process into the neighbour's container, every other with a
+// descriptor. Where it may be killed it only has to end.
+func (b *box) visit(i int, killed bool) {
+	b.t.Helper()
+	cmd := exec.Command(b.bin, "--root", b.root, "exec", "n", "/probe", "exit", "0")
+	if i%2 == 1 {
+		mine, err := os.Open(filepath.Join(b.bundle, "rootfs/probe"))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		defer func() { _ = mine.Close() }()
+		cmd = exec.Command(b.bin, "--root", b.root, "exec", "--preserve-fds", "1", "n", "/probe", "exit", "0")
+		cmd.ExtraFiles = []*os.File{mine}
 	}
-	b.ok("delete", "--force", "n")
-	raw, err := os.ReadFile(out.Name())
-	if err != nil {
-		t.Fatal(err)
+	limit := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Signal(syscall.SIGABRT) })
+	defer limit.Stop()
+	if out, err := cmd.CombinedOutput(); err != nil && !killed || strings.Contains(string(out), "goroutine ") {
+		b.t.Fatalf("visit %d: %v: %s", i, err, out)
 	}
-	if got := strings.TrimSpace(string(raw)); got != "ready" {
-		t.Errorf("seen from inside: %s; want nothing but ready", got)
+}
+
+// sawNothing checks what a neighbour printed: nothing, but for files that may
+// be seen.
+func sawNothing(t *testing.T, path string, may []string) {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	got := strings.Split(strings.TrimSpace(string(raw)), "\n")
+	got = slices.DeleteFunc(got, func(line string) bool { return slices.Contains(may, line) })
+	if err != nil || !slices.Equal(got, []string{"ready"}) {
+		t.Errorf("seen from inside: %q, %v; want nothing but ready", got, err)
+	}
+}
+
+// TestNeighbourOfHooks: a hook that stays behind sees the hooks after it, and
+// the start of the program.
+func TestNeighbourOfHooks(t *testing.T) {
+	const each = 10
+	for _, who := range rights {
+		for _, does := range who.does {
+			if does == "kill" {
+				continue // a hook that is killed fails the start
+			}
+			t.Run(who.name+", "+does, func(t *testing.T) {
+				b := newBox(t)
+				if err := os.Chmod(filepath.Join(b.bundle, "rootfs/tmp"), 0o777); err != nil {
+					t.Fatal(err)
+				}
+				who.give(b.spec.Process)
+				b.spec.Process.Args = []string{"/probe", "exit", "0"}
+				hook := func(args ...string) specs.Hook {
+					return specs.Hook{Path: "/probe", Args: append([]string{"probe"}, args...)}
+				}
+				b.spec.Hooks = &specs.Hooks{StartContainer: []specs.Hook{hook("neighbour", does, "behind")}}
+				for range each - 1 {
+					b.spec.Hooks.StartContainer = append(b.spec.Hooks.StartContainer, hook("exit", "0"))
+				}
+				start := []string{"file " + filepath.Join(b.root, "n/exec.fifo"), "file " + filepath.Join(b.root, "n/init.error")}
+				for range (tries(t, 20) + each - 1) / each {
+					b.ok("create", "n")
+					b.ok("start", "n")
+					b.ok("delete", "--force", "n")
+					seen := filepath.Join(b.bundle, "rootfs/tmp/seen")
+					sawNothing(t, seen, start)
+					if err := os.Remove(seen); err != nil {
+						t.Fatal(err)
+					}
+				}
+			})
+		}
 	}
 }
 
@@ -62,7 +174,7 @@ func TestExecOfOwnBinary(t *testing.T) {
 	b.ok("run", "--detach", "d")
 	for _, p := range []string{"/proc/self/exe", "/script"} {
 		r := b.run("exec", "d", p, "--version")
-		if r.status != 255 || strings.Contains(r.stdout, "runcell version") || p == "/script" && !strings.Contains(r.stderr, "the runcell binary") {
+		if r.status != 255 || strings.Contains(r.stdout, "runcell version") || p == "/script" && !strings.Contains(r.stderr, `interpreter "/proc/self/exe"`) {
 			t.Errorf("exec %s = %d, %q, %q; want 255 and a refusal", p, r.status, r.stdout, r.stderr)
 		}
 	}

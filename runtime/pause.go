@@ -3,11 +3,12 @@ package runtime
 // pause and resume: all processes of a container stop and go on.
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
-	"github.com/netbsd-cells/runcell/runtime/internal/fault"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/step"
 )
 
 // ErrPaused says that something can't be done while the container is paused.
@@ -31,14 +32,18 @@ func (r *Runtime) setPaused(id string, from state.Status, pause bool) error {
 	if pause {
 		verb, act = "pause", r.kmod.Pause
 	}
-	c, err := r.loadLocked(id)
+	c, err := r.loadLocked(context.Background(), id)
 	if c != nil {
 		defer c.Release()
 	}
 	if err != nil {
 		return err
 	}
-	if s := c.Status(); s == state.Stopped {
+	s, err := c.Status()
+	if err != nil {
+		return fmt.Errorf("%s %q: %w", verb, id, err)
+	}
+	if s == state.Stopped {
 		return fmt.Errorf("%s %q: %w", verb, id, state.ErrNotRunning)
 	} else if s != from {
 		return fmt.Errorf("%s %q: container is %s, and must be %s", verb, id, s, from)
@@ -47,7 +52,7 @@ func (r *Runtime) setPaused(id string, from state.Status, pause bool) error {
 		if err := c.savePaused(true); err != nil {
 			return err
 		}
-		fault.Point("pause recorded")
+		step.Done("pause recorded")
 	}
 	if err := act(c.Cell); err != nil {
 		if pause {

@@ -68,10 +68,14 @@ func (r *Runtime) recoverOne(ctx context.Context, id string, cells []kmod.Info) 
 		}
 		return id + ": its create was killed", c.clean()
 	}
+	status, err := c.Status()
+	if err != nil {
+		return "", err
+	}
 	switch {
 	case c.Phase == state.Creating:
 		why = id + ": its create was killed"
-	case c.Status() == state.Stopped && !c.hasCell(cells):
+	case status == state.Stopped && !c.hasCell(cells):
 		why = id + ": its cell is gone"
 		c.Cell = 0 // the number may be another's; what there is has the name
 	default:

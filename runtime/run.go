@@ -13,6 +13,7 @@ import (
 	"github.com/netbsd-cells/runcell/runtime/internal/monitor"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/step"
 )
 
 // Run makes and starts a container. Detached it returns 0 at once; otherwise
@@ -24,37 +25,45 @@ func (r *Runtime) Run(ctx context.Context, o CreateOptions) (status int, err err
 		return 1, err
 	}
 	defer c.Release()
-	fail := func(err error) (int, error) {
-		return 1, errors.Join(err, c.delete(context.WithoutCancel(ctx)))
-	}
 	if o.Detach {
-		if err := c.start(ctx); err != nil {
-			return fail(err)
+		if err := c.start(ctx, nil); err != nil {
+			return 1, errors.Join(err, c.delete(context.WithoutCancel(ctx)))
 		}
 		return 0, nil
 	}
-	fg, err := launch.Attend(&process.Child{Pid: c.Pid}, master)
-	if err != nil {
-		return fail(err)
-	}
-	if err = c.start(ctx); err == nil {
-		c.Release()
-		status, err = fg.Wait()
-	}
-	fg.Leave()
-	if err != nil {
-		return fail(err)
-	}
-	if o.Keep {
+	status, err = c.foreground(ctx, master, o.Signals)
+	if err == nil && o.Keep {
 		return status, nil
 	}
-	return status, c.deleteAfterRun(context.WithoutCancel(ctx))
+	return status, errors.Join(err, c.deleteAfterRun(context.WithoutCancel(ctx)))
 }
 
-// deleteAfterRun deletes a container whose process this command has reaped,
-// unless somebody else has done so meanwhile.
+// foreground starts a created container and stays with its program, without the
+// lock.
+func (c *container) foreground(ctx context.Context, master int, caught *Signals) (status int, err error) {
+	fg, err := launch.Attend(c.child, master)
+	if err != nil {
+		c.Release()
+		return 1, err
+	}
+	err = c.start(ctx, func() error { return caught.PassTo(fg.Signal) })
+	c.Release()
+	if err == nil {
+		status, err = fg.Wait()
+	}
+	if err = errors.Join(err, fg.Leave()); err != nil {
+		status = 1
+	}
+	return status, err
+}
+
+// deleteAfterRun deletes a container whose process this command has reaped, or
+// could not run, unless somebody else has done so meanwhile.
 func (c *container) deleteAfterRun(ctx context.Context) error {
-	err := c.Acquire()
+	if c.deleted {
+		return nil
+	}
+	err := c.Acquire(ctx)
 	if errors.Is(err, state.ErrNotExist) {
 		return nil
 	}
@@ -77,6 +86,7 @@ func (r *Runtime) Wait(ctx context.Context, id string) (int, error) {
 	if same, err := c.sameBoot(); err != nil || !same {
 		return 1, fmt.Errorf("wait for %q: %w", id, errors.Join(err, errCellGone))
 	}
+	step.Say("wait for the end of process %d", c.Pid)
 	ws, err := r.kmod.Wait(ctx, c.Cell)
 	if errors.Is(err, kmod.ErrUnsupported) {
 		if status, known, merr := monitor.Status(ctx, c.Container); known || merr != nil {

@@ -43,19 +43,28 @@ type CreateOptions struct {
 	ConsoleSocket string // path of the socket that gets the terminal, or empty
 	PidfdSocket   string // emulator only
 	PreserveFDs   int    // descriptors from 3 on that the process keeps
-	NoCgroup      bool   // leave linux.cgroupsPath alone; emulator only
-	NoPivot       bool   // move the root instead of pivot_root(2); emulator only
+	// Sockets are descriptors from 3 on that a service manager has opened for the
+	// program, which is told of them; those of PreserveFDs follow.
+	Sockets  Sockets
+	NoCgroup bool // leave linux.cgroupsPath alone; emulator only
+	NoPivot  bool // move the root instead of pivot_root(2); emulator only
 	// Detach (run only): return once the process runs. Keep (run only): do
 	// not delete the container at the end.
 	Detach bool
 	Keep   bool
+	// Signals (run only) go to the program; nil = none are caught.
+	Signals *Signals
 }
 
 func (o CreateOptions) caller() launch.Caller {
 	return launch.Caller{
-		PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidfdSocket: o.PidfdSocket, PreserveFDs: o.PreserveFDs, Detach: o.Detach,
+		PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidfdSocket: o.PidfdSocket,
+		Sockets: o.Sockets, PreserveFDs: o.PreserveFDs, Detach: o.Detach,
 	}
 }
+
+// Sockets are what sd_listen_fds(3) tells of.
+type Sockets = launch.Sockets
 
 // ExecOptions are the arguments of exec.
 type ExecOptions struct {
@@ -66,6 +75,7 @@ type ExecOptions struct {
 	PidfdSocket   string       // emulator only
 	PreserveFDs   int          // descriptors from 3 on that the process keeps
 	Detach        bool         // return once the process runs
+	Signals       *Signals     // go to the process; nil = none are caught
 }
 
 func (o ExecOptions) caller() launch.Caller {

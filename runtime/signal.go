@@ -1,19 +1,30 @@
 package runtime
 
-// Signals as users write them, and what they do by default.
+// Signals as users write them, and those that a command catches.
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
 	"syscall"
 
+	"github.com/netbsd-cells/runcell/runtime/internal/signals"
 	"golang.org/x/sys/unix"
 )
 
-// maxSignal is the highest signal number that is passed on (real-time
-// signals included).
-const maxSignal = 64
+// Signals are those that a command gets itself, see CatchSignals.
+type Signals = signals.Catcher
+
+// Interrupted is the error of a command that a signal has ended, and that has
+// taken back what it did.
+type Interrupted = signals.Interrupted
+
+// CatchSignals catches the signals that this process gets, until Close. Given
+// to Run or Exec in their options, they go to the program once that runs.
+// Before, and in every command that has the context alone, one that asks to end
+// ends the context, and so the command, with an Interrupted.
+func CatchSignals(ctx context.Context) (context.Context, *Signals) { return signals.Catch(ctx) }
 
 // ParseSignal reads a signal as kill(1) does: a number, or a name with or
 // without SIG, in any case. The empty string is SIGTERM.
@@ -22,8 +33,8 @@ func ParseSignal(s string) (syscall.Signal, error) {
 		return unix.SIGTERM, nil
 	}
 	if n, err := strconv.Atoi(s); err == nil {
-		if n < 0 || n > maxSignal {
-			return 0, fmt.Errorf("unknown signal %q: numbers go from 0 to %d", s, maxSignal)
+		if n < 0 || n > signals.Last {
+			return 0, fmt.Errorf("unknown signal %q: numbers go from 0 to %d", s, signals.Last)
 		}
 		return syscall.Signal(n), nil
 	}
@@ -35,14 +46,4 @@ func ParseSignal(s string) (syscall.Signal, error) {
 		return sig, nil
 	}
 	return 0, fmt.Errorf("unknown signal %q: use a name such as TERM or a number", s)
-}
-
-// asksToEnd tells whether a signal is one by which people and service managers
-// end a process.
-func asksToEnd(sig syscall.Signal) bool {
-	switch sig {
-	case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM:
-		return true
-	}
-	return false
 }

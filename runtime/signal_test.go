@@ -3,6 +3,8 @@ package runtime
 import (
 	"syscall"
 	"testing"
+
+	"github.com/netbsd-cells/runcell/runtime/internal/signals"
 )
 
 func FuzzParseSignal(f *testing.F) {
@@ -10,7 +12,7 @@ func FuzzParseSignal(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if sig, err := ParseSignal(s); err == nil && (sig < 0 || sig > maxSignal) {
+		if sig, err := ParseSignal(s); err == nil && (sig < 0 || sig > signals.Last) {
 			t.Errorf("ParseSignal(%q) = %d", s, sig)
 		}
 	})

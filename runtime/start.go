@@ -9,31 +9,38 @@ import (
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/oci"
-	"github.com/netbsd-cells/runcell/runtime/internal/fault"
 	"github.com/netbsd-cells/runcell/runtime/internal/hooks"
 	"github.com/netbsd-cells/runcell/runtime/internal/launch"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"github.com/netbsd-cells/runcell/runtime/internal/rootfs"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/step"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 )
 
 // Start runs the container's program. A failing startContainer or (since
 // spec 1.3) poststart hook stops and deletes the container.
 func (r *Runtime) Start(ctx context.Context, id string) error {
-	c, err := r.loadLocked(id)
+	c, err := r.loadLocked(ctx, id)
 	if c != nil {
 		defer c.Release()
 	}
 	if err != nil {
 		return err
 	}
-	return c.start(ctx)
+	return c.start(ctx, nil)
 }
 
-func (c *container) start(ctx context.Context) error {
-	if s := c.Status(); s != state.Created {
+// start releases the program and runs the hooks around that. running, unless it
+// is nil, is called as soon as the program runs; when it fails, so does start.
+func (c *container) start(ctx context.Context, running func() error) error {
+	if s, err := c.Status(); err != nil {
+		return fmt.Errorf("start %q: %w", c.ID, err)
+	} else if s != state.Created {
 		return fmt.Errorf("start %q: cannot start a container in the %s state: %w", c.ID, s, notCreated(s))
+	}
+	if err := context.Cause(ctx); err != nil {
+		return fmt.Errorf("start %q: %w", c.ID, err)
 	}
 	plan, err := c.Plan()
 	if err != nil {
@@ -45,15 +52,28 @@ func (c *container) start(ctx context.Context) error {
 	if err := c.runHooksInside(ctx, plan); err != nil {
 		return c.failHook(ctx, err)
 	}
-	fault.Point("startContainer hooks")
-	if err := launch.Release(c.Container); err != nil {
+	step.Done("startContainer hooks")
+	// Releasing waits for the program to be executed.
+	killed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() { _ = c.killAll(); close(killed) })
+	err = launch.Release(c.Container)
+	if !stop() {
+		<-killed
+		return c.failHook(ctx, context.Cause(ctx))
+	}
+	if err != nil {
 		return c.failStart(err)
 	}
-	fault.Point("released")
+	step.Done("released")
 	if err := sys.Remove(c.Path(state.FifoFile)); err != nil {
 		return c.failStart(err)
 	}
-	fault.Point("fifo removed")
+	step.Done("fifo removed")
+	if running != nil {
+		if err := running(); err != nil {
+			return c.failHook(ctx, err)
+		}
+	}
 	if err := hooks.Run(ctx, plan.Hooks.Poststart, c.StateAs(state.Running, c.Pid)); err != nil {
 		return c.failHook(ctx, err)
 	}

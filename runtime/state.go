@@ -17,7 +17,7 @@ func (r *Runtime) State(id string) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.State(), nil
+	return c.State()
 }
 
 // List gives every container below the state root, by id. Containers that
@@ -37,7 +37,12 @@ func (r *Runtime) List() ([]*State, error) {
 		case err != nil:
 			errs = append(errs, err)
 		default:
-			states = append(states, c.State())
+			s, err := c.State()
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			states = append(states, s)
 		}
 	}
 	return states, errors.Join(errs...)

@@ -4,27 +4,47 @@ package runtime
 // while they run.
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/runtime/internal/state"
 )
 
-// Processes lists the host's pids of a container's processes.
+// Processes lists the host's pids of a container's processes; a stopped one has
+// none, or those that its first process has left in the cell.
 func (r *Runtime) Processes(id string) ([]int, error) {
-	c, _, err := r.loadAlive("processes of", id)
-	if err != nil {
-		return nil, err
-	}
-	return r.kmod.Processes(c.Cell)
+	return inCell(r, "processes of", id, r.kmod.Processes)
 }
 
 // Members tells of each process who it is and what it uses.
 func (r *Runtime) Members(id string) ([]kmod.Member, error) {
-	c, _, err := r.loadAlive("processes of", id)
+	return inCell(r, "processes of", id, r.kmod.Members)
+}
+
+// inCell asks about a container's cell, as long as there is one.
+func inCell[T any](r *Runtime, doing, id string, ask func(kmod.ID) (T, error)) (none T, err error) {
+	c, err := r.load(id)
 	if err != nil {
-		return nil, err
+		return none, err
 	}
-	return r.kmod.Members(c.Cell)
+	status, err := c.Status()
+	if err != nil {
+		return none, err
+	}
+	switch status {
+	case state.Creating:
+		return none, fmt.Errorf("%s %q: it is still being created", doing, id)
+	case state.Stopped:
+		if same, err := c.sameBoot(); !same || err != nil {
+			return none, err
+		}
+	}
+	got, err := ask(c.Cell)
+	if errors.Is(err, kmod.ErrNotFound) {
+		return none, nil
+	}
+	return got, err
 }
 
 // Stats tells what a container uses and was denied.

@@ -20,7 +20,8 @@ func bundleCommand() *cli.Command {
 		Usage:     "make a bundle whose root file system the store keeps",
 		ArgsUsage: "NAME BUNDLE",
 		Description: `This is what "runcell run --image NAME" does first. BUNDLE must not exist; it
-gets config.json, and image.json, which tells what it was made of.`,
+gets config.json, and image.json, which tells what it was made of. The file
+policy in the store says which images may be used.`,
 		Flags: append([]cli.Flag{
 			storeFlag(),
 			platformFlag(),

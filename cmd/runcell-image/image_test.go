@@ -28,6 +28,26 @@ func runImage(args ...string) (stdout, stderr string, status int) {
 	return out.String(), errs.String(), status
 }
 
+// help is a command here too, and of each command.
+func TestImageHelp(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+		ok   bool
+	}{
+		{[]string{"image", "help"}, "fetch an image from a registry", true},
+		{[]string{"image", "h"}, "fetch an image from a registry", true},
+		{[]string{"image", "help", "unpack"}, "runcell image unpack", true},
+		{[]string{"help", "image", "unpack"}, "runcell image unpack", true},
+		{[]string{"image", "help", "nothing"}, `has no command "nothing"`, false},
+	} {
+		stdout, stderr, status := runImage(c.args...)
+		if (status == 0) != c.ok || !strings.Contains(stdout+stderr, c.want) {
+			t.Errorf("%v = %d, %.200q, %q; want %q", c.args, status, stdout, stderr, c.want)
+		}
+	}
+}
+
 func imageRootfs(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -11,6 +11,7 @@ import (
 	"github.com/netbsd-cells/runcell/image/registry"
 	"github.com/netbsd-cells/runcell/image/store"
 	"github.com/netbsd-cells/runcell/image/transfer"
+	"github.com/netbsd-cells/runcell/image/trust"
 	"github.com/urfave/cli/v3"
 )
 
@@ -21,16 +22,26 @@ func registryFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "authfile", Usage: "read credentials from `FILE` (default: where podman and docker keep them)"},
 		&cli.BoolFlag{Name: "plain-http", Usage: "talk HTTP instead of HTTPS (default: only on the loopback interface)"},
+		&cli.DurationFlag{Name: "stall-timeout", Value: registry.DefaultStall, Usage: "give a connection up on which nothing has moved for `TIME`"},
+		&cli.DurationFlag{Name: "max-wait", Value: registry.DefaultPatience, Usage: "wait at most `TIME` if the registry asks to come back later"},
 	}
 }
 
-func registryOptions(cmd *cli.Command) registry.Options {
-	o := registry.Options{AuthFile: cmd.String("authfile")}
+func registryOptions(cmd *cli.Command, t *transfers) (registry.Options, error) {
+	o := registry.Options{AuthFile: cmd.String("authfile"), Stall: cmd.Duration("stall-timeout"), Patience: cmd.Duration("max-wait")}
+	for _, flag := range []string{"stall-timeout", "max-wait"} {
+		if d := cmd.Duration(flag); d <= 0 {
+			return o, fmt.Errorf("--%s %v: want a time such as 90s", flag, d)
+		}
+	}
+	if !cmd.Bool("quiet") {
+		o.Tell = t.retry
+	}
 	if cmd.IsSet("plain-http") {
 		plain := cmd.Bool("plain-http")
 		o.PlainHTTP = &plain
 	}
-	return o
+	return o, nil
 }
 
 func copyFlags() []cli.Flag {
@@ -38,6 +49,7 @@ func copyFlags() []cli.Flag {
 		storeFlag(),
 		platformFlag(),
 		&cli.BoolFlag{Name: "all-platforms", Usage: "take the images for all platforms"},
+		&cli.StringFlag{Name: "verify-key", Usage: "take only what the public key in `FILE` has signed (PEM, signify or minisign)"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "show no progress"},
 	}
 }
@@ -50,6 +62,11 @@ func copyOptions(cmd *cli.Command, t *transfers) (o transfer.CopyOptions, err er
 		return o, err
 	}
 	o.AllPlatforms = cmd.Bool("all-platforms")
+	if cmd.IsSet("verify-key") {
+		if o.Key, err = store.ReadKey(cmd.String("verify-key")); err != nil {
+			return o, err
+		}
+	}
 	if !cmd.Bool("quiet") {
 		o.Progress = t.report
 	}
@@ -65,7 +82,8 @@ func pullCommand() *cli.Command {
 
 Prints the digest. A lost connection is taken up again where it broke; so is an
 interrupted pull, by the next one. Every byte is verified before the store has
-it. Credential helpers are not started: they would be programs out of PATH.`,
+it, and the signatures that the file policy in the store demands. Credential
+helpers are not started: they would be programs out of PATH.`,
 		Flags: append(copyFlags(), registryFlags()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			args, err := arguments(cmd, 1, 1)
@@ -77,8 +95,12 @@ it. Credential helpers are not started: they would be programs out of PATH.`,
 			if err != nil {
 				return err
 			}
+			r, err := registryOptions(cmd, t)
+			if err != nil {
+				return err
+			}
 			return withStore(ctx, cmd, true, false, func(ctx context.Context, s *store.Store) error {
-				res, err := transfer.Pull(ctx, s, args[0], registryOptions(cmd), o)
+				res, err := transfer.Pull(ctx, s, args[0], r, o)
 				t.finish()
 				if err != nil {
 					return err
@@ -102,7 +124,8 @@ func importCommand() *cli.Command {
     docker-archive:FILE[:REF]  what "docker save" and "podman save" make
     PATH                       one of the first two; begins with / or .
 Without NAME the images keep the names that they have there. A NAME without a
-registry belongs to localhost. Prints the full names.`,
+registry belongs to localhost. The store's policy is obeyed as by pull. Prints
+the full names.`,
 		Flags: append(copyFlags(), &cli.Int64Flag{Name: "max-size", Value: limits.MaxSize, Usage: "refuse a compressed archive of more than `BYTES` (0: no limit)"}),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			args, err := arguments(cmd, 1, 2)
@@ -134,6 +157,18 @@ registry belongs to localhost. Prints the full names.`,
 	}
 }
 
+// signer reads the key of --sign-key, if there is one.
+func signer(cmd *cli.Command) (*trust.Signer, error) {
+	if !cmd.IsSet("sign-key") {
+		return nil, nil //nolint:nilnil // no key is no error
+	}
+	data, err := store.ReadKeyFile(cmd.String("sign-key"))
+	if err != nil {
+		return nil, fmt.Errorf("read key: %w", err)
+	}
+	return trust.ParseSigner(cmd.String("sign-key"), data)
+}
+
 func pushCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "push",
@@ -145,10 +180,13 @@ func pushCommand() *cli.Command {
     PATH                       a directory, or an archive if it ends in .tar;
                                begins with / or .
 Without TARGET the image goes to the registry of its own name. What a place
-keeps of other images stays. Prints the digest.`,
+keeps of other images stays. The signatures of the image that the store has go
+with it. Prints the digest.`,
 		Flags: append([]cli.Flag{
 			storeFlag(),
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "show no progress"},
+			&cli.StringFlag{Name: "sign-key", Usage: "sign the image with the private key in `FILE` (PEM or signify, without a passphrase)"},
+			&cli.BoolFlag{Name: "replace", Usage: "let an image for one platform take the tag of an index for several"},
 		}, registryFlags()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			args, err := arguments(cmd, 1, 2)
@@ -160,7 +198,13 @@ keeps of other images stays. Prints the digest.`,
 				target = args[1]
 			}
 			t := newTransfers(cmd.Root().ErrWriter, "push")
-			o := transfer.PushOptions{Registry: registryOptions(cmd)}
+			o := transfer.PushOptions{Replace: cmd.Bool("replace")}
+			if o.Registry, err = registryOptions(cmd, t); err != nil {
+				return err
+			}
+			if o.Sign, err = signer(cmd); err != nil {
+				return err
+			}
 			if !cmd.Bool("quiet") {
 				o.Progress = t.report
 			}

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/image/store"
@@ -23,14 +24,24 @@ type transfers struct {
 	terminal bool
 	bars     *mpb.Progress
 	bar      map[digest.Digest]*mpb.Bar
+	mu       sync.Mutex // both blobs and requests are reported
 }
 
 func newTransfers(out io.Writer, what string) *transfers {
 	return &transfers{what: what, out: out, terminal: cmdline.IsTerminal(out), bar: map[digest.Digest]*mpb.Bar{}}
 }
 
-// report shows one blob. It is never called twice at the same time.
+// retry shows why a request is sent again.
+func (t *transfers) retry(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.print(t.what + ": tried again: " + cmdline.OneLine(err.Error()) + "\n")
+}
+
+// report shows one blob.
 func (t *transfers) report(x store.Transfer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if x.Retry != nil {
 		t.line(x, "taken up again at "+size(x.Done)+": "+cmdline.OneLine(x.Retry.Error()))
 		return
@@ -49,9 +60,12 @@ func (t *transfers) report(x store.Transfer) {
 	}
 }
 
-// line prints above the bars, if there are any.
 func (t *transfers) line(x store.Transfer, text string) {
-	text = t.what + " " + short(string(x.Blob.Digest)) + ": " + text + "\n"
+	t.print(t.what + " " + short(string(x.Blob.Digest)) + ": " + text + "\n")
+}
+
+// print prints above the bars, if there are any.
+func (t *transfers) print(text string) {
 	if t.bars != nil {
 		_, _ = t.bars.Write([]byte(text)) // progress is not worth an error
 		return

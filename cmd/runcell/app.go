@@ -44,7 +44,7 @@ func newApp() *app {
 
 		executable: os.Executable,
 		become:     syscall.Exec,
-		spawn:      func(_ context.Context, cmd *exec.Cmd) error { return cmd.Run() },
+		spawn:      spawn,
 	}
 }
 

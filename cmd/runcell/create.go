@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 
+	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/urfave/cli/v3"
 )
 
@@ -23,16 +24,18 @@ func (a *app) createCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return a.withImage(ctx, cmd, &o, func() (bool, error) {
-				if done, err := a.rootless(cmd, 0); done {
-					return true, err
-				}
-				e, err := a.engine(cmd)
-				if err != nil {
-					return false, err
-				}
-				err = e.Create(ctx, o)
-				return err == nil, err
+			return a.caught(ctx, func(ctx context.Context, _ *runtime.Signals) error {
+				return a.withImage(ctx, cmd, &o, func() (bool, error) {
+					if done, err := a.rootless(cmd, 0); done {
+						return true, err
+					}
+					e, err := a.engine(cmd)
+					if err != nil {
+						return false, err
+					}
+					err = e.Create(ctx, o)
+					return err == nil, err
+				})
 			})
 		}),
 	}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"syscall"
 
 	"github.com/netbsd-cells/runcell/kmod"
@@ -17,6 +18,7 @@ type engine interface {
 	Create(context.Context, runtime.CreateOptions) error
 	Run(context.Context, runtime.CreateOptions) (status int, err error)
 	Start(ctx context.Context, id string) error
+	PrepareExec() error
 	Exec(context.Context, runtime.ExecOptions) (status int, err error)
 	State(id string) (*runtime.State, error)
 	List() ([]*runtime.State, error)
@@ -49,4 +51,18 @@ func openEngine(root, emulate string, strict bool) (engine, error) {
 		return nil, err
 	}
 	return cells{runtime.New(runtime.Options{Root: root, Kmod: client, Strict: strict}), client}, nil
+}
+
+// leastDescriptors is how many a command can be sure to do its work with, and
+// to take it back.
+const leastDescriptors = 64
+
+// checkDescriptors refuses a limit that would end in the middle of something,
+// where the error says little. The Go runtime has raised the soft limit.
+func checkDescriptors() error {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil && limit.Cur < leastDescriptors {
+		return fmt.Errorf("the limit of open files is %d: runcell needs %d (ulimit -n)", limit.Cur, leastDescriptors)
+	}
+	return nil
 }

@@ -35,7 +35,8 @@ its exit status (128+n when signal n ended it), or with 255 when it could not be
 		Action: a.action(func(ctx context.Context, cmd *cli.Command) error {
 			err := a.exec(ctx, cmd)
 			var status cmdline.ExitStatus
-			if err == nil || errors.As(err, &status) {
+			var why *runtime.Interrupted
+			if err == nil || errors.As(err, &status) || errors.As(err, &why) {
 				return err
 			}
 			return cmdline.WithCode(err, exitExec)
@@ -81,6 +82,9 @@ func (a *app) exec(ctx context.Context, cmd *cli.Command) error {
 		}
 	}
 	if file := cmd.String("process"); file != "" {
+		if err := e.PrepareExec(); err != nil { // the file may be a pipe
+			return err
+		}
 		o.Process, err = readProcess(ctx, cmd, e, file)
 	} else {
 		o.Process, err = buildProcess(cmd, e, o.ID)
@@ -91,7 +95,10 @@ func (a *app) exec(ctx context.Context, cmd *cli.Command) error {
 	if !o.Detach {
 		a.Journal.Flush()
 	}
-	return asStatus(e.Exec(ctx, o))
+	return a.caught(ctx, func(ctx context.Context, signals *runtime.Signals) error {
+		o.Signals = signals
+		return asStatus(e.Exec(ctx, o))
+	})
 }
 
 // execOptions reads everything but the process.

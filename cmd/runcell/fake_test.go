@@ -65,6 +65,8 @@ func (f *fake) Start(_ context.Context, id string) error {
 	return f.err
 }
 
+func (*fake) PrepareExec() error { return nil }
+
 func (f *fake) Exec(_ context.Context, o runtime.ExecOptions) (int, error) {
 	f.did("exec %s %q detach=%v", o.ID, o.Process.Args, o.Detach)
 	f.exec = o

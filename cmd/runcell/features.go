@@ -112,8 +112,8 @@ func featureRows(f kmod.Features) []featureRow {
 	rows = append(rows, featureRow{"max-groups", kmod.Level(strconv.Itoa(f.MaxGroups)), ""})
 	if len(f.Platforms) > 0 {
 		reason := ""
-		if !strings.HasPrefix(f.Platforms[0], "linux/") && strings.Contains(strings.Join(f.Platforms, ","), "linux/") {
-			reason = "the emulation of Linux: " + kmod.LinuxSignals
+		if !strings.HasPrefix(f.Platforms[0], "linux/") && strings.Contains(strings.Join(f.Platforms, ","), "linux/") && f.LinuxSignals() != "" {
+			reason = "the emulation of Linux: " + f.LinuxSignals()
 		}
 		rows = append(rows, featureRow{"platforms", kmod.Level(strings.Join(f.Platforms, ",")), reason})
 	}

@@ -5,7 +5,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
@@ -55,10 +57,28 @@ func (a *app) createOptions(cmd *cli.Command) (runtime.CreateOptions, error) {
 	if err := checkPreserve(o.PreserveFDs); err != nil {
 		return o, err
 	}
+	if o.Sockets, err = a.sockets(); err != nil {
+		return o, err
+	}
 	return o, absolute(cmd, map[string]*string{
 		"bundle": &o.Bundle, "pid-file": &o.PidFile,
 		"console-socket": &o.ConsoleSocket, "pidfd-socket": &o.PidfdSocket,
 	})
+}
+
+// sockets reads what a service manager says of sockets that it has opened for
+// this very process (sd_listen_fds(3)).
+func (a *app) sockets() (runtime.Sockets, error) {
+	pid, n := a.getenv("LISTEN_PID"), a.getenv("LISTEN_FDS")
+	if n == "" || pid != strconv.Itoa(os.Getpid()) {
+		return runtime.Sockets{}, nil
+	}
+	const most = 1 << 16
+	count, err := strconv.Atoi(n)
+	if err != nil || count < 0 || count > most {
+		return runtime.Sockets{}, fmt.Errorf("LISTEN_FDS %q in the environment is no number from 0 to %d: unset it", n, most)
+	}
+	return runtime.Sockets{N: count, Names: a.getenv("LISTEN_FDNAMES")}, nil
 }
 
 func checkPreserve(n int) error {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -30,20 +31,22 @@ func (a *app) listCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			states, err := e.List()
-			if err != nil {
-				return err
-			}
-			switch {
-			case cmd.Bool("quiet"):
-				return cmdline.WriteLines(a.Stdout, ids(states))
-			case cmd.String("format") == "json":
-				// [] when there is none, never null: callers index it.
-				return cmdline.WriteJSON(a.Stdout, append([]*runtime.State{}, states...), "")
-			}
-			return cmdline.WriteTable(a.Stdout, stateTable(states))
+			// One that can't be read does not hide the others.
+			states, unread := e.List()
+			return errors.Join(a.printList(cmd, states), unread)
 		}),
 	}
+}
+
+func (a *app) printList(cmd *cli.Command, states []*runtime.State) error {
+	switch {
+	case cmd.Bool("quiet"):
+		return cmdline.WriteLines(a.Stdout, ids(states))
+	case cmd.String("format") == "json":
+		// [] when there is none, never null: callers index it.
+		return cmdline.WriteJSON(a.Stdout, append([]*runtime.State{}, states...), "")
+	}
+	return cmdline.WriteTable(a.Stdout, stateTable(states))
 }
 
 func ids(states []*runtime.State) []string {

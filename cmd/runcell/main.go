@@ -5,7 +5,9 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	goruntime "runtime"
+	"syscall"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 )
@@ -27,5 +29,8 @@ func main() {
 		fmt.Fprintln(os.Stderr, "runcell: runcell does not run as a container's first process; start it through a shell or an init")
 		os.Exit(cmdline.ExitFailure)
 	}
+	// A shell stops jobs in the background that use its terminal. That must not
+	// stop a command that holds a container's lock, or has its process to reap.
+	signal.Ignore(syscall.SIGTTIN, syscall.SIGTTOU)
 	os.Exit(newApp().main(os.Args))
 }

@@ -147,6 +147,12 @@ func (m *metricSet) addCell(id string, s *kmod.Stats) {
 // replaceFile writes a file that readers see whole, as it was or as it is.
 func replaceFile(path string, b []byte) error {
 	path, err := filepath.Abs(path)
+	if err == nil {
+		// What is something else than a file, such as /dev/null, must stay.
+		if fi, serr := os.Stat(path); serr == nil && !fi.Mode().IsRegular() {
+			err = fmt.Errorf("%s is not a regular file: leave --output out to print", path)
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("write metrics: %w", err)
 	}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,7 +33,7 @@ func someStates() []*runtime.State {
 func someFeatures() kmod.Features {
 	on := kmod.Support{Level: kmod.Enforced}
 	return kmod.Features{
-		Backend: "emulator", ABI: 1, Profiles: on, Permissions: on, Devices: on,
+		Backend: "emulator", ABI: 1, Profiles: on, Permissions: on, Devices: on, DeviceList: on,
 		Ports: kmod.Support{Level: kmod.Recorded, Reason: "no cgroup2"}, PortAddress: on, Addresses: on, Network: on,
 		MaxProcesses: on, Processes: on, Kill: on, Stats: kmod.Support{Level: kmod.Absent, Reason: "no counters"},
 		ExitStatus: on, MaxGroups: 16,
@@ -240,6 +241,17 @@ func TestAnnotationsCompile(t *testing.T) {
 			if strings.Contains(n.Field, key) {
 				t.Errorf("annotation %s: %s", key, n.Reason)
 			}
+		}
+	}
+}
+
+// A record that can't be read does not hide the others.
+func TestListGoesOn(t *testing.T) {
+	f := &fake{states: []*runtime.State{{ID: "web", Status: runtime.Running}}, err: errors.New("bad record")}
+	for _, args := range [][]string{{"list"}, {"list", "--quiet"}, {"list", "--format", "json"}} {
+		stdout, stderr, code := f.runcell(t, args...)
+		if code == 0 || !strings.Contains(stdout, "web") || !strings.Contains(stderr, "bad record") {
+			t.Errorf("%v = %d, %q, %q; want the list and the error", args, code, stdout, stderr)
 		}
 	}
 }

@@ -130,6 +130,9 @@ func (a *app) onContainer(do func(ctx context.Context, cmd *cli.Command, e engin
 // engine opens the runtime on the state directory that the flags name.
 func (a *app) engine(cmd *cli.Command) (engine, error) {
 	root := cmd.Root()
+	if err := checkDescriptors(); err != nil {
+		return nil, err
+	}
 	dir, err := a.stateDir(root)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 
+	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/urfave/cli/v3"
 )
 
@@ -25,20 +26,26 @@ it) and removes the container. With --detach it returns once the program runs.`,
 				return err
 			}
 			o.Detach, o.Keep = cmd.Bool("detach"), cmd.Bool("keep")
-			return a.withImage(ctx, cmd, &o, func() (bool, error) {
-				if done, err := a.rootless(cmd, 0); done {
-					return true, err
-				}
-				e, err := a.engine(cmd)
-				if err != nil {
-					return false, err
-				}
-				if !o.Detach {
-					a.Journal.Flush() // who waits for hours wants to read it now
-				}
-				status, err := e.Run(ctx, o)
-				return err == nil && (o.Detach || o.Keep), asStatus(status, err)
+			return a.caught(ctx, func(ctx context.Context, signals *runtime.Signals) error {
+				o.Signals = signals
+				return a.withImage(ctx, cmd, &o, func() (bool, error) { return a.run(ctx, cmd, o) })
 			})
 		}),
 	}
+}
+
+// run tells whether the container is still there.
+func (a *app) run(ctx context.Context, cmd *cli.Command, o runtime.CreateOptions) (kept bool, err error) {
+	if done, err := a.rootless(cmd, 0); done {
+		return true, err
+	}
+	e, err := a.engine(cmd)
+	if err != nil {
+		return false, err
+	}
+	if !o.Detach {
+		a.Journal.Flush() // who waits for hours wants to read it now
+	}
+	status, err := e.Run(ctx, o)
+	return err == nil && (o.Detach || o.Keep), asStatus(status, err)
 }

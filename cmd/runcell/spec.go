@@ -21,7 +21,10 @@ func (a *app) specCommand() *cli.Command {
 		Usage: "write an example config.json to start from",
 		Description: `The example runs a shell in the directory "rootfs" of the bundle. An existing
 config.json is never overwritten.`,
-		Flags: []cli.Flag{bundleFlag()},
+		Flags: []cli.Flag{
+			bundleFlag(),
+			inertBool("rootless", "the example is the same: runcell makes a user namespace itself where the caller is not root"),
+		},
 		Action: a.action(func(_ context.Context, cmd *cli.Command) error {
 			if err := noArguments(cmd); err != nil {
 				return err

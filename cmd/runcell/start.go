@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 
+	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/urfave/cli/v3"
 )
 
@@ -15,7 +16,7 @@ func (a *app) startCommand() *cli.Command {
 		ArgsUsage:     "ID",
 		ShellComplete: a.completeIDs,
 		Action: a.onContainer(func(ctx context.Context, _ *cli.Command, e engine, id string) error {
-			return e.Start(ctx, id)
+			return a.caught(ctx, func(ctx context.Context, _ *runtime.Signals) error { return e.Start(ctx, id) })
 		}),
 	}
 }

@@ -1,8 +1,8 @@
 // Bench measures runcell beside runc, crun, `unshare … chroot` and plain
 // chroot on the same bundle, all interleaved in one run, and prints medians
 // and ratios. Absolute times say little about another machine; ratios carry
-// over. Then it does the same with the ways to unpack an image. It judges
-// nothing.
+// over. Then it does the same with the ways to unpack an image, and it counts the
+// requests of a pull. It judges nothing.
 package main
 
 import (
@@ -59,6 +59,13 @@ func bench(o options) (err error) {
 		if samples, err = benchRuntimes(o, dir); err != nil {
 			return err
 		}
+	}
+	if _, e := os.Stat(o.runcell + "-image"); e == nil {
+		pulled, err := benchPull(o, dir, os.Stdout)
+		if err != nil {
+			return fmt.Errorf("pull: %w", err)
+		}
+		maps.Copy(samples, pulled)
 	}
 	if o.imageMB > 0 {
 		unpacked, err := benchUnpack(o, os.Stdout)

@@ -59,7 +59,7 @@ var sequences = map[string][]call{
 		{"List", func(c *caller) (string, error) {
 			all, err := c.List(c.ctx)
 			if err != nil || len(all) != 1 {
-				return "", fmt.Errorf("%d containers: %w", len(all), err)
+				return "", errors.Join(fmt.Errorf("%d containers", len(all)), err)
 			}
 			return all[0].Status, nil
 		}},

@@ -122,6 +122,7 @@ type Result struct {
 	// Shown is what a user saw, without what differs from run to run; a suite
 	// that compares expects the same of every runtime.
 	Shown   []string `json:"shown,omitempty"`
+	Notes   []string `json:"notes,omitempty"` // for a reader, whatever the outcome
 	Seconds float64  `json:"seconds"`
 }
 

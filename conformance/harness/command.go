@@ -183,6 +183,17 @@ func (p *Process) Wait() CmdResult {
 	return r
 }
 
+// WaitFor is Wait for a call that may not end: after the limit it is killed.
+func (p *Process) WaitFor(limit time.Duration) (r CmdResult, ended bool) {
+	select {
+	case <-p.done:
+		return p.Wait(), true
+	case <-time.After(limit):
+		_ = p.cmd.Process.Kill()
+		return p.Wait(), false
+	}
+}
+
 // Do runs a call to its end.
 func (t *T) Do(c Cmd) CmdResult { return t.Begin(c).Wait() }
 

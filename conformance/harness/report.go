@@ -68,6 +68,9 @@ func (p *TAP) Print(r Result) {
 		fmt.Fprintf(p.w, " # "+"TODO %s", oneLine(r.Reason))
 	}
 	fmt.Fprintln(p.w)
+	for _, note := range r.Notes {
+		fmt.Fprintf(p.w, "# %s: %s\n", r.Case, oneLine(note))
+	}
 	if r.Outcome == Fail || r.Outcome == Known {
 		p.diagnose(r)
 	}

@@ -27,6 +27,19 @@ func (t *T) takeSnapshot() { t.before = snapshot{mounts: t.mounts(), processes: 
 // shortly after the call that killed it has returned.
 const patience = 2 * time.Second
 
+// Leftovers lists what the case has now and would not be left, for a case that
+// looks in between.
+func (t *T) Leftovers() []string { return t.leftovers() }
+
+// Sweep takes away what is left, so that a case that found it can go on.
+func (t *T) Sweep() {
+	owned.Kill(t.before.processes)
+	owned.RemoveCgroups(t.marks())
+	for _, dir := range t.trackedIDs() {
+		_ = os.RemoveAll(filepath.Join(t.Root, dir))
+	}
+}
+
 // sweep lists what is left, and kills the processes among it.
 func (t *T) sweep() []string {
 	var leaks []string
@@ -98,6 +111,18 @@ func (b *Bundle) leftovers() []string {
 		}
 	}
 	return left
+}
+
+// Files lists the files below a directory, other than directories.
+func Files(dir string) []string {
+	var found []string
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			found = append(found, path)
+		}
+		return nil
+	})
+	return found
 }
 
 // FilesNaming lists what names one of the ids below a state directory, in

@@ -34,6 +34,7 @@ type T struct {
 	bundles []*Bundle
 	failed  []string
 	shown   []string
+	notes   []string
 	skipped string
 	log     []string
 	pending map[string]bool
@@ -92,6 +93,24 @@ func (t *T) logf(format string, args ...any) {
 	t.log = append(t.log, fmt.Sprintf(format, args...))
 }
 
+// Note says something of a case that passes, too.
+func (t *T) Note(line string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.notes = append(t.notes, line)
+}
+
+// Forget drops the log of the commands so far, and their output once none is
+// under way: of a case that runs thousands, only those at a failure are of use.
+func (t *T) Forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.log = nil
+	if len(t.pending) == 0 {
+		_ = os.RemoveAll(filepath.Join(t.Dir, "output"))
+	}
+}
+
 // ID gives a new container id, which the harness deletes at the end.
 func (t *T) ID() string {
 	t.mu.Lock()
@@ -107,6 +126,14 @@ func (t *T) Track(id string) string {
 	defer t.mu.Unlock()
 	t.ids = append(t.ids, id)
 	return id
+}
+
+// Untrack forgets an id whose container a case has deleted, so that one that
+// makes thousands is not asked about each of them.
+func (t *T) Untrack(id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ids = slices.DeleteFunc(t.ids, func(have string) bool { return have == id })
 }
 
 // trackedIDs gives every id in the order of its making.

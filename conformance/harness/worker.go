@@ -41,7 +41,7 @@ func Work(in io.Reader, out io.Writer, suites []*Suite) error {
 	if err != nil {
 		return err
 	}
-	if err := isolate(job.Target.HideCgroup2); err != nil {
+	if err := Isolate(job.Target.HideCgroup2); err != nil {
 		return fmt.Errorf("isolate case: %w", err)
 	}
 	result, err := job.run(c, suites[i].Subject != nil)
@@ -134,7 +134,7 @@ func (t *T) deleteAll() {
 func (t *T) conclude(r *Result) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	r.Outcome, r.Shown = Pass, t.shown
+	r.Outcome, r.Shown, r.Notes = Pass, t.shown, t.notes
 	switch {
 	case len(t.failed) > 0 || len(r.Leaks) > 0:
 		r.Outcome, r.Message, r.Log = Fail, t.failed, t.log

@@ -18,7 +18,9 @@ func unshare(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 }
 
-func isolate(hideCgroup2 bool) error {
+// Isolate makes the mounts of this process, which has a mount namespace of its
+// own, apart from the host's, and hides the cgroup2 of a hybrid hierarchy.
+func Isolate(hideCgroup2 bool) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/netbsd-cells/runcell/conformance/harness"
+	"github.com/netbsd-cells/runcell/conformance/kmod/agent"
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
 	"golang.org/x/sys/unix"
@@ -45,6 +46,31 @@ var deviceCases = []harness.Case{
 	raw("memory", "/dev/mem", "the machine's memory"),
 	raw("kernel-memory", "/dev/kmem", "the kernel's memory"),
 	raw("disk", "", "a disk"),
+	{
+		Name: "device/listed", Clause: "class device.rawio_spec.rw.listed", Does: "a device that the policy lists opens under every name, and its siblings do not", OS: netbsd,
+		Else: "the emulator lists none: a cell opens every node that it has",
+		Run: in(func(w *world) {
+			var st unix.Stat_t
+			w.Must("look at /dev/mem", unix.Stat("/dev/mem", &st))
+			w.Must("make node", copyNode("/dev/mem", filepath.Join(w.root, "tmp/elsewhere")))
+			w.Must("make node", agent.MakeNode(filepath.Join(w.root, "tmp/block"), unix.S_IFBLK|0o666, st.Rdev))
+			for _, p := range []policy.Profile{policy.High, policy.Medium} {
+				s := w.spec(p)
+				s.Devices = []kmod.Device{{Type: "c", Major: unix.Major(st.Rdev), Minor: unix.Minor(st.Rdev)}}
+				id := w.cell(s)
+				m, other := w.agent(id, entry{}), w.agent(w.cell(w.spec(p)), entry{})
+				w.wantDevice(m, "/dev/mem", true)
+				w.wantDevice(m, "/tmp/elsewhere", true)
+				w.wantDevice(m, "/dev/kmem", false)
+				w.wantDevice(m, "/tmp/block", false)
+				w.wantDevice(m, "/dev/"+filepath.Base(w.openable(rawDisk())), false)
+				w.wantDevice(other, "/dev/mem", false)
+				w.Must("limit processes", w.k.Limit(id, 9))
+				w.wantDevice(m, "/dev/mem", true)
+				w.wantDevice(m, "/dev/kmem", false)
+			}
+		}),
+	},
 	{
 		Name: "device/disguised", Clause: "class device.rawio_spec.read", Does: "a disk under an ordinary device's name is a disk",
 		Run: in(func(w *world) {

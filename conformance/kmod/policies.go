@@ -3,6 +3,8 @@ package kmod
 // The node policy: what it takes, when, and what it gives back.
 
 import (
+	"bytes"
+
 	"github.com/netbsd-cells/runcell/conformance/harness"
 	"github.com/netbsd-cells/runcell/conformance/kmod/node"
 	"github.com/netbsd-cells/runcell/kmod"
@@ -51,6 +53,28 @@ var policies = []harness.Case{
 			if got := w.rawPolicyOf(id); got != *p {
 				w.Errorf("policy is %+v; want %+v", got, *p)
 			}
+		}),
+	},
+	{
+		Name: "policy/version-2", Clause: "node policy", Does: "who knows version 2 writes and reads a policy without devices, and gets no other for one", OS: netbsd,
+		Run: in(func(w *world) {
+			id, _ := w.rawCreate("ok", w.newCreate())
+			p := fullPolicy(id)
+			p.NDevices, p.Devices = 0, [wire.DeviceMax]wire.Device{}
+			old, short := pack(p)[:wire.PolicySize2], node.Call{Name: "policy", Request: packID(id), Room: wire.PolicySize2}
+			w.wantNode("ok", node.Call{Name: "policy", Request: old})
+			if r := w.wantNode("ok", short); !bytes.Equal(r.Bytes, old) {
+				w.Errorf("a short policy of %d bytes is not the one that was written", len(r.Bytes))
+			}
+			if got := w.rawPolicyOf(id); got != *p {
+				w.Errorf("policy is %+v; want %+v", got, *p)
+			}
+			p.NDevices, p.Devices[0].Type = 1, wire.DeviceBlock
+			w.setPolicy("ok", p)
+			w.wantNode("ENOMEM", short)
+			x := w.waiter(id)
+			w.wantNode("EBUSY", node.Call{Name: "policy", Request: old})
+			x.end()
 		}),
 	},
 	{
@@ -156,6 +180,10 @@ func fullPolicy(id kmod.ID) *wire.Policy {
 	}
 	p.Addresses[3] = wire.Address{Family: wire.FamilyIP6, Addr: [16]uint8{0: 0x20, 1: 0x01, 2: 0x0d, 3: 0xb8, 15: 1}}
 	p.Ports[4] = wire.Port{Port: 9400, Proto: wire.ProtoUDP, Family: wire.FamilyAny}
+	p.NDevices = wire.DeviceMax
+	for i := range p.Devices {
+		p.Devices[i] = wire.Device{Type: wire.DeviceCharacter, Major: 1<<32 - 1, Minor: uint32(i)}
+	}
 	return p
 }
 
@@ -177,6 +205,16 @@ func policyFields(w *world) {
 		{"all permissions", func(p *wire.Policy) { p.Permissions = ^uint64(0) }},
 		{"reserved field", func(p *wire.Policy) { p.Reserved = 1 }},
 		{"33 addresses", func(p *wire.Policy) { one(p, policyAddress(127, 0, 0, 1)); p.NAddresses = 33 }},
+		{"33 devices", func(p *wire.Policy) { p.NDevices, p.Devices[0].Type = 33, wire.DeviceBlock }},
+		{"device of no type", func(p *wire.Policy) { p.NDevices = 1 }},
+		{"device of type 3", func(p *wire.Policy) { p.NDevices, p.Devices[0].Type = 1, 3 }},
+		{"device twice", func(p *wire.Policy) {
+			p.NDevices, p.Devices[0].Type, p.Devices[1].Type = 2, wire.DeviceBlock, wire.DeviceBlock
+		}},
+		{"device beyond the count", func(p *wire.Policy) { p.Devices[0].Type = wire.DeviceBlock }},
+		{"reserved of a device", func(p *wire.Policy) {
+			p.NDevices, p.Devices[0] = 1, wire.Device{Type: wire.DeviceBlock, Reserved: [3]uint8{1}}
+		}},
 		{"33 ports", func(p *wire.Policy) { port(p, policyPort(1)); p.NPorts = 33 }},
 		{"no address", func(p *wire.Policy) { p.Network = wire.NetworkAddresses }},
 		{"addresses of the host", func(p *wire.Policy) { one(p, policyAddress(127, 0, 0, 1)); p.Network = wire.NetworkHost }},

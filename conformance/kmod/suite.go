@@ -14,7 +14,7 @@ var Suite = &harness.Suite{
 	Cases: elsewhere(slices.Concat(
 		create, entries, inheritance, views, signals, traces, binds, ownAddresses, networks,
 		powers, permissionsAlone, deviceCases, limits, kills, counters, statuses,
-		raws, policies, published, concurrent, escapes,
+		raws, policies, published, concurrent, escapes, linuxEscapes,
 	)),
 	Expected: differences,
 	Intro:    "Each case names the node of the kernel interface, or the class of the policy reference, whose contract it is.",

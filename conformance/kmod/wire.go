@@ -15,7 +15,7 @@ const (
 	idSize     = 4
 	createSize = 424
 	infoSize   = 400
-	policySize = 1312
+	policySize = 1696
 	statsSize  = 112
 	statusSize = 16
 )

@@ -26,3 +26,13 @@ func opBindTo(_ *probe, args []string, _ *fact.Line) error {
 	}
 	return errors.Join(unix.Bind(fd, to), unix.Close(fd))
 }
+
+// opConnect connects to a local socket; a name that begins with "@" is an
+// abstract one, as Linux has them.
+func opConnect(_ *probe, args []string, _ *fact.Line) error {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(unix.Connect(fd, &unix.SockaddrUnix{Name: args[0]}), unix.Close(fd))
+}

@@ -3,6 +3,7 @@ package main
 // Operations on processes, signals and the probe's own streams.
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,10 +27,10 @@ func init() {
 		"stat": {1, opStat}, "lstat": {1, opLstat}, "read": {1, opRead}, "write": {2, opWrite},
 		"open": {2, opOpen}, "mkdir": {1, opMkdir}, "remove": {1, opRemove}, "readlink": {1, opReadlink},
 		"ls": {1, opList}, "exec": {1, opExec}, "copy": {1, opCopy}, "size": {1, opSize},
-		"exit": {1, opExit}, "sleep": {1, opSleep}, "trap": {1, opTrap}, "signals": {0, opSignals},
-		"children": {1, opChildren}, "kill": {2, opKill}, "stdin": {0, opStdin}, "readline": {0, opReadline},
+		"exit": {1, opExit}, "sleep": {1, opSleep}, "sleepless": {0, opSleepless}, "again": {0, opAgain}, "neighbour": {0, opNeighbour}, "trap": {1, opTrap}, "signals": {0, opSignals},
+		"children": {1, opChildren}, "linger": {0, opLinger}, "reopen": {0, opReopen}, "job": {1, opJob}, "jobfg": {1, opJob}, "kill": {2, opKill}, "stdin": {0, opStdin}, "readline": {0, opReadline},
 		"say": {1, opSay}, "complain": {1, opComplain}, "flood": {1, opFlood},
-		"mount": {1, opMount}, "settime": {0, opSettime}, "bind": {1, opBind}, "bindto": {1, opBindTo}, "mknod": {1, opMknod},
+		"mount": {1, opMount}, "settime": {0, opSettime}, "bind": {1, opBind}, "bindto": {1, opBindTo}, "connect": {1, opConnect}, "mknod": {1, opMknod},
 		"readfd": {1, opReadFD}, "same": {2, opSame}, "senddir": {2, opSendDir}, "escape": {2, opEscape},
 	}
 }
@@ -81,6 +82,19 @@ func opSleep(p *probe, args []string, line *fact.Line) error {
 	return nil
 }
 
+// opSleepless says that it is ready, then executes this program with nothing
+// but opAgain, for ever.
+func opSleepless(p *probe, _ []string, line *fact.Line) error {
+	if err := p.print(&fact.Line{Op: "ready", OK: true}); err != nil {
+		return err
+	}
+	return opAgain(p, nil, line)
+}
+
+func opAgain(*probe, []string, *fact.Line) error {
+	return syscall.Exec(os.Args[0], []string{os.Args[0], "again"}, os.Environ())
+}
+
 // opTrap waits for a signal, prints its name and exits with args[0].
 func opTrap(p *probe, args []string, _ *fact.Line) error {
 	return p.listen(func() { _ = opExit(p, args, nil) })
@@ -101,6 +115,9 @@ func (p *probe) listen(after func()) error {
 			continue
 		}
 		name := unix.SignalName(s.(syscall.Signal))
+		if name == "" {
+			name = fmt.Sprintf("signal %d", int(s.(syscall.Signal)))
+		}
 		if err := p.print(&fact.Line{Op: "signal", OK: true, Text: name}); err != nil {
 			return err
 		}
@@ -124,6 +141,74 @@ func opChildren(_ *probe, args []string, line *fact.Line) error {
 		line.Names = append(line.Names, strconv.Itoa(cmd.Process.Pid))
 	}
 	return nil
+}
+
+// opLinger starts a process that keeps the probe's streams, in a process group
+// of its own, as a shell's job in the background has.
+func opLinger(_ *probe, _ []string, line *fact.Line) error {
+	cmd := exec.Command(os.Args[0], "sleep", "1000s")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	line.Names = []string{strconv.Itoa(cmd.Process.Pid)}
+	return nil
+}
+
+// opReopen closes the probe's terminal, whose last user it is, and opens it
+// again after a while.
+func opReopen(*probe, []string, *fact.Line) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(0, &st); err != nil {
+		return err
+	}
+	name := fmt.Sprintf("/dev/pts/%d", unix.Minor(uint64(st.Rdev)))
+	time.Sleep(time.Millisecond) // the Go runtime opens what it needs for it
+	for fd := range 3 {
+		_ = unix.Close(fd)
+	}
+	time.Sleep(300 * time.Millisecond)
+	for fd := range 3 {
+		got, err := unix.Open(name, unix.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		if got != fd {
+			return fmt.Errorf("opened as %d, want %d", got, fd)
+		}
+	}
+	return nil
+}
+
+// opJob runs a program (args[0] is its arguments, a JSON list) as a shell that
+// has a terminal runs one in the background, and waits for its end. As "jobfg" it
+// brings it to the foreground at SIGUSR1.
+func opJob(_ *probe, args []string, line *fact.Line) error {
+	var argv []string
+	if err := json.Unmarshal([]byte(args[0]), &argv); err != nil {
+		return err
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGTERM, syscall.SIGUSR1)
+	go func() {
+		for s := range told {
+			if s == syscall.SIGTERM {
+				_ = cmd.Process.Kill()
+			} else if line.Op == "jobfg" {
+				_ = unix.IoctlSetPointerInt(0, unix.TIOCSPGRP, cmd.Process.Pid)
+			}
+		}
+	}()
+	err := cmd.Wait()
+	line.Text = fmt.Sprint(cmd.ProcessState)
+	return err
 }
 
 func opKill(_ *probe, args []string, _ *fact.Line) error {

@@ -4,6 +4,7 @@ package runtime
 
 import (
 	"os"
+	"slices"
 
 	h "github.com/netbsd-cells/runcell/conformance/harness"
 )
@@ -13,6 +14,16 @@ type badConfig struct {
 	name, clause, does string
 	edit               func(config map[string]any)
 	raw                string // the whole text instead
+	linux              bool   // NetBSD has no namespaces to look at
+}
+
+// namespacePath gives a namespace a path.
+func namespacePath(kind, path string) func(map[string]any) {
+	return func(c map[string]any) {
+		l := linuxSection(c)
+		list := slices.DeleteFunc(l["namespaces"].([]any), func(n any) bool { return n.(map[string]any)["type"] == kind })
+		l["namespaces"] = append(list, map[string]any{"type": kind, "path": path})
+	}
 }
 
 var config = append(badConfigs(), []h.Case{
@@ -91,6 +102,9 @@ func badConfigs() []h.Case {
 			l := linuxSection(c)
 			l["namespaces"] = append(l["namespaces"].([]any), map[string]any{"type": "unknown"})
 		}},
+		{name: "namespace-missing", clause: "config-linux.md Namespaces, path", does: "a namespace by a path that is not there is an error", edit: namespacePath("ipc", "/no/such/namespace"), linux: true},
+		{name: "namespace-of-other-type", clause: "config-linux.md Namespaces, path", does: "a namespace by a path of another type is an error", edit: namespacePath("uts", "/proc/self/ns/ipc"), linux: true},
+		{name: "namespace-file", clause: "config-linux.md Namespaces, path", does: "a namespace by a path of a file is an error", edit: namespacePath("ipc", "/proc/self/status"), linux: true},
 		{name: "mount-without-destination", clause: "config.md Mounts", does: "a mount without a destination is an error", edit: func(c map[string]any) {
 			c["mounts"] = append(c["mounts"].([]any), map[string]any{"type": "tmpfs", "source": "tmpfs"})
 		}},
@@ -101,8 +115,13 @@ func badConfigs() []h.Case {
 			c["mounts"] = append(c["mounts"].([]any), map[string]any{"destination": "/mnt", "type": "bind", "source": "/no/such/dir", "options": []any{"bind"}})
 		}},
 	} {
+		var os []string
+		why := ""
+		if bad.linux {
+			os, why = linux, "NetBSD has no namespaces: the path leads to nothing, and a note says so"
+		}
 		cases = append(cases, h.Case{
-			Name: "config/" + bad.name, Clause: bad.clause, Does: bad.does + " and leaves nothing",
+			Name: "config/" + bad.name, Clause: bad.clause, Does: bad.does + " and leaves nothing", OS: os, Else: why,
 			Run: func(t *t) {
 				b := t.Bundle(h.Idle)
 				switch {

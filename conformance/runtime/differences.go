@@ -11,7 +11,11 @@ const (
 	rlimitTwice   = "duplicates are not checked, the last one wins"
 	killedCgroups = "a create killed before its state is written leaves its cgroups, which delete can't know" + harness.Sometimes
 	fewerFDs      = "the caller's descriptors are not counted: the program gets what is there"
+	ownMasks      = "each path is mounted upon by itself, whatever it is and how often it is given"
 	noEvents      = "there is no events command"
+	diesAtOnce    = "it dies of the signal, or waits for the hook; nothing is taken back"
+	hookDies      = "it waits for the startContainer hook whatever comes"
+	evenIgnored   = "every signal is caught and passed on, also one that the caller ignores"
 	dialPath      = "the socket is dialled by its path, which sun_path limits"
 )
 
@@ -27,6 +31,10 @@ var differences = harness.Expected{
 		"paths/masked-file": "NetBSD mounts on directories only: create refuses to hide a single file, and says what can be done",
 	},
 	"runc": {
+		"pid-file/device":                  "whatever is there is replaced",
+		"paths/masked-root":                ownMasks,
+		"paths/masked-twice":               ownMasks,
+		"state/while-executing":            "a process whose record is not read at once counts as stopped" + harness.Sometimes,
 		"process/preserve-fds-missing":     fewerFDs,
 		"escape/null-device":               "exec keeps the caller's null device",
 		"create/killed":                    killedCgroups,
@@ -43,6 +51,17 @@ var differences = harness.Expected{
 		"hooks/poststart-fails":            "poststart hooks run at the end of create; spec 1.3 made their failure fatal",
 		"hooks/startContainer-fails-start": fifoFirst,
 		"hooks/poststop-fails":             "the first poststop hook that fails ends the list",
+		"hooks/no-env":                     "createContainer hooks without env inherit the init process's, which is the container's",
+		"hooks/timeout-unread":             "start returns before the hook has ended",
+		"signals/run":                      "SIGWINCH is for the caller's terminal, and is not passed on without one",
+		"signals/exec":                     "SIGWINCH is for the caller's terminal, and is not passed on without one",
+		"signals/ignored":                  evenIgnored,
+		"signals/create-TERM":              diesAtOnce,
+		"signals/run-HUP":                  diesAtOnce,
+		"signals/run-INT":                  diesAtOnce,
+		"signals/run-TERM":                 diesAtOnce,
+		"signals/run-start":                hookDies,
+		"log/debug":                        "start, kill and delete log nothing",
 		"hooks/env-not-containers":         "createContainer hooks without env inherit the init process's, which is the container's",
 		"hooks/descriptors":                "createContainer hooks inherit the init process's descriptors",
 		"process/not-a-program":            fifoFirst,
@@ -57,6 +76,17 @@ var differences = harness.Expected{
 		"exec/process":                     "the umask of --process is not applied",
 	},
 	"crun": {
+		"ps/stopped":                         "it crashes",
+		"process/descriptors-let-go":         "the caller's other descriptors stay open until start",
+		"process/home-empty":                 "an empty HOME stays",
+		"process/home-unknown":               "HOME is left out",
+		"exec/home":                          "HOME of a user that the container does not know is left out",
+		"process/null-not-given":             "exec gives the null device to the user",
+		"process/input-not-given":            "descriptors 0 to 2 are given to the user whatever they are",
+		"mounts/proc-twice":                  "a proc mount must be on a directory of the root's top",
+		"paths/readonly-root":                ownMasks,
+		"paths/masked-root":                  ownMasks,
+		"paths/masked-twice":                 ownMasks,
 		"process/preserve-fds-missing":       fewerFDs,
 		"escape/null-device":                 "exec keeps the caller's null device",
 		"create/killed":                      killedCgroups,
@@ -80,6 +110,19 @@ var differences = harness.Expected{
 		"hooks/startContainer-fails-start":   fifoFirst,
 		"hooks/poststart-fails":              "a failing poststart hook is logged; spec 1.3 made its failure fatal",
 		"hooks/timeout-zero":                 "a timeout of zero means none",
+		"hooks/timeout-unread":               "start returns before the hook has ended",
+		"hooks/poststop-fails-warning":       "the failure of a poststop hook is shown nowhere",
+		"process/listen-fds":                 "LISTEN_FDS itself does not reach the program, the descriptors do",
+		"process/listen-fds-of-another":      "LISTEN_PID is not looked at",
+		"signals/ignored":                    evenIgnored,
+		"signals/create-TERM":                diesAtOnce,
+		"signals/run-HUP":                    diesAtOnce,
+		"signals/run-INT":                    diesAtOnce,
+		"signals/run-TERM":                   diesAtOnce,
+		"signals/run-start":                  hookDies,
+		"console/exec-background":            "the last output can be lost" + harness.Sometimes,
+		"signals/background":                 "delete --force fails when run removes its container at the same time" + harness.Sometimes,
+		"log/debug":                          "nothing is logged at that level",
 		"hooks/order":                        "start lets the process go and runs poststart hooks beside startContainer hooks" + harness.Sometimes,
 		"process/cwd-escape":                 "vulnerable as in CVE-2024-21626: descriptors of the caller are closed after chdir",
 		"process/not-a-program":              fifoFirst,

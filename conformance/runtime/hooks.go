@@ -156,6 +156,70 @@ var hooks = slices.Concat(hookStates(), hookFailures, []h.Case{
 		},
 	},
 	{
+		Name: "hooks/no-env", Clause: "peers: hooks rely on PATH",
+		Does: "a hook on the host that names no environment has the runtime's", Run: func(t *t) {
+			t.CreateFrom(hooked(t, []string{"prestart", "createRuntime", "createContainer"}, h.Idle))
+			for _, line := range logged(t) {
+				if !slices.Contains(line.Facts.Env, "CONFORMANCE_CALLER="+t.Token) {
+					t.Errorf("%s has the environment %q", line.Args, line.Facts.Env)
+				}
+			}
+		},
+	},
+	{
+		Name: "hooks/no-env-inside", Clause: "attack: the runtime's environment in a container",
+		Does: "a startContainer hook that names no environment has the process's, and nothing of the runtime's", Run: func(t *t) {
+			c := t.CreateFrom(hooked(t, []string{"startContainer"}, h.Idle, h.Env("FROM_CONFIG=1")))
+			c.Start()
+			c.WaitLine("ready")
+			env := t.Line(logged(t), "hook", "startContainer").Facts.Env
+			if slices.Contains(env, "CONFORMANCE_CALLER="+t.Token) || !slices.Contains(env, "FROM_CONFIG=1") {
+				t.Errorf("the hook has the environment %q", env)
+			}
+		},
+	},
+	{
+		Name: "hooks/start-container-streams", Clause: "config.md StartContainer Hooks; peers",
+		Does: "what a startContainer hook prints is neither in the output of start, which run shares with the program, nor in the container's", Run: func(t *t) {
+			c := t.Create(withLog(t), h.Idle, addHook("startContainer", hook(t, "startContainer", "loud", "say", "hook-out", ";", "complain", "hook-err")))
+			r := t.OK("start", c.ID)
+			c.WaitLine("ready")
+			t.Line(logged(t), "hook", "loud")
+			if all := r.Stdout + r.Stderr + c.Output() + c.Stderr(); strings.Contains(all, "hook-out") || strings.Contains(all, "hook-err") {
+				t.Errorf("the container's output has the hook's: %q", all)
+			}
+		},
+	},
+	{
+		Name: "hooks/directory", Clause: "peers: hooks run in the bundle",
+		Does: "a hook on the host starts in the bundle's directory", Run: func(t *t) {
+			c := t.CreateFrom(hooked(t, []string{"createRuntime", "poststart"}, h.Idle))
+			c.Start()
+			for _, line := range logged(t) {
+				if line.Op == "hook" && line.Facts.Cwd != c.Bundle.Dir {
+					t.Errorf("%s runs in %s", line.Args, line.Facts.Cwd)
+				}
+			}
+		},
+	},
+	{
+		Name: "hooks/leaves-child", Clause: "config.md POSIX-platform Hooks, timeout",
+		Does: "a hook has ended when it has, though a child of its own still has its output", Run: func(t *t) {
+			hk, twenty := hook(t, "createRuntime", "leaves", "linger"), 20
+			hk.Timeout = &twenty
+			began := time.Now()
+			t.Create(withLog(t), h.Idle, addHook("createRuntime", hk))
+			if took := time.Since(began); took > t.Limit(10*time.Second) {
+				t.Errorf("create took %s", took)
+			}
+			for _, name := range t.Line(logged(t), "linger").Names {
+				pid, err := strconv.Atoi(name)
+				t.Must("read pid", err)
+				t.Must("end the hook's child", killPid(pid))
+			}
+		},
+	},
+	{
 		Name: "hooks/no-args", Clause: "peer defect: an empty hook.args panics",
 		Does: "a hook without args is run with its path as argv[0]", Run: func(t *t) {
 			t.Create(h.Idle, addHook("createRuntime", specs.Hook{Path: t.HostProbe()}))
@@ -212,16 +276,18 @@ var hooks = slices.Concat(hookStates(), hookFailures, []h.Case{
 	},
 	{
 		Name: "hooks/namespaces", Clause: "config.md Hooks, Summary", OS: linux, Else: "NetBSD has one mount table for all, so hooks see the same mounts",
-		Does: "createRuntime and poststart run in the host's mount namespace, createContainer in the container's", Run: func(t *t) {
+		Does: "createRuntime and poststart run in the host's namespaces, createContainer in the container's", Run: func(t *t) {
 			c := t.CreateFrom(hooked(t, []string{"createRuntime", "createContainer", "poststart"}, h.Idle))
 			c.Start()
-			lines, inside := logged(t), c.Facts().Namespaces["mnt"]
-			host := t.Line(lines, "hook", "createRuntime").Facts.Namespaces["mnt"]
-			if host == inside || t.Line(lines, "hook", "poststart").Facts.Namespaces["mnt"] != host {
-				t.Errorf("createRuntime or poststart ran in the container's namespace")
-			}
-			if got := t.Line(lines, "hook", "createContainer").Facts.Namespaces["mnt"]; got != inside {
-				t.Errorf("createContainer ran in %s, the container is in %s", got, inside)
+			lines, inside := logged(t), c.Facts().Namespaces
+			for _, ns := range []string{"mnt", "pid", "ipc", "uts"} {
+				host := t.Line(lines, "hook", "createRuntime").Facts.Namespaces[ns]
+				if host == inside[ns] || t.Line(lines, "hook", "poststart").Facts.Namespaces[ns] != host {
+					t.Errorf("createRuntime or poststart ran in the container's namespace %s", ns)
+				}
+				if got := t.Line(lines, "hook", "createContainer").Facts.Namespaces[ns]; got != inside[ns] {
+					t.Errorf("createContainer ran in %s, the container is in %s", got, inside[ns])
+				}
 			}
 		},
 	},
@@ -390,6 +456,16 @@ var hookFailures = []h.Case{
 		},
 	},
 	{
+		Name: "hooks/poststop-fails-warning", Clause: "runtime.md Lifecycle, step 13",
+		Does: "delete says which poststop hook has failed", Run: func(t *t) {
+			c := t.Create(withLog(t), h.Idle, failing(t, "poststop"))
+			c.Stop()
+			if r := t.OK("delete", c.ID); !strings.Contains(r.Stderr, "hook") {
+				t.Errorf("want a warning on stderr: %s", r)
+			}
+		},
+	},
+	{
 		Name: "hooks/missing-program", Clause: "runtime.md Lifecycle, step 4",
 		Does: "a hook whose program does not exist is a failed hook", Run: func(t *t) {
 			refusedCreate(t, t.Bundle(h.Idle, addHook("createRuntime", specs.Hook{Path: "/no/such/hook"})))
@@ -405,6 +481,15 @@ var hookFailures = []h.Case{
 			if took := time.Since(start); took > t.Limit(10*time.Second) || took < 900*time.Millisecond {
 				t.Errorf("create took %s with a timeout of 1 s", took)
 			}
+		},
+	},
+	{
+		Name: "hooks/timeout-unread", Clause: "config.md POSIX-platform Hooks, timeout",
+		Does: "the timeout holds for a hook that does not read a state of more than a pipe takes", Timeout: 10 * time.Second, Run: func(t *t) {
+			second := 1
+			hk := specs.Hook{Path: h.ProbePath, Args: []string{"probe", "sleep", "600s"}, Timeout: &second}
+			c := t.Create(h.Idle, h.Annotate("big", strings.Repeat("x", 1<<18)), addHook("startContainer", hk))
+			t.Refused("start", c.ID)
 		},
 	},
 	{

@@ -74,6 +74,14 @@ var kill = append(killSignals(), []h.Case{
 		},
 	},
 	{
+		Name: "kill/all-stopped", Clause: "runc, crun: kill --all of a stopped container",
+		Does: "kill --all of a stopped container is no error: nobody is left", Run: func(t *t) {
+			c := t.Running(h.Idle)
+			c.Stop()
+			t.OK("kill", "--all", c.ID, "TERM")
+		},
+	},
+	{
 		Name: "kill/created", Clause: "runtime.md Kill",
 		Does: "a created container can be killed", Run: func(t *t) {
 			c := t.Create(h.Idle)

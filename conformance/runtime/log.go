@@ -4,6 +4,7 @@ package runtime
 
 import (
 	"encoding/json"
+	"os"
 	"strings"
 	"time"
 
@@ -75,6 +76,22 @@ var logs = []h.Case{
 			for _, e := range list {
 				if e.Level == "error" || e.Level == "fatal" {
 					t.Errorf("the log has %+v", e)
+				}
+			}
+		},
+	},
+	{
+		Name: "log/debug", Clause: "runc command line: --debug",
+		Does: "with --debug every command that does something logs what it does", Run: func(t *t) {
+			b, id, path := t.Bundle(h.Idle), t.ID(), t.Path("log.json")
+			for _, args := range [][]string{{"create", "--bundle", b.Dir, id}, {"start", id}, {"exec", id, h.ProbePath, "exit", "0"}, {"kill", id, "KILL"}, {"delete", "--force", id}} {
+				t.Must("remove log", os.RemoveAll(path))
+				r := t.Do(call{Global: []string{"--root", t.Root, "--debug", "--log", path, "--log-format", "json"}, Args: args})
+				if r.Code != 0 {
+					t.Errorf("want success: %s", r)
+				}
+				if !h.Exists(path) || !strings.Contains(t.ReadFile(path), `"level":"debug"`) {
+					t.Errorf("%s logs nothing", args[0])
 				}
 			}
 		},

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	h "github.com/netbsd-cells/runcell/conformance/harness"
+	"golang.org/x/sys/unix"
 )
 
 var netbsd = []string{"netbsd"}
@@ -121,6 +122,19 @@ var onNetBSD = []h.Case{
 			if st == nil || st.Type != "char" || st.Perm != 0o640 || st.Rdev != hostDevice(t, "/dev/zero") {
 				t.Errorf("/dev/zero is %+v", st)
 			}
+		},
+	},
+	{
+		Name: "dev/listed", Clause: "config-linux.md Devices", OS: netbsd, Else: linuxHas + "dev/configured",
+		Does: "a device that the configuration has opens at profile high; one that the image has does not", Run: func(t *t) {
+			b := t.Bundle(h.Do("open", "/dev/mem", "r", ";", "open", "/sibling", "r"))
+			b.Edit(func(c map[string]any) {
+				c["netbsd"] = map[string]any{"devices": []any{map[string]any{"path": "/dev/mem"}}}
+			})
+			t.Must("make node", unix.Mknod(b.RootFS("sibling"), unix.S_IFCHR|0o600, int(hostDevice(t, "/dev/kmem"))))
+			lines := t.ProbeBundle(b)
+			t.Succeeds(lines, "open", "/dev/mem")
+			t.Denied([]string{"EPERM"}, lines, "open", "/sibling")
 		},
 	},
 	{

@@ -4,11 +4,13 @@ package runtime
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"strings"
 	"time"
 
 	h "github.com/netbsd-cells/runcell/conformance/harness"
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -67,6 +69,29 @@ func only(t *t, config, other string, own ...string) {
 }
 
 var networks = []h.Case{
+	{
+		Name: "network/abstract", Clause: "config-linux.md Network; attack: abstract sockets of the host, as containerd's were (CVE-2020-15257)", OS: linux,
+		Else: "NetBSD's local sockets have names in the file system only",
+		Does: "a container without a network reaches no abstract socket of the host, and those of its own root", Run: func(t *t) {
+			name := "@conformance-" + t.Token
+			abstract, err := net.Listen("unix", name)
+			t.Must("listen", err)
+			t.Cleanup(func() { _ = abstract.Close() })
+			named, err := net.Listen("unix", t.Path("socket"))
+			t.Must("listen", err)
+			t.Cleanup(func() { _ = named.Close() })
+			c := t.CreateFrom(t.Bundle(func(s *specs.Spec) {
+				s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.NetworkNamespace})
+			}, h.Bind(t.Path("socket"), "/tmp/socket"), h.Do("connect", name, ";", "connect", "/tmp/socket", ";", "signals")))
+			c.Start()
+			c.WaitLine("ready")
+			refused := []string{"ECONNREFUSED", "EPERM"}
+			t.Denied(refused, c.Lines(), "connect", name)
+			t.Succeeds(c.Lines(), "connect", "/tmp/socket")
+			lines := h.ParseLines(t.OK("exec", c.ID, h.ProbePath, "connect", name).Stdout)
+			t.Denied(refused, lines, "connect", name)
+		},
+	},
 	{
 		Name: "network/ipv4", Clause: addressClause, OS: netbsd, Else: leftAlone,
 		Does: "an IPv4 address is on the interface from create to delete, and the only one to bind to", Run: func(t *t) {

@@ -10,9 +10,23 @@ import (
 	"strconv"
 
 	h "github.com/netbsd-cells/runcell/conformance/harness"
+	"golang.org/x/sys/unix"
 )
 
 var pidFile = []h.Case{
+	{
+		Name: "pid-file/device", Clause: "attack: a device of the host as pid-file",
+		Does: "a null device as pid-file is not replaced by a file", Run: func(t *t) {
+			node := t.Path("null")
+			t.Must("make node", unix.Mknod(node, unix.S_IFCHR|0o666, int(hostDevice(t, "/dev/null"))))
+			t.CreateFrom(t.Bundle(h.Idle), "--pid-file", node)
+			var st unix.Stat_t
+			t.Must("look at node", unix.Lstat(node, &st))
+			if st.Mode&unix.S_IFMT != unix.S_IFCHR {
+				t.Errorf("the node is a file of mode %#o now", st.Mode)
+			}
+		},
+	},
 	{
 		Name: "pid-file/content", Clause: "containerd, podman: pid-file",
 		Does: "it holds the state's pid in decimal digits, without a newline", Run: func(t *t) {

@@ -5,6 +5,7 @@ package runtime
 import (
 	"encoding/json"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -156,6 +157,25 @@ var state = []h.Case{
 		},
 	},
 	{
+		Name: "list/bad-record", Clause: "one container's mistake is not another's",
+		Does: "a record that can't be read hides no other container, and stops no command about it", Run: func(t *t) {
+			c := t.Running(h.Idle)
+			bad := t.Token + "-bad"
+			for _, name := range []string{"state.json", "status", "config.json"} {
+				path := t.Path("root", bad, name)
+				t.Must("write record", os.WriteFile(path, []byte("no JSON"), 0o600))
+			}
+			t.Cleanup(func() { _ = os.RemoveAll(t.Path("root", bad)) })
+			if r := t.Try("list", "--quiet"); !slices.Contains(strings.Fields(r.Stdout), c.ID) {
+				t.Errorf("the other container is not listed: %s", r)
+			}
+			t.OK("state", c.ID)
+			c.Stop()
+			c.Delete()
+			t.Probe(h.Do("mark", "ran"))
+		},
+	},
+	{
 		Name: "list/quiet", Clause: "runc command line: list --quiet",
 		Does: "list --quiet prints one id a line and nothing else", Run: func(t *t) {
 			c := t.Create(h.Idle)
@@ -197,6 +217,19 @@ var state = []h.Case{
 			t.Must("decode pids", json.Unmarshal([]byte(r.Stdout), &pids))
 			if len(pids) != 3 || !slices.Contains(pids, c.State().Pid) {
 				t.Errorf("want 3 processes, %d among them: %s", c.State().Pid, r)
+			}
+		},
+	},
+	{
+		Name: "ps/stopped", Clause: "runc: ps after the container stopped",
+		Does: "a stopped container has no processes, which is no error", Run: func(t *t) {
+			c := t.Running(h.Idle)
+			c.Stop()
+			if got := strings.TrimSpace(t.OK("ps", "--format", "json", c.ID).Stdout); got != "[]" && got != "null" {
+				t.Errorf("the processes are %s", got)
+			}
+			if lines := strings.Split(strings.TrimSpace(t.OK("ps", c.ID).Stdout), "\n"); len(lines) != 1 || !strings.Contains(lines[0], "PID") {
+				t.Errorf("want the header alone, got %q", lines)
 			}
 		},
 	},

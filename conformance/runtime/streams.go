@@ -3,9 +3,12 @@ package runtime
 // The process's descriptors, and what happens when it can't be executed.
 
 import (
+	"errors"
+	"io"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	h "github.com/netbsd-cells/runcell/conformance/harness"
 )
@@ -46,6 +49,20 @@ var processStreams = []h.Case{
 		},
 	},
 	{
+		Name: "process/descriptors-let-go", Clause: "runc: create; (flock 9; create) 9>lock",
+		Does: "a created container holds none of the caller's other descriptors", Run: func(t *t) {
+			r, w, err := os.Pipe()
+			t.Must("make pipe", err)
+			defer func() { _ = r.Close() }()
+			t.CreateWith(call{Extra: []*os.File{w}}, t.Bundle(h.Idle))
+			_ = w.Close()
+			t.Must("set deadline", r.SetReadDeadline(time.Now().Add(t.Limit(2*time.Second))))
+			if _, err := r.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+				t.Errorf("the pipe's other end is open: %v", err)
+			}
+		},
+	},
+	{
 		Name: "process/preserve-fds", Clause: "podman: --preserve-fds",
 		Does: "--preserve-fds 1 passes descriptor 3, and not 4", Run: func(t *t) {
 			b := t.Bundle(h.Do("facts", ";", "readfd", "3"))
@@ -65,6 +82,40 @@ var processStreams = []h.Case{
 			b := t.Bundle(h.Do("facts"))
 			r := t.Do(call{Args: []string{"run", "--bundle", b.Dir, "--preserve-fds", "2", t.ID()}, Extra: leftOpen(t, 1)})
 			t.CheckRefused(r)
+		},
+	},
+	{
+		Name: "process/listen-fds", Clause: "sd_listen_fds(3); runc, crun", OS: linux,
+		Else: "a program there has a pid that nobody knows before it runs, so LISTEN_FDS is refused",
+		Does: "sockets that a service manager has opened reach the program, which is told of them", Run: func(t *t) {
+			b := t.Bundle(h.Do("facts", ";", "readfd", "3", ";", "readfd", "4"))
+			r := t.Do(call{
+				Path:  "/bin/sh",
+				Args:  []string{"-c", `LISTEN_PID=$$ exec "$@"`, "sh", t.Target.Path, "--root", t.Root, "run", "--bundle", b.Dir, "--preserve-fds", "1", t.ID()},
+				Env:   append(t.Env(), "LISTEN_FDS=1"),
+				Extra: leftOpen(t, 3),
+			})
+			lines := h.ParseLines(r.Stdout)
+			f := t.Line(lines, "facts").Facts
+			if !slices.Equal(numbers(f.FDs), []int{0, 1, 2, 3, 4}) || !slices.Contains(f.Env, "LISTEN_FDS=1") || !slices.Contains(f.Env, "LISTEN_PID=1") {
+				t.Errorf("descriptors are %v, the environment is %q", f.FDs, f.Env)
+			}
+			for i, fd := range []string{"3", "4"} {
+				if got := t.Succeeds(lines, "readfd", fd).Text; got != "left open "+string(rune('0'+i)) {
+					t.Errorf("descriptor %s reads %q", fd, got)
+				}
+			}
+		},
+	},
+	{
+		Name: "process/listen-fds-of-another", Clause: "sd_listen_fds(3)",
+		Does: "sockets for another process than the runtime are nobody's", Run: func(t *t) {
+			b := t.Bundle(h.Do("facts"))
+			r := t.Do(call{Args: []string{"run", "--bundle", b.Dir, t.ID()}, Env: append(t.Env(), "LISTEN_FDS=1", "LISTEN_PID=1"), Extra: leftOpen(t, 1)})
+			f := t.Line(h.ParseLines(r.Stdout), "facts").Facts
+			if !slices.Equal(numbers(f.FDs), []int{0, 1, 2}) {
+				t.Errorf("descriptors are %v", f.FDs)
+			}
 		},
 	},
 	{

@@ -13,8 +13,8 @@ var Suite = &harness.Suite{
 	Name: "runtime",
 	Cases: slices.Concat(
 		lifecycle, create, config, state, kill, deletes, hooks,
-		process, root, mounts,
-		pidFile, console, runs, execs, pauses, waits, recovers, usage, escapes, onNetBSD, networks, images, logs, concurrency, callers,
+		process, identity, root, mounts, mountKinds,
+		pidFile, console, terminals, runs, signals, execs, pauses, waits, recovers, usage, escapes, onNetBSD, networks, images, logs, concurrency, luck, callers,
 	),
 	Expected: differences,
 	Intro:    "Each case names the clause of runtime-spec 1.3 that it tests, or the caller whose contract it is.",

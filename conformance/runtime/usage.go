@@ -224,6 +224,24 @@ var cgroups = []h.Case{
 		},
 	},
 	{
+		Name: "cgroup/file", Clause: "config-linux.md Control groups; one container's mistake is not another's", OS: linux, Else: "NetBSD has no cgroups",
+		Does: "a cgroupsPath that is a file of the hierarchy is refused, and the runtime works on", Run: func(t *t) {
+			b, other := t.Bundle(h.Idle), t.Running(h.Idle)
+			for _, path := range []string{"/cgroup.procs", "/cgroup.procs/below"} {
+				b.Spec.Linux.CgroupsPath = path
+				b.Write()
+				id := t.ID()
+				t.Refused("create", "--bundle", b.Dir, id)
+				t.OK("delete", "--force", id)
+			}
+			if r := t.OK("list", "--quiet"); strings.TrimSpace(r.Stdout) != other.ID {
+				t.Errorf("want the other container alone: %s", r)
+			}
+			other.Stop()
+			other.Delete()
+		},
+	},
+	{
 		Name: "cgroup/escape", Clause: "config-linux.md Control groups",
 		Does: "a cgroupsPath through .. is refused, and nothing is left", Run: func(t *t) {
 			own(t, "refusing such a path")

@@ -30,6 +30,8 @@ type options struct {
 	suite, run, root, flags    string
 	logs                       string
 	cpus, memory, rounds       int
+	tries                      int
+	icount                     bool
 	quiet                      time.Duration
 	port                       *port // the kernel's
 }
@@ -59,8 +61,10 @@ func parse() options {
 	flag.StringVar(&o.flags, "flags", "", "`flags` for the kernel, as in boot(8)")
 	flag.StringVar(&o.logs, "logs", "", "keep console log and TAP files in this `directory` (default: a new one)")
 	flag.IntVar(&o.cpus, "smp", 1, "`number` of processors")
+	flag.BoolVar(&o.icount, "icount", false, "the guest's clock counts instructions, a nanosecond each: one processor, and no KVM")
 	flag.IntVar(&o.memory, "memory", 1024, "memory in `MB`")
 	flag.IntVar(&o.rounds, "rounds", 20, "`number` of rounds of the suites repeat and leak")
+	flag.IntVar(&o.tries, "tries", 0, "`number` of tries of each case that needs luck to see a fault (default: few)")
 	flag.DurationVar(&o.quiet, "quiet", time.Minute, "give the guest up after this `time` without a word")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -77,8 +81,10 @@ func (o *options) check() error {
 		return errors.New("no kernel: say KERNEL=/path/to/netbsd (a NetBSD kernel for amd64 or i386), or IMAGE= (docs/developing.md)")
 	case o.sys != "" && o.module != "":
 		return errors.New("NETBSD_SYS= builds the module, MODULE= names one that is built: give one of them")
-	case o.cpus < 1 || o.memory < 256 || o.rounds < 1:
-		return fmt.Errorf("SMP=%d, MEMORY=%d, ROUNDS=%d: at least one CPU, 256 MB and one round", o.cpus, o.memory, o.rounds)
+	case o.icount && o.cpus > 1:
+		return fmt.Errorf("ICOUNT=1 needs SMP=1: processors would count together")
+	case o.cpus < 1 || o.memory < 256 || o.rounds < 1 || o.tries < 0:
+		return fmt.Errorf("SMP=%d, MEMORY=%d, ROUNDS=%d, TRIES=%d: at least one CPU, 256 MB and one round", o.cpus, o.memory, o.rounds, o.tries)
 	}
 	if _, err := regexp.Compile(o.run); err != nil {
 		return fmt.Errorf("read RUN=: %w", err)
@@ -112,7 +118,7 @@ func (o *options) planFor() (*protocol.Plan, error) {
 	case haveModule:
 		names = append(names, "kmod")
 	}
-	w := want{prefix: "/", run: o.run, rounds: o.rounds, cpus: o.cpus}
+	w := want{prefix: "/", run: o.run, rounds: o.rounds, tries: o.tries, cpus: o.cpus}
 	if o.image != "" {
 		w.prefix = imagePrefix
 	}
@@ -141,7 +147,7 @@ func test(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
 	m := &machine{
-		qemu: qemu, kvm: kvmUsable(), cpus: o.cpus, memory: o.memory,
+		qemu: qemu, kvm: kvmUsable() && !o.icount, icount: o.icount, cpus: o.cpus, memory: o.memory,
 		kernel: o.kernel, root: o.root, flags: o.flags,
 	}
 	if err := o.prepare(ctx, m, plan, work); err != nil {

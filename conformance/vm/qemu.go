@@ -22,6 +22,7 @@ import (
 type machine struct {
 	qemu    string // the program
 	kvm     bool
+	icount  bool // the guest's time is the instructions that it has executed
 	cpus    int
 	memory  int    // MB
 	loader  string // boots kernel; both empty: the first disk boots by itself
@@ -50,6 +51,9 @@ func (m *machine) args() []string {
 		"-machine", "pc,accel=" + accel, "-cpu", cpuModel, "-smp", m.smp(), "-m", strconv.Itoa(m.memory),
 		"-display", "none", "-nic", "none", "-monitor", "none", "-no-reboot", "-device", "virtio-rng-pci",
 		"-serial", m.console, "-serial", "unix:" + comma(m.report),
+	}
+	if m.icount {
+		args = append(args, "-icount", "shift=0,sleep=off")
 	}
 	if m.kernel != "" {
 		line := strings.TrimSpace("root=" + m.root + " " + m.flags)

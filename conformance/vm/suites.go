@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/netbsd-cells/runcell/conformance/harness"
 	"github.com/netbsd-cells/runcell/conformance/vm/protocol"
 )
 
@@ -34,7 +36,7 @@ var rooms = map[string][]string{
 	},
 	"runtime": {
 		".", "internal/console", "internal/devices", "internal/hostroot", "internal/launch", "internal/monitor",
-		"internal/process", "internal/rootfs", "internal/state", "internal/sys", "internal/undo",
+		"internal/process", "internal/rootfs", "internal/signals", "internal/state", "internal/sys", "internal/undo",
 	},
 }
 
@@ -55,6 +57,7 @@ type want struct {
 	prefix string // where the guest's image is mounted, "/" or "/vm/"
 	run    string // only cases that match
 	rounds int
+	tries  int // 0: as many as every day
 	cpus   int
 }
 
@@ -68,6 +71,7 @@ var suites = []suite{
 	{"adversary", "load the module, try everything from inside a cell, unload", true, adversarySteps},
 	{"repeat", "load, kmod suite, unload, ROUNDS times", true, repeatSteps},
 	{"leak", "the same, and no counter of the kernel may grow; on one CPU", true, leakSteps},
+	{"cost", "what the module adds to system calls, measured ROUNDS times", true, costSteps},
 	{"cycles", "ROUNDS times 50 lives of a cell, 4 at a time, and no counter may grow; on one CPU", true, cyclesSteps},
 }
 
@@ -105,6 +109,7 @@ const (
 	suiteTimeout = 1800
 	// Each of some ten thousand attempts is a process of its own.
 	adversaryTimeout = 7200
+	tryTimeout       = 10 // for one try of each case that tries often
 )
 
 func smokeSteps(w want) []protocol.Step {
@@ -138,7 +143,20 @@ func conformanceStep(w want, name string, args ...string) protocol.Step {
 	if w.run != "" {
 		args = append(args, "--run", w.run)
 	}
-	return protocol.Step{Name: "suite", Do: protocol.Exec, Args: args, Timeout: suiteTimeout, TAP: true}
+	step := protocol.Step{Name: "suite", Do: protocol.Exec, Args: args, Timeout: suiteTimeout, TAP: true}
+	if w.tries > 0 {
+		step.Env = []string{fmt.Sprintf("%s=%d", harness.TriesVar, w.tries)}
+		step.Timeout += w.tries * tryTimeout
+	}
+	return step
+}
+
+// costSteps loads and unloads the module by itself, again and again.
+func costSteps(w want) []protocol.Step {
+	return []protocol.Step{{
+		Name: "cost", Do: protocol.Exec, Args: []string{w.prefix + protocol.AgentPath, "cost", w.prefix + moduleFile, strconv.Itoa(w.rounds)},
+		Timeout: 2 * suiteTimeout, TAP: true,
+	}}
 }
 
 func moduleSteps(w want) []protocol.Step {

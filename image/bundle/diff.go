@@ -137,7 +137,7 @@ func originImage(ctx context.Context, bundle string, o DiffOptions) (*layout.Ima
 		if err != nil {
 			origin = &Origin{}
 		}
-		img, _, closeImage, err := store.OpenImage(ctx, o.Image, o.Store, image.DefaultLimits(), o.withPlatform())
+		img, _, closeImage, err := store.OpenToCompare(ctx, o.Image, o.Store, image.DefaultLimits(), o.withPlatform())
 		return img, origin, closeImage, err
 	}
 	if err != nil {

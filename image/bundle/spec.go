@@ -12,6 +12,7 @@ import (
 
 	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/kmod/inroot"
+	"github.com/netbsd-cells/runcell/kmod/searchpath"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -37,13 +38,6 @@ const (
 	cellPrefix       = "org.netbsd.cell."
 	reservedPorts    = cellPrefix + "reserved-ports"
 )
-
-// defaultPath is PATH where the image sets none; pkgsrc's directories come
-// last, so a Linux image isn't changed by them.
-var defaultPath = map[string]string{
-	"netbsd": "PATH=/sbin:/usr/sbin:/bin:/usr/bin:/usr/pkg/sbin:/usr/pkg/bin:/usr/local/sbin:/usr/local/bin",
-	"":       "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-}
 
 // defaultMounts are what programs can't do without, as "runcell spec" has
 // them. The cell's /dev is the runtime's own, whatever nodes the image has.
@@ -120,11 +114,7 @@ func environment(list []string, os, home string) ([]string, error) {
 		homeSet = homeSet || name == "HOME"
 	}
 	if !path {
-		p, ok := defaultPath[os]
-		if !ok {
-			p = defaultPath[""]
-		}
-		env = append([]string{p}, env...)
+		env = append([]string{"PATH=" + searchpath.Of(os)}, env...)
 	}
 	if !homeSet && home != "" && !strings.ContainsRune(home, 0) {
 		env = append(env, "HOME="+home)

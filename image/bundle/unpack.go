@@ -225,7 +225,7 @@ func newBundle(path string) (*bundle, error) {
 	case !errors.Is(err, os.ErrExist):
 		return nil, err
 	}
-	if b.dir, err = os.OpenRoot(path); err != nil {
+	if b.dir, err = layout.Directory(path); err != nil {
 		if b.made {
 			err = errors.Join(err, os.Remove(path))
 		}

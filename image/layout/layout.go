@@ -139,7 +139,7 @@ func (l *Layout) ReadBlob(d v1.Descriptor) ([]byte, error) {
 type dirSource struct{ root *os.Root }
 
 func openDir(path string) (fileSource, error) {
-	root, err := os.OpenRoot(path)
+	root, err := Directory(path)
 	if err != nil {
 		return nil, err
 	}

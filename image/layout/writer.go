@@ -19,6 +19,7 @@ import (
 	"github.com/netbsd-cells/runcell/image/internal/lock"
 	"github.com/netbsd-cells/runcell/image/internal/stream"
 	"github.com/netbsd-cells/runcell/image/internal/verify"
+	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/image/reference"
 	"github.com/netbsd-cells/runcell/kmod/flock"
 	"github.com/opencontainers/go-digest"
@@ -67,7 +68,7 @@ func Create(ctx context.Context, ref reference.Place, rootfs string) (*Writer, e
 		return nil, err
 	}
 	out.work, out.isTemp = out.lock.Name(), true
-	if out.dir, err = os.OpenRoot(out.work); err == nil {
+	if out.dir, err = Directory(out.work); err == nil {
 		err = errors.Join(out.dir.MkdirAll("blobs/sha256", 0o755), out.dir.Chmod(".", 0o755))
 	}
 	if err == nil {
@@ -118,7 +119,7 @@ func (out *Writer) openExisting(ctx context.Context) error {
 	if err := lock.File(ctx, out.lock, flock.Exclusive); err != nil {
 		return errors.Join(err, out.lock.Close())
 	}
-	if out.dir, err = os.OpenRoot(out.work); err != nil {
+	if out.dir, err = Directory(out.work); err != nil {
 		return errors.Join(err, out.lock.Close())
 	}
 	if err := errors.Join(out.removeTemps(), out.dir.MkdirAll("blobs/sha256", 0o755)); err != nil {
@@ -189,7 +190,7 @@ func (out *Writer) Publish(ctx context.Context, d v1.Descriptor) error {
 	if out.ref.Ref != "" {
 		d.Annotations = map[string]string{v1.AnnotationRefName: out.ref.Ref}
 	}
-	if err := out.index(d); err != nil {
+	if err := out.index(out.ref.Ref, d); err != nil {
 		return err
 	}
 	if !out.isTemp {
@@ -205,15 +206,46 @@ func (out *Writer) Publish(ctx context.Context, d v1.Descriptor) error {
 	return nil
 }
 
+// Manifest gives the manifest that has a name in the output, nil if none has.
+func (out *Writer) Manifest(name string) (*v1.Manifest, error) {
+	l, err := InRoot(out.dir, out.work) // not closed: the directory is the output's
+	if err != nil {
+		return nil, err
+	}
+	data, err := l.ReadFile(v1.ImageIndexFile)
+	if err != nil {
+		return nil, err
+	}
+	x, err := manifest.ParseIndex(data, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range x.Manifests {
+		if d.Annotations[v1.AnnotationRefName] == name && manifest.IsManifest(d.MediaType) {
+			if data, err = l.ReadBlob(d); err != nil {
+				return nil, err
+			}
+			return manifest.ParseManifest(data, d.MediaType)
+		}
+	}
+	return nil, nil //nolint:nilnil // none is no error
+}
+
+// Beside adds what goes with the image, under a name of its own.
+func (out *Writer) Beside(name string, d v1.Descriptor) error {
+	d.Annotations = map[string]string{v1.AnnotationRefName: name}
+	return out.index(name, d)
+}
+
 // index adds d to index.json and takes its name away from others. Members
 // that are not known here stay as they are.
-func (out *Writer) index(d v1.Descriptor) error {
+func (out *Writer) index(name string, d v1.Descriptor) error {
 	data, err := out.dir.ReadFile(v1.ImageIndexFile)
 	if err != nil {
 		return err
 	}
 	data, err = EditIndex(data, func(list []IndexEntry) []IndexEntry {
-		return append(WithoutName(list, out.ref.Ref), IndexEntry{Descriptor: d})
+		return append(WithoutName(list, name), IndexEntry{Descriptor: d})
 	})
 	if err != nil {
 		return err

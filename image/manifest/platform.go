@@ -12,8 +12,8 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// platformName is the platform as it is written on a command line.
-func platformName(p v1.Platform) string {
+// PlatformName is the platform as it is written on a command line.
+func PlatformName(p v1.Platform) string {
 	s := p.OS + "/" + p.Architecture
 	if p.Variant != "" {
 		s += "/" + p.Variant
@@ -91,5 +91,5 @@ type PlatformError struct {
 }
 
 func (e *PlatformError) Error() string {
-	return fmt.Sprintf("choose manifest: the image has nothing for %s, only for %s: choose one with --platform", platformName(e.Want), strings.Join(e.Have, ", "))
+	return fmt.Sprintf("choose manifest: the image has nothing for %s, only for %s: choose one with --platform", PlatformName(e.Want), strings.Join(e.Have, ", "))
 }

@@ -10,7 +10,7 @@ func TestParsePlatform(t *testing.T) {
 			t.Errorf("ParsePlatform(%q) = %v; want an error", s, p)
 		}
 	}
-	if p, err := ParsePlatform(""); err != nil || platformName(p) != platformName(HostPlatform()) {
+	if p, err := ParsePlatform(""); err != nil || PlatformName(p) != PlatformName(HostPlatform()) {
 		t.Errorf("ParsePlatform of nothing = %v, %v; want the host's", p, err)
 	}
 }
@@ -25,7 +25,7 @@ func FuzzPlatform(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if again, err := ParsePlatform(platformName(p)); err != nil || platformName(again) != platformName(p) {
+		if again, err := ParsePlatform(PlatformName(p)); err != nil || PlatformName(again) != PlatformName(p) {
 			t.Fatalf("ParsePlatform(%q) = %+v; again %+v, %v", s, p, again, err)
 		}
 	})

@@ -185,9 +185,9 @@ func (c *chooser) note(what string) {
 
 func describe(p v1.Platform, name string) string {
 	if name == "" {
-		return strings.Trim(image.Quote(platformName(p)), `"`)
+		return strings.Trim(image.Quote(PlatformName(p)), `"`)
 	}
-	return strings.Trim(image.Quote(platformName(p)), `"`) + " (" + image.Quote(name) + ")"
+	return strings.Trim(image.Quote(PlatformName(p)), `"`) + " (" + image.Quote(name) + ")"
 }
 
 // choose takes the best candidate. Without a wanted variant the least
@@ -216,7 +216,7 @@ func (c *chooser) choose() (*Image, error) {
 		rivals = append(rivals[:maxRivals], fmt.Sprintf("%d more", len(rivals)-maxRivals))
 	}
 	if len(rivals) > 0 {
-		return nil, fmt.Errorf("several images for %s: add one of their names after a colon: %s, %s", platformName(c.want), image.Quote(best.name), strings.Join(rivals, ", "))
+		return nil, fmt.Errorf("several images for %s: add one of their names after a colon: %s, %s", PlatformName(c.want), image.Quote(best.name), strings.Join(rivals, ", "))
 	}
 	return c.image(best.Descriptor)
 }
@@ -233,7 +233,7 @@ func (c *chooser) image(d v1.Descriptor) (*Image, error) {
 	}
 	system := v1.Platform{OS: c.want.OS, Architecture: c.want.Architecture} // configs often lack the variant
 	if !runsOn(cfg.Platform, system) {
-		return nil, fmt.Errorf("manifest %s: the index says it is for %s, its config says %s", d.Digest, platformName(c.want), describe(cfg.Platform, ""))
+		return nil, fmt.Errorf("manifest %s: the index says it is for %s, its config says %s", d.Digest, PlatformName(c.want), describe(cfg.Platform, ""))
 	}
 	img := &Image{Descriptor: d, Config: *cfg}
 	if img.Layers, err = pairLayers(m, cfg); err != nil {

@@ -83,6 +83,9 @@ func (w *Walk) visit(parent *Node, list []v1.Descriptor) error {
 	return nil
 }
 
+// Types are the media types of indexes and manifests.
+var Types = []string{v1.MediaTypeImageIndex, v1.MediaTypeImageManifest, MediaTypeDockerIndex, MediaTypeDockerManifest}
+
 // IsIndex tells whether a media type is that of an index.
 func IsIndex(mediaType string) bool {
 	return mediaType == v1.MediaTypeImageIndex || mediaType == MediaTypeDockerIndex

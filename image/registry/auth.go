@@ -16,6 +16,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/reference"
@@ -115,15 +117,33 @@ func authFiles(getenv func(string) string) []string {
 	return list
 }
 
+// pipeTime is how long a pipe may take to give credentials.
+var pipeTime = 10 * time.Second
+
+// readAuthFile reads a file of credentials, which may be a pipe to a program that
+// gives them. One to which nobody writes is an error, not a wait.
 func readAuthFile(path string) ([]byte, error) {
-	f, err := os.Open(path) //nolint:forbidigo // the operator's own file
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:forbidigo // the operator's own file
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	pipe := fi.Mode()&fs.ModeNamedPipe != 0
+	if pipe {
+		if err := f.SetReadDeadline(time.Now().Add(pipeTime)); err != nil {
+			return nil, err
+		}
+	}
 	data, err := io.ReadAll(io.LimitReader(f, maxAuthFile+1))
-	if err == nil && len(data) > maxAuthFile {
+	switch {
+	case err == nil && len(data) > maxAuthFile:
 		err = fmt.Errorf("%s: more than %d bytes", path, maxAuthFile)
+	case pipe && (errors.Is(err, os.ErrDeadlineExceeded) || err == nil && len(data) == 0):
+		err = fmt.Errorf("%s: it is a pipe to which nobody writes: give a file", path)
 	}
 	return data, err
 }

@@ -6,34 +6,24 @@
 package registry
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net"
 	"net/http"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/internal/backoff"
-	"github.com/netbsd-cells/runcell/image/internal/stream"
-	"github.com/netbsd-cells/runcell/image/internal/verify"
-	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/image/reference"
-	"github.com/opencontainers/go-digest"
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	orasregistry "oras.land/oras-go/v2/registry"
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/errcode"
-	"oras.land/oras-go/v2/registry/remote/retry"
 )
 
 // Options say how to talk to a registry.
@@ -44,12 +34,21 @@ type Options struct {
 	// AuthFile has the credentials; "" looks where podman and docker keep
 	// them.
 	AuthFile string
+	// Stall is how long nothing may move on a connection before it is given
+	// up, 0: DefaultStall.
+	Stall time.Duration
+	// Patience is the longest time that a registry may ask to be left alone
+	// for; if it asks for more, its refusal is final. 0: DefaultPatience.
+	Patience time.Duration
+	// Tell, if not nil, is told of each failure that is followed by another
+	// attempt, never twice at the same time.
+	Tell func(error)
 }
 
-// The time, at most, that a registry may be silent.
-var (
-	headerTimeout = 60 * time.Second
-	stallTimeout  = 60 * time.Second
+// What Options without these values say.
+const (
+	DefaultStall    = 60 * time.Second
+	DefaultPatience = 2 * time.Minute
 )
 
 const maxRedirects = 10
@@ -58,6 +57,7 @@ const maxRedirects = 10
 type Repository struct {
 	name  reference.Name
 	repo  *remote.Repository
+	line  *transport
 	base  string // URL
 	login *login
 }
@@ -77,14 +77,15 @@ func Open(n reference.Name, o Options) (*Repository, error) {
 	if err := ref.Validate(); err != nil {
 		return nil, fmt.Errorf("image %s: %w", n, err)
 	}
-	transport := &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 30 * time.Second}).DialContext,
-		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true,
-		TLSHandshakeTimeout: 30 * time.Second, ResponseHeaderTimeout: headerTimeout, IdleConnTimeout: 30 * time.Second,
-		MaxResponseHeaderBytes: 1 << 20,
+	if o.Stall <= 0 {
+		o.Stall = DefaultStall
 	}
+	if o.Patience <= 0 {
+		o.Patience = DefaultPatience
+	}
+	line := newTransport(o)
 	client := &auth.Client{
-		Client: &http.Client{Transport: retry.NewTransport(transport), CheckRedirect: checkRedirect},
+		Client: &http.Client{Transport: line, CheckRedirect: checkRedirect},
 		Cache:  auth.NewCache(),
 		Credential: func(_ context.Context, host string) (auth.Credential, error) {
 			if host != ref.Host() {
@@ -99,17 +100,13 @@ func Open(n reference.Name, o Options) (*Repository, error) {
 		scheme = "http"
 	}
 	return &Repository{
-		name: n, login: l, base: scheme + "://" + ref.Host() + "/v2/" + n.Repository,
+		name: n, login: l, line: line, base: scheme + "://" + ref.Host() + "/v2/" + n.Repository,
 		repo: &remote.Repository{Client: client, Reference: ref, PlainHTTP: plain, SkipReferrersGC: true},
 	}, nil
 }
 
 // Close ends idle connections.
-func (r *Repository) Close() {
-	if c, ok := r.repo.Client.(*auth.Client); ok {
-		c.Client.CloseIdleConnections()
-	}
-}
+func (r *Repository) Close() { r.line.close() }
 
 // isLoopback tells whether host[:port] can only be this machine.
 func isLoopback(host string) bool {
@@ -134,15 +131,16 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// manifestTypes are the documents that a registry may give for a name.
-var manifestTypes = []string{
-	v1.MediaTypeImageIndex, v1.MediaTypeImageManifest, manifest.MediaTypeDockerIndex, manifest.MediaTypeDockerManifest,
+// try does what can be done again until it succeeds or it is useless.
+func (r *Repository) try(ctx context.Context, do func() error) error {
+	return backoff.Retry(ctx, func() (bool, error) { return false, do() }, r.line.report)
 }
 
-// get sends a GET request and gives the response if its status is one of ok.
-func (r *Repository) get(ctx context.Context, path string, header map[string]string, ok ...int) (*http.Response, error) {
+// send sends a request without a body and gives the answer if its status is one
+// of ok.
+func (r *Repository) send(ctx context.Context, method, path string, header map[string]string, ok ...int) (*http.Response, error) {
 	ctx = auth.AppendRepositoryScope(ctx, r.repo.Reference, auth.ActionPull)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.base+path, http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, method, r.base+path, http.NoBody)
 	if err != nil {
 		return nil, err
 	}
@@ -157,219 +155,61 @@ func (r *Repository) get(ctx context.Context, path string, header map[string]str
 	if slices.Contains(ok, resp.StatusCode) {
 		return resp, nil
 	}
+	err = r.refused(path, resp)
 	_ = resp.Body.Close()
-	return nil, r.refused(path, resp.StatusCode)
+	return nil, err
 }
 
-// explain adds to an error what a user can do about it.
+// explain adds to an error what a user can do about it. What the transport could
+// try again it has tried, and what comes of an answer comes of it each time.
 func (r *Repository) explain(err error) error {
+	var noTLS tls.RecordHeaderError
+	var answer *errcode.ErrorResponse
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, auth.ErrBasicCredentialNotFound):
-		return backoff.Final{Err: fmt.Errorf("the registry %s asks who you are; %s", r.name.Registry, r.login.why())}
-	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return backoff.Final{Err: fmt.Errorf("%w: give --plain-http if nobody else can read or change what the network carries", err)}
+		err = fmt.Errorf("the registry %s asks who you are; %s", r.name.Registry, r.login.why())
+	case errors.As(err, &answer):
+		if answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden {
+			err = fmt.Errorf("%w; %s", err, r.login.why())
+		}
+	case errors.As(err, &noTLS) && string(noTLS.RecordHeader[:]) == "HTTP/":
+		err = fmt.Errorf("%w: give --plain-http if nobody else can read or change what the network carries", err)
+	case r.repo.PlainHTTP && strings.Contains(err.Error(), "malformed HTTP response"):
+		err = fmt.Errorf("%w: %s", err, useTLS)
+	case worthwhile(err):
+		return err
 	}
-	return err
+	return final(err)
 }
 
-// refused turns a status into an error. Those that a new attempt would only
-// repeat are a finalError.
-func (r *Repository) refused(path string, status int) error {
+// useTLS is what to do when plain HTTP met TLS. On the loopback interface nobody
+// asked for plain HTTP.
+const useTLS = "it may talk TLS: give --plain-http=false"
+
+// refused turns an answer into an error. What could have been tried again was,
+// so it is final.
+func (r *Repository) refused(path string, resp *http.Response) error {
+	status := resp.StatusCode
 	text := fmt.Sprintf("%s%s: %d %s", r.base, path, status, http.StatusText(status))
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return backoff.Final{Err: fmt.Errorf("%s: the registry refuses or has no such repository; %s", text, r.login.why())}
-	case status == http.StatusNotFound:
-		return backoff.Final{Err: errors.New(text)}
-	case status >= 400 && status < 500 && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout:
-		return backoff.Final{Err: errors.New(text)}
-	}
-	return errors.New(text)
-}
-
-// Resolve gives the descriptor of what the name stands for now.
-func (r *Repository) Resolve(ctx context.Context) (v1.Descriptor, error) {
-	what := r.name.Tag
-	if r.name.Digest != "" {
-		what = string(r.name.Digest)
-	}
-	d, _, err := r.manifest(ctx, what, r.name.Digest)
-	return d, err
-}
-
-// manifest fetches a manifest or index by tag or digest. Its type is what the
-// registry says it is, and the document must agree (CVE-2021-41190).
-func (r *Repository) manifest(ctx context.Context, what string, want digest.Digest) (d v1.Descriptor, data []byte, err error) {
-	path := "/manifests/" + what
-	resp, err := r.get(ctx, path, map[string]string{"Accept": strings.Join(manifestTypes, ", ")}, http.StatusOK)
-	if err != nil {
-		return d, nil, err
-	}
-	defer resp.Body.Close()
-	if data, err = io.ReadAll(io.LimitReader(resp.Body, image.MaxJSON+1)); err != nil {
-		return d, nil, fmt.Errorf("%s%s: %w", r.base, path, err)
-	}
-	if len(data) > image.MaxJSON {
-		return d, nil, fmt.Errorf("%s%s: more than %d bytes", r.base, path, image.MaxJSON)
-	}
-	if want == "" {
-		want = digest.FromBytes(data)
-		if said := digest.Digest(resp.Header.Get("Docker-Content-Digest")); said != "" {
-			if err := verify.Digest(said); err != nil {
-				return d, nil, fmt.Errorf("%s%s: %w", r.base, path, err)
-			}
-			want = said
+		text += ": the registry refuses or has no such repository; " + r.login.why()
+	case status == http.StatusBadRequest && r.repo.PlainHTTP && wantsTLS(resp):
+		text += ": " + useTLS
+	case forNow(status):
+		if after := retryAfter(resp.Header, time.Now()); after > 0 {
+			text += fmt.Sprintf(": it asks to come back in %v", after)
 		}
 	}
-	if got := want.Algorithm().FromBytes(data); got != want {
-		return d, nil, fmt.Errorf("%s%s: its digest is %s, not %s: %w", r.base, path, got, want, verify.ErrMismatch)
-	}
-	d = v1.Descriptor{Digest: want, Size: int64(len(data))}
-	if d.MediaType, _, err = mime.ParseMediaType(resp.Header.Get("Content-Type")); err != nil {
-		return d, nil, fmt.Errorf("%s%s: Content-Type %s: %w", r.base, path, image.Quote(resp.Header.Get("Content-Type")), err)
-	}
-	switch d.MediaType {
-	case v1.MediaTypeImageIndex, manifest.MediaTypeDockerIndex:
-		_, err = manifest.ParseIndex(data, d.MediaType)
-	case v1.MediaTypeImageManifest, manifest.MediaTypeDockerManifest:
-		_, err = manifest.ParseManifest(data, d.MediaType)
-	default:
-		err = fmt.Errorf("type %s: neither an image nor an index of images", image.Quote(d.MediaType))
-	}
-	if err != nil {
-		return d, nil, fmt.Errorf("%s%s: %w", r.base, path, err)
-	}
-	return d, data, nil
+	return backoff.Final{Err: &refusal{status, text}}
 }
 
-// Source is a repository as a source of images.
-type Source struct {
-	*Repository
-	Ctx context.Context // of reading documents
-}
-
-// ReadBlob fetches a document.
-func (r Source) ReadBlob(d v1.Descriptor) ([]byte, error) {
-	if !slices.Contains(manifestTypes, d.MediaType) {
-		return verify.Document(d, func() (io.ReadCloser, error) { return r.Open(r.Ctx, d, 0) })
-	}
-	if err := errors.Join(verify.CheckSize(d), verify.Digest(d.Digest)); err != nil {
-		return nil, err
-	}
-	got, data, err := r.manifest(r.Ctx, string(d.Digest), d.Digest)
-	if err != nil {
-		return nil, err
-	}
-	if got.MediaType != d.MediaType || got.Size != d.Size {
-		return nil, fmt.Errorf("manifest %s: the registry has %d bytes of type %s, its descriptor says %d of %s: %w",
-			d.Digest, got.Size, image.Quote(got.MediaType), d.Size, image.Quote(d.MediaType), verify.ErrMismatch)
-	}
-	return data, nil
-}
-
-// Open gets a blob from an offset on. A document's manifest is none.
-func (r Source) Open(ctx context.Context, d v1.Descriptor, offset int64) (io.ReadCloser, error) {
-	if err := verify.Digest(d.Digest); err != nil {
-		return nil, err
-	}
-	if slices.Contains(manifestTypes, d.MediaType) {
-		_, data, err := r.manifest(ctx, string(d.Digest), d.Digest)
-		if err != nil {
-			return nil, err
-		}
-		return io.NopCloser(stream.Slice(data, offset)), nil
-	}
-	path, header := "/blobs/"+string(d.Digest), map[string]string{}
-	if offset > 0 {
-		header["Range"] = "bytes=" + strconv.FormatInt(offset, 10) + "-"
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	resp, err := r.get(ctx, path, header, http.StatusOK, http.StatusPartialContent)
-	if err != nil {
-		cancel(nil)
-		return nil, err
-	}
-	w := &watched{body: resp.Body, cancel: cancel, ctx: ctx}
-	w.timer = time.AfterFunc(stallTimeout, func() { cancel(errStalled) })
-	if err := w.startAt(resp, offset, d.Size); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s%s: %w", r.base, path, err), w.Close())
-	}
-	return w, nil
-}
-
-var errStalled = errors.New("the registry sent nothing for too long")
-
-// watched is a body whose reads don't wait for ever.
-type watched struct {
-	body   io.ReadCloser
-	timer  *time.Timer
-	cancel context.CancelCauseFunc
-	ctx    context.Context
-}
-
-// startAt makes sure that the body begins at the offset: a server need not
-// know ranges.
-func (w *watched) startAt(resp *http.Response, offset, size int64) error {
-	rest := size
-	if resp.StatusCode == http.StatusPartialContent {
-		want := "bytes " + strconv.FormatInt(offset, 10) + "-"
-		if got := resp.Header.Get("Content-Range"); !strings.HasPrefix(got, want) {
-			return fmt.Errorf("Content-Range %s: asked for %s: %w", image.Quote(got), image.Quote(want), verify.ErrMismatch)
-		}
-		rest -= offset
-		offset = 0
-	}
-	if n := resp.ContentLength; n >= 0 && n != rest {
-		return fmt.Errorf("the registry sends %d bytes, the descriptor leaves %d: %w", n, rest, verify.ErrMismatch)
-	}
-	_, err := io.CopyN(io.Discard, w, offset)
-	return err
-}
-
-func (w *watched) Read(p []byte) (int, error) {
-	w.timer.Reset(stallTimeout)
-	n, err := w.body.Read(p)
-	w.timer.Stop() // whoever reads may take its time
-	if err != nil && err != io.EOF && errors.Is(context.Cause(w.ctx), errStalled) {
-		err = errStalled
-	}
-	return n, err
-}
-
-func (w *watched) Close() error {
-	w.timer.Stop()
-	err := w.body.Close()
-	w.cancel(nil)
-	return err
-}
-
-// explainPush adds to an error of oras-go what a user can do about it.
-func (r *Repository) explainPush(err error) error {
-	if err == nil {
-		return nil
-	}
-	var answer *errcode.ErrorResponse
-	if errors.As(err, &answer) && answer.StatusCode < 500 {
-		if answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden {
-			return backoff.Final{Err: fmt.Errorf("%w; %s", err, r.login.why())}
-		}
-		return backoff.Final{Err: err}
-	}
-	return r.explain(err)
-}
-
-// Has tells whether the registry has a blob.
-func (r *Repository) Has(ctx context.Context, d v1.Descriptor) (bool, error) {
-	there, err := r.repo.Blobs().Exists(ctx, d)
-	return there, r.explainPush(err)
-}
-
-// PushBlob sends a blob.
-func (r *Repository) PushBlob(ctx context.Context, d v1.Descriptor, content io.Reader) error {
-	return r.explainPush(r.repo.Blobs().Push(ctx, d, content))
-}
-
-// PushManifest sends a manifest or an index under a tag or its digest.
-func (r *Repository) PushManifest(ctx context.Context, d v1.Descriptor, data []byte, tag string) error {
-	return r.explainPush(r.repo.Manifests().PushReference(ctx, d, bytes.NewReader(data), tag))
+// wantsTLS tells whether a refusal is that of a server of TLS that was talked to
+// without: Go's and nginx's say so, in these words.
+func wantsTLS(resp *http.Response) bool {
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // a hint, not worth an error
+	s := string(text)
+	return strings.Contains(s, "HTTP request to an HTTPS server") || strings.Contains(s, "HTTP request was sent to HTTPS port")
 }

@@ -239,8 +239,6 @@ func TestPullInterrupted(t *testing.T) {
 
 // A registry that falls silent is taken up again.
 func TestPullStalled(t *testing.T) {
-	old := registry.SetStallTimeout(50 * time.Millisecond)
-	defer registry.SetStallTimeout(old)
 	f := imagetest.NewRegistry(t, imagetest.Tar(t, imagetest.Entry{Name: "f", Body: imagetest.Noise(1 << 20)}))
 	big := bigLayer(t, f)
 	var once sync.Once
@@ -256,7 +254,7 @@ func TestPullStalled(t *testing.T) {
 		}
 		return done
 	}
-	list, err := story.Pull(t, story.NewStore(t), f)
+	list, err := story.PullWith(t, story.NewStore(t), f, registry.Options{Stall: 50 * time.Millisecond})
 	if err != nil || !slices.ContainsFunc(list, func(x store.Transfer) bool { return errors.Is(x.Retry, registry.ErrStalled) }) {
 		t.Errorf("transfers are %+v, %v; want one that stalled", list, err)
 	}
@@ -310,7 +308,7 @@ func TestRegistryAttacks(t *testing.T) {
 			w.(http.Flusher).Flush() // without Content-Length
 			w.Write(make([]byte, 1<<20))
 		}), "longer than"},
-		"a blob of another length": {onBlobs(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("x")) }), "the descriptor leaves"},
+		"a blob of another length": {onBlobs(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("x")) }), "the descriptor says"},
 		"a blob that is missing":   {onBlobs(func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }), "404"},
 		"a blob with other content": {func(f *imagetest.Registry, w http.ResponseWriter, r *http.Request) bool {
 			_, id, found := strings.Cut(r.URL.Path, "/blobs/")

@@ -105,6 +105,11 @@ func (s *Store) garbage() ([]Leftover, error) {
 		return nil, err
 	}
 	list = append(list, roots...)
+	signatures, err := s.staleSignatures(func(d digest.Digest) bool { _, needed := reach.blobs[d]; return needed })
+	if err != nil {
+		return nil, err
+	}
+	list = append(list, signatures...)
 	left, err := s.leftovers(0)
 	return append(list, left...), err
 }

@@ -63,7 +63,11 @@ type arrival struct {
 	file  *os.File
 	sum   digest.Digester
 	n     int64
-	state Transfer
+	// pieces tells that it did not come in one piece, anew how often that has
+	// made it start from the beginning.
+	pieces bool
+	anew   int
+	state  Transfer
 }
 
 // Fetch gets a blob into the store unless it is there. Two that want the same
@@ -146,22 +150,25 @@ func (a *arrival) resume() error {
 	}
 	a.sum = a.blob.Digest.Algorithm().Digester()
 	a.n, err = io.Copy(a.sum.Hash(), a.file)
+	a.pieces = a.n > 0
 	a.state.Resumed, a.state.Done = a.n, a.n
 	return err
 }
 
 // restart throws away what there is.
 func (a *arrival) restart() error {
-	a.sum, a.n, a.state.Resumed, a.state.Done = a.blob.Digest.Algorithm().Digester(), 0, 0, 0
+	a.sum, a.n, a.state.Resumed, a.state.Done, a.pieces = a.blob.Digest.Algorithm().Digester(), 0, 0, 0, false
 	_, err := a.file.Seek(0, io.SeekStart)
 	return errors.Join(err, a.file.Truncate(0))
 }
 
+// mostAnew is how often a blob that came in pieces starts from the beginning.
+const mostAnew = 2
+
 // transfer reads the blob to its end, over as many connections as it takes,
-// and verifies it. What an earlier attempt has left can be damaged: then it
-// starts anew, once.
+// and verifies it. What an earlier attempt has left can be damaged, and so can
+// what came for the rest of a blob: then it starts anew, mostAnew times.
 func (a *arrival) transfer(ctx context.Context) error {
-	again := a.n > 0
 	err := backoff.Retry(ctx, func() (bool, error) {
 		before := a.n
 		err := a.read(ctx)
@@ -181,10 +188,11 @@ func (a *arrival) transfer(ctx context.Context) error {
 	if got == a.blob.Digest {
 		return nil
 	}
+	pieces := a.pieces
 	if err := a.restart(); err != nil {
 		return err
 	}
-	if again {
+	if a.anew++; pieces && a.anew <= mostAnew {
 		return a.transfer(ctx)
 	}
 	return fmt.Errorf("blob %s: its digest is %s: %w", a.blob.Digest, got, verify.ErrMismatch)
@@ -195,6 +203,7 @@ func (a *arrival) read(ctx context.Context) (err error) {
 	if a.n == a.blob.Size && a.n > 0 {
 		return nil
 	}
+	a.pieces = a.pieces || a.n > 0
 	r, err := a.from.Open(ctx, a.blob, a.n)
 	if err != nil {
 		return err

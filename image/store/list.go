@@ -126,7 +126,7 @@ type InspectedLayer struct {
 
 // Inspect describes the image of a name and platform.
 func (s *Store) Inspect(name string, platform v1.Platform) (*Inspected, error) {
-	img, full, err := s.Find(name, platform)
+	img, full, _, err := s.find(name, platform)
 	if err != nil {
 		return nil, err
 	}

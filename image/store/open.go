@@ -31,8 +31,25 @@ func DefaultPath() (string, error) {
 
 // OpenImage opens a place, or a name in the store (unless that is ""), and
 // gives the image for a platform, its full name or place, and what the caller
-// calls when done with it. The error of a missing name wraps ErrNoImage.
+// calls when done with it. The error of a missing name wraps ErrNoImage, that of
+// one that the store's policy does not let be used trust.ErrRefused.
 func OpenImage(ctx context.Context, name, store string, limits image.Limits, platform v1.Platform) (_ *layout.Image, full string, closer func() error, err error) {
+	return openImage(ctx, name, store, limits, platform, (*Store).Find)
+}
+
+// OpenToCompare is OpenImage for an image of which nothing is run: the policy is not
+// asked. Who has taken a key out of it wants to see what its images became.
+func OpenToCompare(ctx context.Context, name, store string, limits image.Limits, platform v1.Platform) (_ *layout.Image, full string, closer func() error, err error) {
+	return openImage(ctx, name, store, limits, platform, func(s *Store, name string, platform v1.Platform) (*layout.Image, string, error) {
+		img, full, _, err := s.find(name, platform)
+		return img, full, err
+	})
+}
+
+// finder finds an image in a store.
+type finder func(s *Store, name string, platform v1.Platform) (*layout.Image, string, error)
+
+func openImage(ctx context.Context, name, store string, limits image.Limits, platform v1.Platform, find finder) (_ *layout.Image, full string, closer func() error, err error) {
 	if store == "" || reference.IsPlace(name) {
 		ref, err := reference.ParsePlace(name)
 		if err != nil {
@@ -52,7 +69,7 @@ func OpenImage(ctx context.Context, name, store string, limits image.Limits, pla
 	if err != nil {
 		return nil, "", nil, reference.PlaceHint(err, name)
 	}
-	img, full, err := s.Find(name, platform)
+	img, full, err := find(s, name, platform)
 	if err != nil {
 		return nil, "", nil, errors.Join(reference.PlaceHint(err, name), s.Close())
 	}

@@ -8,6 +8,8 @@
 //	                       what is being removed
 //	STORE/unpacked/CHAIN/  root file systems that cells share, see unpacked.go
 //	STORE/cells/           what each cell of "runcell run --image" uses
+//	STORE/policy           which images are used, see trust.go
+//	STORE/signatures/      why they can be
 //
 // The directory itself is flocked: shared by who reads or adds, exclusively
 // by who removes. A blob gets its name only once it is whole, verified and on
@@ -25,6 +27,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/internal/lock"
@@ -80,7 +83,7 @@ func openStore(ctx context.Context, path string, create bool) (_ *Store, err err
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	if s.root, err = os.OpenRoot(path); err != nil {
+	if s.root, err = layout.Directory(path); err != nil {
 		return nil, err
 	}
 	if s.lock, err = s.root.Open("."); err != nil {
@@ -111,7 +114,7 @@ func (s *Store) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ours := []string{v1.ImageBlobsDir, v1.ImageIndexFile, ingestDir}
+	ours := []string{v1.ImageBlobsDir, v1.ImageIndexFile, ingestDir, policyFile, signaturesDir}
 	for _, n := range names {
 		if !slices.Contains(ours, n) {
 			return fmt.Errorf("the directory holds %s but no file %s: name an empty directory or an image layout", image.Quote(n), v1.ImageLayoutFile)
@@ -239,15 +242,23 @@ func (s *Store) changeIndex(ctx context.Context, edit func([]layout.IndexEntry) 
 	return s.replaceFile(v1.ImageIndexFile, data)
 }
 
+// What the index says about an image of which a registry has more: of which index
+// it was chosen, and for which platform. A name with the index's digest means
+// this image.
+const (
+	AnnotationIndex    = "org.netbsd.cell.image.index"
+	AnnotationPlatform = "org.netbsd.cell.image.platform"
+)
+
 // Name gives the images, which differ in their platforms, the name, and takes
-// it away from any other.
+// it away from any other. Of their annotations it keeps those of this package.
 func (s *Store) Name(ctx context.Context, name string, images ...v1.Descriptor) error {
 	err := s.changeIndex(ctx, func(list []layout.IndexEntry) []layout.IndexEntry {
 		list = layout.WithoutName(list, name)
 		for _, d := range images {
 			list = append(list, layout.IndexEntry{Descriptor: v1.Descriptor{
 				MediaType: d.MediaType, Digest: d.Digest, Size: d.Size, Platform: d.Platform,
-				Annotations: map[string]string{v1.AnnotationRefName: name},
+				Annotations: annotations(name, d),
 			}})
 		}
 		return list
@@ -258,8 +269,20 @@ func (s *Store) Name(ctx context.Context, name string, images ...v1.Descriptor) 
 	return nil
 }
 
+// annotations are those that an image of a name gets.
+func annotations(name string, d v1.Descriptor) map[string]string {
+	m := map[string]string{v1.AnnotationRefName: name}
+	for _, key := range []string{AnnotationIndex, AnnotationPlatform} {
+		if v := d.Annotations[key]; v != "" {
+			m[key] = v
+		}
+	}
+	return m
+}
+
 // Lookup finds what a name means: a full or short name, a name that another
-// tool gave, or a digest of an image in the index. It gives the full name and
+// tool gave, or a digest of an image in the index. A name with a digest is also that
+// of an image of the repository that came under a tag. It gives the full name and
 // the descriptors that have it, of which there is usually one.
 func (s *Store) Lookup(name string) (full string, found []v1.Descriptor, err error) {
 	x, err := s.readIndex()
@@ -286,21 +309,77 @@ func (s *Store) Lookup(name string) (full string, found []v1.Descriptor, err err
 			return full, found, nil
 		}
 	}
+	for _, full := range names {
+		if d, ok := byDigest(x.Manifests, full); ok {
+			return d.Annotations[v1.AnnotationRefName], []v1.Descriptor{d}, nil
+		}
+	}
 	return "", nil, fmt.Errorf("%w %s in the store %s: \"runcell image list\" has them all, \"runcell image pull\" and \"import\" add more", ErrNoImage, image.Quote(name), s.Dir)
+}
+
+// byDigest finds the image that a full name with a digest means if no image has
+// the name itself.
+func byDigest(list []v1.Descriptor, full string) (v1.Descriptor, bool) {
+	repository, want, found := strings.Cut(full, "@")
+	for _, d := range list {
+		n, _, err := reference.ParseName(d.Annotations[v1.AnnotationRefName])
+		if !found || err != nil || n.Registry+"/"+n.Repository != repository {
+			continue
+		}
+		if string(d.Digest) == want || d.Annotations[AnnotationIndex] == want {
+			return d, true
+		}
+	}
+	return v1.Descriptor{}, false
+}
+
+// Document gives the index or manifest of a digest that the store has, if it has
+// one. That its bytes are those of the digest proves it.
+func (s *Store) Document(sum digest.Digest) (d v1.Descriptor, data []byte, found bool) {
+	if verify.Digest(sum) != nil {
+		return d, nil, false
+	}
+	fi, err := s.root.Stat(verify.BlobName(sum))
+	if err != nil {
+		return d, nil, false
+	}
+	d = v1.Descriptor{Digest: sum, Size: fi.Size()}
+	if data, err = s.ReadBlob(d); err != nil {
+		return d, nil, false
+	}
+	for _, d.MediaType = range manifest.Types {
+		if _, err := manifest.Children(d, data); err == nil {
+			return d, data, true
+		}
+	}
+	return d, nil, false
 }
 
 // ErrNoImage is wrapped when the store has no image of a name.
 var ErrNoImage = errors.New("no image")
 
-// Find resolves a name and a platform to one image of the store.
+// Find resolves a name and a platform to one image of the store, to be used. It is
+// an error that wraps trust.ErrRefused if the policy does not let it be.
 func (s *Store) Find(name string, platform v1.Platform) (*layout.Image, string, error) {
-	full, found, err := s.Lookup(name)
+	img, full, found, err := s.find(name, platform)
+	if err == nil {
+		err = s.trusted(full, found, img)
+	}
 	if err != nil {
 		return nil, "", err
 	}
+	return img, full, nil
+}
+
+// find is Find for one that is only looked at.
+func (s *Store) find(name string, platform v1.Platform) (*layout.Image, string, []v1.Descriptor, error) {
+	full, found, err := s.Lookup(name)
+	if err != nil {
+		return nil, "", nil, err
+	}
 	img, err := s.Choose(found, platform)
 	if err != nil {
-		return nil, "", fmt.Errorf("read image %s: %w", full, err)
+		return nil, "", nil, fmt.Errorf("read image %s: %w", full, err)
 	}
-	return img, full, nil
+	return img, full, found, nil
 }

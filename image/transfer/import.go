@@ -16,6 +16,8 @@ import (
 	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/image/reference"
 	"github.com/netbsd-cells/runcell/image/store"
+	"github.com/netbsd-cells/runcell/image/trust"
+	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -50,19 +52,21 @@ func Import(ctx context.Context, s *store.Store, from, name string, limits image
 		return fail(err)
 	}
 	var src image.Source
+	var where signatures
 	var images []namedRoots
 	var closer io.Closer
 	if ref.Transport == reference.DockerArchive {
 		src, closer, images, err = dockerImages(ctx, ref, full, limits)
 	} else {
 		src, closer, images, err = layoutImages(ref, full, limits)
+		where, _ = src.(signatures)
 	}
 	if err != nil {
 		return fail(err)
 	}
 	defer func() { err = errors.Join(err, closer.Close()) }()
 	for _, img := range images {
-		res, err := copyImage(ctx, s, src, img.roots, img.name, o)
+		res, err := copyImage(ctx, s, remember(s, src), where, img.roots, img.name, o)
 		if err != nil {
 			return fail(fmt.Errorf("%s: %w", img.name, err))
 		}
@@ -80,7 +84,61 @@ func layoutImages(ref reference.Place, full string, limits image.Limits) (image.
 	if err != nil {
 		return nil, nil, nil, errors.Join(err, l.Close())
 	}
-	return layout.Source{Layout: l}, l, images, nil
+	return layoutSource{layout.Source{Layout: l}}, l, images, nil
+}
+
+// layoutSource is a layout as a source of images and of their signatures.
+type layoutSource struct{ layout.Source }
+
+// maxArtifacts is how many entries of a layout are looked at for signatures.
+const maxArtifacts = 64
+
+// Signatures implements signatures, with the entries that lie beside the images.
+func (l layoutSource) Signatures(_ context.Context, _ digest.Digest, found func(trust.Signature) bool) error {
+	data, err := l.ReadFile(v1.ImageIndexFile)
+	if err != nil {
+		return err
+	}
+	x, err := manifest.ParseIndex(data, "")
+	if err != nil {
+		return err
+	}
+	left := maxArtifacts
+	for _, d := range x.Manifests {
+		if !trust.IsSignature(d) || !manifest.IsManifest(d.MediaType) || left == 0 {
+			continue
+		}
+		left--
+		if done, err := l.artifact(d, found); done || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l layoutSource) artifact(d v1.Descriptor, found func(trust.Signature) bool) (bool, error) {
+	data, err := l.ReadBlob(d)
+	if err != nil {
+		return false, err
+	}
+	m, err := manifest.ParseManifest(data, d.MediaType)
+	if err != nil {
+		return false, err
+	}
+	list, err := trust.Candidates(m)
+	if err != nil {
+		return false, err
+	}
+	for _, c := range list {
+		payload, err := l.ReadBlob(c.Payload)
+		if err != nil {
+			return false, err
+		}
+		if found(c.With(payload)) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // layoutRoots groups the index's descriptors by the names that they get.
@@ -92,6 +150,9 @@ func layoutRoots(l *layout.Layout, ref, full string) ([]namedRoots, error) {
 	x, err := manifest.ParseIndex(data, "")
 	if err != nil {
 		return nil, fmt.Errorf("parse %s: %w", v1.ImageIndexFile, err)
+	}
+	if ref == "" { // signatures lie beside images, and come with those
+		x.Manifests = slices.DeleteFunc(x.Manifests, trust.IsSignature)
 	}
 	roots, err := manifest.Named(x.Manifests, ref)
 	if err != nil {
@@ -117,6 +178,8 @@ func layoutRoots(l *layout.Layout, ref, full string) ([]namedRoots, error) {
 			list = append(list, namedRoots{name: name})
 			i = len(list) - 1
 		}
+		// What else a stranger says about it is not for our index.
+		d.Annotations = map[string]string{v1.AnnotationRefName: d.Annotations[v1.AnnotationRefName]}
 		list[i].roots = append(list[i].roots, d)
 	}
 	return list, nil

@@ -12,6 +12,7 @@ import (
 	"github.com/netbsd-cells/runcell/image/reference"
 	"github.com/netbsd-cells/runcell/image/registry"
 	"github.com/netbsd-cells/runcell/image/store"
+	"github.com/netbsd-cells/runcell/image/trust"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -21,8 +22,18 @@ type CopyOptions struct {
 	Platform v1.Platform // zero: the host's
 	// AllPlatforms takes everything that an index lists.
 	AllPlatforms bool
+	// Key, if not nil, has to have signed the image, beside what the store's
+	// policy demands.
+	Key *trust.Key
 	// Progress, if not nil, is told of blobs, never twice at the same time.
 	Progress func(store.Transfer)
+}
+
+func (o CopyOptions) withDefaults() CopyOptions {
+	if o.Platform.OS == "" {
+		o.Platform = manifest.HostPlatform()
+	}
+	return o
 }
 
 // Copied says what has come into the store.
@@ -33,13 +44,18 @@ type Copied struct {
 	Size     int64         `json:"size"`  // bytes of them
 }
 
-// Pull fetches an image from a registry.
+// Pull fetches an image from a registry. It is an error that wraps
+// trust.ErrRefused if the policy or o.Key does not let it in.
 func Pull(ctx context.Context, s *store.Store, name string, r registry.Options, o CopyOptions) (*Copied, error) {
 	n, _, err := reference.ParseName(name)
 	if err != nil {
 		return nil, err
 	}
 	fail := func(err error) (*Copied, error) { return nil, fmt.Errorf("pull %s: %w", n, err) }
+	o = o.withDefaults()
+	if _, err := demands(s, n.String(), o.Key); err != nil { // before anybody is asked
+		return fail(err)
+	}
 	if err := s.Sweep(ctx); err != nil {
 		return fail(err)
 	}
@@ -48,29 +64,69 @@ func Pull(ctx context.Context, s *store.Store, name string, r registry.Options, 
 		return fail(err)
 	}
 	defer repo.Close()
-	root, err := repo.Resolve(ctx)
+	from := remember(s, registry.Source{Repository: repo, Ctx: ctx})
+	root, err := resolve(ctx, s, repo, from, n, o)
 	if err != nil {
 		return fail(err)
 	}
-	res, err := copyImage(ctx, s, registry.Source{Repository: repo, Ctx: ctx}, []v1.Descriptor{root}, n.String(), o)
+	res, err := copyImage(ctx, s, from, registry.Source{Repository: repo, Ctx: ctx}, []v1.Descriptor{root}, n.String(), o)
 	if err != nil {
 		return fail(err)
 	}
 	return res, nil
 }
 
-// copyImage copies what roots lead to and gives it the name.
-func copyImage(ctx context.Context, s *store.Store, from image.Source, roots []v1.Descriptor, name string, o CopyOptions) (*Copied, error) {
-	if o.Platform.OS == "" {
-		o.Platform = manifest.HostPlatform()
+// resolve gives what the name stands for now. It gets no document that is here
+// already: a digest that the store has proves its bytes, and of a tag that was
+// pulled before, only the digest is asked for.
+func resolve(ctx context.Context, s *store.Store, repo *registry.Repository, from *remembered, n reference.Name, o CopyOptions) (v1.Descriptor, error) {
+	sum := n.Digest
+	_, before, _ := s.Lookup(n.String()) // it need not be there
+	if sum == "" && len(before) > 0 {
+		var err error
+		if sum, err = repo.Ask(ctx); err != nil {
+			return v1.Descriptor{}, err
+		}
 	}
+	for _, d := range before { // chosen before, out of the same index
+		if sum != "" && !o.AllPlatforms && d.Annotations[store.AnnotationIndex] == string(sum) && d.Annotations[store.AnnotationPlatform] == manifest.PlatformName(o.Platform) {
+			return d, nil
+		}
+	}
+	if d, data, found := s.Document(sum); found {
+		from.add(d, data)
+		return d, nil
+	}
+	d, data, err := repo.Resolve(ctx)
+	if err == nil {
+		from.add(d, data)
+	}
+	return d, err
+}
+
+// copyImage copies what roots lead to and gives it the name, if where it has the
+// signatures that are demanded.
+func copyImage(ctx context.Context, s *store.Store, from image.Source, where signatures, roots []v1.Descriptor, name string, o CopyOptions) (*Copied, error) {
+	o = o.withDefaults()
+	wanted, err := demands(s, name, o.Key)
+	if err != nil {
+		return nil, err
+	}
+	given := roots
 	if !o.AllPlatforms {
 		img, err := manifest.Choose(from, roots, o.Platform)
 		if err != nil {
 			return nil, err
 		}
-		roots = []v1.Descriptor{img.Descriptor}
-		roots[0].Platform = &img.Config.Platform
+		roots = []v1.Descriptor{chosen(roots, img, o.Platform)}
+	}
+	var proofs []*proof
+	for _, d := range roots {
+		p, err := prove(ctx, s, from, where, given, d.Digest, wanted)
+		if err != nil {
+			return nil, err
+		}
+		proofs = append(proofs, p)
 	}
 	p, err := planOf(from, roots...)
 	if err != nil {
@@ -79,10 +135,33 @@ func copyImage(ctx context.Context, s *store.Store, from image.Source, roots []v
 	if err := fetch(ctx, s, from, p, o.Progress); err != nil {
 		return nil, err
 	}
+	for _, p := range proofs {
+		if err := p.keep(ctx, s); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.Name(ctx, name, roots...); err != nil {
 		return nil, err
 	}
 	return &Copied{Name: name, Manifest: roots[0].Digest, Blobs: p.count(), Size: p.size}, nil
+}
+
+// chosen is the descriptor of the image that was chosen for a platform, with
+// what the index of the store says about it.
+func chosen(roots []v1.Descriptor, img *manifest.Image, platform v1.Platform) v1.Descriptor {
+	d := img.Descriptor
+	d.Platform = &img.Config.Platform
+	d.Annotations = nil
+	for _, r := range roots {
+		switch {
+		case r.Digest == d.Digest:
+			d.Annotations = r.Annotations
+			return d
+		case manifest.IsIndex(r.MediaType) && len(roots) == 1:
+			d.Annotations = map[string]string{store.AnnotationIndex: string(r.Digest), store.AnnotationPlatform: manifest.PlatformName(platform)}
+		}
+	}
+	return d
 }
 
 // fetch copies the blobs, some at once, and then the documents.

@@ -82,9 +82,26 @@ func makeBelow(mount, dir string) error {
 		err = unix.Mkdir(dir, 0o755)
 	}
 	if errors.Is(err, unix.EEXIST) {
-		return nil
+		return directory(dir)
 	}
 	return err
+}
+
+// directory refuses what is there and is no cgroup: a hierarchy's own files.
+func directory(dir string) error {
+	var st unix.Stat_t
+	if err := unix.Lstat(dir, &st); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return unix.ENOTDIR
+	}
+	return nil
+}
+
+// noCgroup tells that a path is that of no cgroup, or none any more.
+func noCgroup(err error) bool {
+	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENOTDIR)
 }
 
 // removeCgroup removes a cell's cgroup, and those of its parents that were
@@ -97,7 +114,7 @@ func removeCgroup(leaf string) error {
 	const tries = 50
 	for i := range tries {
 		err := unix.Rmdir(leaf)
-		if err == nil || errors.Is(err, unix.ENOENT) {
+		if err == nil || noCgroup(err) {
 			break
 		}
 		if !errors.Is(err, unix.EBUSY) || i == tries-1 {

@@ -3,14 +3,14 @@
 //
 // A cell is a set of namespaces (pid, mount, ipc, uts) that lives as long as
 // its first process, a seccomp filter and a capability bound compiled from
-// kmod/policy, and, where the host has them, a cgroup. It emulates NetBSD: it
-// never makes a network namespace, and what NetBSD's cells cannot do it does
-// not add. What it cannot emulate it says in Features.
+// kmod/policy, and, where the host has them, a cgroup. It emulates NetBSD: what
+// NetBSD's cells cannot do it does not add. What it cannot emulate it says in
+// Features.
 //
-// One thing leaks through: Linux ties abstract UNIX sockets to the network
-// namespace, so a cell reaches those of the host, as the host's programs reach
-// its own. NetBSD has none. Landlock could stop it, but would also keep a
-// process that enters a cell later from looking at those that are there.
+// A cell without a network is in a network namespace that stays empty, for one
+// thing alone: Linux ties abstract local sockets to it. A cell with a network
+// reaches those of the host, as the host's programs reach its own. NetBSD has
+// none.
 //
 // It stands in for this project's module, or for the published one, which does
 // less (Module): so a configuration can be tried for a NetBSD that has that.

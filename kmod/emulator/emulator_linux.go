@@ -196,7 +196,8 @@ func (c *Client) remove(s *state, x *cell) error {
 	return s.forget(x.ID)
 }
 
-// List gives every cell, newest first.
+// List gives every cell, newest first. Of one that can't be read there is
+// what its line begins with: it stops no command that is about another.
 func (c *Client) List() ([]kmod.Info, error) {
 	s, err := c.load()
 	if err != nil {
@@ -204,20 +205,24 @@ func (c *Client) List() ([]kmod.Info, error) {
 	}
 	infos := make([]kmod.Info, 0, len(s.rows))
 	for _, r := range slices.Backward(s.rows) {
-		x, err := r.decode()
-		if err != nil {
-			return nil, fmt.Errorf("list cells: %w", err)
-		}
-		pids, err := x.processes()
-		if err != nil {
-			return nil, fmt.Errorf("list cells: cell %d: %w", x.ID, err)
-		}
-		infos = append(infos, kmod.Info{
-			ID: x.ID, Name: x.Spec.Name, Root: x.Spec.Root,
-			Created: x.Created, Processes: uint64(len(pids)),
-		})
+		infos = append(infos, r.info())
 	}
 	return infos, nil
+}
+
+// info tells of a cell as far as it can be read.
+func (r row) info() kmod.Info {
+	info := kmod.Info{ID: r.id, Name: r.name}
+	x, err := r.decode()
+	if err != nil {
+		return info
+	}
+	pids, err := x.processes()
+	if err != nil {
+		pids, _ = x.scan()
+	}
+	info.Root, info.Created, info.Processes = x.Spec.Root, x.Created, uint64(len(pids))
+	return info
 }
 
 // lookup decodes one cell without a lock.

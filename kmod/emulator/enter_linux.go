@@ -13,10 +13,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newNamespaces are those that the first process is born in. The mount
-// namespace is made a moment earlier, by its parent's thread. There is no
-// network namespace, as NetBSD has none.
-const newNamespaces = unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
+// namespaces are those that the first process is born in. The mount namespace
+// is made a moment earlier, by its parent's thread. As NetBSD has no network
+// namespaces, a cell with a network is in the host's; one without gets an empty
+// one, since on Linux local sockets with abstract names (unix(7)) belong to it
+// and to no directory: the cell would reach the host's.
+func (x *cell) namespaces() uintptr {
+	const all = unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
+	if x.Spec.Network == kmod.NetworkNone {
+		return all | unix.CLONE_NEWNET
+	}
+	return all
+}
 
 // Enter tells how a child becomes a member. A cell that had a first process
 // cannot be entered when it has ended, as its namespaces ended with it.
@@ -76,7 +84,7 @@ func (e *entry) prepare(x *cell) error {
 		return err
 	}
 	if first {
-		e.flags = newNamespaces
+		e.flags = x.namespaces()
 		e.thread = unshareMounts
 		return nil
 	}
@@ -138,13 +146,14 @@ func (e *entry) join(x *cell) error {
 	if alive, err := x.First.alive(); err != nil || !alive {
 		return fmt.Errorf("its first process, %d, has ended: %w", x.First.Pid, errors.Join(err, kmod.ErrNotFound))
 	}
-	e.thread = func() error { return joinThread(pidfd, root, x.Spec.Root == "/") }
+	flags := int(x.namespaces()) | unix.CLONE_NEWNS
+	e.thread = func() error { return joinThread(pidfd, root, flags, x.Spec.Root == "/") }
 	return nil
 }
 
-// joinThread moves the calling thread into the cell: root is where the cell's
-// first process has its root directory.
-func joinThread(pidfd, root int, hostRoot bool) error {
+// joinThread moves the calling thread into the cell's namespaces, CLONE_NEW* in
+// flags: root is where the cell's first process has its root directory.
+func joinThread(pidfd, root, flags int, hostRoot bool) error {
 	outside, err := rootInode()
 	if err != nil {
 		return err
@@ -160,7 +169,6 @@ func joinThread(pidfd, root int, hostRoot bool) error {
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return fmt.Errorf("unshare root directory: %w", err)
 	}
-	const flags = unix.CLONE_NEWNS | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWPID
 	if err := unix.Setns(pidfd, flags); err != nil {
 		return fmt.Errorf("join the cell's namespaces: %w", err)
 	}

@@ -41,6 +41,7 @@ func (c *Client) probe() (kmod.Features, error) {
 		Profiles:     filter,
 		Permissions:  permissions(filter),
 		Devices:      enforced(),
+		DeviceList:   recorded("a cell opens every node that its image or its configuration has, and makes none"),
 		Ports:        ports,
 		PortAddress:  ports,
 		Addresses:    ports,

@@ -42,11 +42,14 @@ func readFile(path string) ([]byte, error) {
 	}
 }
 
-// readOpen reads an open file of a file system, from its beginning.
+// readOpen reads an open regular file, from its beginning.
 func readOpen(fd int) ([]byte, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, errors.New("it is not a regular file")
 	}
 	b := make([]byte, st.Size)
 	for done := 0; done < len(b); {

@@ -39,8 +39,7 @@ func (x *cell) processes() ([]int, error) {
 			slices.Sort(pids)
 			return slices.Compact(pids), nil
 		}
-		// ENODEV: it was removed between open and read.
-		if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ENODEV) {
+		if !noCgroup(err) {
 			return nil, err
 		}
 	}

@@ -5,6 +5,7 @@ package emulator
 // then in the v1 hierarchies too that they read. No limit comes with it.
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -95,7 +96,13 @@ func (x *cell) free(others []row) error {
 		}
 	}
 	for _, s := range append(x.spots(), spot{dir: x.Cgroup}) {
-		if s.dir != "" && used(s.dir) {
+		if s.dir == "" {
+			continue
+		}
+		if errors.Is(directory(s.dir), unix.ENOTDIR) {
+			return fmt.Errorf("cgroup %s: it is a file or lies below one: give the container a path of its own: %w", s.dir, unix.ENOTDIR)
+		}
+		if used(s.dir) {
 			return fmt.Errorf("cgroup %s: it has processes or cgroups in it: give each container a path of its own: %w", s.dir, kmod.ErrBusy)
 		}
 	}

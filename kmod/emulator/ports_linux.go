@@ -70,7 +70,7 @@ func (m rules) add(x *cell) error {
 	var st unix.Stat_t
 	// The inode of a cgroup is its id, bpf_get_current_cgroup_id().
 	err := unix.Stat(x.Cgroup, &st)
-	if errors.Is(err, unix.ENOENT) {
+	if noCgroup(err) {
 		return nil // someone removed it, so no process is in it
 	}
 	if err != nil {
@@ -172,7 +172,7 @@ func allOf(list []string, is func(string) bool) bool {
 func eachCgroup(dirs []string, do func(cgroup int) error) error {
 	for _, dir := range dirs {
 		cgroup, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-		if errors.Is(err, unix.ENOENT) {
+		if noCgroup(err) {
 			continue
 		}
 		if err != nil {

@@ -226,7 +226,7 @@ func (c *Client) open(flags int) (s *state, fd int, err error) {
 		return nil, -1, err
 	}
 	file := filepath.Join(c.dir, stateFile)
-	fd, err = retry(func() (int, error) { return unix.Open(file, flags|unix.O_CLOEXEC, 0) })
+	fd, err = retry(func() (int, error) { return unix.Open(file, flags|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0) })
 	if errors.Is(err, unix.ENOENT) {
 		return newState(boot), -1, nil
 	}

@@ -31,7 +31,11 @@ func UserNamespace(pid int) (status int, done bool, err error) {
 		return 0, false, fmt.Errorf("find own program: %w", err)
 	}
 	signals := make(chan os.Signal, 64)
-	signal.Notify(signals)
+	for s := syscall.Signal(1); s <= lastSignal; s++ {
+		if !signal.Ignored(s) { // or the other process would not ignore it, either
+			signal.Notify(signals, s)
+		}
+	}
 	defer signal.Stop(signals)
 	start := startInNew
 	if pid != 0 {
@@ -56,6 +60,9 @@ func UserNamespace(pid int) (status int, done bool, err error) {
 	}
 	return ws.ExitStatus(), true, nil
 }
+
+// lastSignal is the highest real-time signal.
+const lastSignal = 64
 
 func startInNew(exe string) (int, error) {
 	id := func(n int) []syscall.SysProcIDMap { return []syscall.SysProcIDMap{{HostID: n, Size: 1}} }
@@ -120,7 +127,7 @@ func startInside(exe string, pid int) (int, error) {
 func forward(signals <-chan os.Signal, p *os.Process) {
 	for s := range signals {
 		switch s {
-		case unix.SIGCHLD, unix.SIGURG, unix.SIGPIPE:
+		case unix.SIGCHLD, unix.SIGURG:
 			continue
 		case unix.SIGINT, unix.SIGQUIT, unix.SIGTSTP, unix.SIGWINCH:
 			if inForeground() {

@@ -6,6 +6,8 @@ package inroot
 import (
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -144,6 +146,52 @@ func (d *Dir) Stat(p string) (st unix.Stat_t, err error) {
 	return st, err
 }
 
+// ReadFile reads the regular file that p leads to; one of more than most bytes
+// is an error.
+func (d *Dir) ReadFile(p string, most int64) (data []byte, err error) {
+	return d.read(p, func(f io.Reader) ([]byte, error) { return readMost(f, most) })
+}
+
+// ReadHead reads at most n bytes of the regular file that p leads to.
+func (d *Dir) ReadHead(p string, n int64) ([]byte, error) {
+	return d.read(p, func(f io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(f, n)) })
+}
+
+func (d *Dir) read(p string, read func(io.Reader) ([]byte, error)) (data []byte, err error) {
+	err = d.atEnd(p, false, func(dir at, name string) error {
+		fd, err := dir.open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+		if err != nil {
+			return err
+		}
+		f := os.NewFile(uintptr(fd), p)
+		defer f.Close()
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err != nil {
+			return err
+		}
+		if st.Mode&unix.S_IFMT != unix.S_IFREG {
+			return errNotRegular
+		}
+		data, err = read(f)
+		return err
+	})
+	return data, err
+}
+
+// CheckOrdinary refuses a path on which a link leads elsewhere. What is not there,
+// or is no directory, is no link.
+func (d *Dir) CheckOrdinary(p string) error {
+	place, err := d.OpenDir(p, false)
+	if err != nil {
+		return nil //nolint:nilerr // whoever needs the directory will say so
+	}
+	defer place.Close()
+	if place.Path() != p {
+		return fmt.Errorf("%s must be an ordinary directory in the root: a link leads to %s", p, quote(place.Path()))
+	}
+	return nil
+}
+
 // Symlink makes a link at p, whose last component is not followed. Missing
 // directories are made. EEXIST if something is there.
 func (d *Dir) Symlink(target, p string) error {
@@ -173,6 +221,10 @@ func (p *Place) Close() {
 		p.fd = closed
 	}
 }
+
+// IsRoot tells whether the place is the root itself, and not what it is mounted
+// upon elsewhere.
+func (p *Place) IsRoot() bool { return p.path == "/" }
 
 // Path is a directory's absolute path inside the root, without links.
 func (p *Place) Path() string { return p.path }

@@ -51,6 +51,9 @@ func (d *Dir) find(p string, flags int) (*Place, error) {
 	err := d.atEnd(p, false, func(dir at, name string) error {
 		fd, err := dir.open(name, flags, 0)
 		place.fd = at(fd)
+		if name == "." && dir == d.fd {
+			place.path = "/"
+		}
 		return err
 	})
 	return place, err

@@ -4,7 +4,7 @@
 // in a root, so no path is handed to the kernel whole: it is walked here one
 // component at a time, and symbolic links are resolved here, with the root as
 // "/". This is what openat2(RESOLVE_IN_ROOT) does, in a form that NetBSD can do
-// too. The linter bans these calls everywhere else.
+// too. cmd/internal/depcheck bans these calls everywhere else.
 //
 // Tree is a directory tree that is made, read or removed entry by entry, as
 // an image's is. Dir is a container's root, in which single paths are looked

@@ -63,6 +63,10 @@ func (t *Tree) readHere(name string, st *unix.Stat_t, most int64) ([]byte, error
 		return nil, err
 	}
 	defer f.Close()
+	return readMost(f, most)
+}
+
+func readMost(f io.Reader, most int64) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err == nil && int64(len(data)) > most {
 		err = fmt.Errorf("it is longer than %d bytes", most)

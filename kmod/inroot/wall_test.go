@@ -8,9 +8,7 @@ import (
 	"go/token"
 	"go/types"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -126,53 +124,4 @@ func list(f *ast.FieldList) []*ast.Field {
 		return nil
 	}
 	return f.List
-}
-
-// atCalls are the calls that this package alone makes, and their numbers.
-var atCalls = regexp.MustCompile(`^(unix|syscall)\.(SYS_)?(` +
-	`Openat2?|Mkdirat|Mknodat|Mkfifoat|Symlinkat|Linkat|Renameat2?|Unlinkat|(New)?Fstatat(64)?|Lstatat|Statx|Readlinkat|Fchmodat2?|` +
-	`Fchownat|Faccessat2?|UtimesNanoAt|Utimensat(_time64)?|Futimesat|Fchflagsat|Execveat|Name_?To_?Handle_?At|Open_?By_?Handle_?At|` +
-	`L(set|get|list|remove)xattr|(set|get|list|remove)xattrat)$`)
-
-func TestNobodyElseCallsThem(t *testing.T) {
-	fold := regexp.MustCompile("(?i)" + atCalls.String())
-	exempt := []string{
-		"conformance",                  // attacks on purpose
-		"kmod/inroot",                  // the one
-		"image/internal/imagetest",     // for tests
-		"kmod/emulator/table_linux.go", // what a cell may not call
-	}
-	seen := 0
-	for path, f := range sources(t, filepath.Join("..", ".."), func(rel string) bool { return slices.Contains(exempt, rel) }) {
-		seen++
-		ast.Inspect(f, func(n ast.Node) bool {
-			if s, ok := n.(*ast.SelectorExpr); ok && fold.MatchString(types.ExprString(s)) {
-				t.Errorf("%s calls %s: give this package a method", path, types.ExprString(s))
-			}
-			return true
-		})
-	}
-	if seen < 200 {
-		t.Errorf("%d files were looked at; want all of the module's", seen)
-	}
-	// The linter has the same list, for those who write the call.
-	config, err := os.ReadFile(filepath.Join("..", "..", ".golangci.yml"))
-	if err != nil || !strings.Contains(string(config), `text: '\[at\]'`) {
-		t.Errorf("the linter's rule is gone: %v", err)
-	}
-	own := 0
-	for path, f := range sources(t, ".", func(string) bool { return false }) {
-		ast.Inspect(f, func(n ast.Node) bool {
-			if s, ok := n.(*ast.SelectorExpr); ok && fold.MatchString(types.ExprString(s)) {
-				own++
-				if !strings.HasPrefix(path, "at") && path != "dir_linux.go" && path != "steps.go" {
-					t.Errorf("%s calls %s: that is at.go's business", path, types.ExprString(s))
-				}
-			}
-			return true
-		})
-	}
-	if own < 15 {
-		t.Errorf("%d calls were found here; want all of them", own)
-	}
 }

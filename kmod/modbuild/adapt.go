@@ -39,11 +39,15 @@ func adapt(p *port, image []byte) error {
 }
 
 // adaptRelocations goes over one table, whose entries are Elf32_Rel or Rela,
-// or Elf64_Rela: offset, info, addend. info has the type in its low bits.
+// or Elf64_Rela: offset, info, addend. info has the type in its low bits; on
+// sparc64 in the lowest eight, above which OLO10 has a number.
 func (p *port) adaptRelocations(f *elf.File, s *elf.Section, table []byte) error {
 	word, mask := 4, uint64(0xff)
 	if f.Class == elf.ELFCLASS64 {
 		word, mask = 8, 0xffffffff
+	}
+	if f.Machine == elf.EM_SPARCV9 {
+		mask = 0xff
 	}
 	size := 2 * word
 	if s.Type == elf.SHT_RELA {
@@ -51,10 +55,10 @@ func (p *port) adaptRelocations(f *elf.File, s *elf.Section, table []byte) error
 	}
 	for ; len(table) >= size; table = table[size:] {
 		info := table[word : 2*word]
-		v := getWord(info)
+		v := getWord(f.ByteOrder, info)
 		t := uint32(v & mask)
 		if direct, ok := p.direct[t]; ok {
-			putWord(info, v&^mask|uint64(direct))
+			putWord(f.ByteOrder, info, v&^mask|uint64(direct))
 			t = direct
 		}
 		if !slices.Contains(p.relocations, t) {
@@ -64,19 +68,18 @@ func (p *port) adaptRelocations(f *elf.File, s *elf.Section, table []byte) error
 	return nil
 }
 
-// getWord and putWord are for words of 4 and 8 bytes; every port is
-// little-endian.
-func getWord(b []byte) uint64 {
+// getWord and putWord are for words of 4 and 8 bytes.
+func getWord(order binary.ByteOrder, b []byte) uint64 {
 	if len(b) == 4 {
-		return uint64(binary.LittleEndian.Uint32(b))
+		return uint64(order.Uint32(b))
 	}
-	return binary.LittleEndian.Uint64(b)
+	return order.Uint64(b)
 }
 
-func putWord(b []byte, v uint64) {
+func putWord(order binary.ByteOrder, b []byte, v uint64) {
 	if len(b) == 4 {
-		binary.LittleEndian.PutUint32(b, uint32(v))
+		order.PutUint32(b, uint32(v))
 		return
 	}
-	binary.LittleEndian.PutUint64(b, v)
+	order.PutUint64(b, v)
 }

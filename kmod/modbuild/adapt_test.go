@@ -51,7 +51,7 @@ func relocations(t *testing.T, image []byte) map[uint32]int {
 		switch s.Type {
 		case elf.SHT_RELA: // of 64 bits
 			for ; len(data) > 0; data = data[24:] {
-				n[binary.LittleEndian.Uint32(data[8:])]++
+				n[uint32(f.ByteOrder.Uint64(data[8:]))]++
 			}
 		case elf.SHT_REL: // of 32 bits
 			for ; len(data) > 0; data = data[8:] {
@@ -94,6 +94,28 @@ func TestAdapt(t *testing.T) {
 	}
 }
 
+// A big-endian table, as sparc64's assembler makes it: a call, and a word whose
+// type has a number above it.
+func TestAdaptBigEndian(t *testing.T) {
+	p, err := portNamed("sparc64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for in, want := range map[uint64]uint64{
+		7<<32 | uint64(elf.R_SPARC_WPLT30):            7<<32 | uint64(elf.R_SPARC_WDISP30),
+		7<<32 | 0x1234<<8 | uint64(elf.R_SPARC_OLO10): 7<<32 | 0x1234<<8 | uint64(elf.R_SPARC_OLO10),
+		uint64(elf.R_SPARC_GOT22):                     0,
+	} {
+		table := make([]byte, 24)
+		binary.BigEndian.PutUint64(table[8:], in)
+		f := &elf.File{FileHeader: elf.FileHeader{Class: p.class, Machine: p.machine, ByteOrder: binary.BigEndian}}
+		err := p.adaptRelocations(f, &elf.Section{SectionHeader: elf.SectionHeader{Type: elf.SHT_RELA}}, table)
+		if got := binary.BigEndian.Uint64(table[8:]); (err == nil) != (want != 0) || err == nil && got != want {
+			t.Errorf("info %#x became %#x, %v; want %#x", in, got, err, want)
+		}
+	}
+}
+
 func TestAdaptRefuses(t *testing.T) {
 	for _, name := range x86 {
 		p, err := portNamed(name)
@@ -131,7 +153,7 @@ func TestBuildNeedsSources(t *testing.T) {
 
 func TestBuildNamesPorts(t *testing.T) {
 	err := build("vax", t.TempDir(), "../secmodel_cell", filepath.Join(t.TempDir(), "m"))
-	if err == nil || !strings.Contains(err.Error(), "amd64, i386, aarch64, arm") {
+	if err == nil || !strings.Contains(err.Error(), "amd64, i386, aarch64, arm, sparc64") {
 		t.Errorf("build for a port that is not there: %v, want the ports", err)
 	}
 }

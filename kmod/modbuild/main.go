@@ -24,7 +24,7 @@ var flags = []string{
 	"-fno-pic", "-fno-pie", "-fno-stack-protector",
 	"-fno-unwind-tables", "-fno-asynchronous-unwind-tables",
 	"-U__linux__", "-U__linux", "-Ulinux", "-U__gnu_linux__", "-Uunix", "-U__unix", "-D__NetBSD__=1",
-	"-D_KERNEL", "-D_MODULE", "-DDIAGNOSTIC", "-DSYSCTL_INCLUDE_DESCR",
+	"-D_KERNEL", "-D_MODULE", "-D__KAUTH_PRIVATE", "-DDIAGNOSTIC", "-DSYSCTL_INCLUDE_DESCR",
 	"-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-Wno-sign-compare", "-Wno-pointer-sign",
 	"-Wno-missing-field-initializers", "-Wstack-usage=2048", // a kernel stack is small
 }

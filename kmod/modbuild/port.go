@@ -62,6 +62,16 @@ var ports = []port{
 		headers:     map[string]string{"machine": "evbarm", "evbarm": "evbarm", "arm": "arm", "aarch64": "aarch64"},
 		relocations: types(elf.R_ARM_NONE, elf.R_ARM_V4BX, elf.R_ARM_ABS32, elf.R_ARM_REL32, elf.R_ARM_CALL, elf.R_ARM_JUMP24),
 	},
+	{
+		// Big-endian, and whoever reads a word where none may be is stopped. A
+		// kernel leaves the symbol out of WPLT30, the mark of a call.
+		name: "sparc64", tools: "sparc64-linux-gnu-", machine: elf.EM_SPARCV9, class: elf.ELFCLASS64,
+		flags:   []string{"-m64", "-mcmodel=medlow", "-mno-fpu", "-mcpu=ultrasparc", "-Wcast-align=strict", "-Dsparc64", "-D_LP64"},
+		headers: map[string]string{"machine": "sparc64", "sparc64": "sparc64", "sparc": "sparc"},
+		relocations: types(elf.R_SPARC_NONE, elf.R_SPARC_32, elf.R_SPARC_64, elf.R_SPARC_DISP32, elf.R_SPARC_WDISP30, elf.R_SPARC_WDISP22,
+			elf.R_SPARC_HI22, elf.R_SPARC_LO10, elf.R_SPARC_OLO10, elf.R_SPARC_WDISP19),
+		direct: map[uint32]uint32{uint32(elf.R_SPARC_WPLT30): uint32(elf.R_SPARC_WDISP30)},
+	},
 }
 
 // types makes a port's relocation types, which are of a Go type each, plain

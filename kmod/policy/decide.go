@@ -43,6 +43,7 @@ type Facts struct {
 	TakenPort       bool  // see IfTakenPort
 	FPRegs          bool  // see IfFPRegs
 	Ioctl           bool  // see IfIoctl
+	ListedDevice    bool  // see IfListedDevice
 }
 
 // holds tells whether the condition is true of f.
@@ -76,6 +77,8 @@ func (c Condition) holds(f Facts) bool {
 		return f.FPRegs
 	case IfIoctl:
 		return f.Ioctl
+	case IfListedDevice:
+		return f.ListedDevice
 	}
 	return false
 }
@@ -203,6 +206,8 @@ func (f *Facts) Assume(c Condition) {
 		f.FPRegs = true
 	case IfIoctl:
 		f.Ioctl = true
+	case IfListedDevice:
+		f.ListedDevice = true
 	}
 }
 

@@ -249,8 +249,8 @@ var Permissions = [...]PermissionInfo{
 	{
 		Permission: RawDevice, Name: "raw-device", UpTo: Low, Explicit: true,
 		Capabilities: []string{"SYS_RAWIO"},
-		Opens: "open device nodes other than the ordinary ones: disks, memory, packet " +
-			"filters; send commands straight to devices.",
+		Opens: "open device nodes other than the ordinary ones and those that the policy lists: " +
+			"disks, memory, packet filters; send commands straight to devices.",
 	},
 	{
 		Permission: TTYAdmin, Name: "tty-admin", UpTo: Low, Explicit: true,

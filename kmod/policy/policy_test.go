@@ -224,3 +224,18 @@ func FuzzParseProfile(f *testing.F) {
 		}
 	})
 }
+
+// What secmodel_cell(9) says of what the table does not know.
+func TestUnknownActions(t *testing.T) {
+	for _, scope := range Scopes {
+		for _, p := range Profiles {
+			want := Deny
+			if p == Low && (scope == ScopeNetwork || scope == ScopeDevice || scope == ScopeMachdep) {
+				want = Defer
+			}
+			if got := Decide(p, Defaults(p), Request{Scope: scope, Action: "KAUTH_FROM_THE_FUTURE"}); got != want {
+				t.Errorf("an unknown action of the scope %s, at %s: %s; want %s", scope, p, got, want)
+			}
+		}
+	}
+}

@@ -87,7 +87,7 @@ func combinations() []Facts {
 				}
 			}
 		}
-		for _, c := range []Condition{IfProcessLimit, IfForeignAddress, IfWildcardAddress, IfTakenPort, IfFPRegs, IfIoctl} {
+		for _, c := range []Condition{IfProcessLimit, IfForeignAddress, IfWildcardAddress, IfTakenPort, IfFPRegs, IfIoctl, IfListedDevice} {
 			f := Facts{Caller: caller}
 			f.Assume(c)
 			all = append(all, f)
@@ -105,7 +105,7 @@ func differs(p Profile, r Request) (Verdict, bool) {
 		r.Target == Other && (r.Request == "KAUTH_REQ_NETWORK_SOCKET_CANSEE" || r.Scope == ScopeProcess && r.Action == ""):
 		return Deny, true // towards cells, users of the host too
 	case r.Caller != InCell:
-	case r.SafeDevice && (r.Action == "KAUTH_DEVICE_TTY_OPEN" || strings.HasPrefix(r.Request, "KAUTH_REQ_DEVICE_RAWIO_SPEC_")):
+	case (r.SafeDevice || r.ListedDevice) && (r.Action == "KAUTH_DEVICE_TTY_OPEN" || strings.HasPrefix(r.Request, "KAUTH_REQ_DEVICE_RAWIO_SPEC_")):
 		return Defer, true
 	case r.Action == "KAUTH_PROCESS_FORK" && r.ProcessLimit,
 		r.Action == "KAUTH_NETWORK_BIND" && (r.ForeignAddress || r.WildcardAddress),

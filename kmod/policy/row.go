@@ -109,12 +109,15 @@ const (
 	IfFPRegs
 	// IfIoctl: the system call under way is ioctl(2).
 	IfIoctl
+	// IfListedDevice: the cell's policy lists the device, by type, major and
+	// minor number.
+	IfListedDevice
 )
 
 // Conditions lists those that narrow a row.
 var Conditions = [...]Condition{
 	IfOtherCell, IfPrivileged, IfSafeDevice, IfReservedPort, IfRouteSocket, IfRawSocket, IfInetSocket,
-	IfProcessLimit, IfForeignAddress, IfWildcardAddress, IfTakenPort, IfFPRegs, IfIoctl,
+	IfProcessLimit, IfForeignAddress, IfWildcardAddress, IfTakenPort, IfFPRegs, IfIoctl, IfListedDevice,
 }
 
 var conditionWords = [...]string{
@@ -132,6 +135,7 @@ var conditionWords = [...]string{
 	IfTakenPort:       "another's socket waits there, and the address is shared",
 	IfFPRegs:          "floating point registers",
 	IfIoctl:           "from within ioctl(2)",
+	IfListedDevice:    "device that the policy lists",
 }
 
 // String gives the condition in words, empty for IfAny.
@@ -161,12 +165,13 @@ var Differences = [...]string{
 	"revoke(2) is refused below low. The published module lets a member revoke any file that it owns: root takes /dev/null from every process on the machine, and a shared file from all who have it mapped, read-only mount or not.",
 	"A process that has entered a cell and not yet executed a program counts as the host's for everything but SIGKILL: it still has the memory, the program and the open files of what brought it in. The published module lets the cell's root stop it, read its memory and open its program.",
 	"Setting the description of a sysctl node is refused below low, as writing to one is. The published module lets root do it.",
-	"What the table does not know is denied to members: an action of any scope, a bit of the vnode scope, and (below low) a request about mounts, sysctl nodes, binds or sockets. The published module defers what it does not know in the system, process, generic and vnode scopes.",
+	"What the table does not know is denied to members: an action of the system, process or generic scope, a bit of the vnode scope, and (below low) an action of the other scopes and a request about mounts, sysctl nodes, binds or sockets. The published module defers what it does not know in the system, process, generic and vnode scopes.",
 	"A bind that SO_REUSEADDR or SO_REUSEPORT would let take packets or connections from a waiting socket of another cell or the host is refused. The published module lets it through.",
 	"IP_BINDANY and IPV6_BINDANY, with which a cell sends from addresses that are not the host's, are refused below low.",
 	"Using a System V object against its mode is refused below low; medium opens what the modes allow. Kernel pointers of processes and files are closed below low.",
 	"/proc/PID/fpregs is refused at every profile: reading it of a process that runs panics kernels with DIAGNOSTIC.",
 	"ioctl(2) of a member can't use files that it looks up by itself below low: that is how TIOCCONS takes the host's console.",
 	"A list of sockets shows a member the internet sockets of its own cell. The published module shows all.",
+	"Devices can be listed, each by its number, and are open then at every profile. The published module opens all of them, at low, or none.",
 	"A process limit and a cell's own addresses are kept, where the bundle gives them. The published module knows neither.",
 }

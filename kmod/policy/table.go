@@ -209,6 +209,7 @@ var Table = []Row{
 
 	// device: 240 to 279, machdep: 280 to 303, vnode: 304 to 319, generic: 320 on
 	{240, "device.tty_open.ordinary", ScopeDevice, "KAUTH_DEVICE_TTY_OPEN", "", IfSafeDevice, deferred, Always, "open a terminal or pseudo-terminal of the cell"},
+	{267, "device.tty_open.listed", ScopeDevice, "KAUTH_DEVICE_TTY_OPEN", "", IfListedDevice, deferred, Always, "open a terminal that the policy lists"},
 	{241, "device.tty_open", ScopeDevice, "KAUTH_DEVICE_TTY_OPEN", "", IfAny, lowOnly, TTYAdmin, "open any other terminal"},
 	{242, "device.tty_privset", ScopeDevice, "KAUTH_DEVICE_TTY_PRIVSET", "", IfAny, lowOnly, TTYAdmin, "set a terminal's privileged options"},
 	{243, "device.tty_sti", ScopeDevice, "KAUTH_DEVICE_TTY_STI", "", IfAny, lowOnly, TTYAdmin, "insert input into a terminal (TIOCSTI)"},
@@ -216,6 +217,9 @@ var Table = []Row{
 	{245, "device.rawio_spec.read.ordinary", ScopeDevice, "KAUTH_DEVICE_RAWIO_SPEC", "KAUTH_REQ_DEVICE_RAWIO_SPEC_READ", IfSafeDevice, deferred, Always, "open an ordinary device node for reading"},
 	{246, "device.rawio_spec.write.ordinary", ScopeDevice, "KAUTH_DEVICE_RAWIO_SPEC", "KAUTH_REQ_DEVICE_RAWIO_SPEC_WRITE", IfSafeDevice, deferred, Always, "open an ordinary device node for writing"},
 	{247, "device.rawio_spec.rw.ordinary", ScopeDevice, "KAUTH_DEVICE_RAWIO_SPEC", "KAUTH_REQ_DEVICE_RAWIO_SPEC_RW", IfSafeDevice, deferred, Always, "open an ordinary device node for both"},
+	{268, "device.rawio_spec.read.listed", ScopeDevice, "KAUTH_DEVICE_RAWIO_SPEC", "KAUTH_REQ_DEVICE_RAWIO_SPEC_READ", IfListedDevice, deferred, Always, "open a device node that the policy lists for reading"},
+	{269, "device.rawio_spec.write.listed", ScopeDevice, "KAUTH_DEVICE_RAWIO_SPEC", "KAUTH_REQ_DEVICE_RAWIO_SPEC_WRITE", IfListedDevice, deferred, Always, "open a device node that the policy lists for writing"},
+	{270, "device.rawio_spec.rw.listed", ScopeDevice, "KAUTH_DEVICE_RAWIO_SPEC", "KAUTH_REQ_DEVICE_RAWIO_SPEC_RW", IfListedDevice, deferred, Always, "open a device node that the policy lists for both"},
 	{248, "device.rawio_spec.read", ScopeDevice, "KAUTH_DEVICE_RAWIO_SPEC", "KAUTH_REQ_DEVICE_RAWIO_SPEC_READ", IfAny, lowOnly, RawDevice, "open any other device node for reading"},
 	{249, "device.rawio_spec.write", ScopeDevice, "KAUTH_DEVICE_RAWIO_SPEC", "KAUTH_REQ_DEVICE_RAWIO_SPEC_WRITE", IfAny, lowOnly, RawDevice, "open any other device node for writing"},
 	{250, "device.rawio_spec.rw", ScopeDevice, "KAUTH_DEVICE_RAWIO_SPEC", "KAUTH_REQ_DEVICE_RAWIO_SPEC_RW", IfAny, lowOnly, RawDevice, "open any other device node for both"},

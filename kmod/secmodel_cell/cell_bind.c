@@ -215,20 +215,19 @@ static bool
 cell_bind_request(struct cell_sock *s, const struct socket *so,
     const struct sockaddr *sa)
 {
-	const struct sockaddr_in *sin;
-	const struct sockaddr_in6 *sin6;
+	struct sockaddr_in sin;		/* copies: sa need not be aligned */
+	struct sockaddr_in6 sin6;
 
 	switch (so->so_proto->pr_domain->dom_family) {
 	case AF_INET:
-		sin = (const struct sockaddr_in *)sa;
+		memcpy(&sin, sa, sizeof(sin));
 		cell_sock_set(s, CELL_FAMILY_IP4, cell_protocol(so),
-		    ntohs(sin->sin_port),
-		    (const uint8_t *)&sin->sin_addr.s_addr);
+		    ntohs(sin.sin_port), (const uint8_t *)&sin.sin_addr.s_addr);
 		return true;
 	case AF_INET6:
-		sin6 = (const struct sockaddr_in6 *)sa;
+		memcpy(&sin6, sa, sizeof(sin6));
 		cell_sock_set(s, CELL_FAMILY_IP6, cell_protocol(so),
-		    ntohs(sin6->sin6_port), sin6->sin6_addr.s6_addr);
+		    ntohs(sin6.sin6_port), sin6.sin6_addr.s6_addr);
 		return true;
 	default:
 		return false;
@@ -245,9 +244,10 @@ cell_bind_taken(const struct cell_sock *s, const struct cell *c)
 		return false;
 	mutex_enter(&cell_port_lock);
 	taken = c != NULL ?
-	    cell_ports_taken(cell_ports, s, c->c_id, c->c_resv, c->c_nresv) :
-	    cell_ports_taken(cell_ports, s, 0, cell_host_resv,
-	    cell_host_nresv);
+	    cell_ports_taken(cell_ports, s, c->c_id, c->c_policy.cp_ports,
+	    c->c_policy.cp_nports) :
+	    cell_ports_taken(cell_ports, s, 0, cell_host_policy.cp_ports,
+	    cell_host_policy.cp_nports);
 	mutex_exit(&cell_port_lock);
 	return taken;
 }

@@ -45,6 +45,13 @@
 /* Whether a process has begun to end. */
 #define	CELL_ENDING(p)	(((p)->p_sflag & PS_WEXIT) != 0 || P_ZOMBIE(p))
 
+/* Threads have numbers of their own since 9.99; before, a process's was meant. */
+#ifdef HAVE_PROC_FIND_LWPID
+#define	CELL_PROC_FIND_LWPID(tid)	proc_find_lwpid(tid)
+#else
+#define	CELL_PROC_FIND_LWPID(tid)	proc_find(tid)
+#endif
+
 /* PF_OROUTE came with 5.99. */
 #ifndef PF_OROUTE
 #define	PF_OROUTE	PF_ROUTE

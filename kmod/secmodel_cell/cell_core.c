@@ -156,35 +156,19 @@ addr_ok(unsigned family, const uint8_t addr[16])
 }
 
 static bool
-policy_addresses_ok(const struct cell_policy *cp)
+address_ok(const void *entry)
 {
-	const struct cell_addr *ca;
-	unsigned i, j;
+	const struct cell_addr *ca = entry;
 
-	if (cp->cp_naddresses > CELL_ADDRESS_MAX ||
-	    (cp->cp_naddresses != 0) !=
-	    (cp->cp_network == CELL_NETWORK_ADDRESSES))
-		return false;
-	for (i = 0; i < CELL_ADDRESS_MAX; i++) {
-		ca = &cp->cp_addresses[i];
-		if (i >= cp->cp_naddresses) {
-			if (!zeros(ca, sizeof(*ca)))
-				return false;
-			continue;
-		}
-		if (!zeros(ca->ca_reserved, sizeof(ca->ca_reserved)) ||
-		    !addr_ok(ca->ca_family, ca->ca_addr))
-			return false;
-		for (j = 0; j < i; j++)
-			if (memcmp(ca, &cp->cp_addresses[j], sizeof(*ca)) == 0)
-				return false;
-	}
-	return true;
+	return zeros(ca->ca_reserved, sizeof(ca->ca_reserved)) &&
+	    addr_ok(ca->ca_family, ca->ca_addr);
 }
 
 static bool
-port_ok(const struct cell_port *p)
+port_ok(const void *entry)
 {
+	const struct cell_port *p = entry;
+
 	if (p->cp_port == 0)
 		return false;
 	if (p->cp_proto != CELL_PROTO_ANY && p->cp_proto != CELL_PROTO_TCP &&
@@ -196,27 +180,33 @@ port_ok(const struct cell_port *p)
 }
 
 static bool
-policy_ports_ok(const struct cell_policy *cp)
+device_ok(const void *entry)
 {
-	const struct cell_port *p;
+	const struct cell_device *cd = entry;
+
+	return (cd->cd_type == CELL_DEVICE_CHARACTER ||
+	    cd->cd_type == CELL_DEVICE_BLOCK) &&
+	    zeros(cd->cd_reserved, sizeof(cd->cd_reserved));
+}
+
+/* Whether the first n entries are good, and none is twice; the others are 0. */
+static bool
+entries_ok(const void *entries, size_t size, unsigned n, unsigned max,
+    bool (*ok)(const void *))
+{
+	const uint8_t *e = entries;
 	unsigned i, j;
 
-	if (cp->cp_nports > CELL_PORT_MAX)
+	if (n > max)
 		return false;
-	for (i = 0; i < CELL_PORT_MAX; i++) {
-		p = &cp->cp_ports[i];
-		if (i >= cp->cp_nports) {
-			if (!zeros(p, sizeof(*p)))
-				return false;
-			continue;
-		}
-		if (!port_ok(p))
+	for (i = 0; i < n; i++) {
+		if (!(*ok)(e + i * size))
 			return false;
 		for (j = 0; j < i; j++)
-			if (memcmp(p, &cp->cp_ports[j], sizeof(*p)) == 0)
+			if (memcmp(e + i * size, e + j * size, size) == 0)
 				return false;
 	}
-	return true;
+	return zeros(e + n * size, (max - n) * size);
 }
 
 int
@@ -226,10 +216,18 @@ cell_policy_check(const struct cell_policy *cp)
 	    (cp->cp_permissions & ~CELL_PERM_ALL) != 0 ||
 	    cp->cp_reserved != 0)
 		return EINVAL;
-	if (!policy_addresses_ok(cp) || !policy_ports_ok(cp))
+	if ((cp->cp_naddresses != 0) !=
+	    (cp->cp_network == CELL_NETWORK_ADDRESSES) ||
+	    !entries_ok(cp->cp_addresses, sizeof(cp->cp_addresses[0]),
+	    cp->cp_naddresses, CELL_ADDRESS_MAX, address_ok) ||
+	    !entries_ok(cp->cp_ports, sizeof(cp->cp_ports[0]),
+	    cp->cp_nports, CELL_PORT_MAX, port_ok) ||
+	    !entries_ok(cp->cp_devices, sizeof(cp->cp_devices[0]),
+	    cp->cp_ndevices, CELL_DEVICE_MAX, device_ok))
 		return EINVAL;
 	if (cp->cp_id == 0 && (cp->cp_network == CELL_NETWORK_NONE ||
-	    cp->cp_permissions != 0 || cp->cp_maxprocs != 0))
+	    cp->cp_permissions != 0 || cp->cp_maxprocs != 0 ||
+	    cp->cp_ndevices != 0))
 		return EINVAL;
 	return 0;
 }
@@ -348,7 +346,7 @@ cell_ports_marked(const struct cell_ports *pt, uint16_t port)
 
 bool
 cell_ports_taken(const struct cell_ports *pt, const struct cell_sock *s,
-    uint32_t self, const struct cell_resv *own, unsigned n)
+    uint32_t self, const struct cell_port *own, unsigned n)
 {
 	const struct cell_resv *r;
 	unsigned i;
@@ -356,7 +354,7 @@ cell_ports_taken(const struct cell_ports *pt, const struct cell_sock *s,
 	if (!cell_ports_marked(pt, s->s_port))
 		return false;
 	for (i = 0; i < n; i++)
-		if (resv_covers(&own[i].r_port, s))
+		if (resv_covers(&own[i], s))
 			return false;
 	r = pt->pt_chain[s->s_port & (CELL_PORT_CHAINS - 1)];
 	for (; r != NULL; r = r->r_next)

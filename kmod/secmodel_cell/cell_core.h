@@ -108,11 +108,11 @@ bool	cell_ports_marked(const struct cell_ports *, uint16_t port);
 
 /*
  * Whether somebody else than self has reserved what a bind asks for.  A bind
- * to a wildcard asks for every address of both families.  own are the n
- * reservations of self.  What they cover costs the same however many cells
+ * to a wildcard asks for every address of both families.  own are the n ports
+ * that self has reserved.  What they cover costs the same however many cells
  * there are; else those of the port are looked through.
  */
 bool	cell_ports_taken(const struct cell_ports *, const struct cell_sock *,
-    uint32_t self, const struct cell_resv *own, unsigned n);
+    uint32_t self, const struct cell_port *own, unsigned n);
 
 #endif /* _CELL_CORE_H_ */

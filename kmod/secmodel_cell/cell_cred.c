@@ -83,26 +83,13 @@ cell_cred_fini(void)
 	kauth_deregister_key(cell_cred_key);
 }
 
-/*
- * The cell of a credential, NULL on the host.  The credential keeps it.  The
- * caller keeps the credential.  Locks: any.
- */
+/* For cell_of: what a credential that has any data has under our key. */
 struct cell *
-cell_of(kauth_cred_t cred)
+cell_data(kauth_cred_t cred)
 {
 
-	if (cred->cr_sd.specdataref_container == NULL)
-		return NULL;	/* nearly everybody on the host */
 	return specificdata_getspecific_unlocked(NULL, &cred->cr_sd,
 	    cell_cred_slot);
-}
-
-/* Root on the host: nothing here concerns it. */
-bool
-cell_host_root(kauth_cred_t cred)
-{
-
-	return kauth_cred_geteuid(cred) == 0 && cell_of(cred) == NULL;
 }
 
 /*

@@ -1,5 +1,6 @@
 /*
- * Ordinary devices: those that every cell can open.  Type, major and minor
+ * Devices that a cell can open: the ordinary ones, which every cell can, and
+ * those that its policy lists.  Type, major and minor
  * number tell, since null and mem share a major.  The majors differ between
  * ports and are looked up by the driver's name when the module is loaded.
  *
@@ -101,4 +102,23 @@ cell_device_safe(const struct vnode *vp)
 	if (driver == NULL)
 		return false;
 	return strcmp(driver, CELL_SLAVES) != 0 || vp->v_tag == VT_PTYFS;
+}
+
+/* Whether the cell's policy lists the device.  Locks: any. */
+bool
+cell_device_listed(const struct cell *c, enum vtype type, dev_t dev)
+{
+	const struct cell_device *cd = c->c_policy.cp_devices;
+	const unsigned want = type == VCHR ? CELL_DEVICE_CHARACTER :
+	    CELL_DEVICE_BLOCK;
+	unsigned i;
+
+	if (dev == NODEV)
+		return false;
+	for (i = 0; i < c->c_policy.cp_ndevices; i++)
+		if (cd[i].cd_type == want &&
+		    cd[i].cd_major == (uint32_t)major(dev) &&
+		    cd[i].cd_minor == (uint32_t)minor(dev))
+			return true;
+	return false;
 }

@@ -19,7 +19,7 @@
 #include "cell_var.h"
 
 static uint32_t		cell_next;	/* next id; 0: all are used up */
-static bool		cell_closing;	/* the module is about to go */
+static bool		cell_closed;	/* the module comes or goes */
 static u_int		cell_busy;	/* creates that wait for a path */
 
 void
@@ -27,24 +27,34 @@ cell_life_init(void)
 {
 
 	cell_next = 1;
-	cell_closing = false;
+	cell_closed = true;
 	cell_busy = 0;
 }
 
-/* True if no cell is left and none will come. */
+/* When nothing of the module can fail any more: now there may be cells. */
+void
+cell_life_open(void)
+{
+
+	mutex_enter(&cell_lock);
+	cell_closed = false;
+	mutex_exit(&cell_lock);
+}
+
+/* True if no cell is left and none will come.  Model: Unloader. */
 bool
 cell_life_fini(void)
 {
 
 	mutex_enter(&cell_lock);
-	cell_closing = TAILQ_EMPTY(&cell_list) && cell_busy == 0;
+	cell_closed = TAILQ_EMPTY(&cell_list) && cell_busy == 0;
 	mutex_exit(&cell_lock);
-	return cell_closing;
+	return cell_closed;
 }
 
 /*
  * Resolves the root without the sysctl tree's lock, which every sysctl on the
- * machine waits for and which a slow file system would hold.
+ * machine waits for and which a slow file system would hold.  Model: create.
  */
 static int
 cell_resolve(const char *path, struct vnode **vpp)
@@ -52,7 +62,7 @@ cell_resolve(const char *path, struct vnode **vpp)
 	int error;
 
 	mutex_enter(&cell_lock);
-	if (cell_closing) {
+	if (cell_closed) {
 		mutex_exit(&cell_lock);
 		return ENXIO;
 	}
@@ -100,7 +110,7 @@ cell_insert(struct cell *c)
 	int error;
 
 	KASSERT(mutex_owned(&cell_lock));
-	if (cell_closing)
+	if (cell_closed)
 		return ENXIO;
 	TAILQ_FOREACH(other, &cell_list, c_list)
 		if (strcmp(other->c_create.cc_name, c->c_create.cc_name) == 0)
@@ -121,7 +131,7 @@ cell_insert(struct cell *c)
 
 /*
  * Makes a cell of a request that cell_create_check has accepted, and fills
- * cc_id in.
+ * cc_id in.  Model: create.
  */
 int
 cell_create(struct cell_create *cc)
@@ -283,7 +293,7 @@ cell_first(struct cell *c, pid_t pid)
  * Makes the calling process a member, for good.  cell_lock is held all the
  * time, so that neither destroy nor another thread of the process gets in
  * between.  The record comes after the credential: a member without a record
- * is nobody's, see cell_process_facts.
+ * is nobody's, see cell_process_facts.  Model: cell_enter.
  */
 int
 cell_enter(struct lwp *l, uint32_t id)
@@ -320,7 +330,10 @@ cell_enter(struct lwp *l, uint32_t id)
 	return 0;
 }
 
-/* Removes a cell without processes; ended ones that wait count. */
+/*
+ * Removes a cell without processes; ended ones that wait count.  Model:
+ * destroy.
+ */
 int
 cell_destroy(uint32_t id)
 {

@@ -76,7 +76,7 @@ cell_process_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 	uintptr_t req = 0;
 	uint32_t facts;
 
-	if (c == NULL && kauth_cred_geteuid(cred) == 0)
+	if (c == NULL && cred->cr_euid == 0)
 		return KAUTH_RESULT_DEFER;
 	facts = cell_process_facts(cred, c, action, arg0, arg1, arg2, arg3);
 	switch (action) {
@@ -132,7 +132,7 @@ cell_network_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 	uintptr_t req = (uintptr_t)arg0;
 	uint32_t facts = 0;
 
-	if (c == NULL && kauth_cred_geteuid(cred) == 0)
+	if (c == NULL && cred->cr_euid == 0)
 		return KAUTH_RESULT_DEFER;
 	if (action == KAUTH_NETWORK_BIND)
 		return cell_bind(cred, c, req, arg1, arg2);
@@ -168,16 +168,25 @@ cell_device_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 		req = (uintptr_t)arg0;
 		if (vp != NULL && cell_device_safe(vp))
 			facts = CELL_IF_SAFE_DEVICE;
-	} else if (action == KAUTH_DEVICE_TTY_OPEN && tp != NULL &&
-	    cell_device_ordinary(VCHR, tp->t_dev))
-		facts = CELL_IF_SAFE_DEVICE;
+		else if (vp != NULL &&
+		    cell_device_listed(c, vp->v_type, vp->v_rdev))
+			facts = CELL_IF_LISTED_DEVICE;
+	} else if (action == KAUTH_DEVICE_TTY_OPEN && tp != NULL) {
+		if (cell_device_ordinary(VCHR, tp->t_dev))
+			facts = CELL_IF_SAFE_DEVICE;
+		else if (cell_device_listed(c, VCHR, tp->t_dev))
+			facts = CELL_IF_LISTED_DEVICE;
+	}
 	return cell_decide(cred, c,
 	    cell_row(CELL_SCOPE_DEVICE, action, req, facts));
 }
 
-/* Locks: any adaptive ones. */
+/*
+ * A scope whose action says all; its number is the cookie.  Locks: any adaptive
+ * ones.
+ */
 static int
-cell_machdep_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
+cell_plain_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
     void *arg0, void *arg1, void *arg2, void *arg3)
 {
 	struct cell *c;
@@ -185,20 +194,7 @@ cell_machdep_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 	if ((c = cell_of(cred)) == NULL)
 		return KAUTH_RESULT_DEFER;
 	return cell_decide(cred, c,
-	    cell_row(CELL_SCOPE_MACHDEP, action, 0, 0));
-}
-
-/* Locks: any adaptive ones. */
-static int
-cell_generic_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
-    void *arg0, void *arg1, void *arg2, void *arg3)
-{
-	struct cell *c;
-
-	if ((c = cell_of(cred)) == NULL)
-		return KAUTH_RESULT_DEFER;
-	return cell_decide(cred, c,
-	    cell_row(CELL_SCOPE_GENERIC, action, 0, 0));
+	    cell_row((unsigned)(uintptr_t)cookie, action, 0, 0));
 }
 
 /*
@@ -231,15 +227,16 @@ cell_vnode_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 static const struct {
 	const char		*scope;
 	kauth_scope_callback_t	callback;
+	uintptr_t		cookie;
 } cell_scopes[] = {
-	{ KAUTH_SCOPE_CRED,	cell_cred_cb },
-	{ KAUTH_SCOPE_SYSTEM,	cell_system_cb },
-	{ KAUTH_SCOPE_PROCESS,	cell_process_cb },
-	{ KAUTH_SCOPE_NETWORK,	cell_network_cb },
-	{ KAUTH_SCOPE_DEVICE,	cell_device_cb },
-	{ KAUTH_SCOPE_MACHDEP,	cell_machdep_cb },
-	{ KAUTH_SCOPE_GENERIC,	cell_generic_cb },
-	{ KAUTH_SCOPE_VNODE,	cell_vnode_cb },
+	{ KAUTH_SCOPE_CRED,	cell_cred_cb,		0 },
+	{ KAUTH_SCOPE_SYSTEM,	cell_system_cb,		0 },
+	{ KAUTH_SCOPE_PROCESS,	cell_process_cb,	0 },
+	{ KAUTH_SCOPE_NETWORK,	cell_network_cb,	0 },
+	{ KAUTH_SCOPE_DEVICE,	cell_device_cb,		0 },
+	{ KAUTH_SCOPE_MACHDEP,	cell_plain_cb,		CELL_SCOPE_MACHDEP },
+	{ KAUTH_SCOPE_GENERIC,	cell_plain_cb,		CELL_SCOPE_GENERIC },
+	{ KAUTH_SCOPE_VNODE,	cell_vnode_cb,		0 },
 };
 
 static kauth_listener_t	cell_listeners[__arraycount(cell_scopes)];
@@ -252,7 +249,7 @@ cell_listen(void)
 	cell_vnode_bits = cell_vnode_asked();
 	for (i = 0; i < __arraycount(cell_scopes); i++) {
 		cell_listeners[i] = kauth_listen_scope(cell_scopes[i].scope,
-		    cell_scopes[i].callback, NULL);
+		    cell_scopes[i].callback, (void *)cell_scopes[i].cookie);
 		if (cell_listeners[i] == NULL) {
 			printf("secmodel_cell: can't listen to %s\n",
 			    cell_scopes[i].scope);

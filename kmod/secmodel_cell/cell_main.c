@@ -57,6 +57,8 @@ cell_start(prop_dictionary_t props)
 	if ((error = cell_sysctl_init()) != 0)
 		goto listen;
 	cell_msgbuf_init();
+	cell_linux_init();
+	cell_life_open();
 	printf("secmodel_cell: interface %d, built for NetBSD %d.%d.%d\n",
 	    CELL_ABI_VERSION, __NetBSD_Version__ / 100000000,
 	    __NetBSD_Version__ / 1000000 % 100,
@@ -77,6 +79,7 @@ bind:	cell_bind_fini();
 /*
  * The nodes go first, so that nothing new begins.  The credentials' key goes
  * before the cells' memory: from then on no credential points to one.
+ * Model: Unloader.
  */
 static int
 cell_stop(void)
@@ -85,6 +88,7 @@ cell_stop(void)
 	if (!cell_unloadable || !cell_life_fini())
 		return EBUSY;
 	cell_msgbuf_fini();
+	cell_linux_fini();
 	cell_sysctl_fini();
 	cell_unlisten();
 	cell_cred_fini();

@@ -89,7 +89,7 @@ cell_newcomer(const struct cell_proc *cp)
 /*
  * Records p as a member: one that enters has no parent here.  The caller has
  * counted it.  What a parent that is just entering forks is a newcomer.
- * Locks: none that spins, cell_lock at entry.
+ * Locks: none that spins, cell_lock at entry.  Model: begin.
  */
 void
 cell_proc_begin(struct cell *c, struct proc *p, bool first,
@@ -115,7 +115,7 @@ cell_proc_begin(struct cell *c, struct proc *p, bool first,
 /*
  * Runs in the ending process, when its exit status is settled and before
  * anybody is told: whoever hears of its end finds the status here.  Locks:
- * proc_lock.
+ * proc_lock.  Model: process_ends.
  */
 static void
 cell_proc_end(void *arg)
@@ -225,7 +225,7 @@ again:
  * Signals every member that has not ended and gives their number.  SIGKILL
  * first makes the cell a dying one: it can't fork from then on.  A fork that
  * was under way can still finish, so a caller that wants everything gone asks
- * again until nothing is left.
+ * again until nothing is left.  Model: kill.
  */
 unsigned
 cell_signal(struct cell *c, int signum)
@@ -275,7 +275,8 @@ cell_measure(struct cell *c, struct cell_use *cu)
 
 /*
  * Follows credentials.  It always answers ALLOW: a kernel with DIAGNOSTIC
- * panics at anything else in this scope.
+ * panics at anything else in this scope.  Model: cred_free, process_forks,
+ * process_setuid.
  */
 int
 cell_cred_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,

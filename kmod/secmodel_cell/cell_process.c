@@ -134,7 +134,7 @@ cell_same_cell(struct cell *c, struct proc *p)
 /*
  * Locks: proc_lock or the target's p_lock for most requests.  None, and the
  * target may be gone, for PTRACE from clock_gettime(2).  A spin lock, the
- * thread's, for SCHEDULER_SETPARAM.
+ * thread's, for SCHEDULER_SETPARAM.  Model: process_forks, Asker.
  */
 uint32_t
 cell_process_facts(kauth_cred_t cred, struct cell *c, kauth_action_t action,

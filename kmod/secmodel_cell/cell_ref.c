@@ -54,6 +54,7 @@ cell_free(struct cell *c)
 	kmem_free(c, sizeof(*c));
 }
 
+/* Model: hold. */
 void
 cell_hold(struct cell *c)
 {
@@ -65,7 +66,7 @@ cell_hold(struct cell *c)
 /*
  * The last reference frees the cell: the list has given up its own, so it is
  * one of the dead.  Called where memory can be freed: neither with a spin lock
- * nor from an interrupt.
+ * nor from an interrupt.  Model: rele.
  */
 void
 cell_rele(struct cell *c)
@@ -83,7 +84,7 @@ cell_rele(struct cell *c)
 	cell_free(c);
 }
 
-/* From the living to the dead; gives up the list's reference. */
+/* From the living to the dead; drops the list's reference.  Model: destroy. */
 void
 cell_bury(struct cell *c)
 {
@@ -110,7 +111,7 @@ cell_find(uint32_t id)
 	return NULL;
 }
 
-/* The same with a reference, for after the lock is dropped. */
+/* The same with a reference, for after the lock is dropped.  Model: kill. */
 struct cell *
 cell_get(uint32_t id)
 {

@@ -227,56 +227,60 @@ static const struct cell_row rows[] = {
 	{ 207, 23, 2, 0 },	/* 174: network.smb */
 	{ 208, 17, 2, 0 },	/* 175: network.other */
 	{ 240, 254, 3, 0 },	/* 176: device.tty_open.ordinary */
-	{ 241, 30, 3, 0 },	/* 177: device.tty_open */
-	{ 242, 30, 3, 0 },	/* 178: device.tty_privset */
-	{ 243, 30, 3, 0 },	/* 179: device.tty_sti */
-	{ 244, 30, 3, 0 },	/* 180: device.tty_virtual */
-	{ 245, 254, 3, 0 },	/* 181: device.rawio_spec.read.ordinary */
-	{ 246, 254, 3, 0 },	/* 182: device.rawio_spec.write.ordinary */
-	{ 247, 254, 3, 0 },	/* 183: device.rawio_spec.rw.ordinary */
-	{ 248, 29, 3, 0 },	/* 184: device.rawio_spec.read */
-	{ 249, 29, 3, 0 },	/* 185: device.rawio_spec.write */
-	{ 250, 29, 3, 0 },	/* 186: device.rawio_spec.rw */
-	{ 251, 29, 3, 0 },	/* 187: device.rawio_spec */
-	{ 252, 29, 3, 0 },	/* 188: device.rawio_passthru */
-	{ 253, 32, 3, 0 },	/* 189: device.bluetooth_setpriv */
-	{ 254, 32, 3, 0 },	/* 190: device.bluetooth_bcsp */
-	{ 255, 32, 3, 0 },	/* 191: device.bluetooth_btuart */
-	{ 256, 32, 3, 0 },	/* 192: device.bluetooth_send */
-	{ 257, 32, 3, 0 },	/* 193: device.bluetooth_recv */
-	{ 258, 31, 3, 0 },	/* 194: device.rnd_adddata */
-	{ 259, 31, 3, 0 },	/* 195: device.rnd_adddata_estimate */
-	{ 260, 31, 3, 0 },	/* 196: device.rnd_getpriv */
-	{ 261, 31, 3, 0 },	/* 197: device.rnd_setpriv */
-	{ 262, 29, 3, 0 },	/* 198: device.gpio_pinset */
-	{ 263, 30, 3, 0 },	/* 199: device.wscons_keyboard_bell */
-	{ 264, 30, 3, 0 },	/* 200: device.wscons_keyboard_keyrepeat */
-	{ 265, 33, 3, 0 },	/* 201: device.nvmm_ctl */
-	{ 266, 29, 3, 0 },	/* 202: device.other */
-	{ 280, 34, 4, 0 },	/* 203: machdep.cacheflush */
-	{ 281, 34, 4, 0 },	/* 204: machdep.cpu_ucode_apply */
-	{ 282, 34, 4, 0 },	/* 205: machdep.ioperm_get */
-	{ 283, 34, 4, 0 },	/* 206: machdep.ioperm_set */
-	{ 284, 34, 4, 0 },	/* 207: machdep.iopl */
-	{ 285, 34, 4, 0 },	/* 208: machdep.ldt_get */
-	{ 286, 34, 4, 0 },	/* 209: machdep.ldt_set */
-	{ 287, 34, 4, 0 },	/* 210: machdep.mtrr_get */
-	{ 288, 34, 4, 0 },	/* 211: machdep.mtrr_set */
-	{ 289, 34, 4, 0 },	/* 212: machdep.nvram */
-	{ 290, 34, 4, 0 },	/* 213: machdep.unmanagedmem */
-	{ 291, 34, 4, 0 },	/* 214: machdep.pxg */
-	{ 292, 34, 4, 0 },	/* 215: machdep.svs_disable */
-	{ 293, 34, 4, 0 },	/* 216: machdep.other */
-	{ 304, 41, 5, 0 },	/* 217: vnode.write_sysflags */
-	{ 305, 46, 5, 0 },	/* 218: vnode.change_ownership */
-	{ 306, 47, 5, 0 },	/* 219: vnode.retain_suid */
-	{ 307, 47, 5, 0 },	/* 220: vnode.retain_sgid */
-	{ 309, 30, 5, 0 },	/* 221: vnode.revoke */
-	{ 310, 30, 5, 0 },	/* 222: vnode.read_data.ioctl */
-	{ 308, 254, 5, 0 },	/* 223: vnode.other */
-	{ 311, 255, 5, 0 },	/* 224: vnode.unknown */
-	{ 320, 254, 6, 0 },	/* 225: generic.issuser */
-	{ 321, 255, 6, 0 },	/* 226: generic.other */
+	{ 267, 254, 3, 0 },	/* 177: device.tty_open.listed */
+	{ 241, 30, 3, 0 },	/* 178: device.tty_open */
+	{ 242, 30, 3, 0 },	/* 179: device.tty_privset */
+	{ 243, 30, 3, 0 },	/* 180: device.tty_sti */
+	{ 244, 30, 3, 0 },	/* 181: device.tty_virtual */
+	{ 245, 254, 3, 0 },	/* 182: device.rawio_spec.read.ordinary */
+	{ 246, 254, 3, 0 },	/* 183: device.rawio_spec.write.ordinary */
+	{ 247, 254, 3, 0 },	/* 184: device.rawio_spec.rw.ordinary */
+	{ 268, 254, 3, 0 },	/* 185: device.rawio_spec.read.listed */
+	{ 269, 254, 3, 0 },	/* 186: device.rawio_spec.write.listed */
+	{ 270, 254, 3, 0 },	/* 187: device.rawio_spec.rw.listed */
+	{ 248, 29, 3, 0 },	/* 188: device.rawio_spec.read */
+	{ 249, 29, 3, 0 },	/* 189: device.rawio_spec.write */
+	{ 250, 29, 3, 0 },	/* 190: device.rawio_spec.rw */
+	{ 251, 29, 3, 0 },	/* 191: device.rawio_spec */
+	{ 252, 29, 3, 0 },	/* 192: device.rawio_passthru */
+	{ 253, 32, 3, 0 },	/* 193: device.bluetooth_setpriv */
+	{ 254, 32, 3, 0 },	/* 194: device.bluetooth_bcsp */
+	{ 255, 32, 3, 0 },	/* 195: device.bluetooth_btuart */
+	{ 256, 32, 3, 0 },	/* 196: device.bluetooth_send */
+	{ 257, 32, 3, 0 },	/* 197: device.bluetooth_recv */
+	{ 258, 31, 3, 0 },	/* 198: device.rnd_adddata */
+	{ 259, 31, 3, 0 },	/* 199: device.rnd_adddata_estimate */
+	{ 260, 31, 3, 0 },	/* 200: device.rnd_getpriv */
+	{ 261, 31, 3, 0 },	/* 201: device.rnd_setpriv */
+	{ 262, 29, 3, 0 },	/* 202: device.gpio_pinset */
+	{ 263, 30, 3, 0 },	/* 203: device.wscons_keyboard_bell */
+	{ 264, 30, 3, 0 },	/* 204: device.wscons_keyboard_keyrepeat */
+	{ 265, 33, 3, 0 },	/* 205: device.nvmm_ctl */
+	{ 266, 29, 3, 0 },	/* 206: device.other */
+	{ 280, 34, 4, 0 },	/* 207: machdep.cacheflush */
+	{ 281, 34, 4, 0 },	/* 208: machdep.cpu_ucode_apply */
+	{ 282, 34, 4, 0 },	/* 209: machdep.ioperm_get */
+	{ 283, 34, 4, 0 },	/* 210: machdep.ioperm_set */
+	{ 284, 34, 4, 0 },	/* 211: machdep.iopl */
+	{ 285, 34, 4, 0 },	/* 212: machdep.ldt_get */
+	{ 286, 34, 4, 0 },	/* 213: machdep.ldt_set */
+	{ 287, 34, 4, 0 },	/* 214: machdep.mtrr_get */
+	{ 288, 34, 4, 0 },	/* 215: machdep.mtrr_set */
+	{ 289, 34, 4, 0 },	/* 216: machdep.nvram */
+	{ 290, 34, 4, 0 },	/* 217: machdep.unmanagedmem */
+	{ 291, 34, 4, 0 },	/* 218: machdep.pxg */
+	{ 292, 34, 4, 0 },	/* 219: machdep.svs_disable */
+	{ 293, 34, 4, 0 },	/* 220: machdep.other */
+	{ 304, 41, 5, 0 },	/* 221: vnode.write_sysflags */
+	{ 305, 46, 5, 0 },	/* 222: vnode.change_ownership */
+	{ 306, 47, 5, 0 },	/* 223: vnode.retain_suid */
+	{ 307, 47, 5, 0 },	/* 224: vnode.retain_sgid */
+	{ 309, 30, 5, 0 },	/* 225: vnode.revoke */
+	{ 310, 30, 5, 0 },	/* 226: vnode.read_data.ioctl */
+	{ 308, 254, 5, 0 },	/* 227: vnode.other */
+	{ 311, 255, 5, 0 },	/* 228: vnode.unknown */
+	{ 320, 254, 6, 0 },	/* 229: generic.issuser */
+	{ 321, 255, 6, 0 },	/* 230: generic.other */
 	{ CELL_CLASS_NONE, CELL_OPENS_NEVER, CELL_SCOPE_NONE, 0 }
 };
 
@@ -697,64 +701,75 @@ device_row(kauth_action_t action, uintptr_t request, uint32_t facts)
 	case KAUTH_DEVICE_TTY_OPEN:
 		if ((facts & CELL_IF_SAFE_DEVICE) != 0)
 			return &rows[176];	/* device.tty_open.ordinary */
-		return &rows[177];	/* device.tty_open */
+		if ((facts & CELL_IF_LISTED_DEVICE) != 0)
+			return &rows[177];	/* device.tty_open.listed */
+		return &rows[178];	/* device.tty_open */
 	case KAUTH_DEVICE_TTY_PRIVSET:
-		return &rows[178];	/* device.tty_privset */
+		return &rows[179];	/* device.tty_privset */
 	case KAUTH_DEVICE_TTY_STI:
-		return &rows[179];	/* device.tty_sti */
+		return &rows[180];	/* device.tty_sti */
 	case KAUTH_DEVICE_TTY_VIRTUAL:
-		return &rows[180];	/* device.tty_virtual */
+		return &rows[181];	/* device.tty_virtual */
 	case KAUTH_DEVICE_RAWIO_SPEC:
 		if (request == KAUTH_REQ_DEVICE_RAWIO_SPEC_READ &&
 		    (facts & CELL_IF_SAFE_DEVICE) != 0)
-			return &rows[181];	/* device.rawio_spec.read.ordinary */
+			return &rows[182];	/* device.rawio_spec.read.ordinary */
 		if (request == KAUTH_REQ_DEVICE_RAWIO_SPEC_WRITE &&
 		    (facts & CELL_IF_SAFE_DEVICE) != 0)
-			return &rows[182];	/* device.rawio_spec.write.ordinary */
+			return &rows[183];	/* device.rawio_spec.write.ordinary */
 		if (request == KAUTH_REQ_DEVICE_RAWIO_SPEC_RW &&
 		    (facts & CELL_IF_SAFE_DEVICE) != 0)
-			return &rows[183];	/* device.rawio_spec.rw.ordinary */
+			return &rows[184];	/* device.rawio_spec.rw.ordinary */
+		if (request == KAUTH_REQ_DEVICE_RAWIO_SPEC_READ &&
+		    (facts & CELL_IF_LISTED_DEVICE) != 0)
+			return &rows[185];	/* device.rawio_spec.read.listed */
+		if (request == KAUTH_REQ_DEVICE_RAWIO_SPEC_WRITE &&
+		    (facts & CELL_IF_LISTED_DEVICE) != 0)
+			return &rows[186];	/* device.rawio_spec.write.listed */
+		if (request == KAUTH_REQ_DEVICE_RAWIO_SPEC_RW &&
+		    (facts & CELL_IF_LISTED_DEVICE) != 0)
+			return &rows[187];	/* device.rawio_spec.rw.listed */
 		if (request == KAUTH_REQ_DEVICE_RAWIO_SPEC_READ)
-			return &rows[184];	/* device.rawio_spec.read */
+			return &rows[188];	/* device.rawio_spec.read */
 		if (request == KAUTH_REQ_DEVICE_RAWIO_SPEC_WRITE)
-			return &rows[185];	/* device.rawio_spec.write */
+			return &rows[189];	/* device.rawio_spec.write */
 		if (request == KAUTH_REQ_DEVICE_RAWIO_SPEC_RW)
-			return &rows[186];	/* device.rawio_spec.rw */
-		return &rows[187];	/* device.rawio_spec */
+			return &rows[190];	/* device.rawio_spec.rw */
+		return &rows[191];	/* device.rawio_spec */
 	case KAUTH_DEVICE_RAWIO_PASSTHRU:
-		return &rows[188];	/* device.rawio_passthru */
+		return &rows[192];	/* device.rawio_passthru */
 	case KAUTH_DEVICE_BLUETOOTH_SETPRIV:
-		return &rows[189];	/* device.bluetooth_setpriv */
+		return &rows[193];	/* device.bluetooth_setpriv */
 	case KAUTH_DEVICE_BLUETOOTH_BCSP:
-		return &rows[190];	/* device.bluetooth_bcsp */
+		return &rows[194];	/* device.bluetooth_bcsp */
 	case KAUTH_DEVICE_BLUETOOTH_BTUART:
-		return &rows[191];	/* device.bluetooth_btuart */
+		return &rows[195];	/* device.bluetooth_btuart */
 	case KAUTH_DEVICE_BLUETOOTH_SEND:
-		return &rows[192];	/* device.bluetooth_send */
+		return &rows[196];	/* device.bluetooth_send */
 	case KAUTH_DEVICE_BLUETOOTH_RECV:
-		return &rows[193];	/* device.bluetooth_recv */
+		return &rows[197];	/* device.bluetooth_recv */
 	case KAUTH_DEVICE_RND_ADDDATA:
-		return &rows[194];	/* device.rnd_adddata */
+		return &rows[198];	/* device.rnd_adddata */
 	case KAUTH_DEVICE_RND_ADDDATA_ESTIMATE:
-		return &rows[195];	/* device.rnd_adddata_estimate */
+		return &rows[199];	/* device.rnd_adddata_estimate */
 	case KAUTH_DEVICE_RND_GETPRIV:
-		return &rows[196];	/* device.rnd_getpriv */
+		return &rows[200];	/* device.rnd_getpriv */
 	case KAUTH_DEVICE_RND_SETPRIV:
-		return &rows[197];	/* device.rnd_setpriv */
+		return &rows[201];	/* device.rnd_setpriv */
 	case KAUTH_DEVICE_GPIO_PINSET:
-		return &rows[198];	/* device.gpio_pinset */
+		return &rows[202];	/* device.gpio_pinset */
 	case KAUTH_DEVICE_WSCONS_KEYBOARD_BELL:
-		return &rows[199];	/* device.wscons_keyboard_bell */
+		return &rows[203];	/* device.wscons_keyboard_bell */
 	case KAUTH_DEVICE_WSCONS_KEYBOARD_KEYREPEAT:
-		return &rows[200];	/* device.wscons_keyboard_keyrepeat */
+		return &rows[204];	/* device.wscons_keyboard_keyrepeat */
 #ifdef HAVE_KAUTH_DEVICE_NVMM_CTL
 	case KAUTH_DEVICE_NVMM_CTL:
-		return &rows[201];	/* device.nvmm_ctl */
+		return &rows[205];	/* device.nvmm_ctl */
 #endif
 	default:
 		break;
 	}
-	return &rows[202];	/* device.other */
+	return &rows[206];	/* device.other */
 }
 
 static const struct cell_row *
@@ -763,35 +778,35 @@ machdep_row(kauth_action_t action, uintptr_t request, uint32_t facts)
 
 	switch (action) {
 	case KAUTH_MACHDEP_CACHEFLUSH:
-		return &rows[203];	/* machdep.cacheflush */
+		return &rows[207];	/* machdep.cacheflush */
 	case KAUTH_MACHDEP_CPU_UCODE_APPLY:
-		return &rows[204];	/* machdep.cpu_ucode_apply */
+		return &rows[208];	/* machdep.cpu_ucode_apply */
 	case KAUTH_MACHDEP_IOPERM_GET:
-		return &rows[205];	/* machdep.ioperm_get */
+		return &rows[209];	/* machdep.ioperm_get */
 	case KAUTH_MACHDEP_IOPERM_SET:
-		return &rows[206];	/* machdep.ioperm_set */
+		return &rows[210];	/* machdep.ioperm_set */
 	case KAUTH_MACHDEP_IOPL:
-		return &rows[207];	/* machdep.iopl */
+		return &rows[211];	/* machdep.iopl */
 	case KAUTH_MACHDEP_LDT_GET:
-		return &rows[208];	/* machdep.ldt_get */
+		return &rows[212];	/* machdep.ldt_get */
 	case KAUTH_MACHDEP_LDT_SET:
-		return &rows[209];	/* machdep.ldt_set */
+		return &rows[213];	/* machdep.ldt_set */
 	case KAUTH_MACHDEP_MTRR_GET:
-		return &rows[210];	/* machdep.mtrr_get */
+		return &rows[214];	/* machdep.mtrr_get */
 	case KAUTH_MACHDEP_MTRR_SET:
-		return &rows[211];	/* machdep.mtrr_set */
+		return &rows[215];	/* machdep.mtrr_set */
 	case KAUTH_MACHDEP_NVRAM:
-		return &rows[212];	/* machdep.nvram */
+		return &rows[216];	/* machdep.nvram */
 	case KAUTH_MACHDEP_UNMANAGEDMEM:
-		return &rows[213];	/* machdep.unmanagedmem */
+		return &rows[217];	/* machdep.unmanagedmem */
 	case KAUTH_MACHDEP_PXG:
-		return &rows[214];	/* machdep.pxg */
+		return &rows[218];	/* machdep.pxg */
 	case KAUTH_MACHDEP_SVS_DISABLE:
-		return &rows[215];	/* machdep.svs_disable */
+		return &rows[219];	/* machdep.svs_disable */
 	default:
 		break;
 	}
-	return &rows[216];	/* machdep.other */
+	return &rows[220];	/* machdep.other */
 }
 
 static const struct cell_row *
@@ -800,11 +815,11 @@ generic_row(kauth_action_t action, uintptr_t request, uint32_t facts)
 
 	switch (action) {
 	case KAUTH_GENERIC_ISSUSER:
-		return &rows[225];	/* generic.issuser */
+		return &rows[229];	/* generic.issuser */
 	default:
 		break;
 	}
-	return &rows[226];	/* generic.other */
+	return &rows[230];	/* generic.other */
 }
 
 const struct cell_row *
@@ -825,7 +840,7 @@ cell_row(unsigned scope, uint64_t action, uintptr_t request, uint32_t facts)
 	case CELL_SCOPE_GENERIC:
 		return generic_row((kauth_action_t)action, request, facts);
 	default:
-		return &rows[227];
+		return &rows[231];
 	}
 }
 
@@ -835,117 +850,117 @@ cell_row_vnode(uint64_t *bits, uint32_t facts)
 
 	if ((*bits & KAUTH_VNODE_WRITE_SYSFLAGS) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_WRITE_SYSFLAGS;
-		return &rows[217];
+		return &rows[221];
 	}
 	if ((*bits & KAUTH_VNODE_CHANGE_OWNERSHIP) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_CHANGE_OWNERSHIP;
-		return &rows[218];
+		return &rows[222];
 	}
 	if ((*bits & KAUTH_VNODE_RETAIN_SUID) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_RETAIN_SUID;
-		return &rows[219];
+		return &rows[223];
 	}
 	if ((*bits & KAUTH_VNODE_RETAIN_SGID) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_RETAIN_SGID;
-		return &rows[220];
+		return &rows[224];
 	}
 	if ((*bits & KAUTH_VNODE_REVOKE) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_REVOKE;
-		return &rows[221];
+		return &rows[225];
 	}
 	if ((*bits & KAUTH_VNODE_READ_DATA) != 0 &&
 	    (facts & CELL_IF_IOCTL) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_READ_DATA;
-		return &rows[222];
+		return &rows[226];
 	}
 	if ((*bits & KAUTH_VNODE_READ_DATA) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_READ_DATA;
-		return &rows[223];
+		return &rows[227];
 	}
 	if ((*bits & KAUTH_VNODE_WRITE_DATA) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_WRITE_DATA;
-		return &rows[223];
+		return &rows[227];
 	}
 	if ((*bits & KAUTH_VNODE_EXECUTE) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_EXECUTE;
-		return &rows[223];
+		return &rows[227];
 	}
 	if ((*bits & KAUTH_VNODE_DELETE) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_DELETE;
-		return &rows[223];
+		return &rows[227];
 	}
 	if ((*bits & KAUTH_VNODE_APPEND_DATA) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_APPEND_DATA;
-		return &rows[223];
+		return &rows[227];
 	}
 	if ((*bits & KAUTH_VNODE_READ_TIMES) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_READ_TIMES;
-		return &rows[223];
+		return &rows[227];
 	}
 	if ((*bits & KAUTH_VNODE_WRITE_TIMES) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_WRITE_TIMES;
-		return &rows[223];
+		return &rows[227];
 	}
 	if ((*bits & KAUTH_VNODE_READ_FLAGS) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_READ_FLAGS;
-		return &rows[223];
+		return &rows[227];
 	}
 	if ((*bits & KAUTH_VNODE_WRITE_FLAGS) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_WRITE_FLAGS;
-		return &rows[223];
+		return &rows[227];
 	}
 	if ((*bits & KAUTH_VNODE_READ_SYSFLAGS) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_READ_SYSFLAGS;
-		return &rows[223];
+		return &rows[227];
 	}
 	if ((*bits & KAUTH_VNODE_RENAME) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_RENAME;
-		return &rows[223];
+		return &rows[227];
 	}
 	if ((*bits & KAUTH_VNODE_READ_SECURITY) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_READ_SECURITY;
-		return &rows[223];
+		return &rows[227];
 	}
 	if ((*bits & KAUTH_VNODE_WRITE_SECURITY) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_WRITE_SECURITY;
-		return &rows[223];
+		return &rows[227];
 	}
 	if ((*bits & KAUTH_VNODE_READ_ATTRIBUTES) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_READ_ATTRIBUTES;
-		return &rows[223];
+		return &rows[227];
 	}
 	if ((*bits & KAUTH_VNODE_WRITE_ATTRIBUTES) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_WRITE_ATTRIBUTES;
-		return &rows[223];
+		return &rows[227];
 	}
 	if ((*bits & KAUTH_VNODE_READ_EXTATTRIBUTES) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_READ_EXTATTRIBUTES;
-		return &rows[223];
+		return &rows[227];
 	}
 	if ((*bits & KAUTH_VNODE_WRITE_EXTATTRIBUTES) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_WRITE_EXTATTRIBUTES;
-		return &rows[223];
+		return &rows[227];
 	}
 #ifdef HAVE_KAUTH_VNODE_ADD_LINK
 	if ((*bits & KAUTH_VNODE_ADD_LINK) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_ADD_LINK;
-		return &rows[223];
+		return &rows[227];
 	}
 #endif
 	if ((*bits & KAUTH_VNODE_IS_EXEC) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_IS_EXEC;
-		return &rows[223];
+		return &rows[227];
 	}
 	if ((*bits & KAUTH_VNODE_HAS_SYSFLAGS) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_HAS_SYSFLAGS;
-		return &rows[223];
+		return &rows[227];
 	}
 	if ((*bits & KAUTH_VNODE_ACCESS) != 0) {
 		*bits &= ~(uint64_t)KAUTH_VNODE_ACCESS;
-		return &rows[223];
+		return &rows[227];
 	}
 	*bits = 0;
-	return &rows[224];
+	return &rows[228];
 }
 
 uint64_t

@@ -178,22 +178,28 @@ cell_sysctl_list(SYSCTLFN_ARGS)
 	return error;
 }
 
-/* A request of the id alone reads the policy. */
+/*
+ * A request of the id alone reads the policy.  Who knows version 2 has less of
+ * it, which is enough if there is no device in it.
+ */
 static int
 cell_sysctl_policy(SYSCTLFN_ARGS)
 {
+	const size_t size2 = CELL_POLICY_SIZE_2;
 	struct cell_policy *cp;
 	uint32_t id;
 	int error;
 
-	cp = kmem_alloc(sizeof(*cp), KM_SLEEP);
+	cp = kmem_zalloc(sizeof(*cp), KM_SLEEP);
 	if (newp != NULL && newlen == sizeof(id)) {
 		if ((error = cell_request(l, newp, newlen, &id,
 		    sizeof(id))) == 0 &&
 		    (error = cell_get_policy(id, cp)) == 0)
-			error = cell_reply(l, oldp, oldlenp, cp, sizeof(*cp));
+			error = cell_reply(l, oldp, oldlenp, cp,
+			    oldp != NULL && *oldlenp == size2 &&
+			    cp->cp_ndevices == 0 ? size2 : sizeof(*cp));
 	} else if ((error = cell_request(l, newp, newlen, cp,
-	    sizeof(*cp))) == 0 &&
+	    newlen == size2 ? size2 : sizeof(*cp))) == 0 &&
 	    (error = cell_policy_check(cp)) == 0 &&
 	    (error = cell_set_policy(cp)) == 0)
 		*oldlenp = 0;

@@ -93,6 +93,7 @@
 #define	CELL_IF_TAKEN_PORT                              0x0400
 #define	CELL_IF_FPREGS                                  0x0800
 #define	CELL_IF_IOCTL                                   0x1000
+#define	CELL_IF_LISTED_DEVICE                           0x2000
 
 /* Scopes: indexes of cs_denials. */
 #define	CELL_SCOPE_SYSTEM                               0
@@ -283,6 +284,7 @@
 #define	CELL_CLASS_NETWORK_SMB                          207
 #define	CELL_CLASS_NETWORK_OTHER                        208
 #define	CELL_CLASS_DEVICE_TTY_OPEN_ORDINARY             240
+#define	CELL_CLASS_DEVICE_TTY_OPEN_LISTED               267
 #define	CELL_CLASS_DEVICE_TTY_OPEN                      241
 #define	CELL_CLASS_DEVICE_TTY_PRIVSET                   242
 #define	CELL_CLASS_DEVICE_TTY_STI                       243
@@ -290,6 +292,9 @@
 #define	CELL_CLASS_DEVICE_RAWIO_SPEC_READ_ORDINARY      245
 #define	CELL_CLASS_DEVICE_RAWIO_SPEC_WRITE_ORDINARY     246
 #define	CELL_CLASS_DEVICE_RAWIO_SPEC_RW_ORDINARY        247
+#define	CELL_CLASS_DEVICE_RAWIO_SPEC_READ_LISTED        268
+#define	CELL_CLASS_DEVICE_RAWIO_SPEC_WRITE_LISTED       269
+#define	CELL_CLASS_DEVICE_RAWIO_SPEC_RW_LISTED          270
 #define	CELL_CLASS_DEVICE_RAWIO_SPEC_READ               248
 #define	CELL_CLASS_DEVICE_RAWIO_SPEC_WRITE              249
 #define	CELL_CLASS_DEVICE_RAWIO_SPEC_RW                 250

@@ -33,6 +33,11 @@
  * A cell that is destroyed leaves the list at once and its memory with the last
  * reference: credentials and member processes hold one each.
  *
+ * A function whose comment ends with "Model:" is followed there, step by step,
+ * in model/cell.pml, which is checked in every order.  Who changes a step here,
+ * or the lock around it, changes it there.  The model leaves out loading, the
+ * policy with its limit, p_lock, and barriers.
+ *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
@@ -44,8 +49,7 @@
 #include <sys/queue.h>
 #include <sys/mutex.h>
 #include <sys/specificdata.h>
-#define	__KAUTH_PRIVATE		/* where a credential keeps private data */
-#include <sys/kauth.h>
+#include <sys/kauth.h>		/* with __KAUTH_PRIVATE: what is in a credential */
 #include <sys/proc.h>
 #include <sys/vnode.h>
 
@@ -124,6 +128,29 @@ struct cell_proc {
 TAILQ_HEAD(cell_list, cell);
 
 /*
+ * The cell of a credential, NULL on the host.  The credential keeps it.  The
+ * caller keeps the credential.  Locks: any.  Every path look-up on the machine
+ * asks: on the host that is one load.
+ */
+struct cell *cell_data(kauth_cred_t);
+
+static inline struct cell *
+cell_of(kauth_cred_t cred)
+{
+
+	return __predict_true(cred->cr_sd.specdataref_container == NULL) ?
+	    NULL : cell_data(cred);
+}
+
+/* Root on the host: nothing here concerns it. */
+static inline bool
+cell_host_root(kauth_cred_t cred)
+{
+
+	return cred->cr_euid == 0 && cell_of(cred) == NULL;
+}
+
+/*
  * The files, the lowest first: none calls one that is further down, and
  * cell_main.c calls all.
  */
@@ -146,8 +173,7 @@ uint64_t cell_uptime(void);
 /* cell_cred.c: the cell of a credential */
 int	cell_cred_init(secmodel_t);
 void	cell_cred_fini(void);
-struct cell *cell_of(kauth_cred_t);
-bool	cell_host_root(kauth_cred_t);
+struct cell *cell_data(kauth_cred_t);
 void	cell_cred_set(kauth_cred_t, struct cell *);
 void	cell_cred_room(kauth_cred_t);
 
@@ -188,10 +214,11 @@ int	cell_set_host(const struct cell_policy *);
 void	cell_get_host(struct cell_policy *);
 bool	cell_in_syscall(size_t, const char *);
 
-/* cell_device.c: which devices are ordinary */
+/* cell_device.c: which devices are ordinary, or listed */
 void	cell_device_init(void);
 bool	cell_device_ordinary(enum vtype, dev_t);
 bool	cell_device_safe(const struct vnode *);
+bool	cell_device_listed(const struct cell *, enum vtype, dev_t);
 
 /* cell_listen.c: the listeners */
 int	cell_listen(void);
@@ -199,6 +226,7 @@ void	cell_unlisten(void);
 
 /* cell_life.c: create, policy, entry, destroy */
 void	cell_life_init(void);
+void	cell_life_open(void);
 bool	cell_life_fini(void);
 int	cell_create(struct cell_create *);
 int	cell_enter(struct lwp *, uint32_t);
@@ -209,6 +237,10 @@ int	cell_set_policy(const struct cell_policy *);
 /* cell_msgbuf.c: the kernel's messages are the host's */
 void	cell_msgbuf_init(void);
 void	cell_msgbuf_fini(void);
+
+/* cell_linux.c: signals of Linux programs */
+void	cell_linux_init(void);
+void	cell_linux_fini(void);
 
 /* cell_sysctl.c: the nodes */
 int	cell_sysctl_init(void);

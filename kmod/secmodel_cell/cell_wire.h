@@ -14,12 +14,15 @@
 #include <stdint.h>
 #endif
 
-#define	CELL_ABI_VERSION             2
+#define	CELL_ABI_VERSION             3
 
 #define	CELL_NAME_MAX                63
 #define	CELL_ROOT_MAX                255
 #define	CELL_PORT_MAX                32
 #define	CELL_ADDRESS_MAX             32
+#define	CELL_DEVICE_MAX              32
+
+#define	CELL_POLICY_SIZE_2           1312
 
 #define	CELL_CREATE_PROFILE          1
 #define	CELL_CREATE_PORTS            2
@@ -38,6 +41,9 @@
 #define	CELL_NETWORK_HOST            0
 #define	CELL_NETWORK_ADDRESSES       1
 #define	CELL_NETWORK_NONE            2
+
+#define	CELL_DEVICE_CHARACTER        1
+#define	CELL_DEVICE_BLOCK            2
 
 #define	CELL_STATS_ENTERED           1
 #define	CELL_STATS_DYING             2
@@ -93,7 +99,15 @@ struct cell_port {
 	uint8_t	cp_addr[16];
 };
 
-/* 1312 bytes: request and reply of policy */
+/* 12 bytes: a device in struct cell_policy */
+struct cell_device {
+	uint8_t	cd_type;
+	uint8_t	cd_reserved[3];
+	uint32_t	cd_major;
+	uint32_t	cd_minor;
+};
+
+/* 1696 bytes: request and reply of policy */
 struct cell_policy {
 	uint32_t	cp_id;
 	uint32_t	cp_network;
@@ -101,9 +115,11 @@ struct cell_policy {
 	uint64_t	cp_maxprocs;
 	uint16_t	cp_naddresses;
 	uint16_t	cp_nports;
-	uint32_t	cp_reserved;
+	uint16_t	cp_ndevices;
+	uint16_t	cp_reserved;
 	struct cell_addr	cp_addresses[32];
 	struct cell_port	cp_ports[32];
+	struct cell_device	cp_devices[32];
 };
 
 /* 8 bytes: request of kill */
@@ -170,16 +186,23 @@ _Static_assert(__builtin_offsetof(struct cell_port, cp_port) == 0, "cp_port");
 _Static_assert(__builtin_offsetof(struct cell_port, cp_proto) == 2, "cp_proto");
 _Static_assert(__builtin_offsetof(struct cell_port, cp_family) == 3, "cp_family");
 _Static_assert(__builtin_offsetof(struct cell_port, cp_addr) == 4, "cp_addr");
-_Static_assert(sizeof(struct cell_policy) == 1312, "cell_policy");
+_Static_assert(sizeof(struct cell_device) == 12, "cell_device");
+_Static_assert(__builtin_offsetof(struct cell_device, cd_type) == 0, "cd_type");
+_Static_assert(__builtin_offsetof(struct cell_device, cd_reserved) == 1, "cd_reserved");
+_Static_assert(__builtin_offsetof(struct cell_device, cd_major) == 4, "cd_major");
+_Static_assert(__builtin_offsetof(struct cell_device, cd_minor) == 8, "cd_minor");
+_Static_assert(sizeof(struct cell_policy) == 1696, "cell_policy");
 _Static_assert(__builtin_offsetof(struct cell_policy, cp_id) == 0, "cp_id");
 _Static_assert(__builtin_offsetof(struct cell_policy, cp_network) == 4, "cp_network");
 _Static_assert(__builtin_offsetof(struct cell_policy, cp_permissions) == 8, "cp_permissions");
 _Static_assert(__builtin_offsetof(struct cell_policy, cp_maxprocs) == 16, "cp_maxprocs");
 _Static_assert(__builtin_offsetof(struct cell_policy, cp_naddresses) == 24, "cp_naddresses");
 _Static_assert(__builtin_offsetof(struct cell_policy, cp_nports) == 26, "cp_nports");
-_Static_assert(__builtin_offsetof(struct cell_policy, cp_reserved) == 28, "cp_reserved");
+_Static_assert(__builtin_offsetof(struct cell_policy, cp_ndevices) == 28, "cp_ndevices");
+_Static_assert(__builtin_offsetof(struct cell_policy, cp_reserved) == 30, "cp_reserved");
 _Static_assert(__builtin_offsetof(struct cell_policy, cp_addresses) == 32, "cp_addresses");
 _Static_assert(__builtin_offsetof(struct cell_policy, cp_ports) == 672, "cp_ports");
+_Static_assert(__builtin_offsetof(struct cell_policy, cp_devices) == 1312, "cp_devices");
 _Static_assert(sizeof(struct cell_kill) == 8, "cell_kill");
 _Static_assert(__builtin_offsetof(struct cell_kill, ck_id) == 0, "ck_id");
 _Static_assert(__builtin_offsetof(struct cell_kill, ck_signal) == 4, "ck_signal");

@@ -24,6 +24,7 @@ has() {
 	fi
 }
 has sys/proc.h '^extern[[:space:]]+kmutex_t[[:space:]]+proc_lock' PROC_LOCK_OBJECT
+has sys/proc.h '[[:space:]*]proc_find_lwpid\(' PROC_FIND_LWPID
 has sys/atomic.h '[[:space:]]membar_release\(' MEMBAR_RELEASE
 # Until 9.99 IPv4 and IPv6 had control blocks of their own, with one head.
 has netinet/in_pcb.h 'inpcb_hdr' INPCB_HDR

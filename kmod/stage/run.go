@@ -45,13 +45,21 @@ func forkRun(m *machine) (int, syscall.Errno) {
 //go:norace
 func (m *machine) run() {
 	m.runSteps()
+	m.write()
+	for {
+		_, _, _ = syscall.RawSyscall(sysExit, m.exit, 0, 0)
+	}
+}
+
+// write writes the record to whoever wants it.
+//
+//go:nosplit
+//go:norace
+func (m *machine) write() {
 	for _, fd := range m.report {
 		if fd > 0 {
 			_, _, _ = syscall.RawSyscall(syscall.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&m.rec)), RecordSize)
 		}
-	}
-	for {
-		_, _, _ = syscall.RawSyscall(sysExit, m.exit, 0, 0)
 	}
 }
 
@@ -67,6 +75,11 @@ func (m *machine) runSteps() {
 		}
 	}
 	for i := range m.steps {
+		if m.tell && m.steps[i].Nr == syscall.SYS_EXECVE && m.steps[i].Kind == Call {
+			m.tell = false
+			m.rec.Index, m.rec.Errno = execIndex, 0
+			m.write()
+		}
 		if errno := m.step(&m.steps[i]); errno != 0 {
 			m.rec.Index, m.rec.Errno = uint32(i), uint32(errno)
 			return
@@ -78,7 +91,7 @@ func (m *machine) runSteps() {
 //go:norace
 func (m *machine) step(s *Step) syscall.Errno {
 	if s.Kind == Same {
-		return same(s.Args[0], s.Args[1], s.Args[2])
+		return same(s)
 	}
 	var a [6]uintptr
 	for i := range a {
@@ -113,11 +126,16 @@ func (m *machine) step(s *Step) syscall.Errno {
 
 //go:nosplit
 //go:norace
-func same(p, q, n uintptr) syscall.Errno {
+func same(s *Step) syscall.Errno {
+	p, q, n := s.Args[0], s.Args[1], s.Args[2]
 	for i := uintptr(0); i < n; i++ {
-		if *(*byte)(pointer(p + i)) != *(*byte)(pointer(q + i)) {
-			return syscall.EINVAL
+		if *(*byte)(pointer(p + i)) == *(*byte)(pointer(q + i)) {
+			continue
 		}
+		if s.Want != 0 {
+			return syscall.Errno(s.Want)
+		}
+		return syscall.EINVAL
 	}
 	return 0
 }

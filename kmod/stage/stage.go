@@ -9,6 +9,7 @@
 package stage
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -23,7 +24,8 @@ const (
 	// Call makes the system call Nr with Args.
 	Call Kind = iota
 	// Same compares Args[2] bytes at Args[0] and Args[1]; a difference fails
-	// the program with EINVAL. It verifies what setrlimit(2) really set.
+	// the program with the errno Want, or EINVAL. It verifies what setrlimit(2)
+	// really set.
 	Same
 )
 
@@ -54,8 +56,6 @@ type Step struct {
 	From [6]Source
 	// Keep holds the memory that Args point into. It must be on the heap.
 	Keep []any
-	// Uses lists the parent's descriptors that the step works with.
-	Uses []int
 	// Save stores the result in this register (1 to Registers-1; 0 = not).
 	Save uint8
 	// Store is the address of an int32 that the result is written to as well
@@ -76,12 +76,16 @@ type Program struct {
 	Steps []Step
 	// Inherit is how many of the parent's descriptors, from 0 on, the program
 	// that is exec'ed gets. When it is set, the child first closes all others
-	// that no step Uses and Report does not list. 0 closes nothing: for a
-	// child that no stranger can look at.
+	// that no step works with and Report does not list. 0 closes nothing: for
+	// a child that no stranger can look at.
 	Inherit int
 	// Report lists descriptors (0 = none) that a failure is written to, as
 	// one Record. Marks are written by ordinary write steps, see Mark.
 	Report [2]int
+	// Tell reports the exec, too, just before it is tried: without that, who
+	// sees a report end can't tell a program that runs from a child that was
+	// killed on the way to it.
+	Tell bool
 	// ExitCode is the child's status when a step fails.
 	ExitCode int
 }
@@ -94,6 +98,36 @@ const RecordSize = 8
 type Record struct {
 	Index uint32
 	Errno uint32
+}
+
+// execIndex is the index in the record of a child that is about to exec.
+const execIndex = ^uint32(0) - 1
+
+// Execs says whether a record tells that the exec comes next (Program.Tell).
+func (r Record) Execs() bool { return r.Index == execIndex && r.Errno == 0 }
+
+// ErrKilled is the error of a child that ended on the way to its program, and
+// of no step of its own.
+var ErrKilled = errors.New("its process was killed before it could run the program, or could not report that it does")
+
+// Outcome reads what a child that tells reported from its beginning to its end:
+// nil says that it has exec'ed.
+func Outcome(report []byte, names []string) error {
+	told := false
+	for ; len(report) >= RecordSize; report = report[RecordSize:] {
+		rec, err := ParseRecord(report[:RecordSize])
+		if err != nil {
+			return err
+		}
+		if err := rec.Err(names); err != nil {
+			return err
+		}
+		told = told || rec.Execs()
+	}
+	if !told {
+		return ErrKilled
+	}
+	return nil
 }
 
 // shutIndex is the index of what comes before a program's first step.
@@ -160,7 +194,6 @@ func Mark(name string, index int, fd int) Step {
 		Name: name, Nr: syscall.SYS_WRITE,
 		Args:  [6]uintptr{uintptr(fd), uintptr(unsafe.Pointer(rec)), RecordSize},
 		Keep:  []any{rec},
-		Uses:  []int{fd},
 		Exact: true, Want: RecordSize,
 	}
 }
@@ -173,13 +206,13 @@ func Await(name string, fd int) Step {
 		Name: name, Nr: syscall.SYS_READ,
 		Args:  [6]uintptr{uintptr(fd), uintptr(unsafe.Pointer(buf)), 1},
 		Keep:  []any{buf},
-		Uses:  []int{fd},
 		Exact: true, Want: 1,
 	}
 }
 
-// Exec is the last step of a program.
-func Exec(path string, argv, envp []string) (Step, error) {
+// Exec is the last step of a program. The environment is envp and the strings
+// that late points to, which may be written until the step runs.
+func Exec(path string, argv, envp []string, late ...*byte) (Step, error) {
 	p, err := syscall.BytePtrFromString(path)
 	if err != nil {
 		return Step{}, fmt.Errorf("exec %q: %w", path, err)
@@ -192,6 +225,7 @@ func Exec(path string, argv, envp []string) (Step, error) {
 	if err != nil {
 		return Step{}, fmt.Errorf("process.env: %w", err)
 	}
+	ev = append(append(ev[:len(ev)-1], late...), nil) // it ends with a null pointer
 	return Step{
 		Name: "exec " + path, Nr: syscall.SYS_EXECVE,
 		Args: [6]uintptr{
@@ -224,9 +258,7 @@ func Sys(name string, nr uintptr, args ...uintptr) Step {
 
 // OnFD is Sys whose first argument is a descriptor of the parent's.
 func OnFD(name string, nr uintptr, fd int, rest ...uintptr) Step {
-	s := Sys(name, nr, append([]uintptr{uintptr(fd)}, rest...)...)
-	s.Uses = []int{fd}
-	return s
+	return Sys(name, nr, append([]uintptr{uintptr(fd)}, rest...)...)
 }
 
 // machine is what the child works with: everything allocated before fork.
@@ -235,6 +267,7 @@ type machine struct {
 	steps  []Step
 	report [2]int
 	exit   uintptr
+	tell   bool // not done yet
 	regs   [Registers]uintptr
 	rec    Record
 	child  childFork
@@ -251,10 +284,14 @@ func (p *Program) Start() (int, error) {
 			return 0, fmt.Errorf("stage step %d %q: register %d out of range", i, s.Name, s.Save)
 		}
 	}
-	m := &machine{steps: p.Steps, report: p.Report, exit: uintptr(p.ExitCode)}
+	m := &machine{steps: p.Steps, report: p.Report, exit: uintptr(p.ExitCode), tell: p.Tell}
 	if p.Inherit > 0 {
-		m.shut = shutSteps(gaps(p.kept()))
-		if err := p.Fork.own(p.kept()); err != nil {
+		kept, err := p.kept()
+		if err != nil {
+			return 0, err
+		}
+		m.shut = shutSteps(gaps(kept))
+		if err := p.Fork.own(kept); err != nil {
 			return 0, err
 		}
 	}

@@ -4,6 +4,7 @@ package stage
 
 import (
 	"errors"
+	"io"
 	"os"
 	"syscall"
 	"testing"
@@ -62,6 +63,55 @@ func TestExec(t *testing.T) {
 	ws, err := start(t, &Program{Steps: []Step{x}, ExitCode: 7})
 	if err != nil || ws.ExitStatus() != 42 {
 		t.Errorf("exec = %d, %v; want 42, nil", ws.ExitStatus(), err)
+	}
+}
+
+// Whose report ends has run its program only if it said that this comes next:
+// a child that is killed on the way there has said nothing.
+func TestOutcome(t *testing.T) {
+	x, err := Exec("/bin/sh", []string{"sh", "-c", ":"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	none, err := Exec("/nonexistent", []string{"none"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := Sys("getpid", syscall.SYS_GETPID)
+	pid.Save = 1
+	die := Sys("kill", syscall.SYS_KILL, 1, uintptr(syscall.SIGKILL))
+	die.From[0] = Reg
+	for _, c := range []struct {
+		name  string
+		steps []Step
+		want  error
+	}{
+		{"a program", []Step{x}, nil},
+		{"killed before", []Step{pid, die, x}, ErrKilled},
+		{"no such program", []Step{none}, syscall.ENOENT},
+		{"a step that fails", []Step{Sys("close", syscall.SYS_CLOSE, 1000), x}, syscall.EBADF},
+	} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &Program{Steps: c.steps, Report: [2]int{int(w.Fd())}, Tell: true, ExitCode: 7}
+		child, err := p.Start()
+		_ = w.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		said, err := io.ReadAll(r)
+		_ = r.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := syscall.Wait4(child, nil, 0, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := Outcome(said, p.Names()); !errors.Is(err, c.want) {
+			t.Errorf("%s: Outcome = %v; want %v", c.name, err, c.want)
+		}
 	}
 }
 

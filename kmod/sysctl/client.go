@@ -74,10 +74,13 @@ func (c *client) Features() (kmod.Features, error) {
 }
 
 func (n *nodes) features() kmod.Features {
-	if n.own() {
-		return kmod.All()
+	switch {
+	case !n.own():
+		return kmod.Published()
+	case n.version < wire.DevicesSince:
+		return kmod.Version2()
 	}
-	return kmod.Published()
+	return kmod.All()
 }
 
 // Create makes a cell. Errors besides the interface's: ErrUnsupported for

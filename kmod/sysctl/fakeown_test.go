@@ -61,12 +61,12 @@ func (k *fakeKernel) ownReply(p *fakeProc, num int32, old, newp []byte) ([]byte,
 		return nil, syscall.EINVAL
 	case !p.hostRoot():
 		return nil, syscall.EPERM
-	case len(newp) != size && (num != fakeOwnNodes["policy"] || len(newp) != 1312):
+	case len(newp) != size && (num != fakeOwnNodes["policy"] || !k.policySize(len(newp))):
 		return nil, syscall.EINVAL
 	}
 	id := binary.NativeEndian.Uint32(newp)
 	var set wire.Policy
-	if len(newp) == 1312 {
+	if len(newp) >= 1312 {
 		copy(view(&set), newp)
 		if !fakePolicyOK(&set) {
 			return nil, syscall.EINVAL
@@ -80,7 +80,7 @@ func (k *fakeKernel) ownReply(p *fakeProc, num int32, old, newp []byte) ([]byte,
 		}
 	}
 	if id == 0 && num == fakeOwnNodes["policy"] {
-		return k.hostPolicy(&set, len(newp) == 1312)
+		return k.hostPolicy(&set, len(newp) >= 1312)
 	}
 	i := slices.IndexFunc(k.cells, func(c *fakeCell) bool { return c.id == id })
 	if i < 0 {
@@ -89,8 +89,11 @@ func (k *fakeKernel) ownReply(p *fakeProc, num int32, old, newp []byte) ([]byte,
 	c := k.cells[i]
 	switch num {
 	case fakeOwnNodes["policy"]:
-		if len(newp) == 1312 {
+		if len(newp) >= 1312 {
 			return nil, k.setPolicy(c, &set)
+		}
+		if k.abi < 3 || len(old) == 1312 && c.policy.NDevices == 0 {
+			return view(&c.policy)[:1312], nil
 		}
 		return view(&c.policy), nil
 	case fakeOwnNodes["procs"]:
@@ -107,6 +110,9 @@ func (k *fakeKernel) ownReply(p *fakeProc, num int32, old, newp []byte) ([]byte,
 	}
 	return nil, syscall.ENOENT
 }
+
+// policySize tells whether the module takes a policy of that size.
+func (k *fakeKernel) policySize(n int) bool { return n == 1312 || n == 1696 && k.abi >= 3 }
 
 func (k *fakeKernel) setPolicy(c *fakeCell, set *wire.Policy) error {
 	limited := c.policy
@@ -158,7 +164,7 @@ func portsMeet(a, b *wire.Policy) bool {
 // fakePolicyOK has the rules of struct cell_policy.
 func fakePolicyOK(p *wire.Policy) bool {
 	if p.Network > wire.NetworkNone || p.Permissions&^uint64(policy.All()) != 0 || p.Reserved != 0 ||
-		p.NAddresses > wire.AddressMax || p.NPorts > wire.PortMax ||
+		p.NAddresses > wire.AddressMax || p.NPorts > wire.PortMax || p.NDevices > wire.DeviceMax ||
 		(p.Network == wire.NetworkAddresses) != (p.NAddresses > 0) {
 		return false
 	}
@@ -170,6 +176,16 @@ func fakePolicyOK(p *wire.Policy) bool {
 			}
 		case a.Reserved != [3]uint8{} || a.Family == wire.FamilyAny || !fakeAddrOK(a.Family, a.Addr),
 			slices.Contains(p.Addresses[:i], a):
+			return false
+		}
+	}
+	for i, d := range p.Devices {
+		switch {
+		case i >= int(p.NDevices):
+			if d != (wire.Device{}) {
+				return false
+			}
+		case d.Type != 1 && d.Type != 2, d.Reserved != [3]uint8{}, slices.Contains(p.Devices[:i], d):
 			return false
 		}
 	}

@@ -17,11 +17,14 @@ const sleeperVariable = "RUNCELL_TEST_SLEEP"
 // The test binary is also the process that is waited for.
 func init() {
 	if os.Getenv(sleeperVariable) != "" {
+		_, _ = os.Stdout.WriteString("here")
 		time.Sleep(time.Minute)
 		os.Exit(0)
 	}
 }
 
+// sleeper is a process that has said that it runs: what is sent to one before its
+// execve(2) is over gets lost.
 func sleeper(t *testing.T) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
@@ -30,6 +33,10 @@ func sleeper(t *testing.T) *exec.Cmd {
 	}
 	cmd := exec.Command(self)
 	cmd.Env = []string{sleeperVariable + "=1"}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -37,6 +44,9 @@ func sleeper(t *testing.T) *exec.Cmd {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Fatalf("wait for the process: %v", err)
+	}
 	return cmd
 }
 

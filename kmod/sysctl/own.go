@@ -35,7 +35,7 @@ func (c *client) createOwn(n *nodes, s *kmod.Spec) (kmod.ID, error) {
 }
 
 func (c *client) setPolicy(n *nodes, id kmod.ID, s *kmod.Spec) error {
-	_, err := c.kernel.sysctl(n.policy, nil, encode(policyOf(id, s), binary.NativeEndian))
+	_, err := c.kernel.sysctl(n.policy, nil, n.encodePolicy(policyOf(id, s)))
 	if errors.Is(err, syscall.EEXIST) {
 		return portsTaken(s)
 	}
@@ -43,6 +43,20 @@ func (c *client) setPolicy(n *nodes, id kmod.ID, s *kmod.Spec) error {
 		return fmt.Errorf("set policy: %w", nodeError(err))
 	}
 	return nil
+}
+
+// policySize is what the module takes and gives of struct cell_policy.
+func (n *nodes) policySize() int {
+	if n.version < wire.DevicesSince {
+		return wire.PolicySize2
+	}
+	return binary.Size(wire.Policy{})
+}
+
+// encodePolicy leaves out what the module does not know, which CheckFor has
+// seen to be empty.
+func (n *nodes) encodePolicy(p *wire.Policy) []byte {
+	return encode(p, binary.NativeEndian)[:n.policySize()]
 }
 
 // portsTaken names the ports of which one is another cell's: the kernel does

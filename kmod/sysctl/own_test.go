@@ -43,8 +43,12 @@ func samePolicy(t *testing.T, w *wire.Policy, id kmod.ID, s *kmod.Spec) {
 		proto := map[uint8]string{0: "", 6: "tcp", 17: "udp"}
 		ports = append(ports, kmod.Port{Port: p.Port, Addr: goAddr(p.Family, p.Addr), Proto: proto[p.Proto]})
 	}
-	if !slices.Equal(addresses, s.Addresses) || !slices.Equal(ports, s.Ports) {
-		t.Errorf("policy has %v, %v; want %v, %v", addresses, ports, s.Addresses, s.Ports)
+	var devices []kmod.Device
+	for _, d := range w.Devices[:w.NDevices] {
+		devices = append(devices, kmod.Device{Type: map[uint8]string{1: "c", 2: "b"}[d.Type], Major: d.Major, Minor: d.Minor})
+	}
+	if !slices.Equal(addresses, s.Addresses) || !slices.Equal(ports, s.Ports) || !slices.Equal(devices, s.Devices) {
+		t.Errorf("policy has %v, %v, %v; want %v, %v, %v", addresses, ports, devices, s.Addresses, s.Ports, s.Devices)
 	}
 }
 
@@ -64,6 +68,7 @@ func wholeSpec(name, root string) kmod.Spec {
 	s.Permissions = s.Permissions.Without(policy.Kill).With(policy.RawDevice)
 	s.Network, s.Addresses = kmod.NetworkAddresses, []netip.Addr{addr("192.0.2.1"), addr("2001:db8::1")}
 	s.Ports = []kmod.Port{{Port: 80}, {Port: 80, Proto: "udp"}, {Port: 443, Addr: addr("192.0.2.1"), Proto: "tcp"}, {Port: 443, Addr: addr("2001:db8::1")}}
+	s.Devices = []kmod.Device{{Type: "c", Major: 3, Minor: 4}, {Type: "b", Major: 3, Minor: 4}}
 	s.MaxProcesses, s.RlimitNofile = 64, 1024
 	return s
 }
@@ -85,6 +90,29 @@ func TestOwnCreate(t *testing.T) {
 	none.Network = kmod.NetworkNone
 	id = mustCreate(t, c, none)
 	samePolicy(t, &k.cells[0].policy, id, &none)
+}
+
+// A module of version 2 has a shorter policy, and no devices in it.
+func TestVersion2(t *testing.T) {
+	k, c := own()
+	k.abi = 2
+	s := wholeSpec("web", "/cells/a")
+	if _, err := c.Create(s); !errors.Is(err, kmod.ErrUnsupported) || len(k.cells) != 0 {
+		t.Errorf("Create with devices = %v, %d cells; want ErrUnsupported", err, len(k.cells))
+	}
+	s.Devices = nil
+	id := mustCreate(t, c, s)
+	samePolicy(t, &k.cells[0].policy, id, &s)
+	if err := c.Limit(id, 5); err != nil || k.cells[0].policy.MaxProcesses != 5 {
+		t.Errorf("Limit = %v, %d", err, k.cells[0].policy.MaxProcesses)
+	}
+	if err := c.Reserve(kmod.Reservations{Ports: []kmod.Port{{Port: 22}}}); err != nil || k.host.NPorts != 1 {
+		t.Errorf("Reserve = %v, %d", err, k.host.NPorts)
+	}
+	f, err := c.Features()
+	if err != nil || f.ABI != 2 || f.DeviceList.Level != kmod.Absent || f.LinuxSignals() == "" {
+		t.Errorf("Features = %+v, %v", f, err)
+	}
 }
 
 func TestOwnCreateErrors(t *testing.T) {
@@ -144,7 +172,7 @@ func TestOwnCreateErrors(t *testing.T) {
 }
 
 func TestOwnFeatures(t *testing.T) {
-	for abi, want := range map[uint32]error{1: nil, 2: nil, 1 << 31: nil} {
+	for abi, want := range map[uint32]error{3: nil, 1 << 31: nil} {
 		k := newFake()
 		k.abi = abi
 		f, err := newClient(k).Features()
@@ -433,7 +461,7 @@ func TestOwnReplies(t *testing.T) {
 			}
 		}
 	}
-	if unsafe.Sizeof(wire.Policy{}) != 1312 {
+	if unsafe.Sizeof(wire.Policy{}) != 1696 || unsafe.Offsetof(wire.Policy{}.Devices) != wire.PolicySize2 {
 		t.Errorf("struct cell_policy has %d bytes", unsafe.Sizeof(wire.Policy{}))
 	}
 }

@@ -32,7 +32,7 @@ var networks = [...]struct {
 func policyOf(id kmod.ID, s *kmod.Spec) *wire.Policy {
 	p := &wire.Policy{
 		ID: uint32(id), Permissions: uint64(s.Permissions), MaxProcesses: s.MaxProcesses,
-		NAddresses: uint16(len(s.Addresses)), NPorts: uint16(len(s.Ports)),
+		NAddresses: uint16(len(s.Addresses)), NPorts: uint16(len(s.Ports)), NDevices: uint16(len(s.Devices)),
 	}
 	for _, n := range networks {
 		if n.name == s.Network {
@@ -51,6 +51,12 @@ func policyOf(id kmod.ID, s *kmod.Spec) *wire.Policy {
 			w.Proto = wire.ProtoTCP
 		case "udp":
 			w.Proto = wire.ProtoUDP
+		}
+	}
+	for i, d := range s.Devices {
+		p.Devices[i] = wire.Device{Type: wire.DeviceCharacter, Major: d.Major, Minor: d.Minor}
+		if d.Type == "b" {
+			p.Devices[i].Type = wire.DeviceBlock
 		}
 	}
 	return p

@@ -128,16 +128,18 @@ func (c *client) Limit(id kmod.ID, processes uint64) error {
 }
 
 func (c *client) limitOwn(n *nodes, id kmod.ID, processes uint64) error {
-	b, err := readFixed(c.kernel, n.policy, cellRequest(id), binary.Size(wire.Policy{}))
+	b, err := readFixed(c.kernel, n.policy, cellRequest(id), n.policySize())
 	if err != nil {
 		return nodeError(err)
 	}
-	p, err := decode[wire.Policy](b, binary.NativeEndian)
+	whole := make([]byte, binary.Size(wire.Policy{}))
+	copy(whole, b)
+	p, err := decode[wire.Policy](whole, binary.NativeEndian)
 	if err != nil {
 		return err
 	}
 	p.ID, p.MaxProcesses = uint32(id), processes
-	_, err = c.kernel.sysctl(n.policy, nil, encode(&p, binary.NativeEndian))
+	_, err = c.kernel.sysctl(n.policy, nil, n.encodePolicy(&p))
 	if errors.Is(err, syscall.EBUSY) {
 		return fmt.Errorf("it is being killed: %w", kmod.ErrBusy)
 	}
@@ -167,7 +169,7 @@ func (c *client) reserve(r kmod.Reservations) error {
 	if n.version < hostVersion {
 		return fmt.Errorf("this secmodel_cell reserves ports for cells only: %w", kmod.ErrUnsupported)
 	}
-	_, err = c.kernel.sysctl(n.policy, nil, encode(policyOf(0, s), binary.NativeEndian))
+	_, err = c.kernel.sysctl(n.policy, nil, n.encodePolicy(policyOf(0, s)))
 	switch {
 	case errors.Is(err, syscall.EEXIST):
 		return fmt.Errorf("%w (by a cell)", kmod.ErrPortInUse)

@@ -11,8 +11,16 @@ package wire
 
 // Version is what the node "abi" says. It grows with any change that an
 // existing client could notice; a published module has no such node. Version 2
-// takes the policy of cell 0, and answers list from when it is asked.
-const Version = 2
+// takes the policy of cell 0, and answers list from when it is asked; version 3
+// takes a list of devices, and answers Linux programs' tkill and tgkill.
+const Version = 3
+
+// DevicesSince is the first version with Policy.Devices, PolicySize2 the size of
+// Policy before. Requests of that size are still taken.
+const (
+	DevicesSince = 3
+	PolicySize2  = 1312
+)
 
 // Limits of the structures.
 const (
@@ -20,6 +28,7 @@ const (
 	RootMax    = 255 // bytes of a root's path, without its NUL
 	PortMax    = 32  // reserved ports of a cell
 	AddressMax = 32  // addresses of a cell
+	DeviceMax  = 32  // listed devices of a cell
 )
 
 // Flags of Create.Flags: the optional fields that are given.
@@ -100,6 +109,21 @@ type Port struct {
 	Addr   [16]uint8 `c:"cp_addr" doc:"as ca_addr"`
 }
 
+// Types of Device.
+const (
+	DeviceCharacter = 1
+	DeviceBlock     = 2
+)
+
+// Device is struct cell_device: a device whose nodes a cell can open, whatever
+// their names are.
+type Device struct {
+	Type     uint8    `c:"cd_type" doc:"CELL_DEVICE_*"`
+	Reserved [3]uint8 `c:"cd_reserved" doc:"0"`
+	Major    uint32   `c:"cd_major" doc:"the driver, by this kernel's number"`
+	Minor    uint32   `c:"cd_minor" doc:"the driver's own number"`
+}
+
 // Policy is struct cell_policy: the request of node "policy". Until it is
 // written a cell has its profile's permissions, its create's ports, the host's
 // network and no limit. Writing replaces all of them. The policy of cell 0 is
@@ -112,9 +136,11 @@ type Policy struct {
 	MaxProcesses uint64              `c:"cp_maxprocs" doc:"processes at most; 0: no limit; the host: 0"`
 	NAddresses   uint16              `c:"cp_naddresses" doc:"entries used in cp_addresses; 0 unless cp_network is addresses, then at least 1"`
 	NPorts       uint16              `c:"cp_nports" doc:"entries used in cp_ports"`
-	Reserved     uint32              `c:"cp_reserved" doc:"0"`
+	NDevices     uint16              `c:"cp_ndevices" doc:"entries used in cp_devices; the host: 0"`
+	Reserved     uint16              `c:"cp_reserved" doc:"0"`
 	Addresses    [AddressMax]Address `c:"cp_addresses" doc:"unused entries are 0"`
 	Ports        [PortMax]Port       `c:"cp_ports" doc:"unused entries are 0"`
+	Devices      [DeviceMax]Device   `c:"cp_devices" doc:"open at every profile, beside the ordinary ones; unused entries are 0"`
 }
 
 // Kill is struct cell_kill: the request of node "kill".

@@ -58,12 +58,25 @@ func Prepare(cmd *cli.Command) {
 // noCommand is the action of a command that has commands of its own.
 func noCommand(_ context.Context, cmd *cli.Command) error {
 	switch name := cmd.Args().First(); {
+	case name == "help" || name == "h": // of a command that has commands; the root has a command of that name
+		return helpBelow(cmd, cmd.Args().Tail())
 	case name != "":
 		return unknownCommand(cmd, name)
 	case cmd == cmd.Root():
 		return cli.ShowRootCommandHelp(cmd)
 	}
 	return cli.ShowSubcommandHelp(cmd)
+}
+
+// helpBelow prints the help of cmd, or of one of its commands.
+func helpBelow(cmd *cli.Command, path []string) error {
+	if len(path) == 0 {
+		return cli.ShowSubcommandHelp(cmd)
+	}
+	if cmd.Command(path[0]) == nil {
+		return unknownCommand(cmd, path[0])
+	}
+	return cli.ShowCommandHelp(context.Background(), cmd, path[0])
 }
 
 func unknownCommand(cmd *cli.Command, name string) error {

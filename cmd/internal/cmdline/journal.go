@@ -11,7 +11,8 @@ package cmdline
 //
 // Without --log, warnings go to standard error only when that is a terminal:
 // otherwise it belongs to the container's output. `runcell explain` and the
-// container's state keep them in any case.
+// container's state keep them in any case. What the specification wants to be
+// logged, the failure of a hook whose failure changes nothing, goes there too.
 
 import (
 	"fmt"
@@ -57,7 +58,7 @@ func (j *Journal) open(path, format string, debug bool, stderr io.Writer) error 
 	log.L.Logger.SetLevel(level)
 	j.out, j.debug, j.direct, j.quiet = stderr, debug, true, !debug && !IsTerminal(stderr)
 	if j.quiet && path == "" {
-		log.L.Logger.SetLevel(log.ErrorLevel) // nothing would come of warnings
+		log.L.Logger.SetLevel(log.WarnLevel) // nothing would come of the others
 	}
 	defer func() {
 		log.L.Logger.SetOutput(j.out)
@@ -83,7 +84,7 @@ func (j *Journal) Format(e *log.Entry) ([]byte, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	switch {
-	case j.file == nil && (j.quiet || e.Level > log.WarnLevel && !j.debug):
+	case j.file == nil && (j.quiet && !mustTell(e) || e.Level > log.WarnLevel && !j.debug):
 		return nil, nil
 	case j.file == nil:
 		return []byte("runcell: " + e.Level.String() + ": " + OneLine(e.Message) + fields(e.Data) + "\n"), nil
@@ -95,6 +96,9 @@ func (j *Journal) Format(e *log.Entry) ([]byte, error) {
 	j.held = append(j.held, entry{slices.Clone(line), e.Message + fields(e.Data)})
 	return nil, nil
 }
+
+// mustTell tells whether an entry is about a hook that failed.
+func mustTell(e *log.Entry) bool { return e.Data["hook"] != nil }
 
 // fields prints an entry's values after its message, in a fixed order.
 func fields(data log.Fields) string {

@@ -66,13 +66,14 @@ type ban struct {
 	To   []string // the same
 	But  []string // none of these imports, and those below them
 	Why  string
+	Free []string // these packages, and those below them, may
 }
 
 // broken lists the imports that a ban forbids.
 func (b ban) broken(g graph) []string {
 	var faults []string
 	for _, from := range sorted(g) {
-		if !anyBelow(from, b.From) {
+		if !anyBelow(from, b.From) || anyBelow(from, b.Free) {
 			continue
 		}
 		for _, to := range g[from] {

@@ -2,7 +2,9 @@ package depcheck
 
 import (
 	"maps"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -43,7 +45,7 @@ var houses = []house{
 		{"pack"},
 		{"bundle", "transfer"},
 		{"store", "layer", "registry", "dockerarchive"},
-		{"layout"},
+		{"layout", "trust"},
 		{"manifest", "reference", "internal/archive", "internal/backoff"},
 		{"internal/verify", "internal/stream", "internal/compress", "internal/lock"},
 		{".", "internal/inflate"},
@@ -55,7 +57,8 @@ var houses = []house{
 		{"internal/console", "internal/hostroot"},
 		{"internal/process", "internal/network", "internal/state", "internal/exeseal"},
 		{"internal/undo"},
-		{"internal/sys", "internal/fault", "internal/devices"},
+		{"internal/step"},
+		{"internal/sys", "internal/fault", "internal/devices", "internal/nofile", "internal/signals"},
 	}, nil},
 	{"./conformance/kmod", [][]string{{"."}, {"agent"}, {"node"}}, nil},
 	{"./conformance/adversary", [][]string{{"."}, {"host"}, {"attack"}, {"calls", "ledger"}}, nil},
@@ -72,11 +75,30 @@ func TestNothingReachesUp(t *testing.T) {
 // bans are the walls between the houses: one straight path from a config to a
 // plan, to the runtime, to the kernel.
 var bans = []ban{
-	{[]string{"./image"}, []string{"./runtime", "./oci", "./kmod", "./cmd", "./conformance"}, []string{"./kmod/inroot", "./kmod/flock"}, "images know no containers"},
-	{[]string{"./runtime"}, []string{"./image", "./cmd", "./conformance"}, nil, "containers know no images"},
-	{[]string{"./oci"}, []string{"./image", "./runtime", "./cmd", "./conformance"}, nil, "a plan is made before anything runs"},
-	{[]string{"./kmod"}, []string{"./oci", "./runtime", "./image", "./cmd", "./conformance"}, nil, "the kernel's boundary knows neither OCI nor images"},
-	{[]string{"./runtime", "./oci", "./image"}, []string{"./kmod/emulator", "./kmod/sysctl"}, nil, "they know kmod.Client only"},
+	{
+		From: []string{"./image"}, To: []string{"./runtime", "./oci", "./kmod", "./cmd", "./conformance"},
+		But: []string{"./kmod/inroot", "./kmod/flock", "./kmod/searchpath"}, Why: "images know no containers",
+	},
+	{From: []string{"./runtime"}, To: []string{"./image", "./cmd", "./conformance"}, Why: "containers know no images"},
+	{From: []string{"./oci"}, To: []string{"./image", "./runtime", "./cmd", "./conformance"}, Why: "a plan is made before anything runs"},
+	{
+		From: []string{"./kmod"}, To: []string{"./oci", "./runtime", "./image", "./cmd", "./conformance"},
+		Why: "the kernel's boundary knows neither OCI nor images",
+	},
+	{From: []string{"./runtime", "./oci", "./image"}, To: []string{"./kmod/emulator", "./kmod/sysctl"}, Why: "they know kmod.Client only"},
+	{
+		From: []string{"./kmod/policy"}, To: []string{"./kmod"}, But: []string{"./kmod/policy"}, Free: []string{"./kmod/policy/gen"},
+		Why: "the table depends on nothing: the module's C header is made from it",
+	},
+	{From: []string{"./cmd/runcell", "./cmd/internal"}, To: []string{"./image"}, Why: "it costs every command start-up time: cmd/runcell-image is for it"},
+	{
+		From: []string{"./conformance"}, To: []string{"./runtime", "./oci", "./kmod", "./image"}, Free: []string{"./conformance/kmod", "./conformance/vm/agent"},
+		Why: "the suite knows the runtime by its command line only, so that it can judge any runtime",
+	},
+	{
+		From: []string{"./image/internal/imagetest"}, Why: "tests inside the rooms import it: what drives them is story's",
+		To: []string{"./image/sets", "./image/pack", "./image/bundle", "./image/transfer", "./image/store", "./image/layer", "./image/registry", "./image/layout"},
+	},
 }
 
 func TestWallsBetweenHouses(t *testing.T) {
@@ -104,58 +126,147 @@ func TestNetBSDLinksNoEmulator(t *testing.T) {
 	}
 }
 
-// walkers may resolve a path that a container or an image can write, by calls
-// relative to a directory: their callers get no descriptor and no such call.
-var walkers = []string{"./kmod/inroot"}
+// walker is the one package that resolves a path that a container or an image
+// can write: its callers get no descriptor of a directory.
+const walker = "./kmod/inroot"
 
-// atCalls are those of other packages, and why each is no second walker. An
+// calls are those of other packages that take a name, or a number that could be
+// any call's, and why each is no second walker. It is the only list of them. An
 // entry that is not needed any more fails.
-var atCalls = map[string]struct {
-	calls []string
+var calls = map[string]struct {
+	names string
 	why   string
 }{
+	"./image/layout": {
+		"Rename",
+		"a file of a layout, which is the caller's",
+	},
 	"./kmod/emulator": {
-		[]string{"SYS_FCHOWNAT", "SYS_MKNODAT", "SYS_NAME_TO_HANDLE_AT", "SYS_OPEN_BY_HANDLE_AT"},
-		"numbers for the filter that denies them",
+		"Access Getxattr Lstat Mkdir Open Rename Rmdir SYS_CHOWN SYS_FCHOWNAT SYS_LCHOWN SYS_MKNOD SYS_MKNODAT SYS_NAME_TO_HANDLE_AT SYS_OPEN_BY_HANDLE_AT Setxattr Stat Unlink",
+		"its own state, the host's /proc, /dev and cgroups; numbers of calls that the filter denies",
+	},
+	"./kmod/stage": {
+		"SYS_OPEN SYS_OPENAT sysSigaction=340 sysSysctl=202",
+		"numbers, to tell which arguments are descriptors",
+	},
+	"./kmod/sysctl": {
+		"sysChdir=12 sysChroot=61 sysDup2=90 sysFcntl=92 sysKill=37 sysSysctl=202 sysWrite=4",
+		"numbers of what its helpers do on NetBSD, also where package unix lacks them",
+	},
+	"./runtime": {
+		"Open",
+		"namespaces that the configuration names",
+	},
+	"./runtime/internal/console": {
+		"Open",
+		"the working directory, to come back to; the host's /dev/ptm",
+	},
+	"./runtime/internal/devices": {
+		"Stat",
+		"the host's nodes",
+	},
+	"./runtime/internal/exeseal": {
+		"Stat",
+		"programs in the host's /proc",
+	},
+	"./runtime/internal/hostroot": {
+		"sysFstatvfs190=485 sysGetvfsstat90=483",
+		"calls that package unix lacks; they take a path of the host's mount table",
+	},
+	"./runtime/internal/launch": {
+		"Mkfifo Open",
+		"files of the state directory; the pid file, which is the caller's",
+	},
+	"./runtime/internal/monitor": {
+		"Open sysKevent=435",
+		"a file of the state directory; a call that package unix lacks",
+	},
+	"./runtime/internal/network": {
+		"Lstat",
+		"the state directory",
+	},
+	"./runtime/internal/nofile": {
+		"sysGetrlimit=194",
+		"package unix would be initialised too late",
+	},
+	"./runtime/internal/process": {
+		"Stat sysSigaction=340 sysWait6=481",
+		"the host's /dev/null; calls that package unix lacks",
+	},
+	"./runtime/internal/signals": {
+		"sysSigaction=340",
+		"a call that package unix lacks",
+	},
+	"./runtime/internal/state": {
+		"Lstat Rmdir",
+		"the state directory",
+	},
+	"./runtime/internal/sys": {
+		"Open Rename Unlink",
+		"files of the state directory, and the host's /proc",
 	},
 }
 
 func TestOnePackageWalks(t *testing.T) {
 	shipped := map[string]bool{}
 	for _, system := range systems {
-		g := load(t, system)
-		for _, p := range g.reached(programs...) {
-			if anyBelow(p, []string{"./cmd", "./image", "./runtime", "./oci", "./kmod"}) {
+		for _, p := range load(t, system).reached(programs...) {
+			if p != walker && anyBelow(p, []string{"./cmd", "./image", "./runtime", "./oci", "./kmod"}) {
 				shipped[p] = true
 			}
 		}
 	}
 	for _, p := range slices.Sorted(maps.Keys(shipped)) {
-		if slices.Contains(walkers, p) {
-			continue
-		}
-		may, needed := atCalls[p], map[string]bool{}
+		may, needed := strings.Fields(calls[p].names), map[string]bool{}
 		files, err := sources(root, p)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, f := range files {
-			calls, err := atCallsIn(f, nil)
+			made, err := callsIn(f, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, c := range calls {
+			for _, c := range made {
 				needed[c] = true
-				if !slices.Contains(may.calls, c) {
-					t.Errorf("%s: %s calls %s: walk with one of %v", p, filepath.Base(f), c, walkers)
+				if !slices.Contains(may, c) {
+					t.Errorf("%s: %s calls %s: give %s a method, or say in calls why the name is no container's", p, filepath.Base(f), c, walker)
 				}
 			}
 		}
-		for _, c := range may.calls {
+		for _, c := range may {
 			if !needed[c] {
-				t.Errorf("%s does not call %s any more: take it out of atCalls", p, c)
+				t.Errorf("%s does not call %s any more: take it out of calls", p, c)
 			}
 		}
+	}
+}
+
+// TestWalkersOwnCalls: within the walker, too, few files make calls relative to a
+// directory, so that each is one component and follows no link.
+func TestWalkersOwnCalls(t *testing.T) {
+	files, err := sources(root, walker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := 0
+	for _, f := range files {
+		made, err := callsIn(f, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range made {
+			if !relative.MatchString(c) || absolute.MatchString(c) {
+				continue
+			}
+			own++
+			if name := filepath.Base(f); !strings.HasPrefix(name, "at") && name != "dir_linux.go" && name != "steps.go" {
+				t.Errorf("%s calls %s: that is at.go's business", f, c)
+			}
+		}
+	}
+	if own < 15 {
+		t.Errorf("%s makes %d such calls: this test looks for the wrong thing", walker, own)
 	}
 }
 
@@ -188,7 +299,7 @@ func TestFaultsAreSeen(t *testing.T) {
 	}
 	without := maps.Clone(sound)
 	delete(without, "h/right")
-	b := ban{[]string{"a"}, []string{"b"}, []string{"b/open"}, "because"}
+	b := ban{From: []string{"a"}, To: []string{"b"}, But: []string{"b/open"}, Why: "because", Free: []string{"a/free"}}
 	for _, tt := range []struct {
 		name string
 		got  []string
@@ -203,6 +314,7 @@ func TestFaultsAreSeen(t *testing.T) {
 		{"no room", h.up(without), "h/right has a floor and is not there"},
 		{"a name that begins the same", h.up(with("hut", "h/base")), ""},
 		{"ban", b.broken(graph{"a/x": {"b/y"}}), "a/x imports b/y: because"},
+		{"ban's free", b.broken(graph{"a/free": {"b/y"}}), ""},
 		{"ban's own", b.broken(graph{"a": {"b/open/z", "bb"}, "c": {"b"}}), ""},
 		{"linked", graph{"p": {"q"}, "q": {"r"}, "s": nil}.reached("p"), "p q r"},
 	} {
@@ -213,21 +325,87 @@ func TestFaultsAreSeen(t *testing.T) {
 	}
 }
 
-func TestAtCalls(t *testing.T) {
+func TestCallsAreSeen(t *testing.T) {
 	src := `package p
 import (
 	u "golang.org/x/sys/unix"
 	"syscall"
 	"os"
+	"github.com/netbsd-cells/runcell/kmod/stage"
 )
-var _ = []any{u.Openat2, u.Stat, u.Fstat, u.O_CREAT, u.Statx, syscall.SYS_FCHOWNAT, u.SYS_FSTATAT, u.UtimesNanoAt, os.Lstat, u.SYS_FSTAT, u.SYS_SHMAT, u.Renameat}
+const sysOdd = 481
+const other = 5
+var _ = []any{u.Openat2, u.Stat, u.Fstat, u.O_CREAT, u.Statx, syscall.SYS_FCHOWNAT, u.SYS_FSTATAT, u.UtimesNanoAt, os.Lstat, u.SYS_FSTAT, u.SYS_SHMAT,
+	u.Renameat, u.Open, u.Unlink, u.Lsetxattr, u.Close, u.SYS_MKDIR, u.Stat_t{}, u.Read}
+func f() {
+	u.Syscall(257, 0, 0, 0)
+	u.RawSyscall6(u.SYS_GETPID, 0, 0, 0, 0, 0, 0)
+	stage.Sys("x", 258)
+	stage.Sys("x", u.SYS_GETPID)
+	_ = stage.Step{Nr: 259}
+}
 `
-	got, err := atCallsIn("p.go", src)
-	want := []string{"Openat2", "Statx", "SYS_FCHOWNAT", "SYS_FSTATAT", "UtimesNanoAt", "Renameat"}
+	got, err := callsIn("p.go", src)
+	want := []string{
+		"257", "258", "259", "Lsetxattr", "Open", "Openat2", "Renameat", "SYS_FCHOWNAT", "SYS_FSTATAT", "SYS_MKDIR", "Stat", "Statx", "Unlink",
+		"UtimesNanoAt", "sysOdd=481",
+	}
 	if err != nil || !slices.Equal(got, want) {
-		t.Errorf("atCallsIn = %v, %v; want %v", got, err, want)
+		t.Errorf("callsIn = %q, %v; want %q", got, err, want)
 	}
-	if _, err := atCallsIn("p.go", "package p\nimport . \"syscall\"\n"); err == nil {
-		t.Errorf("atCallsIn of a dot import = nil; want an error")
+	if _, err := callsIn("p.go", "package p\nimport . \"syscall\"\n"); err == nil {
+		t.Errorf("callsIn of a dot import = nil; want an error")
 	}
+}
+
+// stageCall is a system call's number in a source.
+var stageCall = regexp.MustCompile(`unix\.(SYS_[A-Z0-9_]+)`)
+
+// TestEveryStepHasARow: a call that stage's table does not know fails when it is
+// to run, and on one system alone. Here are those of both.
+func TestEveryStepHasARow(t *testing.T) {
+	found := 0
+	for _, system := range systems {
+		table, err := os.ReadFile(filepath.Join(root, "kmod", "stage", "descriptors_"+system+".go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for p, imports := range load(t, system) {
+			if !slices.Contains(imports, "./kmod/stage") || !anyBelow(p, []string{"./runtime", "./kmod"}) {
+				continue
+			}
+			files, err := sources(root, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range files {
+				if strings.HasSuffix(f, "_"+other(system)+".go") {
+					continue
+				}
+				text, err := os.ReadFile(f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !strings.Contains(string(text), "stage.Step") {
+					continue
+				}
+				for _, m := range stageCall.FindAllStringSubmatch(string(text), -1) {
+					found++
+					if !strings.Contains(string(table), "unix."+m[1]+":") {
+						t.Errorf("%s: %s has no row in kmod/stage/descriptors_%s.go", f, m[1], system)
+					}
+				}
+			}
+		}
+	}
+	if found < 50 {
+		t.Errorf("found %d calls: this test looks for the wrong thing", found)
+	}
+}
+
+func other(system string) string {
+	if system == "linux" {
+		return "netbsd"
+	}
+	return "linux"
 }

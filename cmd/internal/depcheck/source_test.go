@@ -11,6 +11,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -74,55 +75,111 @@ func sources(root, pkg string) ([]string, error) {
 }
 
 // relative are the names of calls that resolve a path from a directory's
-// descriptor, by the kernel's habit of naming them; named are those that it
-// names otherwise.
+// descriptor, by the kernel's habit of naming them; absolute those that only look
+// like it. named resolve one too and are named otherwise, or take a whole path.
 var (
 	relative = regexp.MustCompile(`([a-z]at|At|AT)2?$`)
 	absolute = regexp.MustCompile(`^(SYS_[A-Z0-9_]*STAT[0-9]*|SYS_SHMAT|(F|L)?[Ss]tat|Getvfsstat|O_CREAT|.*GETVFSSTAT)$`)
-	named    = []string{"Statx", "SYS_STATX"}
+	named    = regexp.MustCompile(`^((SYS_)?(STATX|Statx)|` +
+		`(L?(set|get|list|remove)xattr)|L(set|get|list|remove)xattr|(Set|Get|List|Remove)xattr|` +
+		`Open|Creat|Stat|Lstat|Access|Mkdir|Mknod|Mkfifo|Symlink|Link|Rename|Unlink|Rmdir|Readlink|Chmod|Chown|Lchown|Truncate|Utime(s|sNano)?|Chflags|Lchflags|` +
+		`SYS_(OPEN|CREAT|STAT|LSTAT|ACCESS|MKDIR|MKNOD|MKFIFO|SYMLINK|LINK|RENAME|UNLINK|RMDIR|READLINK|CHMOD|CHOWN|LCHOWN|TRUNCATE|UTIMES?|L?(SET|GET|LIST|REMOVE)XATTR))$`)
 )
 
-// isAtCall says whether a name of package unix or syscall is that of a call
-// relative to a directory.
-func isAtCall(name string) bool {
-	if slices.Contains(named, name) || strings.HasSuffix(name, "STATAT") {
+// takesName says whether a name of package unix or syscall is that of a call
+// that is given the name of a file.
+func takesName(name string) bool {
+	if named.MatchString(name) || strings.HasSuffix(name, "STATAT") {
 		return true
 	}
 	return relative.MatchString(name) && !absolute.MatchString(name)
 }
 
-// atCallsIn lists the calls relative to a directory that a source names, whatever
-// the source calls the package.
-func atCallsIn(file string, src any) ([]string, error) {
+// imports finds by which names a source has some packages.
+func imports(f *ast.File, paths ...string) map[string]bool {
+	names := map[string]bool{}
+	for _, s := range f.Imports {
+		path := strings.Trim(s.Path.Value, `"`)
+		switch {
+		case !slices.Contains(paths, path):
+		case s.Name != nil:
+			names[s.Name.Name] = true
+		default:
+			names[filepath.Base(path)] = true
+		}
+	}
+	return names
+}
+
+// callsIn lists, sorted, the calls that a source makes of what takes a name,
+// whatever it calls the package, and the numbers that it gives to what calls by
+// number: literal ones, and constants of its own that are named as one (sysOpen).
+func callsIn(file string, src any) ([]string, error) {
 	f, err := parser.ParseFile(token.NewFileSet(), file, src, parser.SkipObjectResolution)
 	if err != nil {
 		return nil, fmt.Errorf("parse source: %w", err)
 	}
-	raw := map[string]bool{}
-	for _, s := range f.Imports {
-		name := strings.Trim(s.Path.Value, `"`)
-		if name != "golang.org/x/sys/unix" && name != "syscall" {
-			continue
-		}
-		if s.Name != nil {
-			raw[s.Name.Name] = true
-		} else {
-			raw[filepath.Base(name)] = true
-		}
+	raw := imports(f, "golang.org/x/sys/unix", "syscall")
+	if raw["."] {
+		return nil, fmt.Errorf("%s: a dot import hides whose calls these are", file)
 	}
-	var calls []string
+	byNumber := imports(f, "golang.org/x/sys/unix", "syscall", module+"kmod/stage")
+	inStage := f.Name.Name == "stage"
+	seen := map[string]bool{}
 	ast.Inspect(f, func(n ast.Node) bool {
-		if s, ok := n.(*ast.SelectorExpr); ok {
-			if x, ok := s.X.(*ast.Ident); ok && raw[x.Name] && isAtCall(s.Sel.Name) {
-				calls = append(calls, s.Sel.Name)
+		switch n := n.(type) {
+		case *ast.SelectorExpr:
+			if x, ok := n.X.(*ast.Ident); ok && raw[x.Name] && takesName(n.Sel.Name) {
+				seen[n.Sel.Name] = true
+			}
+		case *ast.CallExpr:
+			if len(byNumber) > 0 || inStage {
+				number(seen, n)
+			}
+		case *ast.KeyValueExpr:
+			if k, ok := n.Key.(*ast.Ident); ok && k.Name == "Nr" {
+				literal(seen, n.Value)
+			}
+		case *ast.ValueSpec:
+			for i, name := range n.Names {
+				if sysConst.MatchString(name.Name) && i < len(n.Values) {
+					if v, ok := n.Values[i].(*ast.BasicLit); ok {
+						seen[name.Name+"="+v.Value] = true
+					}
+				}
 			}
 		}
 		return true
 	})
-	if raw["."] {
-		return nil, fmt.Errorf("%s: a dot import hides whose calls these are", file)
+	return slices.Sorted(maps.Keys(seen)), nil
+}
+
+// sysConst are names of a system call's number.
+var sysConst = regexp.MustCompile(`^sys[A-Z]`)
+
+// callers are functions that make a call by its number, and which argument it is.
+var callers = map[string]int{
+	"Syscall": 0, "Syscall6": 0, "Syscall9": 0, "RawSyscall": 0, "RawSyscall6": 0, "rawSyscall6": 0, "Sys": 1, "Path": 1, "OnFD": 1,
+}
+
+// number notes a literal number that is called.
+func number(seen map[string]bool, call *ast.CallExpr) {
+	name := ""
+	switch f := call.Fun.(type) {
+	case *ast.SelectorExpr:
+		name = f.Sel.Name
+	case *ast.Ident:
+		name = f.Name
 	}
-	return calls, nil
+	if i, ok := callers[name]; ok && i < len(call.Args) {
+		literal(seen, call.Args[i])
+	}
+}
+
+func literal(seen map[string]bool, e ast.Expr) {
+	if v, ok := e.(*ast.BasicLit); ok && v.Kind == token.INT {
+		seen[v.Value] = true
+	}
 }
 
 // lines counts the lines of files.

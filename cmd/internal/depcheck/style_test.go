@@ -126,7 +126,9 @@ func docFiles(dir string, files []string) []string {
 	return docs
 }
 
-func TestFilesBeginAlike(t *testing.T) {
+// sourceFiles are the module's Go files, by folder.
+func sourceFiles(t *testing.T) map[string][]string {
+	t.Helper()
 	dirs := map[string][]string{}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() && slices.Contains([]string{".git", "bin"}, d.Name()) {
@@ -140,7 +142,11 @@ func TestFilesBeginAlike(t *testing.T) {
 	if err != nil || len(dirs) == 0 {
 		t.Fatalf("walk: %d folders, %v", len(dirs), err)
 	}
-	for dir, files := range dirs {
+	return dirs
+}
+
+func TestFilesBeginAlike(t *testing.T) {
+	for dir, files := range sourceFiles(t) {
 		docs := docFiles(dir, files)
 		for _, f := range files {
 			h, err := parseHead(f, nil)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -18,8 +19,25 @@ func hostileOps() map[string]operation {
 	return map[string]operation{
 		"tracegroup": {0, true, opTraceGroup}, "schedstorm": {0, true, opSchedStorm}, "clockrace": {0, true, opClockRace},
 		"console": {0, true, opConsole}, "bindany": {0, false, opBindAny}, "messages": {0, false, opMessages}, "sockets": {0, false, opSockets},
-		"chmod": {1, false, opChmod},
+		"chmod": {1, false, opChmod}, "program": {1, false, opProgram},
 	}
+}
+
+// opProgram executes a program in a child, and gives its exit status.
+func opProgram(_ *agent, args []string, r *Reply) error {
+	pid, err := syscall.ForkExec(args[0], args, &syscall.ProcAttr{Files: []uintptr{0, 2, 2}})
+	if err != nil {
+		return err
+	}
+	ws, err := Wait(pid)
+	if err != nil {
+		return err
+	}
+	if !ws.Exited() {
+		return fmt.Errorf("%s ended with status %#x", args[0], int(ws))
+	}
+	r.Size = ws.ExitStatus()
+	return nil
 }
 
 // opTraceGroup traces its process group when one of it has ended, executed

@@ -67,7 +67,7 @@ func withoutModule(runcell string) error {
 	for _, args := range [][]string{{"create", "--bundle", dir, "a"}, {"run", "--bundle", dir, "a"}, {"features"}} {
 		out, err := exec.Command(runcell, append([]string{"--root", dir + "/state"}, args...)...).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), "modload secmodel_cell") {
-			return fmt.Errorf("%s without the module: %w: %s", args[0], err, out)
+			return errors.Join(fmt.Errorf("%s without the module: %s", args[0], out), err)
 		}
 	}
 	if _, err := os.Stat(dir + "/state/a"); err == nil {

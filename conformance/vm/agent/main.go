@@ -5,6 +5,7 @@
 //	init run PREFIX   runs the plan PREFIX/etc/plan on a system that is up
 //	init smoke        tests what the suites take for granted; prints TAP
 //	init demo R W     the demo of the README, with the programs runcell and web
+//	init cost MODULE N  measures N times what the module costs; prints TAP
 //	init without-module R  what runcell says before the module is loaded
 //
 // It does its work on NetBSD only; elsewhere "run" carries out steps that are
@@ -16,6 +17,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/netbsd-cells/runcell/conformance/vm/protocol"
 )
@@ -38,12 +40,18 @@ func command() error {
 		return smoke()
 	case len(args) == 2 && args[0] == "without-module":
 		return withoutModule(args[1])
+	case len(args) == 3 && args[0] == "cost":
+		rounds, err := strconv.Atoi(args[2])
+		if err != nil {
+			return fmt.Errorf("read rounds: %w", err)
+		}
+		return cost(args[1], rounds)
 	case len(args) == 3 && args[0] == "demo":
 		return demo(args[1:])
 	case len(args) >= 1 && args[0] == helperArg:
 		return helper(args[1:])
 	}
-	return errors.New("usage: init run PREFIX | init smoke | init demo RUNCELL WEB | init without-module RUNCELL")
+	return errors.New("usage: init run PREFIX | init smoke | init demo RUNCELL WEB | init cost MODULE ROUNDS | init without-module RUNCELL")
 }
 
 // helperArg begins the command line of the smoke test's own children.

@@ -117,7 +117,7 @@ func files(dir string) error {
 		return err
 	}
 	if got, err := os.ReadFile(a); err != nil || string(got) != "content" {
-		return fmt.Errorf("read back %q, %w", got, err)
+		return errors.Join(fmt.Errorf("read back %q", got), err)
 	}
 	return nil
 }

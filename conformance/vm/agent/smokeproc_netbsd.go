@@ -29,7 +29,8 @@ func helper(args []string) error {
 			return err
 		}
 		os.Exit(status)
-	case "wait": // until stdin ends
+	case "wait": // says that it is there, and ends with stdin
+		fmt.Println("here")
 		_, err := io.Copy(io.Discard, os.Stdin)
 		return err
 	case "open": // open PATH
@@ -45,6 +46,12 @@ func helper(args []string) error {
 		}
 		fmt.Println(cmd.Process.Pid)
 		return nil
+	case "cost": // cost CELL
+		id, err := strconv.ParseUint(args[1], 10, 32)
+		if err != nil {
+			return err
+		}
+		return costChild(uint32(id))
 	case "kill": // kill PID
 		pid, err := strconv.Atoi(args[1])
 		if err != nil {
@@ -78,10 +85,15 @@ func exitStatus() error {
 	return err
 }
 
-// waiting starts a child that lives for the time of a function.
+// waiting starts a child that lives for the time of a function. It has said that
+// it runs: what is sent to a process before its execve(2) is over gets lost.
 func waiting(do func(cmd *exec.Cmd) error) error {
 	cmd := program(os.Args[0], "wait")
 	in, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
 	}
@@ -92,6 +104,9 @@ func waiting(do func(cmd *exec.Cmd) error) error {
 		_ = in.Close()
 		_ = cmd.Wait()
 	}()
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		return fmt.Errorf("wait for the child: %w", err)
+	}
 	return do(cmd)
 }
 
@@ -111,7 +126,7 @@ func killedStatus() error {
 func manyPrograms() error {
 	for range 100 {
 		if status, err := child(os.Args[0], "exit", "0"); err != nil || status != 0 {
-			return fmt.Errorf("wait status %#x, %w", status, err)
+			return errors.Join(fmt.Errorf("wait status %#x", status), err)
 		}
 	}
 	return nil
@@ -142,7 +157,7 @@ func foreignSignal() error {
 		other := program(os.Args[0], "kill", strconv.Itoa(cmd.Process.Pid))
 		other.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1000, Gid: 1000}}
 		if out, err := other.CombinedOutput(); err == nil || !strings.Contains(string(out), unix.EPERM.Error()) {
-			return fmt.Errorf("kill gives %w, %q; want EPERM", err, out)
+			return errors.Join(fmt.Errorf("kill says %q; want EPERM", out), err)
 		}
 		return nil
 	})
@@ -187,7 +202,7 @@ func kqueueExit() error {
 			n, err = unix.Kevent(kq, nil, got, &unix.Timespec{Sec: 10})
 		}
 		if err != nil || n != 1 || got[0].Data != int64(unix.SIGKILL) {
-			return fmt.Errorf("kevent = %d, %w, data %#x; want the status of SIGKILL", n, err, got[0].Data)
+			return errors.Join(fmt.Errorf("kevent = %d, data %#x; want the status of SIGKILL", n, got[0].Data), err)
 		}
 		return nil
 	})
@@ -216,7 +231,7 @@ func pty() error {
 		}
 		b := make([]byte, 64)
 		if n, err := way.to.Read(b); err != nil || !strings.HasPrefix(string(b[:n]), "word") {
-			return fmt.Errorf("%s reads %q, %w", way.to.Name(), b[:n], err)
+			return errors.Join(fmt.Errorf("%s reads %q", way.to.Name(), b[:n]), err)
 		}
 	}
 	return nil
@@ -241,7 +256,7 @@ func network(kind, address string) error {
 	}
 	defer c.Close()
 	if got, err := io.ReadAll(c); err != nil || string(got) != "word" {
-		return fmt.Errorf("read %q, %w", got, err)
+		return errors.Join(fmt.Errorf("read %q", got), err)
 	}
 	return nil
 }

@@ -51,3 +51,40 @@ func TestRetry(t *testing.T) {
 		stop(nil)
 	}
 }
+
+// Pauses grow to Max, are spread by a quarter, and are never shorter than what the
+// other side asked for.
+func TestPause(t *testing.T) {
+	defer func(f func() float64) { Random = f }(Random)
+	for _, c := range []struct {
+		random   float64
+		failures int
+		after    time.Duration
+		want     time.Duration
+	}{
+		{0.5, 1, 0, First},
+		{0, 1, 0, First * 3 / 4},
+		{1, 1, 0, First * 5 / 4},
+		{0.5, 2, 0, 2 * First},
+		{0.5, 4, 0, 8 * First},
+		{0.5, 100, 0, Max},
+		{1, 100, 0, Max * 5 / 4},
+		{0.5, 1, time.Minute, time.Minute},
+		{0.5, 100, time.Second, Max},
+	} {
+		Random = func() float64 { return c.random }
+		if got := pause(c.failures, Later{errors.New("x"), c.after}); got != c.want {
+			t.Errorf("pause(%d, %v) with %v = %v; want %v", c.failures, c.after, c.random, got, c.want)
+		}
+	}
+}
+
+// An interrupt ends a wait at once.
+func TestWaitEnds(t *testing.T) {
+	stopped := errors.New("stopped")
+	ctx, stop := context.WithCancelCause(t.Context())
+	stop(stopped)
+	if err := Wait(ctx, time.Hour); !errors.Is(err, stopped) {
+		t.Errorf("Wait = %v; want the cause", err)
+	}
+}

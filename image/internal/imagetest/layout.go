@@ -21,6 +21,7 @@ import (
 type Layout struct {
 	TB  testing.TB
 	Dir string
+	Top v1.Descriptor // of Platforms
 }
 
 // LayoutContent is the file oci-layout.
@@ -134,5 +135,6 @@ func Platforms(t testing.TB, describe bool, list ...string) *Layout {
 	outer := l.JSON(v1.MediaTypeImageIndex, v1.Index{Versioned: manifest.Schema2, Manifests: []v1.Descriptor{inner}})
 	outer.Annotations = map[string]string{v1.AnnotationRefName: "docker.io/library/x:1"}
 	l.Index(outer)
+	l.Top = inner
 	return l
 }

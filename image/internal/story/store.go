@@ -105,8 +105,14 @@ func NoTrace(tb testing.TB, s *store.Store) {
 // taken up again.
 func Pull(tb testing.TB, s *store.Store, f *imagetest.Registry) (list []store.Transfer, err error) {
 	tb.Helper()
+	return PullWith(tb, s, f, registry.Options{})
+}
+
+// PullWith is Pull with options.
+func PullWith(tb testing.TB, s *store.Store, f *imagetest.Registry, o registry.Options) (list []store.Transfer, err error) {
+	tb.Helper()
 	tb.Setenv("REGISTRY_AUTH_FILE", imagetest.NoAuth(tb))
-	_, err = transfer.Pull(tb.Context(), s, f.Name(), registry.Options{}, transfer.CopyOptions{Progress: func(t store.Transfer) {
+	_, err = transfer.Pull(tb.Context(), s, f.Name(), o, transfer.CopyOptions{Progress: func(t store.Transfer) {
 		if t.Ended || t.Retry != nil {
 			list = append(list, t)
 		}

@@ -130,6 +130,7 @@ var conditionNames = map[policy.Condition]string{
 	policy.IfTakenPort:       "TAKEN_PORT",
 	policy.IfFPRegs:          "FPREGS",
 	policy.IfIoctl:           "IOCTL",
+	policy.IfListedDevice:    "LISTED_DEVICE",
 }
 
 // scopes gives each scope its number on the wire, by which denials are counted.

@@ -78,7 +78,22 @@ func goodPolicy(p *wire.Policy) bool {
 		(p.Network == wire.NetworkAddresses) != (p.NAddresses > 0) {
 		return false
 	}
-	if p.ID == 0 && (p.Network == wire.NetworkNone || p.Permissions != 0 || p.MaxProcesses != 0) {
+	if p.ID == 0 && (p.Network == wire.NetworkNone || p.Permissions != 0 || p.MaxProcesses != 0 || p.NDevices != 0) {
+		return false
+	}
+	devices := map[wire.Device]bool{}
+	for i, d := range p.Devices {
+		switch {
+		case i >= int(p.NDevices):
+			if d != (wire.Device{}) {
+				return false
+			}
+		case d.Type == 0 || d.Type > wire.DeviceBlock || d.Reserved != [3]uint8{} || devices[d]:
+			return false
+		}
+		devices[d] = true
+	}
+	if p.NDevices > wire.DeviceMax {
 		return false
 	}
 	addresses := map[wire.Address]bool{}
@@ -144,6 +159,9 @@ func samplePolicy() *wire.Policy {
 	p.Ports[0] = wire.Port{Port: 80, Proto: wire.ProtoTCP, Family: 4, Addr: p.Addresses[0].Addr}
 	p.Ports[1] = wire.Port{Port: 53, Family: 6, Addr: p.Addresses[1].Addr}
 	p.Ports[2] = wire.Port{Port: 53, Proto: wire.ProtoUDP}
+	p.NDevices = 2
+	p.Devices[0] = wire.Device{Type: wire.DeviceCharacter, Major: 7}
+	p.Devices[1] = wire.Device{Type: wire.DeviceBlock, Major: 1<<32 - 1, Minor: 1<<32 - 1}
 	return p
 }
 
@@ -167,6 +185,19 @@ func most(p *wire.Policy) {
 		p.Addresses[i] = wire.Address{Family: 4, Addr: [16]uint8{10, 0, 0, uint8(i)}}
 		p.Ports[i] = wire.Port{Port: uint16(i + 1)}
 	}
+}
+
+func mostDevices(p *wire.Policy) {
+	p.NDevices = 32
+	for i := range p.Devices {
+		p.Devices[i] = wire.Device{Type: wire.DeviceCharacter, Minor: uint32(i)}
+	}
+}
+
+// asHost makes it what the host reserves.
+func asHost(p *wire.Policy) {
+	p.ID, p.Permissions, p.MaxProcesses = 0, 0, 0
+	p.NDevices, p.Devices = 0, [32]wire.Device{}
 }
 
 var createEdits = []edit[wire.Create]{
@@ -234,9 +265,19 @@ var policyEdits = []edit[wire.Policy]{
 	{"unknown protocol", func(p *wire.Policy) { p.Ports[0].Proto = 1 }},
 	{"any address with one", func(p *wire.Policy) { p.Ports[2].Addr[0] = 10 }},
 	{"port on an address that is not the cell's", func(p *wire.Policy) { p.Ports[0].Addr[3] = 77 }},
-	{"the host's, with permissions", func(p *wire.Policy) { p.ID, p.MaxProcesses = 0, 0 }},
-	{"the host's, with a limit", func(p *wire.Policy) { p.ID, p.Permissions = 0, 0 }},
-	{"the host's", func(p *wire.Policy) { p.ID, p.Permissions, p.MaxProcesses = 0, 0, 0 }},
+	{"too many devices", func(p *wire.Policy) { mostDevices(p); p.NDevices = 33 }},
+	{"most devices", mostDevices},
+	{"device beyond the count", func(p *wire.Policy) { p.Devices[2].Minor = 1 }},
+	{"device twice", func(p *wire.Policy) { p.Devices[1] = p.Devices[0] }},
+	{"one number of both types", func(p *wire.Policy) { p.Devices[1] = p.Devices[0]; p.Devices[1].Type = wire.DeviceBlock }},
+	{"device of no type", func(p *wire.Policy) { p.Devices[0].Type = 0 }},
+	{"device of a third type", func(p *wire.Policy) { p.Devices[0].Type = 3 }},
+	{"reserved of a device", func(p *wire.Policy) { p.Devices[1].Reserved[1] = 1 }},
+	{"no devices", func(p *wire.Policy) { p.NDevices, p.Devices = 0, [32]wire.Device{} }},
+	{"the host's, with devices", func(p *wire.Policy) { asHost(p); mostDevices(p) }},
+	{"the host's, with permissions", func(p *wire.Policy) { asHost(p); p.Permissions = 1 }},
+	{"the host's, with a limit", func(p *wire.Policy) { asHost(p); p.MaxProcesses = 1 }},
+	{"the host's", asHost},
 	{"the host's, without a network", func(p *wire.Policy) { *p = wire.Policy{Network: wire.NetworkNone} }},
 	{"the host's, nothing reserved", func(p *wire.Policy) { *p = wire.Policy{} }},
 }

@@ -30,6 +30,7 @@ var factNames = map[policy.Condition]string{
 	policy.IfTakenPort:       "CELL_IF_TAKEN_PORT",
 	policy.IfFPRegs:          "CELL_IF_FPREGS",
 	policy.IfIoctl:           "CELL_IF_IOCTL",
+	policy.IfListedDevice:    "CELL_IF_LISTED_DEVICE",
 }
 
 var scopeNumbers = map[policy.Scope]uint64{

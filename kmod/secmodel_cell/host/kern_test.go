@@ -60,7 +60,7 @@ func build(name string, flags, env []string) (*harness, error) {
 	}
 	inKernel := []string{
 		"-std=gnu99", "-Wall", "-Werror", "-ffreestanding", "-nostdinc", "-isystem", strings.TrimSpace(string(own)),
-		"-ftrivial-auto-var-init=pattern", "-D_KERNEL", "-I" + h.dir, "-I" + module, "-I" + filepath.Join(kern, "include"),
+		"-ftrivial-auto-var-init=pattern", "-D_KERNEL", "-D__KAUTH_PRIVATE", "-I" + h.dir, "-I" + module, "-I" + filepath.Join(kern, "include"),
 	}
 	files := []string{filepath.Join(kern, "host.c")}
 	for _, pattern := range []string{filepath.Join(module, "cell_*.c"), filepath.Join(kern, "*.c")} {

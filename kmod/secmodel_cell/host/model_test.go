@@ -126,29 +126,82 @@ func TestModelFaults(t *testing.T) {
 	}
 }
 
-// The model's parts say which functions of the module they follow; these exist.
-func TestModelNames(t *testing.T) {
-	text, err := os.ReadFile(promela)
-	if err != nil {
-		t.Fatal(err)
+var (
+	modelPart = regexp.MustCompile(`(?s)/\*((?:[^*]|\*[^/])*)\*/\n(?:inline|active proctype) (\w+)\(`)
+	cFunction = regexp.MustCompile(`(?s)/\*((?:[^*]|\*[^/])*)\*/\n(?:static )?[\w *]+\n(cell_\w+)\(`)
+	followed  = regexp.MustCompile(`\bModel:((?:[\s*]+\w+,?)+)\.`)
+	ofModule  = regexp.MustCompile(`\bcell_[a-z_]+\b`)
+)
+
+// pairsOf lists "function part": those that the model's parts name, and those
+// that the functions themselves name.
+func pairsOf(model, code string) (here, there []string) {
+	for _, part := range modelPart.FindAllStringSubmatch(model, -1) {
+		for _, f := range ofModule.FindAllString(part[1], -1) {
+			if f != "cell_lock" && f != "cell_spin" {
+				here = append(here, f+" "+part[2])
+			}
+		}
 	}
+	for _, f := range cFunction.FindAllStringSubmatch(code, -1) {
+		for _, m := range followed.FindAllStringSubmatch(f[1], -1) {
+			for _, part := range regexp.MustCompile(`\w+`).FindAllString(m[1], -1) {
+				there = append(there, f[2]+" "+part)
+			}
+		}
+	}
+	slices.Sort(here)
+	slices.Sort(there)
+	return slices.Compact(here), slices.Compact(there)
+}
+
+// code is the text of the module's C files.
+func code(t *testing.T) string {
+	t.Helper()
 	files, err := filepath.Glob(filepath.Join(module, "cell_*.c"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var code []byte
+	var all strings.Builder
 	for _, f := range files {
-		b, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		code = append(code, b...)
+		all.WriteString(read(t, f))
 	}
-	comments := strings.Join(regexp.MustCompile(`(?s)/\*.*?\*/`).FindAllString(string(text), -1), "\n")
-	names := regexp.MustCompile(`\bcell_[a-z_]+\b`).FindAllString(comments, -1)
+	return all.String()
+}
+
+// A part of the model names the functions that it follows, and each of these
+// the part: whoever changes one is led to the other.
+func TestModelFollowsCode(t *testing.T) {
+	here, there := pairsOf(read(t, promela), code(t))
+	if !slices.Equal(here, there) {
+		t.Errorf("the model follows\n%q, and the functions name\n%q", here, there)
+	}
+	if len(here) < 15 {
+		t.Errorf("the model follows %q only", here)
+	}
+	if strings.Count(code(t), "Model:") != len(followed.FindAllString(code(t), -1)) {
+		t.Errorf("a function's mark has another form than %q", followed)
+	}
+}
+
+func TestModelPairs(t *testing.T) {
+	const model = "/* cell_a, with\n * cell_b */\ninline one()\n{ /* cell_c */ }\n/* cell_a */\nactive proctype Two()\n"
+	here, there := pairsOf(model, "/* Says. Model: one,\n * Two. */\nint\ncell_a(void)\n{\n}\n\nint\ncell_b(void)\n")
+	if want := []string{"cell_a Two", "cell_a one", "cell_b one"}; !slices.Equal(here, want) {
+		t.Errorf("the model's: %q; want %q", here, want)
+	}
+	if want := []string{"cell_a Two", "cell_a one"}; !slices.Equal(there, want) {
+		t.Errorf("the functions': %q; want %q", there, want)
+	}
+}
+
+// What else the model's comments name exists, too.
+func TestModelNames(t *testing.T) {
+	comments := strings.Join(regexp.MustCompile(`(?s)/\*.*?\*/`).FindAllString(read(t, promela), -1), "\n")
+	names := ofModule.FindAllString(comments, -1)
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
-		if !regexp.MustCompile(`(?m)^` + name + `\(|^kmutex_t\s+` + name + `;`).Match(code) {
+		if !regexp.MustCompile(`(?m)^` + name + `\(|^kmutex_t\s+` + name + `;`).MatchString(code(t)) {
 			t.Errorf("%s follows %s, and the module has no such function or lock", promela, name)
 		}
 	}

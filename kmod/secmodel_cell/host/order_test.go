@@ -69,12 +69,15 @@ func TestFilesCallDownward(t *testing.T) {
 	if err != nil || len(paths) < 10 {
 		t.Fatalf("the module has %d files, %v", len(paths), err)
 	}
-	page := read(t, "../../../docs/architecture.md")
+	page, rules := read(t, "../../../docs/architecture.md"), read(t, "../Makefile")
 	files := map[string]string{}
 	for _, p := range paths {
 		files[filepath.Base(p)] = read(t, p)
 		if !strings.Contains(page, "`"+filepath.Base(p)+"`") {
 			t.Errorf("docs/architecture.md does not name %s", filepath.Base(p))
+		}
+		if !slices.Contains(strings.Fields(rules), filepath.Base(p)) {
+			t.Errorf("Makefile does not name %s", filepath.Base(p))
 		}
 	}
 	for _, f := range faultsOf(read(t, "../cell_var.h"), files) {

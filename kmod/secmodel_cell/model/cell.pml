@@ -4,7 +4,9 @@
  *
  *	spin -a -DWITH_RIVAL cell.pml && cc -O2 -DSAFETY -o pan pan.c && ./pan
  *
- * It follows the module step by step; each part says which function it is.
+ * It follows the module step by step: the comment of each part says which
+ * functions it is, and theirs which part.  Who changes a step here, or the lock
+ * around it, changes it there.
  * What an assertion or a blocked process would show:
  *
  * - memory of a cell or of a credential is not used after it was freed, nor
@@ -22,10 +24,10 @@
  * With one of the macros FAULT_* a step is left out or done otherwise, and one
  * of these must show: model_test.go tries each.
  *
- * One cell, two processes.  A lock is a bit.  What is done with a lock that
- * everybody else takes for it, too, is one step; whatever else others can see
- * happen in between is several.  A p_lock is not shown: only the process itself
- * changes its credential.
+ * One cell, two processes, and no loading, policy or limit.  A lock is a bit.
+ * What is done with a lock that everybody else takes for it, too, is one step;
+ * whatever else others can see happen in between is several.  A p_lock is not
+ * shown: only the process itself changes its credential.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -256,7 +258,10 @@ inline cell_enter(p)
 	fi
 }
 
-/* fork1: KAUTH_PROCESS_FORK, kauth_proc_fork, KAUTH_CRED_FORK */
+/*
+ * fork1: KAUTH_PROCESS_FORK, which is cell_process_facts, kauth_proc_fork,
+ * KAUTH_CRED_FORK in cell_cred_cb
+ */
 inline process_forks(p, child)
 {
 	ask(heard);
@@ -290,7 +295,7 @@ inline process_forks(p, child)
 	fi
 }
 
-/* do_setresuid, with KAUTH_CRED_COPY */
+/* do_setresuid, with KAUTH_CRED_COPY in cell_cred_cb */
 inline process_setuid(p)
 {
 	cred_alloc(new);
@@ -425,7 +430,10 @@ inline destroy()
 	fi
 }
 
-/* cell_create: the path is looked up without any lock, but is counted. */
+/*
+ * cell_create, with cell_resolve: the path is looked up without any lock, but
+ * is counted.
+ */
 inline create()
 {
 	call(heard);
@@ -537,7 +545,7 @@ active proctype Asker()
 #endif
 
 #ifdef WITH_UNLOADER
-/* cell_stop */
+/* cell_stop, with cell_life_fini */
 active proctype Unloader()
 {
 	byte c;

@@ -19,6 +19,7 @@ var structs = []struct {
 	{"cell_info", "an entry of list", wire.Info{}},
 	{"cell_addr", "an address in struct cell_policy", wire.Address{}},
 	{"cell_port", "a port in struct cell_policy", wire.Port{}},
+	{"cell_device", "a device in struct cell_policy", wire.Device{}},
 	{"cell_policy", "request and reply of policy", wire.Policy{}},
 	{"cell_kill", "request of kill", wire.Kill{}},
 	{"cell_stats", "reply of stats", wire.Stats{}},
@@ -31,7 +32,8 @@ var constants = [][]struct {
 	value int
 }{
 	{{"CELL_ABI_VERSION", wire.Version}},
-	{{"CELL_NAME_MAX", wire.NameMax}, {"CELL_ROOT_MAX", wire.RootMax}, {"CELL_PORT_MAX", wire.PortMax}, {"CELL_ADDRESS_MAX", wire.AddressMax}},
+	{{"CELL_NAME_MAX", wire.NameMax}, {"CELL_ROOT_MAX", wire.RootMax}, {"CELL_PORT_MAX", wire.PortMax}, {"CELL_ADDRESS_MAX", wire.AddressMax}, {"CELL_DEVICE_MAX", wire.DeviceMax}},
+	{{"CELL_POLICY_SIZE_2", wire.PolicySize2}},
 	{
 		{"CELL_CREATE_PROFILE", wire.CreateProfile},
 		{"CELL_CREATE_PORTS", wire.CreatePorts},
@@ -42,6 +44,7 @@ var constants = [][]struct {
 	{{"CELL_FAMILY_ANY", wire.FamilyAny}, {"CELL_FAMILY_IP4", wire.FamilyIP4}, {"CELL_FAMILY_IP6", wire.FamilyIP6}},
 	{{"CELL_PROTO_ANY", wire.ProtoAny}, {"CELL_PROTO_TCP", wire.ProtoTCP}, {"CELL_PROTO_UDP", wire.ProtoUDP}},
 	{{"CELL_NETWORK_HOST", wire.NetworkHost}, {"CELL_NETWORK_ADDRESSES", wire.NetworkAddresses}, {"CELL_NETWORK_NONE", wire.NetworkNone}},
+	{{"CELL_DEVICE_CHARACTER", wire.DeviceCharacter}, {"CELL_DEVICE_BLOCK", wire.DeviceBlock}},
 	{{"CELL_STATS_ENTERED", wire.StatsEntered}, {"CELL_STATS_DYING", wire.StatsDying}},
 	{{"CELL_STATE_EMPTY", wire.StateEmpty}, {"CELL_STATE_RUNNING", wire.StateRunning}, {"CELL_STATE_ENDED", wire.StateEnded}},
 }

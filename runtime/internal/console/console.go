@@ -8,16 +8,12 @@ package console
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"os/signal"
 	"path/filepath"
 
 	"github.com/netbsd-cells/runcell/kmod/stage"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
-	"golang.org/x/term"
 )
 
 // maxSunPath is the longest socket path that every system takes (NetBSD: 104
@@ -97,58 +93,4 @@ func SetSize(fd int, s *oci.Size) error {
 		return fmt.Errorf("set process.consoleSize: %w", err)
 	}
 	return nil
-}
-
-// Relay joins our own terminal with a master until the other side hangs up.
-type Relay struct {
-	master  *os.File
-	done    chan struct{}
-	restore func()
-}
-
-// NewRelay puts our terminal into raw mode, so that keys such as ^C reach
-// the container's terminal and not us.
-func NewRelay(master int) (*Relay, error) {
-	r := &Relay{master: os.NewFile(uintptr(master), "console"), done: make(chan struct{}), restore: func() {}}
-	in := int(os.Stdin.Fd())
-	if term.IsTerminal(in) {
-		old, err := term.MakeRaw(in)
-		if err != nil {
-			_ = r.master.Close()
-			return nil, fmt.Errorf("set terminal to raw mode: %w", err)
-		}
-		winch := make(chan os.Signal, 1)
-		signal.Notify(winch, unix.SIGWINCH)
-		r.restore = func() {
-			signal.Stop(winch)
-			_ = term.Restore(in, old)
-		}
-		copySize(in, master)
-		go func() {
-			for range winch {
-				copySize(in, master)
-			}
-		}()
-	}
-	go func() {
-		_, _ = io.Copy(r.master, os.Stdin)
-	}()
-	go func() {
-		defer close(r.done)
-		_, _ = io.Copy(os.Stdout, r.master) // ends with EIO when the last slave closes
-	}()
-	return r, nil
-}
-
-func copySize(from, to int) {
-	if ws, err := unix.IoctlGetWinsize(from, unix.TIOCGWINSZ); err == nil {
-		_ = unix.IoctlSetWinsize(to, unix.TIOCSWINSZ, ws)
-	}
-}
-
-// Finish waits for the last output and gives our terminal back.
-func (r *Relay) Finish() {
-	<-r.done
-	r.restore()
-	_ = r.master.Close()
 }

@@ -66,17 +66,34 @@ func (t *Terminal) open(uid uint32) error {
 		return fmt.Errorf("read number: %w", err)
 	}
 	t.Name = fmt.Sprintf("/dev/pts/%d", n)
-	slave, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(t.Master), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
-	if errno != 0 {
-		return fmt.Errorf("open slave: %w", errno)
+	if t.Slave, err = openPeer(t.Master); err != nil {
+		return fmt.Errorf("open slave: %w", err)
 	}
-	t.Slave = int(slave)
 	if uid != 0 {
 		if err := unix.Fchown(t.Slave, int(uid), -1); err != nil {
 			return fmt.Errorf("give to the user: %w", err)
 		}
 	}
 	return nil
+}
+
+// openPeer opens a slave of a master, whatever its name leads to.
+func openPeer(master int) (slave int, err error) {
+	fd, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(master), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(fd), nil
+}
+
+// holdSlave opens one more slave of a master, if it can: as long as it is open,
+// reads of the master do not fail because nobody else has one.
+func holdSlave(master int) int {
+	slave, err := openPeer(master)
+	if err != nil {
+		return -1
+	}
+	return slave
 }
 
 // Setup opens a terminal for a process that joins a running cell: before
@@ -91,9 +108,7 @@ func (t *Setup) Prepare(root *inroot.Dir, uid uint32) ([]stage.Step, error) {
 	}
 	t.term = term
 	slave := &[1]int32{int32(term.Slave)}
-	steps := SlaveSteps(process.AddressOf(slave), slave)
-	steps[0].Uses = []int{term.Slave}
-	return steps, nil
+	return SlaveSteps(process.AddressOf(slave), slave), nil
 }
 
 // Collect gives the terminal after the fork, without our copy of the slave.

@@ -102,6 +102,10 @@ func (t *Setup) Collect() (*Terminal, error) {
 	return &Terminal{Master: master, Slave: -1, Name: SlaveName(master)}, nil
 }
 
+// holdSlave holds none: a slave's name means something in the container only.
+// The relay looks again at a master that nobody has a slave of.
+func holdSlave(int) int { return -1 }
+
 // slaveDir is where the container has its ptyfs.
 const slaveDir = "/dev/pts"
 

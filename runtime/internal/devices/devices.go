@@ -6,7 +6,9 @@ package devices
 import (
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/oci"
 	"golang.org/x/sys/unix"
@@ -56,6 +58,26 @@ func Node(d oci.Device) (n inroot.Node, err error) {
 	}
 	n.Mode, n.UID, n.GID = kind|perm, orRoot(d.UID), orRoot(d.GID)
 	return n, nil
+}
+
+// Listed gives the devices that the cell's policy opens, each once: two nodes may
+// have one number. The error wraps ENOENT if the host has no such node.
+func Listed(list []oci.Device) ([]kmod.Device, error) {
+	var all []kmod.Device
+	for _, d := range list {
+		if !d.Listed {
+			continue
+		}
+		n, err := Node(d)
+		if err != nil {
+			return nil, fmt.Errorf("list device %s %s: %w", d.Field, d.Path, err)
+		}
+		one := kmod.Device{Type: d.Type, Major: unix.Major(n.Dev), Minor: unix.Minor(n.Dev)}
+		if !slices.Contains(all, one) {
+			all = append(all, one)
+		}
+	}
+	return all, nil
 }
 
 // orRoot is an owner that may be left out.

@@ -2,9 +2,11 @@ package devices
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/oci"
 	"golang.org/x/sys/unix"
 )
@@ -38,6 +40,21 @@ func TestNode(t *testing.T) {
 	}
 	if _, err := Node(oci.Device{Path: "/dev/nope", Type: "c", Major: -1, Minor: -1}); !errors.Is(err, unix.ENOENT) {
 		t.Errorf("Node of what the host lacks = %v; want ENOENT", err)
+	}
+}
+
+func TestListed(t *testing.T) {
+	got, err := Listed([]oci.Device{
+		{Path: "/dev/a", Type: "c", Major: 7, Minor: 9, Listed: true},
+		{Path: "/dev/b", Type: "b", Major: 7, Minor: 9, Listed: true},
+		{Path: "/dev/again", Type: "c", Major: 7, Minor: 9, Listed: true},
+		{Path: "/dev/null", Type: "c", Major: -1, Minor: -1},
+	})
+	if want := []kmod.Device{{Type: "c", Major: 7, Minor: 9}, {Type: "b", Major: 7, Minor: 9}}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("Listed = %v, %v; want %v", got, err, want)
+	}
+	if _, err := Listed([]oci.Device{{Path: "/dev/nope", Type: "c", Major: -1, Minor: -1, Listed: true}}); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("Listed of what the host lacks = %v; want ENOENT", err)
 	}
 }
 

@@ -4,7 +4,9 @@ package exeseal
 // written to once it has ended.
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"syscall"
@@ -41,12 +43,26 @@ func Protect() error {
 	return fmt.Errorf("protect own binary: %w", err)
 }
 
-// IsSelf tells whether a process runs our own binary: the container's program
-// was /proc/self/exe or a script with that interpreter (CVE-2019-5736).
-func IsSelf(pid int) bool {
+// errOwnBinary is the error of a program that leads out of the container.
+var errOwnBinary = fmt.Errorf("exec: it leads to the runcell binary: %w", unix.EACCES)
+
+// RefuseSelf gives an error unless a process is known to run another binary
+// than ours, which the container's program may lead to: /proc/self/exe, or a
+// script with that interpreter (CVE-2019-5736). One that has ended runs nothing.
+func RefuseSelf(pid int) error {
 	var self, other unix.Stat_t
-	if unix.Stat("/proc/self/exe", &self) != nil || unix.Stat(fmt.Sprintf("/proc/%d/exe", pid), &other) != nil {
-		return false
+	if err := unix.Stat("/proc/self/exe", &self); err != nil {
+		return fmt.Errorf("look at own binary: %w", err)
 	}
-	return self.Dev == other.Dev && self.Ino == other.Ino
+	err := unix.Stat(fmt.Sprintf("/proc/%d/exe", pid), &other)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look at the program of process %d: %w", pid, err)
+	}
+	if self.Dev == other.Dev && self.Ino == other.Ino {
+		return errOwnBinary
+	}
+	return nil
 }

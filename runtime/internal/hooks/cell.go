@@ -45,19 +45,70 @@ func (c Cell) run(ctx context.Context, h oci.Hook, input []byte) error {
 		return fmt.Errorf("make pipe: %w", err)
 	}
 	defer func() { _, _ = in.Close(), w.Close() }()
+	said, err := newOutput()
+	if err != nil {
+		return err
+	}
+	defer said.close()
 	signals := process.DefaultSignals() // looks at /proc, which the cell may not have
-	proc, err := process.StartMember(entry, c.Root, func(root *inroot.Dir) (*stage.Program, error) {
+	proc, err := process.StartMember(ctx, entry, c.Root, func(root *inroot.Dir) (*stage.Program, error) {
 		steps := append(process.EnterSteps(root), signals...)
-		return c.program(h, entry, append(steps, process.DupTo("take state as input", int(in.Fd()), 0)))
+		steps = append(steps, process.DupTo("take state as input", int(in.Fd()), 0))
+		return c.program(h, entry, append(steps, said.steps()...))
 	})
 	if err != nil {
 		return err
 	}
 	_ = in.Close()
-	if exeseal.IsSelf(proc.Pid) {
-		return errors.Join(fmt.Errorf("exec: it leads to the runcell binary: %w", unix.EACCES), proc.End())
+	said.started()
+	if err := exeseal.RefuseSelf(proc.Pid); err != nil {
+		return errors.Join(err, proc.End())
 	}
-	return attend(ctx, h, proc, w, input)
+	err = attend(ctx, h, proc, w, input)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	return explained(err, said.err.r, said.head)
+}
+
+// output is what a hook in the cell prints: not the container's, whose streams
+// belong to its program alone.
+type output struct {
+	out, err struct{ r, w *os.File }
+	head     <-chan []byte // the beginning of its standard error
+}
+
+func newOutput() (*output, error) {
+	o := &output{}
+	for _, p := range []*struct{ r, w *os.File }{&o.out, &o.err} {
+		var err error
+		if p.r, p.w, err = os.Pipe(); err != nil {
+			o.close()
+			return nil, fmt.Errorf("make pipe: %w", err)
+		}
+	}
+	return o, nil
+}
+
+// steps make the pipes the hook's standard output and standard error.
+func (o *output) steps() []stage.Step {
+	return []stage.Step{
+		process.DupTo("let output be discarded", int(o.out.w.Fd()), 1),
+		process.DupTo("let errors be read", int(o.err.w.Fd()), 2),
+	}
+}
+
+// started reads, once the hook runs.
+func (o *output) started() {
+	_, _ = o.out.w.Close(), o.err.w.Close()
+	readOutput(o.out.r)
+	o.head = readOutput(o.err.r)
+}
+
+func (o *output) close() {
+	for _, f := range []*os.File{o.out.r, o.out.w, o.err.r, o.err.w} {
+		_ = f.Close() // nil and closed ones say so
+	}
 }
 
 // program is everything that the hook's process does, from fork to exec.
@@ -68,7 +119,7 @@ func (c Cell) program(h oci.Hook, entry kmod.Entry, steps []stage.Step) (*stage.
 	if len(args) == 0 {
 		args = []string{h.Path}
 	}
-	exe, err := stage.Exec(h.Path, args, h.Env)
+	exe, err := stage.Exec(h.Path, args, environment(h, &p))
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +134,15 @@ func (c Cell) program(h oci.Hook, entry kmod.Entry, steps []stage.Step) (*stage.
 	steps = append(steps, stage.Sys("own process group", unix.SYS_SETPGID, 0, 0))
 	steps = append(steps, member...)
 	return &stage.Program{Fork: entry.Fork, Steps: append(steps, identity...), Inherit: 3, ExitCode: 255}, nil
+}
+
+// environment of a hook in the cell: one that names none has the process's.
+// Ours is the host's, and nobody's inside.
+func environment(h oci.Hook, p *oci.Process) []string {
+	if len(h.Env) > 0 {
+		return h.Env
+	}
+	return p.Env
 }
 
 // attend gives a hook in the cell its input, waits for it, and kills its group

@@ -1,7 +1,7 @@
 // Package hooks runs a config's hooks (config.md, "POSIX-platform Hooks"):
 // programs at points of a container's life, with its state as JSON on standard
 // input. It never decides which point it is, changes no record, and hands a
-// hook nothing of runcell's own environment and descriptors.
+// hook nothing of runcell's own descriptors.
 package hooks
 
 import (
@@ -20,6 +20,7 @@ import (
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/oci/strictjson"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/step"
 )
 
 // maxOutput is how many bytes of a failed hook's stderr an error repeats.
@@ -31,15 +32,19 @@ func Run(ctx context.Context, hooks []oci.Hook, s *state.State) error {
 	return each(hooks, s, func(h oci.Hook, input []byte) error { return runOnHost(ctx, h, directory(s), input) })
 }
 
-// RunPoststop runs the last hooks. Their failures are logged and the rest run
-// (runtime.md, "Lifecycle", step 13).
+// RunPoststop runs the last hooks. Their failures are logged, as the spec wants
+// them to be, and the rest run (runtime.md, "Lifecycle", step 13).
 func RunPoststop(ctx context.Context, hooks []oci.Hook, s *state.State) {
 	for i := range hooks {
 		if err := Run(ctx, hooks[i:i+1], s); err != nil {
-			log.G(ctx).WithField("id", s.ID).Warnf("%v", err)
+			log.G(ctx).WithFields(log.Fields{"id": s.ID, mustTell: hooks[i].Field}).Warnf("%v", err)
 		}
 	}
 }
+
+// mustTell is the field of an entry that is shown wherever there is somebody to
+// see it, also where warnings are not asked for.
+const mustTell = "hook"
 
 // each calls run for one hook after the other, with the encoded state.
 func each(hooks []oci.Hook, s *state.State, run func(h oci.Hook, input []byte) error) error {
@@ -51,6 +56,7 @@ func each(hooks []oci.Hook, s *state.State, run func(h oci.Hook, input []byte) e
 		return fmt.Errorf("encode state for hooks: %w", err)
 	}
 	for _, h := range hooks {
+		step.Say("run %s %s, and wait for its end (timeout %v, 0s = none)", h.Field, h.Path, h.Timeout)
 		if err := run(h, input); err != nil {
 			return fmt.Errorf("run %s %s: %w", h.Field, h.Path, err)
 		}
@@ -58,8 +64,8 @@ func each(hooks []oci.Hook, s *state.State, run func(h oci.Hook, input []byte) e
 	return nil
 }
 
-// runOnHost gives the hook its own environment and nothing of ours, and kills
-// its whole process group at the timeout.
+// runOnHost kills the hook's whole process group at the timeout. A hook that
+// names no environment has ours, as with the peers; the spec says nothing of it.
 func runOnHost(ctx context.Context, h oci.Hook, dir string, input []byte) error {
 	ctx, cancel := withTimeout(ctx, h)
 	defer cancel()
@@ -72,7 +78,7 @@ func runOnHost(ctx context.Context, h oci.Hook, dir string, input []byte) error 
 	if len(h.Args) > 0 {
 		cmd.Args = h.Args
 	}
-	cmd.Env = append([]string{}, h.Env...)
+	cmd.Env = h.Env // none: os/exec takes ours
 	cmd.Dir = dir
 	cmd.Stdin = bytes.NewReader(input)
 	cmd.Stderr = w // a file, so that Wait does not wait for who else has it
@@ -89,6 +95,11 @@ func runOnHost(ctx context.Context, h oci.Hook, dir string, input []byte) error 
 	case ctx.Err() != nil:
 		return whyEnded(ctx, h)
 	}
+	return explained(err, r, output)
+}
+
+// explained adds to a hook's error what it has said: r is where it was read.
+func explained(err error, r *os.File, output <-chan []byte) error {
 	_ = r.SetReadDeadline(time.Now().Add(outputPatience))
 	if out := strings.TrimSpace(string(<-output)); out != "" {
 		return fmt.Errorf("%w: %s", err, out)
@@ -134,5 +145,5 @@ func whyEnded(ctx context.Context, h oci.Hook) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) && h.Timeout > 0 {
 		return fmt.Errorf("timed out after %v (timeout)", h.Timeout)
 	}
-	return ctx.Err()
+	return context.Cause(ctx)
 }

@@ -17,8 +17,21 @@ func sh(field, script string) oci.Hook {
 	return oci.Hook{Field: field, Path: "/bin/sh", Args: []string{"sh", "-c", script}}
 }
 
+// A hook that names no environment has runcell's, as hooks that were written for
+// other runtimes take for granted.
+func TestOwnEnvironment(t *testing.T) {
+	t.Setenv("OURS", "inherited")
+	out := filepath.Join(t.TempDir(), "out")
+	if err := Run(t.Context(), []oci.Hook{sh("hooks.x[0]", "echo $OURS >"+out)}, &state.State{ID: "c"}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(out); err != nil || string(got) != "inherited\n" {
+		t.Errorf("the hook's variable is %q, %v", got, err)
+	}
+}
+
 // Hooks run in order with the state as their input and no environment but
-// their own, up to the first that fails.
+// the one that they name, up to the first that fails.
 func TestRun(t *testing.T) {
 	t.Setenv("OURS", "leaked")
 	dir := t.TempDir()

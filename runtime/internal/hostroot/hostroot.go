@@ -20,6 +20,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/netbsd-cells/runcell/kmod"
@@ -154,9 +155,14 @@ func (r *Root) makePlace(m hostMount) error {
 
 // furnish mounts and makes everything in the root.
 func (r *Root) furnish() error {
-	for _, m := range r.mounts {
-		if err := r.place(m); err != nil {
+	for i, m := range r.mounts {
+		if err := r.place(m, r.mounts[i+1:]); err != nil {
 			return fmt.Errorf("mount %s (%s on %s): %w", m.field, m.kind, m.dest, err)
+		}
+	}
+	for _, p := range r.Plan.OrdinaryDirs {
+		if err := r.Dir.CheckOrdinary(p); err != nil {
+			return fmt.Errorf("mounts: %w", err)
 		}
 	}
 	return r.makeContents(nil)
@@ -191,10 +197,10 @@ func (r *Root) makeContents(later []hostMount) error {
 	return nil
 }
 
-// place carries out one mount of the Plan.
-func (r *Root) place(m hostMount) error {
+// place carries out one mount of the Plan, before those that come later.
+func (r *Root) place(m hostMount, later []hostMount) error {
 	if m.kind != fsNull {
-		return r.mountAt(m)
+		return r.mountAt(m, later)
 	}
 	file, err := bindFile(&m)
 	if err != nil {
@@ -211,13 +217,14 @@ func (r *Root) place(m hostMount) error {
 		}
 		below = submounts(table, m.source, r.StateDir)
 	}
-	if err := r.mountAt(m); err != nil {
+	if err := r.mountAt(m, nil); err != nil {
 		return err
 	}
 	for _, rel := range below {
 		s := m
+		s.flags = m.below
 		s.source, s.dest = path.Join(m.source, rel), path.Join(m.dest, rel) // names of the mount table
-		if err := r.mountAt(s); err != nil {
+		if err := r.mountAt(s, nil); err != nil {
 			return fmt.Errorf("with %s below it: %w", s.source, err)
 		}
 	}
@@ -244,8 +251,17 @@ func bindFile(m *hostMount) (file bool, err error) {
 }
 
 // mountAt mounts on a directory inside the root, which is made if need be.
-func (r *Root) mountAt(m hostMount) (err error) {
+// What later mounts need in it is made, if it is read-only afterwards.
+func (r *Root) mountAt(m hostMount, later []hostMount) (err error) {
+	if m.kind == fsProc {
+		if err := r.Dir.CheckOrdinary(m.dest); err != nil {
+			return err
+		}
+	}
 	place, err := r.Dir.OpenDir(m.dest, true)
+	if m.kind == fsNull && errors.Is(err, unix.ENOTDIR) {
+		return fmt.Errorf("the source %s is a directory, and %s in the root is a file or lies below one: %w", m.source, m.dest, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -262,8 +278,18 @@ func (r *Root) mountAt(m hostMount) (err error) {
 	if m.flags, err = r.inherit(m); err != nil {
 		return err
 	}
-	if m.kind == fsTmpfs && m.tmpfs.CopyUp {
-		return r.mountCopy(m, place, path)
+	switch frozen := m.kind == fsTmpfs && m.flags&mntReadonly != 0; {
+	case m.kind == fsTmpfs && m.tmpfs.CopyUp:
+		if err := r.mountCopy(m, place, path); err != nil || !frozen {
+			return err
+		}
+		return r.freeze(m, path, later)
+	case frozen && r.needed(m, later):
+		place.Close()
+		if err := r.mountOn(m.writable(), path); err != nil {
+			return err
+		}
+		return r.freeze(m, path, later)
 	}
 	// An open directory would keep the mount point busy for nobody's good.
 	place.Close()
@@ -343,10 +369,41 @@ func (r *Root) checkHostPty() error {
 		"run `mount -t ptyfs ptyfs " + ptsDir + "` on the host first (and add it to /etc/fstab)")
 }
 
-// mountCopy mounts a tmpfs that keeps what is in the directory (tmpcopyup).
-// A read-only one is covered by a null mount of itself that is: a tmpfs made
-// read-only afterwards keeps pages that kernels with DIAGNOSTIC panic over when
-// it is unmounted.
+// needed tells whether something is to be made in a mount.
+func (r *Root) needed(m hostMount, later []hostMount) bool {
+	inside := func(p string) bool { return p != m.dest && inroot.Within(path.Clean(p), m.dest) }
+	return slices.ContainsFunc(later, func(l hostMount) bool { return inside(l.dest) }) ||
+		slices.ContainsFunc(r.nodes(), func(d oci.Device) bool { return inside(d.Path) }) ||
+		slices.ContainsFunc(r.links(), func(l devices.Link) bool { return inside(l.Path) }) ||
+		inside(r.Plan.Process.Cwd)
+}
+
+// freeze makes what is needed in a tmpfs that is writable so far, and covers it
+// by a null mount of itself that is read-only: a tmpfs made read-only afterwards
+// keeps pages that kernels with DIAGNOSTIC panic over when it is unmounted.
+func (r *Root) freeze(m hostMount, on string, later []hostMount) error {
+	for i, l := range later {
+		if l.dest == m.dest || !inroot.Within(l.dest, m.dest) || covered(l.dest, later[:i]) {
+			continue
+		}
+		if err := r.makePlace(l); err != nil {
+			return fmt.Errorf("prepare %s (%s): %w", l.field, l.dest, err)
+		}
+	}
+	if r.needed(m, nil) {
+		if err := r.makeContents(later); err != nil {
+			return err
+		}
+	}
+	cover := hostMount{field: m.field, kind: fsNull, source: on, dest: m.dest, flags: m.flags}
+	if err := r.mountOn(cover, on); err != nil {
+		return fmt.Errorf("make read-only: %w", err)
+	}
+	return nil
+}
+
+// mountCopy mounts a tmpfs that keeps what is in the directory (tmpcopyup),
+// writable.
 func (r *Root) mountCopy(m hostMount, place *inroot.Place, path string) error {
 	st, err := place.Stat()
 	if err != nil {
@@ -366,20 +423,11 @@ func (r *Root) mountCopy(m hostMount, place *inroot.Place, path string) error {
 	if err != nil {
 		return fmt.Errorf("list the directory: %w", err)
 	}
-	writable := m
-	writable.flags &^= mntReadonly
-	if err := r.mountOn(writable, path); err != nil {
+	if err := r.mountOn(m.writable(), path); err != nil {
 		return err
 	}
 	if err := r.fill(src, entries, m.dest, path); err != nil {
 		return fmt.Errorf("copy the directory's content: %w", err)
-	}
-	if m.flags&mntReadonly == 0 {
-		return nil
-	}
-	cover := hostMount{field: m.field, kind: fsNull, source: path, dest: m.dest, flags: m.flags}
-	if err := r.mountOn(cover, path); err != nil {
-		return fmt.Errorf("make read-only: %w", err)
 	}
 	return nil
 }
@@ -456,5 +504,5 @@ func (r *Root) protectDir(m hostMount, wayOut string) error {
 		place.Close()
 		m.source = r.hostPath(place.Path())
 	}
-	return r.mountAt(m)
+	return r.mountAt(m, nil)
 }

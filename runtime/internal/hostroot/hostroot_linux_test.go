@@ -253,7 +253,7 @@ func (b *rootBox) sweep() error {
 		return fmt.Errorf("left mounted: %q", mountPoints(own))
 	}
 	if left, err := os.ReadDir(b.state); err != nil || len(left) > 0 {
-		return fmt.Errorf("left in the state directory: %v, %w", left, err)
+		return errors.Join(fmt.Errorf("left in the state directory: %v", left), err)
 	}
 	return nil
 }
@@ -466,6 +466,7 @@ func TestRecursiveBindBringsSubmounts(t *testing.T) {
 		b.put("vol/sub/f")
 		b.plan.Mounts = []oci.Mount{
 			{Field: "mounts[0]", Destination: "/r", Type: oci.MountBind, Source: "vol", Recursive: true, Flags: oci.MountFlags{Readonly: true}},
+			{Field: "mounts[2]", Destination: "/rr", Type: oci.MountBind, Source: "vol", Recursive: true, Below: oci.MountFlags{Readonly: true}},
 			{Field: "mounts[1]", Destination: "/one", Type: oci.MountBind, Source: "vol"},
 		}
 		if err := b.build(); err != nil {
@@ -473,7 +474,10 @@ func TestRecursiveBindBringsSubmounts(t *testing.T) {
 			return
 		}
 		b.want("/r/sub/f", "vol/sub/f")
-		b.wantWrite("/r/sub/new", unix.EROFS)
+		b.wantWrite("/r/new", unix.EROFS)
+		b.wantWrite("/r/sub/new", nil)
+		b.wantWrite("/rr/new", nil)
+		b.wantWrite("/rr/sub/new", unix.EROFS)
 		if _, err := os.Stat(b.in("/one/sub/f")); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("a plain bind mount brought a submount: %v", err)
 		}
@@ -483,6 +487,53 @@ func TestRecursiveBindBringsSubmounts(t *testing.T) {
 		}
 		if err := b.unmount(); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// What is to be in a read-only tmpfs is made before it is: mount points, files,
+// devices' directory, the working directory.
+func TestReadonlyTmpfsHasWhatIsBelow(t *testing.T) {
+	inRootBox(t, []string{"vol/f", "file"}, func(b *rootBox) {
+		b.plan.Mounts = []oci.Mount{
+			{Field: "mounts[0]", Destination: "/data", Type: oci.MountTmpfs, Flags: oci.MountFlags{Readonly: true}},
+			{Field: "mounts[1]", Destination: "/data/sub", Type: oci.MountBind, Source: "vol"},
+			{Field: "mounts[2]", Destination: "/data/sub/in", Type: oci.MountTmpfs},
+			{Field: "mounts[3]", Destination: "/data/file", Type: oci.MountBind, Source: "file"},
+		}
+		b.plan.Process.Cwd = "/data/cwd"
+		if err := b.build(); err != nil {
+			t.Error(err)
+			return
+		}
+		b.want("/data/sub/f", "vol/f")
+		b.want("/data/file", "file")
+		b.wantWrite("/data/new", unix.EROFS)
+		b.wantWrite("/data/cwd/new", unix.EROFS)
+		b.wantWrite("/data/sub/new", nil)
+		b.wantWrite("/data/sub/in/new", nil)
+		if err := b.unmount(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A link in place of a kernel file system's directory, or of one's that is not
+// mounted, stops the container.
+func TestOrdinaryDirs(t *testing.T) {
+	inRootBox(t, []string{"rootfs/other/", "rootfs/proc -> other", "rootfs/sys -> other"}, func(b *rootBox) {
+		for _, plan := range []oci.Plan{
+			{Mounts: []oci.Mount{{Field: "mounts[0]", Destination: "/proc", Type: oci.MountProc}}},
+			{OrdinaryDirs: []string{"/sys"}},
+		} {
+			b.plan.Mounts, b.plan.OrdinaryDirs = plan.Mounts, plan.OrdinaryDirs
+			if err := b.build(); err == nil || !strings.Contains(err.Error(), "must be an ordinary directory") {
+				t.Errorf("%+v: build = %v", plan, err)
+			}
+			if err := b.unmount(); err != nil {
+				t.Error(err)
+			}
+			_ = os.Remove(filepath.Join(b.state, DirName))
 		}
 	})
 }

@@ -91,7 +91,13 @@ func nullArgs(c *cStruct, target uint64) {
 // that, as it would be none at all.
 func tmpfsArgs(c *cStruct, m hostMount) {
 	mode := uint32(0o1777)
-	nodes, size := m.tmpfs.Inodes, m.tmpfs.Size
+	var nodes, size uint64 // 0 = no limit
+	if m.tmpfs.Inodes != nil {
+		nodes = *m.tmpfs.Inodes
+	}
+	if m.tmpfs.Size != nil {
+		size = *m.tmpfs.Size
+	}
 	if nodes > 0 {
 		nodes = max(nodes, 4)
 	}

@@ -52,8 +52,15 @@ type hostMount struct {
 	source    string // null: a path of the host
 	recursive bool   // null: with the mounts below source
 	flags     int
+	below     int // flags of those
 	tmpfs     oci.Tmpfs
 	gid, mode uint32 // ptyfs
+}
+
+// writable is the mount before it is made read-only.
+func (m hostMount) writable() hostMount {
+	m.flags &^= mntReadonly
+	return m
 }
 
 // planMounts translates the Plan's mounts, in their order.
@@ -64,9 +71,9 @@ func planMounts(p *oci.Plan, bundle string) ([]hostMount, error) {
 		h := hostMount{field: m.Field, dest: path.Clean(m.Destination), flags: mountFlags(m.Flags)}
 		switch m.Type {
 		case oci.MountBind:
-			h.kind, h.source, h.recursive = fsNull, m.Source, m.Recursive
+			h.kind, h.source, h.recursive, h.below = fsNull, m.Source, m.Recursive, mountFlags(m.Below)
 			if !filepath.IsAbs(h.source) {
-				h.source = filepath.Join(bundle, h.source) //nolint:forbidigo // the host's own path
+				h.source = bundle + "/" + h.source // ".." in it is the kernel's to resolve
 			}
 		case oci.MountTmpfs:
 			h.kind, h.tmpfs = fsTmpfs, m.Tmpfs
@@ -101,7 +108,7 @@ func planMounts(p *oci.Plan, bundle string) ([]hostMount, error) {
 func maskMount(dest string) hostMount {
 	return hostMount{
 		field: "linux.maskedPaths", kind: fsTmpfs, dest: dest, flags: mntRestrictions,
-		tmpfs: oci.Tmpfs{Size: 4096, Inodes: 4, Mode: 0o755, HasMode: true},
+		tmpfs: oci.Tmpfs{Size: new(uint64(4096)), Inodes: new(uint64(4)), Mode: 0o755, HasMode: true},
 	}
 }
 

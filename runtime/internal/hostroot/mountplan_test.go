@@ -75,7 +75,7 @@ func FuzzMountTable(f *testing.F) {
 }
 
 func TestMountArguments(t *testing.T) {
-	tmp := hostMount{kind: fsTmpfs, tmpfs: oci.Tmpfs{Size: 1 << 20, Inodes: 99, UID: 7, GID: 8, Mode: 0o750, HasMode: true}}
+	tmp := hostMount{kind: fsTmpfs, tmpfs: oci.Tmpfs{Size: new(uint64(1 << 20)), Inodes: new(uint64(99)), UID: 7, GID: 8, Mode: 0o750, HasMode: true}}
 	pty := hostMount{kind: fsPty, gid: 4, mode: 0o620}
 	for _, c := range []struct {
 		name string
@@ -119,7 +119,7 @@ func TestMountArguments(t *testing.T) {
 
 // A limit below what the kernel takes for one would mean no limit at all.
 func TestSmallTmpfsStaysLimited(t *testing.T) {
-	b, err := mountArgs(lp64, hostMount{kind: fsTmpfs, tmpfs: oci.Tmpfs{Size: 1, Inodes: 1}}, 0)
+	b, err := mountArgs(lp64, hostMount{kind: fsTmpfs, tmpfs: oci.Tmpfs{Size: new(uint64(1)), Inodes: new(uint64(1))}}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestSmallTmpfsStaysLimited(t *testing.T) {
 
 func TestMountsArePlanned(t *testing.T) {
 	p := &oci.Plan{Process: &oci.Process{Terminal: true}, Mounts: []oci.Mount{
-		{Field: "mounts[0]", Destination: "/dev", Type: oci.MountTmpfs, Flags: oci.MountFlags{NoSuid: true}, Tmpfs: oci.Tmpfs{Size: 65536}},
+		{Field: "mounts[0]", Destination: "/dev", Type: oci.MountTmpfs, Flags: oci.MountFlags{NoSuid: true}, Tmpfs: oci.Tmpfs{Size: new(uint64(65536))}},
 		{Field: "mounts[1]", Destination: "/dev/pts/", Type: oci.MountDevpts, Flags: oci.MountFlags{NoExec: true}, Devpts: oci.Devpts{GID: 9, HasGID: true}},
 		{Field: "mounts[2]", Destination: "/data", Type: oci.MountBind, Source: "vol", Recursive: true, Flags: oci.MountFlags{Readonly: true, NoDev: true}},
 		{Field: "mounts[3]", Destination: "/etc/hosts", Type: oci.MountBind, Source: "/run/hosts", Flags: oci.MountFlags{NoAtime: true, RelAtime: true}},
@@ -141,7 +141,7 @@ func TestMountsArePlanned(t *testing.T) {
 	}}
 	got, err := planMounts(p, "/bundle")
 	want := []hostMount{
-		{field: "mounts[0]", kind: "tmpfs", dest: "/dev", flags: mntNoSuid, tmpfs: oci.Tmpfs{Size: 65536}},
+		{field: "mounts[0]", kind: "tmpfs", dest: "/dev", flags: mntNoSuid, tmpfs: oci.Tmpfs{Size: new(uint64(65536))}},
 		{field: "mounts[1]", kind: "ptyfs", dest: "/dev/pts", flags: mntNoExec, gid: 9, mode: 0o620},
 		{field: "mounts[2]", kind: "null", dest: "/data", source: "/bundle/vol", recursive: true, flags: mntReadonly | mntNoDev},
 		{field: "mounts[3]", kind: "null", dest: "/etc/hosts", source: "/run/hosts", flags: mntNoAtime | mntRelAtime},

@@ -6,9 +6,11 @@ package launch
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/console"
+	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,7 +20,36 @@ type Caller struct {
 	ConsoleSocket string // gets the terminal's master; empty = none
 	PidfdSocket   string // gets a pidfd; empty = none; Linux only
 	PreserveFDs   int    // descriptors from 3 on that the process keeps
-	Detach        bool   // the command ends before the process does
+	Sockets       Sockets
+	Detach        bool // the command ends before the process does
+}
+
+// Sockets are descriptors that a service manager has opened for the program
+// (sd_listen_fds(3)): from 3 on, and those of PreserveFDs follow.
+type Sockets struct {
+	N     int
+	Names string // LISTEN_FDNAMES, or empty
+}
+
+// env tells the program of the sockets. It has to name its own pid, which is
+// known beforehand where a container numbers its processes from 1 on.
+func (s Sockets) env() []string {
+	if s.N == 0 {
+		return nil
+	}
+	env := []string{fmt.Sprintf("LISTEN_FDS=%d", s.N), fmt.Sprintf("LISTEN_PID=%d", process.FirstPid)}
+	if s.Names != "" {
+		env = append(env, "LISTEN_FDNAMES="+s.Names)
+	}
+	return env
+}
+
+// check refuses what can't be passed on.
+func (s Sockets) check() error {
+	if s.N > 0 && process.FirstPid == 0 {
+		return errors.New("LISTEN_FDS: the program's pid, for LISTEN_PID, is not known before it runs: unset it, and use --preserve-fds")
+	}
+	return nil
 }
 
 // Check refuses, before anything is made, what can't be had with this process.
@@ -26,7 +57,7 @@ func (c Caller) Check(p *oci.Process) error {
 	if err := console.Check(p.Terminal, c.Detach, c.ConsoleSocket); err != nil {
 		return err
 	}
-	return errors.Join(checkStdio(), c.checkPreserved())
+	return errors.Join(checkStdio(), c.Sockets.check(), c.checkPreserved())
 }
 
 // checkStdio refuses a directory as one of the container's first three
@@ -62,18 +93,29 @@ func (c Caller) checkPreserved() error {
 			err = unix.EBADF
 		}
 		if err != nil {
-			return fmt.Errorf("--preserve-fds %d: descriptor %d: %w: the caller has to leave %d to %d open",
-				c.PreserveFDs, fd, err, stdio, c.inherited()-1)
+			return fmt.Errorf("%s: descriptor %d: %w: the caller has to leave %d to %d open", c.keeps(), fd, err, stdio, c.inherited()-1)
 		}
 	}
 	return nil
+}
+
+// keeps names what the caller has asked for.
+func (c Caller) keeps() string {
+	var list []string
+	if c.Sockets.N > 0 {
+		list = append(list, fmt.Sprintf("LISTEN_FDS=%d", c.Sockets.N))
+	}
+	if c.PreserveFDs > 0 {
+		list = append(list, fmt.Sprintf("--preserve-fds %d", c.PreserveFDs))
+	}
+	return strings.Join(list, " and ")
 }
 
 // stdio is how many standard descriptors there are.
 const stdio = 3
 
 // inherited is how many of the caller's descriptors a process gets, from 0 on.
-func (c Caller) inherited() int { return stdio + c.PreserveFDs }
+func (c Caller) inherited() int { return stdio + c.Sockets.N + c.PreserveFDs }
 
 // tell tells who wants to know of the running process.
 func (c Caller) tell(pid int) error {

@@ -6,6 +6,8 @@ package launch
 import (
 	"context"
 	"fmt"
+	"slices"
+	"syscall"
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/stage"
@@ -16,6 +18,7 @@ import (
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"github.com/netbsd-cells/runcell/runtime/internal/rootfs"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/step"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"github.com/netbsd-cells/runcell/runtime/internal/undo"
 	"golang.org/x/sys/unix"
@@ -33,9 +36,11 @@ type Launch struct {
 	Undo             *undo.Stack
 	Caller           Caller
 
+	child   *process.Child
 	entry   kmod.Entry
 	link    *process.Link
 	prog    *stage.Program
+	home    process.Home // of the process's user, once the root is complete
 	fifo    int
 	errFile int
 	sock    int // the caller's console socket, -1 = none
@@ -46,36 +51,39 @@ type Launch struct {
 }
 
 // Create forks the first process and brings it and its container to the created
-// state. It gives the terminal's master, -1 where there is none or the caller
+// state. It gives that process and the terminal's master, -1 where there is none or the caller
 // has got it through the console socket.
-func (l *Launch) Create(ctx context.Context) (master int, err error) {
-	l.master = -1
+func (l *Launch) Create(ctx context.Context) (child *process.Child, master int, err error) {
+	l.master, l.child = -1, &process.Child{}
 	if l.sock, err = l.Caller.dial(); err != nil {
-		return -1, err
+		return nil, -1, err
 	}
 	defer func() { sys.CloseFD(l.sock) }()
 	if l.entry, err = l.Kmod.Enter(l.Cell); err != nil {
-		return -1, fmt.Errorf("enter cell: %w", err)
+		return nil, -1, fmt.Errorf("enter cell: %w", err)
 	}
 	defer l.entry.Close()
 	if l.link, err = process.NewLink(); err != nil {
-		return -1, err
+		return nil, -1, err
 	}
 	defer l.link.Close()
 	if err := l.openFiles(); err != nil {
-		return -1, err
+		return nil, -1, err
 	}
 	defer l.closeFiles()
 	if err := process.SealDescriptors(l.Caller.inherited()); err != nil {
-		return -1, err
+		return nil, -1, err
 	}
+	// Whoever waits for the child below does not wait for one that was ended.
+	stop := context.AfterFunc(ctx, func() { l.child.Signal(syscall.SIGKILL) })
+	defer stop()
 	if err := process.OnThread(func() error { return l.onThread(ctx) }); err != nil {
-		return -1, err
+		return nil, -1, err
 	}
 	if err := l.finish(); err != nil {
-		return -1, err
+		return nil, -1, err
 	}
-	return l.master, nil
+	return l.child, l.master, nil
 }
 
 // openFiles makes the FIFO that `start` writes to and the file for the name
@@ -111,7 +119,7 @@ func (l *Launch) onThread(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := l.fork(); err != nil {
+	if err := l.fork(ctx); err != nil {
 		return err
 	}
 	procFD, err := l.link.Receive(l.prog.Names())
@@ -132,19 +140,27 @@ func (l *Launch) onThread(ctx context.Context) error {
 
 // fork makes the container's first process and records it, before it is
 // allowed to do anything.
-func (l *Launch) fork() (err error) {
+func (l *Launch) fork(ctx context.Context) (err error) {
 	if l.prog, err = l.program(); err != nil {
 		return err
 	}
+	step.Program(l.prog.Names())
 	pid, err := l.prog.Start()
 	if err != nil {
 		return err
 	}
 	l.link.CloseChild()
-	l.Undo.Did("fork", (&process.Child{Pid: pid}).End)
+	l.child.Born(pid)
+	l.Undo.Did("fork", l.child.End)
+	if err := context.Cause(ctx); err != nil {
+		return err // a signal that came before found nobody
+	}
 	l.Pid = pid
 	l.Steps = l.prog.Names()
-	l.PidStart, _ = sys.StartTime(pid)
+	// One that is dead already says so by the link.
+	if l.PidStart, _, err = sys.StartTime(pid); err != nil {
+		return err
+	}
 	if err := l.Kmod.Entered(l.Cell, pid); err != nil {
 		return fmt.Errorf("register process: %w", err)
 	}
@@ -156,6 +172,7 @@ func (l *Launch) fork() (err error) {
 func (l *Launch) program() (*stage.Program, error) {
 	p := *l.Plan.Process
 	p.Rlimits = process.WithCallersNofile(p.Rlimits)
+	p.Env = slices.Concat(p.Env, l.Caller.Sockets.env())
 	// The child lives on as "created" without an exec, and the container's hooks
 	// can see it: it lets go of each descriptor after the last use. That it has
 	// not the lock, and not the parent's end of the link by whose closing it
@@ -168,10 +185,11 @@ func (l *Launch) program() (*stage.Program, error) {
 		return nil, err
 	}
 	steps = append(steps, ready...)
-	steps = append(steps, l.Root.GoSteps(l.link)...)
+	steps = append(steps, l.Root.GoSteps(l.link, &l.home)...)
 	if p.Terminal {
 		steps = append(steps, l.Root.TerminalSteps()...)
 	}
+	steps = append(steps, process.StdioSteps(&p)...)
 	member, err := process.MemberSteps(&p, l.entry)
 	if err != nil {
 		return nil, err
@@ -179,14 +197,24 @@ func (l *Launch) program() (*stage.Program, error) {
 	steps = append(steps, member...)
 	steps = append(steps, l.Root.CreatedStep(l.link, len(steps)))
 	steps = append(steps, l.link.LeaveStep("let go of the parent"), stage.Await("wait for start", l.fifo))
-	identity, err := process.IdentitySteps(&p, l.entry)
+	identity, err := process.IdentitySteps(&p, l.entry, l.lateEnv(&p)...)
 	if err != nil {
 		return nil, err
 	}
 	return &stage.Program{
 		Fork: l.entry.Fork, Steps: append(steps, identity...), Inherit: l.Caller.inherited(),
-		Report: [2]int{l.errFile, l.link.Child}, ExitCode: initExitCode,
+		Report: [2]int{l.errFile, l.link.Child}, Tell: true, ExitCode: initExitCode,
 	}, nil
+}
+
+// lateEnv is what the environment gets when the root is complete, whose list of
+// users tells it: HOME, unless the configuration does.
+func (l *Launch) lateEnv(p *oci.Process) []*byte {
+	var none bool
+	if p.Env, none = process.WithoutHome(p.Env); !none {
+		return nil
+	}
+	return []*byte{l.home.Addr()}
 }
 
 // runHooks runs those that come when the environment is there and the root is
@@ -217,11 +245,23 @@ func (l *Launch) runHooks(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := hooks.Run(ctx, h.CreateContainer, l.StateAs(state.Creating, process.InsidePid(l.Pid))); err != nil {
+	if err := l.runHooksBetween(ctx); err != nil {
 		return err
 	}
 	l.Undo.Did("hooks", nil)
 	return nil
+}
+
+// runHooksBetween runs those that are in the container's namespaces, with the
+// host's files still in view: from this thread.
+func (l *Launch) runHooksBetween(ctx context.Context) error {
+	list := l.Plan.Hooks.CreateContainer
+	if len(list) > 0 && process.JoinFirst != nil {
+		if err := process.JoinFirst(l.Pid); err != nil {
+			return fmt.Errorf("run %s: %w", list[0].Field, err)
+		}
+	}
+	return hooks.Run(ctx, list, l.StateAs(state.Creating, process.InsidePid(l.Pid)))
 }
 
 // enterRoot closes the root and lets the child go on to the created state.
@@ -237,7 +277,10 @@ func (l *Launch) enterRoot() (err error) {
 		}
 	}
 	l.Undo.Did("enter root", nil)
-	if err := l.link.Send(slave); err != nil {
+	if _, none := process.WithoutHome(p.Env); none {
+		l.home.Set(process.HomeOf(l.Root.Dir, p.UID))
+	}
+	if err := l.link.SendGo(slave, &l.home); err != nil {
 		return err
 	}
 	master, err := l.link.Receive(l.prog.Names())

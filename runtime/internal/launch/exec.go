@@ -3,6 +3,7 @@ package launch
 // exec: one more process in a running container.
 
 import (
+	"context"
 	"errors"
 
 	"github.com/netbsd-cells/runcell/kmod"
@@ -13,7 +14,9 @@ import (
 	"github.com/netbsd-cells/runcell/runtime/internal/exeseal"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"github.com/netbsd-cells/runcell/runtime/internal/rootfs"
+	"github.com/netbsd-cells/runcell/runtime/internal/signals"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/step"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
@@ -27,6 +30,7 @@ type Exec struct {
 	Kmod             kmod.Client
 	Process          *oci.Process
 	Caller           Caller
+	Signals          *signals.Catcher // go to the process; nil = none are caught
 }
 
 // execution is one exec's working state.
@@ -40,17 +44,18 @@ type execution struct {
 
 // Run starts the process, and waits for it unless the caller detaches. The
 // status is the program's as shells have it, 0 when detached.
-func (e Exec) Run() (status int, err error) {
+func (e Exec) Run(ctx context.Context) (status int, err error) {
 	x := &execution{Exec: e}
 	if x.sock, err = e.Caller.dial(); err != nil {
 		return 0, err
 	}
 	defer sys.CloseFD(x.sock)
+	step.Say("enter cell %d", e.Cell)
 	if x.entry, err = e.Kmod.Enter(e.Cell); err != nil {
 		return 0, err
 	}
 	defer x.entry.Close()
-	if err := x.start(); err != nil {
+	if err := x.start(ctx); err != nil {
 		return 0, err
 	}
 	if err := x.announce(); err != nil {
@@ -59,23 +64,35 @@ func (e Exec) Run() (status int, err error) {
 	if e.Caller.Detach {
 		return 0, nil
 	}
+	return x.attend()
+}
+
+// attend stays with the process until it ends.
+func (x *execution) attend() (status int, err error) {
 	fg, err := Attend(x.proc, x.master())
-	if err != nil {
-		return 0, err
+	if err == nil {
+		err = x.Signals.PassTo(fg.Signal)
 	}
-	defer fg.Leave()
-	return fg.Wait()
+	if err == nil {
+		status, err = fg.Wait()
+	}
+	if err != nil {
+		err = errors.Join(err, x.proc.End())
+	}
+	return status, errors.Join(err, fg.Leave())
 }
 
 // start makes the process and takes its terminal.
-func (x *execution) start() (err error) {
+func (x *execution) start(ctx context.Context) (err error) {
 	signals := process.DefaultSignals() // looks at /proc, which the cell may not have
 	var tty console.Setup
-	x.proc, err = process.StartMember(x.entry, rootfs.JoinedPath(x.Rootfs, x.Mounts), func(root *inroot.Dir) (*stage.Program, error) {
+	x.proc, err = process.StartMember(ctx, x.entry, rootfs.JoinedPath(x.Rootfs, x.Mounts), func(root *inroot.Dir) (*stage.Program, error) {
 		return x.program(root, signals, &tty)
 	})
-	if err == nil && exeseal.IsSelf(x.proc.Pid) {
-		err = errors.Join(errOwnBinary, x.proc.End())
+	if err == nil {
+		if err = exeseal.RefuseSelf(x.proc.Pid); err != nil {
+			err = errors.Join(err, x.proc.End())
+		}
 	}
 	switch {
 	case !x.Process.Terminal:
@@ -95,6 +112,7 @@ func (x *execution) program(root *inroot.Dir, signals []stage.Step, tty *console
 		return nil, err
 	}
 	p.Rlimits = process.WithCallersNofile(p.Rlimits)
+	p.Env = process.WithHome(p.Env, root, p.UID)
 	member, err := process.MemberSteps(&p, x.entry)
 	if err != nil {
 		return nil, err
@@ -112,6 +130,7 @@ func (x *execution) program(root *inroot.Dir, signals []stage.Step, tty *console
 		}
 		steps = append(steps, ttySteps...)
 	}
+	steps = append(steps, process.StdioSteps(&p)...)
 	steps = append(steps, member...)
 	return &stage.Program{
 		Fork: x.entry.Fork, Steps: append(steps, identity...), Inherit: x.Caller.inherited(), ExitCode: ExecFailed,

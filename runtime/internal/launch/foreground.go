@@ -4,12 +4,11 @@ package launch
 // and its exit status becomes the command's.
 
 import (
-	"os"
-	"os/signal"
 	"syscall"
 
 	"github.com/netbsd-cells/runcell/runtime/internal/console"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
+	"github.com/netbsd-cells/runcell/runtime/internal/step"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,11 +18,9 @@ type Foreground struct {
 	tty  *console.Relay // nil = no terminal
 }
 
-// Attend passes on signals to a process, from now until this one ends: a signal
-// that comes while the container is being deleted must not cut that off. master
-// is the process's terminal, -1 = none; it is relayed to our own.
+// Attend is for a process that is about to run, or does. master is its
+// terminal, -1 = none: its output is shown from now on.
 func Attend(proc *process.Child, master int) (f *Foreground, err error) {
-	forwardSignals(proc)
 	f = &Foreground{proc: proc}
 	if master < 0 {
 		return f, nil
@@ -32,32 +29,38 @@ func Attend(proc *process.Child, master int) (f *Foreground, err error) {
 	return f, err
 }
 
-// Wait waits for the process and gives its exit status as shells have it.
-func (f *Foreground) Wait() (status int, err error) { return f.proc.ExitStatus() }
-
-// Leave waits for the last output and gives our terminal back. The process must
-// have ended.
-func (f *Foreground) Leave() {
-	if f.tty != nil {
-		f.tty.Finish()
-	}
-}
-
-// forwarded are the signals that are passed on. Each one costs the Go runtime
-// several thread switches to set up, so these are those that people and service
-// managers send.
-var forwarded = []os.Signal{
-	unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGCONT,
-}
-
-func forwardSignals(proc *process.Child) {
-	ch := make(chan os.Signal, 64)
-	signal.Notify(ch, forwarded...)
-	go func() {
-		for s := range ch {
-			if sig, ok := s.(syscall.Signal); ok {
-				proc.Signal(sig)
-			}
+// Signal passes a signal on. A new size of our terminal becomes the size of the
+// process's, and the kernel tells those who are concerned.
+func (f *Foreground) Signal(s syscall.Signal) {
+	if f.tty != nil && f.tty.HasTerminal() {
+		switch s {
+		case unix.SIGWINCH:
+			f.tty.Resize()
+			return
+		case unix.SIGCONT:
+			f.tty.Resume()
 		}
-	}()
+	}
+	f.proc.Signal(s)
+}
+
+// Wait joins the terminals, waits for the process and gives its exit status as
+// shells have it. That takes as long as it likes: the caller holds no lock.
+func (f *Foreground) Wait() (status int, err error) {
+	if f.tty != nil {
+		if err := f.tty.Take(); err != nil {
+			return 0, err
+		}
+	}
+	step.Say("wait for the end of process %d", f.proc.Pid)
+	return f.proc.ExitStatus()
+}
+
+// Leave shows the last output and gives our terminal back. The process must
+// have ended.
+func (f *Foreground) Leave() error {
+	if f.tty == nil {
+		return nil
+	}
+	return f.tty.Finish()
 }

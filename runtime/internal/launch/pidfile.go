@@ -9,27 +9,51 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"golang.org/x/sys/unix"
 )
 
 // writePidFile writes decimal digits and no newline, as conmon and containerd
-// read them, and makes the file appear complete or not at all. The temporary
-// name is fixed but opened with O_EXCL: a leftover of a killed command is
-// removed, somebody else's link is not followed.
+// read them. A file appears complete or not at all; what is something else, such
+// as /dev/null, is written to and stays.
 func writePidFile(path string, pid int) error {
+	write := replaceFile
+	if fi, err := os.Stat(path); err == nil && !fi.Mode().IsRegular() {
+		write = writeTo
+	}
+	if err := write(path, strconv.Itoa(pid)); err != nil {
+		return fmt.Errorf("write --pid-file: %w", err)
+	}
+	return nil
+}
+
+// replaceFile has a temporary name that is fixed but opened with O_EXCL: a
+// leftover of a killed command is removed, somebody else's link is not followed.
+func replaceFile(path, text string) error {
 	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("write --pid-file: %w", err)
+		return err
 	}
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
-		return fmt.Errorf("write --pid-file: %w", err)
+		return err
 	}
-	_, err = f.WriteString(strconv.Itoa(pid))
+	_, err = f.WriteString(text)
 	if err := errors.Join(err, f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("write --pid-file: %w", err), os.Remove(tmp))
+		return errors.Join(err, os.Remove(tmp))
 	}
 	if err := os.Rename(tmp, path); err != nil {
-		return errors.Join(fmt.Errorf("write --pid-file: %w", err), os.Remove(tmp))
+		return errors.Join(err, os.Remove(tmp))
 	}
 	return nil
+}
+
+// writeTo writes to a device, or to a FIFO that somebody reads.
+func writeTo(path, text string) error {
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	_, err = unix.Write(fd, []byte(text))
+	return errors.Join(err, unix.Close(fd))
 }

@@ -10,16 +10,13 @@ import (
 	"github.com/netbsd-cells/runcell/runtime/internal/exeseal"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
+	"github.com/netbsd-cells/runcell/runtime/internal/step"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
 // execPatience is how long the program may take from release to exec.
 const execPatience = 30 * time.Second
-
-// errOwnBinary is the error of a program that leads out of the container: it
-// was /proc/self/exe, or a script with that interpreter (CVE-2019-5736).
-var errOwnBinary = fmt.Errorf("exec: process.args[0] leads to the runcell binary: %w", unix.EACCES)
 
 // Release lets the process of a created container exec its program, and waits
 // until it has: it writes to the FIFO, and the exec closes the child's end of
@@ -36,14 +33,12 @@ func Release(c *state.Container) error {
 	if _, err := unix.Write(fd, []byte{1}); err != nil {
 		return fmt.Errorf("release process: %w", err)
 	}
+	step.Say("wait until process %d executes the program", c.Pid)
 	if err := awaitHangup(fd, c.Path(state.FifoFile)); err != nil {
 		return err
 	}
 	if err := process.ReadStageError(c.Path(state.ErrorFile), c.Steps); err != nil {
 		return err
 	}
-	if exeseal.IsSelf(c.Pid) {
-		return errOwnBinary
-	}
-	return nil
+	return exeseal.RefuseSelf(c.Pid)
 }

@@ -38,7 +38,11 @@ func Status(ctx context.Context, c *state.Container) (status uint32, known bool,
 	var late time.Time
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		// Looked at before the file is: the status is written after the end.
-		ended := !c.Alive()
+		alive, err := c.Alive()
+		if err != nil {
+			return 0, false, err
+		}
+		ended := !alive
 		b, err := sys.ReadFile(c.Path(state.ExitFile))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):

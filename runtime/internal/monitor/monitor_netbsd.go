@@ -23,7 +23,7 @@ const (
 var Start Starter = start
 
 func start(pid int, path string) (*process.Child, error) {
-	file, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC, 0o600)
+	file, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC|unix.O_NONBLOCK, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("start monitor: make %s: %w", path, err)
 	}

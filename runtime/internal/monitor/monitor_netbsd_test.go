@@ -30,7 +30,7 @@ func TestMonitor(t *testing.T) {
 	}
 	proc := pausing(t)
 	c.Pid = proc.Pid
-	c.PidStart, _ = sys.StartTime(proc.Pid)
+	c.PidStart, _, _ = sys.StartTime(proc.Pid)
 	monitor, err := Start(proc.Pid, c.Path(state.ExitFile))
 	if err != nil {
 		t.Fatal(err)

@@ -35,7 +35,7 @@ func TestStatusIsAwaited(t *testing.T) {
 	}
 	write(nil)
 	c.Pid = os.Getpid()
-	c.PidStart, _ = sys.StartTime(c.Pid)
+	c.PidStart, _, _ = sys.StartTime(c.Pid)
 	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	if _, known, err := Status(short, c); known || !errors.Is(err, context.DeadlineExceeded) {

@@ -23,7 +23,7 @@ import (
 
 	"github.com/netbsd-cells/runcell/kmod/flock"
 	"github.com/netbsd-cells/runcell/oci"
-	"github.com/netbsd-cells/runcell/runtime/internal/fault"
+	"github.com/netbsd-cells/runcell/runtime/internal/step"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
@@ -86,7 +86,7 @@ func (r *Addresses) Hold(ctx context.Context, id string, list []oci.Address) err
 	if err := r.add(ctx, id, list); err != nil {
 		return err
 	}
-	fault.Point("addresses")
+	step.Done("addresses")
 	return r.await(ctx, list)
 }
 
@@ -100,12 +100,12 @@ func (r *Addresses) add(ctx context.Context, id string, list []oci.Address) erro
 		if err := save(); err != nil {
 			return err
 		}
-		fault.Point("addresses recorded")
+		step.Done("addresses recorded")
 		for _, a := range list {
 			if err := r.addOurs(book.find(a)); err != nil {
 				return fmt.Errorf("add address %s: %w", a, err)
 			}
-			fault.Point("address added")
+			step.Done("address added")
 		}
 		return nil
 	})
@@ -186,7 +186,7 @@ func (r *Addresses) dropUsers(which func(id string) bool) (removed []oci.Address
 				return fmt.Errorf("remove address %s: %w", e.Address, err)
 			}
 			removed = append(removed, e.Address)
-			fault.Point("address removed")
+			step.Done("address removed")
 		}
 		book.Addresses = keep
 		return save()
@@ -245,7 +245,10 @@ func (r *Addresses) changeBook(ctx context.Context, change func(book *addressBoo
 	if err := flock.Lock(ctx, lock, flock.Exclusive); err != nil {
 		return fmt.Errorf("lock addresses: %w", err)
 	}
-	boot, ok := sys.StartTime(1)
+	boot, ok, err := sys.StartTime(1)
+	if err != nil {
+		return fmt.Errorf("lock addresses: %w", err)
+	}
 	if !ok {
 		return errors.New("lock addresses: process 1 can't be seen, so this boot can't be told from the last")
 	}

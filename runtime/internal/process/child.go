@@ -22,11 +22,19 @@ type Child struct {
 	reaped bool
 }
 
-// Signal sends a signal; to a reaped child it does nothing.
+// Born gives a Child that others know already its process.
+func (c *Child) Born(pid int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.Pid = pid
+}
+
+// Signal sends a signal; to a reaped child, and to one that is not there yet,
+// it does nothing.
 func (c *Child) Signal(s syscall.Signal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.reaped {
+	if !c.reaped && c.Pid != 0 {
 		_ = syscall.Kill(c.Pid, s)
 	}
 }
@@ -60,6 +68,21 @@ func (c *Child) Wait() (syscall.WaitStatus, error) {
 		}
 		return ws, nil
 	}
+}
+
+// Reap reaps the child if it has ended, and does not wait. Until then it is in
+// its cell, as NetBSD counts. No child (nil) is fine.
+func (c *Child) Reap() {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reaped || c.Pid == 0 {
+		return
+	}
+	pid, err := syscall.Wait4(c.Pid, nil, syscall.WNOHANG, nil)
+	c.reaped = pid == c.Pid || errors.Is(err, syscall.ECHILD)
 }
 
 // ExitStatus is Wait that gives the status as shells do, see ShellStatus.

@@ -31,7 +31,9 @@ func SignalProcess(pid int, start uint64, sig unix.Signal) error {
 		return os.NewSyscallError("pidfd_open", err)
 	}
 	defer sys.CloseFD(pidfd)
-	if !sys.Alive(pid, start) {
+	if alive, err := sys.Alive(pid, start); err != nil {
+		return err
+	} else if !alive {
 		return ErrGone
 	}
 	err = unix.PidfdSendSignal(pidfd, sig, nil, 0)

@@ -1,20 +1,32 @@
 package process
 
 import (
+	"context"
 	"errors"
 	"os"
 	"testing"
+	"time"
 
+	"github.com/netbsd-cells/runcell/kmod/stage"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
+	"golang.org/x/sys/unix"
 )
 
-func TestPidReuseIsNotTheContainer(t *testing.T) {
-	start, ok := sys.StartTime(os.Getpid())
-	if !ok || !sys.Alive(os.Getpid(), start) {
-		t.Fatal("this process does not live")
+// A child that hangs before its exec is ended with the context.
+func TestStartEndsWithContext(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	hang := &stage.Program{Steps: []stage.Step{stage.Sys("hang", unix.SYS_PPOLL, 0, 0, 0, 0, 0)}}
+	if _, err := StartProgram(ctx, hang); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 20*time.Second {
+		t.Errorf("StartProgram = %v after %v; want the context's end", err, time.Since(began))
 	}
-	if sys.Alive(os.Getpid(), start+1) {
-		t.Error("a process with another start time counts as the container's")
+}
+
+func TestPidReuseIsNotTheContainer(t *testing.T) {
+	start, ok, err := sys.StartTime(os.Getpid())
+	if !ok || err != nil {
+		t.Fatalf("this process does not live: %v", err)
 	}
 	if err := SignalProcess(os.Getpid(), start+1, 0); !errors.Is(err, ErrGone) {
 		t.Errorf("signal to a reused pid = %v; want ErrGone", err)

@@ -35,7 +35,9 @@ func awaitExit(pid int) error {
 // SignalProcess signals a process whose start time was looked at: NetBSD has
 // no pidfd, so a pid reused within these two calls would be hit.
 func SignalProcess(pid int, start uint64, sig unix.Signal) error {
-	if !sys.Alive(pid, start) {
+	if alive, err := sys.Alive(pid, start); err != nil {
+		return err
+	} else if !alive {
 		return ErrGone
 	}
 	err := unix.Kill(pid, sig)

@@ -16,17 +16,24 @@ func TestReusedPid(t *testing.T) {
 		t.Fatal(err)
 	}
 	proc := &Child{Pid: pid}
-	start, ok := sys.StartTime(proc.Pid)
-	if !ok || !sys.Alive(proc.Pid, start) || sys.Alive(proc.Pid, start-1) {
-		t.Errorf("the process started at %d, %v; alive: %v, and a microsecond earlier %v", start, ok, sys.Alive(proc.Pid, start), sys.Alive(proc.Pid, start-1))
+	start, ok, err := sys.StartTime(proc.Pid)
+	if !ok || err != nil {
+		t.Fatalf("the process started at %d, %v, %v", start, ok, err)
 	}
+	lives := func(start uint64, want bool) {
+		t.Helper()
+		if alive, err := sys.Alive(proc.Pid, start); alive != want || err != nil {
+			t.Errorf("alive since %d: %v, %v; want %v", start, alive, err, want)
+		}
+	}
+	lives(start, true)
+	lives(start-1, false)
 	if err := SignalProcess(proc.Pid, start-1, unix.SIGKILL); !errors.Is(err, ErrGone) {
 		t.Errorf("a signal to another process with the pid: %v", err)
 	}
-	if !sys.Alive(proc.Pid, start) {
-		t.Error("the signal hit")
+	lives(start, true)
+	if err := proc.End(); err != nil {
+		t.Errorf("end: %v", err)
 	}
-	if err := proc.End(); err != nil || sys.Alive(proc.Pid, start) {
-		t.Errorf("after its end: %v, alive %v", err, sys.Alive(proc.Pid, start))
-	}
+	lives(start, false)
 }

@@ -5,7 +5,7 @@ package process
 // one system call prepared before the fork; a descriptor may come along.
 //
 //	child  → parent  ready    (with the proc mount that only it can make)
-//	parent → child   go       (with the terminal's slave)
+//	parent → child   go       (with the terminal's slave, and the user's HOME)
 //	child  → parent  created  (nothing can fail any more but the exec)
 //
 // When the parent dies, the child's receive returns 0 and it exits.
@@ -48,17 +48,18 @@ func (l *Link) Close() {
 // Message is a msghdr with its buffers, kept on the heap for the child.
 type Message struct {
 	hdr  unix.Msghdr
-	iov  unix.Iovec
+	iov  [2]unix.Iovec
 	data [stage.RecordSize]byte
+	home *Home    // what else it has, nil = nothing
 	ctl  [64]byte // one SCM_RIGHTS with one descriptor
 }
 
 // NewMessage makes a message, with room for a descriptor if one comes along.
 func NewMessage(withFD bool) *Message {
 	m := new(Message)
-	m.iov.Base = &m.data[0]
-	m.iov.SetLen(len(m.data))
-	m.hdr.Iov = &m.iov
+	m.iov[0].Base = &m.data[0]
+	m.iov[0].SetLen(len(m.data))
+	m.hdr.Iov = &m.iov[0]
 	m.hdr.SetIovlen(1)
 	if withFD {
 		m.hdr.Control = &m.ctl[0]
@@ -68,6 +69,25 @@ func NewMessage(withFD bool) *Message {
 		h.SetLen(unix.CmsgLen(4))
 	}
 	return m
+}
+
+// NewGo makes the message by which the parent lets the child go on. home is
+// there afterwards.
+func NewGo(withFD bool, home *Home) *Message {
+	m := NewMessage(withFD)
+	m.home = home
+	m.iov[1].Base = home.Addr()
+	m.iov[1].SetLen(len(home))
+	m.hdr.SetIovlen(len(m.iov))
+	return m
+}
+
+// size is how long the message is.
+func (m *Message) size() uintptr {
+	if m.home == nil {
+		return stage.RecordSize
+	}
+	return stage.RecordSize + uintptr(len(m.home))
 }
 
 // FdAddr is where the descriptor's number lies in the control data, for a step
@@ -85,7 +105,6 @@ func (l *Link) SendStep(name string, index int, m *Message) stage.Step {
 		Name: name, Nr: unix.SYS_SENDMSG,
 		Args:  [6]uintptr{uintptr(l.Child), uintptr(unsafe.Pointer(&m.hdr)), unix.MSG_NOSIGNAL},
 		Keep:  []any{m},
-		Uses:  []int{l.Child},
 		Exact: true, Want: stage.RecordSize,
 	}
 }
@@ -96,8 +115,7 @@ func (l *Link) ReceiveStep(name string, m *Message) stage.Step {
 		Name: name, Nr: unix.SYS_RECVMSG,
 		Args:  [6]uintptr{uintptr(l.Child), uintptr(unsafe.Pointer(&m.hdr)), recvFlags},
 		Keep:  []any{m},
-		Uses:  []int{l.Child},
-		Exact: true, Want: stage.RecordSize,
+		Exact: true, Want: m.size(),
 	}
 }
 
@@ -151,29 +169,27 @@ func parseRights(oob []byte) int {
 	return fds[0]
 }
 
-// Send gives the child its next message, with fd unless it is negative.
-func (l *Link) Send(fd int) error {
-	var data [stage.RecordSize]byte
+// SendGo lets the child go on, with fd unless it is negative.
+func (l *Link) SendGo(fd int, home *Home) error {
+	data := make([]byte, stage.RecordSize, stage.RecordSize+len(home))
+	data = append(data, home[:]...)
 	var oob []byte
 	if fd >= 0 {
 		oob = unix.UnixRights(fd)
 	}
-	if err := unix.Sendmsg(l.Parent, data[:], oob, nil, unix.MSG_NOSIGNAL); err != nil {
+	if err := unix.Sendmsg(l.Parent, data, oob, nil, unix.MSG_NOSIGNAL); err != nil {
 		return fmt.Errorf("write to the container's process: %w", err)
 	}
 	return nil
 }
 
 // ReadStageError reads the step that a child's program has written to a file
-// as failed; names are the program's steps. A file without one is no error.
+// as failed; names are the program's steps. A file that does not say that the
+// exec came next is an error, too.
 func ReadStageError(path string, names []string) error {
 	b, err := sys.ReadFile(path)
-	if err != nil || len(b) < stage.RecordSize {
-		return nil //nolint:nilerr // no file or an empty one: nothing failed
-	}
-	rec, err := stage.ParseRecord(b[:stage.RecordSize])
 	if err != nil {
 		return err
 	}
-	return rec.Err(names)
+	return stage.Outcome(b, names)
 }

@@ -7,25 +7,25 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"runtime"
 	"strings"
 
 	"github.com/netbsd-cells/runcell/kmod/inroot"
+	"github.com/netbsd-cells/runcell/kmod/searchpath"
 	"golang.org/x/sys/unix"
 )
 
-// defaultPath is searched when process.env has no PATH.
-const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/pkg/sbin:/usr/pkg/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 // candidates lists the paths that exec tries for name. A relative element of
-// PATH would depend on the directory and is left out.
+// PATH would depend on the directory and is left out. Without PATH it is this
+// system's.
 func candidates(name string, env []string) []string {
 	if strings.Contains(name, "/") {
 		return []string{name}
 	}
 	var paths []string
-	for _, dir := range strings.Split(envValue(env, "PATH", defaultPath), ":") {
+	for _, dir := range strings.Split(envValue(env, "PATH", searchpath.Of(runtime.GOOS)), ":") {
 		if path.IsAbs(dir) {
-			paths = append(paths, path.Join(dir, name))
+			paths = append(paths, dir+"/"+name) // ".." in it is the kernel's to resolve
 		}
 	}
 	return paths
@@ -44,16 +44,16 @@ func LookExec(root *inroot.Dir, name, cwd string, env []string) error {
 	if strings.Contains(name, "/") {
 		p := name
 		if !path.IsAbs(p) {
-			p = path.Join(cwd, p)
+			p = cwd + "/" + p // ".." behind a link leads elsewhere than the text says
 		}
-		if err := checkExec(root, p); err != nil {
+		if err := checkProgram(root, p, cwd); err != nil {
 			return fmt.Errorf("exec: %q: %w", name, err)
 		}
 		return nil
 	}
 	denied := false
 	for _, p := range candidates(name, env) {
-		err := checkExec(root, p)
+		err := checkProgram(root, p, cwd)
 		if err == nil {
 			return nil
 		}
@@ -63,6 +63,33 @@ func LookExec(root *inroot.Dir, name, cwd string, env []string) error {
 		return fmt.Errorf("exec: %q: %w", name, unix.EACCES)
 	}
 	return notInPath(name)
+}
+
+// checkProgram is checkExec for a program, and for the interpreter of a script:
+// one by way of /proc/self/exe would be our own binary (CVE-2019-5736), and
+// whoever looks at the running process may come too late.
+func checkProgram(root *inroot.Dir, p, cwd string) error {
+	if err := checkExec(root, p); err != nil {
+		return err
+	}
+	head, err := root.ReadHead(p, 256) // as much as kernels read
+	line, script := strings.CutPrefix(string(head), "#!")
+	if err != nil || !script {
+		return err
+	}
+	line, _, _ = strings.Cut(line, "\n")
+	words := strings.Fields(line)
+	if len(words) == 0 {
+		return nil // the kernel will say something
+	}
+	interpreter := words[0]
+	if !path.IsAbs(interpreter) {
+		interpreter = cwd + "/" + interpreter
+	}
+	if err := checkExec(root, interpreter); err != nil {
+		return fmt.Errorf("interpreter %q: %w", words[0], err)
+	}
+	return nil
 }
 
 // checkExec refuses what exec(2) would refuse, and what is not a plain file.

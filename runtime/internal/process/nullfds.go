@@ -12,12 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nullSteps replace such descriptors from first on by the null device of the container's
+// nullSteps replace such descriptors by the null device of the container's
 // root, in which the child is by then, as a member of the cell: it opens what
 // the cell may open. A root without one, and a cell that may open no device,
 // keep them, since programs need the three descriptors.
-func nullSteps(first int) ([]stage.Step, error) {
-	fds := nullDescriptors(first)
+func nullSteps() ([]stage.Step, error) {
+	fds := nullDescriptors()
 	if len(fds) == 0 {
 		return nil, nil
 	}
@@ -38,15 +38,14 @@ func nullSteps(first int) ([]stage.Step, error) {
 	return steps, nil
 }
 
-// nullDescriptors lists the caller's standard descriptors from first on that
-// are a null device.
-func nullDescriptors(first int) []int {
+// nullDescriptors lists the caller's standard descriptors that are a null device.
+func nullDescriptors() []int {
 	var null, st unix.Stat_t
 	if unix.Stat("/dev/null", &null) != nil {
 		return nil
 	}
 	var fds []int
-	for fd := first; fd < 3; fd++ {
+	for fd := range 3 {
 		if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == null.Rdev {
 			fds = append(fds, fd)
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/stage"
 	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime/internal/nofile"
 	"golang.org/x/sys/unix"
 )
 
@@ -50,12 +51,11 @@ func limitSteps(p *oci.Process) ([]stage.Step, error) {
 }
 
 // IdentitySteps seal the process, make it the user's and exec it. What needs
-// root comes first; the working directory comes last, with the process's own
-// rights.
-func IdentitySteps(p *oci.Process, e kmod.Entry) ([]stage.Step, error) {
+// root comes first. late are variables of the environment that are known later.
+func IdentitySteps(p *oci.Process, e kmod.Entry, late ...*byte) ([]stage.Step, error) {
 	steps := make([]stage.Step, 0, len(e.Seal)+32)
 	if !p.Terminal {
-		null, err := nullSteps(0)
+		null, err := nullSteps()
 		if err != nil {
 			return nil, err
 		}
@@ -65,44 +65,47 @@ func IdentitySteps(p *oci.Process, e kmod.Entry) ([]stage.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	exec, err := execSteps(p)
+	exec, err := execSteps(p, late)
 	return slices.Concat(steps, user, exec), err
 }
 
 // HookSteps are IdentitySteps for a hook's program, which is as much in the
 // hands of the container's user as the process itself: it has the same rights
-// and starts in the same directory. Its standard input is the hook's own.
+// and starts in the same directory. Its standard streams are the hook's own.
 func HookSteps(p *oci.Process, e kmod.Entry, program stage.Step) ([]stage.Step, error) {
-	null, err := nullSteps(1)
-	if err != nil {
-		return nil, err
-	}
 	user, err := userSteps(p, e)
-	return append(slices.Concat(null, user), program), err
+	return append(user, program), err
 }
 
 // userSteps seal the process and make it the user's, in its directory.
 func userSteps(p *oci.Process, e kmod.Entry) ([]stage.Step, error) {
-	steps := make([]stage.Step, 0, len(e.Seal)+16)
+	cwd := newCwd(p.Cwd)
+	before, err := cwd.change()
+	if err != nil {
+		return nil, err
+	}
+	after, err := cwd.change()
+	if err != nil {
+		return nil, err
+	}
+	steps := make([]stage.Step, 0, len(e.Seal)+20)
+	steps = append(steps, before...)
 	if p.NoNewPrivs {
 		steps = append(steps, noNewPrivsSteps()...)
 	}
 	steps = append(steps, e.Seal...)
 	steps = append(steps, lateUserSteps(p)...)
-	cwd, err := cwdSteps(p.Cwd)
-	if err != nil {
-		return nil, err
-	}
-	return append(steps, cwd...), nil
+	steps = append(steps, after...)
+	return append(steps, cwd.done()), nil
 }
 
 // execSteps exec args[0]. A name without a slash is tried in each directory
 // of PATH, as execvp(3) does: when the child is forked, the mounts that may
 // hold the program are not there yet.
-func execSteps(p *oci.Process) ([]stage.Step, error) {
+func execSteps(p *oci.Process, late []*byte) ([]stage.Step, error) {
 	var steps []stage.Step
 	for _, c := range candidates(p.Args[0], p.Env) {
-		s, err := stage.Exec(c, p.Args, p.Env)
+		s, err := stage.Exec(c, p.Args, p.Env, late...)
 		if err != nil {
 			return nil, err
 		}
@@ -128,24 +131,6 @@ func groupSteps(p *oci.Process) []stage.Step {
 		uintptr(len(p.AdditionalGIDs)), uintptr(unsafe.Pointer(&groups[0])))
 	s.Keep = []any{groups}
 	return []stage.Step{s}
-}
-
-// cwdSteps change to the working directory and make sure that it lies inside
-// the container's root: a path such as /proc/self/fd/7 can name a descriptor
-// that the runtime has open (CVE-2024-21626).
-func cwdSteps(cwd string) ([]stage.Step, error) {
-	chdir, err := stage.Path("change to process.cwd "+cwd, unix.SYS_CHDIR, cwd)
-	if err != nil {
-		return nil, err
-	}
-	buf, slash := new([unix.PathMax]byte), &[1]byte{'/'}
-	get := stage.Sys("read the working directory", sysGetcwd, uintptr(unsafe.Pointer(buf)), uintptr(len(buf)))
-	get.Keep = []any{buf}
-	inside := stage.Step{
-		Name: "process.cwd " + cwd + " lies outside of the container", Kind: stage.Same,
-		Args: [6]uintptr{uintptr(unsafe.Pointer(buf)), uintptr(unsafe.Pointer(slash)), 1}, Keep: []any{buf, slash},
-	}
-	return []stage.Step{chdir, get, inside}, nil
 }
 
 // rlimit is struct rlimit as both kernels' 64-bit calls know it.
@@ -182,17 +167,18 @@ func kernelLimit(v uint64) uint64 {
 }
 
 // WithCallersNofile adds RLIMIT_NOFILE as the caller had it, unless the config
-// sets it: the Go runtime raises its own soft limit at start (to one below the hard
-// limit), and that must not become the container's.
+// sets it: the Go runtime raises its own soft limit at start, and that must not
+// become the container's.
 func WithCallersNofile(limits []oci.Rlimit) []oci.Rlimit {
 	for _, l := range limits {
 		if l.Type == "RLIMIT_NOFILE" {
 			return limits
 		}
 	}
-	soft, hard, ok := callersNofile()
-	if !ok {
-		return limits
+	was, ok := nofile.Inherited()
+	var now unix.Rlimit
+	if !ok || unix.Getrlimit(unix.RLIMIT_NOFILE, &now) != nil || uint64(now.Cur) == was.Soft {
+		return limits // not raised
 	}
-	return append(limits[:len(limits):len(limits)], oci.Rlimit{Type: "RLIMIT_NOFILE", Soft: soft, Hard: hard})
+	return append(limits[:len(limits):len(limits)], oci.Rlimit{Type: "RLIMIT_NOFILE", Soft: was.Soft, Hard: was.Hard})
 }

@@ -4,7 +4,6 @@ package process
 
 import (
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -60,18 +59,6 @@ var GroupsSettable = sync.OnceValue(func() bool {
 	b, err := sys.ReadFile("/proc/self/setgroups")
 	return err != nil || strings.TrimSpace(string(b)) != "deny"
 })
-
-// callersNofile is the parent process's limit: what this process inherited.
-func callersNofile() (soft, hard uint64, ok bool) {
-	var own, parent unix.Rlimit
-	if unix.Prlimit(0, unix.RLIMIT_NOFILE, nil, &own) != nil || own.Cur != own.Max-1 {
-		return 0, 0, false // not raised: nothing to restore
-	}
-	if unix.Prlimit(os.Getppid(), unix.RLIMIT_NOFILE, nil, &parent) != nil || parent.Cur > own.Max {
-		return 0, 0, false
-	}
-	return parent.Cur, own.Max, true
-}
 
 // SealDescriptors keeps descriptors from first on, which the caller left open,
 // out of the programs that we start on the host. What gets into a cell is said

@@ -3,9 +3,7 @@ package process
 // Steps of a child's program that only NetBSD has.
 
 import (
-	"encoding/binary"
 	"fmt"
-	"os"
 	"unsafe"
 
 	"github.com/netbsd-cells/runcell/kmod/stage"
@@ -56,23 +54,6 @@ func lateUserSteps(p *oci.Process) []stage.Step {
 
 // GroupsSettable tells whether setgroups(2) is possible: root may always.
 func GroupsSettable() bool { return true }
-
-// callersNofile is the parent process's limit: what this process inherited.
-func callersNofile() (soft, hard uint64, ok bool) {
-	var own unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &own) != nil || own.Cur != own.Max-1 {
-		return 0, 0, false // not raised: nothing to restore
-	}
-	b, err := unix.SysctlRaw(fmt.Sprintf("proc.%d.rlimit.descriptors.soft", os.Getppid()))
-	if err != nil || len(b) != 8 {
-		return 0, 0, false
-	}
-	soft = binary.NativeEndian.Uint64(b)
-	if soft > uint64(own.Max) {
-		return 0, 0, false
-	}
-	return soft, uint64(own.Max), true
-}
 
 // SealDescriptors keeps descriptors from first on, which the caller left open,
 // out of the programs that we start on the host. What gets into a cell is said

@@ -67,7 +67,7 @@ func TestEntryComesLast(t *testing.T) {
 			calls = append(calls, "chdir")
 		}
 	}
-	const want = "privileged privileged privileged privileged privileged enter setuid chdir"
+	const want = "privileged privileged privileged privileged privileged enter chdir setuid chdir"
 	if got := strings.Join(calls, " "); got != want {
 		t.Errorf("the program does\n%s\nwant\n%s", got, want)
 	}
@@ -93,7 +93,7 @@ func TestUserIDs(t *testing.T) {
 		t.Fatal(err)
 	}
 	steps := append([]stage.Step{DupTo("take the pipe as output", int(w.Fd()), 1)}, member...)
-	proc, err := StartProgram(&stage.Program{Steps: append(steps, identity...), ExitCode: 99})
+	proc, err := StartProgram(t.Context(), &stage.Program{Steps: append(steps, identity...), ExitCode: 99})
 	_ = w.Close()
 	if err != nil {
 		t.Fatal(err)

@@ -3,16 +3,19 @@ package process
 // Threads and children that are not made by os/exec.
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	goruntime "runtime"
+	"time"
 	"unsafe"
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/kmod/stage"
+	"github.com/netbsd-cells/runcell/runtime/internal/step"
 )
 
 // OnThread runs f on a thread of its own that ends with it: f changes the
@@ -27,10 +30,10 @@ func OnThread(f func() error) error {
 }
 
 // StartMember forks the program that build makes from the root of a running
-// cell, and waits until it has exec'ed or failed. build runs on a thread that has
+// cell, and waits until it has exec'ed or failed, or the context ends. build runs on a thread that has
 // joined the cell and ends with the fork; root is where such a thread finds the
 // cell's root.
-func StartMember(entry kmod.Entry, root string, build func(*inroot.Dir) (*stage.Program, error)) (*Child, error) {
+func StartMember(ctx context.Context, entry kmod.Entry, root string, build func(*inroot.Dir) (*stage.Program, error)) (*Child, error) {
 	r, err := newReport()
 	if err != nil {
 		return nil, err
@@ -58,21 +61,23 @@ func StartMember(entry kmod.Entry, root string, build func(*inroot.Dir) (*stage.
 		pid, err = r.fork(prog)
 		return err
 	})
-	return r.await(pid, err)
+	return r.await(ctx, pid, err)
 }
 
-// StartProgram forks prog and waits until it has exec'ed or failed.
-func StartProgram(prog *stage.Program) (*Child, error) {
+// StartProgram forks prog and waits until it has exec'ed or failed, or the
+// context ends.
+func StartProgram(ctx context.Context, prog *stage.Program) (*Child, error) {
 	r, err := newReport()
 	if err != nil {
 		return nil, err
 	}
 	defer r.close()
-	return r.await(r.fork(prog))
+	pid, err := r.fork(prog)
+	return r.await(ctx, pid, err)
 }
 
-// report is the pipe through which a child says what failed. A pipe that ends
-// without a word means that it has exec'ed.
+// report is the pipe through which a child says what failed, or that its exec
+// comes next. The exec closes it.
 type report struct {
 	r, w  *os.File
 	names []string
@@ -89,26 +94,30 @@ func newReport() (*report, error) {
 func (r *report) close() { _, _ = r.r.Close(), r.w.Close() }
 
 func (r *report) fork(prog *stage.Program) (pid int, err error) {
-	prog.Report[0], r.names = int(r.w.Fd()), prog.Names()
+	prog.Report[0], prog.Tell, r.names = int(r.w.Fd()), true, prog.Names()
+	step.Program(r.names)
 	return prog.Start()
 }
 
-// await takes what fork gave. A child that there is after an error is ended.
-func (r *report) await(pid int, err error) (*Child, error) {
+// await takes what fork gave. A child that there is after an error, or at the
+// end of the context, is ended.
+func (r *report) await(ctx context.Context, pid int, err error) (*Child, error) {
 	_ = r.w.Close()
+	stop := context.AfterFunc(ctx, func() { _ = r.r.SetReadDeadline(time.Now()) })
+	defer stop()
 	proc := &Child{Pid: pid}
 	if err == nil {
-		var b [stage.RecordSize]byte
-		_, err = io.ReadFull(r.r, b[:])
-		if errors.Is(err, io.EOF) {
-			return proc, nil
+		var b []byte
+		if b, err = io.ReadAll(r.r); err == nil {
+			err = stage.Outcome(b, r.names)
 		}
 		if err == nil {
-			var rec stage.Record
-			if rec, err = stage.ParseRecord(b[:]); err == nil {
-				err = rec.Err(r.names)
-			}
+			step.Say("process %d has executed its program", pid)
+			return proc, nil
 		}
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
 	}
 	if pid > 0 {
 		err = errors.Join(err, proc.End())

@@ -3,8 +3,11 @@ package process
 // How a thread and its children stand to a cell on the emulator's host.
 
 import (
+	"fmt"
+
 	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/kmod/stage"
+	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -16,5 +19,23 @@ func DupTo(name string, from, to int) stage.Step {
 	return stage.OnFD(name, unix.SYS_DUP3, from, uintptr(to), 0)
 }
 
+// JoinFirst moves the children that the calling thread forks from now on into
+// the namespaces of a cell's first process, which has not been reaped. The mount
+// namespace is the thread's own already: it has made the cell's.
+var JoinFirst = func(pid int) error {
+	pidfd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return fmt.Errorf("open pidfd: %w", err)
+	}
+	defer sys.CloseFD(pidfd)
+	if err := unix.Setns(pidfd, unix.CLONE_NEWPID|unix.CLONE_NEWIPC|unix.CLONE_NEWUTS); err != nil {
+		return fmt.Errorf("join the cell's namespaces: %w", err)
+	}
+	return nil
+}
+
+// FirstPid is the pid of every container's first process, as its program sees it.
+const FirstPid = 1
+
 // InsidePid is the first process's pid as the container sees it.
-func InsidePid(int) int { return 1 }
+func InsidePid(int) int { return FirstPid }

@@ -24,6 +24,12 @@ func DupTo(name string, from, to int) stage.Step {
 	return stage.OnFD(name, unix.SYS_DUP2, from, uintptr(to))
 }
 
+// JoinFirst is nil: NetBSD has no namespaces.
+var JoinFirst func(pid int) error
+
+// FirstPid is 0: the pid of a container's first process is not known beforehand.
+const FirstPid = 0
+
 // InsidePid is the first process's pid as the container sees it: a cell hides
 // processes and does not renumber them.
 func InsidePid(pid int) int { return pid }

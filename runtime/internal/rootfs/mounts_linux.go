@@ -64,10 +64,40 @@ func (f *Root) tmpfs(m oci.Mount) error {
 			return fmt.Errorf("copy the directory's content: %w", err)
 		}
 	}
-	if err := sys.SetMountAttrs(mnt, attrs&unix.MOUNT_ATTR_RDONLY); err != nil {
+	if err := dest.Attach(mnt); err != nil || !m.Flags.Readonly {
 		return err
 	}
-	return dest.Attach(mnt)
+	return f.freezeLater(mnt)
+}
+
+// freezeLater makes an attached mount read-only when all is in its place:
+// later mounts and devices may have theirs in it.
+func (f *Root) freezeLater(mnt int) error {
+	fd, err := unix.FcntlInt(uintptr(mnt), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("keep mount: %w", err)
+	}
+	f.ro = append(f.ro, fd)
+	return nil
+}
+
+// mountProc attaches the child's proc mount; where there are more, clones of
+// it. An image in which the place is a link would have it elsewhere than
+// programs and linux.maskedPaths look for it (CVE-2019-19921).
+func (f *Root) mountProc(m oci.Mount, procFD int) (err error) {
+	if f.procs++; f.procs > 1 {
+		if procFD, err = sys.CloneMount(procFD); err != nil {
+			return err
+		}
+		defer sys.CloseFD(procFD)
+		if err := sys.ReplaceMountAttrs(procFD, mountAttrs(m.Flags)); err != nil {
+			return err
+		}
+	}
+	if err := f.Dir.CheckOrdinary(m.Destination); err != nil {
+		return err
+	}
+	return f.attachDir(procFD, m.Destination)
 }
 
 // sourceName is what the mount table calls a filesystem that is on no device:
@@ -87,8 +117,12 @@ func tmpfsOptions(m *oci.Mount) []option {
 			options = append(options, option{key, strconv.FormatUint(v, base)})
 		}
 	}
-	add(t.Size > 0, "size", t.Size, 10)
-	add(t.Inodes > 0, "nr_inodes", t.Inodes, 10)
+	if t.Size != nil {
+		add(true, "size", *t.Size, 10)
+	}
+	if t.Inodes != nil {
+		add(true, "nr_inodes", *t.Inodes, 10)
+	}
 	add(t.HasMode, "mode", uint64(t.Mode), 8)
 	add(t.UID != 0, "uid", uint64(t.UID), 10)
 	add(t.GID != 0, "gid", uint64(t.GID), 10)
@@ -128,7 +162,7 @@ func (f *Root) maskPaths() error {
 			continue
 		}
 		if err == nil {
-			err = mask(place, &empty)
+			err = f.mask(place, &empty)
 			place.Close()
 		}
 		if err != nil {
@@ -138,17 +172,18 @@ func (f *Root) maskPaths() error {
 	return nil
 }
 
-func mask(place *inroot.Place, empty *int) error {
+func (f *Root) mask(place *inroot.Place, empty *int) error {
+	if place.IsRoot() {
+		return errWholeRoot
+	}
 	st, err := place.Stat()
 	if err != nil {
 		return err
 	}
-	var mnt int
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		mnt, err = hostNode("/dev/null", unix.Mkdev(1, 3))
-	} else {
-		mnt, err = emptyDir(empty)
+	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return attachEmpty(place, empty)
 	}
+	mnt, err := hostNode("/dev/null", unix.Mkdev(1, 3))
 	if err != nil {
 		return err
 	}
@@ -156,17 +191,25 @@ func mask(place *inroot.Place, empty *int) error {
 	return place.Attach(mnt)
 }
 
-// emptyDir gives a detached mount of one empty filesystem, shared by all masks.
-func emptyDir(empty *int) (int, error) {
+// attachEmpty attaches one empty filesystem that all masks share. It is made
+// for the first one; the others get clones of that, for before Linux 6.15 only
+// what is attached can be cloned.
+func attachEmpty(place *inroot.Place, empty *int) error {
 	if *empty < 0 {
 		fd, err := newFilesystem("tmpfs", unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC,
 			[]option{{"source", "tmpfs"}, {"size", "4096"}, {"mode", "755"}})
 		if err != nil {
-			return -1, err
+			return err
 		}
 		*empty = fd
+		return place.Attach(fd)
 	}
-	return unix.OpenTree(*empty, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
+	mnt, err := sys.CloneMount(*empty)
+	if err != nil {
+		return err
+	}
+	defer sys.CloseFD(mnt)
+	return place.Attach(mnt)
 }
 
 // hostNode clones the mount of a host device, which must have this number.

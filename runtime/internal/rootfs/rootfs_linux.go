@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/kmod/stage"
@@ -29,6 +30,8 @@ type Root struct {
 	proc  *process.Message
 	slave *process.Message
 	term  *console.Terminal
+	procs int   // how many of the Plan's proc mounts are there
+	ro    []int // mounts that become read-only at the end
 }
 
 // unmountHost is nil: the mounts ended with the last process in their namespace.
@@ -45,8 +48,14 @@ func New(o Options) (*Root, error) {
 	return f, nil
 }
 
-// Close lets go of the root's descriptor.
-func (f *Root) Close() { f.Dir.Close() }
+// Close lets go of the root's descriptors.
+func (f *Root) Close() {
+	f.Dir.Close()
+	for _, mnt := range f.ro {
+		sys.CloseFD(mnt)
+	}
+	f.ro = nil
+}
 
 // Attach is of Builder.
 func (f *Root) Attach() (err error) {
@@ -58,10 +67,8 @@ func (f *Root) Attach() (err error) {
 // the process that makes it, so the child makes it and sends it over.
 func (f *Root) ReadySteps(l *process.Link, first int) ([]stage.Step, error) {
 	var proc *oci.Mount
-	for i := range f.plan.Mounts {
-		if f.plan.Mounts[i].Type == oci.MountProc {
-			proc = &f.plan.Mounts[i]
-		}
+	if i := slices.IndexFunc(f.plan.Mounts, func(m oci.Mount) bool { return m.Type == oci.MountProc }); i >= 0 {
+		proc = &f.plan.Mounts[i]
 	}
 	f.proc = process.NewMessage(proc != nil)
 	var steps []stage.Step
@@ -107,8 +114,8 @@ func (f *Root) dropProcSteps() []stage.Step {
 }
 
 // GoSteps wait for the parent and enter the finished root.
-func (f *Root) GoSteps(l *process.Link) []stage.Step {
-	f.slave = process.NewMessage(f.plan.Process.Terminal)
+func (f *Root) GoSteps(l *process.Link, home *process.Home) []stage.Step {
+	f.slave = process.NewGo(f.plan.Process.Terminal, home)
 	root, err := stage.Path("change root", unix.SYS_CHROOT, ".")
 	if err != nil {
 		panic(err) // "." has no NUL
@@ -139,6 +146,11 @@ func (f *Root) Populate(procFD int) error {
 	for _, m := range f.plan.Mounts {
 		if err := f.mount(m, procFD); err != nil {
 			return fmt.Errorf("mount %s (%s on %s): %w", m.Field, m.Type, m.Destination, err)
+		}
+	}
+	for _, p := range f.plan.OrdinaryDirs {
+		if err := f.Dir.CheckOrdinary(p); err != nil {
+			return fmt.Errorf("mounts: %w", err)
 		}
 	}
 	if err := f.makeDevices(); err != nil {
@@ -177,6 +189,11 @@ func (f *Root) protect() error {
 	for _, p := range f.plan.ReadonlyPaths {
 		if err := f.freeze(p); err != nil {
 			return fmt.Errorf("linux.readonlyPaths %s: %w", p, err)
+		}
+	}
+	for _, mnt := range f.ro {
+		if err := sys.SetMountAttrs(mnt, unix.MOUNT_ATTR_RDONLY); err != nil {
+			return err
 		}
 	}
 	if !f.plan.Root.Readonly {
@@ -230,6 +247,7 @@ func mountAttrs(m oci.MountFlags) uintptr {
 		{m.NoDev, unix.MOUNT_ATTR_NODEV},
 		{m.NoExec, unix.MOUNT_ATTR_NOEXEC},
 		{m.NoAtime, unix.MOUNT_ATTR_NOATIME},
+		{m.StrictAtime && !m.NoAtime, unix.MOUNT_ATTR_STRICTATIME},
 	} {
 		if f.on {
 			a |= f.attr
@@ -244,7 +262,7 @@ func (f *Root) mount(m oci.Mount, procFD int) error {
 	case oci.MountBind:
 		return f.bind(m)
 	case oci.MountProc:
-		return f.attachDir(procFD, m.Destination)
+		return f.mountProc(m, procFD)
 	case oci.MountTmpfs:
 		return f.tmpfs(m)
 	case oci.MountDevpts:
@@ -266,7 +284,7 @@ func (f *Root) attachDir(mnt int, dest string) error {
 func (f *Root) bind(m oci.Mount) error {
 	source := m.Source
 	if !filepath.IsAbs(source) {
-		source = filepath.Join(f.o.Bundle, source) //nolint:forbidigo // the host's own path
+		source = f.o.Bundle + "/" + source // ".." in it is the kernel's to resolve
 	}
 	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
 	if m.Recursive {
@@ -274,13 +292,18 @@ func (f *Root) bind(m oci.Mount) error {
 	}
 	mnt, err := unix.OpenTree(unix.AT_FDCWD, source, flags)
 	if err != nil {
-		return fmt.Errorf("open source %s: %w", source, err)
+		return fmt.Errorf("open source %s: %w", m.Source, err)
 	}
 	defer sys.CloseFD(mnt)
+	if m.Recursive {
+		if err := sys.SetTreeAttrs(mnt, mountAttrs(m.Below)); err != nil {
+			return err
+		}
+	}
 	if err := sys.SetMountAttrs(mnt, mountAttrs(m.Flags)); err != nil {
 		return err
 	}
-	dest, err := f.bindTarget(mnt, m.Destination)
+	dest, err := f.bindTarget(mnt, &m)
 	if err != nil {
 		return err
 	}
@@ -289,15 +312,28 @@ func (f *Root) bind(m oci.Mount) error {
 }
 
 // bindTarget opens the place for a bind mount, of the source's kind.
-func (f *Root) bindTarget(mnt int, dest string) (*inroot.Place, error) {
+func (f *Root) bindTarget(mnt int, m *oci.Mount) (*inroot.Place, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(mnt, &st); err != nil {
 		return nil, fmt.Errorf("look at source: %w", err)
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-		return f.Dir.OpenDir(dest, true)
+		place, err := f.Dir.OpenDir(m.Destination, true)
+		if errors.Is(err, unix.ENOTDIR) {
+			return nil, fmt.Errorf("the source %s is a directory, and %s in the root is a file or lies below one: %w", m.Source, m.Destination, err)
+		}
+		return place, err
 	}
-	return f.Dir.MakeFile(dest)
+	place, err := f.Dir.MakeFile(m.Destination)
+	if err != nil {
+		return nil, err
+	}
+	if there, err := place.Stat(); err != nil || there.Mode&unix.S_IFMT == unix.S_IFDIR {
+		place.Close()
+		return nil, errors.Join(err, fmt.Errorf("the source %s is a file, and %s in the root is a directory: "+
+			"name the file that it is to be there", m.Source, m.Destination))
+	}
+	return place, nil
 }
 
 // freeze makes a path read-only by a mount of it upon itself.
@@ -310,8 +346,15 @@ func (f *Root) freeze(p string) error {
 		return err
 	}
 	defer place.Close()
+	if place.IsRoot() {
+		return errWholeRoot
+	}
 	return place.Freeze()
 }
+
+// errWholeRoot is of a path that is to be hidden or frozen and leads to the
+// root itself: nothing would come of a mount upon it.
+var errWholeRoot = errors.New("it leads to the root itself; use root.readonly to make it read-only")
 
 // absent tells whether a path does not exist in this root.
 func absent(err error) bool {

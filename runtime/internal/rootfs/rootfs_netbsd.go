@@ -74,8 +74,8 @@ func (*Root) ReadySteps(l *process.Link, first int) ([]stage.Step, error) {
 }
 
 // GoSteps wait for the parent and enter the finished root.
-func (f *Root) GoSteps(l *process.Link) []stage.Step {
-	return append([]stage.Step{l.ReceiveStep("wait for the parent", process.NewMessage(false))}, process.EnterSteps(f.Dir)...)
+func (f *Root) GoSteps(l *process.Link, home *process.Home) []stage.Step {
+	return append([]stage.Step{l.ReceiveStep("wait for the parent", process.NewGo(false, home))}, process.EnterSteps(f.Dir)...)
 }
 
 // TerminalSteps make the child's terminal, in the root and before the cell is

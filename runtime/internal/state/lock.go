@@ -4,12 +4,14 @@ package state
 // changes it.
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"time"
 
 	"github.com/netbsd-cells/runcell/kmod/flock"
+	"github.com/netbsd-cells/runcell/runtime/internal/step"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
@@ -17,19 +19,30 @@ import (
 // lockPatience is how long a command waits for another one.
 const lockPatience = 10 * time.Second
 
+// errBusy says that another command kept the lock.
+var errBusy = errors.New("another runcell command has been working on it")
+
 // Acquire locks the container, which Release undoes. It waits for another
-// command, at most lockPatience. The error wraps ErrNotExist if the directory
-// is gone, which a delete may also have done while we waited.
-func (c *Container) Acquire() error {
+// command, at most lockPatience, and no longer than the context lasts. The error
+// wraps ErrNotExist if the directory is gone, which a delete may also have done
+// while we waited.
+func (c *Container) Acquire(ctx context.Context) error {
 	deadline := time.Now().Add(lockPatience)
-	for {
+	for waiting := false; ; waiting = true {
 		if got, err := c.TryLock(); got || err != nil {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("lock container %q: another runcell command has been working on it for %v", c.Name(), lockPatience)
+			return fmt.Errorf("lock container %q: %w for %v", c.Name(), errBusy, lockPatience)
 		}
-		time.Sleep(5 * time.Millisecond)
+		if !waiting {
+			step.Say("wait for the lock of container %q, which another runcell command has", c.Name())
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("lock container %q: %w", c.Name(), context.Cause(ctx))
+		case <-time.After(5 * time.Millisecond):
+		}
 	}
 }
 
@@ -43,8 +56,11 @@ func (c *Container) TryLock() (got bool, err error) {
 		return false, fmt.Errorf("lock container: %w", err)
 	}
 	got, err = flock.Try(fd, flock.Exclusive)
-	// Another one may have the name by now: then this lock is nothing's.
-	if got && sameFile(fd, c.Dir) {
+	if got {
+		// Another one may have the name by now: then this lock is nothing's.
+		got, err = sameFile(fd, c.Dir)
+	}
+	if got && err == nil {
 		c.Lock = fd
 		return true, nil
 	}
@@ -55,9 +71,15 @@ func (c *Container) TryLock() (got bool, err error) {
 	return false, nil
 }
 
-func sameFile(fd int, path string) bool {
+func sameFile(fd int, path string) (bool, error) {
 	var a, b unix.Stat_t
-	return unix.Fstat(fd, &a) == nil && unix.Lstat(path, &b) == nil && a.Dev == b.Dev && a.Ino == b.Ino
+	if err := unix.Fstat(fd, &a); err != nil {
+		return false, err
+	}
+	if err := unix.Lstat(path, &b); err != nil {
+		return false, sys.Unless(err, fs.ErrNotExist)
+	}
+	return a.Dev == b.Dev && a.Ino == b.Ino, nil
 }
 
 // Release gives the lock back; without one it does nothing.
@@ -67,12 +89,12 @@ func (c *Container) Release() {
 }
 
 // locked tells whether another command holds the container's lock.
-func (c *Container) locked() bool {
+func (c *Container) locked() (bool, error) {
 	fd, err := sys.Open(c.Dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return false
+		return false, sys.Unless(err, fs.ErrNotExist)
 	}
 	defer sys.CloseFD(fd)
 	free, err := flock.Try(fd, flock.Shared)
-	return !free && err == nil
+	return !free && err == nil, err
 }

@@ -9,7 +9,7 @@ import (
 // created makes a container that was never there.
 func created(t *testing.T, root, id string) *Container {
 	t.Helper()
-	c, err := Create(root, id, func() (bool, error) { return false, nil })
+	c, err := Create(t.Context(), root, id, func() (bool, error) { return false, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,7 +20,7 @@ func created(t *testing.T, root, id string) *Container {
 func TestLockIsExclusiveAndSurvivesRemoval(t *testing.T) {
 	root := t.TempDir()
 	c := created(t, root, "a")
-	if _, err := Create(root, "a", func() (bool, error) { return false, nil }); !errors.Is(err, ErrExist) {
+	if _, err := Create(t.Context(), root, "a", func() (bool, error) { return false, nil }); !errors.Is(err, ErrExist) {
 		t.Errorf("second Create = %v; want ErrExist", err)
 	}
 	if got, err := At(root, "a").TryLock(); got || err != nil {
@@ -28,7 +28,7 @@ func TestLockIsExclusiveAndSurvivesRemoval(t *testing.T) {
 	}
 	got := make(chan error)
 	go func() {
-		_, err := LoadLocked(root, "a")
+		_, err := LoadLocked(t.Context(), root, "a")
 		got <- err
 	}()
 	select {
@@ -53,7 +53,7 @@ func TestCreateMakesWhatWasCleared(t *testing.T) {
 	root := t.TempDir()
 	old := created(t, root, "a")
 	old.Release()
-	c, err := Create(root, "a", func() (bool, error) { return true, old.Remove() })
+	c, err := Create(t.Context(), root, "a", func() (bool, error) { return true, old.Remove() })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package state
 // A container's record, and its directory while it lasts.
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -100,7 +101,7 @@ func At(root, id string) *Container {
 // A directory that was just made looks like remains until it is locked: who
 // finds it gone then makes it again, and who finds a record in it has lost
 // against another create.
-func Create(root, id string, remove func() (bool, error)) (*Container, error) {
+func Create(ctx context.Context, root, id string, remove func() (bool, error)) (*Container, error) {
 	if err := ValidateID(id); err != nil {
 		return nil, err
 	}
@@ -122,20 +123,38 @@ func Create(root, id string, remove func() (bool, error)) (*Container, error) {
 		if err != nil {
 			return nil, fmt.Errorf("make state directory: %w", err)
 		}
-		err = c.Acquire()
+		err = c.Acquire(ctx)
 		if errors.Is(err, ErrNotExist) {
 			continue
 		}
-		if err != nil {
+		if errors.Is(err, errBusy) {
 			return nil, err
 		}
-		if err := c.Read(); !errors.Is(err, ErrNotExist) {
-			c.Release()
-			return nil, taken
+		if err == nil {
+			err = c.Read()
 		}
-		return c, nil
+		switch {
+		case errors.Is(err, ErrNotExist):
+			return c, nil
+		case err == nil:
+			err = taken
+		default:
+			err = errors.Join(fmt.Errorf("create %q: %w", id, err), c.unmake())
+		}
+		c.Release()
+		return nil, err
 	}
 	return nil, taken
+}
+
+// unmake takes a directory back that was made and nothing was written to. One
+// that something is in is another's by now.
+func (c *Container) unmake() error {
+	err := unix.Rmdir(c.Dir)
+	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTEMPTY) {
+		return nil
+	}
+	return fmt.Errorf("remove %s again: %w", c.Dir, err)
 }
 
 // Load reads a container without locking it: what it sees is consistent,
@@ -152,12 +171,12 @@ func Load(root, id string) (*Container, error) {
 
 // LoadLocked is Load with the lock held, which the caller releases wherever
 // there is a container.
-func LoadLocked(root, id string) (*Container, error) {
+func LoadLocked(ctx context.Context, root, id string) (*Container, error) {
 	if err := ValidateID(id); err != nil {
 		return nil, err
 	}
 	c := At(root, id)
-	if err := c.Acquire(); err != nil {
+	if err := c.Acquire(ctx); err != nil {
 		return nil, err
 	}
 	return c, c.Read()

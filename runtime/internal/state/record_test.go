@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,9 +94,9 @@ func TestIDs(t *testing.T) {
 func TestStatus(t *testing.T) {
 	c := created(t, t.TempDir(), "a")
 	self := os.Getpid()
-	start, ok := sys.StartTime(self)
-	if !ok {
-		t.Fatal("this process does not live")
+	start, ok, err := sys.StartTime(self)
+	if !ok || err != nil {
+		t.Fatalf("this process does not live: %v", err)
 	}
 	set := func(phase Status, start uint64, paused, fifo bool) {
 		t.Helper()
@@ -123,13 +124,37 @@ func TestStatus(t *testing.T) {
 		{Created, start + 1, false, true, Stopped},
 	} {
 		set(s.phase, s.start, s.paused, s.fifo)
-		got := c.State()
+		got, err := c.State()
+		if err != nil {
+			t.Fatal(err)
+		}
 		if got.Status != s.want || (got.Pid == 0) != (s.want == Stopped) {
 			t.Errorf("%+v: state = %+v; want %s", s, got, s.want)
 		}
 	}
 	c.Release()
-	if c.Phase = Creating; c.Status() != Stopped {
-		t.Errorf("a container whose creator is gone is %s", c.Status())
+	c.Phase = Creating
+	if s, err := c.Status(); s != Stopped || err != nil {
+		t.Errorf("a container whose creator is gone is %s, %v", s, err)
+	}
+}
+
+// Who can't look says so, and nothing that a caller would act on: without a
+// directory to look into, a process that lives is neither created nor running.
+func TestStatusUnknown(t *testing.T) {
+	c := created(t, t.TempDir(), "a")
+	start, _, err := sys.StartTime(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Phase, c.Pid, c.PidStart = Created, os.Getpid(), start
+	c.Release()
+	c.Dir += "/" + strings.Repeat("x", 300) // a name that is too long is no answer
+	if s, err := c.Status(); err == nil {
+		t.Errorf("Status = %q; want an error", s)
+	}
+	c.Phase = Creating
+	if s, err := c.Status(); err == nil {
+		t.Errorf("Status while it is created = %q; want an error", s)
 	}
 }

@@ -3,6 +3,9 @@ package state
 // What state a container is in: its record, and whether its process lives.
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -38,30 +41,49 @@ type State struct {
 // Alive tells whether the container's process is there and no zombie. A pid
 // counts only together with its start time, so that a reused pid is never
 // taken for the container.
-func (c *Container) Alive() bool { return sys.Alive(c.Pid, c.PidStart) }
+func (c *Container) Alive() (bool, error) { return sys.Alive(c.Pid, c.PidStart) }
 
-// Status works out the spec's status. It needs no lock.
-func (c *Container) Status() Status {
+// Status works out the spec's status. It needs no lock. What can't be looked at
+// gives an error and never a status: a guess would be acted on.
+func (c *Container) Status() (Status, error) {
+	s, err := c.status()
+	if err != nil {
+		return "", fmt.Errorf("find status of %q: %w", c.ID, err)
+	}
+	return s, nil
+}
+
+func (c *Container) status() (Status, error) {
 	if c.Phase == Creating {
-		if c.locked() {
-			return Creating
+		locked, err := c.locked()
+		if locked {
+			return Creating, err
 		}
-		return Stopped // its creator was killed
+		return Stopped, err // its creator was killed
 	}
-	if !c.Alive() {
-		return Stopped
+	alive, err := c.Alive()
+	if !alive || err != nil {
+		return Stopped, err
 	}
-	if _, err := os.Lstat(c.Path(FifoFile)); err == nil {
-		return Created
+	switch _, err := os.Lstat(c.Path(FifoFile)); {
+	case err == nil:
+		return Created, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return "", err
+	case c.Paused:
+		return Paused, nil
 	}
-	if c.Paused {
-		return Paused
-	}
-	return Running
+	return Running, nil
 }
 
 // State gives the state as it is now.
-func (c *Container) State() *State { return c.StateAs(c.Status(), c.Pid) }
+func (c *Container) State() (*State, error) {
+	s, err := c.Status()
+	if err != nil {
+		return nil, err
+	}
+	return c.StateAs(s, c.Pid), nil
+}
 
 // StateAs gives the state with a status and a pid that the caller knows
 // better: what the spec has hooks be told at their point.

@@ -3,6 +3,7 @@ package sys
 // Files of JSON in the state directory.
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/netbsd-cells/runcell/oci/strictjson"
@@ -22,9 +23,12 @@ func WriteJSON(write func(path string, b []byte, mode uint32) error, path string
 }
 
 // ReadJSON reads a file into v. Without the file the error is fs.ErrNotExist; one
-// that holds something else is an error that says how to get rid of it.
+// that holds or is something else is an error that says how to get rid of it.
 func ReadJSON(path string, v any) error {
 	b, err := ReadFile(path)
+	if errors.Is(err, errNotRegular) {
+		return fmt.Errorf("read state: %w (remove the container with `delete --force`)", err)
+	}
 	if err != nil {
 		return err
 	}

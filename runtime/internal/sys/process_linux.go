@@ -4,35 +4,51 @@ package sys
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"hash/fnv"
+	"io/fs"
 	"strconv"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 // StartTime gives a mark of a process's start: clock ticks since boot (proc(5),
-// stat field 22) and which boot. ok is false when it is gone or a zombie.
-func StartTime(pid int) (start uint64, ok bool) {
+// stat field 22) and which boot. ok is false when it is gone or a zombie; an
+// error says that it can't be told.
+func StartTime(pid int) (start uint64, ok bool, err error) {
 	b, err := ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) { // before the file was open, or after
+		return 0, false, nil
+	}
 	if err != nil {
-		return 0, false
+		return 0, false, fmt.Errorf("look at process %d: %w", pid, err)
 	}
 	// The command's name may hold anything; the fields follow its last ')'.
 	i := bytes.LastIndexByte(b, ')')
 	f := bytes.Fields(b[i+1:])
-	if i < 0 || len(f) < 20 || f[0][0] == 'Z' || f[0][0] == 'X' {
-		return 0, false
+	if i < 0 || len(f) < 20 {
+		return 0, false, fmt.Errorf("look at process %d: its stat is %q", pid, b)
+	}
+	if f[0][0] == 'Z' || f[0][0] == 'X' {
+		return 0, false, nil
 	}
 	ticks, err := strconv.ParseUint(string(f[19]), 10, 64)
-	return startMark(ticks, bootID()), err == nil
+	if err != nil {
+		return 0, false, fmt.Errorf("look at process %d: %w", pid, err)
+	}
+	boot, err := bootID()
+	return startMark(ticks, boot), err == nil, err
 }
 
-// bootID is this boot's; empty where it can't be had.
-var bootID = sync.OnceValue(func() string {
+// bootID is this boot's.
+var bootID = sync.OnceValues(func() (string, error) {
 	b, err := ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
-		return ""
+		return "", fmt.Errorf("tell this boot from the last: %w", err)
 	}
-	return string(bytes.TrimSpace(b))
+	return string(bytes.TrimSpace(b)), nil
 })
 
 // startMark joins both: one machine boots alike each time, and a record on disk
@@ -45,11 +61,12 @@ func startMark(ticks uint64, boot string) uint64 {
 }
 
 // Alive tells whether pid still is the process that started at start (see
-// StartTime), and not a zombie.
-func Alive(pid int, start uint64) bool {
+// StartTime), and not a zombie. Without an answer it is neither alive nor not:
+// an error.
+func Alive(pid int, start uint64) (bool, error) {
 	if pid <= 0 {
-		return false
+		return false, nil
 	}
-	t, ok := StartTime(pid)
-	return ok && t == start
+	t, ok, err := StartTime(pid)
+	return ok && t == start, err
 }

@@ -12,6 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Unless gives an error unless it is one that says what was asked: that
+// something is not there.
+func Unless(err, answer error) error {
+	if errors.Is(err, answer) {
+		return nil
+	}
+	return err
+}
+
 // CloseFD closes a descriptor; a negative one is none.
 func CloseFD(fd int) {
 	if fd >= 0 {
@@ -19,11 +28,11 @@ func CloseFD(fd int) {
 	}
 }
 
-// ReadFile reads a whole file. The error is an *os.PathError.
+// ReadFile reads a whole regular file. The error is an *os.PathError.
 func ReadFile(path string) ([]byte, error) {
-	fd, err := Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	fd, err := openRegular(path, unix.O_RDONLY, 0)
 	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+		return nil, err
 	}
 	defer CloseFD(fd)
 	buf := make([]byte, 0, 4096)
@@ -58,9 +67,9 @@ func ReplaceFile(path string, b []byte, mode uint32) error {
 
 // WriteFile makes path hold b and nothing else. Cut off it leaves a part.
 func WriteFile(path string, b []byte, mode uint32) error {
-	fd, err := Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC, mode)
+	fd, err := openRegular(path, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC, mode)
 	if err != nil {
-		return &os.PathError{Op: "open", Path: path, Err: err}
+		return err
 	}
 	for len(b) > 0 {
 		n, err := unix.Write(fd, b)
@@ -74,6 +83,27 @@ func WriteFile(path string, b []byte, mode uint32) error {
 		return &os.PathError{Op: "close", Path: path, Err: err}
 	}
 	return nil
+}
+
+var errNotRegular = errors.New("it is not a regular file")
+
+// openRegular opens a file that must be a regular one, and does not wait to
+// find out: a FIFO would keep every command of a state directory waiting.
+func openRegular(path string, flags int, mode uint32) (int, error) {
+	fd, err := Open(path, flags|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, mode)
+	if err != nil {
+		return -1, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	var st unix.Stat_t
+	err = unix.Fstat(fd, &st)
+	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
+		err = errNotRegular
+	}
+	if err != nil {
+		CloseFD(fd)
+		return -1, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return fd, nil
 }
 
 // Open is open(2), again after a signal.

@@ -58,13 +58,24 @@ func TestBrokenJSONSaysTheWayOut(t *testing.T) {
 }
 
 func TestAlive(t *testing.T) {
-	start, ok := StartTime(os.Getpid())
-	if !ok || !Alive(os.Getpid(), start) || Alive(os.Getpid(), start+1) {
-		t.Errorf("this process started at %d, %v; alive: %v, and a tick later: %v", start, ok, Alive(os.Getpid(), start), Alive(os.Getpid(), start+1))
+	self := os.Getpid()
+	start, ok, err := StartTime(self)
+	if !ok || err != nil {
+		t.Fatalf("StartTime of this process = %d, %v, %v", start, ok, err)
 	}
-	for _, pid := range []int{0, -1} { // no process of its own for kill(2)
-		if Alive(pid, 0) {
-			t.Errorf("process %d is alive", pid)
+	for _, c := range []struct {
+		pid   int
+		start uint64
+		want  bool
+	}{
+		{self, start, true},
+		{self, start + 1, false},
+		{0, 0, false}, // no process of its own for kill(2)
+		{-1, 0, false},
+		{1 << 30, start, false}, // more than there can be
+	} {
+		if alive, err := Alive(c.pid, c.start); alive != c.want || err != nil {
+			t.Errorf("Alive(%d, %d) = %v, %v; want %v", c.pid, c.start, alive, err, c.want)
 		}
 	}
 }

@@ -326,6 +326,14 @@ kauth_cred_setdata(kauth_cred_t cred, kauth_key_t key, void *data)
 	specificdata_setspecific(&cred_domain, &cred->cr_sd, key->ks_key, data);
 }
 
+int
+kauth_authorize_process(kauth_cred_t cred, kauth_action_t action,
+    struct proc *p, void *arg1, void *arg2, void *arg3)
+{
+	return kern_ask(KAUTH_SCOPE_PROCESS, cred, action, p, arg1, arg2,
+	    arg3) == KAUTH_RESULT_DENY ? EPERM : 0;
+}
+
 /* secmodel(9) */
 
 struct secmodel { const char *id; };

@@ -68,6 +68,13 @@ good_policy(union request *r, uint32_t id)
 		cp->cp_nports = 1;
 		cp->cp_ports[0].cp_port = (uint16_t)(80 + some(3));
 	}
+	if (some(3) == 0)
+		return CELL_POLICY_SIZE_2;
+	if (some(2) == 0) {
+		cp->cp_ndevices = 1;
+		cp->cp_devices[0].cd_type = (uint8_t)some(4);
+		cp->cp_devices[0].cd_minor = some(3);
+	}
 	return sizeof(*cp);
 }
 

@@ -330,6 +330,54 @@ devices(void)
 	EXPECT(cells_destroy(id), 0);
 }
 
+/* What the policy lists is open, and its siblings are not. */
+static void
+listed(void)
+{
+	uint32_t id = cells_new(0, PROFILE_HIGH), none = cells_new(1,
+	    PROFILE_HIGH);
+	const dev_t wd = harness_device("wd", 3), cons = harness_device("cons",
+	    0);
+	struct cell_policy cp;
+	struct tty tty = { .t_dev = cons };
+	struct lwp *l, *other;
+	size_t n = CELL_POLICY_SIZE_2;
+	char old[CELL_POLICY_SIZE_2];
+
+	EXPECT(cells_policy_of(id, &cp), 0);
+	EXPECT(kern_sysctl(curlwp, "policy", old, &n, &id, sizeof(id)), 0);
+	CHECK(n == sizeof(old) && memcmp(old, &cp, n) == 0, "%zu bytes", n);
+	EXPECT(kern_sysctl(curlwp, "policy", NULL, NULL, old, sizeof(old)), 0);
+	cp.cp_ndevices = 2;
+	cp.cp_devices[0] = (struct cell_device){ CELL_DEVICE_CHARACTER,
+	    { 0 }, (uint32_t)major(wd), (uint32_t)minor(wd) };
+	cp.cp_devices[1] = (struct cell_device){ CELL_DEVICE_CHARACTER,
+	    { 0 }, (uint32_t)major(cons), (uint32_t)minor(cons) };
+	EXPECT(cells_policy(&cp), 0);
+	EXPECT(kern_sysctl(curlwp, "policy", old, &n, &id, sizeof(id)),
+	    ENOMEM);
+	l = cells_member(id, 0);
+	other = cells_member(none, 1);
+	as(root);
+	EXPECT(kern_sysctl(curlwp, "policy", NULL, NULL, old, sizeof(old)),
+	    EBUSY);
+	cp.cp_maxprocs = 9;
+	EXPECT(cells_policy(&cp), 0);
+	EXPECT(ask_node(l, "wd", 3, VCHR), KAUTH_RESULT_ALLOW);
+	EXPECT(ask_node(l, "wd", 2, VCHR), KAUTH_RESULT_DENY);
+	EXPECT(ask_node(l, "wd", 3, VBLK), KAUTH_RESULT_DENY);
+	EXPECT(ask_node(l, "mem", 3, VCHR), KAUTH_RESULT_DENY);
+	EXPECT(ask_node(other, "wd", 3, VCHR), KAUTH_RESULT_DENY);
+	EXPECT(kern_ask(KAUTH_SCOPE_DEVICE, l->l_cred, KAUTH_DEVICE_TTY_OPEN,
+	    &tty, NULL, NULL, NULL), KAUTH_RESULT_ALLOW);
+	EXPECT(kern_ask(KAUTH_SCOPE_DEVICE, other->l_cred,
+	    KAUTH_DEVICE_TTY_OPEN, &tty, NULL, NULL, NULL), KAUTH_RESULT_DENY);
+	end(l, 0);
+	end(other, 0);
+	EXPECT(cells_destroy(id), 0);
+	EXPECT(cells_destroy(none), 0);
+}
+
 /* A path's components, for the host, a cell, and one that is being killed. */
 static void
 vnodes(void)
@@ -365,6 +413,7 @@ const struct harness_case hook_cases[] = {
 	{ "hooks/unknown", unknown, false, NULL },
 	{ "hooks/terminals", terminals, false, NULL },
 	{ "hooks/devices", devices, false, NULL },
+	{ "hooks/listed", listed, false, NULL },
 	{ "hooks/vnodes", vnodes, false, NULL },
 	{ NULL, NULL, false, NULL },
 };

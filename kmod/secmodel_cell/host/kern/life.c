@@ -180,6 +180,41 @@ load_fails(void)
 	CHECK(n > 20, "only %u steps", n);
 }
 
+static u_int early;		/* creates that were asked for */
+
+static void
+create_early(void)
+{
+	uint32_t id = 0;
+	int error = cells_create("early", 0, PROFILE_HIGH, &id);
+
+	if (error == ENOENT)
+		return;		/* that node is not there either */
+	early++;
+	CHECK(id == 0 && error == ENXIO, "a cell while the module is loaded: "
+	    "id %u, error %d", id, error);
+}
+
+/* Loading may still fail, so there is no cell before it is done. */
+static void
+load_fails_late(void)
+{
+	u_int n;
+	int error;
+
+	EXPECT(unload(), 0);
+	harness_no_node = create_early;
+	for (n = 1;; n++) {
+		harness_fail(n);
+		error = load();
+		harness_fail(0);
+		if (error == 0)
+			break;
+	}
+	harness_no_node = NULL;
+	CHECK(early > 3, "only %u creates", early);
+}
+
 /* The module never unloads by itself. */
 static void
 autounload(void)
@@ -196,6 +231,7 @@ const struct harness_case life_cases[] = {
 	{ "life/credential-stays", credential_stays, false, NULL },
 	{ "life/reload", reload, false, NULL },
 	{ "life/load-fails", load_fails, false, NULL },
+	{ "life/load-fails-late", load_fails_late, false, NULL },
 	{ "life/autounload", autounload, false, NULL },
 	{ NULL, NULL, false, NULL },
 };

@@ -9,8 +9,8 @@
 #include "host.h"
 
 static const struct harness_case *const groups[] = {
-	life_cases, panic_cases, hook_cases, bind_cases, race_cases, fuzz_cases,
-	check_cases,
+	life_cases, panic_cases, hook_cases, bind_cases, linux_cases,
+	race_cases, fuzz_cases, check_cases,
 };
 
 static u_int	failures;

@@ -17,6 +17,8 @@ static struct sysctlnode	nodes[NODES + 1];
 static krwlock_t		tree_lock;
 static __thread bool		tree_write;
 
+void				(*harness_no_node)(void);
+
 static __thread const char	*user_memory;
 static __thread size_t		user_size;
 
@@ -87,6 +89,8 @@ sysctl_createv(struct sysctllog **logp, int cflags,
 	KASSERT(n < nodes + NODES);
 	if (harness_fails()) {
 		rw_exit(&tree_lock);
+		if (harness_no_node != NULL)
+			harness_no_node();
 		return ENOMEM;
 	}
 	memset(n, 0, sizeof(*n));

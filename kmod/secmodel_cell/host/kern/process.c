@@ -27,6 +27,11 @@ static u_int		nprocs;
 static struct sysent	sysents[SYS_NSYSENT];
 static const struct emul emul_netbsd = { "netbsd", sysents, NULL };
 
+krwlock_t		exec_lock;
+static void		(*exec_hook)(struct proc *, void *);	/* exec_lock */
+static const char	*symbol;
+static const void	*symbol_value;
+
 u_int
 kern_nprocs(void)
 {
@@ -97,6 +102,7 @@ kern_process_init(void)
 	mutex_init(&proc_lock, MUTEX_DEFAULT, IPL_NONE);
 	harness_nosleep(&proc_lock, "proc_lock");
 	mutex_init(&ktrace_lock, MUTEX_DEFAULT, IPL_NONE);
+	rw_init(&exec_lock);
 	LIST_INIT(&allproc);
 	LIST_INIT(&zombproc);
 	curlwp = &lwp0;
@@ -134,6 +140,13 @@ proc_find(pid_t pid)
 
 	return p != NULL && (p->p_stat == SACTIVE || p->p_stat == SSTOP) ?
 	    p : NULL;
+}
+
+/* A process has one thread here, of the same number. */
+struct proc *
+proc_find_lwpid(lwpid_t lid)
+{
+	return proc_find(lid);
 }
 
 void
@@ -187,17 +200,67 @@ kern_fork(struct lwp *l1, int *errorp)
 	return l2;
 }
 
+void *
+exechook_establish(void (*hook)(struct proc *, void *), void *arg)
+{
+	rw_enter(&exec_lock, RW_WRITER);
+	KASSERT(exec_hook == NULL && arg == NULL);
+	exec_hook = hook;
+	rw_exit(&exec_lock);
+	return &exec_hook;
+}
+
 void
-kern_exec(struct lwp *l)
+exechook_disestablish(void *hook)
+{
+	KASSERT(hook == &exec_hook);
+	rw_enter(&exec_lock, RW_WRITER);
+	exec_hook = NULL;
+	rw_exit(&exec_lock);
+}
+
+void
+kern_symbol(const char *name, const void *value)
+{
+	rw_enter(&exec_lock, RW_WRITER);
+	symbol = name;
+	symbol_value = value;
+	rw_exit(&exec_lock);
+}
+
+int
+ksyms_getval(const char *mod, const char *name, unsigned long *value, int type)
+{
+	KASSERT(mod == NULL && type == KSYMS_EXTERN);
+	if (symbol_value == NULL || strcmp(name, symbol) != 0)
+		return ENOENT;
+	*value = (unsigned long)symbol_value;
+	return 0;
+}
+
+/* The hooks come before the program is one of its emulation. */
+void
+kern_exec_emul(struct lwp *l, const struct emul *e)
 {
 	struct proc *p = l->l_proc;
 
 	KASSERT(curlwp == l && harness_held() == 0);
 	rw_enter(&p->p_reflock, RW_WRITER);
+	rw_enter(&exec_lock, RW_READER);
+	if (exec_hook != NULL)
+		(*exec_hook)(p, NULL);
 	mutex_enter(p->p_lock);
 	p->p_flag |= PK_EXEC;
 	mutex_exit(p->p_lock);
+	p->p_emul = e;
+	rw_exit(&exec_lock);
 	rw_exit(&p->p_reflock);
+}
+
+void
+kern_exec(struct lwp *l)
+{
+	kern_exec_emul(l, &emul_netbsd);
 }
 
 static void

@@ -118,12 +118,14 @@ large(size_t n)
 static void
 add_port(struct cell *c, unsigned i, uint16_t port)
 {
-	struct cell_port *p = &c->resv[i].r_port;
+	struct cell_port *p = &c->policy.cp_ports[i];
 
 	p->cp_port = port;
 	p->cp_proto = CELL_PROTO_TCP;
 	p->cp_family = CELL_FAMILY_IP4;
 	memcpy(p->cp_addr, c->policy.cp_addresses[0].ca_addr, 16);
+	c->policy.cp_nports = (uint16_t)(i + 1);
+	c->resv[i].r_port = *p;
 }
 
 static void
@@ -199,12 +201,13 @@ bind_denied(const struct world *w, const struct cell *c,
 	uint32_t facts;
 	uint16_t port;
 
-	port = wish->own < NPORTS ? c->resv[wish->own].r_port.cp_port :
+	port = wish->own < NPORTS ? c->policy.cp_ports[wish->own].cp_port :
 	    wish->port;
 	cell_sock_set(&s, CELL_FAMILY_IP4, CELL_PROTO_TCP, port,
 	    c->policy.cp_addresses[0].ca_addr);
 	facts = cell_bind_facts(&c->policy, &s);
-	if (cell_ports_taken(&w->ports, &s, c->id, c->resv, NPORTS))
+	if (cell_ports_taken(&w->ports, &s, c->id, c->policy.cp_ports,
+	    c->policy.cp_nports))
 		facts |= CELL_IF_RESERVED_PORT;
 	return cell_row_denies(cell_row(CELL_SCOPE_NETWORK, KAUTH_NETWORK_BIND,
 	    port < 1024 ? KAUTH_REQ_NETWORK_BIND_PRIVPORT :

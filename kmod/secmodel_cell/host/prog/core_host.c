@@ -130,7 +130,7 @@ release(uint32_t set)
 static void
 taken(const struct head *h, struct answer *r)
 {
-	struct cell_resv own[NOWN];
+	struct cell_port own[NOWN];
 	unsigned i, j, n = 0;
 
 	for (i = 0; i < NSETS; i++)
@@ -138,7 +138,7 @@ taken(const struct head *h, struct answer *r)
 			if (sets[i].resv[j].r_next != &unreserved &&
 			    sets[i].resv[j].r_owner == (uint32_t)h->d &&
 			    n < NOWN)
-				own[n++] = sets[i].resv[j];
+				own[n++] = sets[i].resv[j].r_port;
 	r->value = (uint64_t)cell_ports_taken(&ports, &r->sock,
 	    (uint32_t)h->d, NULL, 0) << 2 |
 	    (uint64_t)cell_ports_taken(&ports, &r->sock, (uint32_t)h->d, own,

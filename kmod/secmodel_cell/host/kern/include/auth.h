@@ -127,6 +127,8 @@ void	kern_proc_finispecific(struct proc *);
 void	kern_lwp_finispecific(struct lwp *);
 
 /* KAUTH_RESULT_*: what all listeners of a scope say together. */
+int	kauth_authorize_process(kauth_cred_t, kauth_action_t, struct proc *,
+	    void *, void *, void *);
 int	kern_ask(const char *, kauth_cred_t, kauth_action_t, void *, void *,
 	    void *, void *);
 

@@ -21,6 +21,7 @@ typedef unsigned short	u_short;
 typedef unsigned int	u_int;
 typedef unsigned long	u_long;
 typedef int64_t		time_t;
+typedef long		register_t;
 typedef long		ssize_t;
 typedef int32_t		pid_t;
 typedef int32_t		lwpid_t;
@@ -127,6 +128,8 @@ void	panic(const char *, ...) __dead __printflike(1, 2);
 
 static inline uint16_t bswap16(uint16_t v) { return __builtin_bswap16(v); }
 static inline uint32_t bswap32(uint32_t v) { return __builtin_bswap32(v); }
+#define	_BYTE_ORDER	__BYTE_ORDER__
+#define	_BIG_ENDIAN	__ORDER_BIG_ENDIAN__
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define	ntohs(v)	bswap16(v)
 #define	htons(v)	bswap16(v)

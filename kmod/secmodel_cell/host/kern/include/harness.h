@@ -25,6 +25,7 @@ u_int	harness_held(void);	/* locks and sections of this thread */
  */
 void	harness_fail(u_int);
 bool	harness_fails(void);
+extern void (*harness_no_node)(void);	/* called when a node can't be made */
 u_int	harness_memory(void);	/* pieces that are in use */
 void	harness_nobody_waits(const char *, const kmutex_t *);
 const kmutex_t *harness_mutex_in(const char *, size_t);
@@ -59,6 +60,6 @@ struct harness_case {
 	const char	*panics;	/* so it must end, for this reason */
 };
 extern const struct harness_case life_cases[], panic_cases[], hook_cases[],
-    bind_cases[], race_cases[], fuzz_cases[], check_cases[];
+    bind_cases[], linux_cases[], race_cases[], fuzz_cases[], check_cases[];
 
 #endif

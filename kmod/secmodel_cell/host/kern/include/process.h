@@ -68,7 +68,9 @@ struct cwdinfo {
 };
 struct vm_map { vsize_t size; };
 struct vmspace { struct vm_map vm_map; int vm_refcnt; };
-struct sysent { int sy_narg; };
+struct lwp;
+typedef int sy_call_t(struct lwp *, const void *, register_t *);
+struct sysent { short sy_narg, sy_argsize; sy_call_t *sy_call; };
 struct emul {
 	const char		*e_name;
 	struct sysent		*e_sysent;
@@ -143,11 +145,20 @@ extern __thread struct lwp	*curlwp;
 
 struct proc	*proc_find(pid_t);
 struct proc	*proc_find_raw(pid_t);
+struct proc	*proc_find_lwpid(lwpid_t);
 void	psignal(struct proc *, int);
 void	proc_crmod_enter(void);
 void	proc_crmod_leave(kauth_cred_t, kauth_cred_t, bool);
 void	lwp_lock(struct lwp *);
 void	lwp_unlock(struct lwp *);
+
+extern krwlock_t	exec_lock;
+void	*exechook_establish(void (*)(struct proc *, void *), void *);
+void	exechook_disestablish(void *);
+#define	KSYMS_EXTERN	0
+/* The symbols of the emulations that are there: kern_emul_add. */
+int	ksyms_getval(const char *, const char *, unsigned long *, int);
+void	kern_symbol(const char *, const void *);	/* NULL: it goes */
 
 #define	KTHREAD_MPSAFE		1
 #define	KTHREAD_MUSTJOIN	4
@@ -161,6 +172,7 @@ void		kern_process_init(void);
 void		kern_lwp_init(struct proc *, struct lwp *);
 struct lwp	*kern_fork(struct lwp *, int *);
 void		kern_exec(struct lwp *);
+void		kern_exec_emul(struct lwp *, const struct emul *);
 void		kern_exit(struct lwp *, int, int);
 bool		kern_wait(struct lwp *, struct proc *);	/* false: not yet */
 int		kern_chroot(struct lwp *, struct vnode *);

@@ -1,0 +1,48 @@
+package main
+
+// Commands that a signal interrupts: what they did is taken back, and the exit
+// status says so.
+
+import (
+	"context"
+	"errors"
+	"os/exec"
+	"syscall"
+
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
+	"github.com/netbsd-cells/runcell/runtime"
+)
+
+// caught runs f with this process's signals caught. A user who is not root has
+// the command run again in a user namespace: signals are caught there.
+func (a *app) caught(ctx context.Context, f func(context.Context, *runtime.Signals) error) error {
+	if a.euid != 0 {
+		return f(ctx, nil)
+	}
+	ctx, signals := runtime.CatchSignals(ctx)
+	defer signals.Close()
+	err := f(ctx, signals)
+	var why *runtime.Interrupted
+	if err == nil || !errors.As(context.Cause(ctx), &why) {
+		return err
+	}
+	var status cmdline.ExitStatus
+	if errors.As(err, &status) { // of a child that was ended
+		err = why
+	}
+	return cmdline.WithCode(err, why.ExitStatus())
+}
+
+// spawn runs a child, which the context's end ends: by SIGTERM, so that it
+// takes back what it did.
+func spawn(ctx context.Context, cmd *exec.Cmd) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(syscall.SIGTERM) })
+	defer stop()
+	return cmd.Wait()
+}

@@ -1,0 +1,1 @@
+5bUXejmPYoefM1A83LwVgHlqKsa5tBWVqSwuyN9CYN3y7GuXm8ruk6eqXdx/yEIGMcg8KUd5h8I1CgoeM1bPAA==

@@ -1,0 +1,1 @@
+RUQO3z215bt+Y3uj80HcoikYqJQN97jktntoFkud/C0n1kItd4c5bvtGNMiEk4xE1CtKTrdIp12rEJhcMEQb56u/gtDEBFDcgwE=

@@ -1,0 +1,1 @@
+RWRAZOcNEmL9xNMkqVTyyC9ySPnu/xrliObiRgsE+8A90eJ1kd6XGQmQJnNdHu1AnPJWouTreX/w+wtKmghALZdBMhmA1v71NQg=

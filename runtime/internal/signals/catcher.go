@@ -1,0 +1,160 @@
+package signals
+
+// Catching signals, from a command's first step to its end.
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Interrupted is the cause of a context that a signal has ended.
+type Interrupted struct{ Signal syscall.Signal }
+
+func (e *Interrupted) Error() string { return "interrupted by " + Name(e.Signal) }
+
+// ExitStatus is the one that shells give a command which a signal has ended.
+func (e *Interrupted) ExitStatus() int { return 128 + int(e.Signal) }
+
+// insist is how many signals end a command on the spot, whatever it is doing:
+// taking back may hang, too.
+const insist = 3
+
+// Catcher catches the signals of one command.
+type Catcher struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	ch     chan os.Signal
+	ready  chan struct{} // closed when the common ones are caught
+	all    chan struct{} // closed when all are
+	over   chan struct{} // closed by Close
+
+	mu      sync.Mutex
+	to      func(syscall.Signal) // nil = there is no program yet
+	waiting []syscall.Signal     // for the program
+	asked   int                  // how often somebody asked to end
+}
+
+// maxWaiting is how many signals wait for a program. It bounds memory; nobody
+// sends as many.
+const maxWaiting = 256
+
+// Catch catches signals from now until Close. The context ends, with Interrupted
+// as its cause, at the first that asks to end before PassTo; the other common ones
+// wait for the program. SIGHUP and SIGINT stay ignored where the caller ignores them, as
+// nohup(1) does and a shell for what it runs in the background.
+func Catch(ctx context.Context) (context.Context, *Catcher) {
+	c := &Catcher{ch: make(chan os.Signal, maxWaiting), ready: make(chan struct{}), all: make(chan struct{}), over: make(chan struct{})}
+	c.ctx, c.cancel = context.WithCancelCause(ctx)
+	c.catch(caught(ending))
+	go func() {
+		defer close(c.ready)
+		c.catch(common)
+	}()
+	go func() {
+		for {
+			select {
+			case s := <-c.ch:
+				if sig, ok := s.(syscall.Signal); ok {
+					c.handle(sig)
+				}
+			case <-c.over:
+				return
+			}
+		}
+	}()
+	return c.ctx, c
+}
+
+// catch stops early at Close.
+func (c *Catcher) catch(list []syscall.Signal) {
+	for _, s := range list {
+		select {
+		case <-c.over:
+			return
+		default:
+		}
+		if !signal.Ignored(s) {
+			signal.Notify(c.ch, s)
+		}
+	}
+}
+
+// settled is how long a program has to run for anybody to send it a rare signal.
+// One that ends before does not pay for catching them: a tenth of its `run`.
+const settled = 10 * time.Millisecond
+
+// catchRest catches what only a program that runs is sent.
+func (c *Catcher) catchRest() {
+	defer close(c.all)
+	select {
+	case <-c.over:
+		return
+	case <-time.After(settled):
+	}
+	for _, s := range lost() {
+		ignore(s)
+	}
+	c.catch(rare())
+}
+
+func (c *Catcher) handle(s syscall.Signal) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.to != nil:
+		c.to(s)
+	case Ends(s):
+		c.cancel(&Interrupted{s})
+		if c.asked++; c.asked >= insist {
+			signal.Reset(s)
+			_ = syscall.Kill(os.Getpid(), s)
+		}
+	case len(c.waiting) < maxWaiting:
+		c.waiting = append(c.waiting, s)
+	}
+}
+
+// PassTo has every signal go to a program from now on, those that waited first.
+// It fails with the Interrupted of a context that has ended before. A nil Catcher
+// catches nothing, and has nothing to pass.
+func (c *Catcher) PassTo(program func(syscall.Signal)) error {
+	if c == nil {
+		return nil
+	}
+	<-c.ready
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := context.Cause(c.ctx); err != nil {
+		return err
+	}
+	c.to = program
+	for _, s := range c.waiting {
+		program(s)
+	}
+	c.waiting = nil
+	go c.catchRest()
+	return nil
+}
+
+// Close lets signals have their default effect again.
+func (c *Catcher) Close() {
+	<-c.ready
+	close(c.over)
+	signal.Stop(c.ch)
+	c.cancel(nil)
+}
+
+// Name gives a signal's name, or its number where it has none.
+func Name(s syscall.Signal) string {
+	if name := unix.SignalName(s); name != "" {
+		return name
+	}
+	return fmt.Sprintf("signal %d", int(s))
+}

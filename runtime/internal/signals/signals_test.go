@@ -1,0 +1,102 @@
+package signals
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Every signal is passed, or there is a line in the table that says why not.
+func TestEverySignalHasItsPlace(t *testing.T) {
+	seen := map[syscall.Signal]int{}
+	for _, l := range [][]syscall.Signal{caught(passed), caught(ending), lost(), caught(own)} {
+		for _, s := range l {
+			seen[s]++
+		}
+	}
+	for s := syscall.Signal(1); s <= Last; s++ {
+		if seen[s] != 1 {
+			t.Errorf("%s is in %d places", Name(s), seen[s])
+		}
+	}
+	for _, s := range []syscall.Signal{unix.SIGWINCH, unix.SIGPIPE, unix.SIGIO, unix.SIGTSTP, unix.SIGCONT, unix.SIGABRT, unix.SIGTRAP, unix.SIGSYS, unix.SIGSEGV} {
+		if !slices.Contains(caught(passed), s) {
+			t.Errorf("%s is not passed", Name(s))
+		}
+	}
+}
+
+// raise sends this process a signal as kill(1) does.
+func raise(t *testing.T, s syscall.Signal) {
+	t.Helper()
+	if err := syscall.Kill(os.Getpid(), s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What comes before the program waits for it, what comes later goes to it, and
+// neither ends this process.
+func TestPassTo(t *testing.T) {
+	ctx, c := Catch(t.Context())
+	defer c.Close()
+	<-c.ready
+	raise(t, unix.SIGUSR1)
+	for len(c.held()) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	got := make(chan syscall.Signal, 100)
+	if err := c.PassTo(func(s syscall.Signal) { got <- s }); err != nil {
+		t.Fatal(err)
+	}
+	<-c.all
+	if s := <-got; s != unix.SIGUSR1 {
+		t.Errorf("the signal that waited is %s", Name(s))
+	}
+	for _, want := range slices.Concat(caught(ending), caught(passed)) {
+		raise(t, want)
+		select {
+		case s := <-got:
+			if s != want {
+				t.Errorf("%s came as %s", Name(want), Name(s))
+			}
+		case <-time.After(5 * time.Second):
+			t.Errorf("%s did not come", Name(want))
+		}
+	}
+	for _, s := range lost() {
+		raise(t, s)
+	}
+	if ctx.Err() != nil {
+		t.Errorf("the context has ended: %v", context.Cause(ctx))
+	}
+}
+
+func (c *Catcher) held() []syscall.Signal {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.waiting
+}
+
+// A signal that asks to end does so, and the program gets none any more.
+func TestInterrupted(t *testing.T) {
+	for _, s := range caught(ending) {
+		ctx, c := Catch(t.Context())
+		raise(t, s)
+		<-ctx.Done()
+		var why *Interrupted
+		if err := c.PassTo(func(syscall.Signal) {}); !errors.As(err, &why) || why.ExitStatus() != 128+int(s) {
+			t.Errorf("PassTo after %s = %v", Name(s), err)
+		}
+		c.Close()
+	}
+	var none *Catcher
+	if err := none.PassTo(nil); err != nil {
+		t.Errorf("PassTo without signals = %v", err)
+	}
+}

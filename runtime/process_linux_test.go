@@ -1,0 +1,58 @@
+package runtime_test
+
+// What a container's process is given by its caller.
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// withShell shows the host's programs to the container, for what a Go program
+// can't tell: it raises its limit of open files before main.
+func (b *box) withShell(script string) {
+	b.t.Helper()
+	b.spec.Mounts = append(b.spec.Mounts, specs.Mount{Destination: "/host/usr", Type: "bind", Source: "/usr", Options: []string{"rbind", "ro"}})
+	for _, dir := range []string{"lib", "lib64"} {
+		if err := os.Symlink("host/usr/"+dir, filepath.Join(b.bundle, "rootfs", dir)); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	b.spec.Process.Args = []string{"/host/usr/bin/sh", "-c", script}
+}
+
+// The limit of open files is the caller's, also where the caller is no parent
+// that has it: a service manager, sudo, prlimit. Go has raised our own.
+func TestCallersNofile(t *testing.T) {
+	b := newBox(t)
+	b.withShell("ulimit -Sn; ulimit -Hn")
+	b.run("state", "none") // writes config.json
+	cmd := exec.Command("/bin/sh", "-c", `ulimit -Sn 100; ulimit -Hn 300; exec "$0" "$@"`, b.bin, "--root", b.root, "run", "limited")
+	cmd.Dir = b.bundle
+	out, err := cmd.CombinedOutput()
+	if got := strings.Fields(string(out)); err != nil || len(got) != 2 || got[0] != "100" || got[1] != "300" {
+		t.Errorf("the program's limits are %q, %v; want 100 and 300", out, err)
+	}
+}
+
+// Too few descriptors are told at once: not in the middle, not as something
+// else, and with nothing left behind.
+func TestTooFewDescriptors(t *testing.T) {
+	b := newBox(t)
+	b.run("state", "none") // writes config.json
+	for _, n := range []string{"6", "8", "20", "63"} {
+		cmd := exec.Command("/bin/sh", "-c", `ulimit -n `+n+`; exec "$0" "$@"`, b.bin, "--root", b.root, "run", "few")
+		cmd.Dir = b.bundle
+		out, err := cmd.CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "the limit of open files is "+n) {
+			t.Errorf("with %s descriptors: %v: %.300s", n, err, out)
+		}
+	}
+	if ids := b.ids(); len(ids) > 0 {
+		t.Errorf("left: %v", ids)
+	}
+}
