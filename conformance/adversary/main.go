@@ -6,8 +6,8 @@
 //
 //	adversary [--run REGEXP] [--workdir DIRECTORY]
 //
-// It prints TAP. The same program, built for NetBSD and for Linux, is what runs
-// inside the cell.
+// It prints TAP. The same program is what runs inside the cell; beside it, with
+// the suffix -linux, has to be the one of package linux.
 package main
 
 import (

@@ -3,9 +3,9 @@ package main
 // Building what runs in the guest.
 
 import (
-	"cmp"
 	"context"
 	"debug/elf"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/netbsd-cells/runcell/conformance/adversary/linux"
 	"github.com/netbsd-cells/runcell/conformance/vm/image"
 	"github.com/netbsd-cells/runcell/conformance/vm/protocol"
 )
@@ -29,7 +30,6 @@ const linuxBusybox = protocol.ProgramDir + "/linux-busybox"
 type program struct {
 	pkg, path string
 	with      string // another program's path that needs this one
-	goos      string // if not NetBSD: for its emulation
 }
 
 var programs = append([]program{
@@ -40,7 +40,6 @@ var programs = append([]program{
 	{pkg: module + "/cmd/runcell-image", path: runcellImg, with: runcell},
 	{pkg: module + "/cmd/demo-web", path: demoWeb},
 	{pkg: module + "/conformance/adversary", path: adversary},
-	{pkg: module + "/conformance/adversary", path: adversary + "-linux", with: adversary, goos: "linux"},
 }, roomPrograms()...)
 
 func roomPrograms() (list []program) {
@@ -72,6 +71,11 @@ func buildGuest(ctx context.Context, dir string, p *port, plan *protocol.Plan, m
 	}
 	if mentions(plan, conformance) {
 		if err := g.linuxProgram(); err != nil {
+			return nil, err
+		}
+	}
+	if mentions(plan, adversary) {
+		if err := g.linuxAdversary(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -107,7 +111,7 @@ func (g *guest) build(ctx context.Context, p *program) error {
 	}
 	cmd := exec.CommandContext(ctx, "go", append(verb, "-trimpath", "-buildvcs=false", "-tags", "urfave_cli_no_template",
 		"-ldflags", "-s -w", "-o", filepath.Join(g.dir, p.path), p.pkg)...)
-	cmd.Env = append(os.Environ(), "GOOS="+cmp.Or(p.goos, "netbsd"), "GOARCH="+g.port.goarch, "CGO_ENABLED=0")
+	cmd.Env = append(os.Environ(), "GOOS=netbsd", "GOARCH="+g.port.goarch, "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build %s for the guest: %w\n%s", path.Base(p.pkg), err, out)
 	}
@@ -137,6 +141,23 @@ func (g *guest) linuxProgram() error {
 		return g.write(linuxBusybox, b)
 	}
 	return nil
+}
+
+// linuxAdversary is what the adversary starts under the emulation of Linux.
+func (g *guest) linuxAdversary(ctx context.Context) error {
+	dir, err := os.MkdirTemp(g.dir, "linux-")
+	if err != nil {
+		return fmt.Errorf("make directory: %w", err)
+	}
+	path, err := linux.Build(ctx, dir, g.port.goarch)
+	if err != nil {
+		return err
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read program for Linux: %w", err)
+	}
+	return errors.Join(os.RemoveAll(dir), g.write(adversary+"-linux", b))
 }
 
 func (g *guest) write(to string, b []byte) error {

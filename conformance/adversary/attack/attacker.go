@@ -12,6 +12,7 @@ import (
 	"unsafe"
 
 	"github.com/netbsd-cells/runcell/conformance/adversary/calls"
+	"github.com/netbsd-cells/runcell/conformance/adversary/linux"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,6 +23,7 @@ type attacker struct {
 	memory *calls.Memory
 	scene  *scene
 	item   int
+	runner *runner
 }
 
 // item is a thing to try, or a group of them: the host looks at what changed
@@ -35,6 +37,7 @@ type item struct {
 type found struct {
 	tried  int
 	passed []string // names of what was not refused, once each
+	how    []string // the vectors of a call's
 }
 
 // pass takes note of a name.
@@ -47,9 +50,12 @@ func (f *found) pass(name string) {
 // sweeps are the kinds: those of this system, and the system calls.
 var sweeps = func() map[string]func() ([]item, error) {
 	all := systemSweeps()
-	all["syscall"], all["linux"] = syscallItems, syscallItems
+	all["syscall"], all[emulated] = syscallItems, linuxItems
 	return all
 }()
+
+// emulated is the kind that is tried in programs for Linux.
+const emulated = "linux"
 
 // Arg is the program's first argument that makes it an adversary.
 const Arg = "attack"
@@ -99,18 +105,18 @@ func (a *attacker) sweep() error {
 		if err != nil {
 			return fmt.Errorf("%s at %s: %w", it.name, it.at, err)
 		}
-		if a.job.World, err = a.line.say(Said{Item: n, Name: it.name, At: it.at, Tried: f.tried, Passed: f.passed}); err != nil {
+		if a.job.World, err = a.line.say(Said{Item: n, Name: it.name, At: it.at, Tried: f.tried, Passed: f.passed, How: f.how}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// The memory that arguments point to.
+// The memory that arguments point to is where programs for Linux have it.
 const (
-	base   = uintptr(0x60000000)
-	zeroed = 64 << 10
-	laid   = 16 << 10
+	base   = linux.Base
+	zeroed = linux.Zeros
+	laid   = linux.Laid
 )
 
 // prepare makes what attempts work with.
@@ -128,6 +134,10 @@ func (a *attacker) prepare() error {
 	}
 	all := unsafe.Slice((*byte)(at), zeroed+laid)
 	a.memory = &calls.Memory{Bytes: all[zeroed:], Base: base + zeroed, Zeros: base}
+	a.runner = native
+	if a.job.Kind == emulated {
+		a.runner = &runner{a.executed, linuxENOSYS}
+	}
 	a.scene = &scene{dir: fmt.Sprintf("/tmp/adversary-%d", os.Getuid()), fds: map[string]int{}}
 	return a.scene.set()
 }
@@ -170,7 +180,7 @@ func (a *attacker) make(c *calls.Call, vectors []*calls.Vector, process string) 
 			}
 		}
 	}
-	results, err := try(list)
+	results, err := a.runner.try(list)
 	if err == nil && slices.ContainsFunc(results, func(r Result) bool { return r > Refused }) {
 		err = a.scene.set()
 	}

@@ -36,6 +36,7 @@ type Said struct {
 	Begin  bool
 	Tried  int      // attempts
 	Passed []string // names of what was not refused
+	How    []string // the vectors that were not, for who decides about a line
 	// Error ends the sweep: the adversary itself failed.
 	Error string
 	Done  bool

@@ -15,17 +15,12 @@ import (
 // nobody is the name of a process that does not exist.
 const nobody = "nobody"
 
-// table is the name of this program's system: a program for Linux is one that
-// the kernel emulates it for.
-func table() string {
-	if runtime.GOOS == "linux" {
-		return "linux_" + runtime.GOARCH
-	}
-	return runtime.GOOS
-}
+func syscallItems() ([]item, error) { return tableItems("netbsd") }
 
-func syscallItems() ([]item, error) {
-	list, err := calls.Table(table())
+func linuxItems() ([]item, error) { return tableItems("linux_" + runtime.GOARCH) }
+
+func tableItems(table string) ([]item, error) {
+	list, err := calls.Table(table)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +74,7 @@ func (a *attacker) call(c *calls.Call, target, process string) (found, error) {
 	}
 	f.tried = len(results)
 	for n, r := range results {
-		if r <= Refused || len(f.passed) > 0 {
+		if r <= Refused {
 			continue
 		}
 		if process != "" {
@@ -92,6 +87,7 @@ func (a *attacker) call(c *calls.Call, target, process string) (found, error) {
 			}
 		}
 		f.pass(c.Name)
+		f.how = append(f.how, vectors[n].String())
 	}
 	return f, nil
 }

@@ -35,12 +35,34 @@ const (
 	glances = 50
 )
 
+// runner starts children that make attempts.
+type runner struct {
+	// start gives the child's number. It reports to a descriptor.
+	start func(attempts []attempt, report int) (int, error)
+	// missing is the errno of a call that is not there; 0: there is none, it is
+	// a signal.
+	missing syscall.Errno
+}
+
+// native makes attempts in children of this program.
+var native = &runner{forked, noCall}
+
+func forked(attempts []attempt, report int) (int, error) {
+	c := &child{attempts: attempts, report: uintptr(report)}
+	pid, errno := c.run()
+	runtime.KeepAlive(c)
+	if errno != 0 {
+		return 0, fmt.Errorf("fork: %w", errno)
+	}
+	return pid, nil
+}
+
 // try makes attempts, in as many children as it takes. It ends early where the
 // kernel has no such call.
-func try(attempts []attempt) ([]Result, error) {
+func (r *runner) try(attempts []attempt) ([]Result, error) {
 	var results []Result
 	for len(results) < len(attempts) {
-		some, err := tryUntilPassed(attempts[len(results):])
+		some, err := r.tryUntilPassed(attempts[len(results):])
 		if err != nil {
 			return nil, err
 		}
@@ -53,18 +75,16 @@ func try(attempts []attempt) ([]Result, error) {
 
 // tryUntilPassed makes attempts in one child. It gives a result at least, and
 // none after one that is not a refusal.
-func tryUntilPassed(attempts []attempt) (results []Result, err error) {
+func (r *runner) tryUntilPassed(attempts []attempt) (results []Result, err error) {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("make pipe: %w", err)
 	}
 	defer func() { _ = unix.Close(fds[0]) }()
-	c := &child{attempts: attempts, report: uintptr(fds[1])}
-	pid, errno := c.run()
-	runtime.KeepAlive(c)
+	pid, err := r.start(attempts, fds[1])
 	_ = unix.Close(fds[1])
-	if errno != 0 {
-		return nil, fmt.Errorf("fork: %w", errno)
+	if err != nil {
+		return nil, err
 	}
 	for len(results) < len(attempts) {
 		if !await(fds[0], pid) {
@@ -76,7 +96,7 @@ func tryUntilPassed(attempts []attempt) (results []Result, err error) {
 		if n != int(recordSize) || err != nil || int(said.index) != len(results) {
 			return append(results, judge(reap(pid))), nil
 		}
-		results = append(results, answer(syscall.Errno(said.errno)))
+		results = append(results, r.answer(syscall.Errno(said.errno)))
 		if results[len(results)-1] != Refused {
 			break
 		}
@@ -85,11 +105,11 @@ func tryUntilPassed(attempts []attempt) (results []Result, err error) {
 	return results, nil
 }
 
-func answer(errno syscall.Errno) Result {
+func (r *runner) answer(errno syscall.Errno) Result {
 	switch {
 	case errno == 0:
 		return Passed
-	case noCall != 0 && errno == noCall:
+	case r.missing != 0 && errno == r.missing:
 		return Missing
 	}
 	return Refused

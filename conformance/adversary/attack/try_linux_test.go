@@ -24,7 +24,7 @@ func TestTry(t *testing.T) {
 		"closes all":        {attempt{number: unix.SYS_CLOSE_RANGE, args: [6]uintptr{0, ^uintptr(0)}}, Passed},
 		"asks about others": {attempt{number: unix.SYS_KILL, args: [6]uintptr{self, 0}}, Passed},
 	} {
-		got, err := try([]attempt{x.attempt})
+		got, err := native.try([]attempt{x.attempt})
 		if err != nil || len(got) != 1 || got[0] != x.want {
 			t.Errorf("a call that %s: %v, %v; want %v", name, got, err, x.want)
 		}
@@ -37,7 +37,7 @@ func TestTryMany(t *testing.T) {
 	list := []attempt{
 		refused, refused, {number: unix.SYS_GETPID}, refused, {number: unix.SYS_EXIT_GROUP}, {number: unix.SYS_PPOLL}, refused, {number: 999}, refused,
 	}
-	got, err := try(list)
+	got, err := native.try(list)
 	want := []Result{Refused, Refused, Passed, Refused, Ended, Waits, Refused, Missing}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("try = %v, %v; want %v", got, err, want)
@@ -55,8 +55,8 @@ func TestItems(t *testing.T) {
 		at[it.at]++
 	}
 	for _, target := range []string{"-", "victim", "neighbour"} {
-		if at[target] != 512 || at["init"] < 10 {
-			t.Errorf("%d items at %s; want one for each of 512 numbers", at[target], target)
+		if at[target] < 510 || at["init"] < 10 {
+			t.Errorf("%d items at %s; want one for each of 512 numbers but those that call another", at[target], target)
 		}
 	}
 }

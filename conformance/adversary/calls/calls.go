@@ -32,6 +32,15 @@ type Vector struct {
 	General bool // every call is tried with it
 }
 
+// String is the vector as its table has it.
+func (v *Vector) String() string {
+	words := []string{v.Target}
+	for i := range v.Args {
+		words = append(words, v.Args[i].word)
+	}
+	return strings.Join(words, " ")
+}
+
 // Init is the process whose number is so many other things: its negative is no
 // group, but all processes.
 const Init = "init"

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/netbsd-cells/runcell/conformance/adversary/attack"
 	"github.com/netbsd-cells/runcell/conformance/mount"
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
@@ -55,8 +56,8 @@ func (c *cell) furnish() error {
 	if err != nil {
 		return fmt.Errorf("find own program: %w", err)
 	}
-	for _, suffix := range []string{"", linuxSuffix} {
-		if err := copyProgram(self+suffix, filepath.Join(c.root, program+suffix)); err != nil {
+	for from, to := range map[string]string{self: program, self + linuxSuffix: attack.LinuxProgram} {
+		if err := copyProgram(from, filepath.Join(c.root, to)); err != nil {
 			return err
 		}
 	}
@@ -71,6 +72,9 @@ func (c *cell) furnish() error {
 		c.mount("ptyfs", "dev/pts", mount.Words(2, 0, 0o620, 0)),
 	)
 }
+
+// linuxSuffix is that of the program for Linux, beside this one.
+const linuxSuffix = "-linux"
 
 func copyProgram(from, to string) error {
 	b, err := os.ReadFile(from)

@@ -33,8 +33,10 @@ type hunt struct {
 	outcomes  []ledger.Outcome
 
 	items, tried, passed, changes int
+	strays                        int // objects that it left
 	next                          int
-	last                          string // the item that is tried
+	began                         time.Time // of the item
+	last                          string    // the item that is tried
 }
 
 // hunt runs one adversary to its end, and another one from there when it was
@@ -55,6 +57,11 @@ func (s *suite) hunt(k kind, as subject) (h *hunt, err error) {
 		return h, err
 	}
 	defer func() { err = errors.Join(err, h.neighbour.remove()) }()
+	defer func() {
+		var strayErr error
+		h.strays, strayErr = s.ipc.strays()
+		err = errors.Join(err, strayErr)
+	}()
 	defer h.endVictims()
 	if err := h.newVictims(); err != nil {
 		return h, err
@@ -169,6 +176,7 @@ func (h *hunt) loose() (done bool, err error) {
 			h.last, h.next = said.Name, said.Item
 		}
 		if said.Begin {
+			h.began = time.Now()
 			continue
 		}
 		if said.Error != "" {
@@ -208,13 +216,19 @@ func (h *hunt) gone() error {
 	return h.compare(h.last)
 }
 
+// long is what an item is mentioned for.
+const long = 5 * time.Second
+
 // hear takes note of an item's result and of what it changed.
 func (h *hunt) hear(said attack.Said) error {
 	h.next = said.Item + 1
 	h.items++
 	h.tried += said.Tried
+	if took := time.Since(h.began); took > long {
+		fmt.Fprintf(h.s.out, "# %s at %s takes %.0f s\n", said.Name, said.At, took.Seconds())
+	}
 	if h.s.only.item != "" {
-		fmt.Fprintf(h.s.out, "# %s at %s: %d attempts, not refused: %v\n", said.Name, said.At, said.Tried, said.Passed)
+		fmt.Fprintf(h.s.out, "# %s at %s: %d attempts, not refused: %v %q\n", said.Name, said.At, said.Tried, said.Passed, said.How)
 	}
 	for _, name := range said.Passed {
 		h.passed++
@@ -289,7 +303,7 @@ func (h *hunt) start() (*adversary, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := place{uint32(h.cell.id), h.cell.root, h.as.uid}.command(h.k.program, attack.Arg)
+	cmd := place{uint32(h.cell.id), h.cell.root, h.as.uid}.command(program, attack.Arg)
 	cmd.ExtraFiles = make([]*os.File, attack.SayFD-2)
 	cmd.ExtraFiles[attack.HearFD-3], cmd.ExtraFiles[attack.SayFD-3] = hear, say
 	err = cmd.Start()

@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"unsafe"
 
@@ -34,12 +33,8 @@ type place struct {
 	uid  int
 }
 
-// program is the adversary's own in every root; with the suffix it is the one
-// for the emulation.
-const (
-	program     = "/adversary"
-	linuxSuffix = "-linux"
-)
+// program is the adversary's own in every root.
+const program = "/adversary"
 
 // command starts this program again, which then enters and executes path.
 func (p place) command(path string, args ...string) *exec.Cmd {
@@ -49,10 +44,6 @@ func (p place) command(path string, args ...string) *exec.Cmd {
 	}, args...)...)
 	cmd.Err = err
 	cmd.Env = []string{"GOMAXPROCS=1", "HOME=/", "GODEBUG=asyncpreemptoff=1"}
-	if strings.HasSuffix(path, linuxSuffix) {
-		// No collector: under the emulation its threads may not wake each other.
-		cmd.Env = append(cmd.Env, "GOGC=off")
-	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Stderr = os.Stderr
 	return cmd
@@ -165,9 +156,10 @@ func (p place) oneIdle(path string) (*idler, error) {
 		return nil, fmt.Errorf("start a bystander: %w", err)
 	}
 	x := &idler{cmd, in}
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "ready\n" {
+	// An error comes with less than the line.
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
 		x.end()
-		return nil, fmt.Errorf("start a bystander: it says %q, %w", line, err)
+		return nil, errors.Join(fmt.Errorf("start a bystander: it says %q", line), err)
 	}
 	return x, nil
 }
