@@ -29,21 +29,23 @@ type attacker struct {
 // item is a thing to try, or a group of them: the host looks at what changed
 // after each.
 type item struct {
-	name, at string
+	name     string
 	attempts func(a *attacker) (found, error)
 }
 
 // found is what came of an item.
 type found struct {
 	tried  int
-	passed []string // names of what was not refused, once each
+	passed []Pass   // once each
 	how    []string // the vectors of a call's
 }
 
-// pass takes note of a name.
-func (f *found) pass(name string) {
-	if !slices.Contains(f.passed, name) {
-		f.passed = append(f.passed, name)
+// pass takes note of a name, at nobody in particular.
+func (f *found) pass(name string) { f.passAt(name, calls.Machine) }
+
+func (f *found) passAt(name, at string) {
+	if p := (Pass{name, at}); !slices.Contains(f.passed, p) {
+		f.passed = append(f.passed, p)
 	}
 }
 
@@ -98,14 +100,14 @@ func (a *attacker) sweep() error {
 		if !only.MatchString(it.name) {
 			continue
 		}
-		if err := a.line.out.Encode(Said{Item: n, Name: it.name, At: it.at, Begin: true}); err != nil {
+		if err := a.line.out.Encode(Said{Item: n, Name: it.name, Begin: true}); err != nil {
 			return fmt.Errorf("tell the host: %w", err)
 		}
 		f, err := it.attempts(a)
 		if err != nil {
-			return fmt.Errorf("%s at %s: %w", it.name, it.at, err)
+			return fmt.Errorf("%s: %w", it.name, err)
 		}
-		if a.job.World, err = a.line.say(Said{Item: n, Name: it.name, At: it.at, Tried: f.tried, Passed: f.passed, How: f.how}); err != nil {
+		if a.job.World, err = a.line.say(Said{Item: n, Name: it.name, Tried: f.tried, Passed: f.passed, How: f.how}); err != nil {
 			return err
 		}
 	}
@@ -164,18 +166,18 @@ func (a *attacker) world(process string) (calls.World, error) {
 	return w, nil
 }
 
-// make lays out the arguments of vectors and makes the attempts.
-func (a *attacker) make(c *calls.Call, vectors []*calls.Vector, process string) ([]Result, error) {
-	w, err := a.world(process)
-	if err != nil {
-		return nil, err
-	}
+// make lays out the arguments of shots and makes the attempts.
+func (a *attacker) make(c *calls.Call, shots []shot) ([]Result, error) {
 	a.memory.Reset()
-	list := make([]attempt, len(vectors))
-	for n, v := range vectors {
+	list := make([]attempt, len(shots))
+	for n, s := range shots {
+		w, err := a.world(s.process)
+		if err != nil {
+			return nil, err
+		}
 		list[n] = attempt{number: c.Number, returns: c.Returns}
-		for i := range v.Args {
-			if list[n].args[i], err = v.Args[i].Value(w, a.memory); err != nil {
+		for i := range s.vector.Args {
+			if list[n].args[i], err = s.vector.Args[i].Value(w, a.memory); err != nil {
 				return nil, err
 			}
 		}

@@ -27,15 +27,17 @@ type World struct {
 	Objects   calls.World
 }
 
+// Pass is something that was not refused, and at whom.
+type Pass struct{ Name, At string }
+
 // Said is what the adversary says of an item. The host answers with a World.
 type Said struct {
 	Item int
 	Name string
-	At   string
 	// Begin: it is tried now. The host does not answer.
 	Begin  bool
 	Tried  int      // attempts
-	Passed []string // names of what was not refused
+	Passed []Pass   // what was not refused
 	How    []string // the vectors that were not, for who decides about a line
 	// Error ends the sweep: the adversary itself failed.
 	Error string

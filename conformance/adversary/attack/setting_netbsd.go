@@ -9,7 +9,6 @@ import (
 	"strings"
 	"unsafe"
 
-	"github.com/netbsd-cells/runcell/conformance/adversary/calls"
 	"golang.org/x/sys/unix"
 )
 
@@ -62,7 +61,7 @@ func settingItems() ([]item, error) {
 	var items []item
 	for _, top := range (setting{}).children() {
 		for _, s := range append(top.children(), top) {
-			items = append(items, item{s.name, calls.Machine, func(*attacker) (found, error) { return s.try(len(s.mib) > 1), nil }})
+			items = append(items, item{s.name, func(*attacker) (found, error) { return s.try(len(s.mib) > 1), nil }})
 		}
 	}
 	if len(items) == 0 {
@@ -84,8 +83,8 @@ func (s setting) try(deep bool) found {
 		for _, below := range s.children() {
 			sub := below.try(true)
 			f.tried += sub.tried
-			for _, name := range sub.passed {
-				f.pass(shorter(name))
+			for _, p := range sub.passed {
+				f.pass(shorter(p.Name))
 			}
 		}
 	}

@@ -32,7 +32,7 @@ func socketItems() ([]item, error) {
 	for domain := range domains {
 		for kind := range types {
 			name := fmt.Sprintf("%d.%d", domain, kind)
-			items = append(items, item{name, calls.Machine, func(*attacker) (found, error) {
+			items = append(items, item{name, func(*attacker) (found, error) {
 				var f found
 				for protocol := range protocols {
 					f.tried++
@@ -58,7 +58,7 @@ func optionItems() ([]item, error) {
 	var items []item
 	for _, level := range levels {
 		name := strconv.Itoa(level)
-		items = append(items, item{name, calls.Machine, func(a *attacker) (found, error) { return a.options(level) }})
+		items = append(items, item{name, func(a *attacker) (found, error) { return a.options(level) }})
 	}
 	return items, nil
 }
@@ -108,7 +108,7 @@ func ioctlItems() ([]item, error) {
 	// One of each kind that has requests of its own.
 	for _, name := range []string{"file", "null", "sock", "local", "pipe", "kq", "ptm", "pty", "pts"} {
 		for group := range uint32(calls.Groups) {
-			items = append(items, item{fmt.Sprintf("%s.%#x", name, group), calls.Machine, func(a *attacker) (found, error) {
+			items = append(items, item{fmt.Sprintf("%s.%#x", name, group), func(a *attacker) (found, error) {
 				return a.ioctls(name, calls.Group(group, names), names)
 			}})
 		}
@@ -153,7 +153,7 @@ func deviceItems() ([]item, error) {
 	}
 	var items []item
 	for _, e := range entries {
-		items = append(items, item{e.Name(), calls.Machine, func(*attacker) (found, error) { return openAll(e.Name()) }})
+		items = append(items, item{e.Name(), func(*attacker) (found, error) { return openAll(e.Name()) }})
 	}
 	return items, nil
 }

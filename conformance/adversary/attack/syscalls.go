@@ -26,49 +26,51 @@ func tableItems(table string) ([]item, error) {
 	}
 	var items []item
 	for i := range list {
-		items = append(items, callItems(&list[i])...)
+		c := &list[i]
+		items = append(items, item{c.Name, func(a *attacker) (found, error) { return a.call(c) }})
 	}
 	return items, nil
 }
 
-// callItems are those of a call: one for each target.
-func callItems(c *calls.Call) []item {
-	var targets []string
-	for _, v := range c.Vectors {
-		if !slices.Contains(targets, v.Target) {
-			targets = append(targets, v.Target)
-		}
-	}
-	var items []item
-	for _, target := range targets {
-		if target == calls.Process {
-			for _, p := range calls.Processes {
-				if !slices.ContainsFunc(c.Vectors, func(v calls.Vector) bool { return v.Target == calls.Process && v.At(p) }) {
-					continue
-				}
-				items = append(items, item{c.Name, p, func(a *attacker) (found, error) { return a.call(c, target, p) }})
-			}
-			continue
-		}
-		items = append(items, item{c.Name, target, func(a *attacker) (found, error) { return a.call(c, target, "") }})
-	}
-	return items
+// shot is a vector, and the process that it is tried at if it needs one.
+type shot struct {
+	vector  *calls.Vector
+	process string
 }
 
-// call tries a call's vectors at a target. What is not refused either where
-// there is no process says nothing about the process.
-func (a *attacker) call(c *calls.Call, target, process string) (found, error) {
-	var f found
-	var vectors []*calls.Vector
+// at is the target, as an outcome names it.
+func (s *shot) at() string {
+	if s.process != "" {
+		return s.process
+	}
+	return s.vector.Target
+}
+
+func (s *shot) String() string { return s.at() + ": " + s.vector.String() }
+
+// shots are those of a call: what is for a process, at each.
+func shots(c *calls.Call) (list []shot) {
 	for i := range c.Vectors {
-		if v := &c.Vectors[i]; v.Target == target && v.At(process) {
-			vectors = append(vectors, v)
+		if v := &c.Vectors[i]; v.Target != calls.Process {
+			list = append(list, shot{v, ""})
 		}
 	}
-	if len(vectors) == 0 {
-		return f, nil
+	for _, p := range calls.Processes {
+		for i := range c.Vectors {
+			if v := &c.Vectors[i]; v.Target == calls.Process && v.At(p) {
+				list = append(list, shot{v, p})
+			}
+		}
 	}
-	results, err := a.make(c, vectors, process)
+	return list
+}
+
+// call tries all that there is to a call. What is not refused either where
+// there is no process says nothing about the process.
+func (a *attacker) call(c *calls.Call) (found, error) {
+	var f found
+	list := shots(c)
+	results, err := a.make(c, list)
 	if err != nil {
 		return f, err
 	}
@@ -77,8 +79,8 @@ func (a *attacker) call(c *calls.Call, target, process string) (found, error) {
 		if r <= Refused {
 			continue
 		}
-		if process != "" {
-			control, err := a.make(c, vectors[n:n+1], nobody)
+		if list[n].process != "" {
+			control, err := a.make(c, []shot{{list[n].vector, nobody}})
 			if err != nil {
 				return f, err
 			}
@@ -86,8 +88,8 @@ func (a *attacker) call(c *calls.Call, target, process string) (found, error) {
 				continue
 			}
 		}
-		f.pass(c.Name)
-		f.how = append(f.how, vectors[n].String())
+		f.passAt(c.Name, list[n].at())
+		f.how = append(f.how, list[n].String())
 	}
 	return f, nil
 }

@@ -31,7 +31,7 @@ const (
 // ioctlSizes are those of the arguments of nearly all requests. All groups that
 // are in use have a letter; of others, only what takes a number is tried.
 var (
-	ioctlSizes  = []uint32{1, 2, 4, 8, 16, 24, 32, 40, 44, 48, 64, 128, 144}
+	ioctlSizes  = []uint32{4, 8, 16, 32, 144}
 	numberSizes = []uint32{4}
 )
 

@@ -225,14 +225,14 @@ func (h *hunt) hear(said attack.Said) error {
 	h.items++
 	h.tried += said.Tried
 	if took := time.Since(h.began); took > long {
-		fmt.Fprintf(h.s.out, "# %s at %s takes %.0f s\n", said.Name, said.At, took.Seconds())
+		fmt.Fprintf(h.s.out, "# %s takes %.0f s\n", said.Name, took.Seconds())
 	}
 	if h.s.only.item != "" {
-		fmt.Fprintf(h.s.out, "# %s at %s: %d attempts, not refused: %v %q\n", said.Name, said.At, said.Tried, said.Passed, said.How)
+		fmt.Fprintf(h.s.out, "# %s: %d attempts, not refused: %v %q\n", said.Name, said.Tried, said.Passed, said.How)
 	}
-	for _, name := range said.Passed {
+	for _, p := range said.Passed {
 		h.passed++
-		h.outcomes = append(h.outcomes, ledger.Outcome{Kind: h.k.name, Name: name, At: said.At, As: h.as.name})
+		h.outcomes = append(h.outcomes, ledger.Outcome{Kind: h.k.name, Name: p.Name, At: p.At, As: h.as.name})
 	}
 	return h.compare(said.Name)
 }
