@@ -91,17 +91,25 @@ func (s setting) try(deep bool) found {
 	return f
 }
 
+// own are the limits of the process that asks.
+const own = ":proc.curproc.rlimit."
+
 // shorter names what is read below the second level by that level only: to
-// read one of them is not another thing than to read the next.
+// read one of them is not another thing than to read the next. Nor is to write
+// one limit of its own, or another.
 func shorter(name string) string {
 	parts := strings.Split(name, ".")
+	if verb, _, found := strings.Cut(name, own); found {
+		return verb + own + "+"
+	}
 	if !strings.HasPrefix(name, "read:") || len(parts) < 3 {
 		return name
 	}
 	return strings.Join(parts[:2], ".") + ".+"
 }
 
-// value reads a value, writes what was read, and writes another one.
+// value reads a value, writes what was read, and writes another one, and what
+// was read again: this process goes on.
 func (s setting) value(f *found) {
 	b := make([]byte, 64<<10)
 	f.tried += 3
@@ -120,6 +128,7 @@ func (s setting) value(f *found) {
 	other[0]++
 	if _, err := sysctl(s.mib, nil, other); err == nil {
 		f.pass("change:" + s.name)
+		_, _ = sysctl(s.mib, nil, same)
 	}
 }
 

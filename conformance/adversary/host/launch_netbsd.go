@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"syscall"
-	"unsafe"
 
 	"github.com/netbsd-cells/runcell/conformance/adversary/attack"
 	"github.com/netbsd-cells/runcell/conformance/kmod/node"
@@ -50,8 +49,8 @@ func (p place) command(path string, args ...string) *exec.Cmd {
 }
 
 // Launch is the child's part: change the root, enter, become the user,
-// execute. In a bystander all signals are blocked: whoever sends one leaves it
-// pending.
+// execute. A bystander handles no signals: what is not ignored by default ends
+// or stops it.
 func Launch(args []string) error {
 	if len(args) < 4 {
 		return fmt.Errorf("launch %q: want a cell, a root, a user and a program", args)
@@ -75,12 +74,10 @@ func Launch(args []string) error {
 			return fmt.Errorf("become user %d: %w", uid, err)
 		}
 	}
-	prepare := ownStreams
-	if slices.Contains(args, IdleArg) {
-		prepare = blockSignals
-	}
-	if err := prepare(); err != nil {
-		return err
+	if !slices.Contains(args, IdleArg) {
+		if err := ownStreams(); err != nil {
+			return err
+		}
 	}
 	return fmt.Errorf("execute %s: %w", args[3], unix.Exec(args[3], args[3:], os.Environ()))
 }
@@ -97,16 +94,6 @@ func ownStreams() error {
 		if err := unix.Dup2(end, std); err != nil {
 			return fmt.Errorf("use pipe: %w", err)
 		}
-	}
-	return nil
-}
-
-func blockSignals() error {
-	const setMask = 3 // SIG_SETMASK
-	all := [4]uint32{^uint32(0), ^uint32(0), ^uint32(0), ^uint32(0)}
-	const sysSigprocmask = 293 // __sigprocmask14
-	if _, _, errno := unix.RawSyscall(sysSigprocmask, setMask, uintptr(unsafe.Pointer(&all)), 0); errno != 0 {
-		return fmt.Errorf("block signals: %w", errno)
 	}
 	return nil
 }

@@ -60,8 +60,7 @@ var deeds = []deed{
 	{"machine.hostfile", func(*suite, int) error { return os.Chmod(hostFile, 0o600) }, func(*suite) error { return os.Chmod(hostFile, 0o644) }},
 	{"machine.mounts", func(s *suite, _ int) error { return mount.Tmpfs(s.dir, 0o755) }, func(s *suite) error { return unix.Unmount(s.dir, 0) }},
 	{"sysctl.kern.hostname", func(*suite, int) error { return setName("changed") }, func(*suite) error { return setName("cells") }},
-	{"victim.signals", func(_ *suite, pid int) error { return unix.Kill(pid, unix.SIGTERM) }, nil},
-	{"victim.life", func(_ *suite, pid int) error { return unix.Kill(pid, unix.SIGKILL) }, nil},
+	{"victim.life", func(_ *suite, pid int) error { return unix.Kill(pid, unix.SIGTERM) }, nil},
 }
 
 func setName(name string) error {
@@ -107,7 +106,7 @@ func (s *suite) sees() (err error) {
 			}
 		}
 		if !slices.Contains(changed, d.changes) {
-			return fmt.Errorf("it does not see that %s changes: only %q, %q", d.changes, changed, all())
+			return fmt.Errorf("it does not see that %s changes: only %q", d.changes, changed)
 		}
 	}
 	return nil
