@@ -89,7 +89,7 @@ func (a *attacker) call(c *calls.Call) (found, error) {
 			}
 		}
 		f.passAt(c.Name, list[n].at())
-		f.how = append(f.how, list[n].String())
+		f.how = append(f.how, list[n].String()+": "+r.String())
 	}
 	return f, nil
 }

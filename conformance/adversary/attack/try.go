@@ -27,6 +27,10 @@ const (
 	Ended
 )
 
+func (r Result) String() string {
+	return [...]string{"missing", "refused", "passed", "waits", "ended"}[r]
+}
+
 const (
 	// glance is how often a child that has not answered is looked at.
 	glance = 60 * time.Millisecond

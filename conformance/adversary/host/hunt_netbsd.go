@@ -57,11 +57,7 @@ func (s *suite) hunt(k kind, as subject) (h *hunt, err error) {
 		return h, err
 	}
 	defer func() { err = errors.Join(err, h.neighbour.remove()) }()
-	defer func() {
-		var strayErr error
-		h.strays, strayErr = s.ipc.strays()
-		err = errors.Join(err, strayErr)
-	}()
+	defer func() { err = errors.Join(err, h.sweep()) }()
 	defer h.endVictims()
 	if err := h.newVictims(); err != nil {
 		return h, err
@@ -234,7 +230,18 @@ func (h *hunt) hear(said attack.Said) error {
 		h.passed++
 		h.outcomes = append(h.outcomes, ledger.Outcome{Kind: h.k.name, Name: p.Name, At: p.At, As: h.as.name})
 	}
+	if err := h.sweep(); err != nil {
+		return err
+	}
 	return h.compare(said.Name)
+}
+
+// sweep removes what an item left: else there is no room for the next, or it
+// finds it.
+func (h *hunt) sweep() error {
+	n, err := h.s.ipc.strays()
+	h.strays += n
+	return err
 }
 
 // between is how many items there are between two surveys.
