@@ -80,7 +80,7 @@ docs: build
 	$(GO) generate ./...
 	sh pkg/runcell/go-modules.sh <go.sum >pkg/runcell/go-modules.mk
 	$(GO) run ./conformance --runtime bin/runcell --peer runc --peer crun --table docs/conformance.md \
-	    --recorded conformance/runtime/testdata/netbsd-7.99.34-amd64.tap >/dev/null
+	    --recorded conformance/runtime/testdata/netbsd-10.99.12-amd64.tap >/dev/null
 	INJECT_EVERY=40 $(GO) run ./conformance --suite inject --runtime bin/runcell --table docs/inject.md >/dev/null
 	$(GO) run ./conformance --suite clients --runtime bin/runcell --peer crun --table docs/clients.md >/dev/null
 	CGO_ENABLED=0 GO="$(GO)" sh .ci/kmod-suite docs/kmod-conformance.md

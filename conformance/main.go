@@ -66,6 +66,7 @@ func main() {
 			return
 		}
 	}
+	harness.Heed()
 	failed, err := run(parse())
 	exitOn(err)
 	if failed {

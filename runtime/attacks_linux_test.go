@@ -89,8 +89,8 @@ func TestOwnBinaryAsProgram(t *testing.T) {
 	}
 }
 
-// TestExecDoesNotExposeBinary: CVE-2019-5736. A script whose interpreter is
-// /proc/self/exe does run our binary inside; a process that waits there for it
+// TestExecDoesNotExposeBinary: CVE-2019-5736. A script whose interpreter is a
+// script whose interpreter is /proc/self/exe does run our binary inside; a process that waits there for it
 // can open it, and cannot write to it, not even after it has ended.
 func TestExecDoesNotExposeBinary(t *testing.T) {
 	b := newBox(t)
@@ -99,7 +99,8 @@ func TestExecDoesNotExposeBinary(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.spec.Annotations = map[string]string{"org.netbsd.cell.profile": "low"}
-	b.file("rootfs/script", "#!/proc/self/exe\n", 0o755)
+	b.file("rootfs/inner", "#!/proc/self/exe\n", 0o755)
+	b.file("rootfs/script", "#!/inner\n", 0o755)
 	b.spec.Process.Args = []string{"/probe", "exe", fmt.Sprint(st.Ino)}
 	b.run("state", "none") // writes config.json
 	out := b.tempFile()

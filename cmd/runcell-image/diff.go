@@ -24,18 +24,18 @@ The image is read from its layers again and verified, and contents are compared
 byte by byte, so nothing hides in an old time. The bundle's file image.json says
 which image it is; whoever could write to the bundle could change that: then
 name the image with --image.`,
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			storeFlag(),
 			platformFlag(),
 			cmdline.FormatFlag("table", "json"),
 			&cli.StringFlag{Name: "image", Usage: "compare with `IMAGE`, not with the one that image.json names"},
-		},
+		}, limitFlags(true)...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			args, err := arguments(cmd, 1, 1)
 			if err != nil {
 				return err
 			}
-			o := bundle.DiffOptions{Image: cmd.String("image")}
+			o := bundle.DiffOptions{Image: cmd.String("image"), TrustIndex: cmd.Bool("trust-index"), Limits: limitsOf(cmd)}
 			if o.Platform, err = manifest.ParsePlatform(cmd.String("platform")); err != nil {
 				return err
 			}

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -213,21 +214,36 @@ func waitFor(t *testing.T, pattern string) string {
 	}
 }
 
+// fill makes a file that takes a while to pack and to unpack: 512 MiB without holes.
+func fill(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	block := make([]byte, 1<<20)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(block)
+	for range 512 {
+		if _, err := f.Write(block); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // What a killed pack leaves is removed by the next one for the same image;
 // what a living one works on is not.
 func TestImagePackKilled(t *testing.T) {
 	asChild()
 	dir, rootfs := t.TempDir(), imageRootfs(t)
 	big := imageRootfs(t)
-	if err := os.Truncate(filepath.Join(big, "bin/web"), 4<<30); err != nil {
-		t.Fatal(err)
-	}
+	fill(t, filepath.Join(big, "bin/web"))
 	pack := func() (*exec.Cmd, string) {
 		old, _ := filepath.Glob(dir + "/.img.tmp-*")
 		if len(old) > 0 {
 			t.Fatalf("there is %q already", old)
 		}
-		cmd := child(t, "pack", "--compress", "zstd", big, dir+"/img")
+		cmd := child(t, "pack", big, dir+"/img")
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -267,9 +283,7 @@ func TestImageInterrupted(t *testing.T) {
 	asChild()
 	dir := t.TempDir()
 	rootfs := imageRootfs(t)
-	if err := os.Truncate(filepath.Join(rootfs, "bin/web"), 1<<30); err != nil {
-		t.Fatal(err)
-	}
+	fill(t, filepath.Join(rootfs, "bin/web"))
 	if _, stderr, status := runImage("image", "pack", "--compress", "zstd", rootfs, dir+"/img"); status != 0 {
 		t.Fatal(stderr)
 	}

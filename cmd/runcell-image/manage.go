@@ -94,7 +94,7 @@ func inspectCommand() *cli.Command {
 		Name:      "inspect",
 		Usage:     "print what is known about an image as JSON",
 		ArgsUsage: "NAME",
-		Flags:     []cli.Flag{storeFlag(), platformFlag()},
+		Flags:     []cli.Flag{storeFlag(), platformFlag(), trustFlag()},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			args, err := arguments(cmd, 1, 1)
 			if err != nil {
@@ -105,7 +105,7 @@ func inspectCommand() *cli.Command {
 				return err
 			}
 			return withStore(ctx, cmd, false, false, func(_ context.Context, s *store.Store) error {
-				i, err := s.Inspect(args[0], platform)
+				i, err := s.Inspect(args[0], manifest.Want{Platform: platform, TrustIndex: cmd.Bool("trust-index")})
 				if err != nil {
 					return err
 				}
@@ -120,23 +120,24 @@ func rmCommand() *cli.Command {
 		Name:      "rm",
 		Usage:     "take a name out of the store",
 		ArgsUsage: "NAME...",
-		Description: `Prints the full names. The image's data stays until "runcell image gc", because
-other images and cells may use it.`,
-		Flags: []cli.Flag{storeFlag()},
+		Description: `Prints the full names; if one is not there, none goes. The image's data stays
+until "runcell image gc", because other images and cells may use it.`,
+		Flags: []cli.Flag{
+			storeFlag(),
+			&cli.BoolFlag{Name: "all-names", Usage: "take all names of an image that is named by its digest"},
+		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			args, err := arguments(cmd, 1, 1000)
+			args, err := arguments(cmd, 1, 10_000)
 			if err != nil {
 				return err
 			}
 			return withStore(ctx, cmd, false, false, func(ctx context.Context, s *store.Store) error {
-				for _, name := range args {
-					full, err := s.Remove(ctx, name)
-					if err != nil {
-						return err
-					}
-					fmt.Fprintln(cmd.Root().Writer, full)
+				removed, err := s.Remove(ctx, cmd.Bool("all-names"), args...)
+				if err != nil {
+					return err
 				}
-				return nil
+				_, err = fmt.Fprintln(cmd.Root().Writer, strings.Join(removed, "\n"))
+				return err
 			})
 		},
 	}
@@ -179,7 +180,7 @@ func gc(ctx context.Context, cmd *cli.Command, s *store.Store) error {
 	var total int64
 	rows := [][]string{}
 	for _, l := range removed {
-		rows = append(rows, []string{l.Name, l.Kind, size(l.Size)})
+		rows = append(rows, []string{l.Name, l.Kind, size(l.Size), l.Bundle})
 		total += l.Size
 	}
 	if err := cmdline.WriteTable(out, rows); err != nil {

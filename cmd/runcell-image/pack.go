@@ -42,7 +42,7 @@ their numbers. Sockets and the content of mounted file systems are left out.`,
 			&cli.StringSliceFlag{Name: "volume", Usage: "the program keeps data in the directory `DIR`; once for each"},
 			&cli.StringSliceFlag{Name: "label", Usage: "attach `NAME=VALUE`; once for each"},
 			&cli.StringFlag{Name: "stop-signal", Usage: "`SIGNAL` ends the program, such as SIGINT"},
-		}, newImageFlags("")...),
+		}, append(newImageFlags(""), limitFlags(true)...)...),
 		Action: packImage,
 	}
 }
@@ -56,7 +56,10 @@ func packImage(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	o.Base = cmd.String("base")
+	o.Base, o.Limits, o.TrustIndex = cmd.String("base"), limitsOf(cmd), cmd.Bool("trust-index")
+	if err := baseOnly(cmd); err != nil {
+		return err
+	}
 	if o.Store, err = storeDir(cmd); err != nil && (!reference.IsPlace(name) || o.Base != "" && !reference.IsPlace(o.Base)) {
 		return err
 	}
@@ -72,6 +75,19 @@ func packImage(ctx context.Context, cmd *cli.Command) error {
 	warn(ctx, cmd, res.Notes)
 	_, err = fmt.Fprintln(cmd.Root().Writer, res.Manifest)
 	return err
+}
+
+// baseOnly refuses flags that say something about a base if there is none.
+func baseOnly(cmd *cli.Command) error {
+	if cmd.String("base") != "" {
+		return nil
+	}
+	for _, f := range limitFlags(true) {
+		if name := f.Names()[0]; cmd.IsSet(name) {
+			return fmt.Errorf("--%s says something about the image that is built upon: name one with --base IMAGE", name)
+		}
+	}
+	return nil
 }
 
 func packOptions(cmd *cli.Command) (pack.Options, error) {

@@ -36,7 +36,7 @@ check the signature of that file first: nothing else says where sets are from.`,
 			&cli.StringFlag{Name: "created", Usage: "the image is of `TIME` (seconds since 1970, or 2006-01-02T15:04:05Z), and no file is newer"},
 			&cli.Int64Flag{Name: "max-size", Value: limits.MaxSize, Usage: "refuse sets of more than `BYTES` uncompressed (0: no limit)"},
 			&cli.Int64Flag{Name: "max-entries", Value: limits.MaxEntries, Usage: "refuse sets of more than `N` files (0: no limit)"},
-			&cli.IntFlag{Name: "max-path", Value: limits.MaxPath, Usage: "refuse names of more than `BYTES` (0: no limit)"},
+			&cli.Int64Flag{Name: "max-path", Value: limits.MaxPath, Usage: "refuse names of more than `BYTES` (0: no limit)"},
 		}, newImageFlags("/bin/sh")...),
 		Action: fromSets,
 	}
@@ -56,7 +56,7 @@ func fromSets(ctx context.Context, cmd *cli.Command) error {
 	}
 	o := sets.Options{
 		Compression: n.compression, Squash: cmd.Bool("squash"), Sums: cmd.String("sums"), Author: n.author, Epoch: n.epoch, Config: n.config,
-		Limits: &image.Limits{MaxSize: cmd.Int64("max-size"), MaxEntries: cmd.Int64("max-entries"), MaxPath: cmd.Int("max-path")},
+		Limits: limitsOf(cmd),
 	}
 	if o.Platform, err = sets.Platform(cmd.String("arch")); err != nil {
 		return err

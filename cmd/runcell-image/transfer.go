@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/image/registry"
 	"github.com/netbsd-cells/runcell/image/store"
@@ -45,13 +44,13 @@ func registryOptions(cmd *cli.Command, t *transfers) (registry.Options, error) {
 }
 
 func copyFlags() []cli.Flag {
-	return []cli.Flag{
+	return append([]cli.Flag{
 		storeFlag(),
 		platformFlag(),
 		&cli.BoolFlag{Name: "all-platforms", Usage: "take the images for all platforms"},
 		&cli.StringFlag{Name: "verify-key", Usage: "take only what the public key in `FILE` has signed (PEM, signify or minisign)"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "show no progress"},
-	}
+	}, limitFlags(false)...)
 }
 
 func copyOptions(cmd *cli.Command, t *transfers) (o transfer.CopyOptions, err error) {
@@ -61,7 +60,7 @@ func copyOptions(cmd *cli.Command, t *transfers) (o transfer.CopyOptions, err er
 	if o.Platform, err = manifest.ParsePlatform(cmd.String("platform")); err != nil {
 		return o, err
 	}
-	o.AllPlatforms = cmd.Bool("all-platforms")
+	o.AllPlatforms, o.Limits, o.TrustIndex = cmd.Bool("all-platforms"), limitsOf(cmd), cmd.Bool("trust-index")
 	if cmd.IsSet("verify-key") {
 		if o.Key, err = store.ReadKey(cmd.String("verify-key")); err != nil {
 			return o, err
@@ -105,6 +104,7 @@ helpers are not started: they would be programs out of PATH.`,
 				if err != nil {
 					return err
 				}
+				warn(ctx, cmd, res.Notes)
 				_, err = fmt.Fprintln(cmd.Root().Writer, res.Manifest)
 				return err
 			})
@@ -113,7 +113,6 @@ helpers are not started: they would be programs out of PATH.`,
 }
 
 func importCommand() *cli.Command {
-	limits := image.DefaultLimits()
 	return &cli.Command{
 		Name:      "import",
 		Usage:     "copy images out of a directory or archive into the store",
@@ -123,10 +122,10 @@ func importCommand() *cli.Command {
     oci-archive:FILE[:REF]     a tar archive of one, also compressed
     docker-archive:FILE[:REF]  what "docker save" and "podman save" make
     PATH                       one of the first two; begins with / or .
-Without NAME the images keep the names that they have there. A NAME without a
-registry belongs to localhost. The store's policy is obeyed as by pull. Prints
-the full names.`,
-		Flags: append(copyFlags(), &cli.Int64Flag{Name: "max-size", Value: limits.MaxSize, Usage: "refuse a compressed archive of more than `BYTES` (0: no limit)"}),
+Without NAME the images keep the names that they have there; a localhost name of
+another image here is an error then. A NAME without a registry belongs to
+localhost. The store's policy is obeyed as by pull. Prints the full names.`,
+		Flags: append(copyFlags(), &cli.BoolFlag{Name: "replace", Usage: "let SOURCE take localhost names away from images that are here"}),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			args, err := arguments(cmd, 1, 2)
 			if err != nil {
@@ -141,14 +140,15 @@ the full names.`,
 			if len(args) == 2 {
 				name = args[1]
 			}
-			limits.MaxSize = cmd.Int64("max-size")
+			o.Replace = cmd.Bool("replace")
 			return withStore(ctx, cmd, true, false, func(ctx context.Context, s *store.Store) error {
-				list, err := transfer.Import(ctx, s, args[0], name, limits, o)
+				list, err := transfer.Import(ctx, s, args[0], name, o)
 				t.finish()
 				if err != nil {
 					return err
 				}
 				for _, c := range list {
+					warn(ctx, cmd, c.Notes)
 					fmt.Fprintln(cmd.Root().Writer, c.Name)
 				}
 				return nil

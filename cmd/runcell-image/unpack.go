@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 
-	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/bundle"
 	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/image/reference"
@@ -35,15 +34,10 @@ that costs more than the limits below, is refused.`,
 // unpackFlags are those of every command that unpacks, beside the store and
 // the platform.
 func unpackFlags() []cli.Flag {
-	limits := image.DefaultLimits()
-	return []cli.Flag{
+	return append([]cli.Flag{
 		&cli.BoolFlag{Name: "reserve-ports", Usage: "reserve the ports that the image exposes for the cell"},
 		&cli.BoolFlag{Name: "no-sync", Usage: "do not wait until everything is on the disk"},
-		&cli.Int64Flag{Name: "max-size", Value: limits.MaxSize, Usage: "refuse an image of more than `BYTES` uncompressed (0: no limit)"},
-		&cli.Int64Flag{Name: "max-entries", Value: limits.MaxEntries, Usage: "refuse an image of more than `N` files (0: no limit)"},
-		&cli.IntFlag{Name: "max-path", Value: limits.MaxPath, Usage: "refuse names and link targets of more than `BYTES` (0: no limit)"},
-		&cli.Int64Flag{Name: "max-ratio", Value: limits.MaxRatio, Usage: "refuse a layer that expands more than `N` times (0: no limit)"},
-	}
+	}, limitFlags(true)...)
 }
 
 func unpackOptions(cmd *cli.Command) (o bundle.UnpackOptions, err error) {
@@ -51,10 +45,8 @@ func unpackOptions(cmd *cli.Command) (o bundle.UnpackOptions, err error) {
 		ReservePorts: cmd.Bool("reserve-ports"),
 		NoSync:       cmd.Bool("no-sync"),
 		Strict:       cmd.Bool("strict"),
-		Limits: &image.Limits{
-			MaxSize: cmd.Int64("max-size"), MaxEntries: cmd.Int64("max-entries"),
-			MaxPath: cmd.Int("max-path"), MaxRatio: cmd.Int64("max-ratio"),
-		},
+		TrustIndex:   cmd.Bool("trust-index"),
+		Limits:       limitsOf(cmd),
 	}
 	o.Platform, err = manifest.ParsePlatform(cmd.String("platform"))
 	return o, err

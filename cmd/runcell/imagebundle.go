@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/runtime"
@@ -23,13 +24,18 @@ import (
 const imageBundles = "@images"
 
 func imageFlags() []cli.Flag {
-	return []cli.Flag{
+	flags := []cli.Flag{
 		&cli.StringFlag{Name: "image", Usage: "make a bundle of the image `NAME` in the store, and remove it with the container"},
 		&cli.StringFlag{Name: "rootfs", Usage: "with --image, give the cell a `copy|shared` root file system: its own, or a read-only one with tmpfs on some directories (default: copy)"},
 		&cli.StringFlag{Name: "store", Usage: "with --image, look for it in the store `DIR`"},
 		&cli.StringFlag{Name: "platform", Usage: "with --image, take the one for `OS/ARCH[/VARIANT]`"},
 		&cli.BoolFlag{Name: "reserve-ports", Usage: "with --image, reserve the ports that it exposes for the cell"},
+		&cli.BoolFlag{Name: "trust-index", Usage: "with --image, take the index's word for the architecture where the image says another"},
 	}
+	for _, l := range cmdline.Limits {
+		flags = append(flags, l.Flag("with --image, ", 0))
+	}
+	return flags
 }
 
 // bundlePath is where the bundle of an image container lies.
@@ -44,8 +50,8 @@ func (a *app) bundlePath(cmd *cli.Command, id string) (string, error) {
 func (a *app) withImage(ctx context.Context, cmd *cli.Command, o *runtime.CreateOptions, f func() (kept bool, err error)) error {
 	name := cmd.String("image")
 	if name == "" {
-		for _, flag := range []string{"image", "rootfs", "store", "platform", "reserve-ports"} {
-			if cmd.IsSet(flag) {
+		for _, f := range imageFlags() {
+			if flag := f.Names()[0]; cmd.IsSet(flag) {
 				return fmt.Errorf("--%s says something about an image: name one with --image NAME", flag)
 			}
 		}
@@ -77,8 +83,15 @@ func (a *app) withImage(ctx context.Context, cmd *cli.Command, o *runtime.Create
 			args = append(args, "--"+flag, cmd.String(flag))
 		}
 	}
-	if cmd.Bool("reserve-ports") {
-		args = append(args, "--reserve-ports")
+	for _, flag := range []string{"reserve-ports", "trust-index"} {
+		if cmd.Bool(flag) {
+			args = append(args, "--"+flag)
+		}
+	}
+	for _, l := range cmdline.Limits {
+		if cmd.IsSet(l.Name) {
+			args = append(args, "--"+l.Name, strconv.FormatInt(cmd.Int64(l.Name), 10))
+		}
 	}
 	if err := a.runImage(ctx, cmd, append(args, "--", name, path)); err != nil {
 		return err

@@ -1,8 +1,9 @@
 // Bench measures runcell beside runc, crun, `unshare … chroot` and plain
 // chroot on the same bundle, all interleaved in one run, and prints medians
 // and ratios. Absolute times say little about another machine; ratios carry
-// over. Then it does the same with the ways to unpack an image, and it counts the
-// requests of a pull. It judges nothing.
+// over. Then it does the same with the ways to unpack an image, counts the
+// requests of a pull, and at last shows what small inputs make the image program
+// spend. It judges nothing.
 package main
 
 import (
@@ -55,6 +56,7 @@ func bench(o options) (err error) {
 		return err
 	}
 	samples := map[string][]float64{}
+	var nasty []spent
 	if o.rounds > 0 {
 		if samples, err = benchRuntimes(o, dir); err != nil {
 			return err
@@ -73,6 +75,14 @@ func bench(o options) (err error) {
 			return fmt.Errorf("unpack: %w", err)
 		}
 		maps.Copy(samples, unpacked)
+		if err := benchNasty(o.runcell, dir, func(s spent) { nasty = append(nasty, s) }); err != nil {
+			return fmt.Errorf("small inputs: %w", err)
+		}
+		printNasty(os.Stdout, nasty)
+		for _, s := range nasty {
+			key := "nasty/" + s.name + "/" + s.command
+			samples[key+"/wall"], samples[key+"/rss"] = []float64{s.wall}, []float64{s.rss}
+		}
 	}
 	if o.json == "" {
 		return nil

@@ -24,6 +24,7 @@ type unpacker struct {
 	argv       func(target string) []string
 	wall, cpu  []float64 // seconds
 	peak       []float64 // MiB
+	said       string    // in the last round
 }
 
 // unpackers are listed in the order of the table; the first of each form is
@@ -153,7 +154,7 @@ func (u *unpacker) round(target string) error {
 	if err := errors.Join(err, os.RemoveAll(target)); err != nil {
 		return err
 	}
-	_, text, _ = strings.Cut(text, "peak ")
+	u.said, text, _ = strings.Cut(text, "peak ")
 	var rss, user, sys float64
 	if _, err := fmt.Sscan(text, &rss, &user, &sys); err != nil {
 		return fmt.Errorf("busybox time printed %q: %w", text, err)

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/bundle"
 	"github.com/netbsd-cells/runcell/image/internal/imagetest"
 	"github.com/netbsd-cells/runcell/image/internal/story"
@@ -28,7 +27,7 @@ func TestTitleIsNoPath(t *testing.T) {
 	}
 	imagetest.WantTree(t, filepath.Join(b, "rootfs"), "f f 0644 8000")
 	s := story.NewStore(t)
-	if _, err := transfer.Import(t.Context(), s, dir, "x", image.DefaultLimits(), transfer.CopyOptions{}); err != nil {
+	if _, err := transfer.Import(t.Context(), s, dir, "x", transfer.CopyOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if names := story.Files(t, s); strings.Contains(strings.Join(names, "\n"), "victim") {

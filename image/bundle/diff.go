@@ -24,11 +24,11 @@ import (
 )
 
 // WithUnpacked runs f on a fresh copy of the image's root file system, made below
-// storeDir or, if that is "", in TMPDIR, and removes it. The layers are verified
-// again, so nothing that was changed meanwhile counts. With points it has the mount
-// points that Make adds.
-func WithUnpacked(ctx context.Context, img *layout.Image, storeDir string, points bool, f func(layer.Original) error) (err error) {
-	temp, err := os.MkdirTemp(store.TempParent(storeDir), store.TempStart)
+// storeDir or, if that is "" or can't be written to, in TMPDIR, and removes it. The
+// layers are verified again, so nothing that was changed meanwhile counts. With
+// points it has the mount points that Make adds.
+func WithUnpacked(ctx context.Context, img *layout.Image, storeDir string, limits image.Limits, points bool, f func(layer.Original) error) (err error) {
+	temp, err := store.MkdirTemp(storeDir)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func WithUnpacked(ctx context.Context, img *layout.Image, storeDir string, point
 	defer func() { err = errors.Join(err, b.close(true)) }()
 	from := layer.Original{Rootfs: b.path + "/" + rootfsName}
 	listFlags := func(a *layer.Applier) (err error) { from.Flags, err = a.ListFlags(); return err }
-	if _, _, err := unpackImage(ctx, img, b.dir, UnpackOptions{}.withDefaults(), listFlags); err != nil {
+	if _, _, err := unpackImage(ctx, img, b.dir, UnpackOptions{Limits: &limits}.withDefaults(), listFlags); err != nil {
 		return err
 	}
 	if points {
@@ -67,20 +67,23 @@ const (
 
 // DiffOptions say what to compare with.
 type DiffOptions struct {
-	Image    string      // instead of the one that image.json names
-	Store    string      // where Image is looked up
-	Platform v1.Platform // of Image; zero: the host's
+	Image      string        // instead of the one that image.json names
+	Store      string        // where Image is looked up
+	Platform   v1.Platform   // of Image; zero: the host's
+	TrustIndex bool          // see manifest.Want
+	Limits     *image.Limits // nil: image.DefaultLimits
 }
 
 // Diff tells what changed in a bundle's root file system against the image
 // that it was made of. The image is read from its layers again, and verified.
 func Diff(ctx context.Context, bundle string, o DiffOptions) (list []Change, err error) {
 	fail := func(err error) ([]Change, error) { return nil, fmt.Errorf("diff %s: %w", bundle, err) }
+	want := UnpackOptions{Platform: o.Platform, TrustIndex: o.TrustIndex, Limits: o.Limits}.withDefaults().want()
 	rootfs, err := bundleRootfs(bundle)
 	if err != nil {
 		return fail(err)
 	}
-	img, origin, closeImage, err := originImage(ctx, bundle, o)
+	img, origin, closeImage, err := originImage(ctx, bundle, o, want)
 	if err != nil {
 		return fail(err)
 	}
@@ -100,7 +103,7 @@ func Diff(ctx context.Context, bundle string, o DiffOptions) (list []Change, err
 	if o.Store != "" {
 		store = o.Store
 	}
-	err = WithUnpacked(ctx, img, store, origin.Rootfs != "", func(from layer.Original) error { return d.Run(from, rootfs) })
+	err = WithUnpacked(ctx, img, store, want.Limits, origin.Rootfs != "", func(from layer.Original) error { return d.Run(from, rootfs) })
 	if err != nil {
 		return fail(err)
 	}
@@ -131,13 +134,13 @@ func bundleRootfs(bundle string) (string, error) {
 }
 
 // originImage opens the image of a bundle.
-func originImage(ctx context.Context, bundle string, o DiffOptions) (*layout.Image, *Origin, func() error, error) {
+func originImage(ctx context.Context, bundle string, o DiffOptions, want manifest.Want) (*layout.Image, *Origin, func() error, error) {
 	origin, err := ReadOrigin(bundle)
 	if o.Image != "" {
 		if err != nil {
 			origin = &Origin{}
 		}
-		img, _, closeImage, err := store.OpenToCompare(ctx, o.Image, o.Store, image.DefaultLimits(), o.withPlatform())
+		img, _, closeImage, err := store.OpenToCompare(ctx, o.Image, o.Store, want)
 		return img, origin, closeImage, err
 	}
 	if err != nil {
@@ -146,26 +149,19 @@ func originImage(ctx context.Context, bundle string, o DiffOptions) (*layout.Ima
 	if err := verify.Digest(origin.Manifest); err != nil {
 		return nil, nil, nil, fmt.Errorf("%s: %w", originName, err)
 	}
-	layout, closer, err := openOrigin(ctx, origin)
+	layout, closer, err := openOrigin(ctx, origin, want.Limits)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	img, err := layout.ByDigest(origin.Manifest)
+	img, err := layout.ByDigest(origin.Manifest, want.Limits)
 	if err != nil {
 		return nil, nil, nil, errors.Join(fmt.Errorf("%s: %w", origin.Image, err), closer())
 	}
 	return img, origin, closer, nil
 }
 
-func (o DiffOptions) withPlatform() v1.Platform {
-	if o.Platform.OS == "" {
-		return manifest.HostPlatform()
-	}
-	return o.Platform
-}
-
 // openOrigin opens the layout that a bundle's image came from.
-func openOrigin(ctx context.Context, o *Origin) (*layout.Layout, func() error, error) {
+func openOrigin(ctx context.Context, o *Origin, limits image.Limits) (*layout.Layout, func() error, error) {
 	if o.Store != "" {
 		s, err := store.Open(ctx, o.Store, false)
 		if err != nil {
@@ -177,7 +173,7 @@ func openOrigin(ctx context.Context, o *Origin) (*layout.Layout, func() error, e
 	if err != nil {
 		return nil, nil, err
 	}
-	l, _, err := layout.Open(ref, image.DefaultLimits())
+	l, _, err := layout.Open(ref, limits)
 	if err != nil {
 		return nil, nil, err
 	}

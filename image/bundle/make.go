@@ -17,7 +17,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -51,7 +50,7 @@ func Make(ctx context.Context, s *store.Store, name, path string, o MakeOptions)
 		return nil, fmt.Errorf("root file system %s: want %s or %s", image.Quote(o.Rootfs), RootfsCopy, RootfsShared)
 	}
 	o.UnpackOptions = o.withDefaults()
-	img, full, err := s.Find(name, o.Platform)
+	img, full, err := s.Find(name, o.want())
 	if err != nil {
 		return nil, err
 	}
@@ -59,26 +58,23 @@ func Make(ctx context.Context, s *store.Store, name, path string, o MakeOptions)
 	if path, err = filepath.Abs(path); err != nil {
 		return fail(err)
 	}
-	if err := os.Mkdir(path, 0o700); err != nil { //nolint:forbidigo // the operator's own path
-		return fail(err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, release(s, path))
-		}
-	}()
-	root, err := os.OpenRoot(path)
+	b, err := openBundle(path, true)
 	if err != nil {
 		return fail(err)
 	}
-	defer func() { err = errors.Join(err, root.Close()) }()
-	b := &bundle{path: path, dir: root}
+	defer func() { // the files first, then what says where the rest is
+		if err != nil {
+			err = errors.Join(b.dropFile(configName), b.dropFile(configTemp), s.EndLease(path), err)
+		}
+		err = errors.Join(err, b.close(err != nil))
+	}()
 	// First, so that what is left of it says where the rest is. Nothing is
 	// synced: no cell survives a reboot.
 	if err := b.writeJSON(originName, Origin{Image: full, Manifest: img.Descriptor.Digest, Store: s.Dir, Rootfs: o.Rootfs}, false); err != nil {
 		return fail(err)
 	}
 	m := &bundleMaker{store: s, img: img, o: o, notes: &image.Notes{}}
+	m.notes.Merge(img.Notes.List)
 	spec, res, err := m.make(ctx, path)
 	if err != nil {
 		return fail(err)
@@ -86,7 +82,7 @@ func Make(ctx context.Context, s *store.Store, name, path string, o MakeOptions)
 	if o.Strict && len(res.Notes) > 0 {
 		return fail(fmt.Errorf("refused by --strict: %w", notesError(res.Notes)))
 	}
-	if err := b.writeJSON(configName, spec, false); err != nil {
+	if err := errors.Join(b.writeJSON(configName, spec, false), b.check()); err != nil {
 		return fail(err)
 	}
 	return res, nil
@@ -158,7 +154,7 @@ func (m *bundleMaker) unpackTo(ctx context.Context, dir string) (err error) {
 	m.res.Entries, m.res.Size = res.Entries, res.Size
 	for _, n := range res.Notes {
 		if !strings.HasPrefix(n.Where, "config.") { // spec tells those
-			m.notes.List = append(m.notes.List, n)
+			m.notes.Merge([]image.Note{n})
 		}
 	}
 	if err := makeMountPoints(b.dir); err != nil {
@@ -224,7 +220,7 @@ func (m *bundleMaker) spec(rootfs string) (_ *specs.Spec, err error) {
 		return spec, nil
 	}
 	spec.Root.Readonly = true
-	m.notes.List = slices.DeleteFunc(m.notes.List, func(n image.Note) bool { return strings.HasPrefix(n.Where, "config.Volumes ") })
+	m.notes.List = slices.DeleteFunc(m.notes.List, func(n image.Note) bool { return n.Reason == volumeInRootfs })
 	for _, dir := range writable(&m.img.Config.Config.Volumes) {
 		mount, err := scratch(t, dir)
 		if err != nil {
@@ -303,14 +299,4 @@ func release(s *store.Store, bundle string) error {
 		return err
 	}
 	return removeFiles(bundle, originName, originTemp, ".")
-}
-
-// removeFiles removes what there is of these; "." is the bundle itself.
-func removeFiles(bundle string, names ...string) error {
-	for _, name := range names {
-		if err := os.Remove(filepath.Clean(bundle + "/" + name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
 }

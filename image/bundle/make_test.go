@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/bundle"
 	"github.com/netbsd-cells/runcell/image/internal/imagetest"
 	"github.com/netbsd-cells/runcell/image/internal/story"
@@ -28,7 +27,7 @@ func volumeImage(tb testing.TB, s *store.Store) {
 		imagetest.Entry{Name: "f", Body: "x", Mode: 0o4755, UID: 7}, imagetest.Entry{Name: "h", Type: '1', Link: "f"}, imagetest.Entry{Name: "tmp/", Mode: 0o1777},
 		imagetest.Entry{Name: "run", Type: '2', Link: "var/run"}, imagetest.Entry{Name: "var/run/"}, imagetest.Entry{Name: "data/", UID: 5, GID: 6, Mode: 0o750}, imagetest.Entry{Name: "data/seed"},
 	), imagetest.Tar(tb, imagetest.Entry{Name: "new/"})))
-	if _, err := transfer.Import(tb.Context(), s, l.Dir, "v", image.DefaultLimits(), transfer.CopyOptions{}); err != nil {
+	if _, err := transfer.Import(tb.Context(), s, l.Dir, "v", transfer.CopyOptions{}); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -105,7 +104,7 @@ func TestBundleShared(t *testing.T) {
 		t.Errorf("roots %s and %s; want one", spec.Root.Path, second.Root.Path)
 	}
 	// In use, it survives its image; afterwards it goes.
-	if _, err := s.Remove(t.Context(), "v"); err != nil {
+	if _, err := s.Remove(t.Context(), false, "v"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.GC(t.Context(), false); err != nil {

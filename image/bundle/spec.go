@@ -3,6 +3,7 @@ package bundle
 // From an image config to a runtime config (image-spec, conversion.md).
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,12 +16,13 @@ import (
 	"github.com/netbsd-cells/runcell/kmod/searchpath"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // CheckConfig refuses what Unpack would refuse of an image's configuration. Its
 // errors name the field.
 func CheckConfig(c *v1.ImageConfig) error {
-	if _, err := environment(c.Env, "", ""); err != nil {
+	if _, err := environment(c.Env, "", "", nil); err != nil {
 		return err
 	}
 	if c.WorkingDir != "" {
@@ -64,7 +66,7 @@ func runtimeSpec(t *inroot.Tree, cfg *v1.Image, reserve bool, n *image.Notes) (*
 	if err != nil {
 		return nil, err
 	}
-	env, err := environment(c.Env, cfg.OS, home)
+	env, err := environment(c.Env, cfg.OS, home, n)
 	if err != nil {
 		return nil, err
 	}
@@ -83,10 +85,15 @@ func runtimeSpec(t *inroot.Tree, cfg *v1.Image, reserve bool, n *image.Notes) (*
 		return nil, err
 	}
 	for _, v := range slices.Sorted(maps.Keys(c.Volumes)) {
-		if _, err := directory(t, "config.Volumes", v); err != nil {
+		_, err := directory(t, "config.Volumes", v)
+		switch {
+		case isFile(err):
+			n.Add("config.Volumes "+image.Quote(v), volumeOnFile)
+		case err != nil:
 			return nil, err
+		default:
+			n.Add("config.Volumes "+image.Quote(v), volumeInRootfs)
 		}
-		n.Add("config.Volumes "+image.Quote(v), "a volume is an ordinary directory of the rootfs: mount something there to keep its data apart")
 	}
 	annotations, err := annotate(cfg, reserve, n)
 	if err != nil {
@@ -101,15 +108,30 @@ func runtimeSpec(t *inroot.Tree, cfg *v1.Image, reserve bool, n *image.Notes) (*
 	}, nil
 }
 
-// environment is the image's, with PATH and HOME if it sets none.
-func environment(list []string, os, home string) ([]string, error) {
-	env := slices.Clone(list)
+// Notes about volumes.
+const (
+	volumeInRootfs = "a volume is an ordinary directory of the rootfs: mount something there to keep its data apart"
+	volumeOnFile   = "the volume is a file in the image, and stays one"
+)
+
+// isFile tells whether a directory was not entered because it is a file.
+func isFile(err error) bool { return errors.Is(err, unix.ENOTDIR) }
+
+// environment is the image's, with PATH and HOME if it sets none. What is no
+// variable is left out with a note; without notes it is an error.
+func environment(list []string, os, home string, n *image.Notes) ([]string, error) {
+	var env []string
 	var path, homeSet bool
-	for i, e := range env {
+	for i, e := range list {
 		name, _, found := strings.Cut(e, "=")
-		if !found || name == "" || strings.ContainsRune(e, 0) {
-			return nil, fmt.Errorf("config.Env[%d] %s: want NAME=value", i, image.Quote(e))
+		switch where := fmt.Sprintf("config.Env[%d] %s", i, image.Quote(e)); {
+		case strings.ContainsRune(e, 0) || n == nil && (!found || name == ""):
+			return nil, fmt.Errorf("%s: want NAME=value", where)
+		case !found || name == "":
+			n.Add(where, "it is no NAME=value, and was left out: the host's variable of that name is not the image's")
+			continue
 		}
+		env = append(env, e)
 		path = path || name == "PATH"
 		homeSet = homeSet || name == "HOME"
 	}
@@ -142,7 +164,7 @@ func directory(t *inroot.Tree, field, path string) (string, error) {
 // as it demands, but an image doesn't configure its own cell: labels that
 // runcell would read as such are left out.
 func annotate(cfg *v1.Image, reserve bool, n *image.Notes) (map[string]string, error) {
-	ports, err := exposed(cfg.Config.ExposedPorts)
+	ports, err := reservable(cfg.Config.ExposedPorts, reserve, n)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +189,7 @@ func annotate(cfg *v1.Image, reserve bool, n *image.Notes) (map[string]string, e
 			n.Add("config.Labels "+image.Quote(label), "the label was left out: an image may not grant its own cell anything")
 		}
 	}
-	if reserve && len(ports) > 0 {
+	if len(ports) > 0 {
 		all[reservedPorts] = strings.Join(ports, ",")
 	}
 	maps.DeleteFunc(all, func(k, v string) bool { return v == "" || k == "" })
@@ -182,8 +204,46 @@ func timeString(t *time.Time) string {
 	return t.Format(time.RFC3339Nano)
 }
 
-// exposed turns ExposedPorts ("8080", "8080/tcp", "8000-8003/udp") into
-// reserved ports, sorted by number.
+// reservable gives the ports to reserve, if that is asked for. Else a port that
+// nobody could reserve is a note: EXPOSE is a hint, and anything is found there.
+func reservable(set map[string]struct{}, reserve bool, n *image.Notes) ([]string, error) {
+	if reserve {
+		ports, err := exposed(set)
+		if err != nil {
+			err = fmt.Errorf("%w, which can be reserved: leave --reserve-ports out", err)
+		}
+		return ports, err
+	}
+	for _, s := range slices.Sorted(maps.Keys(set)) {
+		if _, _, _, err := parsePorts(s); err != nil {
+			n.Add("config.ExposedPorts "+image.Quote(s), "it names no port that could be reserved")
+		}
+	}
+	return nil, nil
+}
+
+// parsePorts reads an element of ExposedPorts: "8080", "8080/tcp",
+// "8000-8003/udp", the protocol in any case.
+func parsePorts(s string) (first, last uint64, proto string, err error) {
+	numbers, proto, hasProto := strings.Cut(s, "/")
+	from, to, isRange := strings.Cut(numbers, "-")
+	if !isRange {
+		to = from
+	}
+	proto = strings.ToLower(proto)
+	first, err1 := strconv.ParseUint(from, 10, 16)
+	last, err2 := strconv.ParseUint(to, 10, 16)
+	if err1 != nil || err2 != nil || first == 0 || last < first || hasProto && proto != "tcp" && proto != "udp" {
+		return 0, 0, "", fmt.Errorf("config.ExposedPorts %s: want PORT, PORT/tcp or PORT/udp", image.Quote(s))
+	}
+	if !hasProto {
+		proto = "tcp" // the image specification's default
+	}
+	return first, last, proto, nil
+}
+
+// exposed turns ExposedPorts into reserved ports, sorted by number. An empty
+// element, which docker makes of an empty variable, is none.
 func exposed(set map[string]struct{}) ([]string, error) {
 	const most = 1024
 	type port struct {
@@ -192,23 +252,17 @@ func exposed(set map[string]struct{}) ([]string, error) {
 	}
 	var list []port
 	for _, s := range slices.Sorted(maps.Keys(set)) {
-		numbers, proto, hasProto := strings.Cut(s, "/")
-		first, last, isRange := strings.Cut(numbers, "-")
-		if !isRange {
-			last = first
+		if s == "" {
+			continue
 		}
-		lo, err1 := strconv.ParseUint(first, 10, 16)
-		hi, err2 := strconv.ParseUint(last, 10, 16)
-		if err1 != nil || err2 != nil || lo == 0 || hi < lo || hasProto && proto != "tcp" && proto != "udp" {
-			return nil, fmt.Errorf("config.ExposedPorts %s: want PORT, PORT/tcp or PORT/udp", image.Quote(s))
+		first, last, proto, err := parsePorts(s)
+		if err != nil {
+			return nil, err
 		}
-		if uint64(len(list))+hi-lo >= most {
+		if uint64(len(list))+last-first >= most {
 			return nil, fmt.Errorf("config.ExposedPorts: more than %d ports", most)
 		}
-		if proto == "" {
-			proto = "tcp" // the image specification's default
-		}
-		for n := lo; n <= hi; n++ {
+		for n := first; n <= last; n++ {
 			list = append(list, port{n, proto})
 		}
 	}

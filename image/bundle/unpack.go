@@ -10,7 +10,6 @@ import (
 	"os"
 	"runtime"
 	"sync"
-	"syscall"
 
 	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/layer"
@@ -37,6 +36,7 @@ const (
 type UnpackOptions struct {
 	Store        string        // where names are looked up; "": every name is a place
 	Platform     v1.Platform   // zero: the host's
+	TrustIndex   bool          // see manifest.Want
 	ReservePorts bool          // reserve the exposed ports for the cell
 	Limits       *image.Limits // nil: image.DefaultLimits
 	// NoSync returns before the bundle is on the disk. Otherwise a bundle
@@ -60,6 +60,10 @@ func (o UnpackOptions) withDefaults() UnpackOptions {
 	return o
 }
 
+func (o UnpackOptions) want() manifest.Want {
+	return manifest.Want{Platform: o.Platform, Limits: *o.Limits, TrustIndex: o.TrustIndex}
+}
+
 // Result says what was unpacked.
 type Result struct {
 	Manifest digest.Digest `json:"manifest"`
@@ -77,7 +81,7 @@ type Result struct {
 // the platform is a *manifest.PlatformError.
 func Unpack(ctx context.Context, name, bundle string, o UnpackOptions) (_ *Result, err error) {
 	o = o.withDefaults()
-	img, full, closeImage, err := store.OpenImage(ctx, name, o.Store, *o.Limits, o.Platform)
+	img, full, closeImage, err := store.OpenImage(ctx, name, o.Store, o.want())
 	if err != nil {
 		return nil, err
 	}
@@ -102,6 +106,9 @@ func Unpack(ctx context.Context, name, bundle string, o UnpackOptions) (_ *Resul
 		return nil, fmt.Errorf("unpack %s: %w", full, err)
 	}
 	if err := b.writeConfig(spec, !o.NoSync); err != nil {
+		return nil, fmt.Errorf("unpack %s: %w", full, err)
+	}
+	if err := b.check(); err != nil {
 		return nil, fmt.Errorf("unpack %s: %w", full, err)
 	}
 	return res, nil
@@ -130,6 +137,7 @@ func unpackImage(ctx context.Context, img *layout.Image, dir *os.Root, o UnpackO
 	defer func() { err = errors.Join(err, t.Close()) }()
 	t.Age(unix.Timespec{}) // as mkdir, unless an entry says otherwise
 	n := &image.Notes{}
+	n.Merge(img.Notes.List)
 	a := layer.NewApplier(t, *o.Limits, n, img.Config.OS == runtime.GOOS)
 	if err := applyImage(ctx, img, a, o.Progress); err != nil {
 		return nil, nil, err
@@ -203,102 +211,6 @@ func seenOf(layers []manifest.Layer, progress func(done, total int64)) func(n in
 	}
 }
 
-// bundle is a bundle directory being filled.
-type bundle struct {
-	path string
-	dir  *os.Root
-	made bool // by us, so removed by us
-	// mode is what a directory that was there before had, and gets back.
-	mode os.FileMode
-}
-
-// newBundle makes the directory, for its owner only (an image's set-id
-// programs and devices are not for other users of the host), and the rootfs. A
-// directory that is there is closed to others until close: nobody may swap
-// names in a tree that is being made, or run what is half made.
-func newBundle(path string) (*bundle, error) {
-	b := &bundle{path: path}
-	err := os.Mkdir(path, 0o700) //nolint:forbidigo // the operator's own path
-	switch {
-	case err == nil:
-		b.made = true
-	case !errors.Is(err, os.ErrExist):
-		return nil, err
-	}
-	if b.dir, err = layout.Directory(path); err != nil {
-		if b.made {
-			err = errors.Join(err, os.Remove(path))
-		}
-		return nil, err
-	}
-	if err := b.seize(); err != nil {
-		return nil, errors.Join(err, b.dir.Close())
-	}
-	if err = b.dir.Mkdir(rootfsName, 0o755); err == nil {
-		err = b.dir.Chmod(rootfsName, 0o755) // whatever the umask
-	}
-	if err != nil {
-		return nil, errors.Join(err, b.close(true))
-	}
-	return b, nil
-}
-
-// seize closes the directory to others, if it is ours and empty.
-func (b *bundle) seize() error {
-	fi, err := b.dir.Stat(".")
-	if err != nil {
-		return err
-	}
-	b.mode = fi.Mode() & (os.ModePerm | os.ModeSetuid | os.ModeSetgid | os.ModeSticky)
-	if st, ok := fi.Sys().(*syscall.Stat_t); !ok || int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("%s belongs to another user, who could change what is made in it: name a new directory", b.path)
-	}
-	if err := b.checkEmpty(); err != nil || b.mode.Perm() == 0o700 {
-		return err
-	}
-	if err := b.dir.Chmod(".", 0o700); err != nil {
-		return err
-	}
-	// Who came before it was closed may have left something.
-	if err := b.checkEmpty(); err != nil {
-		return errors.Join(err, b.reopen())
-	}
-	return nil
-}
-
-// reopen gives the directory its mode back.
-func (b *bundle) reopen() error {
-	if b.mode.Perm() == 0o700 {
-		return nil
-	}
-	return b.dir.Chmod(".", b.mode)
-}
-
-func (b *bundle) checkEmpty() error {
-	f, err := b.dir.Open(".")
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	names, err := f.Readdirnames(-1)
-	if err != nil {
-		return err
-	}
-	var rootfs, config bool
-	for _, n := range names {
-		rootfs = rootfs || n == rootfsName
-		config = config || n == configName
-	}
-	switch {
-	case len(names) == 0:
-		return nil
-	case rootfs && !config:
-		return fmt.Errorf("%s holds a rootfs without %s, as an interrupted unpack leaves it: remove it or name another directory", b.path, configName)
-	default:
-		return fmt.Errorf("%s is not empty: name a new directory", b.path)
-	}
-}
-
 // syncFS is what sync calls; tests look when it happens.
 var syncFS = syncFileSystem
 
@@ -341,37 +253,4 @@ func (b *bundle) writeJSON(name string, v any, sync bool) error {
 		return err
 	}
 	return b.dir.Rename(temp, name)
-}
-
-// close lets go of the bundle; after a failure it removes what was made.
-func (b *bundle) close(failed bool) error {
-	if !failed {
-		return errors.Join(b.reopen(), b.dir.Close())
-	}
-	err := errors.Join(b.removeAll(), b.reopen(), b.dir.Close())
-	if b.made {
-		err = errors.Join(err, os.Remove(b.path))
-	}
-	if err != nil {
-		return fmt.Errorf("clean up %s: %w", b.path, err)
-	}
-	return nil
-}
-
-// removeAll empties the bundle, directories that forbid it to their owner
-// included.
-func (b *bundle) removeAll() error {
-	f, err := b.dir.Open(".")
-	if err != nil {
-		return err
-	}
-	t, err := inroot.OpenTree(f)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	t.Deepen(1) // rootfs has its full depth below the bundle
-	for _, name := range []string{rootfsName, originTemp, originName, configTemp, configName} {
-		err = errors.Join(err, t.Remove(name))
-	}
-	return errors.Join(err, t.Close())
 }

@@ -37,6 +37,7 @@ type Image struct {
 // Archive is an open archive, an image.Source of the images that Convert made.
 type Archive struct {
 	file   *os.File
+	limits image.Limits
 	parts  map[string]archive.Part
 	links  map[string]string // layers that occur twice are links in old archives
 	Images []Image
@@ -53,7 +54,7 @@ func Open(name string, limits image.Limits) (_ *Archive, err error) {
 		return nil, err
 	}
 	a := &Archive{
-		file: plain, parts: map[string]archive.Part{}, links: map[string]string{},
+		file: plain, limits: limits, parts: map[string]archive.Part{}, links: map[string]string{},
 		docs: map[digest.Digest][]byte{}, blobs: map[digest.Digest]archive.Part{},
 	}
 	defer func() {
@@ -145,8 +146,8 @@ func (a *Archive) Convert(ctx context.Context, img Image) (v1.Descriptor, error)
 	if len(cfg.RootFS.DiffIDs) != len(img.Layers) {
 		return fail(fmt.Errorf("%d layers, but the config has %d rootfs.diff_ids", len(img.Layers), len(cfg.RootFS.DiffIDs)))
 	}
-	if len(img.Layers) > manifest.MaxLayers {
-		return fail(fmt.Errorf("%d layers, at most %d are read", len(img.Layers), manifest.MaxLayers))
+	if err := image.Over(int64(len(img.Layers)), a.limits.MaxLayers, "layers", "max-layers"); err != nil {
+		return fail(err)
 	}
 	m := v1.Manifest{Versioned: manifest.Schema2, MediaType: v1.MediaTypeImageManifest, Layers: []v1.Descriptor{}}
 	m.Config = a.document(v1.MediaTypeImageConfig, data)

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/bundle"
 	"github.com/netbsd-cells/runcell/image/internal/imagetest"
 	"github.com/netbsd-cells/runcell/image/internal/story"
@@ -17,7 +16,7 @@ import (
 func TestImportDockerArchive(t *testing.T) {
 	s := story.NewStore(t)
 	path := imagetest.DockerArchive(t, nil)
-	if _, err := transfer.Import(t.Context(), s, "docker-archive:"+path, "", image.DefaultLimits(), transfer.CopyOptions{}); err != nil {
+	if _, err := transfer.Import(t.Context(), s, "docker-archive:"+path, "", transfer.CopyOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := story.Names(t, s); !slices.Equal(got, []string{"docker.io/library/busybox:1", "quay.io/b/b:2"}) {
@@ -47,7 +46,7 @@ func TestImportDockerArchive(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := story.NewStore(t)
-			_, err := transfer.Import(t.Context(), s, "docker-archive:"+imagetest.DockerArchive(t, c.change), "", image.DefaultLimits(), transfer.CopyOptions{})
+			_, err := transfer.Import(t.Context(), s, "docker-archive:"+imagetest.DockerArchive(t, c.change), "", transfer.CopyOptions{})
 			if err == nil || !strings.Contains(err.Error(), c.want) && !strings.Contains(err.Error(), "not exist") {
 				t.Errorf("error is %v; want %q", err, c.want)
 			}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/netbsd-cells/runcell/image"
@@ -31,6 +32,8 @@ type Applier struct {
 	devices bool // device numbers mean the same to this kernel and the image
 	buf     []byte
 	flags   []flagged // for the end
+	aufs    bool      // there is something for dropAufs
+	in      *stream.Counter
 
 	// Of the current layer:
 	number int
@@ -42,10 +45,13 @@ type Applier struct {
 // could not be carried out. devices tells that the image is for this system, so
 // that its device numbers mean the same.
 func NewApplier(t *inroot.Tree, limits image.Limits, n *image.Notes, devices bool) *Applier {
-	return &Applier{
+	a := &Applier{
 		tree: t, Budget: &Budget{Limits: limits}, notes: n,
 		root: os.Geteuid() == 0, group: os.Getegid(), devices: devices, buf: make([]byte, stream.AheadSize),
 	}
+	a.in = &stream.Counter{}
+	t.Imply(a.Budget.TakeEntry, a.yields)
+	return a
 }
 
 // Apply applies one layer, the number-th from 1, and verifies it. An entry that
@@ -57,6 +63,13 @@ func (a *Applier) Apply(ctx context.Context, number int, layer manifest.Layer, r
 	if number > 1 {
 		a.own = newPathSet()
 	}
+	defer func() { a.own = nil }() // nothing gives way to what is made later
+	if err := r.start(); err != nil {
+		return fmt.Errorf("apply layer %d (%s): %w", number, layer.Digest, err)
+	}
+	if r.misnamed {
+		a.notes.Add(fmt.Sprintf("layer %d (%s)", number, layer.Digest), noteCompressed+string(r.compression))
+	}
 	if err := a.entries(ctx, r); err != nil {
 		var refused *image.EntryError
 		if errors.As(err, &refused) {
@@ -64,7 +77,7 @@ func (a *Applier) Apply(ctx context.Context, number int, layer manifest.Layer, r
 		}
 		return fmt.Errorf("apply layer %d (%s): %w", number, layer.Digest, err)
 	}
-	if err := r.finish(); err != nil {
+	if err := errors.Join(r.finish(), a.dropAufs()); err != nil {
 		return fmt.Errorf("apply layer %d (%s): %w", number, layer.Digest, err)
 	}
 	return a.tree.Leave(1)
@@ -72,12 +85,13 @@ func (a *Applier) Apply(ctx context.Context, number int, layer manifest.Layer, r
 
 // entries applies the entries of a tar archive.
 func (a *Applier) entries(ctx context.Context, r io.Reader) error {
-	return archive.Entries(r, func(hdr *tar.Header, content io.Reader) error {
+	a.in = &stream.Counter{Reader: r}
+	return archive.Entries(a.in, func(hdr *tar.Header, content io.Reader) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if err := a.entry(hdr, content); err != nil {
-			return &image.EntryError{Layer: a.number, Digest: a.digest, Entry: hdr.Name, Reason: err}
+			return a.refusal(hdr, err)
 		}
 		return nil
 	})
@@ -90,9 +104,6 @@ const (
 	opaque   = ".wh..wh..opq"
 )
 
-// aufsNames are what the aufs driver of old Docker versions left in layers.
-var aufsNames = [...]string{".wh..wh.aufs", ".wh..wh.orph", ".wh..wh.plnk"}
-
 // entry applies one entry of a layer.
 func (a *Applier) entry(hdr *tar.Header, r io.Reader) error {
 	if err := a.Budget.TakeEntry(); err != nil {
@@ -102,29 +113,26 @@ func (a *Applier) entry(hdr *tar.Header, r io.Reader) error {
 		a.notes.Add(image.Quote(hdr.Name), "a PAX global header, which no container tool applies, was left out")
 		return nil
 	}
-	names, err := image.Components(hdr.Name, a.Budget.Limits.MaxPath)
+	names, err := a.components(hdr, hdr.Name)
 	if err != nil {
 		return err
 	}
 	if len(names) == 0 {
 		return a.rootEntry(hdr)
 	}
-	for _, aufs := range aufsNames {
-		if names[0] == aufs {
-			a.notes.Add(image.Quote(hdr.Name), "aufs metadata was left out")
+	dir, name := names[:len(names)-1], names[len(names)-1]
+	switch aufs, link := isAufs(hdr, names); {
+	case aufs:
+		a.notes.Add(image.Quote(hdr.Name), "aufs metadata was left out")
+		if !link {
 			return nil
 		}
-	}
-	dir, name := names[:len(names)-1], names[len(names)-1]
-	for _, d := range dir {
-		if strings.HasPrefix(d, Whiteout) {
-			return fmt.Errorf("a directory in its name starts with %s, which is reserved for whiteouts", Whiteout)
-		}
-	}
-	if strings.HasPrefix(name, Whiteout) {
+		a.aufs = true
+	case slices.ContainsFunc(dir, func(d string) bool { return strings.HasPrefix(d, Whiteout) }):
+		return fmt.Errorf("a directory in its name starts with %s, which is reserved for whiteouts", Whiteout)
+	case strings.HasPrefix(name, Whiteout):
 		return a.whiteout(dir, name)
-	}
-	if hdr.Typeflag == tar.TypeLink {
+	case hdr.Typeflag == tar.TypeLink:
 		return a.hardlink(hdr, dir, name)
 	}
 	if err := a.tree.Enter(dir, true); err != nil {

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/internal/archive"
 	"github.com/netbsd-cells/runcell/image/internal/stream"
 	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/opencontainers/go-digest"
@@ -287,19 +288,24 @@ func (d *Differ) sameContent(name string, stA, stB unix.Stat_t) (bool, error) {
 		return false, err
 	}
 	defer b.Close()
-	for {
-		n, errA := stream.Fill(a, d.buf[0])
-		m, errB := stream.Fill(b, d.buf[1])
+	for at := int64(0); ; {
+		if d.Ctx.Err() != nil {
+			return false, context.Cause(d.Ctx)
+		}
+		if stA.Size >= archive.LeastHoles { // what is a hole in both is the same
+			at = min(archive.NextData(a, at, stA.Size), archive.NextData(b, at, stB.Size))
+		}
+		n, errA := a.ReadAt(d.buf[0], at)
+		m, errB := b.ReadAt(d.buf[1], at)
 		if !bytes.Equal(d.buf[0][:n], d.buf[1][:m]) {
 			return false, nil
 		}
 		if errA != nil || errB != nil {
-			return isEOF(errA) && isEOF(errB), errors.Join(notEOF(errA), notEOF(errB))
+			return true, errors.Join(notEOF(errA), notEOF(errB))
 		}
+		at += int64(n)
 	}
 }
-
-func isEOF(err error) bool { return errors.Is(err, io.EOF) }
 
 func notEOF(err error) error {
 	if errors.Is(err, io.EOF) {

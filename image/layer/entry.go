@@ -4,7 +4,6 @@ package layer
 
 import (
 	"archive/tar"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -97,11 +96,15 @@ func (a *Applier) file(hdr *tar.Header, name string, r io.Reader) error {
 func (a *Applier) content(f inroot.File, hdr *tar.Header, r io.Reader) error {
 	sparse := hdr.Typeflag == tar.TypeGNUSparse || hdr.PAXRecords["GNU.sparse.major"] != "" || hdr.PAXRecords["GNU.sparse.map"] != ""
 	for {
+		before := a.in.N
 		n, err := stream.Fill(r, a.buf)
 		var e error
-		if sparse {
+		switch {
+		case sparse && a.in.N == before: // the archive has nothing here
+			e = f.Skip(int64(n))
+		case sparse:
 			e = writeSparse(f, a.buf[:n])
-		} else {
+		default:
 			_, e = f.Write(a.buf[:n])
 		}
 		if e != nil {
@@ -126,12 +129,12 @@ func (a *Applier) content(f inroot.File, hdr *tar.Header, r io.Reader) error {
 // as a rule, all of it: then it costs one call, not one for each block.
 func writeSparse(f inroot.File, p []byte) error {
 	const block = 4096
-	if isZero(p) {
+	if stream.IsZero(p) {
 		return f.Skip(int64(len(p)))
 	}
 	for len(p) > 0 {
 		n := min(block, len(p))
-		if isZero(p[:n]) {
+		if stream.IsZero(p[:n]) {
 			if err := f.Skip(int64(n)); err != nil {
 				return err
 			}
@@ -141,12 +144,6 @@ func writeSparse(f inroot.File, p []byte) error {
 		p = p[n:]
 	}
 	return nil
-}
-
-// isZero compares p with itself, a byte on: bytes.Equal is many times faster than
-// a loop.
-func isZero(p []byte) bool {
-	return len(p) == 0 || p[0] == 0 && bytes.Equal(p[1:], p[:len(p)-1])
 }
 
 // directory makes a directory or takes over one that is there. A link to a
@@ -177,7 +174,7 @@ func (a *Applier) symlink(hdr *tar.Header, name string) error {
 		return errors.New("a symbolic link without a target")
 	case strings.ContainsRune(hdr.Linkname, 0):
 		return errors.New("a NUL byte in the link's target")
-	case most > 0 && len(hdr.Linkname) > most:
+	case most > 0 && int64(len(hdr.Linkname)) > most:
 		return fmt.Errorf("a link target of %d bytes, at most %d are taken (--max-path)", len(hdr.Linkname), most)
 	}
 	err := a.replace(name, func() error { return a.tree.Symlink(hdr.Linkname, name) })
@@ -191,7 +188,7 @@ func (a *Applier) symlink(hdr *tar.Header, name string) error {
 // a symbolic link is one more name for it. The entry's own metadata is that
 // of the file it names already.
 func (a *Applier) hardlink(hdr *tar.Header, dir []string, name string) error {
-	target, err := image.Components(hdr.Linkname, a.Budget.Limits.MaxPath)
+	target, err := a.components(hdr, hdr.Linkname)
 	if err != nil {
 		return fmt.Errorf("link target %s: %w", image.Quote(hdr.Linkname), err)
 	}
@@ -212,6 +209,13 @@ func (a *Applier) hardlink(hdr *tar.Header, dir []string, name string) error {
 	return nil
 }
 
+// How many bits the kernels' device numbers have, on Linux and NetBSD (makedev(3)).
+// Linux drops what is above without a word.
+const (
+	majorBits = 12
+	minorBits = 20
+)
+
 // device makes a device node, or an empty file in its place where nodes
 // can't be made or the numbers mean something else: the runtime gives a cell
 // its own /dev anyway.
@@ -228,12 +232,10 @@ func (a *Applier) device(hdr *tar.Header, name string, kind uint32) error {
 	if !a.root {
 		return stand("only root can make one")
 	}
-	major, minor := uint32(hdr.Devmajor), uint32(hdr.Devminor)
-	dev := unix.Mkdev(major, minor)
-	if unix.Major(dev) != major || unix.Minor(dev) != minor || int64(major) != hdr.Devmajor || int64(minor) != hdr.Devminor {
+	if hdr.Devmajor>>majorBits != 0 || hdr.Devminor>>minorBits != 0 {
 		return fmt.Errorf("device number %d:%d is out of range", hdr.Devmajor, hdr.Devminor)
 	}
-	err := a.node(hdr, name, kind, dev)
+	err := a.node(hdr, name, kind, unix.Mkdev(uint32(hdr.Devmajor), uint32(hdr.Devminor)))
 	if errors.Is(err, unix.EPERM) {
 		return stand("this system doesn't allow it")
 	}

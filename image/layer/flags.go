@@ -65,6 +65,10 @@ func flagNames(bits uint32) string {
 // Tests replace it: Linux has no such flags.
 var setFlags = (*inroot.Tree).SetFlags
 
+// maxFlagged is how many files of an image may have flags: each is remembered.
+// NetBSD's own sets have about a dozen.
+const maxFlagged = 50_000
+
 // flagged is a file that gets its flags when all layers are there: nothing
 // can be done to an immutable one any more.
 type flagged struct {
@@ -90,7 +94,7 @@ func (f flagged) isStill(now *unix.Stat_t) bool {
 func (a *Applier) noteFlags(hdr *tar.Header, name string) error {
 	bits, unknown := parseFlags(hdr.PAXRecords[PaxFlags])
 	if len(unknown) > 0 {
-		a.notes.Add(image.Quote(hdr.Name), "file flags that no system here has were left out: "+image.Quote(strings.Join(unknown, ",")))
+		a.notes.Add(image.Quote(hdr.Name)+" "+image.Quote(strings.Join(unknown, ",")), "file flags that no system here has were left out")
 	}
 	switch {
 	case bits == 0 && (len(a.flags) == 0 || hdr.Typeflag != tar.TypeDir):
@@ -101,6 +105,9 @@ func (a *Applier) noteFlags(hdr *tar.Header, name string) error {
 	case hdr.Typeflag != tar.TypeReg && hdr.Typeflag != tar.TypeDir:
 		a.notes.Add(image.Quote(hdr.Name), "file flags are set on files and directories only")
 		return nil
+	}
+	if len(a.flags) >= maxFlagged {
+		return fmt.Errorf("more than %d files have flags", maxFlagged)
 	}
 	var st unix.Stat_t
 	if err := a.tree.Lstat(name, &st); err != nil {

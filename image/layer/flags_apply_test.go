@@ -66,12 +66,12 @@ func TestFlagsGone(t *testing.T) {
 	layer.FakeFlags(t, func(string, uint32) error { set++; return nil })
 	flags := map[string]string{layer.PaxFlags: "uchg"}
 	layers := imagetest.LayoutOf(t, imagetest.Tar(t, imagetest.Entry{Name: "d/", PAX: flags}, imagetest.Entry{Name: "d/f", Body: "1", PAX: flags}), imagetest.Tar(t, imagetest.Entry{Name: "d/"}))
-	img, _, closeImage, err := store.OpenImage(t.Context(), layers, "", image.DefaultLimits(), manifest.HostPlatform())
+	img, _, closeImage, err := store.OpenImage(t.Context(), layers, "", manifest.Want{Platform: manifest.HostPlatform()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer closeImage()
-	err = bundle.WithUnpacked(t.Context(), img, "", false, func(from layer.Original) error {
+	err = bundle.WithUnpacked(t.Context(), img, "", image.DefaultLimits(), false, func(from layer.Original) error {
 		var st unix.Stat_t
 		if err := unix.Lstat(filepath.Join(from.Rootfs, "d/f"), &st); err != nil {
 			return err

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/bundle"
 	"github.com/netbsd-cells/runcell/image/internal/story"
 	"github.com/netbsd-cells/runcell/image/layer"
@@ -85,7 +84,7 @@ func wantChanges(t *testing.T, b string, want ...string) {
 // and what pack keeps.
 func TestKeepsFileFlags(t *testing.T) {
 	s := story.NewStore(t)
-	if _, err := transfer.Import(t.Context(), s, flagsLayers(t), "base:1", image.DefaultLimits(), transfer.CopyOptions{}); err != nil {
+	if _, err := transfer.Import(t.Context(), s, flagsLayers(t), "base:1", transfer.CopyOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	all := []string{" nodump", "/d uchg", "/d/f schg", "/d/hard schg"}

@@ -116,6 +116,10 @@ func xattrReason(attr string) string {
 }
 
 func (a *Applier) setXattrs(hdr *tar.Header, name string) error {
+	if len(hdr.PAXRecords) == 0 {
+		return nil
+	}
+	a.noteRecords(hdr)
 	var attrs []string
 	for record := range hdr.PAXRecords {
 		if attr, ok := strings.CutPrefix(record, paxXattr); ok {

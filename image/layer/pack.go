@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/image/internal/archive"
 	"github.com/netbsd-cells/runcell/image/internal/stream"
 	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"golang.org/x/sys/unix"
@@ -25,6 +26,7 @@ type packer struct {
 	ctx     context.Context
 	tree    *inroot.Tree
 	tw      *tar.Writer
+	raw     io.Writer // what tw writes to
 	o       PackOptions
 	dev     uint64
 	links   map[Inode]string // (device, inode) → the name it was packed under
@@ -62,7 +64,7 @@ func Pack(ctx context.Context, rootfs string, w io.Writer, o PackOptions) (*Pack
 	}
 	bw := bufio.NewWriterSize(w, stream.AheadSize)
 	p := &packer{
-		ctx: ctx, tree: t, tw: tar.NewWriter(bw), o: o,
+		ctx: ctx, tree: t, tw: tar.NewWriter(bw), raw: bw, o: o,
 		links: map[Inode]string{}, buf: make([]byte, stream.AheadSize),
 	}
 	err = p.root()
@@ -251,7 +253,14 @@ func (p *packer) file(hdr *tar.Header, name string, st *unix.Stat_t) error {
 	}
 	defer f.Close()
 	hdr.Size = now.Size
-	return p.write(hdr, f)
+	list, err := archive.Sparse(p.ctx, f, now.Size)
+	switch {
+	case err != nil:
+		return err
+	case list != nil:
+		return p.writeSparse(hdr, f, list)
+	}
+	return p.write(hdr, io.NewSectionReader(f, 0, now.Size)) // to look for holes moves the offset
 }
 
 func (p *packer) write(hdr *tar.Header, content io.Reader) error {
@@ -269,5 +278,36 @@ func (p *packer) write(hdr *tar.Header, content io.Reader) error {
 	if p.read += n; p.o.Progress != nil {
 		p.o.Progress(p.read, 0)
 	}
+	return err
+}
+
+// writeSparse writes a file of which only the segments are there.
+func (p *packer) writeSparse(hdr *tar.Header, f io.ReaderAt, list []archive.Part) error {
+	p.entries++
+	if err := p.tw.Flush(); err != nil {
+		return err
+	}
+	head, err := archive.SparseHeader(hdr, list)
+	if err != nil {
+		return err
+	}
+	if _, err := p.raw.Write(head); err != nil {
+		return err
+	}
+	total := int64(0)
+	for _, s := range list {
+		n, err := io.CopyBuffer(p.raw, stream.OnlyReader{Reader: io.NewSectionReader(f, s.Offset, s.Size)}, p.buf)
+		if err == nil && n < s.Size {
+			err = fmt.Errorf("it shrank from %d bytes while it was read", hdr.Size)
+		}
+		if err != nil {
+			return err
+		}
+		if total += n; p.o.Progress != nil {
+			p.read += n
+			p.o.Progress(p.read, 0)
+		}
+	}
+	_, err = p.raw.Write(make([]byte, archive.Padding(total)))
 	return err
 }

@@ -27,7 +27,7 @@ type Original struct {
 // archive with whiteouts. Its errors are those of Pack.
 func PackDiff(ctx context.Context, from Original, to string, w io.Writer, o PackOptions) (*Packed, error) {
 	bw := bufio.NewWriterSize(w, stream.AheadSize)
-	p := &packer{ctx: ctx, tw: tar.NewWriter(bw), o: o, links: map[Inode]string{}, buf: make([]byte, stream.AheadSize)}
+	p := &packer{ctx: ctx, tw: tar.NewWriter(bw), raw: bw, o: o, links: map[Inode]string{}, buf: make([]byte, stream.AheadSize)}
 	d := &Differ{Ctx: ctx}
 	d.Added = func(name, _ string, _ *unix.Stat_t) error { return p.on(d.new).child(name) }
 	d.Changed = func(name, path string, st *unix.Stat_t, _ []string) error {

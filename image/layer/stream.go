@@ -84,6 +84,10 @@ type Reader struct {
 	sum    digest.Digester
 	diffID digest.Digest
 	close  []func() error
+	// begin starts the decompressor; nil once it runs.
+	begin       func() error
+	compression image.Compression // what it is
+	misnamed    bool              // its media type says something else
 }
 
 // Open starts reading a layer whose blob is f, which is closed with the reader,
@@ -105,14 +109,53 @@ func Open(ctx context.Context, f io.ReadCloser, layer manifest.Layer, b *Budget,
 	}
 	lr.sum = layer.DiffID.Algorithm().Digester()
 	packed := &stream.Counter{Reader: lr.ahead(ctx, blob, nil), Seen: seen}
-	plain, closePlain, err := compress.NewReader(bufio.NewReaderSize(packed, stream.AheadSize), layer.Compression)
-	if err != nil {
+	in := bufio.NewReaderSize(packed, stream.AheadSize)
+	magic, err := in.Peek(compress.MagicSize)
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	lr.close = append(lr.close, closePlain)
-	whole := &exhaust{r: &limited{r: plain, in: packed, budget: b}, blob: packed, digest: layer.Digest}
-	lr.Reader = lr.ahead(ctx, whole, lr.sum.Hash())
-	return lr, nil
+	lr.compression = sniff(magic, layer)
+	lr.misnamed = lr.compression != layer.Compression
+	lr.begin = func() error {
+		plain, closePlain, err := compress.NewReader(in, lr.compression, b.Limits.MaxWindow)
+		if err != nil {
+			return err
+		}
+		lr.close = append(lr.close, closePlain)
+		whole := &exhaust{r: &limited{r: plain, in: packed, budget: b}, blob: packed, digest: layer.Digest}
+		lr.Reader = lr.ahead(ctx, whole, lr.sum.Hash())
+		return nil
+	}
+	if compress.Window(magic) > aheadWindow {
+		return lr, nil
+	}
+	return lr, lr.start()
+}
+
+// aheadWindow is the most, in bytes, that a decompressor may remember to work
+// ahead, while that of the layer before still does.
+const aheadWindow = 8 << 20
+
+// start begins to decompress, unless that has begun.
+func (lr *Reader) start() error {
+	if lr.begin == nil {
+		return nil
+	}
+	begin := lr.begin
+	lr.begin = nil
+	return begin()
+}
+
+// sniff tells how a layer is compressed. Media types are wrong at times; nothing
+// that is decompressed wrongly has the right DiffID.
+func sniff(magic []byte, layer manifest.Layer) image.Compression {
+	if layer.Digest == layer.DiffID {
+		return image.None
+	}
+	if c := compress.Detect(magic); c != image.None {
+		return c
+	}
+	return layer.Compression
 }
 
 func (lr *Reader) ahead(ctx context.Context, r io.Reader, tap io.Writer) *stream.Ahead {

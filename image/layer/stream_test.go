@@ -201,7 +201,7 @@ func TestMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	img, err := l.Image("", manifest.HostPlatform())
+	img, err := l.Image("", manifest.Want{Platform: manifest.HostPlatform()})
 	if err != nil {
 		t.Fatal(err)
 	}

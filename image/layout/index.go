@@ -60,8 +60,8 @@ func EditIndex(data []byte, edit func([]IndexEntry) []IndexEntry) ([]byte, error
 	if whole["manifests"], err = json.Marshal(list); err != nil {
 		return nil, err
 	}
-	if data, err = json.Marshal(whole); err == nil && len(data) > image.MaxJSON {
-		err = fmt.Errorf("%s would have %d bytes, at most %d can be read: remove some images", v1.ImageIndexFile, len(data), image.MaxJSON)
+	if data, err = json.Marshal(whole); err == nil && len(data) > image.MaxIndex {
+		err = fmt.Errorf("%s would have %d bytes, at most %d can be read: remove some images", v1.ImageIndexFile, len(data), image.MaxIndex)
 	}
 	return data, err
 }

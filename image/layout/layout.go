@@ -94,7 +94,7 @@ func (l *Layout) checkVersion() error {
 	return nil
 }
 
-// ReadFile reads one of the layout's own JSON files, of at most image.MaxJSON
+// ReadFile reads one of the layout's own JSON files, of at most image.MaxIndex
 // bytes.
 func (l *Layout) ReadFile(name string) ([]byte, error) {
 	f, size, err := l.files.open(name)
@@ -102,10 +102,10 @@ func (l *Layout) ReadFile(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	if size > image.MaxJSON {
-		return nil, fmt.Errorf("read %s: %d bytes, at most %d are read", name, size, image.MaxJSON)
+	if size > image.MaxIndex {
+		return nil, fmt.Errorf("read %s: %d bytes, at most %d are read", name, size, image.MaxIndex)
 	}
-	return io.ReadAll(io.LimitReader(f, image.MaxJSON))
+	return verify.ReadAll(f, size)
 }
 
 // OpenBlob opens the blob of a descriptor. What it gives is not verified yet,
@@ -179,9 +179,9 @@ type Image struct {
 }
 
 // Image resolves ref ("" for any; else annotation
-// org.opencontainers.image.ref.name) and the platform to one image. The error
-// is a *manifest.PlatformError if there is none for it.
-func (l *Layout) Image(ref string, platform v1.Platform) (*Image, error) {
+// org.opencontainers.image.ref.name) and what is wanted to one image. The error
+// is a *manifest.PlatformError if there is none for the platform.
+func (l *Layout) Image(ref string, want manifest.Want) (*Image, error) {
 	data, err := l.ReadFile(v1.ImageIndexFile)
 	if err != nil {
 		return nil, fmt.Errorf("read image %s: %w", l.name, err)
@@ -194,24 +194,25 @@ func (l *Layout) Image(ref string, platform v1.Platform) (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read image %s: %w", l.name, err)
 	}
-	img, err := l.Choose(roots, platform)
+	img, err := l.Choose(roots, want)
 	if err != nil {
 		return nil, fmt.Errorf("read image %s: %w", l.name, err)
 	}
 	return img, nil
 }
 
-// Choose picks the image for a platform out of what roots lead to.
-func (l *Layout) Choose(roots []v1.Descriptor, platform v1.Platform) (*Image, error) {
-	img, err := manifest.Choose(l, roots, platform)
+// Choose picks the wanted image out of what roots lead to.
+func (l *Layout) Choose(roots []v1.Descriptor, want manifest.Want) (*Image, error) {
+	img, err := manifest.Choose(l, roots, want)
 	if err != nil {
 		return nil, err
 	}
 	return &Image{Image: img, Layout: l}, nil
 }
 
-// ByDigest opens an image that need not have a name any more.
-func (l *Layout) ByDigest(d digest.Digest) (*Image, error) {
+// ByDigest opens an image that need not have a name any more, for whatever
+// platform it is.
+func (l *Layout) ByDigest(d digest.Digest, limits image.Limits) (*Image, error) {
 	f, size, err := l.files.open(verify.BlobName(d))
 	if err != nil {
 		return nil, err
@@ -235,7 +236,7 @@ func (l *Layout) ByDigest(d digest.Digest) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.Choose([]v1.Descriptor{desc}, cfg.Platform)
+	return l.Choose([]v1.Descriptor{desc}, manifest.Want{Platform: cfg.Platform, Limits: limits})
 }
 
 // EmptyIndex is the file index.json of a layout without images.

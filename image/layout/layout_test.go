@@ -108,7 +108,7 @@ func TestBadLayouts(t *testing.T) {
 		"another version":   {func(l *imagetest.Layout) { l.Write(v1.ImageLayoutFile, []byte(`{"imageLayoutVersion":"9.0.0"}`)) }, "only 1.0.0 is known"},
 		"no index":          {func(l *imagetest.Layout) { os.Remove(l.Dir + "/" + v1.ImageIndexFile) }, "no such file"},
 		"an empty index":    {func(l *imagetest.Layout) { l.Index() }, "the index is empty"},
-		"a huge index":      {func(l *imagetest.Layout) { l.Write(v1.ImageIndexFile, bytes.Repeat([]byte(" "), image.MaxJSON+1)) }, "at most"},
+		"a huge index":      {func(l *imagetest.Layout) { l.Write(v1.ImageIndexFile, bytes.Repeat([]byte(" "), image.MaxIndex+1)) }, "at most"},
 		"an index too deep": {func(l *imagetest.Layout) { l.Write(v1.ImageIndexFile, []byte(strings.Repeat("[", 20000))) }, "exceeded max depth"},
 	} {
 		l := imagetest.NewLayout(t)
@@ -135,6 +135,6 @@ func FuzzArchive(f *testing.F) {
 			return
 		}
 		defer l.Close()
-		_, _ = l.Image("", manifest.HostPlatform())
+		_, _ = l.Image("", manifest.Want{Platform: manifest.HostPlatform()})
 	})
 }

@@ -199,7 +199,11 @@ func (out *Writer) Publish(ctx context.Context, d v1.Descriptor) error {
 	if out.ref.Transport == reference.LayoutArchive {
 		return out.archive(ctx)
 	}
-	if err := unix.Rename(out.work, out.ref.Path); err != nil { // os.Rename refuses an empty directory
+	err := unix.Rename(out.work, out.ref.Path) // os.Rename refuses an empty directory
+	if errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) {
+		return out.merge(ctx) // somebody else was first
+	}
+	if err != nil {
 		return &os.LinkError{Op: "rename", Old: out.work, New: out.ref.Path, Err: err}
 	}
 	out.isTemp = false
@@ -235,6 +239,42 @@ func (out *Writer) Manifest(name string) (*v1.Manifest, error) {
 func (out *Writer) Beside(name string, d v1.Descriptor) error {
 	d.Annotations = map[string]string{v1.AnnotationRefName: name}
 	return out.index(name, d)
+}
+
+// merge adds what was written to the layout that has taken the place meanwhile:
+// first the blobs, then the entries of the index.
+func (out *Writer) merge(ctx context.Context) (err error) {
+	there := &Writer{ref: out.ref, work: out.ref.Path}
+	if err := there.openExisting(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, there.Close()) }()
+	err = fs.WalkDir(out.dir.FS(), v1.ImageBlobsDir, func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		if err := there.dir.MkdirAll(path.Dir(name), 0o755); err != nil {
+			return err
+		}
+		return os.Rename(filepath.Join(out.work, name), filepath.Join(there.work, name)) //nolint:forbidigo // both are the operator's own, in one file system
+	})
+	if err != nil {
+		return err
+	}
+	data, err := out.dir.ReadFile(v1.ImageIndexFile)
+	if err != nil {
+		return err
+	}
+	x, err := manifest.ParseIndex(data, "")
+	if err != nil {
+		return err
+	}
+	for _, d := range x.Manifests {
+		if err := there.index(d.Annotations[v1.AnnotationRefName], d); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // index adds d to index.json and takes its name away from others. Members

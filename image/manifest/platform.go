@@ -59,8 +59,7 @@ func ParsePlatform(s string) (v1.Platform, error) {
 		return HostPlatform(), nil
 	}
 	parts := strings.Split(s, "/")
-	bad := func(r rune) bool { return r <= ' ' || r > '~' }
-	if len(parts) < 2 || len(parts) > 3 || slices.Contains(parts, "") || strings.ContainsFunc(s, bad) {
+	if len(parts) < 2 || len(parts) > 3 || slices.ContainsFunc(parts, notPlatformWord) {
 		return v1.Platform{}, fmt.Errorf("parse platform %s: want os/arch[/variant], such as netbsd/amd64 or linux/arm/v7", image.Quote(s))
 	}
 	p := v1.Platform{OS: parts[0], Architecture: parts[1]}
@@ -68,6 +67,15 @@ func ParsePlatform(s string) (v1.Platform, error) {
 		p.Variant = parts[2]
 	}
 	return normalPlatform(p), nil
+}
+
+// notPlatformWord tells that s can be no system, architecture or variant: those
+// are words, with digits and some punctuation (image-spec, image-index.md).
+func notPlatformWord(s string) bool {
+	notIn := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("_.-", r)
+	}
+	return s == "" || s[0] == '.' || s[0] == '-' || strings.ContainsFunc(s, notIn)
 }
 
 // runsOn tells whether an image for have runs on want. A variant counts only

@@ -5,7 +5,7 @@ import (
 )
 
 func TestParsePlatform(t *testing.T) {
-	for _, s := range []string{"linux", "linux/", "/amd64", "a/b/c/d", "linux/amd64/", "lin ux/amd64", "linux/am\nd64"} {
+	for _, s := range []string{"linux", "linux/", "/amd64", "a/b/c/d", "linux/amd64/", "lin ux/amd64", "linux/am\nd64", "linux/../x", "linux/.", "linux/amd64/..", "linux/-x", "linux/a;b"} {
 		if p, err := ParsePlatform(s); err == nil {
 			t.Errorf("ParsePlatform(%q) = %v; want an error", s, p)
 		}

@@ -19,8 +19,14 @@ import (
 // maxRivals is how many names an error lists.
 const maxRivals = 20
 
-// MaxLayers is how many layers an image may have.
-const MaxLayers = 1024
+// Want says which image is wanted, and what it may cost.
+type Want struct {
+	Platform v1.Platform
+	Limits   image.Limits
+	// TrustIndex takes an image whose config is for another architecture than
+	// the index says, as one for the index's.
+	TrustIndex bool
+}
 
 // Image is an image of a layout, its documents verified. Its layers are
 // verified while they are read.
@@ -28,6 +34,7 @@ type Image struct {
 	Descriptor v1.Descriptor // of the manifest
 	Config     v1.Image
 	Layers     []Layer // lowest first
+	Notes      image.Notes
 }
 
 // Layer is a layer's blob and the digest of its content.
@@ -55,9 +62,10 @@ var layerTypes = []struct {
 	{"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", image.Gzip},
 }
 
-// Choose is choose for an image whose layers are not at hand yet.
-func Choose(docs image.Documents, roots []v1.Descriptor, platform v1.Platform) (*Image, error) {
-	c := chooser{docs: docs, want: normalPlatform(platform)}
+// Choose picks the wanted image out of what roots lead to. Its layers need not
+// be at hand. The error is a *PlatformError if there is none for the platform.
+func Choose(docs image.Documents, roots []v1.Descriptor, want Want) (*Image, error) {
+	c := chooser{docs: docs, want: normalPlatform(want.Platform), limits: want.Limits, trustIndex: want.TrustIndex}
 	if err := (&Walk{Enter: c.enter}).From(roots...); err != nil {
 		return nil, err
 	}
@@ -96,11 +104,14 @@ func Named(all []v1.Descriptor, ref string) ([]v1.Descriptor, error) {
 type chooser struct {
 	docs   image.Documents
 	want   v1.Platform
+	limits image.Limits
 	fit    []candidate
 	have   []string // what is there, for the error; the first few
 	more   int      // that are not in have
 	loaded int
-	met    int // descriptors
+	met    int64 // descriptors
+
+	trustIndex bool
 }
 
 type candidate struct {
@@ -112,8 +123,9 @@ type candidate struct {
 // enter gathers what is on the way into fit. An index without platforms is
 // looked through by reading the configs, so what it reads is limited.
 func (c *chooser) enter(n *Node, err error) ([]v1.Descriptor, error) {
-	if c.met++; c.met > maxList && err == nil {
-		err = fmt.Errorf("more than %d descriptors to look through: name one of them", maxList)
+	c.met++
+	if over := image.Over(c.met, c.limits.MaxBlobs, "descriptors to look through", "max-blobs"); over != nil {
+		return nil, fmt.Errorf("%w: name one of the images", over)
 	}
 	switch {
 	case err != nil:
@@ -231,15 +243,31 @@ func (c *chooser) image(d v1.Descriptor) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	system := v1.Platform{OS: c.want.OS, Architecture: c.want.Architecture} // configs often lack the variant
-	if !runsOn(cfg.Platform, system) {
-		return nil, fmt.Errorf("manifest %s: the index says it is for %s, its config says %s", d.Digest, PlatformName(c.want), describe(cfg.Platform, ""))
-	}
 	img := &Image{Descriptor: d, Config: *cfg}
-	if img.Layers, err = pairLayers(m, cfg); err != nil {
+	system := v1.Platform{OS: c.want.OS, Architecture: c.want.Architecture} // configs often lack the variant
+	switch {
+	case runsOn(cfg.Platform, system):
+	case !c.trustIndex:
+		return nil, fmt.Errorf("manifest %s: the index says it is for %s, its config says %s: --trust-index takes the index's word for it", d.Digest, PlatformName(c.want), describe(cfg.Platform, ""))
+	default:
+		img.Notes.Add("config.architecture", "the config says "+describe(cfg.Platform, "")+", but the index says "+PlatformName(c.want)+", which counts by --trust-index")
+		img.Config.Platform = system
+	}
+	if img.Layers, err = pairLayers(m, cfg); err == nil {
+		err = c.cost(img)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("manifest %s: %w", d.Digest, err)
 	}
 	return img, nil
+}
+
+// cost compares the lists of an image with their limits.
+func (c *chooser) cost(img *Image) error {
+	return errors.Join(
+		image.Over(int64(len(img.Layers)), c.limits.MaxLayers, "layers", "max-layers"),
+		image.Over(int64(len(img.Config.Config.Volumes)), c.limits.MaxVolumes, "volumes", "max-volumes"),
+	)
 }
 
 func (c *chooser) manifest(d v1.Descriptor) (*v1.Manifest, error) {
@@ -289,9 +317,6 @@ func ParseConfig(data []byte) (*v1.Image, error) {
 	if err := json.Unmarshal(data, cfg); err != nil {
 		return nil, err
 	}
-	if n := len(cfg.Config.Volumes); n > maxVolumes {
-		return nil, fmt.Errorf("config.Volumes: %d volumes, at most %d are made", n, maxVolumes)
-	}
 	for i, id := range cfg.RootFS.DiffIDs {
 		if err := verify.Digest(id); err != nil {
 			return nil, fmt.Errorf("rootfs.diff_ids[%d]: %w", i, err)
@@ -304,9 +329,6 @@ func ParseConfig(data []byte) (*v1.Image, error) {
 func pairLayers(m *v1.Manifest, cfg *v1.Image) ([]Layer, error) {
 	if len(m.Layers) != len(cfg.RootFS.DiffIDs) {
 		return nil, fmt.Errorf("%d layers, but the config has %d rootfs.diff_ids", len(m.Layers), len(cfg.RootFS.DiffIDs))
-	}
-	if len(m.Layers) > MaxLayers {
-		return nil, fmt.Errorf("%d layers, at most %d are read", len(m.Layers), MaxLayers)
 	}
 	layers := make([]Layer, len(m.Layers))
 	for i, d := range m.Layers {

@@ -2,10 +2,10 @@ package manifest
 
 // What a document may look like, before any of it is decoded: how much it may cost
 // and which members it must and must not have. A document is at most
-// image.MaxJSON bytes long, but two bytes of it can become hundreds in memory.
+// image.MaxIndex bytes long, but two bytes of it can become hundreds in memory.
+// What is looked at here is not copied.
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -14,9 +14,8 @@ import (
 )
 
 const (
-	maxValues  = 200_000 // of a document: members and elements, on all levels
-	maxList    = 20_000  // descriptors of a document, and on the way to an image
-	maxVolumes = 1000    // directories that a config can have made
+	maxValues = 200_000 // of a document: members and elements, on all levels
+	maxList   = 20_000  // descriptors of a document, and on the way to an image
 )
 
 // checkCost counts what the document has outside of strings. It need not be
@@ -47,38 +46,27 @@ func checkShape(data []byte, want, must, list string, mustNot ...string) error {
 	if err := checkCost(data); err != nil {
 		return err
 	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(data, &members); err != nil {
+	var whole struct{} // its members are not kept
+	if err := json.Unmarshal(data, &whole); err != nil {
 		return err
 	}
-	if _, ok := members[must]; !ok {
-		return fmt.Errorf("no member %q: not a document of type %s", must, want)
-	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	seen := map[string]bool{}
-	if _, err := dec.Token(); err != nil { // the opening brace
-		return err
-	}
-	for dec.More() {
-		t, err := dec.Token()
-		if err != nil {
-			return err
-		}
-		name, _ := t.(string)
+	seen, exact := map[string]bool{}, false
+	err := members(data, func(name string, elements int) error {
 		if seen[fold(name)] {
 			return fmt.Errorf("member %s occurs twice", image.Quote(name))
 		}
 		seen[fold(name)] = true
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return err
+		exact = exact || name == must
+		if fold(name) == fold(list) && elements > maxList {
+			return fmt.Errorf("member %q: more than %d elements", list, maxList)
 		}
-		if fold(name) != fold(list) {
-			continue
-		}
-		if err := checkList(list, value); err != nil {
-			return err
-		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if !exact {
+		return fmt.Errorf("no member %q: not a document of type %s", must, want)
 	}
 	for _, name := range mustNot {
 		if seen[fold(name)] {
@@ -88,25 +76,61 @@ func checkShape(data []byte, want, must, list string, mustNot ...string) error {
 	return nil
 }
 
-// checkList counts the elements of a list; that it is none, decoding tells.
-func checkList(name string, value json.RawMessage) error {
-	if len(value) == 0 || value[0] != '[' {
-		return nil
-	}
-	dec := json.NewDecoder(bytes.NewReader(value))
-	if _, err := dec.Token(); err != nil {
-		return err
-	}
-	for n := 0; dec.More(); n++ {
-		if n == maxList {
-			return fmt.Errorf("member %q: more than %d elements", name, maxList)
-		}
-		var skip json.RawMessage
-		if err := dec.Decode(&skip); err != nil {
-			return err
+// members calls do for each member of a valid object, with its name and how many
+// elements or members its value has, if it is a list or an object.
+func members(data []byte, do func(name string, elements int) error) error {
+	depth, elements := 0, 0
+	var key []byte
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; c {
+		case '"':
+			end := stringEnd(data, i)
+			if depth == 1 && key == nil {
+				key = data[i:end]
+			} else if depth == 2 && elements == 0 {
+				elements = 1
+			}
+			i = end - 1
+		case '{', '[':
+			if depth == 2 && elements == 0 {
+				elements = 1
+			}
+			depth++
+		case '}', ']', ',':
+			if c != ',' {
+				depth--
+			}
+			switch {
+			case c == ',' && depth == 2:
+				elements++
+			case key != nil && (c == ',' && depth == 1 || depth == 0):
+				var name string
+				if err := json.Unmarshal(key, &name); err != nil {
+					return err
+				}
+				if err := do(name, elements); err != nil {
+					return err
+				}
+				key, elements = nil, 0
+			}
+		case ' ', '\t', '\r', '\n', ':':
+		default:
+			if depth == 2 && elements == 0 {
+				elements = 1
+			}
 		}
 	}
 	return nil
+}
+
+// stringEnd gives the place behind the string that begins at data[i].
+func stringEnd(data []byte, i int) int {
+	for i++; data[i] != '"'; i++ {
+		if data[i] == '\\' {
+			i++
+		}
+	}
+	return i + 1
 }
 
 // fold maps member names that encoding/json takes for equal to one, the long

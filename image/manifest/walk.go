@@ -21,16 +21,26 @@ type Node struct {
 }
 
 // use is what a descriptor says that a blob is. The same bytes can be a layer of
-// one image and the manifest of another, and only the manifest leads on.
+// one image and the manifest of another, and only the manifest leads on. One
+// image can be listed for two platforms.
 type use struct {
 	digest    digest.Digest
 	mediaType string
 	size      int64
+	platform  string
+}
+
+func useOf(d v1.Descriptor) use {
+	u := use{digest: d.Digest, mediaType: d.MediaType, size: d.Size}
+	if d.Platform != nil {
+		u.platform = PlatformName(*d.Platform)
+	}
+	return u
 }
 
 // Walk goes from descriptors to what they lead to, each use of a blob once: a
-// digest, a media type and a size. What leads where is the business of its
-// functions: most of them ask Children.
+// digest, a media type, a size and a platform. What leads where is the business of
+// its functions: most of them ask Children.
 type Walk struct {
 	// Enter is told of each node before what it leads to, and gives that. err is
 	// not nil where documents are nested too deeply: then nothing below is
@@ -56,7 +66,7 @@ func (w *Walk) visit(parent *Node, list []v1.Descriptor) error {
 		w.used, w.seen = map[use]bool{}, map[digest.Digest]bool{}
 	}
 	for _, d := range list {
-		u := use{d.Digest, d.MediaType, d.Size}
+		u := useOf(d)
 		if w.used[u] {
 			continue
 		}

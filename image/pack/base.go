@@ -22,7 +22,10 @@ import (
 // packOn packs what differs from the image o.Base as a layer on top of it.
 func (out *Writer) packOn(ctx context.Context, rootfs string, o Options) (_ *Result, err error) {
 	limits := image.DefaultLimits()
-	base, _, closeBase, err := store.OpenImage(ctx, o.Base, o.Store, limits, o.Platform)
+	if o.Limits != nil {
+		limits = *o.Limits
+	}
+	base, _, closeBase, err := store.OpenImage(ctx, o.Base, o.Store, manifest.Want{Platform: o.Platform, Limits: limits, TrustIndex: o.TrustIndex})
 	if err != nil {
 		return nil, fmt.Errorf("base: %w", err)
 	}
@@ -40,7 +43,7 @@ func (out *Writer) packOn(ctx context.Context, rootfs string, o Options) (_ *Res
 		}
 		layers = append(layers, Layer{Descriptor: v1.Descriptor{MediaType: manifest.LayerType(l.Compression), Digest: l.Digest, Size: l.Size}, diffID: l.DiffID})
 	}
-	err = bundle.WithUnpacked(ctx, base, o.Store, false, func(from layer.Original) error {
+	err = bundle.WithUnpacked(ctx, base, o.Store, limits, false, func(from layer.Original) error {
 		l, err := out.Layer(o.Compression, func(w io.Writer) (*layer.Packed, error) { return layer.PackDiff(ctx, from, rootfs, w, o.stamps()) })
 		if l != nil {
 			layers = append(layers, *l)

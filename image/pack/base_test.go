@@ -54,7 +54,7 @@ func TestPackOnBase(t *testing.T) {
 		if unpacked.Layers != 2 || res.Unpacked >= base.Unpacked {
 			t.Errorf("%d layers, the difference has %d bytes of %d", unpacked.Layers, res.Unpacked, base.Unpacked)
 		}
-		i, err := s.Inspect("next:2", manifest.HostPlatform())
+		i, err := s.Inspect("next:2", manifest.Want{Platform: manifest.HostPlatform()})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,7 +31,9 @@ type Options struct {
 	// Base, if not empty, is the image that the new one is built upon: only
 	// what differs is packed, as one more layer, and Config changes the
 	// base's field by field.
-	Base string
+	Base       string
+	TrustIndex bool          // of Base, see manifest.Want
+	Limits     *image.Limits // of Base; nil: image.DefaultLimits
 	// MTime, if not nil, is given to every entry.
 	MTime *time.Time
 	// Epoch, if not nil, is given to every entry that is newer

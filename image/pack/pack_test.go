@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -260,5 +261,41 @@ func TestShrinkingFile(t *testing.T) {
 	}})
 	if err != nil { // truncated before it was opened: a whole, shorter file
 		t.Fatalf("error is %v", err)
+	}
+}
+
+// Who packs into a new layout while somebody else does so, adds to what is there
+// by then.
+func TestTwoPacksIntoOneNewLayout(t *testing.T) {
+	root := t.TempDir()
+	out := filepath.Join(t.TempDir(), "layout")
+	begun, first := make(chan struct{}), make(chan error)
+	var once sync.Once
+	if err := os.WriteFile(filepath.Join(root, "f"), []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		<-begun
+		_, err := pack.Pack(t.Context(), root, "oci:"+out+":one", pack.Options{Author: "1"})
+		first <- err
+	}()
+	_, err := pack.Pack(t.Context(), root, "oci:"+out+":two", pack.Options{Author: "2", Progress: func(int64, int64) {
+		once.Do(func() {
+			close(begun)
+			if err := <-first; err != nil {
+				t.Errorf("the first: %v", err)
+			}
+		})
+	}})
+	if err != nil {
+		t.Fatalf("the second: %v", err)
+	}
+	for _, ref := range []string{"one", "two"} {
+		if _, _, err := story.Unpack(t, "oci:"+out+":"+ref, bundle.UnpackOptions{}); err != nil {
+			t.Errorf("%s: %v", ref, err)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(out), ".*")); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
 	}
 }

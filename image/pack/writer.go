@@ -96,6 +96,7 @@ func (out *Writer) Finish(ctx context.Context, cfg v1.Image, layers []Layer, by 
 	m := v1.Manifest{Versioned: manifest.Schema2, MediaType: v1.MediaTypeImageManifest, Layers: []v1.Descriptor{}}
 	cfg.RootFS = v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{}}
 	total := &Result{}
+	var notes image.Notes
 	for _, l := range layers {
 		m.Layers = append(m.Layers, l.Descriptor)
 		cfg.RootFS.DiffIDs = append(cfg.RootFS.DiffIDs, l.diffID)
@@ -106,7 +107,7 @@ func (out *Writer) Finish(ctx context.Context, cfg v1.Image, layers []Layer, by 
 		total.Entries += l.res.Entries
 		total.Size += l.Size
 		total.Unpacked += l.plain
-		total.Notes = append(total.Notes, l.res.Notes...)
+		notes.Merge(l.res.Notes)
 		if l.By == "" {
 			l.By = by
 		}
@@ -123,7 +124,7 @@ func (out *Writer) Finish(ctx context.Context, cfg v1.Image, layers []Layer, by 
 	if err != nil {
 		return nil, err
 	}
-	total.Manifest, desc.Platform = desc.Digest, &cfg.Platform
+	total.Manifest, desc.Platform, total.Notes = desc.Digest, &cfg.Platform, notes.List
 	return total, out.Publish(ctx, desc)
 }
 

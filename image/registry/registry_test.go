@@ -54,7 +54,7 @@ func TestPull(t *testing.T) {
 	if _, err := transfer.Pull(t.Context(), s, name, registry.Options{}, transfer.CopyOptions{}); err != nil {
 		t.Error(err)
 	}
-	if _, _, err := s.Find(name, manifest.HostPlatform()); err != nil {
+	if _, _, err := s.Find(name, manifest.Want{Platform: manifest.HostPlatform()}); err != nil {
 		t.Error(err)
 	}
 }

@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/internal/backoff"
 	"github.com/netbsd-cells/runcell/image/internal/imagetest"
 	"github.com/netbsd-cells/runcell/image/internal/story"
@@ -344,7 +343,7 @@ func TestAuthPipe(t *testing.T) {
 	if _, err := store.Open(t.Context(), fifo, true); err == nil {
 		t.Error("a pipe was opened as a store")
 	}
-	if _, err := transfer.Import(t.Context(), story.NewStore(t), "oci:"+fifo, "x", image.DefaultLimits(), transfer.CopyOptions{}); err == nil {
+	if _, err := transfer.Import(t.Context(), story.NewStore(t), "oci:"+fifo, "x", transfer.CopyOptions{}); err == nil {
 		t.Error("a pipe was opened as a layout")
 	}
 }

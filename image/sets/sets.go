@@ -376,7 +376,7 @@ func parseSums(text string) map[string]string {
 func Platform(arch string) (v1.Platform, error) {
 	name := strings.TrimPrefix(arch, "evbarm-")
 	p, err := manifest.ParsePlatform("netbsd/" + name)
-	if err != nil || name == "" {
+	if err != nil || strings.Contains(name, "/") {
 		return p, fmt.Errorf("architecture %s: want amd64, i386, evbarm-aarch64 or another name of NetBSD's or Go's", image.Quote(arch))
 	}
 	return p, nil

@@ -22,6 +22,7 @@ import (
 	"github.com/netbsd-cells/runcell/image/internal/imagetest"
 	"github.com/netbsd-cells/runcell/image/internal/story"
 	"github.com/netbsd-cells/runcell/image/internal/verify"
+	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/image/pack"
 	"github.com/netbsd-cells/runcell/image/sets"
 	"github.com/netbsd-cells/runcell/image/store"
@@ -87,7 +88,7 @@ func TestFromSets(t *testing.T) {
 			if string(res.Manifest) != first {
 				t.Errorf("squash=%v: %s, then %s", squash, first, res.Manifest)
 			}
-			i, err := s.Inspect("netbsd:10.1", p)
+			i, err := s.Inspect("netbsd:10.1", manifest.Want{Platform: p})
 			if err != nil || i.Name != "localhost/netbsd:10.1" || i.Config.OSVersion != "10.1" || !i.Config.Created.Equal(imagetest.Time.Add(time.Hour)) {
 				t.Fatalf("Inspect = %+v, %v", i, err)
 			}
@@ -117,7 +118,7 @@ func TestFromSetsEpoch(t *testing.T) {
 	if _, err := sets.FromSets(t.Context(), someSets(t), "x", sets.Options{Platform: p, Epoch: &at, Store: s.Path()}); err != nil {
 		t.Fatal(err)
 	}
-	i, err := s.Inspect("x", p)
+	i, err := s.Inspect("x", manifest.Want{Platform: p})
 	if err != nil || !i.Config.Created.Equal(at) {
 		t.Errorf("Inspect = %+v, %v", i, err)
 	}
@@ -190,6 +191,11 @@ func TestFromSetsRefuses(t *testing.T) {
 	limits := image.Limits{MaxSize: 1000}
 	if _, err := sets.FromSets(t.Context(), good, "x", sets.Options{Platform: p, Store: s.Path(), Limits: &limits}); err == nil || !strings.Contains(err.Error(), "--max-size") {
 		t.Errorf("over the limit: %v", err)
+	}
+	for _, arch := range []string{"../x", "..", "", "evbarm-", "amd64/v2", "evbarm-../../x"} {
+		if p, err := sets.Platform(arch); err == nil {
+			t.Errorf("Platform(%q) = %v; want an error", arch, p)
+		}
 	}
 	if _, err := sets.Platform("a/b/c"); err == nil {
 		t.Error("an architecture with slashes was taken")

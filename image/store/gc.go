@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,25 +20,50 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Remove takes a name away. The blobs stay until GC.
-func (s *Store) Remove(ctx context.Context, name string) (full string, err error) {
-	full, found, err := s.Lookup(name)
+// Remove takes names away, and gives them in full. The blobs stay until GC. A
+// digest stands for the name of its image; if that has several, it is an error
+// that lists them, or stands for all of them if all is set.
+func (s *Store) Remove(ctx context.Context, all bool, names ...string) (removed []string, err error) {
+	x, err := s.readIndex()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	err = s.changeIndex(ctx, func(list []layout.IndexEntry) []layout.IndexEntry {
-		if full != found[0].Annotations[v1.AnnotationRefName] { // named by its digest
-			var kept []layout.IndexEntry
-			for _, e := range list {
-				if e.Digest != found[0].Digest {
-					kept = append(kept, e)
-				}
-			}
-			return kept
+	gone, digests := map[string]bool{}, map[digest.Digest]bool{}
+	for _, name := range names {
+		full, found, err := s.lookup(x, name)
+		if err != nil {
+			return nil, err
 		}
-		return layout.WithoutName(list, full)
+		if full == found[0].Annotations[v1.AnnotationRefName] {
+			gone[full] = true
+			removed = append(removed, full)
+			continue
+		}
+		digests[found[0].Digest] = true // named by its digest
+		own := namesOf(x, found[0].Digest)
+		if len(own) > 1 && !all {
+			return nil, fmt.Errorf("the image %s has %d names, %s: give those that are to go, or --all-names", name, len(own), strings.Join(own[:min(20, len(own))], ", "))
+		}
+		removed = append(removed, own...)
+	}
+	return removed, s.changeIndex(ctx, func(list []layout.IndexEntry) []layout.IndexEntry {
+		return slices.DeleteFunc(list, func(e layout.IndexEntry) bool {
+			return digests[e.Digest] || gone[e.Annotations[v1.AnnotationRefName]]
+		})
 	})
-	return full, err
+}
+
+// namesOf lists the names of an image, or its digest if it has none.
+func namesOf(x *v1.Index, d digest.Digest) (names []string) {
+	for _, e := range x.Manifests {
+		if name := e.Annotations[v1.AnnotationRefName]; e.Digest == d && name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		names = []string{string(d)}
+	}
+	return names
 }
 
 // Leftover is something in the store that no image needs.
@@ -45,6 +71,8 @@ type Leftover struct {
 	Name string `json:"name"` // below the store
 	Kind string `json:"kind"`
 	Size int64  `json:"size"` // bytes of a blob or file; 0 for a directory
+	// Bundle is where the bundle was that used it; empty if none did.
+	Bundle string `json:"bundle,omitempty"`
 }
 
 // The kinds of Leftover.
@@ -97,7 +125,7 @@ func (s *Store) garbage() ([]Leftover, error) {
 	}
 	for _, b := range blobs {
 		if _, needed := reach.blobs[b.digest]; !needed {
-			list = append(list, Leftover{b.name, kindBlob, b.size})
+			list = append(list, Leftover{Name: b.name, Kind: kindBlob, Size: b.size})
 		}
 	}
 	roots, err := s.staleRoots(bases, reach.chains, running)
@@ -168,7 +196,7 @@ func (s *Store) leftovers(age time.Duration) ([]Leftover, error) {
 		if err != nil {
 			return nil, err
 		}
-		l := Leftover{ingestDir + "/" + n.Name(), kindPartial, 0}
+		l := Leftover{Name: ingestDir + "/" + n.Name(), Kind: kindPartial}
 		if fi.Mode().IsRegular() {
 			l.Size = fi.Size()
 		}

@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/bundle"
 	"github.com/netbsd-cells/runcell/image/internal/imagetest"
 	"github.com/netbsd-cells/runcell/image/internal/story"
@@ -44,11 +43,11 @@ func killMake(kind string) killStep {
 
 var killSteps = []killStep{
 	func(ctx context.Context, s *store.Store, dir, name, _ string) error {
-		_, err := transfer.Import(ctx, s, filepath.Join(dir, name), name, image.DefaultLimits(), transfer.CopyOptions{})
+		_, err := transfer.Import(ctx, s, filepath.Join(dir, name), name, transfer.CopyOptions{})
 		return err
 	},
 	func(ctx context.Context, s *store.Store, _, name, _ string) error {
-		_, err := s.Remove(ctx, name)
+		_, err := s.Remove(ctx, false, name)
 		return err
 	},
 	killMake(bundle.RootfsShared),
@@ -125,7 +124,7 @@ func TestKills(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := story.NewStore(t)
-		if _, err := transfer.Import(t.Context(), s, layout, name, image.DefaultLimits(), transfer.CopyOptions{}); err != nil {
+		if _, err := transfer.Import(t.Context(), s, layout, name, transfer.CopyOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		_, spec := story.MakeBundle(t, s, name, bundle.RootfsShared)
@@ -172,7 +171,7 @@ func TestKilledGC(t *testing.T) {
 		if err := bundle.Release(s, b); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Remove(t.Context(), "x"); err != nil {
+		if _, err := s.Remove(t.Context(), false, "x"); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Close(); err != nil { // gc waits for it

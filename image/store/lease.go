@@ -3,7 +3,9 @@ package store
 // What bundles use of the store. A lease is in force as long as its bundle
 // exists where it was made, or its root file system is mounted, anywhere: a
 // bundle can be renamed, and the file system that it is on mounted elsewhere, while
-// the cell runs. What no lease and no image needs is garbage.
+// the cell runs. One that was moved while nothing ran holds nothing: nobody can
+// tell it from one that is gone. GC says where the bundle was of what it takes, so
+// that a dry run tells. What no lease and no image needs is garbage.
 
 import (
 	"crypto/sha256"
@@ -15,6 +17,7 @@ import (
 	"os"
 
 	"github.com/netbsd-cells/runcell/kmod/inroot"
+	"golang.org/x/sys/unix"
 )
 
 // cell is what cell.json holds.
@@ -73,15 +76,16 @@ func (s *Store) OpenTree(name string) (*inroot.Tree, error) {
 	return t, errors.Join(err, f.Close())
 }
 
-// TempParent is a directory for temporary trees: on a disk, if there is a
-// store, rather than in memory.
-func TempParent(store string) string {
+// MkdirTemp makes a directory for a temporary tree: on a disk, if there is a
+// store that we may write to, rather than in memory.
+func MkdirTemp(store string) (string, error) {
 	if store != "" {
-		if dir := store + "/" + ingestDir; isDirectory(dir) {
-			return dir
+		temp, err := os.MkdirTemp(store+"/"+ingestDir, TempStart)
+		if err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, unix.EROFS) {
+			return temp, err
 		}
 	}
-	return os.TempDir()
+	return os.MkdirTemp("", TempStart)
 }
 
 // staleCells lists what the store keeps for bundles that are gone, unless a
@@ -109,16 +113,11 @@ func (s *Store) staleCells(running *mounted) ([]Leftover, map[string]bool, error
 				return nil, nil, err
 			}
 			if !held {
-				stale = append(stale, Leftover{name, kindCell, 0})
+				stale = append(stale, Leftover{Name: name, Kind: kindCell, Bundle: c.Bundle})
 				continue
 			}
 		}
 		used[c.Base] = true
 	}
 	return stale, used, err
-}
-
-func isDirectory(path string) bool {
-	fi, err := os.Stat(path) //nolint:forbidigo // the operator's own path
-	return err == nil && fi.IsDir()
 }

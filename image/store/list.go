@@ -125,8 +125,8 @@ type InspectedLayer struct {
 }
 
 // Inspect describes the image of a name and platform.
-func (s *Store) Inspect(name string, platform v1.Platform) (*Inspected, error) {
-	img, full, _, err := s.find(name, platform)
+func (s *Store) Inspect(name string, want manifest.Want) (*Inspected, error) {
+	img, full, _, err := s.find(name, want)
 	if err != nil {
 		return nil, err
 	}

@@ -8,10 +8,9 @@ import (
 	"os"
 	"strings"
 
-	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/layout"
+	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/image/reference"
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // DefaultPath is the directory of the store that is used unless another is
@@ -30,36 +29,36 @@ func DefaultPath() (string, error) {
 }
 
 // OpenImage opens a place, or a name in the store (unless that is ""), and
-// gives the image for a platform, its full name or place, and what the caller
+// gives the wanted image, its full name or place, and what the caller
 // calls when done with it. The error of a missing name wraps ErrNoImage, that of
 // one that the store's policy does not let be used trust.ErrRefused.
-func OpenImage(ctx context.Context, name, store string, limits image.Limits, platform v1.Platform) (_ *layout.Image, full string, closer func() error, err error) {
-	return openImage(ctx, name, store, limits, platform, (*Store).Find)
+func OpenImage(ctx context.Context, name, store string, want manifest.Want) (_ *layout.Image, full string, closer func() error, err error) {
+	return openImage(ctx, name, store, want, (*Store).Find)
 }
 
 // OpenToCompare is OpenImage for an image of which nothing is run: the policy is not
 // asked. Who has taken a key out of it wants to see what its images became.
-func OpenToCompare(ctx context.Context, name, store string, limits image.Limits, platform v1.Platform) (_ *layout.Image, full string, closer func() error, err error) {
-	return openImage(ctx, name, store, limits, platform, func(s *Store, name string, platform v1.Platform) (*layout.Image, string, error) {
-		img, full, _, err := s.find(name, platform)
+func OpenToCompare(ctx context.Context, name, store string, want manifest.Want) (_ *layout.Image, full string, closer func() error, err error) {
+	return openImage(ctx, name, store, want, func(s *Store, name string, want manifest.Want) (*layout.Image, string, error) {
+		img, full, _, err := s.find(name, want)
 		return img, full, err
 	})
 }
 
 // finder finds an image in a store.
-type finder func(s *Store, name string, platform v1.Platform) (*layout.Image, string, error)
+type finder func(s *Store, name string, want manifest.Want) (*layout.Image, string, error)
 
-func openImage(ctx context.Context, name, store string, limits image.Limits, platform v1.Platform, find finder) (_ *layout.Image, full string, closer func() error, err error) {
+func openImage(ctx context.Context, name, store string, want manifest.Want, find finder) (_ *layout.Image, full string, closer func() error, err error) {
 	if store == "" || reference.IsPlace(name) {
 		ref, err := reference.ParsePlace(name)
 		if err != nil {
 			return nil, "", nil, err
 		}
-		l, ref, err := layout.Open(ref, limits)
+		l, ref, err := layout.Open(ref, want.Limits)
 		if err != nil {
 			return nil, "", nil, err
 		}
-		img, err := l.Image(ref.Ref, platform)
+		img, err := l.Image(ref.Ref, want)
 		if err != nil {
 			return nil, "", nil, errors.Join(err, l.Close())
 		}
@@ -69,7 +68,7 @@ func openImage(ctx context.Context, name, store string, limits image.Limits, pla
 	if err != nil {
 		return nil, "", nil, reference.PlaceHint(err, name)
 	}
-	img, full, err := find(s, name, platform)
+	img, full, err := find(s, name, want)
 	if err != nil {
 		return nil, "", nil, errors.Join(reference.PlaceHint(err, name), s.Close())
 	}

@@ -40,7 +40,7 @@ func (o *Writer) CopyBlob(ctx context.Context, from image.Source, d v1.Descripto
 
 // Publish gives the image its name and takes it away from any other.
 func (o *Writer) Publish(ctx context.Context, d v1.Descriptor) error {
-	return o.Store.Name(ctx, o.Name, d)
+	return o.Store.Name(ctx, Named{Name: o.Name, Images: []v1.Descriptor{d}})
 }
 
 // Close closes the store.

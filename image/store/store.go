@@ -250,23 +250,65 @@ const (
 	AnnotationPlatform = "org.netbsd.cell.image.platform"
 )
 
-// Name gives the images, which differ in their platforms, the name, and takes
-// it away from any other. Of their annotations it keeps those of this package.
-func (s *Store) Name(ctx context.Context, name string, images ...v1.Descriptor) error {
+// Named is a name, and the images that get it, which differ in their platforms. Of
+// their annotations the store keeps those of this package.
+type Named struct {
+	Name   string // full
+	Images []v1.Descriptor
+	// Keep refuses to take the name away from another image.
+	Keep bool
+}
+
+// ErrTaken is wrapped when a name belongs to another image.
+var ErrTaken = errors.New("the name belongs to another image")
+
+// Name gives images their names, and takes those away from any other. All of them
+// are given at once, or none.
+func (s *Store) Name(ctx context.Context, all ...Named) error {
+	var taken error
 	err := s.changeIndex(ctx, func(list []layout.IndexEntry) []layout.IndexEntry {
-		list = layout.WithoutName(list, name)
-		for _, d := range images {
-			list = append(list, layout.IndexEntry{Descriptor: v1.Descriptor{
-				MediaType: d.MediaType, Digest: d.Digest, Size: d.Size, Platform: d.Platform,
-				Annotations: annotations(name, d),
-			}})
+		names := map[string]int{} // the last counts
+		for i, n := range all {
+			names[n.Name] = i
 		}
-		return list
+		kept := make([]layout.IndexEntry, 0, len(list)+len(all))
+		for _, e := range list {
+			i, named := names[e.Annotations[v1.AnnotationRefName]]
+			switch {
+			case !named:
+				kept = append(kept, e)
+			case all[i].Keep && !all[i].has(e.Digest):
+				taken = fmt.Errorf("name image %s: %w, %s", all[i].Name, ErrTaken, e.Digest)
+			}
+		}
+		if taken != nil {
+			return list
+		}
+		for i, n := range all {
+			if names[n.Name] == i {
+				kept = append(kept, n.entries()...)
+			}
+		}
+		return kept
 	})
-	if err != nil {
-		return fmt.Errorf("name image %s: %w", name, err)
+	if err == nil {
+		return taken
 	}
-	return nil
+	return fmt.Errorf("name image %s: %w", all[0].Name, err)
+}
+
+func (n Named) has(d digest.Digest) bool {
+	return slices.ContainsFunc(n.Images, func(i v1.Descriptor) bool { return i.Digest == d })
+}
+
+func (n Named) entries() (list []layout.IndexEntry) {
+	for _, d := range n.Images {
+		list = append(list, layout.IndexEntry{Descriptor: v1.Descriptor{
+			MediaType: d.MediaType, Digest: d.Digest, Size: d.Size, Platform: d.Platform,
+			Annotations: annotations(n.Name, d),
+		}})
+	}
+	return list
 }
 
 // annotations are those that an image of a name gets.
@@ -289,6 +331,10 @@ func (s *Store) Lookup(name string) (full string, found []v1.Descriptor, err err
 	if err != nil {
 		return "", nil, err
 	}
+	return s.lookup(x, name)
+}
+
+func (s *Store) lookup(x *v1.Index, name string) (full string, found []v1.Descriptor, err error) {
 	names := []string{name}
 	if d := digest.Digest(name); verify.Digest(d) == nil {
 		for _, entry := range x.Manifests {
@@ -358,10 +404,10 @@ func (s *Store) Document(sum digest.Digest) (d v1.Descriptor, data []byte, found
 // ErrNoImage is wrapped when the store has no image of a name.
 var ErrNoImage = errors.New("no image")
 
-// Find resolves a name and a platform to one image of the store, to be used. It is
-// an error that wraps trust.ErrRefused if the policy does not let it be.
-func (s *Store) Find(name string, platform v1.Platform) (*layout.Image, string, error) {
-	img, full, found, err := s.find(name, platform)
+// Find resolves a name and what is wanted to one image of the store, to be used. It
+// is an error that wraps trust.ErrRefused if the policy does not let it be.
+func (s *Store) Find(name string, want manifest.Want) (*layout.Image, string, error) {
+	img, full, found, err := s.find(name, want)
 	if err == nil {
 		err = s.trusted(full, found, img)
 	}
@@ -372,12 +418,12 @@ func (s *Store) Find(name string, platform v1.Platform) (*layout.Image, string, 
 }
 
 // find is Find for one that is only looked at.
-func (s *Store) find(name string, platform v1.Platform) (*layout.Image, string, []v1.Descriptor, error) {
+func (s *Store) find(name string, want manifest.Want) (*layout.Image, string, []v1.Descriptor, error) {
 	full, found, err := s.Lookup(name)
 	if err != nil {
 		return nil, "", nil, err
 	}
-	img, err := s.Choose(found, platform)
+	img, err := s.Choose(found, want)
 	if err != nil {
 		return nil, "", nil, fmt.Errorf("read image %s: %w", full, err)
 	}

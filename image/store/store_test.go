@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/bundle"
 	"github.com/netbsd-cells/runcell/image/internal/imagetest"
 	"github.com/netbsd-cells/runcell/image/internal/story"
@@ -52,7 +51,7 @@ func TestStoreLife(t *testing.T) {
 	if err != nil || len(dry) != 0 {
 		t.Errorf("gc of a store in use: %v, %v; want nothing", dry, err)
 	}
-	if full, err := s.Remove(t.Context(), "one"); err != nil || full != "localhost/one:latest" {
+	if full, err := s.Remove(t.Context(), false, "one"); err != nil || !slices.Equal(full, []string{"localhost/one:latest"}) {
 		t.Errorf("Remove(one) = %q, %v", full, err)
 	}
 	before := story.Files(t, s)
@@ -69,7 +68,7 @@ func TestStoreLife(t *testing.T) {
 	if v, err := s.Verify(t.Context(), "", store.VerifyOptions{All: true}); err != nil || len(v.Problems) > 0 || v.Blobs != 4 {
 		t.Errorf("verify after gc: %+v, %v", v, err)
 	}
-	if _, err := s.Remove(t.Context(), "example.com/x/two:v2"); err != nil {
+	if _, err := s.Remove(t.Context(), false, "example.com/x/two:v2"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.GC(t.Context(), false); err != nil {
@@ -137,7 +136,7 @@ func TestStoreConcurrent(t *testing.T) {
 	}
 	for i, l := range layouts {
 		run(func(s *store.Store) error {
-			_, err := transfer.Import(t.Context(), s, l, fmt.Sprint("n", i), image.DefaultLimits(), transfer.CopyOptions{})
+			_, err := transfer.Import(t.Context(), s, l, fmt.Sprint("n", i), transfer.CopyOptions{})
 			return err
 		})
 		run(func(s *store.Store) error { _, err := s.GC(t.Context(), false); return err })
@@ -213,12 +212,12 @@ func TestVerifyAndRepair(t *testing.T) {
 	layout := imagetest.LayoutOf(t, layers...)
 	imp := func() {
 		t.Helper()
-		if _, err := transfer.Import(t.Context(), s, layout, "x", image.DefaultLimits(), transfer.CopyOptions{}); err != nil {
+		if _, err := transfer.Import(t.Context(), s, layout, "x", transfer.CopyOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	imp()
-	img, _, err := s.Find("x", manifest.HostPlatform())
+	img, _, err := s.Find("x", manifest.Want{Platform: manifest.HostPlatform()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +250,7 @@ func TestGCOfDamagedStore(t *testing.T) {
 	s := story.NewStore(t)
 	c := story.Import(t, s, "x", imagetest.Tar(t, imagetest.Entry{Name: "f"}))
 	story.Import(t, s, "y", imagetest.Tar(t, imagetest.Entry{Name: "g"}))
-	s.Remove(t.Context(), "y")
+	s.Remove(t.Context(), false, "y")
 	path := filepath.Join(s.Path(), verify.BlobName(c.Manifest))
 	data, _ := os.ReadFile(path)
 	os.WriteFile(path, append(data[:len(data)-1], ' '), 0o644)

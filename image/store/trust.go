@@ -223,7 +223,7 @@ func (s *Store) staleSignatures(needed func(digest.Digest) bool) ([]Leftover, er
 		if verify.Digest(d) == nil && needed(d) {
 			continue
 		}
-		stale = append(stale, Leftover{signaturesDir + "/" + n.Name(), kindSignature, 0})
+		stale = append(stale, Leftover{Name: signaturesDir + "/" + n.Name(), Kind: kindSignature})
 	}
 	return stale, err
 }

@@ -107,7 +107,7 @@ func (s *Store) staleRoots(leased, chains map[string]bool, running *mounted) ([]
 			return nil, err
 		}
 		if !used {
-			stale = append(stale, Leftover{name, kindUnpacked, 0})
+			stale = append(stale, Leftover{Name: name, Kind: kindUnpacked})
 		}
 	}
 	return stale, nil

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/bundle"
 	"github.com/netbsd-cells/runcell/image/internal/imagetest"
 	"github.com/netbsd-cells/runcell/image/internal/story"
@@ -46,7 +45,7 @@ func TestManifestAsLayer(t *testing.T) {
 			list[0], list[1] = list[1], list[0]
 		}
 		l.Index(list...)
-		if _, err := transfer.Import(t.Context(), s, l.Dir, "", image.DefaultLimits(), transfer.CopyOptions{AllPlatforms: true}); err != nil {
+		if _, err := transfer.Import(t.Context(), s, l.Dir, "", transfer.CopyOptions{AllPlatforms: true}); err != nil {
 			t.Fatal(err)
 		}
 		writeIndex(t, s, list...) // in this order
@@ -56,7 +55,7 @@ func TestManifestAsLayer(t *testing.T) {
 		if _, _, err := story.Unpack(t, "good", bundle.UnpackOptions{Store: s.Path()}); err != nil {
 			t.Errorf("%s: %v", order, err)
 		}
-		img, _, err := s.Find("good", manifest.HostPlatform())
+		img, _, err := s.Find("good", manifest.Want{Platform: manifest.HostPlatform()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +88,7 @@ func TestOneBlobTwoUses(t *testing.T) {
 	x := l.JSON(v1.MediaTypeImageIndex, v1.Index{Versioned: manifest.Schema2, MediaType: v1.MediaTypeImageIndex, Manifests: []v1.Descriptor{withLayer(l, good), good}})
 	l.Index(x)
 	s := story.NewStore(t)
-	if _, err := transfer.Import(t.Context(), s, l.Dir, "x", image.DefaultLimits(), transfer.CopyOptions{AllPlatforms: true}); err != nil {
+	if _, err := transfer.Import(t.Context(), s, l.Dir, "x", transfer.CopyOptions{AllPlatforms: true}); err != nil {
 		t.Fatal(err)
 	}
 	if v, err := s.Verify(t.Context(), "", store.VerifyOptions{All: true}); err != nil || len(v.Problems) > 0 {
@@ -100,7 +99,7 @@ func TestOneBlobTwoUses(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := story.NewStore(t)
-	if _, err := transfer.Import(t.Context(), again, "oci-archive:"+to, "x", image.DefaultLimits(), transfer.CopyOptions{AllPlatforms: true}); err != nil {
+	if _, err := transfer.Import(t.Context(), again, "oci-archive:"+to, "x", transfer.CopyOptions{AllPlatforms: true}); err != nil {
 		t.Error(err)
 	}
 	list, err := again.List()
@@ -129,11 +128,11 @@ func TestConfigThatIsNone(t *testing.T) {
 			Versioned: manifest.Schema2, MediaType: v1.MediaTypeImageManifest,
 			Config: l.Blob(v1.MediaTypeImageConfig, []byte(data)), Layers: []v1.Descriptor{l.Blob(v1.MediaTypeImageLayer, []byte("layer"))},
 		}))
-		if _, err := transfer.Import(t.Context(), s, l.Dir, "bad", image.DefaultLimits(), transfer.CopyOptions{AllPlatforms: true}); err != nil {
+		if _, err := transfer.Import(t.Context(), s, l.Dir, "bad", transfer.CopyOptions{AllPlatforms: true}); err != nil {
 			t.Fatal(err)
 		}
 		story.Import(t, s, "x", imagetest.Tar(t, imagetest.Entry{Name: "f"}))
-		if _, err := s.Remove(t.Context(), "x"); err != nil {
+		if _, err := s.Remove(t.Context(), false, "x"); err != nil {
 			t.Fatal(err)
 		}
 		if left, err := s.GC(t.Context(), false); err != nil || len(left) != 3 {

@@ -33,8 +33,10 @@ type namedRoots struct {
 
 // Import copies images out of oci:DIR[:REF], oci-archive:FILE[:REF], a path
 // of either, or docker-archive:FILE[:REF]. name is what the image is called
-// in the store; without it all images keep the names that the source has.
-func Import(ctx context.Context, s *store.Store, from, name string, limits image.Limits, o CopyOptions) (list []Copied, err error) {
+// in the store; without it all images keep the names that the source has. A name
+// of this machine (localhost/...) that the source has, and another image here,
+// wraps store.ErrTaken.
+func Import(ctx context.Context, s *store.Store, from, name string, o CopyOptions) (list []Copied, err error) {
 	fail := func(err error) ([]Copied, error) { return nil, fmt.Errorf("import %s: %w", from, err) }
 	ref, err := reference.ParsePlace(from)
 	if err != nil {
@@ -56,23 +58,38 @@ func Import(ctx context.Context, s *store.Store, from, name string, limits image
 	var images []namedRoots
 	var closer io.Closer
 	if ref.Transport == reference.DockerArchive {
-		src, closer, images, err = dockerImages(ctx, ref, full, limits)
+		src, closer, images, err = dockerImages(ctx, ref, full, o.want().Limits)
 	} else {
-		src, closer, images, err = layoutImages(ref, full, limits)
+		src, closer, images, err = layoutImages(ref, full, o.want().Limits)
 		where, _ = src.(signatures)
 	}
 	if err != nil {
 		return fail(err)
 	}
 	defer func() { err = errors.Join(err, closer.Close()) }()
-	for _, img := range images {
-		res, err := copyImage(ctx, s, remember(s, src), where, img.roots, img.name, o)
-		if err != nil {
-			return fail(fmt.Errorf("%s: %w", img.name, err))
-		}
-		list = append(list, *res)
+	if list, err = copyAll(ctx, s, src, where, images, full != "", o); err != nil {
+		return fail(err)
 	}
 	return list, nil
+}
+
+// copyAll copies images and names all of them at once: each change of the index
+// is written to the disk. A name that the source chose takes nobody's place on
+// this machine, unless that is asked for.
+func copyAll(ctx context.Context, s *store.Store, from image.Source, where signatures, images []namedRoots, ours bool, o CopyOptions) (list []Copied, err error) {
+	var names []store.Named
+	for _, img := range images {
+		res, roots, err := copyImage(ctx, s, remember(s, from), where, img.roots, img.name, o)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", img.name, err)
+		}
+		keep := !ours && !o.Replace && strings.HasPrefix(img.name, reference.LocalRegistry+"/")
+		names, list = append(names, store.Named{Name: img.name, Images: roots, Keep: keep}), append(list, *res)
+	}
+	if err = s.Name(ctx, names...); errors.Is(err, store.ErrTaken) {
+		err = fmt.Errorf("%w: give the image a name after the source, or --replace", err)
+	}
+	return list, err
 }
 
 func layoutImages(ref reference.Place, full string, limits image.Limits) (image.Source, io.Closer, []namedRoots, error) {

@@ -101,7 +101,7 @@ func TestImportAttacks(t *testing.T) {
 			l := imagetest.NewLayout(t)
 			c.make(l)
 			for _, all := range []bool{false, true} {
-				_, err := transfer.Import(t.Context(), s, l.Dir, "", image.DefaultLimits(), transfer.CopyOptions{AllPlatforms: all})
+				_, err := transfer.Import(t.Context(), s, l.Dir, "", transfer.CopyOptions{AllPlatforms: all})
 				if err == nil || !strings.Contains(err.Error(), c.want) {
 					t.Errorf("all platforms: %v: error is %v; want %q", all, err, c.want)
 				}
@@ -120,23 +120,23 @@ func TestImportPlatforms(t *testing.T) {
 	l := imagetest.Platforms(t, true, "linux/amd64", "linux/arm64", "netbsd/amd64")
 	s := story.NewStore(t)
 	p, _ := manifest.ParsePlatform("netbsd/amd64")
-	if _, err := transfer.Import(t.Context(), s, l.Dir, "x", image.DefaultLimits(), transfer.CopyOptions{Platform: p}); err != nil {
+	if _, err := transfer.Import(t.Context(), s, l.Dir, "x", transfer.CopyOptions{Platform: p}); err != nil {
 		t.Fatal(err)
 	}
-	i, err := s.Inspect("x", p)
+	i, err := s.Inspect("x", manifest.Want{Platform: p})
 	if err != nil || i.Config.OS != "netbsd" || len(i.Layers) != 1 {
 		t.Errorf("Inspect = %+v, %v; want the NetBSD image", i, err)
 	}
 	other, _ := manifest.ParsePlatform("linux/arm64")
 	var missing *manifest.PlatformError
-	if _, err := s.Inspect("x", other); !errors.As(err, &missing) {
+	if _, err := s.Inspect("x", manifest.Want{Platform: other}); !errors.As(err, &missing) {
 		t.Errorf("Inspect for another platform: %v", err)
 	}
-	if _, err := transfer.Import(t.Context(), s, l.Dir, "x", image.DefaultLimits(), transfer.CopyOptions{AllPlatforms: true}); err != nil {
+	if _, err := transfer.Import(t.Context(), s, l.Dir, "x", transfer.CopyOptions{AllPlatforms: true}); err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range []v1.Platform{p, other} {
-		if i, err := s.Inspect("x", p); err != nil || i.Config.Architecture != p.Architecture {
+		if i, err := s.Inspect("x", manifest.Want{Platform: p}); err != nil || i.Config.Architecture != p.Architecture {
 			t.Errorf("Inspect for %+v = %+v, %v", p, i, err)
 		}
 	}
@@ -155,19 +155,19 @@ func TestImportNames(t *testing.T) {
 	b.Annotations = map[string]string{v1.AnnotationRefName: "quay.io/x/b:2"}
 	l.Index(a, b)
 	s := story.NewStore(t)
-	if _, err := transfer.Import(t.Context(), s, l.Dir, "", image.DefaultLimits(), transfer.CopyOptions{}); err != nil {
+	if _, err := transfer.Import(t.Context(), s, l.Dir, "", transfer.CopyOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := story.Names(t, s); !slices.Equal(got, []string{"docker.io/library/a:v1", "quay.io/x/b:2"}) {
 		t.Errorf("names are %q", got)
 	}
-	if _, err := transfer.Import(t.Context(), s, l.Dir, "c", image.DefaultLimits(), transfer.CopyOptions{}); err == nil || !strings.Contains(err.Error(), "several images") {
+	if _, err := transfer.Import(t.Context(), s, l.Dir, "c", transfer.CopyOptions{}); err == nil || !strings.Contains(err.Error(), "several images") {
 		t.Errorf("two images under one name: %v", err)
 	}
-	if _, err := transfer.Import(t.Context(), s, "oci:"+l.Dir+":v1", "c", image.DefaultLimits(), transfer.CopyOptions{}); err != nil {
+	if _, err := transfer.Import(t.Context(), s, "oci:"+l.Dir+":v1", "c", transfer.CopyOptions{}); err != nil {
 		t.Error(err)
 	}
-	if _, err := transfer.Import(t.Context(), s, "oci:"+l.Dir+":v1", "c@"+string(a.Digest), image.DefaultLimits(), transfer.CopyOptions{}); err == nil {
+	if _, err := transfer.Import(t.Context(), s, "oci:"+l.Dir+":v1", "c@"+string(a.Digest), transfer.CopyOptions{}); err == nil {
 		t.Error("a digest was taken for a new name")
 	}
 }

@@ -120,7 +120,7 @@ func TestRealRegistry(t *testing.T) {
 	if _, err := pack.Pack(t.Context(), rootfs, "oci:"+layout+":v1", pack.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := transfer.Import(t.Context(), s, "oci:"+layout+":v1", "web", image.DefaultLimits(), transfer.CopyOptions{}); err != nil {
+	if _, err := transfer.Import(t.Context(), s, "oci:"+layout+":v1", "web", transfer.CopyOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	up, cut := flakyLine(t, addr, 1<<20, 2)
@@ -178,7 +178,7 @@ func TestRealRegistryDies(t *testing.T) {
 	addr := realRegistry(t)
 	s := story.NewStore(t)
 	layout := imagetest.LayoutOf(t, imagetest.Tar(t, imagetest.Entry{Name: "f", Body: imagetest.Noise(1 << 20)}))
-	if _, err := transfer.Import(t.Context(), s, layout, "x", image.DefaultLimits(), transfer.CopyOptions{}); err != nil {
+	if _, err := transfer.Import(t.Context(), s, layout, "x", transfer.CopyOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := transfer.Push(t.Context(), s, "x", addr+"/x:1", transfer.PushOptions{}); err != nil {
@@ -221,7 +221,7 @@ func TestStoreAndOtherTools(t *testing.T) {
 	for _, form := range []string{"oci-archive", "docker-archive"} {
 		tool("podman", "save", "--quiet", "--format", form, "-o", dir+"/"+form+".tar", "example.com/made/by-podman:1")
 		name := "podman-" + form
-		if _, err := transfer.Import(t.Context(), s, form+":"+dir+"/"+form+".tar", name, image.DefaultLimits(), transfer.CopyOptions{}); err != nil {
+		if _, err := transfer.Import(t.Context(), s, form+":"+dir+"/"+form+".tar", name, transfer.CopyOptions{}); err != nil {
 			t.Fatalf("import %s: %v", form, err)
 		}
 		b, _, err := story.Unpack(t, name, bundle.UnpackOptions{Store: s.Path()})
@@ -234,7 +234,7 @@ func TestStoreAndOtherTools(t *testing.T) {
 		t.Errorf("podman's two forms differ:\n%s\n%s", trees["oci-archive"], trees["docker-archive"])
 	}
 	// Names come along where the form has them.
-	if list, err := transfer.Import(t.Context(), s, "docker-archive:"+dir+"/docker-archive.tar", "", image.DefaultLimits(), transfer.CopyOptions{}); err != nil || list[0].Name != "example.com/made/by-podman:1" {
+	if list, err := transfer.Import(t.Context(), s, "docker-archive:"+dir+"/docker-archive.tar", "", transfer.CopyOptions{}); err != nil || list[0].Name != "example.com/made/by-podman:1" {
 		t.Errorf("import without a name: %v, %v", list, err)
 	}
 
@@ -242,7 +242,7 @@ func TestStoreAndOtherTools(t *testing.T) {
 	if _, err := pack.Pack(t.Context(), rootfs, "oci:"+layout+":v1", pack.Options{Compression: image.Gzip}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := transfer.Import(t.Context(), s, "oci:"+layout+":v1", "ours:1", image.DefaultLimits(), transfer.CopyOptions{}); err != nil {
+	if _, err := transfer.Import(t.Context(), s, "oci:"+layout+":v1", "ours:1", transfer.CopyOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	in := s.Path() + ":localhost/ours:1"

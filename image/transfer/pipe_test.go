@@ -71,7 +71,7 @@ func TestImportFromPipe(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := story.NewStore(t)
-			list, err := transfer.Import(t.Context(), s, c.transport+piped(t, c.content), c.name, image.DefaultLimits(), transfer.CopyOptions{})
+			list, err := transfer.Import(t.Context(), s, c.transport+piped(t, c.content), c.name, transfer.CopyOptions{})
 			if err != nil || len(list) == 0 {
 				t.Fatalf("%v, %v", list, err)
 			}
@@ -82,7 +82,7 @@ func TestImportFromPipe(t *testing.T) {
 	}
 	limits := image.DefaultLimits()
 	limits.MaxSize = 1000
-	if _, err := transfer.Import(t.Context(), story.NewStore(t), "docker-archive:"+piped(t, docker), "", limits, transfer.CopyOptions{}); err == nil || !strings.Contains(err.Error(), "--max-size") {
+	if _, err := transfer.Import(t.Context(), story.NewStore(t), "docker-archive:"+piped(t, docker), "", transfer.CopyOptions{Limits: &limits}); err == nil || !strings.Contains(err.Error(), "--max-size") {
 		t.Errorf("more than the limit through a pipe: %v", err)
 	}
 }
@@ -94,7 +94,7 @@ func TestArchiveIsNoFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"docker-archive:" + fifo, "oci-archive:" + fifo, "docker-archive:/dev/zero", "oci-archive:/dev/zero", "docker-archive:/"} {
-		if _, err := transfer.Import(t.Context(), story.NewStore(t), name, "x:1", image.DefaultLimits(), transfer.CopyOptions{}); err == nil {
+		if _, err := transfer.Import(t.Context(), story.NewStore(t), name, "x:1", transfer.CopyOptions{}); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

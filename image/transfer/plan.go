@@ -4,6 +4,7 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/netbsd-cells/runcell/image"
@@ -17,11 +18,9 @@ import (
 // parallel is how many blobs are on their way at once.
 const parallel = 3
 
-// What one name can make the store fetch at most.
-const (
-	maxBlobs     = 20_000
-	maxDocuments = 64 << 20 // bytes of indexes and manifests, which are kept in memory
-)
+// maxDocuments is how many bytes of indexes and manifests one name may lead to.
+// They are kept in memory.
+const maxDocuments = 16 << 20
 
 // plan lists what an image consists of. It is plain data: who copies knows from
 // where and to where.
@@ -37,25 +36,26 @@ type document struct {
 	data []byte
 }
 
-// blob is what is copied once, whatever it is used as.
+// blob is what is copied once, whatever it is used as, and for how many platforms.
 type blob struct {
-	digest digest.Digest
-	size   int64
+	digest   digest.Digest
+	size     int64
+	document bool
 }
 
 // count is how many blobs and documents there are.
 func (p *plan) count() int { return len(p.blobs) + len(p.docs) }
 
 // planOf reads the documents that roots lead to.
-func planOf(from image.Source, roots ...v1.Descriptor) (*plan, error) {
+func planOf(from image.Source, limits image.Limits, roots ...v1.Descriptor) (*plan, error) {
 	p := &plan{}
-	held, uses := int64(0), 0
+	held, uses := int64(0), int64(0)
 	read := map[*manifest.Node][]byte{}
 	blobs := map[blob]bool{}
 	enter := func(n *manifest.Node, err error) ([]v1.Descriptor, error) {
 		if err == nil {
-			err = take(n.Descriptor, uses)
 			uses++
+			err = errors.Join(checkBlob(n.Descriptor), image.Over(uses, limits.MaxBlobs, "blobs", "max-blobs"))
 		}
 		if err != nil || !manifest.IsIndex(n.MediaType) && !manifest.IsManifest(n.MediaType) {
 			return nil, err
@@ -71,29 +71,29 @@ func planOf(from image.Source, roots ...v1.Descriptor) (*plan, error) {
 		return manifest.Children(n.Descriptor, data)
 	}
 	leave := func(n *manifest.Node) error {
-		if data, ok := read[n]; ok {
-			p.docs = append(p.docs, document{n.Descriptor, data})
-			p.size += n.Size
-		} else if b := (blob{n.Digest, n.Size}); !blobs[b] {
-			blobs[b] = true
-			p.blobs = append(p.blobs, n.Descriptor)
-			p.size += n.Size
+		data, isDocument := read[n]
+		b := blob{n.Digest, n.Size, isDocument}
+		if blobs[b] {
+			return nil
 		}
-		return nil
+		blobs[b] = true
+		if isDocument {
+			p.docs = append(p.docs, document{n.Descriptor, data})
+		} else {
+			p.blobs = append(p.blobs, n.Descriptor)
+		}
+		p.size += n.Size
+		return image.Over(p.size, limits.MaxSize, "bytes in blobs", "max-size")
 	}
 	return p, (&manifest.Walk{Enter: enter, Leave: leave}).From(roots...)
 }
 
-// take checks a descriptor, the so-many-and-first.
-func take(d v1.Descriptor, before int) error {
+func checkBlob(d v1.Descriptor) error {
 	if err := verify.Digest(d.Digest); err != nil {
 		return err
 	}
 	if d.Size < 0 {
 		return fmt.Errorf("blob %s: size %d", d.Digest, d.Size)
-	}
-	if before >= maxBlobs {
-		return fmt.Errorf("more than %d blobs", maxBlobs)
 	}
 	return nil
 }

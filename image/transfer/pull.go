@@ -19,21 +19,18 @@ import (
 
 // CopyOptions say what to copy.
 type CopyOptions struct {
-	Platform v1.Platform // zero: the host's
+	Platform   v1.Platform   // zero: the host's
+	TrustIndex bool          // see manifest.Want
+	Limits     *image.Limits // nil: image.DefaultLimits
 	// AllPlatforms takes everything that an index lists.
 	AllPlatforms bool
 	// Key, if not nil, has to have signed the image, beside what the store's
 	// policy demands.
 	Key *trust.Key
+	// Replace lets Import take names of this machine away from other images.
+	Replace bool
 	// Progress, if not nil, is told of blobs, never twice at the same time.
 	Progress func(store.Transfer)
-}
-
-func (o CopyOptions) withDefaults() CopyOptions {
-	if o.Platform.OS == "" {
-		o.Platform = manifest.HostPlatform()
-	}
-	return o
 }
 
 // Copied says what has come into the store.
@@ -42,6 +39,18 @@ type Copied struct {
 	Manifest digest.Digest `json:"manifest"`
 	Blobs    int           `json:"blobs"` // of the image
 	Size     int64         `json:"size"`  // bytes of them
+	Notes    []image.Note  `json:"notes,omitempty"`
+}
+
+func (o CopyOptions) want() manifest.Want {
+	w := manifest.Want{Platform: o.Platform, Limits: image.DefaultLimits(), TrustIndex: o.TrustIndex}
+	if o.Limits != nil {
+		w.Limits = *o.Limits
+	}
+	if w.Platform.OS == "" {
+		w.Platform = manifest.HostPlatform()
+	}
+	return w
 }
 
 // Pull fetches an image from a registry. It is an error that wraps
@@ -52,7 +61,6 @@ func Pull(ctx context.Context, s *store.Store, name string, r registry.Options, 
 		return nil, err
 	}
 	fail := func(err error) (*Copied, error) { return nil, fmt.Errorf("pull %s: %w", n, err) }
-	o = o.withDefaults()
 	if _, err := demands(s, n.String(), o.Key); err != nil { // before anybody is asked
 		return fail(err)
 	}
@@ -69,7 +77,10 @@ func Pull(ctx context.Context, s *store.Store, name string, r registry.Options, 
 	if err != nil {
 		return fail(err)
 	}
-	res, err := copyImage(ctx, s, from, registry.Source{Repository: repo, Ctx: ctx}, []v1.Descriptor{root}, n.String(), o)
+	res, roots, err := copyImage(ctx, s, from, registry.Source{Repository: repo, Ctx: ctx}, []v1.Descriptor{root}, n.String(), o)
+	if err == nil {
+		err = s.Name(ctx, store.Named{Name: n.String(), Images: roots})
+	}
 	if err != nil {
 		return fail(err)
 	}
@@ -89,7 +100,7 @@ func resolve(ctx context.Context, s *store.Store, repo *registry.Repository, fro
 		}
 	}
 	for _, d := range before { // chosen before, out of the same index
-		if sum != "" && !o.AllPlatforms && d.Annotations[store.AnnotationIndex] == string(sum) && d.Annotations[store.AnnotationPlatform] == manifest.PlatformName(o.Platform) {
+		if sum != "" && !o.AllPlatforms && d.Annotations[store.AnnotationIndex] == string(sum) && d.Annotations[store.AnnotationPlatform] == manifest.PlatformName(o.want().Platform) {
 			return d, nil
 		}
 	}
@@ -104,46 +115,44 @@ func resolve(ctx context.Context, s *store.Store, repo *registry.Repository, fro
 	return d, err
 }
 
-// copyImage copies what roots lead to and gives it the name, if where it has the
-// signatures that are demanded.
-func copyImage(ctx context.Context, s *store.Store, from image.Source, where signatures, roots []v1.Descriptor, name string, o CopyOptions) (*Copied, error) {
-	o = o.withDefaults()
+// copyImage copies what roots lead to, if where has the signatures that are
+// demanded, and gives what is to get the name.
+func copyImage(ctx context.Context, s *store.Store, from image.Source, where signatures, roots []v1.Descriptor, name string, o CopyOptions) (*Copied, []v1.Descriptor, error) {
+	want := o.want()
 	wanted, err := demands(s, name, o.Key)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	given := roots
+	var notes image.Notes
 	if !o.AllPlatforms {
-		img, err := manifest.Choose(from, roots, o.Platform)
+		img, err := manifest.Choose(from, roots, want)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		roots = []v1.Descriptor{chosen(roots, img, o.Platform)}
+		roots, notes = []v1.Descriptor{chosen(roots, img, want.Platform)}, img.Notes
 	}
 	var proofs []*proof
 	for _, d := range roots {
 		p, err := prove(ctx, s, from, where, given, d.Digest, wanted)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		proofs = append(proofs, p)
 	}
-	p, err := planOf(from, roots...)
+	p, err := planOf(from, want.Limits, roots...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := fetch(ctx, s, from, p, o.Progress); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, p := range proofs {
 		if err := p.keep(ctx, s); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	if err := s.Name(ctx, name, roots...); err != nil {
-		return nil, err
-	}
-	return &Copied{Name: name, Manifest: roots[0].Digest, Blobs: p.count(), Size: p.size}, nil
+	return &Copied{Name: name, Manifest: roots[0].Digest, Blobs: p.count(), Size: p.size, Notes: notes.List}, roots, nil
 }
 
 // chosen is the descriptor of the image that was chosen for a platform, with

@@ -50,7 +50,7 @@ func Push(ctx context.Context, s *store.Store, name, to string, o PushOptions) (
 		to = full
 	}
 	from := layout.Source{Layout: s.Layout}
-	p, err := planOf(from, found[0])
+	p, err := planOf(from, image.Limits{}, found[0])
 	if err != nil {
 		return nil, fmt.Errorf("push %s: %w", full, err)
 	}

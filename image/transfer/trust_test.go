@@ -20,7 +20,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/bundle"
 	"github.com/netbsd-cells/runcell/image/internal/imagetest"
 	"github.com/netbsd-cells/runcell/image/internal/story"
@@ -280,7 +279,7 @@ func TestPolicyFailsClosed(t *testing.T) {
 			if asked := f.Asked(); len(asked) > 0 && name != "nobody signed" {
 				t.Errorf("the registry was asked for %q", asked)
 			}
-			_, err = transfer.Import(t.Context(), s, imagetest.LayoutOf(t, imagetest.Tar(t, imagetest.Entry{Name: "f"})), "local:2", image.DefaultLimits(), transfer.CopyOptions{})
+			_, err = transfer.Import(t.Context(), s, imagetest.LayoutOf(t, imagetest.Tar(t, imagetest.Entry{Name: "f"})), "local:2", transfer.CopyOptions{})
 			wantRefused(t, "import", err)
 			for _, image := range []string{f.Name(), "local", string(f.Root.Digest)} {
 				wantRefused(t, "use of "+image, uses(t, s, image))
@@ -289,10 +288,10 @@ func TestPolicyFailsClosed(t *testing.T) {
 			if _, err := bundle.Diff(t.Context(), before, bundle.DiffOptions{}); err != nil {
 				t.Error(err)
 			}
-			if _, err := s.Inspect("local", manifest.HostPlatform()); err != nil {
+			if _, err := s.Inspect("local", manifest.Want{Platform: manifest.HostPlatform()}); err != nil {
 				t.Error(err)
 			}
-			if _, err := s.Remove(t.Context(), "local"); err != nil {
+			if _, err := s.Remove(t.Context(), false, "local"); err != nil {
 				t.Error(err)
 			}
 		})
@@ -369,7 +368,7 @@ func TestSignedPush(t *testing.T) {
 	for _, from := range []string{"dir", "archive.tar"} {
 		third := story.NewStore(t)
 		writePolicy(t, third, "localhost/ key "+me.public())
-		list, err := transfer.Import(t.Context(), third, dir+"/"+from, "", image.DefaultLimits(), transfer.CopyOptions{})
+		list, err := transfer.Import(t.Context(), third, dir+"/"+from, "", transfer.CopyOptions{})
 		if err != nil || len(list) != 1 {
 			t.Fatalf("import %s: %+v, %v; want the image, not its signatures", from, list, err)
 		}
@@ -380,20 +379,20 @@ func TestSignedPush(t *testing.T) {
 	}
 	// What somebody else's store says of the same image stays beside it.
 	fourth := story.NewStore(t)
-	if _, err := transfer.Import(t.Context(), fourth, dir+"/dir:localhost/x:latest", "", image.DefaultLimits(), transfer.CopyOptions{}); err != nil {
+	if _, err := transfer.Import(t.Context(), fourth, dir+"/dir:localhost/x:latest", "", transfer.CopyOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	alice := newOwner(t)
 	push(fourth, "x", dir+"/dir", alice.signer(t))
 	for _, o := range []owner{alice, me} {
-		if _, err := transfer.Import(t.Context(), story.NewStore(t), dir+"/dir", "", image.DefaultLimits(), transfer.CopyOptions{Key: o.verifyKey(t)}); err != nil {
+		if _, err := transfer.Import(t.Context(), story.NewStore(t), dir+"/dir", "", transfer.CopyOptions{Key: o.verifyKey(t)}); err != nil {
 			t.Error(err)
 		}
 	}
 	// Signatures go with what they sign.
 	writePolicy(t, second, "default accept")
 	for _, name := range story.Names(t, second) {
-		if _, err := second.Remove(t.Context(), name); err != nil {
+		if _, err := second.Remove(t.Context(), false, name); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -422,19 +421,19 @@ func TestSignedOther(t *testing.T) {
 	l.Index(append(roots, a)...)
 	s := story.NewStore(t)
 	all := transfer.CopyOptions{AllPlatforms: true}
-	if _, err := transfer.Import(t.Context(), s, l.Dir, "", image.DefaultLimits(), all); err != nil {
+	if _, err := transfer.Import(t.Context(), s, l.Dir, "", all); err != nil {
 		t.Fatal(err)
 	}
 	writePolicy(t, s, "default key "+me.public())
-	_, err := transfer.Import(t.Context(), s, l.Dir, "", image.DefaultLimits(), all)
+	_, err := transfer.Import(t.Context(), s, l.Dir, "", all)
 	wantRefused(t, "import of both", err)
-	if _, err := transfer.Import(t.Context(), s, l.Dir, "localhost/y:1", image.DefaultLimits(), transfer.CopyOptions{Platform: v1.Platform{OS: "linux", Architecture: "arm64"}}); err != nil {
+	if _, err := transfer.Import(t.Context(), s, l.Dir, "localhost/y:1", transfer.CopyOptions{Platform: v1.Platform{OS: "linux", Architecture: "arm64"}}); err != nil {
 		t.Errorf("the signed one: %v", err)
 	}
-	if _, _, err := s.Find("localhost/x:1", v1.Platform{OS: "linux", Architecture: "arm64"}); err != nil {
+	if _, _, err := s.Find("localhost/x:1", manifest.Want{Platform: v1.Platform{OS: "linux", Architecture: "arm64"}}); err != nil {
 		t.Errorf("the signed one of both: %v", err)
 	}
-	_, _, err = s.Find("localhost/x:1", v1.Platform{OS: "linux", Architecture: "amd64"})
+	_, _, err = s.Find("localhost/x:1", manifest.Want{Platform: v1.Platform{OS: "linux", Architecture: "amd64"}})
 	wantRefused(t, "the other one", err)
 }
 

@@ -84,6 +84,9 @@ func (s *steps) letGo() {
 
 func (s *steps) mkdir(name string) error { return s.here().mkdir(name, 0o755) }
 
+// clear refuses: what is in a cell's root stays there.
+func (s *steps) clear(string) error { return unix.ENOTDIR }
+
 // OpenDir gives the directory that p leads to. With create, missing ones are
 // made, mode 0755 less the umask.
 func (d *Dir) OpenDir(p string, create bool) (*Place, error) {

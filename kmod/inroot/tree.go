@@ -28,8 +28,16 @@ type Tree struct {
 	stack []level
 	// loosen lets a user who is not root enter and change directories whose
 	// mode forbids it; the mode is put back on leaving.
-	loosen bool
-	most   int // how deep the stack may get
+	loosen  bool
+	most    int // how deep the stack may get
+	implied implied
+}
+
+// implied says what becomes of directories that are made because something is to
+// be in them. Either function may be nil.
+type implied struct {
+	made   func() error           // called before each; its error is Enter's
+	yields func(path string) bool // whether a file that is in the way goes
 }
 
 type level struct {
@@ -55,6 +63,13 @@ func OpenTree(f *os.File) (*Tree, error) {
 		return nil, err
 	}
 	return t, nil
+}
+
+// Imply has made called before each directory that Enter and Link make because
+// it is missing; its error is theirs. yields tells whether a file that stands in
+// the place of one goes; without it none does.
+func (t *Tree) Imply(made func() error, yields func(path string) bool) {
+	t.implied = implied{made, yields}
 }
 
 // Deepen lets the tree be n directories deeper than it may be otherwise: a
@@ -230,6 +245,11 @@ func (t *Tree) home() error { return t.Leave(1) }
 // mkdir makes a directory that no entry describes, so that the same image
 // always gives the same tree.
 func (t *Tree) mkdir(name string) error {
+	if t.implied.made != nil {
+		if err := t.implied.made(); err != nil {
+			return err
+		}
+	}
 	if err := t.Mkdir(name, 0o755); err != nil {
 		return err
 	}
@@ -237,6 +257,13 @@ func (t *Tree) mkdir(name string) error {
 		return err
 	}
 	return t.SetTimes(name, unix.Timespec{})
+}
+
+func (t *Tree) clear(name string) error {
+	if t.implied.yields == nil || !t.implied.yields(t.Join(name)) {
+		return unix.ENOTDIR
+	}
+	return t.Remove(name)
 }
 
 // Names lists the current directory.

@@ -22,6 +22,7 @@ type stack interface {
 	up() error              // the root is its own parent
 	home() error            // to the root
 	mkdir(name string) error
+	clear(name string) error // takes a file away that is in the way of mkdir
 }
 
 // walk is the resolution of one name.
@@ -55,6 +56,10 @@ func (w *walk) enter(todo []string) (failed string, err error) {
 			var target []string
 			if target, err = w.follow(name); err == nil {
 				todo = append(target, todo...)
+			} else if errors.Is(err, unix.ENOTDIR) && w.create {
+				if err = w.in.clear(name); err == nil {
+					err = errors.Join(w.in.mkdir(name), w.in.down(name))
+				}
 			}
 		}
 		if err != nil {

@@ -46,14 +46,15 @@ var plain = []string{
 
 // doors are what else is let out.
 var doors = map[string]string{
-	"Tree.Depth":     "int",                   // how many
-	"File.Write":     "int",                   // how many
-	"Tree.OpenFile":  "*os.File",              // a regular file, checked
-	"Dir.OpenDevice": "int",                   // of a character device, checked
-	"Place.Ask":      "func(fd int) error",    // lent, for calls without a name
-	"Dir.ChdirStep":  "stage.Step",            // data for a child
-	"Dir.CloseStep":  "stage.Step",            // data for a child
-	"OpenStep":       "stage.Step, *[1]int32", // opened by a child, in a child
+	"Tree.Depth":     "int",                                  // how many
+	"File.Write":     "int",                                  // how many
+	"Tree.OpenFile":  "*os.File",                             // a regular file, checked
+	"Tree.Imply":     "func() error, func(path string) bool", // told of a path
+	"Dir.OpenDevice": "int",                                  // of a character device, checked
+	"Place.Ask":      "func(fd int) error",                   // lent, for calls without a name
+	"Dir.ChdirStep":  "stage.Step",                           // data for a child
+	"Dir.CloseStep":  "stage.Step",                           // data for a child
+	"OpenStep":       "stage.Step, *[1]int32",                // opened by a child, in a child
 }
 
 // No exported name gives a descriptor away: neither a result, nor what a

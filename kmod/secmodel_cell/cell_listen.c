@@ -181,12 +181,9 @@ cell_device_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 	    cell_row(CELL_SCOPE_DEVICE, action, req, facts));
 }
 
-/*
- * A scope whose action says all; its number is the cookie.  Locks: any adaptive
- * ones.
- */
+/* Locks: any adaptive ones. */
 static int
-cell_plain_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
+cell_machdep_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
     void *arg0, void *arg1, void *arg2, void *arg3)
 {
 	struct cell *c;
@@ -194,7 +191,20 @@ cell_plain_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 	if ((c = cell_of(cred)) == NULL)
 		return KAUTH_RESULT_DEFER;
 	return cell_decide(cred, c,
-	    cell_row((unsigned)(uintptr_t)cookie, action, 0, 0));
+	    cell_row(CELL_SCOPE_MACHDEP, action, 0, 0));
+}
+
+/* Locks: any adaptive ones. */
+static int
+cell_generic_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
+    void *arg0, void *arg1, void *arg2, void *arg3)
+{
+	struct cell *c;
+
+	if ((c = cell_of(cred)) == NULL)
+		return KAUTH_RESULT_DEFER;
+	return cell_decide(cred, c,
+	    cell_row(CELL_SCOPE_GENERIC, action, 0, 0));
 }
 
 /*
@@ -224,19 +234,19 @@ cell_vnode_cb(kauth_cred_t cred, kauth_action_t action, void *cookie,
 	return KAUTH_RESULT_DEFER;
 }
 
+/* No cookie: the kernel hands the scope's to a listener, not its own. */
 static const struct {
 	const char		*scope;
 	kauth_scope_callback_t	callback;
-	uintptr_t		cookie;
 } cell_scopes[] = {
-	{ KAUTH_SCOPE_CRED,	cell_cred_cb,		0 },
-	{ KAUTH_SCOPE_SYSTEM,	cell_system_cb,		0 },
-	{ KAUTH_SCOPE_PROCESS,	cell_process_cb,	0 },
-	{ KAUTH_SCOPE_NETWORK,	cell_network_cb,	0 },
-	{ KAUTH_SCOPE_DEVICE,	cell_device_cb,		0 },
-	{ KAUTH_SCOPE_MACHDEP,	cell_plain_cb,		CELL_SCOPE_MACHDEP },
-	{ KAUTH_SCOPE_GENERIC,	cell_plain_cb,		CELL_SCOPE_GENERIC },
-	{ KAUTH_SCOPE_VNODE,	cell_vnode_cb,		0 },
+	{ KAUTH_SCOPE_CRED,	cell_cred_cb },
+	{ KAUTH_SCOPE_SYSTEM,	cell_system_cb },
+	{ KAUTH_SCOPE_PROCESS,	cell_process_cb },
+	{ KAUTH_SCOPE_NETWORK,	cell_network_cb },
+	{ KAUTH_SCOPE_DEVICE,	cell_device_cb },
+	{ KAUTH_SCOPE_MACHDEP,	cell_machdep_cb },
+	{ KAUTH_SCOPE_GENERIC,	cell_generic_cb },
+	{ KAUTH_SCOPE_VNODE,	cell_vnode_cb },
 };
 
 static kauth_listener_t	cell_listeners[__arraycount(cell_scopes)];
@@ -249,7 +259,7 @@ cell_listen(void)
 	cell_vnode_bits = cell_vnode_asked();
 	for (i = 0; i < __arraycount(cell_scopes); i++) {
 		cell_listeners[i] = kauth_listen_scope(cell_scopes[i].scope,
-		    cell_scopes[i].callback, (void *)cell_scopes[i].cookie);
+		    cell_scopes[i].callback, NULL);
 		if (cell_listeners[i] == NULL) {
 			printf("secmodel_cell: can't listen to %s\n",
 			    cell_scopes[i].scope);

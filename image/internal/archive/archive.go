@@ -2,7 +2,7 @@
 // reading at any place. A plain archive is read in place; a compressed one, or
 // one that comes through a pipe, goes into an unlinked temporary file first,
 // because blobs come in any order. It never looks at what an archive holds, and
-// waits for no FIFO.
+// waits for no FIFO. It also writes what archive/tar does not: files with holes.
 package archive
 
 import (
@@ -70,7 +70,7 @@ func expand(f *os.File, isPipe bool, limits image.Limits) (*os.File, error) {
 	}
 	switch c := compress.Detect(magic); {
 	case c != image.None:
-		z, closeZ, err := compress.NewReader(in, c)
+		z, closeZ, err := compress.NewReader(in, c, limits.MaxWindow)
 		if err != nil {
 			return nil, fmt.Errorf("expand archive: %w", err)
 		}

@@ -11,9 +11,10 @@ import (
 )
 
 // NewReader opens a decompressor. gzip members and zstd frames may follow
-// each other; anything else after them is an error of the decompressor.
+// each other; anything else after them is an error of the decompressor, and so
+// is a frame whose content needs more than window bytes remembered (0: no limit).
 // The function that it gives ends it; r stays open.
-func NewReader(r io.Reader, c image.Compression) (io.Reader, func() error, error) {
+func NewReader(r io.Reader, c image.Compression, window int64) (io.Reader, func() error, error) {
 	nothing := func() error { return nil }
 	switch c {
 	case image.Gzip:
@@ -24,11 +25,11 @@ func NewReader(r io.Reader, c image.Compression) (io.Reader, func() error, error
 		}
 		return z, nothing, nil
 	case image.Zstd:
-		z, err := newZstd(r)
+		z, err := newZstd(r, window)
 		if err != nil {
 			return nil, nil, fmt.Errorf("decompress zstd: %w", err)
 		}
-		return z, func() error { return closeZstd(z) }, nil
+		return z, z.close, nil
 	}
 	return r, nothing, nil
 }

@@ -3,32 +3,65 @@ package compress
 // zstd: decoders are expensive, so they are kept.
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
 )
 
+// MagicSize is how many bytes Window wants to see.
+const MagicSize = zstd.HeaderMaxSize
+
+// zstdReader is a decoder whose memory is bounded, whatever the frame asks.
+type zstdReader struct {
+	*zstd.Decoder
+	window int64
+}
+
 // zstdDecoders keeps decoders for the next layer: the window of each is
 // megabytes, too much to leave one a layer to the garbage collector.
 var zstdDecoders sync.Pool
 
-// newZstd makes a decoder whose memory is bounded, whatever the frame asks.
-// closeZstd takes it back.
-func newZstd(r io.Reader) (*zstd.Decoder, error) {
-	if z, ok := zstdDecoders.Get().(*zstd.Decoder); ok {
+// noWindow is the window where there is no limit: the most that a decoder of 32
+// bits could have.
+const noWindow = 1 << 30
+
+// newZstd makes a decoder; close takes it back.
+func newZstd(r io.Reader, window int64) (*zstdReader, error) {
+	if window <= 0 {
+		window = noWindow
+	}
+	window = max(window, zstd.MinWindowSize)
+	if z, ok := zstdDecoders.Get().(*zstdReader); ok && z.window == window {
 		return z, z.Reset(r)
 	}
-	return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxWindow(maxZstdWindow))
+	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(uint64(window)))
+	return &zstdReader{z, window}, err
 }
 
-func closeZstd(z *zstd.Decoder) error {
+// Read implements io.Reader.
+func (z *zstdReader) Read(p []byte) (int, error) {
+	n, err := z.Decoder.Read(p)
+	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		err = fmt.Errorf("its decompressor had to remember more than %d bytes (--max-window): %w", z.window, err)
+	}
+	return n, err
+}
+
+func (z *zstdReader) close() error {
 	err := z.Reset(nil) // lets go of what it read from
 	zstdDecoders.Put(z)
 	return err
 }
 
-const (
-	maxZstdWindow = 128 << 20
-)
+// Window tells how many bytes the decompressor of data that begins with magic has
+// to remember, as far as that is known: 0 for all but zstd.
+func Window(magic []byte) uint64 {
+	var h zstd.Header
+	if h.Decode(magic) != nil {
+		return 0
+	}
+	return h.WindowSize
+}

@@ -46,7 +46,25 @@ var Attacks = []Attack{
 	{
 		"dot-dot in the middle, lexically inside",
 		[][]Entry{{{Name: "a/"}, {Name: "a/../b", Body: "x"}}},
-		`".." in the name`, nil,
+		"",
+		[]string{"a d 0755", "b f 0644 1"},
+	},
+	{
+		"dot-dot behind a link is text, as it is for other tools",
+		[][]Entry{{{Name: "d/sub/"}, {Name: "l", Type: tar.TypeSymlink, Link: "d/sub"}, {Name: "l/../b", Body: "x"}}},
+		"",
+		[]string{"b f 0644 1", "d d 0755", "d/sub d 0755", "l l 0777 -> d/sub"},
+	},
+	{
+		"dot-dot that leads out in the end",
+		[][]Entry{{{Name: "a/../../b", Body: "x"}}},
+		`".." in the name leads out`, nil,
+	},
+	{
+		"a hard link with dot-dot inside",
+		[][]Entry{{{Name: "a/f", Body: "x"}, {Name: "h", Type: tar.TypeLink, Link: "b/../a/f"}}},
+		"",
+		[]string{"a d 0755", "a/f f 0644 1", "h f 0644 1 = a/f"},
 	},
 	{
 		"dot-dot as a directory",
@@ -218,8 +236,25 @@ var Attacks = []Attack{
 	},
 	{
 		"a file under a file",
-		[][]Entry{{{Name: "f"}}, {{Name: "f/g"}}},
+		[][]Entry{{{Name: "f"}, {Name: "f/g"}}},
 		"not a directory", nil,
+	},
+	{
+		"a file under a file that this layer has replaced",
+		[][]Entry{{{Name: "f"}}, {{Name: "f", Body: "x"}, {Name: "f/g"}}},
+		"not a directory", nil,
+	},
+	{
+		"a tree in the place of a file of a lower layer",
+		[][]Entry{{{Name: "f"}, {Name: "k", Type: tar.TypeFifo}}, {{Name: "f/g/h", Body: "x"}, {Name: "f/i"}, {Name: "k/l", Type: tar.TypeLink, Link: "f/i"}}},
+		"",
+		[]string{"f d 0755", "f/g d 0755", "f/g/h f 0644 1", "f/i f 0644 0", "k d 0755", "k/l f 0644 0 = f/i"},
+	},
+	{
+		"a tree in the place of a file that a link leads to",
+		[][]Entry{{{Name: "l", Type: tar.TypeSymlink, Link: "../../file"}, {Name: "file"}}, {{Name: "l/g"}}},
+		"",
+		[]string{"file d 0755", "file/g f 0644 0", "l l 0777 -> ../../file"},
 	},
 	{
 		"a name of 4 KiB",
@@ -264,6 +299,42 @@ var Attacks = []Attack{
 		"a device number out of range",
 		[][]Entry{{{Name: "d", Type: tar.TypeChar, Major: 1 << 40, Minor: 1}}},
 		"out of range", nil,
+	},
+	{
+		"hard links to aufs leftovers",
+		[][]Entry{
+			{{Name: "d/"}, {Name: ".wh..wh.plnk/"}, {Name: ".wh..wh.plnk/1.2", Body: "x", Mode: 0o600}, {Name: "a", Type: tar.TypeLink, Link: ".wh..wh.plnk/1.2"}, {Name: "d/b", Type: tar.TypeLink, Link: "/.wh..wh.plnk/1.2"}},
+			{{Name: ".wh..wh.plnk/1.2", Body: "other"}, {Name: ".wh..wh..opq"}, {Name: "c", Type: tar.TypeLink, Link: ".wh..wh.plnk/1.2"}},
+		},
+		"",
+		[]string{"c f 0644 5"},
+	},
+	{
+		"a hard link to an aufs leftover of a lower layer",
+		[][]Entry{{{Name: ".wh..wh.plnk/1.2", Body: "x"}}, {{Name: "c", Type: tar.TypeLink, Link: ".wh..wh.plnk/1.2"}}},
+		"a hard link needs an earlier entry", nil,
+	},
+	{
+		"a device whose minor number Linux would cut off",
+		[][]Entry{{{Name: "d", Type: tar.TypeChar, Major: 1, Minor: 1<<20 + 3}}},
+		"out of range", nil,
+	},
+	{
+		"a device whose major number Linux would cut off",
+		[][]Entry{{{Name: "d", Type: tar.TypeChar, Major: 1<<12 + 1, Minor: 3}}},
+		"out of range", nil,
+	},
+	{
+		"device numbers of all bits",
+		[][]Entry{{{Name: "c", Type: tar.TypeChar, Major: 4095, Minor: 1<<20 - 1}, {Name: "d", Type: tar.TypeBlock, Major: 259, Minor: 300}}},
+		"",
+		[]string{"c c 0644 4095:1048575", "d b 0644 259:300"},
+	},
+	{
+		"aufs leftovers that are links out",
+		[][]Entry{{{Name: ".wh..wh.plnk", Type: tar.TypeSymlink, Link: "../.."}, {Name: ".wh..wh.plnk/l", Type: tar.TypeSymlink, Link: "../../victim"}, {Name: ".wh..wh.plnk/d/file", Body: "x"}, {Name: ".wh..wh.plnk/1", Body: "x"}, {Name: "f"}}},
+		"",
+		[]string{"f f 0644 0"},
 	},
 	{
 		"aufs leftovers",

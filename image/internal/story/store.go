@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/internal/imagetest"
 	"github.com/netbsd-cells/runcell/image/registry"
 	"github.com/netbsd-cells/runcell/image/store"
@@ -37,7 +36,7 @@ func OpenStore(tb testing.TB, dir string) *store.Store {
 // Import puts an image of these layers into the store.
 func Import(tb testing.TB, s *store.Store, name string, layers ...[]byte) transfer.Copied {
 	tb.Helper()
-	list, err := transfer.Import(tb.Context(), s, imagetest.LayoutOf(tb, layers...), name, image.DefaultLimits(), transfer.CopyOptions{})
+	list, err := transfer.Import(tb.Context(), s, imagetest.LayoutOf(tb, layers...), name, transfer.CopyOptions{})
 	if err != nil || len(list) != 1 {
 		tb.Fatalf("import %s: %v, %v", name, list, err)
 	}

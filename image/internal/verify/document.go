@@ -3,6 +3,7 @@ package verify
 // Documents: read whole, so their size is bounded first.
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 
@@ -34,5 +35,16 @@ func Document(d v1.Descriptor, open func() (io.ReadCloser, error)) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	return io.ReadAll(r)
+	return ReadAll(r, d.Size)
+}
+
+// ReadAll reads the size bytes that r is to give, into one piece of memory: a
+// buffer that grows would take as much again.
+func ReadAll(r io.Reader, size int64) ([]byte, error) {
+	b := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	_, err := b.ReadFrom(io.LimitReader(r, size+1))
+	if err == nil && int64(b.Len()) > size {
+		err = fmt.Errorf("longer than the %d bytes that it had: %w", size, ErrMismatch)
+	}
+	return b.Bytes(), err
 }

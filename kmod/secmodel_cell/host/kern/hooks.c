@@ -330,6 +330,43 @@ devices(void)
 	EXPECT(cells_destroy(id), 0);
 }
 
+/* Each scope has the answers of its own rows. */
+static void
+scopes(void)
+{
+	uint32_t high = cells_new(0, PROFILE_HIGH), low = cells_new(1,
+	    PROFILE_LOW);
+	struct lwp *l = cells_member(high, 0), *open = cells_member(low, 1);
+	static const struct {
+		const char	*scope;
+		kauth_action_t	action;
+		bool		high, low;	/* denied there */
+	} asked[] = {
+		{ KAUTH_SCOPE_MACHDEP, KAUTH_MACHDEP_IOPL, true, false },
+		{ KAUTH_SCOPE_GENERIC, KAUTH_GENERIC_ISSUSER, false, false },
+		{ KAUTH_SCOPE_GENERIC, 0x7fff, true, true },
+		{ KAUTH_SCOPE_SYSTEM, KAUTH_SYSTEM_REBOOT, true, false },
+		{ KAUTH_SCOPE_DEVICE, KAUTH_DEVICE_RAWIO_PASSTHRU, true,
+		    false },
+		{ KAUTH_SCOPE_NETWORK, KAUTH_NETWORK_FIREWALL, true, false },
+	};
+	size_t i;
+
+	for (i = 0; i < __arraycount(asked); i++) {
+		CHECK((kern_ask(asked[i].scope, l->l_cred, asked[i].action,
+		    NULL, NULL, NULL, NULL) == KAUTH_RESULT_DENY) ==
+		    asked[i].high, "%s at high", asked[i].scope);
+		CHECK((kern_ask(asked[i].scope, open->l_cred,
+		    asked[i].action, NULL, NULL, NULL, NULL) ==
+		    KAUTH_RESULT_DENY) == asked[i].low, "%s at low",
+		    asked[i].scope);
+	}
+	end(l, 0);
+	end(open, 0);
+	EXPECT(cells_destroy(high), 0);
+	EXPECT(cells_destroy(low), 0);
+}
+
 /* What the policy lists is open, and its siblings are not. */
 static void
 listed(void)
@@ -414,6 +451,7 @@ const struct harness_case hook_cases[] = {
 	{ "hooks/terminals", terminals, false, NULL },
 	{ "hooks/devices", devices, false, NULL },
 	{ "hooks/listed", listed, false, NULL },
+	{ "hooks/scopes", scopes, false, NULL },
 	{ "hooks/vnodes", vnodes, false, NULL },
 	{ NULL, NULL, false, NULL },
 };
