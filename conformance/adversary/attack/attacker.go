@@ -40,9 +40,7 @@ type found struct {
 	how    []string // the vectors of a call's
 }
 
-// pass takes note of a name, at nobody in particular.
-func (f *found) pass(name string) { f.passAt(name, calls.Machine) }
-
+// passAt takes note of a name and of whom it was tried at.
 func (f *found) passAt(name, at string) {
 	if p := (Pass{name, at}); !slices.Contains(f.passed, p) {
 		f.passed = append(f.passed, p)
