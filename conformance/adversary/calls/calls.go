@@ -65,9 +65,10 @@ var tables embed.FS
 // returns are the calls whose result is an errno.
 var returns = []string{"posix_spawn", "posix_fallocate", "clock_nanosleep", "__posix_fadvise50"}
 
-// indirect are the calls that make another one, by its number, which is tried by
-// itself: there a process would be a number of a call.
-var indirect = []string{"syscall", "__syscall"}
+// otherNumbers are the calls that would take a process for something else that
+// a number can be: that of a call, which is tried by itself, or flags, one of
+// which makes an object.
+var otherNumbers = []string{"syscall", "__syscall", "msgget", "semget", "shmget"}
 
 // Table gives every call of a system: netbsd, linux_amd64 or linux_386.
 func Table(system string) ([]Call, error) {
@@ -94,7 +95,7 @@ func Table(system string) ([]Call, error) {
 	for n := range list {
 		c := &list[n]
 		c.Vectors = slices.Concat(general, special[c.Name])
-		if slices.Contains(indirect, c.Name) {
+		if slices.Contains(otherNumbers, c.Name) {
 			c.Vectors = slices.DeleteFunc(c.Vectors, func(v Vector) bool { return v.General && v.Target == Process })
 		}
 		c.Returns = slices.Contains(returns, c.Name)
