@@ -1,7 +1,8 @@
 package kmod
 
 // Programs for Linux of one system call, for kernels that emulate it: the
-// kernel's tkill and tgkill there ask, and then do not listen.
+// kernel's tkill and tgkill there ask, and then do not listen, and its syncfs
+// panics.
 
 import (
 	"bytes"
@@ -22,6 +23,7 @@ import (
 type linuxArch struct {
 	name          string
 	tkill, tgkill uint32
+	syncfs        uint32
 	exit          uint32  // exit_group
 	number        byte    // mov $imm32, the register of the number
 	args          [3]byte // of the arguments
@@ -30,8 +32,8 @@ type linuxArch struct {
 }
 
 var linuxArchs = []linuxArch{
-	{"amd64", 200, 234, 231, 0xb8, [3]byte{0xbf, 0xbe, 0xba}, []byte{0x0f, 0x05}, []byte{0xf7, 0xd8, 0x89, 0xc7}},
-	{"386", 238, 270, 252, 0xb8, [3]byte{0xbb, 0xb9, 0xba}, []byte{0xcd, 0x80}, []byte{0xf7, 0xd8, 0x89, 0xc3}},
+	{"amd64", 200, 234, 306, 231, 0xb8, [3]byte{0xbf, 0xbe, 0xba}, []byte{0x0f, 0x05}, []byte{0xf7, 0xd8, 0x89, 0xc7}},
+	{"386", 238, 270, 344, 252, 0xb8, [3]byte{0xbb, 0xb9, 0xba}, []byte{0xcd, 0x80}, []byte{0xf7, 0xd8, 0x89, 0xc3}},
 }
 
 // program is an executable that makes one call and exits with its errno.
@@ -109,6 +111,21 @@ var linuxEscapes = []harness.Case{
 			}
 			if !ran {
 				w.Skipf("this kernel does not emulate Linux")
+			}
+		}),
+	},
+	{
+		Name: "escape/linux-syncfs", Clause: "nothing in a cell panics the kernel", Does: "a program for Linux has no syncfs", OS: netbsd,
+		Run: in(func(w *world) {
+			id := w.cell(w.high(nil))
+			for _, a := range linuxArchs {
+				const enosys = 38 // Linux's number
+				switch errno, ok := w.linuxCall(w.agent(id, entry{uid: 1000}), &a, a.syncfs, 0); {
+				case !ok:
+					w.Skipf("this kernel does not emulate Linux")
+				case errno != enosys:
+					w.Errorf("%s: syncfs = %d; want %d", a.name, errno, enosys)
+				}
 			}
 		}),
 	},

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"debug/elf"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -15,6 +16,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/netbsd-cells/runcell/conformance/adversary/linux"
 	"github.com/netbsd-cells/runcell/conformance/vm/image"
 	"github.com/netbsd-cells/runcell/conformance/vm/protocol"
 )
@@ -31,18 +33,19 @@ type program struct {
 }
 
 var programs = append([]program{
-	{module + "/conformance/vm/agent", protocol.AgentPath, ""},
-	{module + "/conformance", conformance, ""},
-	{module + "/conformance/probe", probe, conformance},
-	{module + "/cmd/runcell", runcell, ""},
-	{module + "/cmd/runcell-image", runcellImg, runcell},
-	{module + "/cmd/demo-web", demoWeb, ""},
+	{pkg: module + "/conformance/vm/agent", path: protocol.AgentPath},
+	{pkg: module + "/conformance", path: conformance},
+	{pkg: module + "/conformance/probe", path: probe, with: conformance},
+	{pkg: module + "/cmd/runcell", path: runcell},
+	{pkg: module + "/cmd/runcell-image", path: runcellImg, with: runcell},
+	{pkg: module + "/cmd/demo-web", path: demoWeb},
+	{pkg: module + "/conformance/adversary", path: adversary},
 }, roomPrograms()...)
 
 func roomPrograms() (list []program) {
 	for _, house := range slices.Sorted(maps.Keys(rooms)) {
 		for _, room := range rooms[house] {
-			list = append(list, program{path.Join(module, house, room), roomTests(house, room), ""})
+			list = append(list, program{pkg: path.Join(module, house, room), path: roomTests(house, room)})
 		}
 	}
 	return list
@@ -62,12 +65,17 @@ func buildGuest(ctx context.Context, dir string, p *port, plan *protocol.Plan, m
 		if prog.path != protocol.AgentPath && !mentions(plan, prog.path) && (prog.with == "" || !mentions(plan, prog.with)) {
 			continue
 		}
-		if err := g.build(ctx, prog.pkg, prog.path); err != nil {
+		if err := g.build(ctx, &prog); err != nil {
 			return nil, err
 		}
 	}
 	if mentions(plan, conformance) {
 		if err := g.linuxProgram(); err != nil {
+			return nil, err
+		}
+	}
+	if mentions(plan, adversary) {
+		if err := g.linuxAdversary(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -96,18 +104,18 @@ func mentions(plan *protocol.Plan, path string) bool {
 	return false
 }
 
-func (g *guest) build(ctx context.Context, pkg, to string) error {
+func (g *guest) build(ctx context.Context, p *program) error {
 	verb := []string{"build"}
-	if strings.HasSuffix(to, ".test") {
+	if strings.HasSuffix(p.path, ".test") {
 		verb = []string{"test", "-c"}
 	}
 	cmd := exec.CommandContext(ctx, "go", append(verb, "-trimpath", "-buildvcs=false", "-tags", "urfave_cli_no_template",
-		"-ldflags", "-s -w", "-o", filepath.Join(g.dir, to), pkg)...)
+		"-ldflags", "-s -w", "-o", filepath.Join(g.dir, p.path), p.pkg)...)
 	cmd.Env = append(os.Environ(), "GOOS=netbsd", "GOARCH="+g.port.goarch, "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build %s for the guest: %w\n%s", path.Base(pkg), err, out)
+		return fmt.Errorf("build %s for the guest: %w\n%s", path.Base(p.pkg), err, out)
 	}
-	g.files = append(g.files, image.File{Path: to, Mode: 0o555})
+	g.files = append(g.files, image.File{Path: p.path, Mode: 0o555})
 	return nil
 }
 
@@ -133,6 +141,23 @@ func (g *guest) linuxProgram() error {
 		return g.write(linuxBusybox, b)
 	}
 	return nil
+}
+
+// linuxAdversary is what the adversary starts under the emulation of Linux.
+func (g *guest) linuxAdversary(ctx context.Context) error {
+	dir, err := os.MkdirTemp(g.dir, "linux-")
+	if err != nil {
+		return fmt.Errorf("make directory: %w", err)
+	}
+	path, err := linux.Build(ctx, dir, g.port.goarch)
+	if err != nil {
+		return err
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read program for Linux: %w", err)
+	}
+	return errors.Join(os.RemoveAll(dir), g.write(adversary+"-linux", b))
 }
 
 func (g *guest) write(to string, b []byte) error {

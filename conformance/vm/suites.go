@@ -23,6 +23,7 @@ const (
 	runcell     = "sbin/runcell"
 	runcellImg  = "libexec/runcell-image"
 	demoWeb     = protocol.ProgramDir + "/web"
+	adversary   = protocol.ProgramDir + "/adversary"
 )
 
 // rooms are the packages whose tests the guest runs, by the folder that they
@@ -67,6 +68,7 @@ var suites = []suite{
 	{"runtime", "load the module, tests and OCI runtime suite with runcell, unload", true, runtimeSteps},
 	{"image", "tests of images: unpacking, the store, registries", false, imageSteps},
 	{"demo", "load the module, the demo of the README, unload", true, demoSteps},
+	{"adversary", "load the module, try everything from inside a cell, unload", true, adversarySteps},
 	{"repeat", "load, kmod suite, unload, ROUNDS times", true, repeatSteps},
 	{"leak", "the same, and no counter of the kernel may grow; on one CPU", true, leakSteps},
 	{"cost", "what the module adds to system calls, measured ROUNDS times", true, costSteps},
@@ -105,7 +107,9 @@ func makePlan(names []string, w want, haveModule bool) (*protocol.Plan, error) {
 const (
 	shortTimeout = 120 // seconds; an emulated processor is some 20 times slower
 	suiteTimeout = 1800
-	tryTimeout   = 10 // for one try of each case that tries often
+	// Each of some ten thousand attempts is a process of its own.
+	adversaryTimeout = 7200
+	tryTimeout       = 10 // for one try of each case that tries often
 )
 
 func smokeSteps(w want) []protocol.Step {
@@ -200,6 +204,14 @@ func demoSteps(w want) []protocol.Step {
 		Name: "steps", Do: protocol.Exec, Args: []string{w.prefix + protocol.AgentPath, "demo", w.prefix + runcell, w.prefix + demoWeb},
 		Timeout: suiteTimeout, TAP: true,
 	})
+}
+
+func adversarySteps(w want) []protocol.Step {
+	args := []string{w.prefix + adversary, "--workdir", "/tmp"}
+	if w.run != "" {
+		args = append(args, "--run", w.run)
+	}
+	return withModule(w, "adversary", 0, protocol.Step{Name: "suite", Do: protocol.Exec, Args: args, Timeout: adversaryTimeout, TAP: true})
 }
 
 // rounds repeat a suite; each round may end with steps of its own.

@@ -1,7 +1,9 @@
 /*
  * Linux's tkill(2) and tgkill(2): the kernel's emulations ask kauth(9), and send
  * the signal whatever the answer is (linux_do_tkill).  So these calls of theirs
- * are answered here first, and reach the kernel's only when they may.
+ * are answered here first, and reach the kernel's only when they may.  syncfs(2)
+ * never does: linux_sys_syncfs gives a reference to the vnode back that it did
+ * not take, and the kernel panics.
  *
  * An emulation can be a module that comes and goes.  The kernel's own symbols
  * tell whether it is there: they come before the first program of it can be
@@ -30,14 +32,19 @@
 /* SIGKILL is the only signal that means the same to kauth(9) by its number. */
 #define	CELL_LINUX_SIGKILL	9
 
-enum { CELL_TKILL, CELL_TGKILL, CELL_NCALLS };
+enum { CELL_SYNCFS, CELL_TKILL, CELL_TGKILL, CELL_NCALLS };
+
+static sy_call_t cell_linux_kill, cell_linux_syncfs;
 
 static const struct {
 	const char	*name;
 	unsigned	nargs;		/* ints: the last two are thread, signal */
+	sy_call_t	*ours;
+	bool		may_lack;	/* not every emulation has it */
 } cell_calls[CELL_NCALLS] = {
-	[CELL_TKILL] = { "tkill", 2 },
-	[CELL_TGKILL] = { "tgkill", 3 },
+	[CELL_SYNCFS] = { "syncfs", 1, cell_linux_syncfs, true },
+	[CELL_TKILL] = { "tkill", 2, cell_linux_kill, false },
+	[CELL_TGKILL] = { "tgkill", 3, cell_linux_kill, false },
 };
 
 static struct cell_emul {
@@ -119,7 +126,7 @@ cell_linux_send(struct lwp *l, const struct cell_emul *ce, int tgid, int tid,
 	return error;
 }
 
-/* In place of both calls.  Locks: none. */
+/* In place of tkill and tgkill.  Locks: none. */
 static int
 cell_linux_kill(struct lwp *l, const void *args, register_t *retval)
 {
@@ -139,6 +146,20 @@ cell_linux_kill(struct lwp *l, const void *args, register_t *retval)
 	if (cell_of(l->l_cred) == NULL || v[0] < -1 || v[1] <= 0)
 		return (*ce->ce_call[call])(l, args, retval);
 	return cell_linux_send(l, ce, v[0], v[1], v[2], retval);
+}
+
+/* In place of syncfs: members are told that there is none.  Locks: none. */
+static int
+cell_linux_syncfs(struct lwp *l, const void *args, register_t *retval)
+{
+	const struct cell_emul *ce = cell_emuls;
+
+	if (cell_of(l->l_cred) != NULL)
+		return ENOSYS;
+	CELL_MEMBAR_ACQUIRE();	/* what was stored before the call was ours */
+	if (ce->ce_sysent[CELL_SYNCFS] != l->l_sysent)
+		ce++;
+	return (*ce->ce_call[CELL_SYNCFS])(l, args, retval);
 }
 
 /* The emulation's calls, NULL if it is not there. */
@@ -163,8 +184,8 @@ cell_find_call(const struct emul *e, const char *name)
 }
 
 /*
- * Puts our calls into an emulation's table.  Both are there, or neither: one
- * that comes anew, at whatever address, has none of ours.
+ * Puts our calls into an emulation's table.  All are there, or none: one that
+ * comes anew, at whatever address, has none of ours.
  */
 static void
 cell_linux_take(struct cell_emul *ce, const struct emul *e)
@@ -176,18 +197,20 @@ cell_linux_take(struct cell_emul *ce, const struct emul *e)
 	    ce->ce_sysent[CELL_NCALLS - 1]->sy_call) == cell_linux_kill)
 		return;		/* the last one is: mostly */
 	for (i = 0; i < CELL_NCALLS; i++)
-		if ((sy[i] = cell_find_call(e, cell_calls[i].name)) == NULL)
+		if ((sy[i] = cell_find_call(e, cell_calls[i].name)) == NULL &&
+		    !cell_calls[i].may_lack)
 			return;
 	mutex_spin_enter(&cell_spin);
 	ce->ce_table = e->e_sysent;
-	for (i = 0; i < CELL_NCALLS; i++)
-		if (sy[i]->sy_call != cell_linux_kill) {
-			ce->ce_sysent[i] = sy[i];
+	for (i = 0; i < CELL_NCALLS; i++) {
+		ce->ce_sysent[i] = sy[i];
+		if (sy[i] != NULL && sy[i]->sy_call != cell_calls[i].ours)
 			ce->ce_call[i] = sy[i]->sy_call;
-		}
+	}
 	CELL_MEMBAR_RELEASE();
 	for (i = 0; i < CELL_NCALLS; i++)
-		sy[i]->sy_call = cell_linux_kill;
+		if (sy[i] != NULL)
+			sy[i]->sy_call = cell_calls[i].ours;
 	mutex_spin_exit(&cell_spin);
 }
 
@@ -229,7 +252,8 @@ cell_linux_fini(void)
 		    e->e_sysent != ce->ce_table)
 			continue;	/* ours went with it, or never came */
 		for (i = 0; i < CELL_NCALLS; i++)
-			if (ce->ce_sysent[i]->sy_call == cell_linux_kill)
+			if (ce->ce_sysent[i] != NULL &&
+			    ce->ce_sysent[i]->sy_call == cell_calls[i].ours)
 				ce->ce_sysent[i]->sy_call = ce->ce_call[i];
 	}
 }

@@ -61,6 +61,7 @@ var houses = []house{
 		{"internal/sys", "internal/fault", "internal/devices", "internal/nofile", "internal/signals"},
 	}, nil},
 	{"./conformance/kmod", [][]string{{"."}, {"agent"}, {"node"}}, nil},
+	{"./conformance/adversary", [][]string{{"."}, {"host"}, {"attack"}, {"calls", "ledger", "linux"}}, nil},
 }
 
 func TestNothingReachesUp(t *testing.T) {
@@ -91,7 +92,7 @@ var bans = []ban{
 	},
 	{From: []string{"./cmd/runcell", "./cmd/internal"}, To: []string{"./image"}, Why: "it costs every command start-up time: cmd/runcell-image is for it"},
 	{
-		From: []string{"./conformance"}, To: []string{"./runtime", "./oci", "./kmod", "./image"}, Free: []string{"./conformance/kmod", "./conformance/vm/agent"},
+		From: []string{"./conformance"}, To: []string{"./runtime", "./oci", "./kmod", "./image"}, Free: []string{"./conformance/kmod", "./conformance/adversary", "./conformance/vm/agent"},
 		Why: "the suite knows the runtime by its command line only, so that it can judge any runtime",
 	},
 	{

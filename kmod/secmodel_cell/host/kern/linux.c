@@ -1,6 +1,6 @@
 /*
  * Cases: an emulation whose tkill and tgkill send what kauth(9) refuses, as the
- * kernel's linux_do_tkill does.
+ * kernel's linux_do_tkill does, and whose syncfs panics.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -10,6 +10,7 @@
 
 #define	NR_TKILL	200
 #define	NR_TGKILL	234
+#define	NR_SYNCFS	306
 
 static const char *names[SYS_NSYSENT];
 
@@ -51,6 +52,17 @@ sys_tgkill(struct lwp *l, const void *args, register_t *retval)
 	return do_tkill(l, (int)(a[0] == -1 ? a[1] : a[0]), (int)a[2]);
 }
 
+static u_int synced;
+
+/* Whoever calls it panics the kernel, sooner or later. */
+static int
+sys_syncfs(struct lwp *l, const void *args, register_t *retval)
+{
+
+	synced++;
+	return 0;
+}
+
 /* The module of the emulation comes, or comes again, and goes. */
 static void
 emulation(struct emul *e, struct sysent *table)
@@ -59,12 +71,14 @@ emulation(struct emul *e, struct sysent *table)
 
 	for (n = 0; n < SYS_NSYSENT; n++)
 		names[n] = n == NR_TKILL ? "tkill" :
-		    n == NR_TGKILL ? "tgkill" : "other";
+		    n == NR_TGKILL ? "tgkill" :
+		    n == NR_SYNCFS ? "syncfs" : "other";
 	memset(table, 0, SYS_NSYSENT * sizeof(*table));
 	table[NR_TKILL] = (struct sysent){ 2, 2 * sizeof(register_t),
 	    sys_tkill };
 	table[NR_TGKILL] = (struct sysent){ 3, 3 * sizeof(register_t),
 	    sys_tgkill };
+	table[NR_SYNCFS] = (struct sysent){ 1, sizeof(register_t), sys_syncfs };
 	*e = (struct emul){ "linux", table, names };
 	kern_symbol("emul_linux", e);
 }
@@ -160,6 +174,39 @@ refused(void)
 	EXPECT(load(), 0);
 }
 
+/* A member has no syncfs; a process of the host has the kernel's. */
+static void
+no_syncfs(void)
+{
+	uint32_t id = cells_new(0, PROFILE_HIGH);
+	struct lwp *l = cells_member(id, 0), *user = kern_host_user(7);
+
+	emulation(&linux_emul, table);
+	linux_program(l, &linux_emul);
+	linux_program(user, &linux_emul);
+	synced = 0;
+	EXPECT(call(l, NR_SYNCFS, 0, 0, 0), ENOSYS);
+	CHECK(synced == 0, "it reaches the kernel");
+	CHECK(call(user, NR_SYNCFS, 0, 0, 0) == 0 && synced == 1, "the host's");
+	end(l, 0);
+	EXPECT(cells_destroy(id), 0);
+	EXPECT(unload(), 0);
+	CHECK(table[NR_SYNCFS].sy_call == sys_syncfs, "unload leaves its call");
+	EXPECT(load(), 0);
+
+	/* One without it has the others. */
+	id = cells_new(0, PROFILE_HIGH);
+	l = cells_member(id, 0);
+	emulation(&linux_emul, table);
+	names[NR_SYNCFS] = "#306 (unimplemented syncfs)";
+	linux_program(l, &linux_emul);
+	EXPECT(call(l, NR_TKILL, user->l_proc->p_pid, 9, 0), EPERM);
+	EXPECT(call(l, NR_SYNCFS, 0, 0, 0), 0);
+	end(l, 0);
+	end(user, 0);
+	EXPECT(cells_destroy(id), 0);
+}
+
 /* The emulation goes, and comes back elsewhere, or at the same place. */
 static void
 comes_back(void)
@@ -228,6 +275,7 @@ busy_target(void)
 
 const struct harness_case linux_cases[] = {
 	{ "linux/refused", refused, false, NULL },
+	{ "linux/no-syncfs", no_syncfs, false, NULL },
 	{ "linux/comes-back", comes_back, false, NULL },
 	{ "linux/busy-target", busy_target, true, NULL },
 	{ NULL, NULL, false, NULL },
