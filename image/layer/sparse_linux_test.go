@@ -18,6 +18,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+func read(t *testing.T, path string, at int64, n int) string {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b := make([]byte, n)
+	if _, err := f.ReadAt(b, at); err != nil {
+		t.Error(err)
+	}
+	return string(b)
+}
+
 // A file of holes costs what is in it, to pack, to unpack and to compare, and is
 // refused by nobody for its size.
 func TestHoles(t *testing.T) {

@@ -38,20 +38,6 @@ func sparseFile(t *testing.T, path string, size int64, at ...int64) {
 	}
 }
 
-func read(t *testing.T, path string, at int64, n int) string {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	b := make([]byte, n)
-	if _, err := f.ReadAt(b, at); err != nil {
-		t.Error(err)
-	}
-	return string(b)
-}
-
 // What the layer has does not depend on what the file system knows of holes, and
 // other tools read it.
 func TestSparseIsCanonical(t *testing.T) {
