@@ -68,7 +68,7 @@ func TestItems(t *testing.T) {
 		}
 	}
 	for _, target := range []string{"-", "victim", "neighbour"} {
-		if at[target] < calls.Numbers-7 || at["init"] < 10 {
+		if at[target] < calls.Numbers-8 || at["init"] < 10 {
 			t.Errorf("%d calls are tried at %s; want each number, but for those that take it for something else", at[target], target)
 		}
 	}

@@ -68,7 +68,7 @@ var returns = []string{"posix_spawn", "posix_fallocate", "clock_nanosleep", "__p
 // otherNumbers are the calls that would take a process for something else that
 // a number can be: that of a call, which is tried by itself, or flags, some of
 // which make an object or a process.
-var otherNumbers = []string{"syscall", "__syscall", "msgget", "semget", "shmget", "clone", "__clone"}
+var otherNumbers = []string{"syscall", "__syscall", "msgget", "semget", "shmget", "clone", "__clone", "personality"}
 
 // Table gives every call of a system: netbsd, linux_amd64 or linux_386.
 func Table(system string) ([]Call, error) {
