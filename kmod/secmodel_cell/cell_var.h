@@ -170,10 +170,9 @@ void	cell_bury(struct cell *);
 bool	cell_full(const struct cell *);
 uint64_t cell_uptime(void);
 
-/* cell_cred.c: the cell of a credential */
+/* cell_cred.c: the cell of a credential; cell_data() is above */
 int	cell_cred_init(secmodel_t);
 void	cell_cred_fini(void);
-struct cell *cell_data(kauth_cred_t);
 void	cell_cred_set(kauth_cred_t, struct cell *);
 void	cell_cred_room(kauth_cred_t);
 
