@@ -252,7 +252,7 @@ const kernConsdev = 54
 // reportPort is the port beside the console's. A kernel with ACPI numbers QEMU's
 // two the other way round. One that does not tell has its console on the first.
 func reportPort() string {
-	dev := make([]byte, 8)                             // dev_t
+	dev := make([]byte, 8)                              // dev_t
 	n, err := sysctl([]int32{1, kernConsdev}, nil, dev) // CTL_KERN
 	if err == nil && n == len(dev) && unix.Minor(binary.LittleEndian.Uint64(dev)) == 1 {
 		return "/" + protocol.FirstPort
