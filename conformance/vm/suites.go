@@ -184,7 +184,7 @@ func runtimeSteps(w want) []protocol.Step {
 // notInGuest are tests of images that need other tools, or what Linux's file
 // systems have: attributes, hard links to symbolic links, the time -1, paths
 // that are longer than PATH_MAX.
-const notInGuest = "^Test(RealRegistry|RealRegistryDies|StoreAndOtherTools|UmociImage|BuildahImage|OthersReadOurs|SameTreeAsUmoci|" +
+const notInGuest = "^Test(RealRegistry|RealRegistryDies|SignedRealRegistry|StoreAndOtherTools|UmociImage|BuildahImage|OthersReadOurs|SameTreeAsUmoci|" +
 	"Sparse|Rootless|Xattrs|StaleTemporaries|StaleInsideALayout|RoundTrip|Deterministic|PackCancel|PackOnBase|Diff|StrangeTimes|Flags)|^FuzzNames"
 
 func imageSteps(w want) []protocol.Step {
