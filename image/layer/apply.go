@@ -64,12 +64,6 @@ func (a *Applier) Apply(ctx context.Context, number int, layer manifest.Layer, r
 		a.own = newPathSet()
 	}
 	defer func() { a.own = nil }() // nothing gives way to what is made later
-	if err := r.start(); err != nil {
-		return fmt.Errorf("apply layer %d (%s): %w", number, layer.Digest, err)
-	}
-	if r.misnamed {
-		a.notes.Add(fmt.Sprintf("layer %d (%s)", number, layer.Digest), noteCompressed+string(r.compression))
-	}
 	if err := a.entries(ctx, r); err != nil {
 		var refused *image.EntryError
 		if errors.As(err, &refused) {
@@ -79,6 +73,9 @@ func (a *Applier) Apply(ctx context.Context, number int, layer manifest.Layer, r
 	}
 	if err := errors.Join(r.finish(), a.dropAufs()); err != nil {
 		return fmt.Errorf("apply layer %d (%s): %w", number, layer.Digest, err)
+	}
+	if r.plain.misnamed {
+		a.notes.Add(fmt.Sprintf("layer %d (%s)", number, layer.Digest), noteCompressed+string(r.plain.compression))
 	}
 	return a.tree.Leave(1)
 }

@@ -3,10 +3,10 @@ package layer
 // A layer's bytes, from the blob to the tar reader. Four goroutines work at
 // once: one reads and verifies the blob, one decompresses it, one hashes the
 // content for the DiffID, and the caller parses and writes. A few buffers
-// between them bound the memory.
+// between them bound the memory. See decompress.go for how layers follow each
+// other.
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +14,6 @@ import (
 	"sync/atomic"
 
 	"github.com/netbsd-cells/runcell/image"
-	"github.com/netbsd-cells/runcell/image/internal/compress"
 	"github.com/netbsd-cells/runcell/image/internal/stream"
 	"github.com/netbsd-cells/runcell/image/internal/verify"
 	"github.com/netbsd-cells/runcell/image/manifest"
@@ -24,13 +23,15 @@ import (
 // ratioGrace is how many bytes a layer may expand to before the ratio counts.
 const ratioGrace = 64 << 20
 
-// Budget is what an image has taken of its limits. Several layers can be read at
-// the same time.
+// Budget is what the layers of one image share: what they have taken of its
+// limits, and the order in which they are decompressed. Several layers can be read
+// at the same time.
 type Budget struct {
 	Limits  image.Limits
 	Size    atomic.Int64 // bytes that came out of decompressors
 	Entries atomic.Int64 // of all layers
 	content atomic.Int64 // bytes that files claim to have, holes included
+	queue   queue
 }
 
 func (b *Budget) take(sum *atomic.Int64, amount, most int64, what, flag string) error {
@@ -71,7 +72,7 @@ func (l *limited) Read(p []byte) (int, error) {
 		return 0, e
 	}
 	ratio := l.budget.Limits.MaxRatio
-	if ratio > 0 && l.out > ratioGrace && l.out/ratio > l.in.N {
+	if ratio > 0 && l.out > ratioGrace && l.out/ratio > l.in.N+stream.AheadSize {
 		return 0, fmt.Errorf("the layer expands more than %d times (--max-ratio)", ratio)
 	}
 	return n, err
@@ -81,18 +82,16 @@ func (l *limited) Read(p []byte) (int, error) {
 // read it to the end.
 type Reader struct {
 	io.Reader
+	plain  *decompressor
 	sum    digest.Digester
 	diffID digest.Digest
 	close  []func() error
-	// begin starts the decompressor; nil once it runs.
-	begin       func() error
-	compression image.Compression // what it is
-	misnamed    bool              // its media type says something else
 }
 
 // Open starts reading a layer whose blob is f, which is closed with the reader,
-// or by an error. seen, if not nil, is told the number of compressed bytes as they
-// are read, on another goroutine.
+// or by an error. Layers are opened in the order in which they are read. seen, if
+// not nil, is told the number of compressed bytes as they are read, on another
+// goroutine.
 func Open(ctx context.Context, f io.ReadCloser, layer manifest.Layer, b *Budget, seen func(n int)) (_ *Reader, err error) {
 	lr := &Reader{diffID: layer.DiffID, close: []func() error{f.Close}}
 	defer func() {
@@ -108,81 +107,19 @@ func Open(ctx context.Context, f io.ReadCloser, layer manifest.Layer, b *Budget,
 		return nil, err
 	}
 	lr.sum = layer.DiffID.Algorithm().Digester()
-	packed := &stream.Counter{Reader: lr.ahead(ctx, blob, nil), Seen: seen}
-	in := bufio.NewReaderSize(packed, stream.AheadSize)
-	magic, err := in.Peek(compress.MagicSize)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	lr.compression = sniff(magic, layer)
-	lr.misnamed = lr.compression != layer.Compression
-	lr.begin = func() error {
-		plain, closePlain, err := compress.NewReader(in, lr.compression, b.Limits.MaxWindow)
-		if err != nil {
-			return err
-		}
-		lr.close = append(lr.close, closePlain)
-		whole := &exhaust{r: &limited{r: plain, in: packed, budget: b}, blob: packed, digest: layer.Digest}
-		lr.Reader = lr.ahead(ctx, whole, lr.sum.Hash())
-		return nil
-	}
-	if compress.Window(magic) > aheadWindow {
-		return lr, nil
-	}
-	return lr, lr.start()
-}
-
-// aheadWindow is the most, in bytes, that a decompressor may remember to work
-// ahead, while that of the layer before still does.
-const aheadWindow = 8 << 20
-
-// start begins to decompress, unless that has begun.
-func (lr *Reader) start() error {
-	if lr.begin == nil {
-		return nil
-	}
-	begin := lr.begin
-	lr.begin = nil
-	return begin()
-}
-
-// sniff tells how a layer is compressed. Media types are wrong at times; nothing
-// that is decompressed wrongly has the right DiffID.
-func sniff(magic []byte, layer manifest.Layer) image.Compression {
-	if layer.Digest == layer.DiffID {
-		return image.None
-	}
-	if c := compress.Detect(magic); c != image.None {
-		return c
-	}
-	return layer.Compression
+	ctx, cancel := context.WithCancel(ctx)
+	packed := lr.ahead(ctx, &stream.Counter{Reader: blob, Seen: seen}, nil)
+	lr.plain = newDecompressor(ctx, packed, layer, b)
+	lr.close = append(lr.close, lr.plain.close)
+	lr.Reader = lr.ahead(ctx, lr.plain, lr.sum.Hash())
+	lr.close = append(lr.close, func() error { cancel(); return nil })
+	return lr, nil
 }
 
 func (lr *Reader) ahead(ctx context.Context, r io.Reader, tap io.Writer) *stream.Ahead {
 	a := stream.NewAhead(ctx, r, tap)
 	lr.close = append(lr.close, a.Close)
 	return a
-}
-
-// exhaust turns a decompressor's end into the blob's end: what the
-// decompressor left unread must be nothing, and the blob must verify.
-type exhaust struct {
-	r      io.Reader
-	blob   io.Reader
-	digest digest.Digest
-}
-
-func (e *exhaust) Read(p []byte) (int, error) {
-	n, err := e.r.Read(p)
-	if err != io.EOF {
-		return n, err
-	}
-	if extra, err := io.Copy(io.Discard, e.blob); err != nil {
-		return n, err
-	} else if extra > 0 {
-		return n, fmt.Errorf("blob %s: %d bytes after the end of the compressed data", e.digest, extra)
-	}
-	return n, io.EOF
 }
 
 // finish reads what follows the end of the archive, which must be zeros, and

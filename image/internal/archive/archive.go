@@ -64,7 +64,7 @@ func Open(name string, limits image.Limits) (*os.File, error) {
 func expand(f *os.File, isPipe bool, limits image.Limits) (*os.File, error) {
 	var r io.Reader
 	in := bufio.NewReaderSize(f, stream.AheadSize)
-	magic, err := in.Peek(4)
+	magic, err := in.Peek(compress.MagicSize)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}

@@ -12,7 +12,10 @@ import (
 	"github.com/netbsd-cells/runcell/image"
 )
 
-// Detect tells how data that begins with magic (4 bytes) is compressed: gzip
+// MagicSize is how many bytes Detect wants to see.
+const MagicSize = 4
+
+// Detect tells how data that begins with magic is compressed: gzip
 // (RFC 1952), zstd (RFC 8878), or not.
 func Detect(magic []byte) image.Compression {
 	switch {

@@ -6,13 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
 )
-
-// MagicSize is how many bytes Window wants to see.
-const MagicSize = zstd.HeaderMaxSize
 
 // zstdReader is a decoder whose memory is bounded, whatever the frame asks.
 type zstdReader struct {
@@ -20,9 +17,10 @@ type zstdReader struct {
 	window int64
 }
 
-// zstdDecoders keeps decoders for the next layer: the window of each is
-// megabytes, too much to leave one a layer to the garbage collector.
-var zstdDecoders sync.Pool
+// spare is the decoder that was closed last, for the next layer: the window is
+// megabytes, too much to leave one a layer to the garbage collector. A sync.Pool
+// would not find what another thread has put there.
+var spare atomic.Pointer[zstdReader]
 
 // noWindow is the window where there is no limit: the most that a decoder of 32
 // bits could have.
@@ -34,7 +32,7 @@ func newZstd(r io.Reader, window int64) (*zstdReader, error) {
 		window = noWindow
 	}
 	window = max(window, zstd.MinWindowSize)
-	if z, ok := zstdDecoders.Get().(*zstdReader); ok && z.window == window {
+	if z := spare.Swap(nil); z != nil && z.window == window {
 		return z, z.Reset(r)
 	}
 	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(uint64(window)))
@@ -52,16 +50,6 @@ func (z *zstdReader) Read(p []byte) (int, error) {
 
 func (z *zstdReader) close() error {
 	err := z.Reset(nil) // lets go of what it read from
-	zstdDecoders.Put(z)
+	spare.Store(z)
 	return err
-}
-
-// Window tells how many bytes the decompressor of data that begins with magic has
-// to remember, as far as that is known: 0 for all but zstd.
-func Window(magic []byte) uint64 {
-	var h zstd.Header
-	if h.Decode(magic) != nil {
-		return 0
-	}
-	return h.WindowSize
 }

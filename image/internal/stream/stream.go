@@ -120,22 +120,38 @@ func Fill(r io.Reader, b []byte) (n int, err error) {
 	return n, err
 }
 
+// next waits until there is a rest.
+func (a *Ahead) next() error {
+	if len(a.rest) > 0 {
+		return nil
+	}
+	if a.buf != nil {
+		a.free <- a.buf
+		a.buf = nil
+	}
+	b, ok := <-a.shown
+	if !ok {
+		return a.err
+	}
+	a.buf, a.rest = b, b
+	return nil
+}
+
 // Read implements io.Reader.
 func (a *Ahead) Read(p []byte) (int, error) {
-	if len(a.rest) == 0 {
-		if a.buf != nil {
-			a.free <- a.buf
-			a.buf = nil
-		}
-		b, ok := <-a.shown
-		if !ok {
-			return 0, a.err
-		}
-		a.buf, a.rest = b, b
+	if err := a.next(); err != nil {
+		return 0, err
 	}
 	n := copy(p, a.rest)
 	a.rest = a.rest[n:]
 	return n, nil
+}
+
+// Peek gives the next n bytes, at most AheadSize, before the first Read. There are
+// fewer only where r ends: with none, it gives r's error.
+func (a *Ahead) Peek(n int) ([]byte, error) {
+	err := a.next()
+	return a.rest[:min(n, len(a.rest))], err
 }
 
 // Close stops the goroutine and waits for it, so that what it reads from can
