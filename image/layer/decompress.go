@@ -65,7 +65,8 @@ func newDecompressor(ctx context.Context, blob *stream.Ahead, layer manifest.Lay
 			return context.Cause(ctx)
 		}
 	}
-	return &decompressor{wait: wait, done: done, blob: blob, layer: layer, limit: &limited{in: &stream.Counter{Reader: blob}, budget: b}}
+	limit := &limited{in: &stream.Counter{Reader: blob}, size: layer.Size, budget: b}
+	return &decompressor{wait: wait, done: done, blob: blob, layer: layer, limit: limit}
 }
 
 // Read implements io.Reader. io.EOF means that the blob has ended, too, and has

@@ -25,3 +25,10 @@ func FakeFlags(tb interface{ Cleanup(func()) }, set func(path string, bits uint3
 	setFlags = func(t *inroot.Tree, name string, bits uint32) error { return set("/"+t.Join(name), bits) }
 	haveFlags = set != nil
 }
+
+// LessGrace lets the ratio of a layer count from n bytes on, until the test ends.
+func LessGrace(tb interface{ Cleanup(func()) }, n int64) {
+	was := ratioGrace
+	tb.Cleanup(func() { ratioGrace = was })
+	ratioGrace = n
+}

@@ -20,8 +20,9 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// ratioGrace is how many bytes a layer may expand to before the ratio counts.
-const ratioGrace = 64 << 20
+// ratioGrace is how many bytes a layer may expand to before the ratio counts. Tests
+// have less.
+var ratioGrace int64 = 64 << 20
 
 // Budget is what the layers of one image share: what they have taken of its
 // limits, and the order in which they are decompressed. Several layers can be read
@@ -57,10 +58,11 @@ func (b *Budget) TakeEntry() error {
 }
 
 // limited watches over a decompressor: total size, and the ratio to what it
-// has read.
+// has read, rounded up to what is read at once.
 type limited struct {
 	r      io.Reader
 	in     *stream.Counter
+	size   int64 // of the blob, in bytes
 	budget *Budget
 	out    int64
 }
@@ -72,7 +74,7 @@ func (l *limited) Read(p []byte) (int, error) {
 		return 0, e
 	}
 	ratio := l.budget.Limits.MaxRatio
-	if ratio > 0 && l.out > ratioGrace && l.out/ratio > l.in.N+stream.AheadSize {
+	if ratio > 0 && l.out > ratioGrace && l.out/ratio > min(l.in.N+stream.AheadSize, l.size) {
 		return 0, fmt.Errorf("the layer expands more than %d times (--max-ratio)", ratio)
 	}
 	return n, err
