@@ -35,7 +35,7 @@ func (b *blob) Close() error { return nil }
 // openLayers opens two layers of noise, one after the other.
 func openLayers(t *testing.T) (lower, upper *layer.Reader, upperBlob *blob, content []byte) {
 	t.Helper()
-	content = bytes.Repeat([]byte(imagetest.Noise(256<<10)), 24)
+	content = bytes.Repeat([]byte(imagetest.Noise(256<<10)), 40)
 	l := manifest.Layer{
 		Descriptor: v1.Descriptor{Digest: digest.FromBytes(content), Size: int64(len(content))},
 		DiffID:     digest.FromBytes(content), Compression: image.None,
@@ -55,13 +55,13 @@ func openLayers(t *testing.T) (lower, upper *layer.Reader, upperBlob *blob, cont
 }
 
 // The upper layer waits for the lower one, with no more of it read than buffers
-// hold: 1 MiB, and one buffer that is being looked at.
+// hold: 2 MiB, and one buffer that is being looked at.
 func TestLayersInTurn(t *testing.T) {
 	lower, upper, upperBlob, content := openLayers(t)
 	if _, err := io.ReadFull(lower, make([]byte, 2<<20)); err != nil {
 		t.Fatal(err)
 	}
-	if n := upperBlob.read.Load(); n > 1<<20+stream.AheadSize {
+	if n := upperBlob.read.Load(); n > 2<<20+stream.AheadSize {
 		t.Errorf("%d bytes of the upper layer were read while the lower one was decompressed", n)
 	}
 	for i, r := range []io.Reader{io.MultiReader(bytes.NewReader(content[:2<<20]), lower), upper} {

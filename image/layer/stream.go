@@ -24,6 +24,11 @@ import (
 // have less.
 var ratioGrace int64 = 64 << 20
 
+// ratioStep is how many bytes of a blob count as read beyond those that were, if
+// the blob has them: what a decompressor is about to read next makes the ratio of a
+// short blob a matter of where it stands.
+const ratioStep = 128 << 10
+
 // Budget is what the layers of one image share: what they have taken of its
 // limits, and the order in which they are decompressed. Several layers can be read
 // at the same time.
@@ -58,7 +63,7 @@ func (b *Budget) TakeEntry() error {
 }
 
 // limited watches over a decompressor: total size, and the ratio to what it
-// has read, rounded up to what is read at once.
+// has read.
 type limited struct {
 	r      io.Reader
 	in     *stream.Counter
@@ -74,7 +79,7 @@ func (l *limited) Read(p []byte) (int, error) {
 		return 0, e
 	}
 	ratio := l.budget.Limits.MaxRatio
-	if ratio > 0 && l.out > ratioGrace && l.out/ratio > min(l.in.N+stream.AheadSize, l.size) {
+	if ratio > 0 && l.out > ratioGrace && l.out/ratio > min(l.in.N+ratioStep, l.size) {
 		return 0, fmt.Errorf("the layer expands more than %d times (--max-ratio)", ratio)
 	}
 	return n, err

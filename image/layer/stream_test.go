@@ -238,11 +238,11 @@ func TestMemory(t *testing.T) {
 }
 
 // An interrupt stops at once and removes everything, before something was written
-// and after: of a layer of 3 MiB, half are read ahead at most.
+// and after: of a layer of 6 MiB, half are read ahead at most.
 func TestCancel(t *testing.T) {
 	var list []imagetest.Entry
 	noise := imagetest.Noise(64 << 10)
-	for i := range 96 {
+	for i := range 192 {
 		list = append(list, imagetest.Entry{Name: fmt.Sprint("f", i), Body: noise})
 	}
 	dir := imagetest.LayoutOf(t, imagetest.Tar(t, list...))

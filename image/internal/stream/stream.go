@@ -37,8 +37,10 @@ func Slice(data []byte, offset int64) io.Reader {
 	return bytes.NewReader(data[min(offset, int64(len(data))):])
 }
 
-// AheadSize is the size of one buffer, in bytes.
-const AheadSize = 128 << 10
+// AheadSize is the size of one buffer, in bytes. With less, goroutines that wait
+// for each other cost more than what they do: with half of it, a zstd layer takes
+// 6 % more time.
+const AheadSize = 256 << 10
 
 const aheadBuffers = 8
 
