@@ -241,7 +241,8 @@ func (h *harness) run(t *testing.T, name string) ([]byte, error) {
 	return c.CombinedOutput()
 }
 
-// runAll runs the cases of these kinds, each in a process of its own.
+// runAll runs the cases of these kinds, each in a process of its own, and some
+// at a time: what most of them wait for is a clock.
 func runAll(t *testing.T, h *harness, err error, kinds ...string) {
 	t.Helper()
 	if err != nil {
@@ -249,6 +250,7 @@ func runAll(t *testing.T, h *harness, err error, kinds ...string) {
 	}
 	for _, c := range h.cases(t, kinds...) {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			if out, err := h.run(t, c.name); err != nil {
 				t.Errorf("%v\n%s", err, out)
 			}
@@ -259,6 +261,7 @@ func runAll(t *testing.T, h *harness, err error, kinds ...string) {
 // TestKernel runs every case with the address and undefined behaviour
 // sanitizers.
 func TestKernel(t *testing.T) {
+	t.Parallel()
 	h, err := withAddress()
 	runAll(t, h, err, "one", "threads")
 }
@@ -266,12 +269,14 @@ func TestKernel(t *testing.T) {
 // TestKernelThreads runs those with several threads once more, with the
 // sanitizer that finds races and locks in the wrong order.
 func TestKernelThreads(t *testing.T) {
+	t.Parallel()
 	h, err := withThread()
 	runAll(t, h, err, "threads")
 }
 
 // TestKernelChecks breaks the rules: the harness has to say so.
 func TestKernelChecks(t *testing.T) {
+	t.Parallel()
 	h, err := withAddress()
 	if err != nil {
 		t.Fatal(err)
@@ -279,6 +284,7 @@ func TestKernelChecks(t *testing.T) {
 	const panicked = 66
 	for _, c := range h.cases(t, "panics") {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			out, err := h.run(t, c.name)
 			var exit *exec.ExitError
 			if !errors.As(err, &exit) || exit.ExitCode() != panicked || !bytes.Contains(out, []byte("panic: "+c.panics)) {

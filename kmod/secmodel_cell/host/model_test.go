@@ -42,7 +42,8 @@ var modelFaults = []struct{ fault, with, want string }{
 
 // search looks at every state of the model with the macros set, and gives what
 // the search says. optimize is the compiler's: what it takes to make the search
-// fast is lost on one that ends soon.
+// fast is lost on one that ends soon. The states are kept as they are: packing
+// them (COLLAPSE) halves 300 MB and costs half of the time again.
 func search(t *testing.T, optimize string, macros ...string) string {
 	t.Helper()
 	if _, err := os.Lstat(spin); err != nil {
@@ -62,7 +63,7 @@ func search(t *testing.T, optimize string, macros ...string) string {
 	}
 	args = append(args, "-a", "cell.pml")
 	// -w: the checker's own code has loops that gcc warns of.
-	compiler := []string{Compiler, "-w", optimize, "-DSAFETY", "-DCOLLAPSE", "-DMEMLIM=" + modelMB, "-o", "pan", "pan.c"}
+	compiler := []string{Compiler, "-w", optimize, "-DSAFETY", "-DMEMLIM=" + modelMB, "-o", "pan", "pan.c"}
 	var out []byte
 	for _, words := range [][]string{args, compiler, {filepath.Join(dir, "pan"), "-m100000", "-w22"}} {
 		c := exec.CommandContext(t.Context(), words[0], words[1:]...)
@@ -94,7 +95,7 @@ func TestModel(t *testing.T) {
 	for _, with := range searches {
 		t.Run(strings.Join(with, "+"), func(t *testing.T) {
 			t.Parallel()
-			if err := complete(search(t, "-O2", with...)); err != nil {
+			if err := complete(search(t, "-O1", with...)); err != nil {
 				t.Error(err)
 			}
 		})
