@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/netbsd-cells/runcell/conformance/harness"
@@ -46,6 +47,10 @@ var concurrent = []harness.Case{
 	{
 		Name: "concurrent/list", Clause: "node list", Does: "a list read while cells come and go is whole", Timeout: time.Minute,
 		Run: in(listWhile),
+	},
+	{
+		Name: "concurrent/list-fork", Clause: "node list", Does: "a list read while members fork leaves out what is not there yet", Timeout: 2 * time.Minute,
+		Run: in(listForking),
 	},
 }
 
@@ -262,4 +267,30 @@ func listWhile(w *world) {
 	}
 	close(stop)
 	wg.Wait()
+}
+
+// listForking reads the list while members fork: the kernel tells the module of
+// a child that has no address space yet. Its memory is new while there are more
+// processes than there ever were.
+func listForking(w *world) {
+	id := w.cell(w.high(nil))
+	forkers := make([]*member, 4)
+	for i := range forkers {
+		forkers[i] = w.agent(id, entry{})
+	}
+	var done atomic.Bool
+	var readers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			for !done.Load() {
+				if _, err := w.k.List(); err != nil {
+					w.Errorf("list: %v", err)
+					return
+				}
+			}
+		})
+	}
+	crowd(len(forkers), func(i int) { forkers[i].must("fork", decimal(25)) })
+	done.Store(true)
+	readers.Wait()
 }

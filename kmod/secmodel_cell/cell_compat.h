@@ -42,14 +42,32 @@
  */
 #define	CELL_READ(word)	__atomic_load_n(&(word), __ATOMIC_ACQUIRE)
 
-/* Whether a process has begun to end. */
-#define	CELL_ENDING(p)	(((p)->p_sflag & PS_WEXIT) != 0 || P_ZOMBIE(p))
+/* The same for writing it: whoever reads it finds what was written before. */
+#define	CELL_WRITE(word, v)	__atomic_store_n(&(word), v, __ATOMIC_RELEASE)
+
+/*
+ * Whether fork(2) is still making a process.  It is a member by then, but has no
+ * address space, and its p_sflag is that of whoever had its memory before.
+ * Locks: proc_lock.
+ */
+#define	CELL_UNMADE(p)	((p)->p_stat == SIDL)
+
+/* Whether a process has begun to end.  Locks: proc_lock. */
+#define	CELL_ENDING(p) \
+	(!CELL_UNMADE(p) && (((p)->p_sflag & PS_WEXIT) != 0 || P_ZOMBIE(p)))
 
 /* Threads have numbers of their own since 9.99; before, a process's was meant. */
 #ifdef HAVE_PROC_FIND_LWPID
 #define	CELL_PROC_FIND_LWPID(tid)	proc_find_lwpid(tid)
 #else
 #define	CELL_PROC_FIND_LWPID(tid)	proc_find(tid)
+#endif
+
+/* Before 9.99 the table has no such request, and answers for none the same. */
+#ifdef HAVE_KAUTH_REQ_NETWORK_BIND_ANYADDR
+#define	CELL_BIND_ANYADDR	KAUTH_REQ_NETWORK_BIND_ANYADDR
+#else
+#define	CELL_BIND_ANYADDR	(~(uintptr_t)0)
 #endif
 
 /* PF_OROUTE came with 5.99. */

@@ -224,8 +224,9 @@ again:
 /*
  * Signals every member that has not ended and gives their number.  SIGKILL
  * first makes the cell a dying one: it can't fork from then on.  A fork that
- * was under way can still finish, so a caller that wants everything gone asks
- * again until nothing is left.  Model: kill.
+ * was under way can still finish: its child is counted, but gets no signal yet.
+ * So a caller that wants everything gone asks again until nothing is left.
+ * Model: kill.
  */
 unsigned
 cell_signal(struct cell *c, int signum)
@@ -246,7 +247,10 @@ cell_signal(struct cell *c, int signum)
 	return n;
 }
 
-/* What the members of a cell use.  Address space is left out in execve(2). */
+/*
+ * What the members of a cell use.  Address space is left out in fork(2) and
+ * execve(2).
+ */
 void
 cell_measure(struct cell *c, struct cell_use *cu)
 {
@@ -260,7 +264,7 @@ cell_measure(struct cell *c, struct cell_use *cu)
 		cu->cu_refs++;
 		cu->cu_ticks += p->p_uticks + p->p_sticks + p->p_iticks;
 		/* Held by whoever takes the address space away. */
-		if (!rw_tryenter(&p->p_reflock, RW_READER))
+		if (CELL_UNMADE(p) || !rw_tryenter(&p->p_reflock, RW_READER))
 			continue;
 		if (!CELL_ENDING(p))
 			cu->cu_memory += p->p_vmspace->vm_map.size;

@@ -97,6 +97,50 @@ limit(void)
 	EXPECT(cells_destroy(id), 0);
 }
 
+/* Everything that goes over members, while one of them is only half made. */
+static uint32_t half_cell;
+
+static void
+look_at_half(void)
+{
+	struct lwp *was = as(root);
+	struct cell_info ci = { 0 };
+	uint32_t sent = 0;
+	pid_t pids[4];
+	size_t n = 1, size = sizeof(pids);
+
+	CHECK(cells_list(&ci, &n) == 0 && ci.ci_proc_current == 2 &&
+	    ci.ci_memory_current == 4096, "list: %llu processes, %llu bytes",
+	    (unsigned long long)ci.ci_proc_current,
+	    (unsigned long long)ci.ci_memory_current);
+	CHECK(kern_sysctl(curlwp, "procs", pids, &size, &half_cell,
+	    sizeof(half_cell)) == 0 && size == 2 * sizeof(pids[0]),
+	    "procs: %zu bytes", size);
+	CHECK(cells_kill(half_cell, SIGTERM, &sent) == 0 && sent == 2,
+	    "kill: %u", sent);
+	EXPECT(cells_destroy(half_cell), EBUSY);
+	as(was);
+}
+
+static void
+half_made(void)
+{
+	struct lwp *l, *child;
+	int i;
+
+	half_cell = cells_new(0, PROFILE_HIGH);
+	l = cells_member(half_cell, 0);
+	for (i = 0; i < 2; i++) {	/* in fresh memory, and in used one */
+		harness_half_made = look_at_half;
+		child = spawn(l);
+		harness_half_made = NULL;
+		as(root);
+		end(child, 0);
+	}
+	end(l, 0);
+	EXPECT(cells_destroy(half_cell), 0);
+}
+
 /* Killed, a cell ends: nobody enters, nobody forks, and it can be destroyed. */
 static void
 killed(void)
@@ -227,6 +271,7 @@ const struct harness_case life_cases[] = {
 	{ "life/one", one_cell, false, NULL },
 	{ "life/refusals", refusals, false, NULL },
 	{ "life/limit", limit, false, NULL },
+	{ "life/half-made", half_made, false, NULL },
 	{ "life/killed", killed, false, NULL },
 	{ "life/credential-stays", credential_stays, false, NULL },
 	{ "life/reload", reload, false, NULL },

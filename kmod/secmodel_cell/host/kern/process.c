@@ -32,6 +32,8 @@ static void		(*exec_hook)(struct proc *, void *);	/* exec_lock */
 static const char	*symbol;
 static const void	*symbol_value;
 
+void			(*harness_half_made)(void);
+
 u_int
 kern_nprocs(void)
 {
@@ -51,7 +53,6 @@ proc_init(struct proc *p, pid_t pid)
 	LIST_INIT(&p->p_lwps);
 	p->p_session = &session;
 	p->p_emul = &emul_netbsd;
-	p->p_vmspace = &vmspace;
 	p->p_nice = 20;
 }
 
@@ -109,6 +110,7 @@ kern_process_init(void)
 	proc_init(p, 0);
 	p->p_flag = PK_SYSTEM;
 	p->p_stat = SACTIVE;
+	p->p_vmspace = &vmspace;
 	p->p_cwdi = cwd_new(NULL);
 	p->p_cred = kauth_cred_alloc();
 	p->p_pptr = p;
@@ -161,7 +163,11 @@ lwp_unlock(struct lwp *l)
 	mutex_spin_exit(l->l_mutex);
 }
 
-/* The new process's thread, or NULL and the error. */
+/*
+ * The new process's thread, or NULL and the error.  As in fork1, a listener
+ * hears of a process that is half made: it has no address space, and p_sflag is
+ * that of the one that had its memory before, if there was one.
+ */
 struct lwp *
 kern_fork(struct lwp *l1, int *errorp)
 {
@@ -180,7 +186,12 @@ kern_fork(struct lwp *l1, int *errorp)
 	memset(p2, 0, sizeof(*p2));
 	proc_init(p2, __atomic_add_fetch(&last_pid, 1, __ATOMIC_RELAXED));
 	p2->p_flag = p1->p_flag & PK_SUGID;
+	p2->p_sflag = p2->p_pid % 2 == 0 ? PS_WEXIT : 0;
 	kauth_proc_fork(p1, p2);
+	if (harness_half_made != NULL)
+		(*harness_half_made)();
+	p2->p_sflag = 0;
+	p2->p_vmspace = &vmspace;
 	rw_enter(&p1->p_cwdi->cwdi_lock, RW_READER);
 	p2->p_cwdi = cwd_new(p1->p_cwdi->cwdi_rdir);
 	rw_exit(&p1->p_cwdi->cwdi_lock);
@@ -430,7 +441,8 @@ psignal(struct proc *p, int signum)
 {
 	KASSERT(mutex_owned(&proc_lock));
 	mutex_enter(p->p_lock);
-	if (signum == SIGKILL && !P_ZOMBIE(p))
+	/* One that fork(2) is making, or that has ended, gets none. */
+	if (signum == SIGKILL && (p->p_stat == SACTIVE || p->p_stat == SSTOP))
 		atomic_store_relaxed(&p->p_killed, 1);
 	mutex_exit(p->p_lock);
 }

@@ -26,6 +26,7 @@ u_int	harness_held(void);	/* locks and sections of this thread */
 void	harness_fail(u_int);
 bool	harness_fails(void);
 extern void (*harness_no_node)(void);	/* called when a node can't be made */
+extern void (*harness_half_made)(void);	/* called within fork(2) */
 u_int	harness_memory(void);	/* pieces that are in use */
 void	harness_nobody_waits(const char *, const kmutex_t *);
 const kmutex_t *harness_mutex_in(const char *, size_t);
