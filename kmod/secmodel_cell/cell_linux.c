@@ -10,7 +10,8 @@
  * executed, and stay until there is none.  So each exec of a member looks, with
  * exec_lock held: before the member can make a call, the emulation's table of
  * calls has ours in it.  The table is the emulation's memory, and is not touched
- * without its symbol.
+ * without its symbol.  That goes a moment after the memory when the host's root
+ * unloads the emulation, and nothing here can tell: see secmodel_cell(9).
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -49,7 +50,10 @@ static const struct {
 
 static struct cell_emul {
 	const char		*ce_symbol;
-	/* cell_spin, and read without it by who finds our call. */
+	/*
+	 * cell_spin.  Who finds our call reads them without it: they were
+	 * written before, and stay while a program of the emulation runs.
+	 */
 	const struct sysent	*ce_table;
 	struct sysent		*ce_sysent[CELL_NCALLS];	/* in it */
 	sy_call_t		*ce_call[CELL_NCALLS];		/* the kernel's */
@@ -126,18 +130,27 @@ cell_linux_send(struct lwp *l, const struct cell_emul *ce, int tgid, int tid,
 	return error;
 }
 
+/* The emulation of the caller, who has found our call in its table. */
+static const struct cell_emul *
+cell_emul_mine(const struct lwp *l)
+{
+	const struct cell_emul *ce = cell_emuls;
+
+	CELL_MEMBAR_ACQUIRE();	/* what was stored before the call was ours */
+	if (CELL_READ(ce->ce_table) != l->l_proc->p_emul->e_sysent)
+		ce++;
+	return ce;
+}
+
 /* In place of tkill and tgkill.  Locks: none. */
 static int
 cell_linux_kill(struct lwp *l, const void *args, register_t *retval)
 {
 	const struct sysent *sy = l->l_sysent;
-	const struct cell_emul *ce = cell_emuls;
+	const struct cell_emul *ce = cell_emul_mine(l);
 	unsigned call, nargs, i;
 	int v[3] = { -1 };
 
-	CELL_MEMBAR_ACQUIRE();	/* what was stored before the call was ours */
-	if (ce->ce_sysent[CELL_TKILL] != sy && ce->ce_sysent[CELL_TGKILL] != sy)
-		ce++;
 	call = ce->ce_sysent[CELL_TKILL] == sy ? CELL_TKILL : CELL_TGKILL;
 	nargs = cell_calls[call].nargs;
 	for (i = 0; i < nargs; i++)
@@ -152,14 +165,10 @@ cell_linux_kill(struct lwp *l, const void *args, register_t *retval)
 static int
 cell_linux_syncfs(struct lwp *l, const void *args, register_t *retval)
 {
-	const struct cell_emul *ce = cell_emuls;
 
 	if (cell_of(l->l_cred) != NULL)
 		return ENOSYS;
-	CELL_MEMBAR_ACQUIRE();	/* what was stored before the call was ours */
-	if (ce->ce_sysent[CELL_SYNCFS] != l->l_sysent)
-		ce++;
-	return (*ce->ce_call[CELL_SYNCFS])(l, args, retval);
+	return (*cell_emul_mine(l)->ce_call[CELL_SYNCFS])(l, args, retval);
 }
 
 /* The emulation's calls, NULL if it is not there. */
@@ -184,33 +193,56 @@ cell_find_call(const struct emul *e, const char *name)
 }
 
 /*
- * Puts our calls into an emulation's table.  All are there, or none: one that
+ * Whether our calls are in the emulation's table.  All are, or none: one that
  * comes anew, at whatever address, has none of ours.
  */
+static bool
+cell_linux_taken(const struct cell_emul *ce, const struct emul *e)
+{
+
+	KASSERT(mutex_owned(&cell_spin));
+	return ce->ce_table == e->e_sysent &&
+	    ce->ce_sysent[CELL_TGKILL]->sy_call == cell_linux_kill;
+}
+
+/* Puts our calls there. */
+static void
+cell_linux_put(struct cell_emul *ce, const struct emul *e,
+    struct sysent *const sy[CELL_NCALLS])
+{
+	unsigned i;
+
+	KASSERT(mutex_owned(&cell_spin));
+	for (i = 0; i < CELL_NCALLS; i++) {
+		ce->ce_sysent[i] = sy[i];
+		ce->ce_call[i] = sy[i] != NULL ? sy[i]->sy_call : NULL;
+	}
+	CELL_WRITE(ce->ce_table, e->e_sysent);
+	for (i = 0; i < CELL_NCALLS; i++)
+		if (sy[i] != NULL)
+			CELL_WRITE(sy[i]->sy_call, cell_calls[i].ours);
+}
+
+/* Several members can execute a program at once. */
 static void
 cell_linux_take(struct cell_emul *ce, const struct emul *e)
 {
 	struct sysent *sy[CELL_NCALLS];
 	unsigned i;
+	bool taken;
 
-	if (ce->ce_table == e->e_sysent && CELL_READ(
-	    ce->ce_sysent[CELL_NCALLS - 1]->sy_call) == cell_linux_kill)
-		return;		/* the last one is: mostly */
+	mutex_spin_enter(&cell_spin);
+	taken = cell_linux_taken(ce, e);
+	mutex_spin_exit(&cell_spin);
+	if (taken)
+		return;		/* mostly */
 	for (i = 0; i < CELL_NCALLS; i++)
 		if ((sy[i] = cell_find_call(e, cell_calls[i].name)) == NULL &&
 		    !cell_calls[i].may_lack)
 			return;
 	mutex_spin_enter(&cell_spin);
-	ce->ce_table = e->e_sysent;
-	for (i = 0; i < CELL_NCALLS; i++) {
-		ce->ce_sysent[i] = sy[i];
-		if (sy[i] != NULL && sy[i]->sy_call != cell_calls[i].ours)
-			ce->ce_call[i] = sy[i]->sy_call;
-	}
-	CELL_MEMBAR_RELEASE();
-	for (i = 0; i < CELL_NCALLS; i++)
-		if (sy[i] != NULL)
-			sy[i]->sy_call = cell_calls[i].ours;
+	if (!cell_linux_taken(ce, e))
+		cell_linux_put(ce, e, sy);
 	mutex_spin_exit(&cell_spin);
 }
 

@@ -234,6 +234,50 @@ comes_back(void)
 	EXPECT(load(), 0);
 }
 
+static void
+executes_once(void *arg)
+{
+	curlwp = arg;
+	kern_exec(arg);
+}
+
+/* The emulation comes, and members execute programs at the same moment. */
+static void
+at_once(void)
+{
+	uint32_t id = cells_new(0, PROFILE_HIGH);
+	struct lwp *host = kern_host_user(0), *l[3];
+	int pid = host->l_proc->p_pid, round, i;
+	int n = (int)harness_number("HARNESS_TURNS", 100);
+	struct sysent *t = table;
+	void *threads[3];
+
+	for (i = 0; i < 3; i++)
+		l[i] = cells_member(id, 0);
+	for (round = 0; round < n; round++) {
+		emulation(&linux_emul, t);
+		for (i = 0; i < 3; i++)
+			threads[i] = host_thread(executes_once, l[i]);
+		for (i = 0; i < 3; i++)
+			host_join(threads[i]);
+		for (i = 0; i < 3; i++) {
+			linux_program(l[i], &linux_emul);
+			CHECK(call(l[i], NR_TKILL, pid, 9, 0) == EPERM &&
+			    !hit(host), "round %d", round);
+			as(l[i]);
+			kern_exec(l[i]);
+			as(root);
+		}
+		kern_symbol(NULL, NULL);
+		memset(t, 0x5a, sizeof(table));
+		t = round % 3 == 0 ? other_table : table;
+	}
+	for (i = 0; i < 3; i++)
+		end(l[i], 0);
+	end(host, 0);
+	EXPECT(cells_destroy(id), 0);
+}
+
 static struct lwp *target;
 static u_int stop;
 
@@ -277,6 +321,7 @@ const struct harness_case linux_cases[] = {
 	{ "linux/refused", refused, false, NULL },
 	{ "linux/no-syncfs", no_syncfs, false, NULL },
 	{ "linux/comes-back", comes_back, false, NULL },
+	{ "linux/at-once", at_once, true, NULL },
 	{ "linux/busy-target", busy_target, true, NULL },
 	{ NULL, NULL, false, NULL },
 };
