@@ -81,7 +81,8 @@ cell_bind_fini(void)
 
 /*
  * Reserves n ports for an owner, in place of the *nresv that it has in resv.
- * All or none: if one is another owner's, the old ones stay, and EEXIST.
+ * All or none: if one is another owner's, the old ones stay, and EEXIST.  Marks
+ * are read without the lock: that of a port which the owner keeps stays.
  */
 static int
 cell_reserve_locked(struct cell_resv *resv, unsigned *nresv,
@@ -106,6 +107,8 @@ cell_reserve_locked(struct cell_resv *resv, unsigned *nresv,
 		(void)cell_ports_reserve(cell_ports, resv, nold, owner);
 		*nresv = nold;
 	}
+	for (i = 0; i < nold; i++)
+		cell_ports_unmark(cell_ports, old[i].cp_port);
 	return error;
 }
 

@@ -393,9 +393,8 @@ cell_ports_reserve(struct cell_ports *pt, struct cell_resv *r, unsigned n,
 	return 0;
 }
 
-/* Takes the mark from a port that nobody has reserved any more. */
-static void
-ports_unmark(struct cell_ports *pt, uint16_t port)
+void
+cell_ports_unmark(struct cell_ports *pt, uint16_t port)
 {
 	const struct cell_resv *r;
 
@@ -415,9 +414,7 @@ cell_ports_release(struct cell_ports *pt, struct cell_resv *r, unsigned n)
 		link = port_chain(pt, r[i].r_port.cp_port);
 		while (*link != NULL && *link != &r[i])
 			link = &(*link)->r_next;
-		if (*link == NULL)
-			continue;	/* it never was reserved */
-		*link = r[i].r_next;
-		ports_unmark(pt, r[i].r_port.cp_port);
+		if (*link != NULL)	/* else it never was reserved */
+			*link = r[i].r_next;
 	}
 }

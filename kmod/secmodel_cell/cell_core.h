@@ -97,11 +97,14 @@ struct cell_ports {
 /*
  * Puts in n reservations, whose r_port the caller has filled in, or none of
  * them and EEXIST if one overlaps with another owner's.  They stay in place
- * until released.  The caller serialises changes, and questions with them.
+ * until released, which leaves their marks: a port that nobody has reserved any
+ * more is to be unmarked.  The caller serialises changes, and questions with
+ * them.
  */
 int	cell_ports_reserve(struct cell_ports *, struct cell_resv *, unsigned n,
     uint32_t owner);
 void	cell_ports_release(struct cell_ports *, struct cell_resv *, unsigned n);
+void	cell_ports_unmark(struct cell_ports *, uint16_t port);
 
 /* Whether anyone has reserved the port.  Needs no lock. */
 bool	cell_ports_marked(const struct cell_ports *, uint16_t port);

@@ -407,6 +407,59 @@ binds(void)
 	EXPECT(cells_destroy(ci.ci_id), 0);
 }
 
+/* Who reserves a port, and writes the same again, has it all the time. */
+static u_int	refusals, got;
+
+static void
+bind_reserved(void *arg)
+{
+	struct socket *so;
+
+	become(arg);
+	kern_setuid(arg, 1000);
+	while (going()) {
+		so = kern_socket(curlwp, AF_INET, SOCK_DGRAM);
+		if (kern_bind(curlwp, so, (struct kern_bind){ .port = 8080 }) ==
+		    EACCES)
+			refusals++;
+		else
+			got++;
+		kern_soclose(so);
+	}
+}
+
+static void
+write_again(void *arg)
+{
+	struct cell_policy cp;
+	u_int i;
+
+	become(arg);
+	EXPECT(cells_policy_of(the_cell, &cp), 0);
+	for (i = 0; i < turns; i++)
+		EXPECT(cells_policy(&cp), 0);
+	host_sleep(1);
+}
+
+static void
+reserved_again(void)
+{
+	void (*const functions[])(void *) = { bind_reserved, write_again };
+	struct cell_policy cp;
+
+	the_cell = cells_new(0, PROFILE_HIGH);
+	EXPECT(cells_policy_of(the_cell, &cp), 0);
+	cp.cp_nports = 2;
+	cp.cp_ports[0].cp_port = 8080;
+	cp.cp_ports[1].cp_port = 80;
+	EXPECT(cells_policy(&cp), 0);
+	refusals = got = 0;
+	together(20000, functions, __arraycount(functions));
+	CHECK(got == 0 && refusals > 0, "bound %u of %u times", got,
+	    got + refusals);
+	EXPECT(cells_destroy(the_cell), 0);
+}
+
 /* Unload while somebody creates: it is refused, or nothing is left. */
 static void
 unloader(void *arg)
@@ -453,6 +506,7 @@ const struct harness_case race_cases[] = {
 	{ "races/fellows", fellows, true, NULL },
 	{ "races/kill-and-destroy", kill_and_destroy, true, NULL },
 	{ "races/binds", binds, true, NULL },
+	{ "races/reserved-again", reserved_again, true, NULL },
 	{ "races/unload", unloads, true, NULL },
 	{ NULL, NULL, false, NULL },
 };

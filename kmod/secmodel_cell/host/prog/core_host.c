@@ -116,9 +116,13 @@ reserve(const struct head *h, struct answer *r)
 static void
 release(uint32_t set)
 {
+	unsigned i;
+
 	if (set >= NSETS || sets[set].resv == NULL)
 		die("no such set");
 	cell_ports_release(&ports, sets[set].resv, sets[set].n);
+	for (i = 0; i < sets[set].n; i++)
+		cell_ports_unmark(&ports, sets[set].resv[i].r_port.cp_port);
 	free(sets[set].resv);
 	sets[set].resv = NULL;
 }
