@@ -206,6 +206,15 @@ var binds = []harness.Case{
 		}),
 	},
 	{
+		Name: "bind/faith", Clause: "class network.bind.anyaddr", Does: "nor with IPV6_FAITH, which nobody is asked about", OS: netbsd,
+		Run: in(func(w *world) {
+			id := w.cell(w.high(nil))
+			for _, uid := range []int{0, 1000} {
+				w.agent(id, entry{uid: uid}).want("EACCES", "bindfaith")
+			}
+		}),
+	},
+	{
 		Name: "bind/listed", Clause: "class network.socket.cansee.other_cell", Does: "a cell's list of sockets has its own, and nobody else's", OS: netbsd,
 		Run: in(func(w *world) {
 			w.onHost(0).must("listen", "tcp", at(own, 0))

@@ -228,7 +228,7 @@ var Permissions = [...]PermissionInfo{
 		Permission: SocketAdmin, Name: "socket-admin", UpTo: Low, Explicit: true,
 		Capabilities: []string{"NET_ADMIN"},
 		Opens: "drop other programs' connections, set privileged socket options, and bind to addresses " +
-			"that are not the host's (IP_BINDANY), so that datagrams carry any source.",
+			"that are not the host's (IP_BINDANY, IPV6_FAITH), so that datagrams carry any source.",
 	},
 	{
 		Permission: RawOpen, Name: "raw-open", UpTo: Low, Explicit: true,

@@ -167,7 +167,7 @@ var Differences = [...]string{
 	"Setting the description of a sysctl node is refused below low, as writing to one is. The published module lets root do it.",
 	"What the table does not know is denied to members: an action of the system, process or generic scope, a bit of the vnode scope, and (below low) an action of the other scopes and a request about mounts, sysctl nodes, binds or sockets. The published module defers what it does not know in the system, process, generic and vnode scopes.",
 	"A bind that SO_REUSEADDR or SO_REUSEPORT would let take packets or connections from a waiting socket of another cell or the host is refused. The published module lets it through.",
-	"IP_BINDANY and IPV6_BINDANY, with which a cell sends from addresses that are not the host's, are refused below low.",
+	"IP_BINDANY, IPV6_BINDANY, and binds to an address with IPV6_FAITH, with which a cell sends from addresses that are not the host's, are refused below low.",
 	"Using a System V object against its mode is refused below low; medium opens what the modes allow. Kernel pointers of processes and files are closed below low.",
 	"/proc/PID/fpregs is refused at every profile: reading it of a process that runs panics kernels with DIAGNOSTIC.",
 	"ioctl(2) of a member can't use files that it looks up by itself below low: that is how TIOCCONS takes the host's console.",

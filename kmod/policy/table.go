@@ -161,7 +161,7 @@ var Table = []Row{
 	{210, "network.bind.wildcard", ScopeNetwork, "KAUTH_NETWORK_BIND", "", IfWildcardAddress, denied, Never, "bind to every address, in a cell that has addresses of its own"},
 	{163, "network.bind.privport", ScopeNetwork, "KAUTH_NETWORK_BIND", "KAUTH_REQ_NETWORK_BIND_PRIVPORT", IfAny, deferred, BindPrivileged, "bind to a port below 1024"},
 	{164, "network.bind.port", ScopeNetwork, "KAUTH_NETWORK_BIND", "KAUTH_REQ_NETWORK_BIND_PORT", IfAny, deferred, Always, "bind to a port"},
-	{165, "network.bind.anyaddr", ScopeNetwork, "KAUTH_NETWORK_BIND", "KAUTH_REQ_NETWORK_BIND_ANYADDR", IfAny, lowOnly, SocketAdmin, "bind to addresses that are not the host's (IP_BINDANY)"},
+	{165, "network.bind.anyaddr", ScopeNetwork, "KAUTH_NETWORK_BIND", "KAUTH_REQ_NETWORK_BIND_ANYADDR", IfAny, lowOnly, SocketAdmin, "bind to addresses that are not the host's (IP_BINDANY, IPV6_BINDANY), or to any with IPV6_FAITH"},
 	{166, "network.bind", ScopeNetwork, "KAUTH_NETWORK_BIND", "", IfAny, lowOnly, SocketAdmin, "a bind request that the table does not know"},
 	{167, "network.firewall.fw", ScopeNetwork, "KAUTH_NETWORK_FIREWALL", "KAUTH_REQ_NETWORK_FIREWALL_FW", IfAny, lowOnly, Firewall, "packet filter"},
 	{168, "network.firewall.nat", ScopeNetwork, "KAUTH_NETWORK_FIREWALL", "KAUTH_REQ_NETWORK_FIREWALL_NAT", IfAny, lowOnly, Firewall, "address translation"},

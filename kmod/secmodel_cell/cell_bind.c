@@ -318,6 +318,10 @@ cell_bind(kauth_cred_t cred, struct cell *c, uintptr_t request,
 
 	if (so != NULL && sa != NULL && cell_bind_request(&s, so, sa)) {
 		KASSERT(solocked(so));
+		if (c != NULL && cell_pcb_faith(so, &s) && cell_decide(cred, c,
+		    cell_row(CELL_SCOPE_NETWORK, KAUTH_NETWORK_BIND,
+		    CELL_BIND_ANYADDR, 0)) == KAUTH_RESULT_DENY)
+			return KAUTH_RESULT_DENY;
 		itself = cell_binds_itself();
 		if (s.s_port == 0)
 			cell_remember(curlwp, so, sa);

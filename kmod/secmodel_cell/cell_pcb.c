@@ -44,8 +44,7 @@ typedef struct inpcb_hdr	cell_pcb;
 	((const struct in6pcb *)(pcb))->in6p_lport)
 #define	PCB_ADDR4(pcb)		(&((const struct inpcb *)(pcb))->inp_laddr)
 #define	PCB_ADDR6(pcb)		(&((const struct in6pcb *)(pcb))->in6p_laddr)
-#define	PCB_ONLY6(pcb)		(PCB_AF(pcb) == AF_INET6 && \
-	(((const struct in6pcb *)(pcb))->in6p_flags & IN6P_IPV6_V6ONLY) != 0)
+#define	PCB_FLAGS6(pcb)		(((const struct in6pcb *)(pcb))->in6p_flags)
 #else
 typedef struct inpcb		cell_pcb;
 #define	PCB_HASH		inp_lhash
@@ -56,9 +55,10 @@ typedef struct inpcb		cell_pcb;
 #define	PCB_PORT(pcb)		((pcb)->inp_lport)
 #define	PCB_ADDR4(pcb)		(&const_in4p_laddr(pcb))
 #define	PCB_ADDR6(pcb)		(&const_in6p_laddr(pcb))
-#define	PCB_ONLY6(pcb)		(PCB_AF(pcb) == AF_INET6 && \
-	((pcb)->inp_flags & IN6P_IPV6_V6ONLY) != 0)
+#define	PCB_FLAGS6(pcb)		((pcb)->inp_flags)
 #endif
+#define	PCB_ONLY6(pcb)		(PCB_AF(pcb) == AF_INET6 && \
+	(PCB_FLAGS6(pcb) & IN6P_IPV6_V6ONLY) != 0)
 
 static void
 cell_pcb_sock(struct cell_sock *s, const cell_pcb *pcb, unsigned proto)
@@ -78,6 +78,26 @@ cell_sock_multicast(const struct cell_sock *s)
 
 	return s->s_family == CELL_FAMILY_IP4 ?
 	    (s->s_addr[0] & 0xf0) == 0xe0 : s->s_addr[0] == 0xff;
+}
+
+/*
+ * Whether the kernel lets so bind s though the host may not have the address:
+ * with IPV6_FAITH, which nobody is asked about, it looks at no address of IPv6.
+ * Locks: the socket's.
+ */
+bool
+cell_pcb_faith(const struct socket *so, const struct cell_sock *s)
+{
+	const cell_pcb *pcb = so->so_pcb;
+
+	KASSERT(solocked(so));
+#ifdef IN6P_FAITH
+	return pcb != NULL && s->s_proto != CELL_PROTO_ANY &&
+	    s->s_family == CELL_FAMILY_IP6 && !cell_sock_wildcard(s) &&
+	    (PCB_FLAGS6(pcb) & IN6P_FAITH) != 0;
+#else
+	return false;
+#endif
 }
 
 /* Whether the kernel refuses a second socket on the very address by itself. */

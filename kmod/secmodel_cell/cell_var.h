@@ -198,7 +198,8 @@ int	cell_decide(kauth_cred_t, struct cell *, const struct cell_row *);
 uint32_t cell_process_facts(kauth_cred_t, struct cell *, kauth_action_t,
 	    struct proc *, void *, void *, void *);
 
-/* cell_pcb.c: the sockets that wait on a port */
+/* cell_pcb.c: the sockets that wait on a port, and what a socket may bind */
+bool	cell_pcb_faith(const struct socket *, const struct cell_sock *);
 bool	cell_port_shared(struct cell *, const struct socket *,
 	    const struct cell_sock *);
 

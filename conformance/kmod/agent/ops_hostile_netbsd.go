@@ -18,7 +18,7 @@ import (
 func hostileOps() map[string]operation {
 	return map[string]operation{
 		"tracegroup": {0, true, opTraceGroup}, "schedstorm": {0, true, opSchedStorm}, "clockrace": {0, true, opClockRace},
-		"console": {0, true, opConsole}, "bindany": {0, false, opBindAny}, "messages": {0, false, opMessages}, "sockets": {0, false, opSockets},
+		"console": {0, true, opConsole}, "bindany": {0, false, opBindAny}, "bindfaith": {0, false, opBindFaith}, "messages": {0, false, opMessages}, "sockets": {0, false, opSockets},
 		"chmod": {1, false, opChmod}, "program": {1, false, opProgram},
 	}
 }
@@ -174,6 +174,20 @@ func opBindAny(*agent, []string, *Reply) error {
 		return err
 	}
 	return unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{198, 51, 100, 9}})
+}
+
+// opBindFaith does so with an option that nobody is asked about.
+func opBindFaith(*agent, []string, *Reply) error {
+	fd, err := openSocket(unix.AF_INET6, unix.SOCK_DGRAM, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	const faith = 29 // IPV6_FAITH
+	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, faith, 1); err != nil {
+		return err
+	}
+	return unix.Bind(fd, &unix.SockaddrInet6{Addr: [16]byte{0x20, 0x01, 0x0d, 0xb8, 15: 9}})
 }
 
 // opMessages reads the kernel's messages.

@@ -147,6 +147,37 @@ takeover(void)
 	EXPECT(cells_destroy(id2), 0);
 }
 
+/*
+ * IPV6_FAITH takes the kernel's look at the address away, and needs no right:
+ * with it a member binds no address at all, unless it could by IPV6_BINDANY.
+ */
+static void
+faith(void)
+{
+	uint32_t id = cells_new(0, PROFILE_HIGH), id2 = cells_new(1,
+	    PROFILE_LOW);
+	struct lwp *l = cells_member(id, 0), *low = cells_member(id2, 1);
+	struct socket *so;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		as(i < 2 ? l : low);
+		so = kern_socket(curlwp, AF_INET6, SOCK_DGRAM);
+		if (i % 2 == 1)
+			so->so_pcb->inp_flags |= IN6P_FAITH;
+		so->so_pcb->inp_flags |= IN6P_IPV6_V6ONLY;
+		EXPECT(bind_port(so, ANY, 5353), 0);
+		EXPECT(bind_port(so, ADDRESS, 5353), i == 1 ? EACCES : 0);
+		EXPECT(bind_port(so, ADDRESS, 0), i == 1 ? EACCES : 0);
+		kern_soclose(so);
+	}
+	as(root);
+	end(l, 0);
+	end(low, 0);
+	EXPECT(cells_destroy(id), 0);
+	EXPECT(cells_destroy(id2), 0);
+}
+
 /* What the host keeps for itself, as the policy of cell 0. */
 static void
 host_reserves(void)
@@ -184,6 +215,7 @@ const struct harness_case bind_cases[] = {
 	{ "binds/reserved", reserved, false, NULL },
 	{ "binds/port-zero", port_zero, false, NULL },
 	{ "binds/takeover", takeover, false, NULL },
+	{ "binds/faith", faith, false, NULL },
 	{ "binds/host-reserves", host_reserves, false, NULL },
 	{ NULL, NULL, false, NULL },
 };

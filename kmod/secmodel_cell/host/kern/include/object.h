@@ -103,6 +103,7 @@ struct socket {
 #define	INP_BOUND		1
 #define	INP_CONNECTED		2
 #define	IN6P_IPV6_V6ONLY	0x00008000
+#define	IN6P_FAITH		0x08000000
 struct inpcbtable;
 struct inpcb {
 	LIST_ENTRY(inpcb)	inp_lhash;
