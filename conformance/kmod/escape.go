@@ -106,6 +106,15 @@ var escapes = []harness.Case{
 		Run: in(func(w *world) { each(w, "clockrace") }),
 	},
 	{
+		Name: "escape/cleaner", Clause: "nothing in a cell panics the kernel", Does: "no member is LFS's cleaner", OS: netbsd,
+		Run: in(func(w *world) {
+			id := w.cell(w.high(nil))
+			for _, uid := range []int{1000, 0} {
+				w.agent(id, entry{uid: uid}).want("ENOSYS", "cleaner")
+			}
+		}),
+	},
+	{
 		Name: "escape/console", Clause: "class vnode.read_data.ioctl", Does: "no terminal of a cell becomes the host's console", OS: netbsd,
 		Run: in(func(w *world) {
 			w.withPts()

@@ -58,6 +58,7 @@ cell_start(prop_dictionary_t props)
 		goto listen;
 	cell_msgbuf_init();
 	cell_linux_init();
+	cell_lfs_init();
 	cell_life_open();
 	printf("secmodel_cell: interface %d, built for NetBSD %d.%d.%d\n",
 	    CELL_ABI_VERSION, __NetBSD_Version__ / 100000000,
@@ -88,6 +89,7 @@ cell_stop(void)
 	if (!cell_unloadable || !cell_life_fini())
 		return EBUSY;
 	cell_msgbuf_fini();
+	cell_lfs_fini();
 	cell_linux_fini();
 	cell_sysctl_fini();
 	cell_unlisten();

@@ -242,6 +242,10 @@ void	cell_msgbuf_fini(void);
 void	cell_linux_init(void);
 void	cell_linux_fini(void);
 
+/* cell_lfs.c: calls of LFS's cleaner */
+void	cell_lfs_init(void);
+void	cell_lfs_fini(void);
+
 /* cell_sysctl.c: the nodes */
 int	cell_sysctl_init(void);
 void	cell_sysctl_fini(void);

@@ -18,7 +18,8 @@ import (
 func hostileOps() map[string]operation {
 	return map[string]operation{
 		"tracegroup": {0, true, opTraceGroup}, "schedstorm": {0, true, opSchedStorm}, "clockrace": {0, true, opClockRace},
-		"console": {0, true, opConsole}, "bindany": {0, false, opBindAny}, "bindfaith": {0, false, opBindFaith}, "messages": {0, false, opMessages}, "sockets": {0, false, opSockets},
+		"console": {0, true, opConsole}, "bindany": {0, false, opBindAny}, "bindfaith": {0, false, opBindFaith},
+		"cleaner": {0, false, opCleaner}, "messages": {0, false, opMessages}, "sockets": {0, false, opSockets},
 		"chmod": {1, false, opChmod}, "program": {1, false, opProgram},
 	}
 }
@@ -188,6 +189,23 @@ func opBindFaith(*agent, []string, *Reply) error {
 		return err
 	}
 	return unix.Bind(fd, &unix.SockaddrInet6{Addr: [16]byte{0x20, 0x01, 0x0d, 0xb8, 15: 9}})
+}
+
+// opCleaner calls what LFS's cleaner does, for the root's file system.
+func opCleaner(*agent, []string, *Reply) error {
+	var st unix.Statvfs_t
+	if err := unix.Statvfs("/", &st); err != nil {
+		return err
+	}
+	var blocks [128]byte // BLOCK_INFO
+	const bmapv, markv, segclean = 184, 185, 186
+	for _, call := range []uintptr{bmapv, markv, segclean} {
+		_, _, errno := unix.Syscall(call, uintptr(unsafe.Pointer(&st.Fsidx)), uintptr(unsafe.Pointer(&blocks)), 1)
+		if errno != unix.ENOSYS {
+			return fmt.Errorf("call %d: %w", call, errno)
+		}
+	}
+	return unix.ENOSYS
 }
 
 // opMessages reads the kernel's messages.

@@ -1,6 +1,6 @@
 /*
  * Cases: an emulation whose tkill and tgkill send what kauth(9) refuses, as the
- * kernel's linux_do_tkill does, and whose syncfs panics.
+ * kernel's linux_do_tkill does, and whose syncfs panics; and calls of LFS.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -317,9 +317,48 @@ busy_target(void)
 	EXPECT(cells_destroy(id), 0);
 }
 
+/* LFS's cleaner is the host's alone, and LFS stays while this module is there. */
+static void
+no_cleaner(void)
+{
+	struct sysent *sy = &emul_netbsd.e_sysent[SYS_lfs_markv];
+	struct lwp *host = kern_host_user(0), *l;
+	u_int turn;
+	uint32_t id;
+
+	for (turn = 0; turn < 2; turn++) {	/* it comes after us, and before */
+		if (turn == 0) {
+			sy->sy_call = sys_syncfs;
+			kern_module_load("lfs");
+		} else {
+			EXPECT(load(), 0);
+		}
+		id = cells_new(0, PROFILE_HIGH);
+		l = cells_member(id, 0);
+		synced = 0;
+		EXPECT(call(l, SYS_lfs_markv, 0, 0, 0), ENOSYS);
+		CHECK(synced == 0, "it reaches the kernel");
+		CHECK(call(host, SYS_lfs_markv, 0, 0, 0) == 0 && synced == 1,
+		    "the host's");
+		EXPECT(kern_module_unload(), EBUSY);
+		end(l, 0);
+		EXPECT(cells_destroy(id), 0);
+		EXPECT(unload(), 0);
+		CHECK(sy->sy_call == sys_syncfs, "unload leaves its call");
+	}
+	EXPECT(kern_module_unload(), 0);
+	sy->sy_call = NULL;
+	EXPECT(load(), 0);
+	kern_module_load("other");
+	CHECK(sy->sy_call == NULL, "another module");
+	EXPECT(kern_module_unload(), 0);
+	end(host, 0);
+}
+
 const struct harness_case linux_cases[] = {
 	{ "linux/refused", refused, false, NULL },
 	{ "linux/no-syncfs", no_syncfs, false, NULL },
+	{ "linux/no-cleaner", no_cleaner, false, NULL },
 	{ "linux/comes-back", comes_back, false, NULL },
 	{ "linux/at-once", at_once, true, NULL },
 	{ "linux/busy-target", busy_target, true, NULL },

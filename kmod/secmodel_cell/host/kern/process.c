@@ -25,7 +25,7 @@ static struct vmspace	vmspace = { .vm_map = { .size = 4096 } };
 static pid_t		last_pid;
 static u_int		nprocs;
 static struct sysent	sysents[SYS_NSYSENT];
-static const struct emul emul_netbsd = { "netbsd", sysents, NULL };
+struct emul		emul_netbsd = { "netbsd", sysents, NULL };
 
 krwlock_t		exec_lock;
 static void		(*exec_hook)(struct proc *, void *);	/* exec_lock */

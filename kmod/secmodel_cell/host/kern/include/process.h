@@ -57,6 +57,9 @@ struct rlimit { rlim_t rlim_cur, rlim_max; };
 #define	SYS_bind		104
 #define	SYS_listen		106
 #define	SYS_connect		98
+#define	SYS_lfs_bmapv		184
+#define	SYS_lfs_markv		185
+#define	SYS_lfs_segclean	186
 #define	SYS_NSYSENT		512
 
 struct vnode;
@@ -159,6 +162,19 @@ void	exechook_disestablish(void *);
 /* The symbols of the emulations that are there: kern_emul_add. */
 int	ksyms_getval(const char *, const char *, unsigned long *, int);
 void	kern_symbol(const char *, const void *);	/* NULL: it goes */
+
+extern struct emul	emul_netbsd;
+
+/* A module of the kernel's: kern_module_load.  The configuration is locked. */
+struct module;
+const char	*module_name(struct module *);
+void		module_hold(struct module *);
+void		module_rele(struct module *);
+void	*module_register_callbacks(void (*)(struct module *),
+    void (*)(struct module *));
+void	module_unregister_callbacks(void *);
+void	kern_module_load(const char *);
+int	kern_module_unload(void);
 
 #define	KTHREAD_MPSAFE		1
 #define	KTHREAD_MUSTJOIN	4
