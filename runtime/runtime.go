@@ -8,6 +8,8 @@
 package runtime
 
 import (
+	"os"
+
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/launch"
@@ -21,6 +23,8 @@ type Runtime struct {
 	kmod      kmod.Client
 	addresses *network.Addresses
 	strict    bool
+	embedded  bool
+	nofile    *oci.Rlimit
 }
 
 // Options configure a Runtime.
@@ -28,11 +32,21 @@ type Options struct {
 	Root   string      // state directory, absolute
 	Kmod   kmod.Client // the kernel boundary
 	Strict bool        // turn every warning of the Plan into an error
+	// Embedded is for a program that has called Embed and goes on while its
+	// containers run: no process stays to keep an exit status, which the Process
+	// tells, and each warning is given once.
+	Embedded bool
+	// Nofile is the RLIMIT_NOFILE, soft and hard, of processes whose
+	// configuration names none; nil = what this program was started with.
+	Nofile *oci.Rlimit
 }
 
 // New gives a Runtime. It makes no directory: Create does.
 func New(o Options) *Runtime {
-	return &Runtime{root: o.Root, kmod: o.Kmod, addresses: network.New(o.Root), strict: o.Strict}
+	return &Runtime{
+		root: o.Root, kmod: o.Kmod, addresses: network.New(o.Root),
+		strict: o.Strict, embedded: o.Embedded, nofile: o.Nofile,
+	}
 }
 
 // CreateOptions are the arguments of create and run.
@@ -41,8 +55,11 @@ type CreateOptions struct {
 	Bundle        string // absolute
 	PidFile       string // absolute, or empty
 	ConsoleSocket string // path of the socket that gets the terminal, or empty
-	PidfdSocket   string // emulator only
-	PreserveFDs   int    // descriptors from 3 on that the process keeps
+	// Terminal gets the terminal's master instead, and has to close it.
+	Terminal    func(master *os.File) error
+	Streams     *Streams // of a process without a terminal; nil = this program's
+	PidfdSocket string   // emulator only
+	PreserveFDs int      // descriptors from 3 on that the process keeps
 	// Sockets are descriptors from 3 on that a service manager has opened for the
 	// program, which is told of them; those of PreserveFDs follow.
 	Sockets  Sockets
@@ -56,10 +73,10 @@ type CreateOptions struct {
 	Signals *Signals
 }
 
-func (o CreateOptions) caller() launch.Caller {
+func (o CreateOptions) caller(nofile *oci.Rlimit) launch.Caller {
 	return launch.Caller{
-		PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidfdSocket: o.PidfdSocket,
-		Sockets: o.Sockets, PreserveFDs: o.PreserveFDs, Detach: o.Detach,
+		PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, Terminal: o.Terminal, Streams: o.Streams.files(), Nofile: nofile,
+		PidfdSocket: o.PidfdSocket, Sockets: o.Sockets, PreserveFDs: o.PreserveFDs, Detach: o.Detach,
 	}
 }
 
@@ -72,15 +89,21 @@ type ExecOptions struct {
 	Process       *oci.Process // complete: the caller has applied flags or --process
 	PidFile       string       // absolute, or empty
 	ConsoleSocket string       // path of the socket that gets the terminal, or empty
-	PidfdSocket   string       // emulator only
-	PreserveFDs   int          // descriptors from 3 on that the process keeps
-	Detach        bool         // return once the process runs
-	Signals       *Signals     // go to the process; nil = none are caught
+	// Terminal gets the terminal's master instead, and has to close it.
+	Terminal    func(master *os.File) error
+	Streams     *Streams // of a process without a terminal; nil = this program's
+	PidfdSocket string   // emulator only
+	PreserveFDs int      // descriptors from 3 on that the process keeps
+	// Detach (Exec only): return once the process runs.
+	Detach bool
+	// Signals (Exec only) go to the process; nil = none are caught.
+	Signals *Signals
 }
 
-func (o ExecOptions) caller() launch.Caller {
+func (o ExecOptions) caller(nofile *oci.Rlimit) launch.Caller {
 	return launch.Caller{
-		PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidfdSocket: o.PidfdSocket, PreserveFDs: o.PreserveFDs, Detach: o.Detach,
+		PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, Terminal: o.Terminal, Streams: o.Streams.files(), Nofile: nofile,
+		PidfdSocket: o.PidfdSocket, PreserveFDs: o.PreserveFDs, Detach: o.Detach,
 	}
 }
 

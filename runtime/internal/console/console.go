@@ -21,10 +21,17 @@ import (
 // bytes with the terminating zero).
 const maxSunPath = 103
 
-// Check applies the callers' contract (runc's): a console socket needs a
-// terminal, and a terminal that nobody relays needs a socket.
-func Check(terminal, detached bool, socket string) error {
+// Check applies the callers' contract (runc's): a console socket, and who else
+// has asked for it, needs a terminal, and a terminal that nobody relays needs one
+// of them.
+func Check(terminal, detached bool, socket string, wanted bool) error {
 	switch {
+	case socket != "" && wanted:
+		return errors.New("the terminal is wanted twice: by a socket and by a function")
+	case wanted && !terminal:
+		return errors.New("a function is given for the terminal but process.terminal is false")
+	case wanted:
+		return nil
 	case socket != "" && !terminal:
 		return errors.New("--console-socket is given but process.terminal is false")
 	case terminal && detached && socket == "":

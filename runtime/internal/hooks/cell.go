@@ -25,6 +25,7 @@ import (
 type Cell struct {
 	Enter   func() (kmod.Entry, error) // for each hook anew
 	Root    string                     // of the cell, as a thread sees it that has joined
+	Nofile  *oci.Rlimit                // where the process has none; nil = our caller's
 	Process *oci.Process               // the container's: user, groups, limits, directory are the hook's too
 }
 
@@ -114,7 +115,7 @@ func (o *output) close() {
 // program is everything that the hook's process does, from fork to exec.
 func (c Cell) program(h oci.Hook, entry kmod.Entry, steps []stage.Step) (*stage.Program, error) {
 	p := *c.Process
-	p.Rlimits = process.WithCallersNofile(p.Rlimits)
+	p.Rlimits = process.WithNofile(p.Rlimits, c.Nofile)
 	args := h.Args
 	if len(args) == 0 {
 		args = []string{h.Path}
