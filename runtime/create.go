@@ -185,6 +185,9 @@ func (c *container) logWarnings(ctx context.Context, plan *oci.Plan) {
 		return
 	}
 	for _, n := range plan.Warnings() {
+		if c.rt.embedded && !c.rt.warned.first(n.Field) {
+			continue
+		}
 		logger.Warnf("%s: %s: %s", n.Field, n.Grade, n.Reason)
 	}
 }

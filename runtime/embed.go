@@ -4,6 +4,7 @@ package runtime
 
 import (
 	"errors"
+	"sync"
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/runtime/internal/exeseal"
@@ -44,3 +45,23 @@ func (r *Runtime) handle(c *process.Child) *Process {
 // Features tells what the kernel can do, which a process that is given to Spawn
 // is compiled for.
 func (r *Runtime) Features() (kmod.Features, error) { return r.kmod.Features() }
+
+// once remembers the fields that a warning was given for.
+type once struct {
+	mu     sync.Mutex
+	fields map[string]bool
+}
+
+// mostFields bounds the memory: configurations can have fields of any name.
+const mostFields = 1000
+
+func (o *once) first(field string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.fields == nil || len(o.fields) >= mostFields {
+		o.fields = map[string]bool{}
+	}
+	known := o.fields[field]
+	o.fields[field] = true
+	return !known
+}

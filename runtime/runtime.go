@@ -24,6 +24,7 @@ type Runtime struct {
 	addresses *network.Addresses
 	strict    bool
 	embedded  bool
+	warned    once
 	nofile    *oci.Rlimit
 }
 

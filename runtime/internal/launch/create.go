@@ -77,9 +77,6 @@ func (l *Launch) Create(ctx context.Context) (child *process.Child, master int, 
 		return nil, -1, err
 	}
 	defer l.closeFiles()
-	if err := process.SealDescriptors(l.Caller.inherited()); err != nil {
-		return nil, -1, err
-	}
 	// Whoever waits for the child below does not wait for one that was ended.
 	stop := context.AfterFunc(ctx, func() { _ = l.child.Signal(syscall.SIGKILL) })
 	defer stop()
