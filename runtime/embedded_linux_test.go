@@ -1,101 +1,89 @@
 package runtime_test
 
-// The package as a program calls it that goes on while its containers run.
-
 import (
-	"encoding/json"
-	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
+	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/emulator"
-	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime"
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// embedded is a box whose containers this process makes.
-type embedded struct {
-	*box
-	*runtime.Runtime
+var systemMounts = []specs.Mount{
+	{Destination: "/proc", Type: "proc", Source: "proc"},
+	{Destination: "/dev", Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "mode=755"}},
+	{Destination: "/dev/pts", Type: "devpts", Source: "devpts", Options: []string{"newinstance", "ptmxmode=0666"}},
+	{Destination: "/usr", Type: "bind", Source: "/usr", Options: []string{"rbind", "ro"}},
 }
 
-func embed(t *testing.T, change func(*runtime.Options)) embedded {
+// systemLinks lead into /usr: a test program can need the host's libraries, for
+// the race detector.
+var systemLinks = []string{"lib", "lib64"}
+
+// leftByFirst: a pid namespace ends with its first process.
+const leftByFirst = 0
+
+func openCells(root string) (kmod.Client, error) { return emulator.Open(root) }
+
+// openDescriptors lists those of a process that are no directory of descriptors.
+func openDescriptors(t *testing.T, pid int) (fds []int) {
 	t.Helper()
-	b := newBox(t)
-	client, err := emulator.Open(b.root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := runtime.Options{Root: b.root, Kmod: client, Embedded: true}
-	if change != nil {
-		change(&o)
-	}
-	return embedded{b, runtime.New(o)}
-}
-
-// config writes config.json.
-func (e embedded) config() {
-	e.t.Helper()
-	cfg, err := json.Marshal(e.spec)
-	if err != nil {
-		e.t.Fatal(err)
-	}
-	e.file("config.json", string(cfg), 0o644)
-}
-
-// create makes a container with pipes for its output.
-func (e embedded) create(id string, out *os.File) *runtime.Process {
-	e.t.Helper()
-	p, err := e.Create(e.t.Context(), runtime.CreateOptions{ID: id, Bundle: e.bundle, Streams: &runtime.Streams{Out: out, Err: out}})
-	if err != nil {
-		e.t.Fatal(err)
-	}
-	return p
-}
-
-func descriptors(t *testing.T, pid int) map[string]string {
-	t.Helper()
-	fds := map[string]string{}
-	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	dir := "/proc/" + strconv.Itoa(pid) + "/fd"
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if to, err := os.Readlink(filepath.Join(dir, e.Name())); err == nil {
-			fds[e.Name()] = to
+		to, err := os.Readlink(filepath.Join(dir, e.Name()))
+		if err != nil || strings.HasSuffix(to, "/fd") {
+			continue
 		}
+		fd, err := strconv.Atoi(e.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fds = append(fds, fd)
 	}
+	slices.Sort(fds)
 	return fds
 }
 
-var _ = oci.Process{}
+func threads(t *testing.T) int {
+	t.Helper()
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(tasks)
+}
 
-func TestEmbeddedLife(t *testing.T) {
-	e := embed(t, nil)
-	e.spec.Process.Args = []string{"/probe", "sleep"}
-	e.config()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
+func whatWeAre(t *testing.T) identity {
+	t.Helper()
+	link := func(name string) string {
+		to, err := os.Readlink("/proc/self/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return to
 	}
-	defer r.Close()
-	p := e.create("one", w)
-	w.Close()
-	t.Log(p.Pid(), descriptors(t, p.Pid()))
-	if err := e.Start(t.Context(), "one"); err != nil {
-		t.Fatal(err)
+	return identity{link("cwd"), link("root"), link("ns/mnt"), link("ns/pid_for_children")}
+}
+
+// A program that did not call Embed is told so, and not replaced.
+func TestWithoutEmbed(t *testing.T) {
+	e := newEmbedder(t, nil)
+	e.create("one", &runtime.Streams{})
+	e.do(e.Start(t.Context(), "one"))
+	cmd := exec.Command(os.Args[0], "spawn", e.root, "one")
+	cmd.Env = payloadEnv
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "has to call runtime.Embed") {
+		t.Errorf("Spawn said %q, %v", out, err)
 	}
-	t.Log(p.Pid(), descriptors(t, p.Pid()))
-	q, err := e.Spawn(t.Context(), runtime.ExecOptions{ID: "one", Process: &oci.Process{Args: []string{"/probe", "sleep"}, Cwd: "/"}, Streams: &runtime.Streams{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Log(q.Pid(), descriptors(t, q.Pid()))
-	if err := e.Delete(t.Context(), "one", true); err != nil {
-		t.Fatal(err)
-	}
-	t.Log(p.Wait(t.Context()))
-	t.Log(q.Wait(t.Context()))
+	e.do(e.Delete(t.Context(), "one", true))
 }
