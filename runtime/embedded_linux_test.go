@@ -1,6 +1,8 @@
 package runtime_test
 
 import (
+	"errors"
+	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,6 +27,9 @@ var systemMounts = []specs.Mount{
 // systemLinks lead into /usr: a test program can need the host's libraries, for
 // the race detector.
 var systemLinks = []string{"lib", "lib64"}
+
+// lives of containers, one beside the other.
+const lives = 50
 
 // leftByFirst: a pid namespace ends with its first process.
 const leftByFirst = 0
@@ -86,4 +91,18 @@ func TestWithoutEmbed(t *testing.T) {
 		t.Errorf("Spawn said %q, %v", out, err)
 	}
 	e.do(e.Delete(t.Context(), "one", true))
+}
+
+// exampleBundle is a bundle of the example's.
+func exampleBundle(args ...string) (stateDir, bundle string, remove func()) {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Panic(err)
+	}
+	bundle = filepath.Join(dir, "bundle")
+	spec := payloadSpec(args...)
+	if err := errors.Join(makeRoot(filepath.Join(bundle, "rootfs")), writeConfig(bundle, &spec)); err != nil {
+		log.Panic(err)
+	}
+	return filepath.Join(dir, "state"), bundle, func() { _ = os.RemoveAll(dir) }
 }

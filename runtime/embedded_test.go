@@ -61,32 +61,46 @@ func newEmbedder(t *testing.T, change func(*runtime.Options)) *embedder {
 	if e.Runtime, err = openRuntime(e.root, change); err != nil {
 		t.Fatal(err)
 	}
-	rootfs := filepath.Join(e.bundle, "rootfs")
+	e.do(makeRoot(filepath.Join(e.bundle, "rootfs")))
+	e.spec = payloadSpec("sleep")
+	e.config()
+	t.Cleanup(e.sweep)
+	return e
+}
+
+// makeRoot makes a root with this program in it.
+func makeRoot(rootfs string) error {
 	for _, d := range []string{"dev", "tmp", "proc", "usr"} {
 		if err := os.MkdirAll(filepath.Join(rootfs, d), 0o755); err != nil {
-			t.Fatal(err)
+			return err
 		}
 	}
 	for _, l := range systemLinks {
 		if err := os.Symlink("usr/"+l, filepath.Join(rootfs, l)); err != nil {
-			t.Fatal(err)
+			return err
 		}
 	}
 	self, err := os.ReadFile(os.Args[0])
-	if err == nil {
-		err = os.WriteFile(filepath.Join(rootfs, "payload"), self, 0o755)
-	}
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	e.spec = specs.Spec{
+	return os.WriteFile(filepath.Join(rootfs, "payload"), self, 0o755)
+}
+
+func payloadSpec(args ...string) specs.Spec {
+	return specs.Spec{
 		Version: specs.Version, Root: &specs.Root{Path: "rootfs"},
-		Process: &specs.Process{Args: []string{"/payload", "sleep"}, Env: payloadEnv, Cwd: "/"},
+		Process: &specs.Process{Args: append([]string{"/payload"}, args...), Env: payloadEnv, Cwd: "/"},
 		Mounts:  systemMounts,
 	}
-	e.config()
-	t.Cleanup(e.sweep)
-	return e
+}
+
+func writeConfig(bundle string, spec *specs.Spec) error {
+	cfg, err := json.Marshal(spec)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(bundle, "config.json"), cfg, 0o644)
 }
 
 func (e *embedder) config(args ...string) {
@@ -94,13 +108,7 @@ func (e *embedder) config(args ...string) {
 	if len(args) > 0 {
 		e.spec.Process.Args = append([]string{"/payload"}, args...)
 	}
-	cfg, err := json.Marshal(e.spec)
-	if err == nil {
-		err = os.WriteFile(filepath.Join(e.bundle, "config.json"), cfg, 0o644)
-	}
-	if err != nil {
-		e.t.Fatal(err)
-	}
+	e.do(writeConfig(e.bundle, &e.spec))
 }
 
 // sweep ends what is left after a failure, and finds fault with it otherwise.
@@ -527,7 +535,7 @@ type identity struct{ cwd, root, mounts, pids string }
 
 // Many at once leave nothing, and take nobody's end away.
 func TestManyAtOnce(t *testing.T) {
-	const lives, atOnce = 50, 8
+	const atOnce = 8
 	e := newEmbedder(t, nil)
 	life := func(id string) {
 		fail := func(err error) {
