@@ -13,9 +13,11 @@ import (
 
 // Embed is the first thing that a program does which goes on while its
 // containers run, before it opens anything: it protects the program's file from
-// those that it enters. On Linux that replaces the process, once, by the same
-// program with the same arguments; what closes with an exec is closed then, and
-// os.Executable does not tell the path any more.
+// those that it enters (CVE-2019-5736). On Linux that replaces the process, once,
+// by the same program with the same pid, arguments and environment; what closes
+// with an exec is closed then. Afterwards os.Executable does not tell the path,
+// and the process leaves no core (PR_SET_DUMPABLE of prctl(2)). On NetBSD there is
+// nothing to do.
 func Embed() error { return exeseal.Protect() }
 
 // errNotEmbedded is the error of an Embedded runtime whose program did not call

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/netbsd-cells/runcell/kmod"
@@ -105,4 +106,35 @@ func exampleBundle(args ...string) (stateDir, bundle string, remove func()) {
 		log.Panic(err)
 	}
 	return filepath.Join(dir, "state"), bundle, func() { _ = os.RemoveAll(dir) }
+}
+
+// Commands work beside the program on its containers, also such as end them.
+func TestCommandsBeside(t *testing.T) {
+	e := newEmbedder(t, nil)
+	runcell := func(args ...string) string {
+		t.Helper()
+		out, err := exec.Command(runcellBin, append([]string{"--root", e.root}, args...)...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("runcell %v: %v: %s", args, err, out)
+		}
+		return string(out)
+	}
+	p := e.create("one", &runtime.Streams{})
+	runcell("start", "one")
+	if out := runcell("state", "one"); !strings.Contains(out, `"pid": `+strconv.Itoa(p.Pid())) {
+		t.Errorf("state says %s; want the pid %d", out, p.Pid())
+	}
+	runcell("delete", "--force", "one")
+	if ws := e.ended(p); ws.Signal() != syscall.SIGKILL {
+		t.Errorf("the process ended with %#x; want SIGKILL", ws)
+	}
+	cmd := exec.Command(runcellBin, "--root", e.root, "run", "--detach", "two")
+	cmd.Dir = e.bundle
+	e.do(cmd.Run())
+	q, err := e.Spawn(t.Context(), execOptions("two", &runtime.Streams{}, "exit", "4"))
+	e.do(err)
+	if ws := e.ended(q); ws.ExitStatus() != 4 {
+		t.Errorf("exec in the command's container ended with %#x; want 4", ws)
+	}
+	e.do(e.Delete(t.Context(), "two", true))
 }

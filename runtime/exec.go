@@ -11,9 +11,6 @@ import (
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
 )
 
-// ExecFailed is the exit status of an exec that did not run its program.
-const ExecFailed = launch.ExecFailed
-
 // Spawn runs a process in a running container's cell, and gives it once the
 // program runs. One whose program can't be run is ended, and an error.
 func (r *Runtime) Spawn(ctx context.Context, o ExecOptions) (*Process, error) {
@@ -30,13 +27,13 @@ func (r *Runtime) Spawn(ctx context.Context, o ExecOptions) (*Process, error) {
 func (r *Runtime) Exec(ctx context.Context, o ExecOptions) (status int, err error) {
 	x, err := r.exec(ctx, o)
 	if err != nil {
-		return ExecFailed, err
+		return launch.ExecFailed, err
 	}
 	if o.Detach {
 		return 0, nil
 	}
 	if status, err = x.Attend(o.Signals); err != nil {
-		return ExecFailed, fmt.Errorf("exec in %q: %w", o.ID, err)
+		return launch.ExecFailed, fmt.Errorf("exec in %q: %w", o.ID, err)
 	}
 	return status, nil
 }

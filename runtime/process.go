@@ -27,8 +27,8 @@ func (p *Process) Signal(sig syscall.Signal) error { return p.child.Signal(sig) 
 
 // Streams are what a process gets as its descriptors 0, 1 and 2; nil stands for
 // its container's null device. They stay the caller's, who may close them once
-// the process is made. What the process gets blocks, as of os/exec, so a pipe's
-// own end is set to block, too.
+// the process is made. They are set to block, as os/exec does, which is for all
+// who have the same open file.
 type Streams struct{ In, Out, Err *os.File }
 
 func (s *Streams) files() *[3]*os.File {

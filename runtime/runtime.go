@@ -5,9 +5,37 @@
 // How a root is built, a process is made or an address is held is in the rooms
 // below internal/. It never reads config.json but through oci, never decides
 // what a cell may do, and never knows which kernel is behind kmod.Client.
+//
+// # In a program that goes on
+//
+// A daemon calls Embed first thing, makes a Runtime with Options.Embedded, and
+// can rely on this (each line is a test):
+//
+//   - Any number of goroutines may call. Calls that change one container wait for
+//     each other, 10 seconds at most, as for commands of runcell, which work
+//     beside the daemon on the same containers.
+//   - The process stays what it is: umask, working directory, root, namespaces.
+//     Its other children are its own, as each of ours is asked for by its pid.
+//     But SIGCHLD is caught (os/signal); a program must not ignore it, nor wait
+//     for any child (wait4(2) of -1).
+//   - A process gets three descriptors, its Streams or its terminal's, and none
+//     else of this program's, whether they close with an exec or not; a hook on
+//     the host gets three of its own.
+//   - Create and Spawn give a Process, which is reaped when it ends. No thread
+//     waits for it, and nothing of runcell stays in memory for it but that.
+//   - A context that ends takes back what the call has done.
+//   - A daemon that is started anew finds its containers by List; State, Kill,
+//     Delete and Spawn work as before. A Process is its parent's: how one ended
+//     that was made before, only Wait tells, where the kernel keeps it.
+//
+// What a daemon gets from its own parent goes to containers where nothing else is
+// said: the limit of open files (Options.Nofile), the environment of hooks that
+// name none, the umask and the nice value of processes whose configuration has
+// none.
 package runtime
 
 import (
+	"errors"
 	"os"
 
 	"github.com/netbsd-cells/runcell/kmod"
@@ -128,6 +156,7 @@ var (
 	ErrNotExist   = state.ErrNotExist
 	ErrExist      = state.ErrExist
 	ErrNotRunning = state.ErrNotRunning
+	ErrPaused     = errors.New("container is paused: resume it first")
 )
 
 // ValidateID tells whether id can name a container: [A-Za-z0-9_+.-]+ of at most
