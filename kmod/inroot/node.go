@@ -32,7 +32,7 @@ func (d *Dir) MakeNode(p string, n Node) error {
 			if errors.Is(dir.lstat(name, &st), unix.ENOENT) {
 				return err
 			}
-		case err != nil:
+		default:
 			return err
 		}
 		return dir.checkNode(name, n)
