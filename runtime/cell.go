@@ -19,8 +19,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// deathPatience is how long killed processes may take to disappear.
-const deathPatience = 10 * time.Second
+// deathPatience is how long killed processes may take to disappear, on a machine
+// that has other things to do.
+const deathPatience = 30 * time.Second
 
 // createCell makes the container's cell.
 func (c *container) createCell(plan *oci.Plan) (err error) {

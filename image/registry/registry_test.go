@@ -241,6 +241,7 @@ func TestPullInterrupted(t *testing.T) {
 func TestPullStalled(t *testing.T) {
 	f := imagetest.NewRegistry(t, imagetest.Tar(t, imagetest.Entry{Name: "f", Body: imagetest.Noise(1 << 20)}))
 	big := bigLayer(t, f)
+	stall := patience(t, f, 50*time.Millisecond)
 	var once sync.Once
 	f.Before = func(w http.ResponseWriter, r *http.Request) (done bool) {
 		if strings.HasSuffix(r.URL.Path, string(big.Digest)) {
@@ -254,7 +255,7 @@ func TestPullStalled(t *testing.T) {
 		}
 		return done
 	}
-	list, err := story.PullWith(t, story.NewStore(t), f, registry.Options{Stall: 50 * time.Millisecond})
+	list, err := story.PullWith(t, story.NewStore(t), f, registry.Options{Stall: stall})
 	if err != nil || !slices.ContainsFunc(list, func(x store.Transfer) bool { return errors.Is(x.Retry, registry.ErrStalled) }) {
 		t.Errorf("transfers are %+v, %v; want one that stalled", list, err)
 	}

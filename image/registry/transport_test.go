@@ -23,6 +23,7 @@ import (
 	"github.com/netbsd-cells/runcell/image/store"
 	"github.com/netbsd-cells/runcell/image/transfer"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sys/unix"
 )
 
 // kinds are the requests of a pull, by what is in their path, and by their method.
@@ -142,6 +143,14 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
+// patience is how long f may be silent, at least, for somebody who pulls.
+func patience(t *testing.T, f *imagetest.Registry, least time.Duration) time.Duration {
+	return imagetest.Patience(t, least, func() error {
+		_, err := story.Pull(t, story.NewStore(t), f)
+		return err
+	})
+}
+
 // A line on which nothing moves is given up, wherever that is: before the answer,
 // in a manifest, in a token. The next one is better.
 func TestStalls(t *testing.T) {
@@ -149,6 +158,7 @@ func TestStalls(t *testing.T) {
 		for _, headers := range []bool{false, true} {
 			t.Run(fmt.Sprint(kind, " headers=", headers), func(t *testing.T) {
 				f := imagetest.NewRegistry(t, imagetest.Tar(t, imagetest.Entry{Name: "f"}))
+				stall := patience(t, f, 100*time.Millisecond)
 				var once sync.Once
 				withToken(f, func(w http.ResponseWriter, r *http.Request) (done bool) {
 					if !is(f, r) {
@@ -165,10 +175,10 @@ func TestStalls(t *testing.T) {
 					})
 					return done
 				})
-				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second+10*stall)
 				defer cancel()
 				t.Setenv("REGISTRY_AUTH_FILE", imagetest.NoAuth(t))
-				if _, err := transfer.Pull(ctx, story.NewStore(t), f.Name(), registry.Options{Stall: 100 * time.Millisecond}, transfer.CopyOptions{}); err != nil {
+				if _, err := transfer.Pull(ctx, story.NewStore(t), f.Name(), registry.Options{Stall: stall}, transfer.CopyOptions{}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -192,6 +202,14 @@ func TestStalls(t *testing.T) {
 func TestPushTriedAgain(t *testing.T) {
 	s := story.NewStore(t)
 	story.Import(t, s, "x", imagetest.Tar(t, imagetest.Entry{Name: "f", Body: imagetest.Noise(8 << 20)}))
+	push := func(f *imagetest.Registry, stall time.Duration) (*transfer.Copied, error) {
+		t.Setenv("REGISTRY_AUTH_FILE", imagetest.NoAuth(t))
+		return transfer.Push(t.Context(), s, "x", f.Repository()+":2", transfer.PushOptions{Registry: registry.Options{Stall: stall}})
+	}
+	stall := imagetest.Patience(t, 500*time.Millisecond, func() error {
+		_, err := push(imagetest.NewRegistry(t), time.Minute)
+		return err
+	})
 	for name, is := range map[string]func(r *http.Request) bool{
 		"what is there": func(r *http.Request) bool { return r.Method == http.MethodHead },
 		"upload":        func(r *http.Request) bool { return r.Method == http.MethodPost },
@@ -208,7 +226,7 @@ func TestPushTriedAgain(t *testing.T) {
 				w.WriteHeader(http.StatusTooManyRequests)
 			},
 			"503":   func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) },
-			"stall": func(_ http.ResponseWriter, r *http.Request) { time.Sleep(1500 * time.Millisecond) },
+			"stall": func(_ http.ResponseWriter, r *http.Request) { time.Sleep(3 * stall) },
 		} {
 			t.Run(name+" "+what, func(t *testing.T) {
 				f := imagetest.NewRegistry(t)
@@ -229,8 +247,7 @@ func TestPushTriedAgain(t *testing.T) {
 					}
 					return mine
 				}
-				t.Setenv("REGISTRY_AUTH_FILE", imagetest.NoAuth(t))
-				c, err := transfer.Push(t.Context(), s, "x", f.Repository()+":2", transfer.PushOptions{Registry: registry.Options{Stall: 500 * time.Millisecond}})
+				c, err := push(f, stall)
 				if err != nil || f.Tags["2"] != c.Manifest {
 					t.Fatalf("push: %v, the tag is %s", err, f.Tags["2"])
 				}
@@ -281,6 +298,7 @@ func TestPartAndRange(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := imagetest.NewRegistry(t, imagetest.Tar(t, imagetest.Entry{Name: "f", Body: imagetest.Noise(1 << 18)}))
+			stall := patience(t, f, 300*time.Millisecond)
 			big := bigLayer(t, f)
 			blob, err := os.ReadFile(filepath.Join(f.Layout, "blobs", strings.Replace(string(big.Digest), ":", "/", 1)))
 			if err != nil {
@@ -300,7 +318,7 @@ func TestPartAndRange(t *testing.T) {
 			if err := os.WriteFile(part, blob[:1000], 0o644); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := story.PullWith(t, s, f, registry.Options{Stall: 300 * time.Millisecond}); err != nil {
+			if _, err := story.PullWith(t, s, f, registry.Options{Stall: stall}); err != nil {
 				t.Error(err)
 			}
 			if v, err := s.Verify(t.Context(), "", store.VerifyOptions{All: true}); err != nil || len(v.Problems) > 0 {
@@ -330,14 +348,16 @@ func TestAuthPipe(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "nobody writes") {
 		t.Errorf("error is %v", err)
 	}
-	r, w, err := os.Pipe()
+	written := imagetest.FIFO(t)
+	r, err := os.OpenFile(written, os.O_RDONLY|unix.O_NONBLOCK, 0) // keeps what is written
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	w.WriteString(`{"auths":{}}`)
-	w.Close()
-	if _, err := transfer.Pull(t.Context(), story.NewStore(t), f.Name(), registry.Options{AuthFile: fmt.Sprintf("/dev/fd/%d", r.Fd())}, transfer.CopyOptions{}); err != nil {
+	if err := os.WriteFile(written, []byte(`{"auths":{}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := transfer.Pull(t.Context(), story.NewStore(t), f.Name(), registry.Options{AuthFile: written}, transfer.CopyOptions{}); err != nil {
 		t.Error(err)
 	}
 	if _, err := store.Open(t.Context(), fifo, true); err == nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 	"unsafe"
 
 	"github.com/netbsd-cells/runcell/conformance/mount"
@@ -69,6 +70,12 @@ func setName(name string) error {
 	return err
 }
 
+// How often and how long an effect that does not come at once is waited for.
+const (
+	looks = 200
+	pause = 50 * time.Millisecond
+)
+
 // sees tries whether the observer sees each deed.
 func (s *suite) sees() (err error) {
 	self, err := os.Executable()
@@ -100,6 +107,13 @@ func (s *suite) sees() (err error) {
 			return fmt.Errorf("change %s: %w", d.changes, err)
 		}
 		changed := before.changes(all())
+		for range looks {
+			if slices.Contains(changed, d.changes) {
+				break
+			}
+			time.Sleep(pause) // a process takes its signals when it runs
+			changed = before.changes(all())
+		}
 		if d.undo != nil {
 			if err := d.undo(s); err != nil {
 				return fmt.Errorf("change %s back: %w", d.changes, err)

@@ -229,19 +229,35 @@ func loopbackUp() error {
 	return nil
 }
 
-// openReport opens the second serial port, where no message of the kernel can
-// get into the report, or else the console.
+// openReport opens the serial port that is not the console's, where no message
+// of the kernel can get into the report, or else the console.
 func openReport() (io.Writer, error) {
-	fd, err := unix.Open("/"+protocol.ReportPort, unix.O_RDWR|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	port := reportPort()
+	fd, err := unix.Open(port, unix.O_RDWR|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err == nil {
 		return serialPort(fd)
 	}
-	fmt.Fprintf(os.Stderr, "agent: open /%s: %v: the report is on the console\n", protocol.ReportPort, err)
+	fmt.Fprintf(os.Stderr, "agent: open %s: %v: the report is on the console\n", port, err)
 	fd, err = unix.Open("/dev/console", unix.O_WRONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open console: %w", err)
 	}
 	return os.NewFile(uintptr(fd), "console"), nil
+}
+
+// kernConsdev is KERN_CONSDEV (sys/sysctl.h): the console's device. It has to be
+// asked with the right size, which unix.SysctlRaw does not know.
+const kernConsdev = 54
+
+// reportPort is the port beside the console's. A kernel with ACPI numbers QEMU's
+// two the other way round. One that does not tell has its console on the first.
+func reportPort() string {
+	dev := make([]byte, 8)                              // dev_t
+	n, err := sysctl([]int32{1, kernConsdev}, nil, dev) // CTL_KERN
+	if err == nil && n == len(dev) && unix.Minor(binary.LittleEndian.Uint64(dev)) == 1 {
+		return "/" + protocol.FirstPort
+	}
+	return "/" + protocol.SecondPort
 }
 
 // serialPort sets a port to pass bytes as they are, and to block.

@@ -15,7 +15,8 @@ const (
 	AgentPath  = "sbin/init"
 	ProgramDir = "vm"        // the suites' programs
 	ModuleDir  = "stand"     // kernel modules
-	ReportPort = "dev/tty01" // the second serial port
+	FirstPort  = "dev/tty00" // serial ports, as the kernel numbers them
+	SecondPort = "dev/tty01"
 )
 
 // Action is what a step does.

@@ -239,3 +239,14 @@ func FIFO(tb testing.TB) string {
 	}
 	return path
 }
+
+// Patience is for a test in which a registry falls silent: how long it may be
+// silent, at least, here and now, where ordinary is the same without the fault.
+func Patience(tb testing.TB, least time.Duration, ordinary func() error) time.Duration {
+	tb.Helper()
+	begun := time.Now()
+	if err := ordinary(); err != nil {
+		tb.Fatal(err)
+	}
+	return max(least, 10*time.Since(begun))
+}
