@@ -594,3 +594,57 @@ func TestManyAtOnce(t *testing.T) {
 		t.Errorf("a child is left: %d, %v", pid, err)
 	}
 }
+
+// A context that ends takes back what Create has done, whatever it waits for.
+func TestContextEndsCreate(t *testing.T) {
+	e := newEmbedder(t, nil)
+	e.spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{
+		{Path: filepath.Join(e.bundle, "rootfs/payload"), Args: []string{"payload", "sleep"}, Env: payloadEnv},
+	}}
+	e.config()
+	why := errors.New("the caller has no more time")
+	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, why)
+	defer cancel()
+	if _, err := e.Create(ctx, runtime.CreateOptions{ID: "one", Bundle: e.bundle, Streams: &runtime.Streams{}}); !errors.Is(err, why) {
+		t.Errorf("Create = %v; want the context's cause", err)
+	}
+	if _, err := e.State("one"); !errors.Is(err, runtime.ErrNotExist) {
+		t.Errorf("State = %v; want ErrNotExist", err)
+	}
+	if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); !errors.Is(err, unix.ECHILD) {
+		t.Errorf("a child is left: %d, %v", pid, err)
+	}
+}
+
+// What another one has made, as a daemon that is started anew finds it, is there
+// to be worked on; and no thread waits for a process that runs.
+func TestFoundAgain(t *testing.T) {
+	e := newEmbedder(t, nil)
+	const several = 10
+	before := threads(t)
+	for i := range several {
+		id := fmt.Sprintf("c%d", i)
+		p := e.create(id, &runtime.Streams{})
+		go func() { _, _ = p.Wait(background) }()
+		e.do(e.Start(t.Context(), id))
+	}
+	if now := threads(t); now >= before+several {
+		t.Errorf("%d threads before %d containers were made, %d after", before, several, now)
+	}
+	again, err := openRuntime(e.root, nil)
+	e.do(err)
+	states, err := again.List()
+	e.do(err)
+	for _, s := range states {
+		q, err := again.Spawn(t.Context(), execOptions(s.ID, &runtime.Streams{}, "exit", "6"))
+		e.do(err)
+		if ws := e.ended(q); ws.ExitStatus() != 6 {
+			t.Errorf("%s: exec ended with %#x; want 6", s.ID, ws)
+		}
+		e.do(again.Kill(s.ID, syscall.SIGKILL, true))
+		e.do(again.Delete(t.Context(), s.ID, true))
+	}
+	if len(states) != several {
+		t.Errorf("found %d containers; want %d", len(states), several)
+	}
+}
