@@ -69,6 +69,9 @@ func threads(t *testing.T) int {
 	return len(tasks)
 }
 
+// identity is what others see of this process.
+type identity struct{ cwd, root, mounts, pids string }
+
 func whatWeAre(t *testing.T) identity {
 	t.Helper()
 	link := func(name string) string {

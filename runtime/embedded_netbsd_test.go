@@ -57,6 +57,9 @@ func openDescriptors(t *testing.T, pid int) (fds []int) {
 // threads are not counted here.
 func threads(*testing.T) int { return 0 }
 
+// identity is what others see of this process.
+type identity struct{ cwd string }
+
 func whatWeAre(t *testing.T) identity {
 	t.Helper()
 	cwd, err := os.Getwd()

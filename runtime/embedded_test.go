@@ -530,9 +530,6 @@ func TestCallerIsNotChanged(t *testing.T) {
 	}
 }
 
-// whatWe are is what others see of this process.
-type identity struct{ cwd, root, mounts, pids string }
-
 // Many at once leave nothing, and take nobody's end away.
 func TestManyAtOnce(t *testing.T) {
 	const atOnce = 8
