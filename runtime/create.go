@@ -15,7 +15,6 @@ import (
 
 	"github.com/containerd/log"
 	"github.com/netbsd-cells/runcell/oci"
-	"github.com/netbsd-cells/runcell/runtime/internal/exeseal"
 	"github.com/netbsd-cells/runcell/runtime/internal/launch"
 	"github.com/netbsd-cells/runcell/runtime/internal/rootfs"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
@@ -25,16 +24,16 @@ import (
 
 const configFile = "config.json"
 
-// Create makes a container and leaves it in the created state. On any error
-// nothing of it is left.
-func (r *Runtime) Create(ctx context.Context, o CreateOptions) error {
+// Create makes a container and leaves it in the created state, and gives its
+// first process, which waits for Start. On any error nothing of it is left.
+func (r *Runtime) Create(ctx context.Context, o CreateOptions) (*Process, error) {
 	o.Detach = true
 	c, _, err := r.create(ctx, o)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c.Release()
-	return nil
+	defer c.Release()
+	return r.handle(c.child), nil
 }
 
 // create gives a created, still locked container, and the terminal's master
@@ -44,10 +43,11 @@ func (r *Runtime) create(ctx context.Context, o CreateOptions) (c *container, ma
 	if err != nil {
 		return nil, -1, err
 	}
-	if err := o.caller().Check(plan.Process); err != nil {
+	caller := o.caller(r.nofile)
+	if err := caller.Check(plan.Process); err != nil {
 		return nil, -1, err
 	}
-	if err := protectFromHooks(plan); err != nil {
+	if err := r.protectFromHooks(plan); err != nil {
 		return nil, -1, err
 	}
 	if err := checkNamespaces(plan); err != nil {
@@ -78,11 +78,11 @@ func (r *Runtime) create(ctx context.Context, o CreateOptions) (c *container, ma
 // protectFromHooks protects our binary where programs of the container see a
 // process that still shows it: the first one, between create and start. Without
 // startContainer hooks nobody is there to look, and nothing is paid.
-func protectFromHooks(plan *oci.Plan) error {
+func (r *Runtime) protectFromHooks(plan *oci.Plan) error {
 	if len(plan.Hooks.StartContainer) == 0 {
 		return nil
 	}
-	return exeseal.Protect()
+	return r.protect()
 }
 
 // undo takes a failed create back. The state directory goes only after all
@@ -163,7 +163,7 @@ func (c *container) build(ctx context.Context, done *undo.Stack, plan *oci.Plan,
 	}
 	done.Did("cell", func() error { return c.rt.destroyCell(c.Cell) })
 
-	l := &launch.Launch{Container: c.Container, Kmod: c.rt.kmod, Plan: plan, Root: fs, Undo: done, Caller: o.caller()}
+	l := &launch.Launch{Container: c.Container, Kmod: c.rt.kmod, Plan: plan, Root: fs, Undo: done, Caller: o.caller(c.rt.nofile), Monitor: !c.rt.embedded}
 	c.child, master, err = l.Create(ctx)
 	return master, err
 }
@@ -185,6 +185,9 @@ func (c *container) logWarnings(ctx context.Context, plan *oci.Plan) {
 		return
 	}
 	for _, n := range plan.Warnings() {
+		if c.rt.embedded && !c.rt.warned.first(n.Field) {
+			continue
+		}
 		logger.Warnf("%s: %s: %s", n.Field, n.Grade, n.Reason)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -30,6 +31,10 @@ var (
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
 func testMain(m *testing.M) int {
+	if err := runtime.Embed(); err != nil { // embedded_linux_test.go
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	dir, err := os.MkdirTemp("", "runcell-test")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -11,9 +11,6 @@ import (
 	"github.com/netbsd-cells/runcell/runtime/internal/step"
 )
 
-// ErrPaused says that something can't be done while the container is paused.
-var ErrPaused = errors.New("container is paused: resume it first")
-
 // Pause stops every process of a running container.
 func (r *Runtime) Pause(id string) error {
 	return r.setPaused(id, state.Running, true)

@@ -46,7 +46,7 @@ func (c *container) start(ctx context.Context, running func() error) error {
 	if err != nil {
 		return err
 	}
-	if err := protectFromHooks(plan); err != nil {
+	if err := c.rt.protectFromHooks(plan); err != nil {
 		return fmt.Errorf("start %q: %w", c.ID, err)
 	}
 	if err := c.runHooksInside(ctx, plan); err != nil {
@@ -86,6 +86,7 @@ func (c *container) runHooksInside(ctx context.Context, plan *oci.Plan) error {
 		Enter:   func() (kmod.Entry, error) { return c.rt.kmod.Enter(c.Cell) },
 		Root:    rootfs.JoinedPath(c.Rootfs, c.Mounts),
 		Process: plan.Process,
+		Nofile:  c.rt.nofile,
 	}
 	return hooks.RunInCell(ctx, plan.Hooks.StartContainer, c.StateAs(state.Created, process.InsidePid(c.Pid)), cell)
 }

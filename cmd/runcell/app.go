@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
+	"github.com/netbsd-cells/runcell/runtime"
 )
 
 // exitExec is exec's exit code for an error of runcell's own: 1 may be the
@@ -25,6 +26,7 @@ type app struct {
 	getenv func(string) string
 	euid   int
 	open   func(stateRoot, emulate string, strict bool) (engine, error)
+	embed  func() error // see runtime.Embed
 	// reenter runs the command again in a user namespace, see rootless.go.
 	reenter func(pid int) (status int, done bool, err error)
 	// executable and become lead to the other program, see image.go.
@@ -40,6 +42,7 @@ func newApp() *app {
 		getenv:  os.Getenv,
 		euid:    os.Geteuid(),
 		open:    openEngine,
+		embed:   runtime.Embed,
 		reenter: reenter,
 
 		executable: os.Executable,

@@ -156,6 +156,7 @@ func TestStateRoot(t *testing.T) {
 // A command line that asks for no help builds only the commands it names.
 func TestOnlyNamedCommandsAreBuilt(t *testing.T) {
 	a := newApp()
+	a.embed = func() error { return nil }
 	for _, c := range []struct {
 		line string
 		want int

@@ -33,7 +33,7 @@ func (a *app) createCommand() *cli.Command {
 					if err != nil {
 						return false, err
 					}
-					err = e.Create(ctx, o)
+					_, err = e.Create(ctx, o)
 					return err == nil, err
 				})
 			})

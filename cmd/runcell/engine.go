@@ -12,13 +12,12 @@ import (
 	"github.com/netbsd-cells/runcell/runtime"
 )
 
-// engine is what the commands need of runtime.Runtime, and the features of
-// the kernel interface below it. Tests put a fake in its place.
+// engine is what the commands need of runtime.Runtime. Tests put a fake in its
+// place.
 type engine interface {
-	Create(context.Context, runtime.CreateOptions) error
+	Create(context.Context, runtime.CreateOptions) (*runtime.Process, error)
 	Run(context.Context, runtime.CreateOptions) (status int, err error)
 	Start(ctx context.Context, id string) error
-	PrepareExec() error
 	Exec(context.Context, runtime.ExecOptions) (status int, err error)
 	State(id string) (*runtime.State, error)
 	List() ([]*runtime.State, error)
@@ -37,20 +36,12 @@ type engine interface {
 	Features() (kmod.Features, error)
 }
 
-// cells is the real engine.
-type cells struct {
-	*runtime.Runtime
-	client kmod.Client
-}
-
-func (c cells) Features() (kmod.Features, error) { return c.client.Features() }
-
 func openEngine(root, emulate string, strict bool) (engine, error) {
 	client, err := openBackend(root, emulate)
 	if err != nil {
 		return nil, err
 	}
-	return cells{runtime.New(runtime.Options{Root: root, Kmod: client, Strict: strict}), client}, nil
+	return runtime.New(runtime.Options{Root: root, Kmod: client, Strict: strict}), nil
 }
 
 // leastDescriptors is how many a command can be sure to do its work with, and

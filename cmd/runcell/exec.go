@@ -82,7 +82,7 @@ func (a *app) exec(ctx context.Context, cmd *cli.Command) error {
 		}
 	}
 	if file := cmd.String("process"); file != "" {
-		if err := e.PrepareExec(); err != nil { // the file may be a pipe
+		if err := a.embed(); err != nil { // the file may be a pipe
 			return err
 		}
 		o.Process, err = readProcess(ctx, cmd, e, file)

@@ -256,6 +256,7 @@ func TestRootlessCommandRunsAgain(t *testing.T) {
 	os.Args = []string{"runcell", "create", "c1"}
 	f := &fake{}
 	a := newApp()
+	a.embed = func() error { return nil }
 	a.euid, a.getenv = 7, func(string) string { return "/run/user/7" }
 	a.open = func(string, string, bool) (engine, error) { return f, nil }
 	a.reenter = func(pid int) (int, bool, error) { return 4, pid == 0, nil }

@@ -42,13 +42,13 @@ type fake struct {
 
 func (f *fake) did(format string, v ...any) { f.call = fmt.Sprintf(format, v...) }
 
-func (f *fake) Create(ctx context.Context, o runtime.CreateOptions) error {
+func (f *fake) Create(ctx context.Context, o runtime.CreateOptions) (*runtime.Process, error) {
 	f.did("create %s", o.ID)
 	f.create = o
 	if f.hook != nil {
 		f.hook(ctx)
 	}
-	return f.err
+	return nil, f.err
 }
 
 func (f *fake) Run(ctx context.Context, o runtime.CreateOptions) (int, error) {
@@ -64,8 +64,6 @@ func (f *fake) Start(_ context.Context, id string) error {
 	f.did("start %s", id)
 	return f.err
 }
-
-func (*fake) PrepareExec() error { return nil }
 
 func (f *fake) Exec(_ context.Context, o runtime.ExecOptions) (int, error) {
 	f.did("exec %s %q detach=%v", o.ID, o.Process.Args, o.Detach)
@@ -168,6 +166,7 @@ func (f *fake) runcellAs(t *testing.T, euid int, env map[string]string, args ...
 	t.Helper()
 	var out, errs bytes.Buffer
 	a := newApp()
+	a.embed = func() error { return nil }
 	a.Stdout, a.Stderr, a.euid = &out, &errs, euid
 	a.stdin = strings.NewReader(f.stdin)
 	a.getenv = func(name string) string { return env[name] }

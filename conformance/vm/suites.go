@@ -106,6 +106,7 @@ func makePlan(names []string, w want, haveModule bool) (*protocol.Plan, error) {
 
 const (
 	shortTimeout = 120 // seconds; an emulated processor is some 20 times slower
+	roomTimeout  = 600
 	suiteTimeout = 1800
 	// Each of some ten thousand attempts is a process of its own.
 	adversaryTimeout = 7200
@@ -175,7 +176,7 @@ func runtimeSteps(w want) []protocol.Step {
 	var steps []protocol.Step
 	for _, room := range rooms["runtime"] {
 		name := "tests: " + path.Join("runtime", room)
-		steps = append(steps, protocol.Step{Name: name, Do: protocol.Exec, Args: []string{w.prefix + roomTests("runtime", room)}, Timeout: shortTimeout})
+		steps = append(steps, protocol.Step{Name: name, Do: protocol.Exec, Args: []string{w.prefix + roomTests("runtime", room)}, Timeout: roomTimeout})
 	}
 	steps = append(steps, conformanceStep(w, "runtime", "--runtime", w.prefix+runcell+",runcell-netbsd"))
 	return append([]protocol.Step{before}, withModule(w, "runtime", 0, steps...)...)

@@ -16,15 +16,19 @@ import (
 
 // Dir is an open directory that paths are resolved in. A nil one is closed.
 // Errors wrap a unix.Errno.
-type Dir struct{ fd at }
+type Dir struct {
+	fd    at
+	exact bool // set modes again that the umask has taken from
+}
 
-// Open opens a directory by its host path, which must not end in a link.
+// Open opens a directory by its host path, which must not end in a link. What is
+// made in it has its mode whatever the umask, which is the whole process's.
 func Open(dir string) (*Dir, error) {
 	fd, err := unix.Open(dir, dirFlags, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open root %s: %w", dir, err)
 	}
-	return &Dir{at(fd)}, nil
+	return &Dir{at(fd), true}, nil
 }
 
 // Close closes the directory, once.
@@ -38,13 +42,14 @@ func (d *Dir) Close() {
 // steps are the directories on the way to a place below a Dir.
 type steps struct {
 	root  at
+	exact bool
 	open  []at
 	names []string // of the directories in open
 }
 
 // from starts a walk; the caller lets it go.
 func (d *Dir) from(create bool) (*walk, *steps) {
-	s := &steps{root: d.fd}
+	s := &steps{root: d.fd, exact: d.exact}
 	return &walk{in: s, create: create}, s
 }
 
@@ -82,13 +87,19 @@ func (s *steps) letGo() {
 	}
 }
 
-func (s *steps) mkdir(name string) error { return s.here().mkdir(name, 0o755) }
+func (s *steps) mkdir(name string) error {
+	const mode = 0o755
+	if err := s.here().mkdir(name, mode); err != nil || !s.exact {
+		return err
+	}
+	return s.here().setDirMode(name, mode)
+}
 
 // clear refuses: what is in a cell's root stays there.
 func (s *steps) clear(string) error { return unix.ENOTDIR }
 
 // OpenDir gives the directory that p leads to. With create, missing ones are
-// made, mode 0755 less the umask.
+// made, mode 0755.
 func (d *Dir) OpenDir(p string, create bool) (*Place, error) {
 	w, s := d.from(create)
 	defer s.letGo()
@@ -104,7 +115,7 @@ func (d *Dir) OpenDir(p string, create bool) (*Place, error) {
 }
 
 // MakeDir makes the directory that p leads to, and those above it, if they
-// are missing: mode 0755 less the umask.
+// are missing: mode 0755.
 func (d *Dir) MakeDir(p string) error {
 	w, s := d.from(true)
 	defer s.letGo()

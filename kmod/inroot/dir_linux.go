@@ -13,7 +13,8 @@ import (
 )
 
 // OpenMount makes a directory of the host a mount of its own, in the thread's
-// mount namespace and with the mounts below it, and opens it.
+// mount namespace and with the mounts below it, and opens it. The umask applies
+// to what is made in it: such a thread has its own.
 func OpenMount(dir string) (*Dir, error) {
 	fd, err := unix.OpenTree(unix.AT_FDCWD, dir, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
 	if err != nil {
@@ -23,7 +24,7 @@ func OpenMount(dir string) (*Dir, error) {
 		at(fd).close()
 		return nil, fmt.Errorf("mount root %s: %w", dir, err)
 	}
-	return &Dir{at(fd)}, nil
+	return &Dir{fd: at(fd)}, nil
 }
 
 // SetReadonly makes the mount that the directory is read-only, and none below

@@ -23,20 +23,36 @@ func (d *Dir) MakeNode(p string, n Node) error {
 	return d.inParent(p, func(dir at, name string) error {
 		err := dir.mknod(name, n.Mode, n.Dev)
 		switch {
-		case err == nil && (n.UID != 0 || n.GID != 0):
-			if err := dir.chown(name, int(n.UID), int(n.GID)); err != nil {
-				return fmt.Errorf("set owner: %w", err)
+		case err == nil:
+			if err := d.settle(dir, name, n); err != nil {
+				return err
 			}
 		case errors.Is(err, unix.EEXIST), errors.Is(err, unix.EROFS):
 			var st unix.Stat_t
 			if errors.Is(dir.lstat(name, &st), unix.ENOENT) {
 				return err
 			}
-		case err != nil:
+		default:
 			return err
 		}
 		return dir.checkNode(name, n)
 	})
+}
+
+// settle gives a new node its owner, and its mode if the umask has taken from it.
+func (d *Dir) settle(dir at, name string, n Node) error {
+	if n.UID != 0 || n.GID != 0 {
+		if err := dir.chown(name, int(n.UID), int(n.GID)); err != nil {
+			return fmt.Errorf("set owner: %w", err)
+		}
+	}
+	if !d.exact {
+		return nil
+	}
+	if err := dir.setNodeMode(name, n.Mode); err != nil {
+		return fmt.Errorf("set mode: %w", err)
+	}
+	return nil
 }
 
 // CheckNode makes sure that p is the node, or that it is mounted there.

@@ -20,7 +20,7 @@ const (
 // descriptorsOf says which arguments of a system call are descriptors of the
 // child's. Where a new one is made (dup2's second), nothing is needed.
 var descriptorsOf = map[uintptr][]int{
-	unix.SYS_CHDIR: nil, unix.SYS_CHROOT: nil, unix.SYS_CLOSE: {0}, unix.SYS_DUP: {0}, unix.SYS_DUP2: {0}, unix.SYS_DUP3: {0},
+	unix.SYS_CHDIR: nil, unix.SYS_CHROOT: nil, unix.SYS_CLOSE: {0}, unix.SYS_CONNECT: {0}, unix.SYS_DUP: {0}, unix.SYS_DUP2: {0}, unix.SYS_DUP3: {0},
 	unix.SYS_EXECVE: nil, unix.SYS_FCHDIR: {0}, unix.SYS_FCHOWN: {0}, unix.SYS_FCNTL: {0}, unix.SYS_GETPID: nil, unix.SYS_GETRLIMIT: nil, unix.SYS_IOCTL: {0}, unix.SYS_KQUEUE: nil,
 	unix.SYS_OPEN: nil, unix.SYS_OPENAT: {0}, unix.SYS_READ: {0}, unix.SYS_RECVMSG: {0}, unix.SYS_SENDMSG: {0}, unix.SYS_SETGID: nil,
 	unix.SYS_SETGROUPS: nil, unix.SYS_SETPGID: nil, unix.SYS_SETPRIORITY: nil, unix.SYS_SETREUID: nil, unix.SYS_SETRLIMIT: nil,

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"unsafe"
 
 	"github.com/netbsd-cells/runcell/kmod/stage"
 	"github.com/netbsd-cells/runcell/oci"
@@ -21,10 +22,17 @@ import (
 // bytes with the terminating zero).
 const maxSunPath = 103
 
-// Check applies the callers' contract (runc's): a console socket needs a
-// terminal, and a terminal that nobody relays needs a socket.
-func Check(terminal, detached bool, socket string) error {
+// Check applies the callers' contract (runc's): a console socket, and who else
+// has asked for it, needs a terminal, and a terminal that nobody relays needs one
+// of them.
+func Check(terminal, detached bool, socket string, wanted bool) error {
 	switch {
+	case socket != "" && wanted:
+		return errors.New("the terminal is wanted twice: by a socket and by a function")
+	case wanted && !terminal:
+		return errors.New("a function is given for the terminal but process.terminal is false")
+	case wanted:
+		return nil
 	case socket != "" && !terminal:
 		return errors.New("--console-socket is given but process.terminal is false")
 	case terminal && detached && socket == "":
@@ -48,21 +56,33 @@ func Dial(path string) (fd int, err error) {
 }
 
 // connectUnix reaches a path that is too long for struct sockaddr_un from
-// its own directory. The working directory is the process's, and goes back.
+// its own directory. The working directory is the whole process's, so a child
+// goes there: the socket is connected for both.
 func connectUnix(fd int, path string) error {
 	if len(path) <= maxSunPath {
 		return unix.Connect(fd, &unix.SockaddrUnix{Name: path})
 	}
-	back, err := unix.Open(".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	name := filepath.Base(path)
+	if len(name) > maxSunPath {
+		return fmt.Errorf("its name has %d bytes, and the kernel takes %d: %w", len(name), maxSunPath, unix.ENAMETOOLONG)
+	}
+	enter, err := stage.Path("enter its directory", unix.SYS_CHDIR, filepath.Dir(path))
 	if err != nil {
 		return err
 	}
-	defer sys.CloseFD(back)
-	if err := unix.Chdir(filepath.Dir(path)); err != nil {
-		return err
+	addr := sockaddr(name)
+	connect := stage.OnFD("connect", unix.SYS_CONNECT, fd, process.AddressOf(addr), unsafe.Sizeof(*addr))
+	connect.Keep = []any{addr}
+	return process.Do(&stage.Program{Inherit: 3, Steps: []stage.Step{enter, connect}})
+}
+
+// sockaddr is the address of a name, followed by zeros.
+func sockaddr(name string) *unix.RawSockaddrUnix {
+	addr := &unix.RawSockaddrUnix{Family: unix.AF_UNIX}
+	for i := range len(name) {
+		addr.Path[i] = int8(name[i])
 	}
-	err = unix.Connect(fd, &unix.SockaddrUnix{Name: filepath.Base(path)})
-	return errors.Join(err, unix.Fchdir(back))
+	return addr
 }
 
 // Send sends the master with the slave's name as the message: one

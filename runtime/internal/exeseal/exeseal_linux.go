@@ -22,15 +22,8 @@ import (
 // read-only and belongs to no namespace. On a read-only filesystem, which is
 // also how the second pass is known, there is nothing to do.
 func Protect() error {
-	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		return fmt.Errorf("protect own binary: %w", err)
-	}
-	var fs unix.Statfs_t
-	if err := unix.Statfs("/proc/self/exe", &fs); err != nil {
-		return fmt.Errorf("protect own binary: %w", err)
-	}
-	if fs.Flags&unix.ST_RDONLY != 0 {
-		return nil
+	if done, err := Protected(); done || err != nil {
+		return err
 	}
 	fd, err := unix.OpenTree(unix.AT_FDCWD, "/proc/self/exe", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 	if err != nil {
@@ -41,6 +34,18 @@ func Protect() error {
 	}
 	err = syscall.Exec("/proc/self/fd/"+strconv.Itoa(fd), os.Args, os.Environ())
 	return fmt.Errorf("protect own binary: %w", err)
+}
+
+// Protected tells whether this process goes on as that copy.
+func Protected() (bool, error) {
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return false, fmt.Errorf("protect own binary: %w", err)
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs("/proc/self/exe", &fs); err != nil {
+		return false, fmt.Errorf("protect own binary: %w", err)
+	}
+	return fs.Flags&unix.ST_RDONLY != 0, nil
 }
 
 // errOwnBinary is the error of a program that leads out of the container.

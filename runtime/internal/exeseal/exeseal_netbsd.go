@@ -11,6 +11,9 @@ package exeseal
 // chroot(2).
 func Protect() error { return nil }
 
+// Protected is true, for the same reason.
+func Protected() (bool, error) { return true, nil }
+
 // RefuseSelf has nothing to refuse where a container's program could be ours.
 // /proc/self/exe is a plain path on NetBSD, looked up in the container's root,
 // where our binary is not. /proc/self/file does lead to it, but then it runs

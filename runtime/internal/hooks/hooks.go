@@ -5,26 +5,21 @@
 package hooks
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
+	"slices"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/containerd/log"
+	"github.com/netbsd-cells/runcell/kmod/stage"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/oci/strictjson"
+	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
 	"github.com/netbsd-cells/runcell/runtime/internal/step"
+	"golang.org/x/sys/unix"
 )
-
-// maxOutput is how many bytes of a failed hook's stderr an error repeats.
-const maxOutput = 512
 
 // Run runs hooks in order on the host, in the calling thread's namespaces. It
 // stops at the first failure, whose error names the hook's field and path.
@@ -64,63 +59,57 @@ func each(hooks []oci.Hook, s *state.State, run func(h oci.Hook, input []byte) e
 	return nil
 }
 
-// runOnHost kills the hook's whole process group at the timeout. A hook that
-// names no environment has ours, as with the peers; the spec says nothing of it.
+// runOnHost makes the hook's process by a program of its own: os/exec would
+// hand on each descriptor of ours that does not close with an exec.
 func runOnHost(ctx context.Context, h oci.Hook, dir string, input []byte) error {
-	ctx, cancel := withTimeout(ctx, h)
-	defer cancel()
-	r, w, err := os.Pipe()
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0) //nolint:forbidigo // the host's
 	if err != nil {
-		return fmt.Errorf("make pipe: %w", err)
+		return err
 	}
-	defer func() { _ = r.Close() }()
-	cmd := exec.CommandContext(ctx, h.Path) //nolint:gosec // an absolute path from the config
+	defer func() { _ = null.Close() }()
+	return run(ctx, h, input, func(in *os.File, said *output) (*process.Child, error) {
+		prog, err := hostProgram(h, dir)
+		if err != nil {
+			return nil, err
+		}
+		prog.Steps = slices.Concat(process.DefaultSignals(), []stage.Step{
+			process.DupTo("take state as input", int(in.Fd()), 0),
+			process.DupTo("discard output", int(null.Fd()), 1),
+			said.step(2),
+		}, prog.Steps)
+		return process.StartProgram(ctx, prog)
+	})
+}
+
+// hostProgram is what the hook's process does once it has its streams. A hook
+// that names no environment has ours, as with the peers; the spec says nothing
+// of it.
+func hostProgram(h oci.Hook, dir string) (*stage.Program, error) {
+	chdir, err := stage.Path("change to the bundle", unix.SYS_CHDIR, dir)
+	if err != nil {
+		return nil, err
+	}
+	env := h.Env
+	if len(env) == 0 {
+		env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "PWD=") }), "PWD="+dir)
+	}
+	exe, err := stage.Exec(h.Path, arguments(h), env)
+	if err != nil {
+		return nil, err
+	}
+	return &stage.Program{Inherit: 3, ExitCode: 255, Steps: []stage.Step{ownGroup(), chdir, exe}}, nil
+}
+
+// arguments of a hook that names none are its path.
+func arguments(h oci.Hook) []string {
 	if len(h.Args) > 0 {
-		cmd.Args = h.Args
+		return h.Args
 	}
-	cmd.Env = h.Env // none: os/exec takes ours
-	cmd.Dir = dir
-	cmd.Stdin = bytes.NewReader(input)
-	cmd.Stderr = w // a file, so that Wait does not wait for who else has it
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second
-	output := readOutput(r)
-	err = cmd.Run()
-	_ = w.Close()
-	switch {
-	// A hook that left a child holding its input or output has ended all the same.
-	case err == nil || errors.Is(err, exec.ErrWaitDelay) && cmd.ProcessState.Success():
-		return nil
-	case ctx.Err() != nil:
-		return whyEnded(ctx, h)
-	}
-	return explained(err, r, output)
+	return []string{h.Path}
 }
 
-// explained adds to a hook's error what it has said: r is where it was read.
-func explained(err error, r *os.File, output <-chan []byte) error {
-	_ = r.SetReadDeadline(time.Now().Add(outputPatience))
-	if out := strings.TrimSpace(string(<-output)); out != "" {
-		return fmt.Errorf("%w: %s", err, out)
-	}
-	return err
-}
-
-// outputPatience is how long a failed hook's output is read while somebody
-// still has it open.
-const outputPatience = 100 * time.Millisecond
-
-// readOutput reads to the end and keeps the beginning.
-func readOutput(r io.Reader) <-chan []byte {
-	done := make(chan []byte, 1)
-	go func() {
-		head, _ := io.ReadAll(io.LimitReader(r, maxOutput))
-		_, _ = io.Copy(io.Discard, r)
-		done <- head
-	}()
-	return done
-}
+// ownGroup is what is killed at the timeout.
+func ownGroup() stage.Step { return stage.Sys("own process group", unix.SYS_SETPGID, 0, 0) }
 
 // directory is where a hook on the host runs: in the bundle, as the peers have
 // it. A bundle that is gone stops no hook, least of all one that cleans up.
@@ -130,20 +119,4 @@ func directory(s *state.State) string {
 		return "/"
 	}
 	return s.Bundle
-}
-
-// withTimeout ends with the hook's timeout (0 = none).
-func withTimeout(ctx context.Context, h oci.Hook) (context.Context, context.CancelFunc) {
-	if h.Timeout > 0 {
-		return context.WithTimeout(ctx, h.Timeout)
-	}
-	return context.WithCancel(ctx)
-}
-
-// whyEnded tells why a hook was killed.
-func whyEnded(ctx context.Context, h oci.Hook) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) && h.Timeout > 0 {
-		return fmt.Errorf("timed out after %v (timeout)", h.Timeout)
-	}
-	return context.Cause(ctx)
 }

@@ -72,8 +72,6 @@ func (r *Root) Build() (err error) {
 	if err := os.Mkdir(r.path, 0o700); err != nil { //nolint:forbidigo // the state directory is ours alone
 		return fmt.Errorf("make the root's mount point: %w", err)
 	}
-	old := unix.Umask(0)
-	defer unix.Umask(old)
 	root := rootMount(r.Plan.Root, r.Source)
 	if r.Plan.Root.Readonly {
 		if err := r.prepare(root); err != nil {

@@ -6,20 +6,25 @@ package launch
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/console"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
+	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
 // Caller is the part of create's, run's and exec's arguments that is the same.
 type Caller struct {
-	PidFile       string // absolute; empty = none
-	ConsoleSocket string // gets the terminal's master; empty = none
-	PidfdSocket   string // gets a pidfd; empty = none; Linux only
-	PreserveFDs   int    // descriptors from 3 on that the process keeps
+	PidFile       string                      // absolute; empty = none
+	ConsoleSocket string                      // gets the terminal's master; empty = none
+	Terminal      func(master *os.File) error // gets it instead; nil = nobody does
+	Streams       *[3]*os.File                // become 0, 1, 2; nil = ours, and in it the null device
+	Nofile        *oci.Rlimit                 // where the configuration has none; nil = our caller's
+	PidfdSocket   string                      // gets a pidfd; empty = none; Linux only
+	PreserveFDs   int                         // descriptors from 3 on that the process keeps
 	Sockets       Sockets
 	Detach        bool // the command ends before the process does
 }
@@ -54,25 +59,10 @@ func (s Sockets) check() error {
 
 // Check refuses, before anything is made, what can't be had with this process.
 func (c Caller) Check(p *oci.Process) error {
-	if err := console.Check(p.Terminal, c.Detach, c.ConsoleSocket); err != nil {
+	if err := console.Check(p.Terminal, c.Detach, c.ConsoleSocket, c.Terminal != nil); err != nil {
 		return err
 	}
-	return errors.Join(checkStdio(), c.Sockets.check(), c.checkPreserved())
-}
-
-// checkStdio refuses a directory as one of the container's first three
-// descriptors: it would lead out of the root (openat(2)).
-func checkStdio() error {
-	for fd := range stdio {
-		var st unix.Stat_t
-		if err := unix.Fstat(fd, &st); err != nil {
-			return fmt.Errorf("descriptor %d: %w", fd, err)
-		}
-		if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-			return fmt.Errorf("descriptor %d is a directory: a container must not inherit one", fd)
-		}
-	}
-	return nil
+	return errors.Join(c.checkStreams(), c.Sockets.check(), c.checkPreserved())
 }
 
 // dial connects to the console socket, if there is one (-1 = none).
@@ -81,6 +71,22 @@ func (c Caller) dial() (sock int, err error) {
 		return -1, nil
 	}
 	return console.Dial(c.ConsoleSocket)
+}
+
+// handTerminal hands a terminal's master over, by the socket if there is one or
+// to who has asked for it, and tells whether it is not ours any more.
+func (c Caller) handTerminal(sock, master int, name string) (gone bool, err error) {
+	if sock >= 0 {
+		defer sys.CloseFD(master)
+		return true, console.Send(sock, master, name)
+	}
+	if c.Terminal == nil {
+		return false, nil
+	}
+	if err := unix.SetNonblock(master, true); err != nil { // or reads could not be cut off
+		return false, fmt.Errorf("prepare terminal: %w", err)
+	}
+	return true, c.Terminal(os.NewFile(uintptr(master), name))
 }
 
 // checkPreserved refuses a number of descriptors that the caller did not leave

@@ -35,7 +35,9 @@ type Launch struct {
 	Root             *rootfs.Root
 	Undo             *undo.Stack
 	Caller           Caller
+	Monitor          bool // let a process stay that keeps the exit status, if the kernel does not
 
+	streams process.Streams
 	child   *process.Child
 	entry   kmod.Entry
 	link    *process.Link
@@ -67,15 +69,16 @@ func (l *Launch) Create(ctx context.Context) (child *process.Child, master int, 
 		return nil, -1, err
 	}
 	defer l.link.Close()
+	if l.streams, err = l.Caller.openStreams(); err != nil {
+		return nil, -1, err
+	}
+	defer l.streams.Close()
 	if err := l.openFiles(); err != nil {
 		return nil, -1, err
 	}
 	defer l.closeFiles()
-	if err := process.SealDescriptors(l.Caller.inherited()); err != nil {
-		return nil, -1, err
-	}
 	// Whoever waits for the child below does not wait for one that was ended.
-	stop := context.AfterFunc(ctx, func() { l.child.Signal(syscall.SIGKILL) })
+	stop := context.AfterFunc(ctx, func() { _ = l.child.Signal(syscall.SIGKILL) })
 	defer stop()
 	if err := process.OnThread(func() error { return l.onThread(ctx) }); err != nil {
 		return nil, -1, err
@@ -171,7 +174,7 @@ func (l *Launch) fork(ctx context.Context) (err error) {
 // program is everything that the child does, from fork to exec.
 func (l *Launch) program() (*stage.Program, error) {
 	p := *l.Plan.Process
-	p.Rlimits = process.WithCallersNofile(p.Rlimits)
+	p.Rlimits = process.WithNofile(p.Rlimits, l.Caller.Nofile)
 	p.Env = slices.Concat(p.Env, l.Caller.Sockets.env())
 	// The child lives on as "created" without an exec, and the container's hooks
 	// can see it: it lets go of each descriptor after the last use. That it has
@@ -180,6 +183,7 @@ func (l *Launch) program() (*stage.Program, error) {
 	steps := make([]stage.Step, 0, len(l.entry.Seal)+64)
 	steps = append(steps, stage.Sys("become session leader", unix.SYS_SETSID))
 	steps = append(steps, process.DefaultSignals()...)
+	steps = append(steps, l.streams.TakeSteps()...)
 	ready, err := l.Root.ReadySteps(l.link, len(steps))
 	if err != nil {
 		return nil, err
@@ -189,13 +193,13 @@ func (l *Launch) program() (*stage.Program, error) {
 	if p.Terminal {
 		steps = append(steps, l.Root.TerminalSteps()...)
 	}
-	steps = append(steps, process.StdioSteps(&p)...)
+	steps = append(steps, l.streams.GiveSteps(&p)...)
 	member, err := process.MemberSteps(&p, l.entry)
 	if err != nil {
 		return nil, err
 	}
 	steps = append(steps, member...)
-	identity, err := process.IdentitySteps(&p, l.entry, l.lateEnv(&p)...)
+	identity, err := process.IdentitySteps(&p, l.entry, l.streams, l.lateEnv(&p)...)
 	if err != nil {
 		return nil, err
 	}
@@ -321,7 +325,7 @@ func (l *Launch) finish() error {
 	return nil
 }
 
-// handTerminal sends the terminal to the caller's socket, if there is one.
+// handTerminal hands the terminal over, if somebody wants it.
 func (l *Launch) handTerminal() error {
 	if l.master < 0 {
 		return nil
@@ -329,19 +333,17 @@ func (l *Launch) handTerminal() error {
 	if err := console.SetSize(l.master, l.Plan.Process.ConsoleSize); err != nil {
 		return err
 	}
-	if l.sock < 0 {
-		return nil
+	sent, err := l.Caller.handTerminal(l.sock, l.master, l.terminal)
+	if sent {
+		l.master = -1
 	}
-	err := console.Send(l.sock, l.master, l.terminal)
-	sys.CloseFD(l.master)
-	l.master = -1
 	return err
 }
 
 // startMonitor sees to it that the exit status is kept: by the caller, by the
 // kernel, or else by a monitor.
 func (l *Launch) startMonitor() error {
-	if monitor.Start == nil {
+	if monitor.Start == nil || !l.Monitor {
 		return nil
 	}
 	f, err := l.Kmod.Features()

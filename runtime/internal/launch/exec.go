@@ -30,54 +30,62 @@ type Exec struct {
 	Kmod             kmod.Client
 	Process          *oci.Process
 	Caller           Caller
-	Signals          *signals.Catcher // go to the process; nil = none are caught
+}
+
+// Executed is the process that came of it.
+type Executed struct {
+	*process.Child
+	master int // its terminal's, if that is still ours, -1 = none
 }
 
 // execution is one exec's working state.
 type execution struct {
 	Exec
-	entry kmod.Entry
-	sock  int
-	term  *console.Terminal
-	proc  *process.Child
+	entry   kmod.Entry
+	streams process.Streams
+	sock    int
+	term    *console.Terminal
+	proc    *process.Child
 }
 
-// Run starts the process, and waits for it unless the caller detaches. The
-// status is the program's as shells have it, 0 when detached.
-func (e Exec) Run(ctx context.Context) (status int, err error) {
+// Run starts the process: its program runs, and the caller has its terminal.
+func (e Exec) Run(ctx context.Context) (_ *Executed, err error) {
 	x := &execution{Exec: e}
 	if x.sock, err = e.Caller.dial(); err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer sys.CloseFD(x.sock)
+	if x.streams, err = e.Caller.openStreams(); err != nil {
+		return nil, err
+	}
+	defer x.streams.Close()
 	step.Say("enter cell %d", e.Cell)
 	if x.entry, err = e.Kmod.Enter(e.Cell); err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer x.entry.Close()
 	if err := x.start(ctx); err != nil {
-		return 0, err
+		return nil, err
 	}
-	if err := x.announce(); err != nil {
-		return 0, errors.Join(err, x.proc.End())
+	master, err := x.announce()
+	if err != nil {
+		return nil, errors.Join(err, x.proc.End())
 	}
-	if e.Caller.Detach {
-		return 0, nil
-	}
-	return x.attend()
+	return &Executed{x.proc, master}, nil
 }
 
-// attend stays with the process until it ends.
-func (x *execution) attend() (status int, err error) {
-	fg, err := Attend(x.proc, x.master())
+// Attend stays with the process until it ends, and gives its status as shells
+// have it. Signals go to it; nil = none are caught.
+func (x *Executed) Attend(caught *signals.Catcher) (status int, err error) {
+	fg, err := Attend(x.Child, x.master)
 	if err == nil {
-		err = x.Signals.PassTo(fg.Signal)
+		err = caught.PassTo(fg.Signal)
 	}
 	if err == nil {
 		status, err = fg.Wait()
 	}
 	if err != nil {
-		err = errors.Join(err, x.proc.End())
+		err = errors.Join(err, x.End())
 	}
 	return status, errors.Join(err, fg.Leave())
 }
@@ -111,18 +119,19 @@ func (x *execution) program(root *inroot.Dir, signals []stage.Step, tty *console
 	if err := process.LookExec(root, p.Args[0], p.Cwd, p.Env); err != nil {
 		return nil, err
 	}
-	p.Rlimits = process.WithCallersNofile(p.Rlimits)
+	p.Rlimits = process.WithNofile(p.Rlimits, x.Caller.Nofile)
 	p.Env = process.WithHome(p.Env, root, p.UID)
 	member, err := process.MemberSteps(&p, x.entry)
 	if err != nil {
 		return nil, err
 	}
-	identity, err := process.IdentitySteps(&p, x.entry)
+	identity, err := process.IdentitySteps(&p, x.entry, x.streams)
 	if err != nil {
 		return nil, err
 	}
 	steps := append(process.EnterSteps(root), stage.Sys("become session leader", unix.SYS_SETSID))
 	steps = append(steps, signals...)
+	steps = append(steps, x.streams.TakeSteps()...)
 	if p.Terminal {
 		ttySteps, err := tty.Prepare(root, p.UID)
 		if err != nil {
@@ -130,29 +139,31 @@ func (x *execution) program(root *inroot.Dir, signals []stage.Step, tty *console
 		}
 		steps = append(append(steps, ttySteps...), console.SizeSteps(p.ConsoleSize)...)
 	}
-	steps = append(steps, process.StdioSteps(&p)...)
+	steps = append(steps, x.streams.GiveSteps(&p)...)
 	steps = append(steps, member...)
 	return &stage.Program{
 		Fork: x.entry.Fork, Steps: append(steps, identity.Steps()...), Inherit: x.Caller.inherited(), ExitCode: ExecFailed,
 	}, nil
 }
 
-// announce tells the caller about the running process.
-func (x *execution) announce() error {
-	if x.sock >= 0 {
-		if err := console.Send(x.sock, x.term.Master, x.term.Name); err != nil {
-			return err
+// announce tells the caller about the running process, and gives the terminal's
+// master if it is still ours (-1 = none).
+func (x *execution) announce() (master int, err error) {
+	master = -1
+	if x.term != nil {
+		master = x.term.Master
+		gone, err := x.Caller.handTerminal(x.sock, master, x.term.Name)
+		if gone {
+			master = -1
 		}
-		sys.CloseFD(x.term.Master)
-		x.term = nil
+		if err != nil {
+			sys.CloseFD(master)
+			return -1, err
+		}
 	}
-	return x.Caller.tell(x.proc.Pid)
-}
-
-// master is the terminal's, if it is still ours (-1 = none).
-func (x *execution) master() int {
-	if x.term == nil {
-		return -1
+	if err := x.Caller.tell(x.proc.Pid); err != nil {
+		sys.CloseFD(master)
+		return -1, err
 	}
-	return x.term.Master
+	return master, nil
 }

@@ -41,7 +41,7 @@ func (f *Foreground) Signal(s syscall.Signal) {
 			f.tty.Resume()
 		}
 	}
-	f.proc.Signal(s)
+	_ = f.proc.Signal(s)
 }
 
 // Wait joins the terminals, waits for the process and gives its exit status as

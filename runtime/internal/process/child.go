@@ -7,6 +7,7 @@ package process
 import (
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"syscall"
 )
@@ -14,12 +15,15 @@ import (
 // ErrGone means that a process is not there any more.
 var ErrGone = errors.New("process is gone")
 
-// Child is a process of ours that nobody else waits for: until it is reaped,
+// Child is a process of ours that is waited for here alone: until it is reaped,
 // its pid cannot be reused.
 type Child struct {
-	Pid    int
+	Pid int
+
 	mu     sync.Mutex
 	reaped bool
+	status syscall.WaitStatus // once it is reaped
+	err    error              // why there is none: somebody else has reaped it
 }
 
 // Born gives a Child that others know already its process.
@@ -29,14 +33,18 @@ func (c *Child) Born(pid int) {
 	c.Pid = pid
 }
 
-// Signal sends a signal; to a reaped child, and to one that is not there yet,
-// it does nothing.
-func (c *Child) Signal(s syscall.Signal) {
+// Signal sends a signal. To a child that is not there yet it does nothing; of
+// one that has been reaped it says os.ErrProcessDone.
+func (c *Child) Signal(s syscall.Signal) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.reaped && c.Pid != 0 {
-		_ = syscall.Kill(c.Pid, s)
+	switch {
+	case c.Pid == 0:
+		return nil
+	case c.reaped:
+		return os.ErrProcessDone
 	}
+	return syscall.Kill(c.Pid, s)
 }
 
 // SignalGroup signals the process group that the child leads.
@@ -48,41 +56,54 @@ func (c *Child) SignalGroup(s syscall.Signal) {
 	}
 }
 
-// Wait reaps the child. It first waits without reaping, so that a signal sent
-// meanwhile cannot reach another process.
+// Wait reaps the child, and gives its status again afterwards. It first waits
+// without reaping, so that a signal sent meanwhile cannot reach another process.
 func (c *Child) Wait() (syscall.WaitStatus, error) {
-	if err := awaitExit(c.Pid); err != nil {
-		return 0, fmt.Errorf("wait for process %d: %w", c.Pid, err)
+	if !c.isReaped() {
+		_ = awaitExit(c.Pid) // an error is one of wait4(2) as well, or it is reaped by now
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var ws syscall.WaitStatus
-	for {
-		_, err := syscall.Wait4(c.Pid, &ws, 0, nil)
-		if errors.Is(err, syscall.EINTR) {
-			continue
-		}
-		c.reaped = true
-		if err != nil {
-			return 0, fmt.Errorf("wait for process %d: %w", c.Pid, err)
-		}
-		return ws, nil
-	}
+	c.reap(0)
+	return c.status, c.err
 }
 
-// Reap reaps the child if it has ended, and does not wait. Until then it is in
-// its cell, as NetBSD counts. No child (nil) is fine.
-func (c *Child) Reap() {
+func (c *Child) isReaped() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reaped
+}
+
+// Reap reaps the child if it has ended, does not wait, and tells whether it is
+// reaped. Until then it is in its cell, as NetBSD counts. No child (nil) is fine.
+func (c *Child) Reap() bool {
 	if c == nil {
-		return
+		return true
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.reap(syscall.WNOHANG)
+	return c.reaped
+}
+
+func (c *Child) reap(options int) {
 	if c.reaped || c.Pid == 0 {
 		return
 	}
-	pid, err := syscall.Wait4(c.Pid, nil, syscall.WNOHANG, nil)
-	c.reaped = pid == c.Pid || errors.Is(err, syscall.ECHILD)
+	var ws syscall.WaitStatus
+	pid, err := syscall.Wait4(c.Pid, &ws, options, nil)
+	for errors.Is(err, syscall.EINTR) {
+		pid, err = syscall.Wait4(c.Pid, &ws, options, nil)
+	}
+	switch {
+	case err != nil:
+		c.err = fmt.Errorf("wait for process %d: %w", c.Pid, err)
+	case pid != c.Pid:
+		return
+	default:
+		c.status = ws
+	}
+	c.reaped = true
 }
 
 // ExitStatus is Wait that gives the status as shells do, see ShellStatus.
@@ -105,7 +126,7 @@ func ShellStatus(ws syscall.WaitStatus) int {
 
 // End kills the child and reaps it.
 func (c *Child) End() error {
-	c.Signal(syscall.SIGKILL)
+	_ = c.Signal(syscall.SIGKILL)
 	_, err := c.Wait()
 	return err
 }

@@ -16,8 +16,8 @@ import (
 // root, in which the child is by then, as a member of the cell: it opens what
 // the cell may open. A root without one, and a cell that may open no device,
 // keep them, since programs need the three descriptors.
-func nullSteps() ([]stage.Step, error) {
-	fds := nullDescriptors()
+func (s Streams) nullSteps() ([]stage.Step, error) {
+	fds := s.null()
 	if len(fds) == 0 {
 		return nil, nil
 	}
@@ -29,11 +29,11 @@ func nullSteps() ([]stage.Step, error) {
 	open.Tolerate = [3]unix.Errno{unix.ENOENT, unix.EACCES, unix.EPERM}
 	steps := []stage.Step{open}
 	for _, fd := range fds {
-		s := stage.Sys(fmt.Sprintf("make the container's /dev/null descriptor %d", fd), unix.SYS_DUP3,
+		dup := stage.Sys(fmt.Sprintf("make the container's /dev/null descriptor %d", fd), unix.SYS_DUP3,
 			uintptr(unsafe.Pointer(own)), uintptr(fd), 0)
-		s.From[0], s.Keep = stage.Load32, []any{own}
-		s.Tolerate[0] = unix.EBADF // it was not opened
-		steps = append(steps, s)
+		dup.From[0], dup.Keep = stage.Load32, []any{own}
+		dup.Tolerate[0] = unix.EBADF // it was not opened
+		steps = append(steps, dup)
 	}
 	done := stage.Sys("close the container's /dev/null", unix.SYS_CLOSE, uintptr(unsafe.Pointer(own)))
 	done.From[0], done.Keep = stage.Load32, []any{own}
@@ -41,15 +41,15 @@ func nullSteps() ([]stage.Step, error) {
 	return append(steps, done), nil
 }
 
-// nullDescriptors lists the caller's standard descriptors that are a null device.
-func nullDescriptors() []int {
+// null lists the standard descriptors that are a null device.
+func (s Streams) null() []int {
 	var null, st unix.Stat_t
 	if unix.Stat("/dev/null", &null) != nil {
 		return nil
 	}
 	var fds []int
-	for fd := range 3 {
-		if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == null.Rdev {
+	for fd, ours := range s {
+		if unix.Fstat(ours, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == null.Rdev {
 			fds = append(fds, fd)
 		}
 	}

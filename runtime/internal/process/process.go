@@ -60,7 +60,7 @@ func (i *Identity) Steps() []stage.Step { return slices.Concat(i.Seal, i.Program
 
 // IdentitySteps seal the process, make it the user's and exec it. What needs
 // root comes first. late are variables of the environment that are known later.
-func IdentitySteps(p *oci.Process, e kmod.Entry, late ...*byte) (*Identity, error) {
+func IdentitySteps(p *oci.Process, e kmod.Entry, s Streams, late ...*byte) (*Identity, error) {
 	exec, err := execSteps(p, late)
 	if err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func IdentitySteps(p *oci.Process, e kmod.Entry, late ...*byte) (*Identity, erro
 	if err != nil || p.Terminal {
 		return i, err
 	}
-	null, err := nullSteps()
+	null, err := s.nullSteps()
 	i.Seal = append(null, i.Seal...)
 	return i, err
 }
@@ -174,19 +174,32 @@ func kernelLimit(v uint64) uint64 {
 	return v
 }
 
-// WithCallersNofile adds RLIMIT_NOFILE as the caller had it, unless the config
-// sets it: the Go runtime raises its own soft limit at start, and that must not
-// become the container's.
-func WithCallersNofile(limits []oci.Rlimit) []oci.Rlimit {
+const nofileType = "RLIMIT_NOFILE"
+
+// WithNofile adds RLIMIT_NOFILE unless the config sets it: what is given, or else
+// (nil) as our caller had it. The Go runtime raises its own soft limit at start,
+// and that must not become the container's.
+func WithNofile(limits []oci.Rlimit, given *oci.Rlimit) []oci.Rlimit {
 	for _, l := range limits {
-		if l.Type == "RLIMIT_NOFILE" {
+		if l.Type == nofileType {
 			return limits
 		}
 	}
+	if given == nil {
+		given = callersNofile()
+	}
+	if given == nil {
+		return limits
+	}
+	return append(limits[:len(limits):len(limits)], oci.Rlimit{Type: nofileType, Soft: given.Soft, Hard: given.Hard})
+}
+
+// callersNofile is nil when the limit has not been raised since.
+func callersNofile() *oci.Rlimit {
 	was, ok := nofile.Inherited()
 	var now unix.Rlimit
 	if !ok || unix.Getrlimit(unix.RLIMIT_NOFILE, &now) != nil || uint64(now.Cur) == was.Soft {
-		return limits // not raised
+		return nil
 	}
-	return append(limits[:len(limits):len(limits)], oci.Rlimit{Type: "RLIMIT_NOFILE", Soft: was.Soft, Hard: was.Hard})
+	return &oci.Rlimit{Soft: was.Soft, Hard: was.Hard}
 }

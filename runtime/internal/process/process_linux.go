@@ -60,16 +60,6 @@ var GroupsSettable = sync.OnceValue(func() bool {
 	return err != nil || strings.TrimSpace(string(b)) != "deny"
 })
 
-// SealDescriptors keeps descriptors from first on, which the caller left open,
-// out of the programs that we start on the host. What gets into a cell is said
-// by stage.Program.Inherit.
-func SealDescriptors(first int) error {
-	if err := unix.CloseRange(uint(first), ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC); err != nil {
-		return fmt.Errorf("mark descriptors close-on-exec: %w", err)
-	}
-	return nil
-}
-
 // DefaultSignals undo what the caller ignores, as nohup(1) does with SIGHUP:
 // an ignored signal stays so through exec. Handlers need no step, the fork
 // clears them.

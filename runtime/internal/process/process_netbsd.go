@@ -55,23 +55,6 @@ func lateUserSteps(p *oci.Process) []stage.Step {
 // GroupsSettable tells whether setgroups(2) is possible: root may always.
 func GroupsSettable() bool { return true }
 
-// SealDescriptors keeps descriptors from first on, which the caller left open,
-// out of the programs that we start on the host. What gets into a cell is said
-// by stage.Program.Inherit.
-func SealDescriptors(first int) error {
-	last, err := unix.FcntlInt(0, fMaxFD, 0)
-	if err != nil {
-		return fmt.Errorf("find the highest descriptor: %w", err)
-	}
-	for fd := first; fd <= last; fd++ {
-		unix.CloseOnExec(fd)
-	}
-	return nil
-}
-
-// fMaxFD is F_MAXFD of fcntl(2), absent from x/sys.
-const fMaxFD = 11
-
 // sigaction is struct sigaction of NetBSD's sys/signal.h.
 type sigaction struct {
 	handler uintptr

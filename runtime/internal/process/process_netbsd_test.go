@@ -49,7 +49,7 @@ func TestEntryComesLast(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	identity, err := IdentitySteps(p, e)
+	identity, err := IdentitySteps(p, e, OwnStreams)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestUserIDs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	identity, err := IdentitySteps(p, kmod.Entry{})
+	identity, err := IdentitySteps(p, kmod.Entry{}, OwnStreams)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,27 +10,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// StdioSteps give pipes and files among the standard descriptors to the
+// GiveSteps give pipes and files among the standard descriptors to the
 // process's user, who could not open /dev/stdout otherwise: that leads through
 // /proc to an open(2) of the file anew. A file that is open for reading only
 // stays its owner's, who could write to it. Devices do too: the null device and
 // the caller's terminal are the whole host's. They come before the child is a
 // member of the cell.
-func StdioSteps(p *oci.Process) []stage.Step {
+func (s Streams) GiveSteps(p *oci.Process) []stage.Step {
 	if p.Terminal {
 		return nil
 	}
 	var steps []stage.Step
-	for fd := range 3 {
-		if !givable(fd, p.UID) {
+	for fd, ours := range s {
+		if !givable(ours, p.UID) {
 			continue
 		}
 		const keep = ^uintptr(0) // the group
-		s := stage.OnFD(fmt.Sprintf("give descriptor %d to process.user.uid %d", fd, p.UID), unix.SYS_FCHOWN, fd, uintptr(p.UID), keep)
+		give := stage.OnFD(fmt.Sprintf("give descriptor %d to process.user.uid %d", fd, p.UID), unix.SYS_FCHOWN, fd, uintptr(p.UID), keep)
 		// An immutable file, a read-only file system, an id that a user namespace
 		// doesn't map: the program has the descriptor all the same.
-		s.Tolerate = [3]unix.Errno{unix.EPERM, unix.EROFS, unix.EINVAL}
-		steps = append(steps, s)
+		give.Tolerate = [3]unix.Errno{unix.EPERM, unix.EROFS, unix.EINVAL}
+		steps = append(steps, give)
 	}
 	return steps
 }

@@ -20,14 +20,47 @@ import (
 )
 
 // OnThread runs f on a thread of its own that ends with it: f changes the
-// thread's namespaces and root.
+// thread's namespaces and root. The main thread is not used: it ends with the
+// process, and is what others see of it.
 func OnThread(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
-		goruntime.LockOSThread() // never unlocked
-		done <- f()
+		goruntime.LockOSThread()
+		if isMainThread() {
+			done <- OnThread(f) // on another one, as this goroutine has the main thread
+			goruntime.UnlockOSThread()
+			return
+		}
+		done <- f() // and never unlocked
 	}()
 	return <-done
+}
+
+// Do forks a program that runs no other, and waits for its end. It is for what
+// a process can't do without changing itself.
+func Do(prog *stage.Program) error {
+	r, err := newReport()
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	pid, err := r.fork(prog)
+	if err != nil {
+		return err
+	}
+	_ = r.w.Close()
+	b, err := io.ReadAll(r.r)
+	if _, werr := (&Child{Pid: pid}).Wait(); err != nil || werr != nil {
+		return errors.Join(err, werr)
+	}
+	if len(b) == 0 {
+		return stage.ErrKilled
+	}
+	rec, err := stage.ParseRecord(b)
+	if err != nil {
+		return err
+	}
+	return rec.Err(r.names)
 }
 
 // StartMember forks the program that build makes from the root of a running

@@ -11,6 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+func isMainThread() bool { return unix.Gettid() == unix.Getpid() }
+
 // EnterSteps has nothing to do: a child of such a thread is in the root.
 func EnterSteps(*inroot.Dir) []stage.Step { return nil }
 

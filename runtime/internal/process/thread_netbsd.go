@@ -8,6 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// isMainThread does not matter: a thread has nothing here that is not the
+// process's.
+func isMainThread() bool { return false }
+
 // EnterSteps change the child's root. It must be the very vnode that the cell
 // was made for, so the descriptor decides and not a path.
 func EnterSteps(root *inroot.Dir) []stage.Step {

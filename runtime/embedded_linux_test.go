@@ -1,0 +1,143 @@
+package runtime_test
+
+import (
+	"errors"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/emulator"
+	"github.com/netbsd-cells/runcell/runtime"
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+var systemMounts = []specs.Mount{
+	{Destination: "/proc", Type: "proc", Source: "proc"},
+	{Destination: "/dev", Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "mode=755"}},
+	{Destination: "/dev/pts", Type: "devpts", Source: "devpts", Options: []string{"newinstance", "ptmxmode=0666"}},
+	{Destination: "/usr", Type: "bind", Source: "/usr", Options: []string{"rbind", "ro"}},
+}
+
+// systemLinks lead into /usr: a test program can need the host's libraries, for
+// the race detector.
+var systemLinks = []string{"lib", "lib64"}
+
+// lives of containers, one beside the other.
+const lives = 50
+
+// leftByFirst: a pid namespace ends with its first process.
+const leftByFirst = 0
+
+func openCells(root string) (kmod.Client, error) { return emulator.Open(root) }
+
+// openDescriptors lists those of a process that are no directory of descriptors.
+func openDescriptors(t *testing.T, pid int) (fds []int) {
+	t.Helper()
+	dir := "/proc/" + strconv.Itoa(pid) + "/fd"
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		to, err := os.Readlink(filepath.Join(dir, e.Name()))
+		if err != nil || strings.HasSuffix(to, "/fd") {
+			continue
+		}
+		fd, err := strconv.Atoi(e.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fds = append(fds, fd)
+	}
+	slices.Sort(fds)
+	return fds
+}
+
+func threads(t *testing.T) int {
+	t.Helper()
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(tasks)
+}
+
+// identity is what others see of this process.
+type identity struct{ cwd, root, mounts, pids string }
+
+func whatWeAre(t *testing.T) identity {
+	t.Helper()
+	link := func(name string) string {
+		to, err := os.Readlink("/proc/self/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return to
+	}
+	return identity{link("cwd"), link("root"), link("ns/mnt"), link("ns/pid_for_children")}
+}
+
+// A program that did not call Embed is told so, and not replaced.
+func TestWithoutEmbed(t *testing.T) {
+	e := newEmbedder(t, nil)
+	e.create("one", &runtime.Streams{})
+	e.do(e.Start(t.Context(), "one"))
+	cmd := exec.Command(os.Args[0], "spawn", e.root, "one")
+	cmd.Env = payloadEnv
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "has to call runtime.Embed") {
+		t.Errorf("Spawn said %q, %v", out, err)
+	}
+	e.do(e.Delete(t.Context(), "one", true))
+}
+
+// exampleBundle is a bundle of the example's.
+func exampleBundle(args ...string) (stateDir, bundle string, remove func()) {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Panic(err)
+	}
+	bundle = filepath.Join(dir, "bundle")
+	spec := payloadSpec(args...)
+	if err := errors.Join(makeRoot(filepath.Join(bundle, "rootfs")), writeConfig(bundle, &spec)); err != nil {
+		log.Panic(err)
+	}
+	return filepath.Join(dir, "state"), bundle, func() { _ = os.RemoveAll(dir) }
+}
+
+// Commands work beside the program on its containers, also such as end them.
+func TestCommandsBeside(t *testing.T) {
+	e := newEmbedder(t, nil)
+	runcell := func(args ...string) string {
+		t.Helper()
+		out, err := exec.Command(runcellBin, append([]string{"--root", e.root}, args...)...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("runcell %v: %v: %s", args, err, out)
+		}
+		return string(out)
+	}
+	p := e.create("one", &runtime.Streams{})
+	runcell("start", "one")
+	if out := runcell("state", "one"); !strings.Contains(out, `"pid": `+strconv.Itoa(p.Pid())) {
+		t.Errorf("state says %s; want the pid %d", out, p.Pid())
+	}
+	runcell("delete", "--force", "one")
+	if ws := e.ended(p); ws.Signal() != syscall.SIGKILL {
+		t.Errorf("the process ended with %#x; want SIGKILL", ws)
+	}
+	cmd := exec.Command(runcellBin, "--root", e.root, "run", "--detach", "two")
+	cmd.Dir = e.bundle
+	e.do(cmd.Run())
+	q, err := e.Spawn(t.Context(), execOptions("two", &runtime.Streams{}, "exit", "4"))
+	e.do(err)
+	if ws := e.ended(q); ws.ExitStatus() != 4 {
+		t.Errorf("exec in the command's container ended with %#x; want 4", ws)
+	}
+	e.do(e.Delete(t.Context(), "two", true))
+}
