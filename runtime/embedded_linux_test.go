@@ -29,8 +29,8 @@ var systemMounts = []specs.Mount{
 // the race detector.
 var systemLinks = []string{"lib", "lib64"}
 
-// lives of containers, one beside the other.
-const lives = 50
+// several lives of containers are one after the other, many one beside the other.
+const several, lives = 10, 50
 
 // leftByFirst: a pid namespace ends with its first process.
 const leftByFirst = 0

@@ -20,8 +20,9 @@ var systemMounts = []specs.Mount{
 
 var systemLinks []string
 
-// lives of containers, one beside the other: an emulated processor is slow.
-const lives = 16
+// several lives of containers are one after the other, many one beside the other:
+// an emulated processor is slow.
+const several, lives = 3, 16
 
 // leftByFirst: children live on when a cell's first process has ended.
 const leftByFirst = 1

@@ -514,7 +514,7 @@ func TestCallerIsNotChanged(t *testing.T) {
 			}
 		}
 	}()
-	for range 10 {
+	for range several {
 		p := e.create("one", &runtime.Streams{})
 		e.do(e.Start(t.Context(), "one"))
 		q, err := e.Spawn(t.Context(), execOptions("one", &runtime.Streams{}, "exit", "0"))
@@ -617,7 +617,6 @@ func TestContextEndsCreate(t *testing.T) {
 // to be worked on; and no thread waits for a process that runs.
 func TestFoundAgain(t *testing.T) {
 	e := newEmbedder(t, nil)
-	const several = 10
 	before := threads(t)
 	for i := range several {
 		id := fmt.Sprintf("c%d", i)
