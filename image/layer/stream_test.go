@@ -186,7 +186,7 @@ func TestZstdWindow(t *testing.T) {
 
 // Memory stays bounded however many entries and however large a layer is.
 func TestMemory(t *testing.T) {
-	const size, most = 48 << 20, 12 << 20
+	const size, most = 24 << 20, 8 << 20
 	blob, diffID := imagetest.Bomb(t, size, image.Gzip)
 	dir := imagetest.Lie(t, func(l *imagetest.Layout, m *v1.Manifest, cfg *v1.Image) {
 		m.Layers[0], cfg.RootFS.DiffIDs[0] = l.Blob(v1.MediaTypeImageLayer+"+gzip", blob), diffID
@@ -238,14 +238,17 @@ func TestMemory(t *testing.T) {
 }
 
 // An interrupt stops at once and removes everything, before something was written
-// and after: of a layer of 6 MiB, half are read ahead at most.
+// and after: of a layer of 8 MiB, half are read ahead at most.
 func TestCancel(t *testing.T) {
 	var list []imagetest.Entry
 	noise := imagetest.Noise(64 << 10)
-	for i := range 192 {
+	for i := range 128 {
 		list = append(list, imagetest.Entry{Name: fmt.Sprint("f", i), Body: noise})
 	}
-	dir := imagetest.LayoutOf(t, imagetest.Tar(t, list...))
+	data := imagetest.Tar(t, list...)
+	dir := imagetest.Lie(t, func(l *imagetest.Layout, m *v1.Manifest, cfg *v1.Image) {
+		m.Layers[0], cfg.RootFS.DiffIDs[0] = l.Blob(v1.MediaTypeImageLayer, data), digest.FromBytes(data)
+	})
 	for _, quarters := range []int64{0, 3} {
 		ctx, cancel := context.WithCancel(t.Context())
 		target := filepath.Join(t.TempDir(), "b")
