@@ -147,6 +147,14 @@ func (r *Relay) raw() error {
 // size are then the relay's.
 func (r *Relay) HasTerminal() bool { return r.own >= 0 }
 
+// Unread tells whether nobody reads our standard output any more: then a write of
+// ours gives us SIGPIPE.
+func (r *Relay) Unread() bool {
+	p := []unix.PollFd{{Fd: int32(unix.Stdout)}}
+	n, err := unix.Poll(p, 0)
+	return n == 1 && err == nil
+}
+
 // Resize gives the container's terminal the size of ours.
 func (r *Relay) Resize() {
 	if ws, err := unix.IoctlGetWinsize(r.own, unix.TIOCGWINSZ); err == nil {

@@ -15,7 +15,6 @@ import (
 	"github.com/netbsd-cells/runcell/kmod/stage"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -26,44 +25,38 @@ const (
 	outputPatience = 100 * time.Millisecond
 )
 
-// run runs a hook that start starts, which gets input by in and whose standard
+// run runs a hook that start starts, which gets the state by in and whose standard
 // error goes to said.
-func run(ctx context.Context, h oci.Hook, input []byte, start func(in *os.File, said *output) (*process.Child, error)) error {
-	in, w, err := os.Pipe()
+func run(ctx context.Context, h oci.Hook, state []byte, start func(in *os.File, said *output) (*process.Child, error)) error {
+	in, err := newInput(state)
 	if err != nil {
-		return fmt.Errorf("make pipe: %w", err)
+		return err
 	}
-	defer func() { _, _ = in.Close(), w.Close() }()
+	defer func() { _ = in.end() }()
 	said, err := newOutput()
 	if err != nil {
 		return err
 	}
 	defer said.close()
-	proc, err := start(in, said)
+	proc, err := start(in.r, said)
 	if err != nil {
 		return err
 	}
-	_ = in.Close()
 	said.started()
-	err = attend(ctx, h, proc, w, input)
+	err = attend(ctx, h, proc, in)
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
 	return said.explain(err)
 }
 
-// attend gives a hook its input, waits for it, and kills its group at the
-// timeout, also if it does not read.
-func attend(ctx context.Context, h oci.Hook, proc *process.Child, w *os.File, input []byte) error {
+// attend waits for a hook, and kills its group at the timeout.
+func attend(ctx context.Context, h oci.Hook, proc *process.Child, in *input) error {
 	ctx, cancel := withTimeout(ctx, h)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() {
-		proc.SignalGroup(syscall.SIGKILL)
-		_ = w.SetWriteDeadline(time.Now()) // somebody else may hold the other end
-	})
-	_, werr := w.Write(input)
-	_ = w.Close()
+	stop := context.AfterFunc(ctx, func() { proc.SignalGroup(syscall.SIGKILL) })
 	status, err := proc.ExitStatus()
+	werr := in.end()
 	switch {
 	case !stop():
 		return whyEnded(ctx, h)
@@ -71,7 +64,7 @@ func attend(ctx context.Context, h oci.Hook, proc *process.Child, w *os.File, in
 		return err
 	case status != 0:
 		return fmt.Errorf("exit status %d", status)
-	case werr != nil && !errors.Is(werr, unix.EPIPE):
+	case werr != nil:
 		return fmt.Errorf("write state: %w", werr)
 	}
 	return nil

@@ -32,6 +32,9 @@ func Attend(proc *process.Child, master int) (f *Foreground, err error) {
 // Signal passes a signal on. A new size of our terminal becomes the size of the
 // process's, and the kernel tells those who are concerned.
 func (f *Foreground) Signal(s syscall.Signal) {
+	if f.tty != nil && s == unix.SIGPIPE && f.tty.Unread() {
+		return // of our own write, and nobody has sent it
+	}
 	if f.tty != nil && f.tty.HasTerminal() {
 		switch s {
 		case unix.SIGWINCH:
