@@ -86,7 +86,27 @@ func (c *Container) Read() error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("container %q: %w", c.Name(), ErrNotExist)
 	}
+	if err == nil {
+		err = c.check()
+	}
 	return err
+}
+
+// check refuses a record that is not this container's, or of no state that Save
+// writes: who believed it would take the container for another, or for stopped.
+func (c *Container) check() error {
+	var wrong string
+	switch {
+	case c.ID != c.Name():
+		wrong = fmt.Sprintf("id is %q", c.ID)
+	case c.Phase != Creating && c.Phase != Created:
+		wrong = fmt.Sprintf("phase is %q", c.Phase)
+	case c.Pid < 0 || c.Phase == Created && (c.Pid == 0 || c.Cell == 0):
+		wrong = fmt.Sprintf("pid is %d, cell %d", c.Pid, c.Cell)
+	default:
+		return nil
+	}
+	return fmt.Errorf("read state %s: its %s, which runcell did not write (remove the container with `delete --force`)", c.Dir, wrong)
 }
 
 // At gives a container that nothing was read of. id must be valid.
@@ -187,7 +207,7 @@ func LoadLocked(ctx context.Context, root, id string) (*Container, error) {
 // delete what is mounted.
 func (c *Container) Remove() error {
 	for _, name := range []string{FifoFile, ErrorFile, ExitFile, planFile, stateFile, creatingFile} {
-		if err := sys.Remove(c.Path(name)); err != nil {
+		if err := sys.Remove(c.Path(name)); err != nil && !isDir(c.Path(name)) { // it goes below
 			return err
 		}
 	}
@@ -199,6 +219,11 @@ func (c *Container) Remove() error {
 		return fmt.Errorf("remove state: %w", err)
 	}
 	return nil
+}
+
+func isDir(path string) bool {
+	var st unix.Stat_t
+	return unix.Lstat(path, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR
 }
 
 // SavePlan stores the Plan, once, before the first Save.

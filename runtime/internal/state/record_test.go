@@ -1,6 +1,7 @@
 package state
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -47,7 +48,7 @@ func TestContainerIsFoundAgain(t *testing.T) {
 	root := t.TempDir()
 	c := created(t, root, "a")
 	for _, phase := range []Status{Creating, Created} {
-		c.ID, c.Phase, c.Pid = "a", phase, 42
+		c.ID, c.Phase, c.Pid, c.Cell = "a", phase, 42, 1
 		if err := c.SavePlan(&oci.Plan{OCIVersion: "1.2.3"}); err != nil {
 			t.Fatal(err)
 		}
@@ -156,5 +157,49 @@ func TestStatusUnknown(t *testing.T) {
 	c.Phase = Creating
 	if s, err := c.Status(); err == nil {
 		t.Errorf("Status while it is created = %q; want an error", s)
+	}
+}
+
+// A record that Save has not written for this container is none: it would make a
+// container that runs look stopped, or be another's.
+func TestForeignRecordIsRefused(t *testing.T) {
+	root := t.TempDir()
+	c := created(t, root, "a")
+	for _, text := range []string{
+		"null", "{}",
+		`{"id":"b","phase":"created","pid":42,"cell":1}`,
+		`{"id":"a","phase":"running","pid":42,"cell":1}`,
+		`{"id":"a","phase":"created","pid":-1,"cell":1}`,
+		`{"id":"a","phase":"created","pid":42}`,
+		`{"id":"a","phase":"created","cell":1}`,
+	} {
+		if err := os.WriteFile(c.Path(stateFile), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(root, "a"); err == nil || !strings.Contains(err.Error(), "delete --force") {
+			t.Errorf("Load of %s = %v; want an error with the way out", text, err)
+		}
+	}
+}
+
+// A directory or a socket in a file's place goes with the container.
+func TestRemoveOfOddFiles(t *testing.T) {
+	c := created(t, t.TempDir(), "a")
+	if err := os.MkdirAll(c.Path(stateFile+"/deep"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("unix", c.Path(planFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if _, err := c.Plan(); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("Plan from a socket = %v; want an error that says what it is", err)
+	}
+	if err := c.Remove(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(c.Dir); !os.IsNotExist(err) {
+		t.Errorf("after Remove: %v", err)
 	}
 }

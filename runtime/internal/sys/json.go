@@ -26,7 +26,7 @@ func WriteJSON(write func(path string, b []byte, mode uint32) error, path string
 // that holds or is something else is an error that says how to get rid of it.
 func ReadJSON(path string, v any) error {
 	b, err := ReadFile(path)
-	if errors.Is(err, errNotRegular) {
+	if errors.Is(err, errNotRegular) || errors.Is(err, errTooLarge) {
 		return fmt.Errorf("read state: %w (remove the container with `delete --force`)", err)
 	}
 	if err != nil {

@@ -28,7 +28,10 @@ func CloseFD(fd int) {
 	}
 }
 
-// ReadFile reads a whole regular file. The error is an *os.PathError.
+// most is how many bytes of a file are read: several times what a Plan can have.
+const most = 64 << 20
+
+// ReadFile reads a whole regular file of at most 64 MiB. The error is an *os.PathError.
 func ReadFile(path string) ([]byte, error) {
 	fd, err := openRegular(path, unix.O_RDONLY, 0)
 	if err != nil {
@@ -46,6 +49,9 @@ func ReadFile(path string) ([]byte, error) {
 		}
 		if n == 0 {
 			return buf, nil
+		}
+		if len(buf)+n > most {
+			return nil, &os.PathError{Op: "read", Path: path, Err: errTooLarge}
 		}
 		if buf = buf[:len(buf)+n]; len(buf) == cap(buf) {
 			buf = append(buf, 0)[:len(buf)]
@@ -85,12 +91,18 @@ func WriteFile(path string, b []byte, mode uint32) error {
 	return nil
 }
 
-var errNotRegular = errors.New("it is not a regular file")
+var (
+	errNotRegular = errors.New("it is not a regular file")
+	errTooLarge   = fmt.Errorf("it has more than %d MiB", most>>20)
+)
 
 // openRegular opens a file that must be a regular one, and does not wait to
 // find out: a FIFO would keep every command of a state directory waiting.
 func openRegular(path string, flags int, mode uint32) (int, error) {
 	fd, err := Open(path, flags|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, mode)
+	if errors.Is(err, unix.ENXIO) || errors.Is(err, unix.EOPNOTSUPP) {
+		err = errNotRegular // a socket, which Linux and NetBSD refuse in these words
+	}
 	if err != nil {
 		return -1, &os.PathError{Op: "open", Path: path, Err: err}
 	}

@@ -39,6 +39,18 @@ func TestFilesComeBack(t *testing.T) {
 	}
 }
 
+// What is larger than anything that is written here is not read into memory.
+func TestHugeFileIsRefused(t *testing.T) {
+	p := filepath.Join(t.TempDir(), "f")
+	if err := errors.Join(os.WriteFile(p, nil, 0o600), os.Truncate(p, 1<<40)); err != nil {
+		t.Fatal(err)
+	}
+	var v any
+	if err := ReadJSON(p, &v); !errors.Is(err, errTooLarge) || !strings.Contains(err.Error(), "delete --force") {
+		t.Errorf("ReadJSON of 1 TiB = %v; want it refused, with the way out", err)
+	}
+}
+
 // A file that holds something else says how to get rid of it.
 func TestBrokenJSONSaysTheWayOut(t *testing.T) {
 	p := filepath.Join(t.TempDir(), "f")
