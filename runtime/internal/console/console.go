@@ -6,14 +6,17 @@
 package console
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 	"unsafe"
 
 	"github.com/netbsd-cells/runcell/kmod/stage"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
+	"github.com/netbsd-cells/runcell/runtime/internal/step"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
@@ -41,18 +44,41 @@ func Check(terminal, detached bool, socket string, wanted bool) error {
 	return nil
 }
 
-// Dial connects to the caller's socket, which is done before anything is made:
-// a wrong one is told early. Its path may be of any length.
-func Dial(path string) (fd int, err error) {
-	fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+// Dial connects to a socket that the caller has named with a flag. Its path may
+// be of any length. A listener that is busy is waited for until the context ends.
+func Dial(ctx context.Context, flag, path string) (fd int, err error) {
+	fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
-		return -1, fmt.Errorf("make console socket: %w", err)
+		return -1, fmt.Errorf("make socket for %s: %w", flag, err)
 	}
-	if err := connectUnix(fd, path); err != nil {
+	if err = connect(ctx, fd, path); err == nil {
+		err = unix.SetNonblock(fd, false) // what is sent may wait
+	}
+	if err != nil {
 		sys.CloseFD(fd)
-		return -1, fmt.Errorf("connect to --console-socket %s: %w", path, err)
+		return -1, fmt.Errorf("connect to %s %s: %w", flag, path, err)
 	}
 	return fd, nil
+}
+
+// connect tries until the listener has room for one more: Linux would wait in the
+// call, where no signal reaches us, and has no event for a socket that does not.
+func connect(ctx context.Context, fd int, path string) error {
+	const again = 10 * time.Millisecond
+	for waiting := false; ; waiting = true {
+		err := connectUnix(fd, path)
+		if !errors.Is(err, unix.EAGAIN) {
+			return err
+		}
+		if !waiting {
+			step.Say("wait until the listener at %s takes a connection", path)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(again):
+		}
+	}
 }
 
 // connectUnix reaches a path that is too long for struct sockaddr_un from
@@ -88,8 +114,14 @@ func sockaddr(name string) *unix.RawSockaddrUnix {
 // Send sends the master with the slave's name as the message: one
 // sendmsg(2), one descriptor, no answer.
 func Send(sock, master int, name string) error {
-	if err := unix.Sendmsg(sock, []byte(name), unix.UnixRights(master), nil, 0); err != nil {
-		return fmt.Errorf("send terminal to --console-socket: %w", err)
+	return send(sock, master, name, "terminal to --console-socket")
+}
+
+// send sends one descriptor; what says which, and where to. Who has closed the
+// socket costs an error and no SIGPIPE.
+func send(sock, fd int, message, what string) error {
+	if err := unix.Sendmsg(sock, []byte(message), unix.UnixRights(fd), nil, unix.MSG_NOSIGNAL); err != nil {
+		return fmt.Errorf("send %s: %w", what, err)
 	}
 	return nil
 }

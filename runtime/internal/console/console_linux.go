@@ -3,6 +3,7 @@ package console
 // Terminals on the emulator's host, from the devpts of the container.
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -126,16 +127,16 @@ func (t *Setup) Abandon() {
 }
 
 // SendPidfd sends a pidfd of the process to --pidfd-socket.
-func SendPidfd(socket string, pid int) error {
+func SendPidfd(ctx context.Context, socket string, pid int) error {
 	pidfd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return fmt.Errorf("open pidfd: %w", err)
 	}
 	defer sys.CloseFD(pidfd)
-	sock, err := Dial(socket)
+	sock, err := Dial(ctx, "--pidfd-socket", socket)
 	if err != nil {
-		return fmt.Errorf("--pidfd-socket: %w", err)
+		return err
 	}
 	defer sys.CloseFD(sock)
-	return Send(sock, pidfd, "pidfd")
+	return send(sock, pidfd, "pidfd", "pidfd to --pidfd-socket")
 }

@@ -6,6 +6,7 @@ package console
 // one, /dev/ptm, is the host's, opened before the root is entered.
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -129,6 +130,6 @@ func (t *Setup) Abandon() {
 }
 
 // SendPidfd is for callers that know what a pidfd is.
-func SendPidfd(string, int) error {
+func SendPidfd(context.Context, string, int) error {
 	return errors.New("--pidfd-socket: NetBSD has no pidfds: use --pid-file")
 }

@@ -29,7 +29,7 @@ func TestDial(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Chdir(before)
-		fd, err := Dial(filepath.Join(dir, "s"))
+		fd, err := Dial(t.Context(), "--console-socket", filepath.Join(dir, "s"))
 		if err != nil {
 			t.Errorf("Dial with %d bytes more: %v", length, err)
 		}
@@ -39,7 +39,7 @@ func TestDial(t *testing.T) {
 		}
 		_ = l.Close()
 	}
-	if _, err := Dial(filepath.Join(t.TempDir(), "none")); err == nil || !strings.Contains(err.Error(), "--console-socket") {
+	if _, err := Dial(t.Context(), "--console-socket", filepath.Join(t.TempDir(), "none")); err == nil || !strings.Contains(err.Error(), "--console-socket") {
 		t.Errorf("Dial of nothing = %v; want the flag named", err)
 	}
 }

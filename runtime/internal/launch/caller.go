@@ -4,6 +4,7 @@ package launch
 // descriptors it keeps, and who is told of it.
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -66,11 +67,11 @@ func (c Caller) Check(p *oci.Process) error {
 }
 
 // dial connects to the console socket, if there is one (-1 = none).
-func (c Caller) dial() (sock int, err error) {
+func (c Caller) dial(ctx context.Context) (sock int, err error) {
 	if c.ConsoleSocket == "" {
 		return -1, nil
 	}
-	return console.Dial(c.ConsoleSocket)
+	return console.Dial(ctx, "--console-socket", c.ConsoleSocket)
 }
 
 // handTerminal hands a terminal's master over, by the socket if there is one or
@@ -93,6 +94,9 @@ func (c Caller) handTerminal(sock, master int, name string) (gone bool, err erro
 // open: the rest would be our own, which lead to the host. All of ours close
 // with an exec, and none that does came through our own exec from the caller.
 func (c Caller) checkPreserved() error {
+	if c.PreserveFDs < 0 || c.PreserveFDs > mostFDs {
+		return fmt.Errorf("--preserve-fds %d: give a number from 0 to %d", c.PreserveFDs, mostFDs)
+	}
 	for fd := stdio; fd < c.inherited(); fd++ {
 		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 		if err == nil && flags&unix.FD_CLOEXEC != 0 {
@@ -120,13 +124,17 @@ func (c Caller) keeps() string {
 // stdio is how many standard descriptors there are.
 const stdio = 3
 
+// mostFDs is more than a process can have open by default (proc(5), nr_open): a
+// larger number is a mistake, and its sum with others might be none.
+const mostFDs = 1 << 20
+
 // inherited is how many of the caller's descriptors a process gets, from 0 on.
 func (c Caller) inherited() int { return stdio + c.Sockets.N + c.PreserveFDs }
 
 // tell tells who wants to know of the running process.
-func (c Caller) tell(pid int) error {
+func (c Caller) tell(ctx context.Context, pid int) error {
 	if c.PidfdSocket != "" {
-		if err := console.SendPidfd(c.PidfdSocket, pid); err != nil {
+		if err := console.SendPidfd(ctx, c.PidfdSocket, pid); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package launch
 
 import (
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,6 +38,9 @@ func TestCallerIsChecked(t *testing.T) {
 		{"relayed terminal", Caller{}, true, ""},
 		{"terminal for a socket", Caller{ConsoleSocket: "/s", Detach: true}, true, ""},
 		{"socket without a terminal", Caller{ConsoleSocket: "/s"}, false, "process.terminal is false"},
+		{"less than no descriptors", Caller{PreserveFDs: -1}, false, "--preserve-fds -1"},
+		{"more than there can be", Caller{PreserveFDs: math.MaxInt}, false, "give a number from 0 to 1048576"},
+		{"as many as overflow", Caller{PreserveFDs: math.MaxInt - stdio + 1}, false, "give a number from 0 to 1048576"},
 		{"terminal for nobody", Caller{Detach: true}, true, "--console-socket is needed"},
 	} {
 		err := c.caller.Check(&oci.Process{Terminal: c.terminal})

@@ -57,7 +57,7 @@ type Launch struct {
 // has got it through the console socket.
 func (l *Launch) Create(ctx context.Context) (child *process.Child, master int, err error) {
 	l.master, l.child = -1, &process.Child{}
-	if l.sock, err = l.Caller.dial(); err != nil {
+	if l.sock, err = l.Caller.dial(ctx); err != nil {
 		return nil, -1, err
 	}
 	defer func() { sys.CloseFD(l.sock) }()
@@ -83,7 +83,7 @@ func (l *Launch) Create(ctx context.Context) (child *process.Child, master int, 
 	if err := process.OnThread(func() error { return l.onThread(ctx) }); err != nil {
 		return nil, -1, err
 	}
-	if err := l.finish(); err != nil {
+	if err := l.finish(ctx); err != nil {
 		return nil, -1, err
 	}
 	return l.child, l.master, nil
@@ -304,7 +304,7 @@ func (l *Launch) enterRoot() (err error) {
 }
 
 // finish makes the container visible as created: terminal, record, pid file.
-func (l *Launch) finish() error {
+func (l *Launch) finish(ctx context.Context) error {
 	if err := l.handTerminal(); err != nil {
 		return err
 	}
@@ -316,7 +316,7 @@ func (l *Launch) finish() error {
 		return err
 	}
 	l.Undo.Did("created", nil)
-	if err := l.Caller.tell(l.Pid); err != nil {
+	if err := l.Caller.tell(ctx, l.Pid); err != nil {
 		return err
 	}
 	if l.Caller.PidFile != "" {

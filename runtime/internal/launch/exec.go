@@ -51,7 +51,7 @@ type execution struct {
 // Run starts the process: its program runs, and the caller has its terminal.
 func (e Exec) Run(ctx context.Context) (_ *Executed, err error) {
 	x := &execution{Exec: e}
-	if x.sock, err = e.Caller.dial(); err != nil {
+	if x.sock, err = e.Caller.dial(ctx); err != nil {
 		return nil, err
 	}
 	defer sys.CloseFD(x.sock)
@@ -67,7 +67,7 @@ func (e Exec) Run(ctx context.Context) (_ *Executed, err error) {
 	if err := x.start(ctx); err != nil {
 		return nil, err
 	}
-	master, err := x.announce()
+	master, err := x.announce(ctx)
 	if err != nil {
 		return nil, errors.Join(err, x.proc.End())
 	}
@@ -148,7 +148,7 @@ func (x *execution) program(root *inroot.Dir, signals []stage.Step, tty *console
 
 // announce tells the caller about the running process, and gives the terminal's
 // master if it is still ours (-1 = none).
-func (x *execution) announce() (master int, err error) {
+func (x *execution) announce(ctx context.Context) (master int, err error) {
 	master = -1
 	if x.term != nil {
 		master = x.term.Master
@@ -161,7 +161,7 @@ func (x *execution) announce() (master int, err error) {
 			return -1, err
 		}
 	}
-	if err := x.Caller.tell(x.proc.Pid); err != nil {
+	if err := x.Caller.tell(ctx, x.proc.Pid); err != nil {
 		sys.CloseFD(master)
 		return -1, err
 	}
