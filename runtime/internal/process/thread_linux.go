@@ -4,6 +4,8 @@ package process
 
 import (
 	"fmt"
+	"os"
+	"strconv"
 
 	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/kmod/stage"
@@ -34,6 +36,37 @@ var JoinFirst = func(pid int) error {
 		return fmt.Errorf("join the cell's namespaces: %w", err)
 	}
 	return nil
+}
+
+// Strangers lists the processes that share the pid namespace of a cell's first
+// process and have not ended: before the program runs, what hooks have left there.
+var Strangers = func(first int) ([]int, error) {
+	ns := func(pid int) (string, error) { return os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid)) }
+	own, err := ns(first)
+	if err != nil {
+		return nil, fmt.Errorf("find the cell's pid namespace: %w", err)
+	}
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	var list []int
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || pid == first {
+			continue
+		}
+		// One that can't be looked at has more rights than we have to give.
+		if its, err := ns(pid); err != nil || its != own {
+			continue
+		}
+		if _, lives, err := sys.StartTime(pid); err != nil {
+			return nil, err
+		} else if lives {
+			list = append(list, pid)
+		}
+	}
+	return list, nil
 }
 
 // FirstPid is the pid of every container's first process, as its program sees it.

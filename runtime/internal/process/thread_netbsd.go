@@ -31,6 +31,9 @@ func DupTo(name string, from, to int) stage.Step {
 // JoinFirst is nil: NetBSD has no namespaces.
 var JoinFirst func(pid int) error
 
+// Strangers is nil: hooks of the host are in no cell.
+var Strangers func(first int) ([]int, error)
+
 // FirstPid is 0: the pid of a container's first process is not known beforehand.
 const FirstPid = 0
 
