@@ -56,3 +56,17 @@ func TestTooFewDescriptors(t *testing.T) {
 		t.Errorf("left: %v", ids)
 	}
 }
+
+// A limit on the user's processes that has room for one more lets one more in,
+// and it has that limit.
+func TestLimitOfProcessesHasRoomForExec(t *testing.T) {
+	b := newBox(t)
+	b.withShell("exec /host/usr/bin/sleep 1000")
+	b.spec.Process.User = specs.User{UID: 54321, GID: 54321} // nobody else's on this machine
+	b.spec.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NPROC", Soft: 2, Hard: 3}}
+	b.ok("run", "--detach", "n")
+	if got := b.ok("exec", "n", "/host/usr/bin/sh", "-c", "ulimit -Sp; ulimit -Hp"); strings.Fields(got)[0] != "2" || strings.Fields(got)[1] != "3" {
+		t.Errorf("the limits of one that came in are %q; want 2 and 3", got)
+	}
+	b.ok("delete", "--force", "n")
+}

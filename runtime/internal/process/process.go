@@ -29,7 +29,9 @@ import (
 // it comes before the container counts as created, so that `create` can say
 // what was refused.
 func MemberSteps(p *oci.Process, e kmod.Entry) ([]stage.Step, error) {
-	steps, err := limitSteps(p)
+	early := *p
+	early.Rlimits, _ = limitsAtBirth(p.Rlimits, e)
+	steps, err := limitSteps(&early)
 	if err != nil {
 		return nil, err
 	}
@@ -87,8 +89,13 @@ func HookSteps(p *oci.Process, e kmod.Entry, program ...stage.Step) (*Identity, 
 	if err != nil {
 		return nil, err
 	}
+	_, late := limitsAtBirth(p.Rlimits, e)
+	limits, err := rlimitSteps(late)
+	if err != nil {
+		return nil, err
+	}
 	return &Identity{
-		Seal:    append(before, sealSteps(p, e)...),
+		Seal:    slices.Concat(before, sealSteps(p, e), limits),
 		Program: slices.Concat(after, []stage.Step{cwd.done()}, program),
 	}, nil
 }
@@ -164,6 +171,23 @@ func rlimitSteps(limits []oci.Rlimit) ([]stage.Step, error) {
 		})
 	}
 	return steps, nil
+}
+
+// limitsAtBirth tells which limits a child gets early, with root's rights, and
+// which late. One that is born twice is two processes of the user's for a moment,
+// which a limit on them would refuse: it comes late, and lowering it needs no
+// right. The highest limit that is needed comes early.
+func limitsAtBirth(limits []oci.Rlimit, e kmod.Entry) (early, late []oci.Rlimit) {
+	const processes = "RLIMIT_NPROC"
+	at := slices.IndexFunc(limits, func(l oci.Rlimit) bool { return l.Type == processes })
+	var own unix.Rlimit
+	if at < 0 || len(e.Birth) == 0 || unix.Getrlimit(unix.RLIMIT_NPROC, &own) != nil {
+		return limits, nil
+	}
+	most := max(limits[at].Hard, uint64(own.Max)) // both have infinity as their highest number
+	early = slices.Clone(limits)
+	early[at] = oci.Rlimit{Type: processes, Soft: most, Hard: most}
+	return early, limits[at : at+1]
 }
 
 // kernelLimit translates OCI's infinity (2^64-1) to the kernel's.
