@@ -125,9 +125,9 @@ func (c *counter) decide(n *notification) (a answer, killed bool) {
 }
 
 // ofRuntime says whether a call is the runtime's: not of a program that it has
-// executed, and not a new thread, which the Go runtime can't do without.
+// executed, and not what the Go runtime can't do without.
 func (c *counter) ofRuntime(n *notification) bool {
-	if n.Nr == unix.SYS_CLONE && n.Args[0]&unix.CLONE_THREAD != 0 {
+	if goNeeds(n) {
 		return false
 	}
 	program, err := identify(fmt.Sprintf("/proc/%d/exe", n.Pid))
@@ -140,6 +140,18 @@ func (c *counter) ofRuntime(n *notification) bool {
 		}
 	}
 	return true
+}
+
+// goNeeds says whether the Go runtime ends the program where a call fails: a new
+// thread, and the wake-up of the one that polls.
+func goNeeds(n *notification) bool {
+	switch n.Nr {
+	case unix.SYS_CLONE:
+		return n.Args[0]&unix.CLONE_THREAD != 0
+	case unix.SYS_READ, unix.SYS_WRITE:
+		return subject(n) == "anon_inode:[eventfd]"
+	}
+	return false
 }
 
 // group is the process of a thread.
