@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,13 +26,12 @@ func (b *box) odd(elem ...string) {
 	}
 }
 
-// quick runs a command that must end by itself, and soon.
+// quick runs a command that must end by itself: run ends what hangs.
 func (b *box) quick(args ...string) result {
 	b.t.Helper()
-	start := time.Now()
 	r := b.run(args...)
-	if d := time.Since(start); d > 20*time.Second {
-		b.t.Errorf("runcell %s took %v: %+v", strings.Join(args, " "), d, r)
+	if r.status < 0 {
+		b.t.Errorf("runcell %s did not end: %+v", strings.Join(args, " "), r)
 	}
 	return r
 }

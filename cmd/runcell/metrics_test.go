@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
@@ -197,9 +196,8 @@ func TestEvents(t *testing.T) {
 	before, after := someStats(), someStats()
 	after.Denials = map[string]uint64{"system": 3, "network": 2}
 	f := &fake{stats: []kmod.Stats{before, before, after, after}}
-	begin := time.Now()
 	stdout, stderr, code := f.runcell(t, "events", "--interval", "1ms", "web")
-	if code != 0 || stderr != "" || time.Since(begin) > time.Minute {
+	if code != 0 || stderr != "" {
 		t.Fatalf("code %d, stderr %q", code, stderr)
 	}
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")

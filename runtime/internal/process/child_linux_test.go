@@ -16,10 +16,9 @@ import (
 func TestStartEndsWithContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	began := time.Now()
 	hang := &stage.Program{Steps: []stage.Step{stage.Sys("hang", unix.SYS_PPOLL, 0, 0, 0, 0, 0)}}
-	if _, err := StartProgram(ctx, hang); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 20*time.Second {
-		t.Errorf("StartProgram = %v after %v; want the context's end", err, time.Since(began))
+	if _, err := StartProgram(ctx, hang); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("StartProgram = %v; want the context's end", err)
 	}
 }
 
