@@ -70,3 +70,22 @@ func TestLimitOfProcessesHasRoomForExec(t *testing.T) {
 	}
 	b.ok("delete", "--force", "n")
 }
+
+// Output that can't be shown is an error, and not only the program's.
+func TestLostOutputIsTold(t *testing.T) {
+	b := newBox(t)
+	b.spec.Process.Terminal = true
+	b.spec.Process.Args = []string{"/probe", "ls", "/"}
+	b.run("state", "none") // writes config.json
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	var errs strings.Builder
+	cmd := exec.Command(b.bin, "--root", b.root, "run", "f")
+	cmd.Dir, cmd.Stdout, cmd.Stderr = b.bundle, full, &errs
+	if err := cmd.Run(); err == nil || !strings.Contains(errs.String(), "show output: write /dev/stdout: no space left on device") {
+		t.Errorf("run = %v, %q; want an error that says what is lost", err, errs.String())
+	}
+}

@@ -47,6 +47,7 @@ type Relay struct {
 
 	over chan struct{} // closed when the process has ended
 	done chan struct{} // closed when all output has been shown
+	lost error         // why some could not be, once done is closed
 }
 
 // NewRelay takes a master, gives it our terminal's size, and shows its output.
@@ -207,6 +208,9 @@ func (r *Relay) show() {
 				left -= n
 			}
 			if _, err := os.Stdout.Write(buf[:n]); err != nil {
+				if !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.EIO) {
+					r.lost = fmt.Errorf("show output: %w", err)
+				}
 				r.hangUp() // nobody reads any more: as when a terminal's window is closed
 				return
 			}
@@ -251,10 +255,10 @@ func (r *Relay) Finish() error {
 	r.hangUp()
 	before := r.taken()
 	if before == nil || !r.inForeground() { // then the shell has put its own modes back
-		return nil
+		return r.lost
 	}
 	if err := term.Restore(r.own, before); err != nil {
-		return fmt.Errorf("give the terminal its modes back: %w", err)
+		return errors.Join(r.lost, fmt.Errorf("give the terminal its modes back: %w", err))
 	}
-	return nil
+	return r.lost
 }
