@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -101,6 +102,12 @@ func (b *box) truth(after []string) {
 	// A process that was killed may still be waited for.
 	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(s.Pid), "stat"))
 	lives := err == nil && s.Pid > 0 && !bytes.Contains(stat, []byte(") Z "))
+	if !lives && s.Status != "stopped" { // it may have ended between the two looks: now it has
+		if r := b.run("state", "c"); !strings.Contains(r.stdout, `"stopped"`) {
+			b.t.Errorf("after %v was killed: process %d has ended, and state says %s", after, s.Pid, r.stdout)
+		}
+		return
+	}
 	if want := s.Status != "stopped"; lives != want {
 		b.t.Errorf("after %v was killed: state is %s, but process %d lives: %v", after, s.Status, s.Pid, lives)
 	}

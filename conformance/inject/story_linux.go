@@ -97,8 +97,9 @@ var stories = []story{
 	},
 }
 
-// gone is the truth after a delete: nothing is left, without another command.
-func gone(s *stage, _ h.CmdResult) string { return s.state() + strings.Join(s.left(), "\n") }
+// gone is the truth after a delete: nothing is left, without another command. What
+// has ended is a child of the suite's, which has to get around to reaping it.
+func gone(s *stage, _ h.CmdResult) string { return s.state() + strings.Join(s.settle(), "\n") }
 
 // config is what the container asks for: something of each kind that a runtime
 // sets up.
