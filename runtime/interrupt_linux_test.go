@@ -88,7 +88,7 @@ func TestBusyListener(t *testing.T) {
 		if c, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0); err != nil {
 			t.Fatal(err)
 		}
-		defer unix.Close(c)
+		t.Cleanup(func() { _ = unix.Close(c) })
 		err = unix.Connect(c, &unix.SockaddrUnix{Name: path})
 	}
 	b := newBox(t)

@@ -41,12 +41,12 @@ var JoinFirst = func(pid int) error {
 // Strangers lists the processes that share the pid namespace of a cell's first
 // process and have not ended: before the program runs, what hooks have left there.
 var Strangers = func(first int) ([]int, error) {
-	ns := func(pid int) (string, error) { return os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid)) }
-	own, err := ns(first)
-	if err != nil {
+	var own, its unix.Stat_t
+	look := func(pid int, ns *unix.Stat_t) error { return unix.Stat(fmt.Sprintf("/proc/%d/ns/pid", pid), ns) }
+	if err := look(first, &own); err != nil {
 		return nil, fmt.Errorf("find the cell's pid namespace: %w", err)
 	}
-	entries, err := os.ReadDir("/proc")
+	entries, err := os.ReadDir("/proc") //nolint:forbidigo // the host's
 	if err != nil {
 		return nil, fmt.Errorf("list processes: %w", err)
 	}
@@ -57,7 +57,7 @@ var Strangers = func(first int) ([]int, error) {
 			continue
 		}
 		// One that can't be looked at has more rights than we have to give.
-		if its, err := ns(pid); err != nil || its != own {
+		if look(pid, &its) != nil || its.Dev != own.Dev || its.Ino != own.Ino {
 			continue
 		}
 		if _, lives, err := sys.StartTime(pid); err != nil {
