@@ -25,11 +25,13 @@ all: build
 build:
 	$(BUILD) -o bin/runcell ./cmd/runcell
 	$(BUILD) -o bin/runcell-image ./cmd/runcell-image
+	$(BUILD) -o bin/containerd-shim-runcell-v1 ./cmd/containerd-shim-runcell-v1
 
 install: build
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(MANDIR)/man8
 	install -m 755 bin/runcell $(DESTDIR)$(BINDIR)/runcell
 	install -m 755 bin/runcell-image $(DESTDIR)$(LIBEXECDIR)/runcell-image
+	install -m 755 bin/containerd-shim-runcell-v1 $(DESTDIR)$(BINDIR)/containerd-shim-runcell-v1
 	install -m 644 docs/*.8 $(DESTDIR)$(MANDIR)/man8/
 	test -z "$(RCDIR)" || { install -d $(DESTDIR)$(RCDIR) && \
 	    sed 's|@PREFIX@|$(PREFIX)|' etc/rc.d/runcell >$(DESTDIR)$(RCDIR)/runcell && \
@@ -82,7 +84,7 @@ docs: build
 	$(GO) run ./conformance --runtime bin/runcell --peer runc --peer crun --table docs/conformance.md \
 	    --recorded conformance/runtime/testdata/netbsd-10.99.12-amd64.tap >/dev/null
 	INJECT_EVERY=40 $(GO) run ./conformance --suite inject --runtime bin/runcell --table docs/inject.md >/dev/null
-	$(GO) run ./conformance --suite clients --runtime bin/runcell --peer crun --table docs/clients.md >/dev/null
+	$(GO) run ./conformance --suite clients --runtime bin/runcell --runtime bin/containerd-shim-runcell-v1,shim --peer crun --table docs/clients.md >/dev/null
 	CGO_ENABLED=0 GO="$(GO)" sh .ci/kmod-suite docs/kmod-conformance.md
 
 clean:

@@ -60,6 +60,7 @@ var houses = []house{
 		{"internal/step"},
 		{"internal/sys", "internal/fault", "internal/devices", "internal/nofile", "internal/signals"},
 	}, nil},
+	{"./shim", [][]string{{"bootstrap", "task"}, {"stdio", "mounts", "events"}, {"."}}, nil},
 	{"./conformance/kmod", [][]string{{"."}, {"agent"}, {"node"}}, nil},
 	{"./conformance/adversary", [][]string{{"."}, {"host"}, {"attack"}, {"calls", "ledger", "linux"}}, nil},
 }
@@ -80,6 +81,11 @@ var bans = []ban{
 		But: []string{"./kmod/inroot", "./kmod/flock", "./kmod/searchpath"}, Why: "images know no containers",
 	},
 	{From: []string{"./runtime"}, To: []string{"./image", "./cmd", "./conformance"}, Why: "containers know no images"},
+	{
+		From: []string{"./shim"}, To: []string{"./image", "./kmod/emulator", "./kmod/sysctl", "./cmd", "./conformance"},
+		Why: "containerd has the images, and the program chooses the kernel's side",
+	},
+	{From: []string{"./runtime", "./oci", "./image", "./kmod", "./cmd/runcell", "./cmd/runcell-image"}, To: []string{"./shim"}, Why: "the shim is for containerd alone"},
 	{From: []string{"./oci"}, To: []string{"./image", "./runtime", "./cmd", "./conformance"}, Why: "a plan is made before anything runs"},
 	{
 		From: []string{"./kmod"}, To: []string{"./oci", "./runtime", "./image", "./cmd", "./conformance"},
@@ -110,7 +116,7 @@ func TestWallsBetweenHouses(t *testing.T) {
 }
 
 // programs are what is installed.
-var programs = []string{"./cmd/runcell", "./cmd/runcell-image"}
+var programs = []string{"./cmd/runcell", "./cmd/runcell-image", "./cmd/containerd-shim-runcell-v1"}
 
 // emulation is what must not be in a binary for NetBSD.
 var emulation = []string{"./kmod/emulator", "github.com/cilium/ebpf", "golang.org/x/net/bpf", "github.com/elastic/go-seccomp-bpf"}
@@ -205,13 +211,21 @@ var calls = map[string]struct {
 		"Open Rename Unlink",
 		"files of the state directory, and the host's /proc",
 	},
+	"./shim/bootstrap": {
+		"Open",
+		"the log in the bundle, which is containerd's",
+	},
+	"./shim/stdio": {
+		"Open",
+		"FIFOs that containerd names",
+	},
 }
 
 func TestOnePackageWalks(t *testing.T) {
 	shipped := map[string]bool{}
 	for _, system := range systems {
 		for _, p := range load(t, system).reached(programs...) {
-			if p != walker && anyBelow(p, []string{"./cmd", "./image", "./runtime", "./oci", "./kmod"}) {
+			if p != walker && anyBelow(p, []string{"./cmd", "./image", "./runtime", "./oci", "./kmod", "./shim"}) {
 				shipped[p] = true
 			}
 		}
@@ -275,7 +289,7 @@ const roomLines = 2300
 
 func TestRoomsAreSmall(t *testing.T) {
 	for p := range load(t, "linux") {
-		if !anyBelow(p, []string{"./image", "./runtime"}) {
+		if !anyBelow(p, []string{"./image", "./runtime", "./shim"}) {
 			continue
 		}
 		files, err := sources(root, p)

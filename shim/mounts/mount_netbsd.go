@@ -1,0 +1,22 @@
+package mounts
+
+// NetBSD: a root is a directory, which package runtime mounts where it has to be.
+
+import (
+	"errors"
+
+	"github.com/containerd/containerd/api/types"
+	"golang.org/x/sys/unix"
+)
+
+func mount(*types.Mount, string) error {
+	return errors.New("only a single null mount can be a root here, with no options but ro: use the snapshotter native")
+}
+
+func unmount(target string, detach bool) error {
+	how := 0
+	if detach {
+		how = unix.MNT_FORCE
+	}
+	return unix.Unmount(target, how)
+}

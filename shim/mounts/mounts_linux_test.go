@@ -1,0 +1,157 @@
+package mounts
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/containerd/containerd/api/types"
+)
+
+func TestDirectory(t *testing.T) {
+	mount := func(kind string, options ...string) *types.Mount {
+		return &types.Mount{Type: kind, Source: "/s", Options: options}
+	}
+	for _, c := range []struct {
+		list         []*types.Mount
+		readonly, ok bool
+	}{
+		{[]*types.Mount{mount("bind", "rbind", "rw")}, false, true},
+		{[]*types.Mount{mount("bind", "rbind", "ro")}, true, true},
+		{[]*types.Mount{mount("null")}, false, true},
+		{[]*types.Mount{mount("null", "")}, false, true},
+		{[]*types.Mount{mount("bind", "nosuid")}, false, false},
+		{[]*types.Mount{mount("overlay", "lowerdir=/a")}, false, false},
+		{[]*types.Mount{mount("bind"), mount("bind")}, false, false},
+		{[]*types.Mount{{Type: "bind", Source: "/s", Target: "sub"}}, false, false},
+		{nil, false, false},
+	} {
+		source, readonly, ok := directory(c.list)
+		if readonly != c.readonly && ok || ok != c.ok || ok && source != "/s" {
+			t.Errorf("directory(%v) = %q, %v, %v; want %v, %v", c.list, source, readonly, ok, c.readonly, c.ok)
+		}
+	}
+}
+
+// What is not the root's path stays in the configuration, known or not.
+func TestSetRoot(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "config.json")
+	if err := os.WriteFile(name, []byte(`{"ociVersion":"1.0.2","root":{"path":"rootfs","readonly":true,"odd":[1]},"other":{"a":12345678901234567890}}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := Make(dir, []*types.Mount{{Type: "bind", Source: "/s"}}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(name)
+	want := `{"ociVersion":"1.0.2","other":{"a":12345678901234567890},"root":{"odd":[1],"path":"/s","readonly":true}}`
+	if err != nil || string(got) != want {
+		t.Errorf("config.json = %s, %v; want %s", got, err, want)
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
+		t.Errorf("left: %v", entries)
+	}
+}
+
+func FuzzSetRoot(f *testing.F) {
+	f.Add(`{"root":{"path":"rootfs"},"process":null}`, "/a", true)
+	f.Add(`{"root":null}`, "", false)
+	f.Add(`[]`, "/a", false)
+	f.Fuzz(func(t *testing.T, config, path string, readonly bool) {
+		dir := t.TempDir()
+		name := filepath.Join(dir, "config.json")
+		if err := os.WriteFile(name, []byte(config), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		err := setRoot(dir, path, readonly)
+		text, _ := os.ReadFile(name)
+		if err != nil {
+			if string(text) != config {
+				t.Errorf("setRoot failed, and wrote %q", text)
+			}
+			return
+		}
+		var got struct {
+			Root struct {
+				Path     string `json:"path"`
+				Readonly bool   `json:"readonly"`
+			} `json:"root"`
+		}
+		if err := json.Unmarshal(text, &got); err != nil {
+			t.Skip("what it was before can't be read as a configuration either")
+		}
+		if readonly && !got.Root.Readonly {
+			t.Errorf("config.json = %s: it is not read-only", text)
+		}
+	})
+}
+
+// An image of many layers has options of more than a page.
+func TestManyLayers(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	dir := t.TempDir()
+	mkdir := func(parts ...string) string {
+		path := filepath.Join(append([]string{dir}, parts...)...)
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	const layers = 60
+	var lower []string
+	for i := range layers {
+		path := mkdir(strings.Repeat("long", 15), fmt.Sprint(i), "fs")
+		if err := os.WriteFile(filepath.Join(path, fmt.Sprint("file", i)), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		lower = append(lower, path)
+	}
+	bundle := mkdir("bundle")
+	rootfs := func(n int) []*types.Mount {
+		return []*types.Mount{{Type: "overlay", Source: "overlay", Options: []string{
+			"index=off", "lowerdir=" + strings.Join(lower[:n], ":"), "upperdir=" + mkdir("upper"), "workdir=" + mkdir("work"),
+		}}}
+	}
+	if err := Make(bundle, rootfs(1)); err != nil {
+		t.Skipf("overlayfs does not work on this disk: %v", err)
+	}
+	if err := Remove(bundle); err != nil {
+		t.Fatal(err)
+	}
+	if err := Make(bundle, rootfs(layers)); err != nil {
+		t.Fatalf("%d layers: %v", layers, err)
+	}
+	if entries, err := os.ReadDir(filepath.Join(bundle, "rootfs")); len(entries) != layers {
+		t.Errorf("%d entries, %v; want %d", len(entries), err, layers)
+	}
+	for range 2 { // none is fine
+		if err := Remove(bundle); err != nil {
+			t.Error(err)
+		}
+	}
+	if entries, err := os.ReadDir(filepath.Join(bundle, "rootfs")); len(entries) != 0 || err != nil {
+		t.Errorf("after Remove: %v, %v", entries, err)
+	}
+}
+
+// A mount that fails takes those before it back, and none is made below a root.
+func TestRefused(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	bundle, source := t.TempDir(), t.TempDir()
+	for _, second := range []*types.Mount{{Type: "bind", Source: source, Target: "etc"}, {Type: "nosuchfs", Source: "x"}} {
+		if err := Make(bundle, []*types.Mount{{Type: "bind", Source: source, Options: []string{"rbind", "nosuid"}}, second}); err == nil {
+			t.Errorf("Make with %v = nil; want an error", second)
+		}
+		table, _ := os.ReadFile("/proc/self/mounts")
+		if strings.Contains(string(table), bundle) {
+			t.Errorf("a mount is left after %v", second)
+		}
+	}
+}

@@ -1,0 +1,153 @@
+package stdio
+
+// Output that goes to a program (binary://): it gets the streams as descriptors
+// 3 and 4, and closes 5 when it is ready (containerd's package logging).
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"slices"
+	"time"
+
+	"github.com/containerd/log"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// loggerReady is how long the program may take to be ready, loggerEnd how
+	// long to end once its streams have ended.
+	loggerReady = 10 * time.Second
+	loggerEnd   = 10 * time.Second
+)
+
+type logger struct {
+	out, err *os.File // what the process writes to
+	cmd      *exec.Cmd
+	exited   chan struct{}
+	ending   bool
+}
+
+// take gives the process's end of stream 1 or 2, which is the caller's now.
+func (l *logger) take(n int) *os.File {
+	f := &l.out
+	if n == 2 {
+		f = &l.err
+	}
+	taken := *f
+	*f = nil
+	return taken
+}
+
+// startLogger starts the program that a URI names: its path, and as the
+// arguments the query's keys and values.
+func startLogger(ctx context.Context, spec Spec, u *url.URL) (*logger, error) {
+	var files []*os.File
+	defer func() {
+		for _, f := range files {
+			_ = f.Close()
+		}
+	}()
+	l := &logger{exited: make(chan struct{})}
+	out, err := pipe(&l.out, &files)
+	if err != nil {
+		return nil, err
+	}
+	errs, err := pipe(&l.err, &files)
+	if err != nil {
+		return nil, errors.Join(err, l.out.Close())
+	}
+	ready, readied, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, l.out.Close(), l.err.Close())
+	}
+	files = append(files, ready, readied)
+	l.cmd = &exec.Cmd{
+		Path: u.Path, Args: append([]string{u.Path}, arguments(u)...), ExtraFiles: []*os.File{out, errs, readied},
+		Env: append(os.Environ(), "CONTAINER_ID="+spec.ID, "CONTAINER_NAMESPACE="+spec.Namespace),
+	}
+	if err := l.cmd.Start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("start logger: %w", err), l.out.Close(), l.err.Close())
+	}
+	go l.watch(spec.ID)
+	_ = readied.Close()
+	if err := awaitReady(ctx, ready); err != nil {
+		l.end()
+		return nil, fmt.Errorf("start logger %s: %w", u.Path, err)
+	}
+	return l, nil
+}
+
+// watch waits for the program's end.
+func (l *logger) watch(id string) {
+	if err := l.cmd.Wait(); err != nil {
+		log.L.Warnf("logger %s of %s: %v", l.cmd.Path, id, err)
+	}
+	close(l.exited)
+}
+
+// arguments are the query's keys, each with its value after it if it has one.
+func arguments(u *url.URL) []string {
+	var args []string
+	query := u.Query()
+	keys := make([]string, 0, len(query))
+	for k := range query {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
+		args = append(args, k)
+		if v := query.Get(k); v != "" {
+			args = append(args, v)
+		}
+	}
+	return args
+}
+
+// awaitReady waits until the program has closed its end.
+func awaitReady(ctx context.Context, ready *os.File) error {
+	limit, ok := ctx.Deadline()
+	if end := time.Now().Add(loggerReady); !ok || end.Before(limit) {
+		limit = end
+	}
+	if err := ready.SetReadDeadline(limit); err != nil {
+		return err
+	}
+	if _, err := ready.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+		return errors.New("it is not ready: it has not closed its descriptor 5")
+	}
+	return nil
+}
+
+// end closes what the process has not got, and gives the program time to write
+// what it was sent, since the process was the last to have its streams.
+func (l *logger) end() {
+	closeFile(&l.out)
+	closeFile(&l.err)
+	if l.ending {
+		return
+	}
+	l.ending = true
+	go func() {
+		select {
+		case <-l.exited:
+		case <-time.After(loggerEnd):
+			_ = l.cmd.Process.Kill()
+		}
+	}()
+}
+
+// pipe makes one whose writing end blocks, for a process, and gives the other.
+func pipe(w **os.File, files *[]*os.File) (r *os.File, err error) {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		return nil, fmt.Errorf("make pipe: %w", err)
+	}
+	r = os.NewFile(uintptr(fds[0]), "pipe")
+	*w = os.NewFile(uintptr(fds[1]), "pipe")
+	*files = append(*files, r)
+	return r, nil
+}

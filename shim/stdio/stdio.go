@@ -1,0 +1,314 @@
+package stdio
+
+// The streams of one process, by the URIs that containerd names them with.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Spec says what the streams of a process are. An empty URI is the null device.
+type Spec struct {
+	Namespace, ID string // of the container, for a program that logs
+	In, Out, Err  string // a path of a FIFO, or a URI: fifo, file, binary
+	Terminal      bool   // Out gets what the terminal shows, Err nothing
+	// Copied is for a process that others may outlive which have its streams: a
+	// client finds the end of the output with the end of the process.
+	Copied bool
+}
+
+// Streams are open. They are used by one process, once.
+type Streams struct {
+	spec   Spec
+	files  [3]*os.File // the process's ends
+	logger *logger     // nil = none
+
+	mu     sync.Mutex
+	keep   [3]*os.File // our ends, which keep a FIFO from ending
+	pipes  []*conduit  // of Copied
+	master *os.File    // of the terminal
+	copies sync.WaitGroup
+	begun  bool // see Begin
+	given  bool // see Given
+	ended  bool
+}
+
+// Open opens them. For a FIFO that takes until somebody reads it, at most until
+// the context ends.
+func Open(ctx context.Context, spec Spec) (*Streams, error) {
+	s := &Streams{spec: spec}
+	if err := s.open(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Streams) open(ctx context.Context) error {
+	if s.spec.In != "" {
+		if err := s.openIn(s.spec.In); err != nil {
+			return fmt.Errorf("open stdin: %w", err)
+		}
+	}
+	if err := s.openOut(ctx, 1, s.spec.Out); err != nil {
+		return fmt.Errorf("open stdout: %w", err)
+	}
+	if s.spec.Terminal {
+		return nil
+	}
+	if err := s.openOut(ctx, 2, s.spec.Err); err != nil {
+		return fmt.Errorf("open stderr: %w", err)
+	}
+	return nil
+}
+
+// parse reads the name of a stream: a path alone is a FIFO.
+func parse(name string) (*url.URL, error) {
+	u, err := url.Parse(name)
+	if err != nil {
+		return nil, fmt.Errorf("%q: %w", name, err)
+	}
+	if u.Scheme == "" {
+		u.Scheme = "fifo"
+	}
+	if !slices.Contains([]string{"fifo", "file", "binary"}, u.Scheme) {
+		return nil, fmt.Errorf("%q: the scheme is none of fifo, file, binary", name)
+	}
+	if !path.IsAbs(u.Path) || strings.ContainsRune(u.Path, 0) {
+		return nil, fmt.Errorf("%q: it has no absolute path; write %s:///path", name, u.Scheme)
+	}
+	return u, nil
+}
+
+func (s *Streams) openIn(name string) error {
+	u, err := parse(name)
+	if err != nil {
+		return err
+	}
+	if u.Scheme != "fifo" {
+		return fmt.Errorf("%q: it can be a FIFO only", name)
+	}
+	s.files[0], s.keep[0], err = openReader(u.Path, s.spec.Terminal)
+	return err
+}
+
+func (s *Streams) openOut(ctx context.Context, n int, name string) error {
+	if name == "" {
+		return nil
+	}
+	u, err := parse(name)
+	if err != nil {
+		return err
+	}
+	switch u.Scheme {
+	case "fifo":
+		s.files[n], s.keep[n], err = openWriter(ctx, u.Path, s.spec.Terminal || s.spec.Copied)
+		if err == nil && s.spec.Copied && !s.spec.Terminal {
+			s.files[n], err = s.through(s.files[n])
+		}
+	case "file":
+		s.files[n], err = openFile(u.Path)
+	case "binary":
+		if s.logger == nil {
+			s.logger, err = startLogger(ctx, s.spec, u)
+		}
+		if err == nil {
+			s.files[n] = s.logger.take(n)
+		}
+	}
+	return err
+}
+
+// through gives the process's end of a pipe whose output goes to a FIFO.
+func (s *Streams) through(fifo *os.File) (*os.File, error) {
+	c, w, err := newConduit(fifo)
+	if err != nil {
+		return nil, errors.Join(err, fifo.Close())
+	}
+	s.pipes = append(s.pipes, c)
+	s.copies.Go(c.run)
+	return w, nil
+}
+
+// Files are what a process without a terminal gets; nil is the null device.
+func (s *Streams) Files() (in, out, err *os.File) { return s.files[0], s.files[1], s.files[2] }
+
+// Terminal tells whether the process has a terminal, to be attached.
+func (s *Streams) Terminal() bool { return s.spec.Terminal }
+
+// Given says that the process has its ends: ours of them are closed.
+func (s *Streams) Given() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.given = true
+	s.closeGiven()
+}
+
+// closeGiven closes what the process has; Begin still needs its standard input.
+func (s *Streams) closeGiven() {
+	for i := range s.files {
+		if s.given && !s.spec.Terminal && (i > 0 || s.begun || s.keep[0] == nil) {
+			closeFile(&s.files[i])
+		}
+	}
+}
+
+// Attach copies between a terminal, whose master it owns from now on, and the
+// streams.
+func (s *Streams) Attach(master *os.File) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return errors.Join(errors.New("attach terminal: its process has ended"), master.Close())
+	}
+	s.master = master
+	if in := s.files[0]; in != nil {
+		go func() { // ends with the streams: see End
+			_ = carry(master, in)
+			_ = in.Close()
+		}()
+	}
+	out := s.files[1]
+	s.copies.Go(func() {
+		if out == nil {
+			_ = carry(discard{}, master)
+			return
+		}
+		_ = carry(out, master)
+		_ = out.Close()
+	})
+	return nil
+}
+
+// Begin is called before the program runs. A client that has closed standard input
+// by now wanted to say all that it had, and may have said that it did before
+// anybody could hear it (CloseIn): the process finds the end.
+func (s *Streams) Begin() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begun = true
+	defer s.closeGiven()
+	if s.keep[0] == nil || s.spec.Terminal {
+		return nil
+	}
+	name := s.keep[0].Name()
+	closeFile(&s.keep[0])
+	if !written(s.files[0]) {
+		return nil
+	}
+	fd, err := openFIFO(name, unix.O_WRONLY)
+	if errors.Is(err, unix.ENXIO) {
+		return nil // the process has ended
+	}
+	if err != nil {
+		return fmt.Errorf("keep stdin: %w", err)
+	}
+	s.keep[0] = end(fd, name, true)
+	return nil
+}
+
+// CloseIn lets the process find the end of its standard input, once the clients
+// have closed their ends.
+func (s *Streams) CloseIn() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	closeFile(&s.keep[0])
+}
+
+// Resize sets the size of the terminal, in characters.
+func (s *Streams) Resize(width, height uint16) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.master == nil {
+		return errors.New("resize terminal: the process has none")
+	}
+	return setSize(s.master, width, height)
+}
+
+// drainLimit is how long the last output may take to be read.
+const drainLimit = 2 * time.Second
+
+// End says that the process has ended, and lets those who read find the end of
+// its output. What a terminal still holds is copied first, by whoever reads in
+// time.
+func (s *Streams) End() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	s.ended = true
+	closeFile(&s.keep[0])
+	for _, c := range s.pipes {
+		c.end()
+	}
+	if s.master == nil && len(s.pipes) == 0 {
+		s.closeAll()
+		return
+	}
+	go func() {
+		s.copies.Wait()
+		s.Close()
+	}()
+	if s.master != nil { // a process that has left its session may still hold it
+		time.AfterFunc(drainLimit, s.Close)
+	}
+}
+
+// Drain waits until what the process has written is read, at most for
+// drainLimit, and gives the streams up.
+func (s *Streams) Drain() {
+	drained := make(chan struct{})
+	go func() {
+		s.copies.Wait()
+		close(drained)
+	}()
+	select {
+	case <-drained:
+	case <-time.After(drainLimit):
+	}
+	s.Close()
+}
+
+// Close gives everything up, whatever state it is in.
+func (s *Streams) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	s.closeAll()
+}
+
+func (s *Streams) closeAll() {
+	for i := range s.keep {
+		closeFile(&s.keep[i])
+	}
+	for _, f := range s.files {
+		if f != nil {
+			_ = f.Close() // a terminal's are closed by who copies, too
+		}
+	}
+	for _, c := range s.pipes {
+		c.close()
+	}
+	closeFile(&s.master)
+	if s.logger != nil {
+		s.logger.end()
+	}
+}
+
+func closeFile(f **os.File) {
+	if *f != nil {
+		_ = (*f).Close()
+		*f = nil
+	}
+}

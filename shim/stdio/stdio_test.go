@@ -1,0 +1,276 @@
+package stdio
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func fifo(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// read gives all that a client reads until the end.
+func read(path string) <-chan string {
+	got := make(chan string, 1)
+	go func() {
+		text, _ := os.ReadFile(path)
+		got <- string(text)
+	}()
+	return got
+}
+
+func ends(t *testing.T, got <-chan string, want string) {
+	t.Helper()
+	select {
+	case text := <-got:
+		if text != want {
+			t.Errorf("read %q; want %q", text, want)
+		}
+	case <-time.After(20 * time.Second):
+		t.Errorf("no end; want %q", want)
+	}
+}
+
+func open(t *testing.T, spec Spec) *Streams {
+	t.Helper()
+	s, err := Open(context.Background(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// A process that ends at once loses nothing, and a client that comes late meets
+// it: both wait for each other.
+func TestReaderComesLate(t *testing.T) {
+	for _, copied := range []bool{false, true} {
+		path := fifo(t)
+		got := make(chan string, 1)
+		go func() {
+			time.Sleep(50 * time.Millisecond)
+			text, _ := os.ReadFile(path)
+			got <- string(text)
+		}()
+		s := open(t, Spec{Out: path, Copied: copied})
+		_, out, _ := s.Files()
+		if _, err := out.WriteString("all"); err != nil {
+			t.Fatal(err)
+		}
+		s.Given()
+		s.End()
+		ends(t, got, "all")
+	}
+}
+
+// A client that goes away takes nothing with it: another one reads on.
+func TestReaderLeaves(t *testing.T) {
+	path := fifo(t)
+	first, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, Spec{Out: "fifo://" + path})
+	_, out, _ := s.Files()
+	_ = first.Close()
+	if _, err := out.WriteString("kept"); err != nil {
+		t.Fatalf("write without a reader: %v", err)
+	}
+	got := read(path)
+	time.Sleep(20 * time.Millisecond)
+	s.Given()
+	s.End()
+	ends(t, got, "kept")
+}
+
+// Another process that has the stream of one that has ended: what the first one
+// wrote is read, and then comes the end.
+func TestOutlived(t *testing.T) {
+	path := fifo(t)
+	got := read(path)
+	s := open(t, Spec{Out: path, Copied: true})
+	_, out, _ := s.Files()
+	heir, err := unix.Dup(int(out.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(heir)
+	text := strings.Repeat("x", 50_000)
+	if _, err := out.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+	s.Given()
+	s.End()
+	ends(t, got, text)
+	s.Drain()
+}
+
+// Standard input ends when the client has left and CloseIn was called, in
+// whatever order, and not before.
+func TestIn(t *testing.T) {
+	path := fifo(t)
+	s := open(t, Spec{In: path})
+	in, _, _ := s.Files()
+	client, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.WriteString("typed"); err != nil {
+		t.Fatal(err)
+	}
+	_ = client.Close()
+	b := make([]byte, 10)
+	if n, err := in.Read(b); string(b[:n]) != "typed" || err != nil {
+		t.Errorf("read %q, %v", b[:n], err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := in.Read(b)
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		t.Fatalf("a client that leaves ends the input: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	s.CloseIn()
+	if err := <-ended; !errors.Is(err, io.EOF) {
+		t.Errorf("read after CloseIn: %v; want the end", err)
+	}
+}
+
+// A client that has said all before the program runs, empty or not, is not waited
+// for; one that is still there is.
+func TestInSaidBefore(t *testing.T) {
+	for _, said := range []string{"", "all"} {
+		path := fifo(t)
+		s := open(t, Spec{In: path})
+		own, _, _ := s.Files()
+		fd, err := unix.Dup(int(own.Fd())) // the process has its own
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := os.NewFile(uintptr(fd), "in")
+		defer in.Close() //nolint:revive // a few
+		client, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.WriteString(said); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Begin(); err != nil {
+			t.Fatal(err)
+		}
+		if s.keep[0] == nil {
+			t.Error("standard input would end with a client that is there")
+		}
+		_ = client.Close()
+		if err := s.Begin(); err != nil {
+			t.Fatal(err)
+		}
+		s.Given()
+		if s.files[0] != nil {
+			t.Error("the process's end is still open here")
+		}
+		if text, err := io.ReadAll(in); string(text) != said || err != nil {
+			t.Errorf("read %q, %v; want %q and the end", text, err, said)
+		}
+	}
+}
+
+func TestRefused(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, spec := range []Spec{
+		{Out: file},
+		{In: file},
+		{In: "file://" + file},
+		{Out: "npipe://x"},
+		{Out: "file://relative"},
+		{Out: "binary://relative"},
+		{Out: "binary:///nowhere"},
+		{Out: "/nowhere"},
+		{Out: "%zz://"},
+		{Err: file},
+	} {
+		if s, err := Open(context.Background(), spec); err == nil {
+			s.Close()
+			t.Errorf("Open(%+v) = nil; want an error", spec)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := Open(ctx, Spec{Out: fifo(t)}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Open without a reader = %v; want that the time is over", err)
+	}
+}
+
+// Nothing of the streams is left when all is over.
+func TestNoDescriptorStays(t *testing.T) {
+	count := func() int {
+		entries, err := os.ReadDir("/dev/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	TestReaderComesLate(t) // the Go runtime has its own by now
+	before := count()
+	for range 10 {
+		for _, spec := range []Spec{{}, {Copied: true}} {
+			in, out := fifo(t), fifo(t)
+			got := read(out)
+			spec.In, spec.Out = in, out
+			s, err := Open(context.Background(), spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Given()
+			s.End()
+			ends(t, got, "")
+			s.Drain()
+		}
+	}
+	for deadline := time.Now().Add(10 * time.Second); count() > before && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if after := count(); after > before {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, name := range []string{"", "/nowhere", "fifo:///nowhere", "file://", "FILE:/x", "binary://?a=b", "binary:///nowhere?a=b&c", "%"} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		u, err := parse(name)
+		if err != nil {
+			return
+		}
+		if !filepath.IsAbs(u.Path) || strings.ContainsRune(u.Path, 0) || u.Scheme != "fifo" && u.Scheme != "file" && u.Scheme != "binary" {
+			t.Errorf("parse(%q) = %v", name, u)
+		}
+		for _, a := range arguments(u) {
+			if a == "" && u.RawQuery == "" {
+				t.Errorf("an argument of nothing: %q", name)
+			}
+		}
+	})
+}

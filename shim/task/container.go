@@ -1,0 +1,316 @@
+package task
+
+// A container: its life from create to delete, and the processes in it.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"syscall"
+	"time"
+
+	api "github.com/containerd/containerd/api/events"
+	"github.com/containerd/containerd/api/types"
+	"github.com/containerd/log"
+	"github.com/netbsd-cells/runcell/runtime"
+	"github.com/netbsd-cells/runcell/shim/mounts"
+	"github.com/netbsd-cells/runcell/shim/stdio"
+	"golang.org/x/sys/unix"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// container is one of them. Its lock is held through each step of its life, so
+// that they come one after the other; what only looks takes no lock.
+type container struct {
+	id, bundle string
+	engine     Engine
+	send       func(proto.Message)
+	ended      func() // is called when the first process has ended
+	init       *process
+
+	life sync.Mutex
+
+	mu    sync.Mutex
+	execs map[string]*process
+	over  bool // the first process has ended: no other starts
+}
+
+// endLimit is how long the other processes of a container may take to be gone
+// after its first one has ended and they were killed.
+const endLimit = 10 * time.Second
+
+// create makes the container. On an error nothing of it is left.
+func (c *container) create(ctx context.Context, rootfs []*types.Mount) (err error) {
+	c.life.Lock()
+	defer c.life.Unlock()
+	if err := mounts.Make(c.bundle, rootfs); err != nil {
+		return err
+	}
+	made := false
+	defer func() {
+		if !made { // after a fault, too
+			err = errors.Join(err, mounts.Remove(c.bundle))
+		}
+	}()
+	streams, err := stdio.Open(ctx, c.init.spec)
+	if err != nil {
+		return err
+	}
+	handle, err := c.engine.Create(ctx, c.id, c.bundle, streams)
+	if err != nil {
+		streams.Close()
+		return err
+	}
+	made = true
+	streams.Given()
+	c.init.born(handle, streams)
+	spec := c.init.spec
+	c.send(&api.TaskCreate{
+		ContainerID: c.id, Bundle: c.bundle, Rootfs: rootfs, Pid: uint32(handle.Pid()),
+		IO: &api.TaskIO{Stdin: spec.In, Stdout: spec.Out, Stderr: spec.Err, Terminal: spec.Terminal},
+	})
+	go c.watchInit(handle)
+	return nil
+}
+
+// start lets the first process run its program.
+func (c *container) start(ctx context.Context) (pid int, err error) {
+	c.life.Lock()
+	defer c.life.Unlock()
+	if now := c.init.look(); now.phase != created {
+		return 0, precondition("start %q: it is started already", c.id)
+	}
+	if err := c.init.io().Begin(); err != nil {
+		return 0, err
+	}
+	if err := c.engine.Start(ctx, c.id); err != nil {
+		return 0, err
+	}
+	c.init.enter(running)
+	pid = c.init.look().pid
+	c.send(&api.TaskStart{ContainerID: c.id, Pid: uint32(pid)})
+	return pid, nil
+}
+
+// watchInit waits for the end of the first process. With it everything in the
+// cell ends, and its exit is the last one that containerd hears of.
+func (c *container) watchInit(h Process) {
+	defer func() { guard("watch "+c.id, recover()) }()
+	status := await(context.Background(), h)
+	if err := c.engine.Kill(c.id, unix.SIGKILL, true); err != nil && !errors.Is(err, runtime.ErrNotExist) && !errors.Is(err, runtime.ErrNotRunning) {
+		log.L.Warnf("end the other processes of %s: %v", c.id, err)
+	}
+	limit := time.After(endLimit)
+	for _, p := range c.finalExecs() {
+		select {
+		case <-p.done:
+		case <-limit:
+			log.L.Errorf("process %s of %s is still there %v after it was killed", p.execID, c.id, endLimit)
+		}
+	}
+	c.life.Lock() // the event of a start that goes on comes before
+	defer c.life.Unlock()
+	c.exited(c.init, status)
+	c.ended()
+}
+
+// finalExecs says that no exec can start any more, and gives those that run.
+func (c *container) finalExecs() []*process {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
+	var all []*process
+	for _, p := range c.execs {
+		if p.look().phase == running {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// exited records an end and tells of it.
+func (c *container) exited(p *process, status uint32) {
+	p.finish(status)
+	id := p.execID
+	if id == "" {
+		id = c.id
+	}
+	now := p.look()
+	c.send(&api.TaskExit{ContainerID: c.id, ID: id, Pid: uint32(now.pid), ExitStatus: status, ExitedAt: timestamppb.New(now.at)})
+	close(p.done)
+}
+
+// delete takes away a container that has ended, or was never started.
+func (c *container) delete(ctx context.Context) (look, error) {
+	c.life.Lock()
+	now := c.init.look()
+	if now.phase == running {
+		c.life.Unlock()
+		return now, precondition("delete %q: it is running; kill it first", c.id)
+	}
+	err := c.engine.Delete(ctx, c.id, true)
+	c.life.Unlock() // for the end of one that was never started
+	if err != nil {
+		return now, err
+	}
+	if now.pid != 0 {
+		select {
+		case <-c.init.done:
+		case <-ctx.Done():
+			return now, fmt.Errorf("delete %q: wait for the end of process %d: %w", c.id, now.pid, context.Cause(ctx))
+		}
+	}
+	if err := mounts.Remove(c.bundle); err != nil {
+		return now, err
+	}
+	now = c.init.look()
+	c.send(&api.TaskDelete{ContainerID: c.id, Pid: uint32(now.pid), ExitStatus: now.status, ExitedAt: timestamppb.New(now.at)})
+	return now, nil
+}
+
+// addExec takes a process in, which startExec runs.
+func (c *container) addExec(p *process) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.execs[p.execID] != nil {
+		return fmt.Errorf("exec %q in %q: %w", p.execID, c.id, runtime.ErrExist)
+	}
+	c.execs[p.execID] = p
+	c.send(&api.TaskExecAdded{ContainerID: c.id, ExecID: p.execID})
+	return nil
+}
+
+func (c *container) startExec(ctx context.Context, p *process) (pid int, err error) {
+	// Held until the start is told of: the end is told of afterwards.
+	p.life.Lock()
+	defer p.life.Unlock()
+	if p.look().phase != created {
+		return 0, precondition("start exec %q in %q: it is started already", p.execID, c.id)
+	}
+	c.mu.Lock()
+	over := c.over
+	if !over {
+		p.enter(running) // the end of the container waits for it
+	}
+	c.mu.Unlock()
+	if over {
+		return 0, precondition("start exec %q in %q: the container has ended", p.execID, c.id)
+	}
+	defer func() {
+		if err != nil {
+			p.finish(execFailed)
+			close(p.done)
+		}
+	}()
+	streams, err := stdio.Open(ctx, p.spec)
+	if err != nil {
+		return 0, err
+	}
+	handle, err := Process(nil), streams.Begin()
+	if err == nil {
+		handle, err = c.engine.Exec(ctx, c.id, p.plan, streams)
+	}
+	if err != nil {
+		streams.Close()
+		return 0, err
+	}
+	streams.Given()
+	p.born(handle, streams)
+	c.send(&api.TaskExecStarted{ContainerID: c.id, ExecID: p.execID, Pid: uint32(handle.Pid())})
+	go func() {
+		defer func() { guard("watch exec in "+c.id, recover()) }()
+		status := await(context.Background(), handle)
+		p.life.Lock()
+		defer p.life.Unlock()
+		c.exited(p, status)
+	}()
+	return handle.Pid(), nil
+}
+
+// execFailed is the exit status of an exec whose program did not run.
+const execFailed = 255
+
+func (c *container) deleteExec(p *process) (look, error) {
+	now := p.look()
+	if now.phase == running {
+		return now, precondition("delete exec %q of %q: it is running", p.execID, c.id)
+	}
+	if s := p.io(); s != nil {
+		s.Drain()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.execs, p.execID)
+	return now, nil
+}
+
+// execIDs are the ids of the execs that run, by their processes.
+func (c *container) execIDs() map[int]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ids := map[int]string{}
+	for id, p := range c.execs {
+		if now := p.look(); now.phase == running {
+			ids[now.pid] = id
+		}
+	}
+	return ids
+}
+
+func (c *container) pause() error {
+	c.life.Lock()
+	defer c.life.Unlock()
+	if err := c.engine.Pause(c.id); err != nil {
+		return err
+	}
+	c.send(&api.TaskPaused{ContainerID: c.id})
+	return nil
+}
+
+func (c *container) resume() error {
+	c.life.Lock()
+	defer c.life.Unlock()
+	if err := c.engine.Resume(c.id); err != nil {
+		return err
+	}
+	c.send(&api.TaskResumed{ContainerID: c.id})
+	return nil
+}
+
+// find gives a process by its exec's id; empty: the first one.
+func (c *container) find(execID string) (*process, error) {
+	if execID == "" {
+		return c.init, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.execs[execID]; p != nil {
+		return p, nil
+	}
+	return nil, notFound("process %q of %q: there is none", execID, c.id)
+}
+
+// kill signals a process. The first one is the container's: all of it, if asked.
+func (c *container) kill(execID string, sig syscall.Signal, all bool) error {
+	p, err := c.find(execID)
+	switch {
+	case err != nil:
+		return err
+	case execID != "":
+		return p.signal(sig)
+	}
+	if now := p.look(); now.phase == ended && !all {
+		return notFound("kill %q: it has ended", c.id)
+	}
+	return c.engine.Kill(c.id, sig, all)
+}
+
+// guard keeps a fault in what is done for one container from the others.
+func guard(what string, fault any) {
+	if fault != nil {
+		log.L.Errorf("%s: %v\n%s", what, fault, debug.Stack())
+	}
+}

@@ -1,0 +1,122 @@
+package task
+
+// A process: the first one of a container, or one of exec.
+
+import (
+	"context"
+	"sync"
+	"syscall"
+	"time"
+
+	tasks "github.com/containerd/containerd/api/types/task"
+	"github.com/containerd/log"
+	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/shim/stdio"
+)
+
+// phase is a process's state.
+type phase int
+
+const (
+	created phase = iota // a first process waits to be started; one of exec is not there yet
+	running
+	ended
+)
+
+// phases are what containerd calls them.
+var phases = map[phase]tasks.Status{created: tasks.Status_CREATED, running: tasks.Status_RUNNING, ended: tasks.Status_STOPPED}
+
+// process is one of them.
+type process struct {
+	execID string // empty: the container's first
+	spec   stdio.Spec
+	plan   *oci.Process // of exec
+
+	life sync.Mutex // of exec: held through its start, and when its end is told of
+
+	mu      sync.Mutex
+	phase   phase
+	handle  Process
+	streams *stdio.Streams
+	pid     int
+	status  uint32 // the exit status, as shells have it, once it has ended
+	at      time.Time
+	done    chan struct{} // closed when it has ended
+}
+
+func newProcess(execID string, spec stdio.Spec) *process {
+	return &process{execID: execID, spec: spec, done: make(chan struct{})}
+}
+
+// look is what a process is at a moment.
+type look struct {
+	phase  phase
+	pid    int
+	status uint32
+	at     time.Time
+}
+
+func (p *process) look() look {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return look{p.phase, p.pid, p.status, p.at}
+}
+
+// born says which process it has become.
+func (p *process) born(h Process, s *stdio.Streams) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.handle, p.pid, p.streams = h, h.Pid(), s
+}
+
+func (p *process) enter(next phase) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.phase < next {
+		p.phase = next
+	}
+}
+
+// finish says how it has ended. Who waits is told by done, which closes later.
+func (p *process) finish(status uint32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.phase, p.status, p.at = ended, status, time.Now()
+	if p.streams != nil {
+		p.streams.End()
+	}
+}
+
+func (p *process) signal(sig syscall.Signal) error {
+	p.mu.Lock()
+	h, now := p.handle, p.phase
+	p.mu.Unlock()
+	switch {
+	case now == ended:
+		return notFound("process %q has ended", p.execID)
+	case h == nil:
+		return precondition("process %q is not started", p.execID)
+	}
+	return h.Signal(sig)
+}
+
+// io gives the streams, nil if there are none.
+func (p *process) io() *stdio.Streams {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.streams
+}
+
+// await waits for the end and gives the exit status: 128 and the signal for one
+// that a signal has ended.
+func await(ctx context.Context, h Process) uint32 {
+	ws, err := h.Wait(ctx)
+	switch {
+	case err != nil:
+		log.G(ctx).Errorf("wait for process %d: %v", h.Pid(), err)
+		return 255
+	case ws.Signaled():
+		return 128 + uint32(ws.Signal())
+	}
+	return uint32(ws.ExitStatus())
+}

@@ -1,0 +1,129 @@
+package task
+
+// The service: which containers there are, and when the shim has nothing to do
+// any more.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/netbsd-cells/runcell/runtime"
+	"google.golang.org/protobuf/proto"
+)
+
+// idleLimit is how long a shim stays that has no container: one that containerd
+// has forgotten about would stay for ever.
+const idleLimit = 20 * time.Second
+
+// Service serves the containers of one shim.
+type Service struct {
+	engine    Engine
+	namespace string
+	send      func(proto.Message)
+
+	mu         sync.Mutex
+	containers map[string]*container
+	creating   map[string]context.CancelCauseFunc // by id
+	idle       *time.Timer                        // runs while there is none of both
+	done       chan struct{}
+	closed     bool
+}
+
+// New gives a service of no containers, for a namespace of containerd's. Events
+// go to send, which does not wait.
+func New(engine Engine, namespace string, send func(proto.Message)) *Service {
+	s := &Service{
+		engine: engine, namespace: namespace, send: send, done: make(chan struct{}),
+		containers: map[string]*container{}, creating: map[string]context.CancelCauseFunc{},
+	}
+	s.idle = time.AfterFunc(idleLimit, s.closeIfEmpty)
+	return s
+}
+
+// Done is closed when the shim has nothing to do any more.
+func (s *Service) Done() <-chan struct{} { return s.done }
+
+// reserve takes an id for a container that is being made. The context ends when
+// nobody wants it any more.
+func (s *Service) reserve(ctx context.Context, id string) (context.Context, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return nil, precondition("create %q: the shim is about to end; try again", id)
+	case s.containers[id] != nil || s.creating[id] != nil:
+		return nil, fmt.Errorf("create %q: %w", id, runtime.ErrExist)
+	}
+	ctx, s.creating[id] = context.WithCancelCause(ctx)
+	s.idle.Stop()
+	return ctx, nil
+}
+
+// settle ends what reserve began: c is the container, nil if there is none.
+func (s *Service) settle(id string, c *container) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.creating[id](context.Canceled)
+	delete(s.creating, id)
+	if c != nil {
+		s.containers[id] = c
+	}
+	s.restIfEmpty()
+}
+
+// forget takes away a container that is deleted.
+func (s *Service) forget(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.containers, id)
+	s.restIfEmpty()
+}
+
+func (s *Service) restIfEmpty() {
+	if s.empty() {
+		s.idle.Reset(idleLimit)
+	}
+}
+
+func (s *Service) empty() bool { return len(s.containers)+len(s.creating) == 0 }
+
+// giveUp ends the making of a container that containerd does not want any more.
+func (s *Service) giveUp(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if cancel := s.creating[id]; cancel != nil {
+		cancel(fmt.Errorf("create %q: containerd has given it up", id))
+		s.idle.Reset(0)
+	}
+}
+
+// closeIfEmpty ends a shim that has no container. One that has ended and has no
+// record any more was removed by `delete`, and nobody asks for it again.
+func (s *Service) closeIfEmpty() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, c := range s.containers {
+		if c.init.look().phase != ended {
+			continue
+		}
+		if _, err := s.engine.State(id); errors.Is(err, runtime.ErrNotExist) {
+			delete(s.containers, id)
+		}
+	}
+	if s.empty() && !s.closed {
+		s.closed = true
+		close(s.done)
+	}
+}
+
+func (s *Service) find(id string) (*container, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.containers[id]; c != nil {
+		return c, nil
+	}
+	return nil, notFound("container %q: there is none in this shim", id)
+}
