@@ -16,8 +16,8 @@ import (
 	"strings"
 )
 
-// imageName is the name that the archive gives the image.
-const imageName = "localhost/busybox:latest"
+// ImageName is the name that the archive gives the image.
+const ImageName = "localhost/busybox:latest"
 
 // tarball writes entries in order.
 type tarball struct {
@@ -85,8 +85,8 @@ func layer() ([]byte, error) {
 	return t.end()
 }
 
-// image is the archive.
-func image() ([]byte, error) {
+// Image is the archive.
+func Image() ([]byte, error) {
 	root, err := layer()
 	if err != nil {
 		return nil, err
@@ -103,7 +103,7 @@ func image() ([]byte, error) {
 	}
 	id := sha256.Sum256(config)
 	name := hex.EncodeToString(id[:]) + ".json"
-	manifest, err := json.Marshal([]map[string]any{{"Config": name, "RepoTags": []string{imageName}, "Layers": []string{"layer.tar"}}})
+	manifest, err := json.Marshal([]map[string]any{{"Config": name, "RepoTags": []string{ImageName}, "Layers": []string{"layer.tar"}}})
 	if err != nil {
 		return nil, fmt.Errorf("encode image's manifest: %w", err)
 	}

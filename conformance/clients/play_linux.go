@@ -17,6 +17,10 @@ import (
 // Where the sessions say that runcell is. The runtime under test is put there.
 const installed = "/usr/local/sbin/runcell"
 
+// program is how ctr names a program to containerd's own shim. A shim under
+// test is named instead.
+const program = "--runc-binary " + installed
+
 // play runs the steps one after the other; the first that prints something
 // else than it must ends the case.
 func (m *machine) play(steps []step) {
@@ -36,7 +40,11 @@ func (m *machine) play(steps []step) {
 
 // run runs a step and gives what it printed, and its exit status.
 func (m *machine) run(s step) ([]string, int) {
-	command := strings.ReplaceAll(s.command, installed, m.t.Target.Path)
+	command := s.command
+	if m.shim {
+		command = strings.ReplaceAll(command, program, "--runtime "+m.t.Target.Path)
+	}
+	command = strings.ReplaceAll(command, installed, m.t.Target.Path)
 	c := harness.Cmd{Path: "/bin/sh", Args: []string{"-c", command}, Env: m.env}
 	var output string
 	var code int

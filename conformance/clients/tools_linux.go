@@ -56,7 +56,7 @@ func containerd(m *machine) {
 	// to remove.
 	m.t.Cleanup(func() { removeEmpty("/sys/fs/cgroup/" + m.t.Token); removeEmpty("/sys/fs/cgroup/*/" + m.t.Token) })
 	m.write("/var/lib/containerd/config.toml", `version = 2
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt", "io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images"]
 `)
 	daemon := exec.Command("containerd", "--config", "/var/lib/containerd/config.toml", "--log-level", "warn")
 	daemon.Env = m.env
@@ -64,7 +64,7 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"
 	m.t.Must("start containerd", m.t.Spawn(daemon))
 	m.atEnd(m.removeTasks)
 	for deadline := time.Now().Add(m.t.Limit(10 * time.Second)); ; time.Sleep(20 * time.Millisecond) {
-		if len(m.words("ctr version 2>/dev/null")) > 0 {
+		if len(m.words("ctr version >/dev/null 2>&1 && echo up")) > 0 {
 			break
 		}
 		if time.Now().After(deadline) {
@@ -82,6 +82,7 @@ func (m *machine) removeTasks() {
 		m.words("ctr container rm " + id)
 	}
 	m.ownDirs = append(m.ownDirs, filepath.Join("/run/containerd/runc", m.t.Token),
+		filepath.Join("/run/containerd/runcell", m.t.Token),
 		filepath.Join("/run/containerd/io.containerd.runtime.v2.task", m.t.Token), "/run/containerd/s", "/run/containerd/fifo")
 }
 
