@@ -2,8 +2,8 @@
 // chroot on the same bundle, all interleaved in one run, and prints medians
 // and ratios. Absolute times say little about another machine; ratios carry
 // over. Then it does the same with the ways to unpack an image, counts the
-// requests of a pull, and at last shows what small inputs make the image program
-// spend. It judges nothing.
+// requests of a pull, and shows what small inputs make the image program spend;
+// at last it compares our shim with containerd's. It judges nothing.
 package main
 
 import (
@@ -22,6 +22,9 @@ type options struct {
 
 	imageMB, unpackRounds int
 	image                 string
+
+	containerd       string
+	containerdRounds int
 }
 
 func main() {
@@ -35,6 +38,8 @@ func main() {
 	flag.IntVar(&o.imageMB, "image-mb", 1000, "megabytes of the image to unpack; 0: measure no unpacking")
 	flag.IntVar(&o.unpackRounds, "unpack-rounds", 5, "measured rounds of unpacking")
 	flag.StringVar(&o.image, "image", "", "keep the image in this directory and take it from there the next time")
+	flag.IntVar(&o.containerdRounds, "containerd-rounds", 30, "measured rounds of containerd's shims; 0: measure none")
+	flag.StringVar(&o.containerd, "containerd", "", "take containerd, ctr and containerd-shim-runc-v2 from this directory; default: the system's")
 	flag.Parse()
 	if err := bench(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -83,6 +88,13 @@ func bench(o options) (err error) {
 			key := "nasty/" + s.name + "/" + s.command
 			samples[key+"/wall"], samples[key+"/rss"] = []float64{s.wall}, []float64{s.rss}
 		}
+	}
+	if o.containerdRounds > 0 {
+		compared, err := benchContainerd(o, os.Stdout)
+		if err != nil {
+			return fmt.Errorf("containerd: %w", err)
+		}
+		maps.Copy(samples, compared)
 	}
 	if o.json == "" {
 		return nil
