@@ -3,39 +3,31 @@ package stdio
 // Whether a FIFO has a writer, on NetBSD.
 
 import (
-	"errors"
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// writerLimit is how long a look for a FIFO's writer takes if there is none.
-const writerLimit = 20 * time.Millisecond
-
-// written tells whether somebody has a FIFO open to write. What tells is that
-// open(2) for reading waits for one: poll(2) does not.
+// written tells whether somebody has a FIFO open to write, by an end to read that
+// is older than a writer that there was: then kevent(2) tells. Neither poll(2)
+// does, which is silent about that, nor open(2), which does not wait for a writer
+// while there is something to read.
 func written(r *os.File) bool {
-	path := r.Name()
-	opened := make(chan bool, 1)
-	go func() {
-		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		for errors.Is(err, unix.EINTR) {
-			fd, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		}
-		if err == nil {
-			unix.Close(fd)
-		}
-		opened <- err == nil
-	}()
-	select {
-	case is := <-opened:
-		return is
-	case <-time.After(writerLimit):
+	raw, err := r.SyscallConn()
+	if err != nil {
+		return true
 	}
-	if fd, err := openFIFO(path, unix.O_WRONLY); err == nil { // lets it go
-		<-opened
-		unix.Close(fd)
+	queue, err := unix.Kqueue() // no child inherits one
+	if err != nil {
+		return true
 	}
-	return false
+	defer func() { _ = unix.Close(queue) }()
+	is := true
+	_ = raw.Control(func(fd uintptr) {
+		var change, event [1]unix.Kevent_t
+		unix.SetKevent(&change[0], int(fd), unix.EVFILT_READ, unix.EV_ADD)
+		n, err := unix.Kevent(queue, change[:], event[:], &unix.Timespec{})
+		is = err != nil || n == 0 || event[0].Flags&unix.EV_EOF == 0
+	})
+	return is
 }

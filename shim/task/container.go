@@ -209,6 +209,7 @@ func (c *container) startExec(ctx context.Context, p *process) (pid int, err err
 	if err != nil {
 		return 0, err
 	}
+	p.opened(streams)
 	handle, err := Process(nil), streams.Begin()
 	if err == nil {
 		handle, err = c.engine.Exec(ctx, c.id, p.plan, streams)

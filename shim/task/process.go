@@ -62,6 +62,14 @@ func (p *process) look() look {
 	return look{p.phase, p.pid, p.status, p.at}
 }
 
+// opened says which streams it will have: a client can close its input while the
+// program is still being brought to run.
+func (p *process) opened(s *stdio.Streams) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.streams = s
+}
+
 // born says which process it has become.
 func (p *process) born(h Process, s *stdio.Streams) {
 	p.mu.Lock()

@@ -81,6 +81,7 @@ type fake struct {
 	panics   bool
 	gone     bool          // nothing has a record
 	block    chan struct{} // Start waits for it
+	entering func(*stdio.Streams)
 }
 
 func newFake() *fake { return &fake{children: map[string][]*child{}} }
@@ -119,7 +120,10 @@ func (f *fake) Start(_ context.Context, _ string) error {
 
 func (f *fake) Compile([]byte) (*oci.Process, error) { return &oci.Process{}, nil }
 
-func (f *fake) Exec(_ context.Context, id string, _ *oci.Process, _ *stdio.Streams) (Process, error) {
+func (f *fake) Exec(_ context.Context, id string, _ *oci.Process, s *stdio.Streams) (Process, error) {
+	if f.entering != nil {
+		f.entering(s)
+	}
 	if f.fail != nil {
 		return nil, f.fail
 	}
@@ -351,6 +355,47 @@ func TestExecs(t *testing.T) {
 	c.do("Delete", &task.DeleteRequest{ID: "a", ExecID: "x"})
 	c.fails(codes.NotFound, "State", &task.StateRequest{ID: "a", ExecID: "x"})
 	r.is(t, "create", "start a 1", "execadded", "execadded", "exec-started x 2", "exit x 2 137", "exit a 1 0")
+}
+
+// A client that closes an exec's input while the program is still being brought
+// to run is heard: the program would wait for the end for ever.
+func TestInputClosedWhileEntering(t *testing.T) {
+	f, _, _, c := begin(t)
+	c.create("a")
+	c.do("Start", &task.StartRequest{ID: "a"})
+	path := filepath.Join(t.TempDir(), "in")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	client := make(chan *os.File, 1)
+	go func() {
+		w, _ := os.OpenFile(path, os.O_WRONLY, 0)
+		client <- w
+	}()
+	f.entering = func(s *stdio.Streams) {
+		w := <-client
+		_, _ = w.WriteString("all")
+		_ = w.Close()
+		c.do("CloseIO", &task.CloseIORequest{ID: "a", ExecID: "x", Stdin: true})
+		in, _, _ := s.Files()
+		read := make(chan string, 1)
+		go func() {
+			b, _ := io.ReadAll(in)
+			read <- string(b)
+		}()
+		select {
+		case got := <-read:
+			if got != "all" {
+				t.Errorf("the program reads %q", got)
+			}
+		case <-time.After(5 * time.Second):
+			t.Error("the program waits for the end of its input")
+		}
+	}
+	c.do("Exec", &task.ExecProcessRequest{ID: "a", ExecID: "x", Stdin: path, Spec: &anypb.Any{Value: []byte("{}")}})
+	c.do("Start", &task.StartRequest{ID: "a", ExecID: "x"})
+	f.of("a", 1).end(0)
+	c.wait("a", "x")
 }
 
 // An end that comes while the start is not told of is told of afterwards.
