@@ -68,7 +68,7 @@ test-netbsd:
 	$(GO) build -o bin/test-netbsd ./conformance/vm
 	bin/test-netbsd -kernel "$(KERNEL)" -sys "$(NETBSD_SYS)" -module "$(MODULE)" -image "$(IMAGE)" \
 	    -suite "$(SUITE)" -run '$(RUN)' -rounds "$(ROUNDS)" -tries "$(TRIES)" -smp "$(SMP)" -memory "$(MEMORY)" \
-	    -root "$(ROOT)" -flags "$(FLAGS)" -logs "$(LOGS)" -icount="$(if $(ICOUNT),true,false)"
+	    -root "$(ROOT)" -flags "$(FLAGS)" -logs "$(LOGS)" -containerd "$(CONTAINERD)" -icount="$(if $(ICOUNT),true,false)"
 
 bench: build
 	$(GO) run ./kmod/secmodel_cell/host/bench

@@ -6,6 +6,7 @@ package owned
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 )
 
 // kern.proc2 (sysctl(7)): operation ALL, elements of 680 bytes.
@@ -15,16 +16,21 @@ const (
 	kinfoStatus = 360
 	kinfoComm   = 368
 	commLength  = 24
+	maxComm     = 16 // MAXCOMLEN: what the kernel keeps of a name
 	zombie      = 5
 )
 
-// probesIn finds the live processes named "probe" in a kern.proc2 answer.
-func probesIn(list []byte) map[int]string {
+// namedIn finds the live processes of programs of these names in a kern.proc2
+// answer.
+func namedIn(list []byte, names ...string) map[int]string {
+	for i, name := range names {
+		names[i] = name[:min(len(name), maxComm)]
+	}
 	found := map[int]string{}
 	for ; len(list) >= kinfoSize; list = list[kinfoSize:] {
 		comm, _, _ := bytes.Cut(list[kinfoComm:kinfoComm+commLength], []byte{0})
-		if string(comm) == "probe" && list[kinfoStatus] != zombie {
-			found[int(binary.NativeEndian.Uint32(list[kinfoPid:]))] = "probe"
+		if slices.Contains(names, string(comm)) && list[kinfoStatus] != zombie {
+			found[int(binary.NativeEndian.Uint32(list[kinfoPid:]))] = string(comm)
 		}
 	}
 	return found

@@ -28,13 +28,17 @@ func mountPoints() []string {
 
 // Processes lists the processes that run the suites' probe. A caller who has
 // others running it compares with a list from before.
-func Processes() map[int]string {
+func Processes() map[int]string { return Named("probe") }
+
+// Named lists the processes whose programs have one of these names. The kernel
+// keeps 16 bytes of a name, so others that begin with these are among them.
+func Named(names ...string) map[int]string {
 	const all = 0
 	buf, err := unix.SysctlRaw("kern.proc2", all, 0, kinfoSize, 4096)
 	if err != nil {
 		panic(err)
 	}
-	return probesIn(buf)
+	return namedIn(buf, names...)
 }
 
 // Kill kills the processes that were not there before.

@@ -48,15 +48,15 @@ func TestProbesIn(t *testing.T) {
 		return b
 	}
 	list := slices.Concat(element(1, 2, "init"), element(700, 2, "probe"), element(701, zombie, "probe"), element(702, 3, "probes"), []byte("short"))
-	if got, want := probesIn(list), map[int]string{700: "probe"}; !maps.Equal(got, want) {
-		t.Errorf("probesIn = %v; want %v", got, want)
+	if got, want := namedIn(list, "probe"), map[int]string{700: "probe"}; !maps.Equal(got, want) {
+		t.Errorf("namedIn = %v; want %v", got, want)
 	}
 }
 
 func FuzzProbesIn(f *testing.F) {
 	f.Add(make([]byte, kinfoSize))
 	f.Fuzz(func(t *testing.T, list []byte) {
-		if got := probesIn(list); len(got) > len(list)/kinfoSize {
+		if got := namedIn(list, "probe"); len(got) > len(list)/kinfoSize {
 			t.Errorf("%d processes in %d bytes", len(got), len(list))
 		}
 	})

@@ -29,7 +29,7 @@ func init() {
 		"ls": {1, opList}, "exec": {1, opExec}, "copy": {1, opCopy}, "size": {1, opSize},
 		"exit": {1, opExit}, "sleep": {1, opSleep}, "sleepless": {0, opSleepless}, "again": {0, opAgain}, "neighbour": {0, opNeighbour}, "trap": {1, opTrap}, "signals": {0, opSignals},
 		"children": {1, opChildren}, "linger": {0, opLinger}, "reopen": {0, opReopen}, "job": {1, opJob}, "jobfg": {1, opJob}, "kill": {2, opKill}, "stdin": {0, opStdin}, "readline": {0, opReadline},
-		"say": {1, opSay}, "complain": {1, opComplain}, "flood": {1, opFlood},
+		"say": {1, opSay}, "complain": {1, opComplain}, "flood": {1, opFlood}, "lines": {1, opLines},
 		"mount": {1, opMount}, "settime": {0, opSettime}, "bind": {1, opBind}, "bindto": {1, opBindTo}, "connect": {1, opConnect}, "mknod": {1, opMknod},
 		"readfd": {1, opReadFD}, "same": {2, opSame}, "senddir": {2, opSendDir}, "escape": {2, opEscape},
 	}
@@ -242,6 +242,21 @@ func opComplain(_ *probe, args []string, line *fact.Line) error {
 	line.Op = ""
 	_, err := fmt.Fprintln(os.Stderr, args[0])
 	return err
+}
+
+// opLines writes args[0] lines, each with its number.
+func opLines(_ *probe, args []string, line *fact.Line) error {
+	n, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	line.Op = ""
+	for i := range n {
+		if _, err := fmt.Printf("line %d\n", i+1); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // opFlood writes args[0] bytes of 'x' to stdout.

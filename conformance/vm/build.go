@@ -38,6 +38,7 @@ var programs = append([]program{
 	{pkg: module + "/conformance/probe", path: probe, with: conformance},
 	{pkg: module + "/cmd/runcell", path: runcell},
 	{pkg: module + "/cmd/runcell-image", path: runcellImg, with: runcell},
+	{pkg: module + "/cmd/containerd-shim-runcell-v1", path: shim},
 	{pkg: module + "/cmd/demo-web", path: demoWeb},
 	{pkg: module + "/conformance/adversary", path: adversary},
 }, roomPrograms()...)
@@ -59,8 +60,8 @@ type guest struct {
 }
 
 // buildGuest builds what the plan needs.
-func buildGuest(ctx context.Context, dir string, p *port, plan *protocol.Plan, modulePath string) (*guest, error) {
-	g := &guest{dir: dir, port: p}
+func buildGuest(ctx context.Context, dir string, plan *protocol.Plan, o *options) (*guest, error) {
+	g := &guest{dir: dir, port: o.port}
 	for _, prog := range programs {
 		if prog.path != protocol.AgentPath && !mentions(plan, prog.path) && (prog.with == "" || !mentions(plan, prog.with)) {
 			continue
@@ -79,12 +80,15 @@ func buildGuest(ctx context.Context, dir string, p *port, plan *protocol.Plan, m
 			return nil, err
 		}
 	}
-	if modulePath != "" {
-		b, err := os.ReadFile(modulePath)
-		if err != nil {
-			return nil, fmt.Errorf("read module: %w", err)
+	for _, name := range foreign {
+		if mentions(plan, foreignPath(name)) {
+			if err := g.copy(filepath.Join(o.containerd, name), foreignPath(name), 0o555); err != nil {
+				return nil, err
+			}
 		}
-		if err := g.write(moduleFile, b); err != nil {
+	}
+	if o.module != "" {
+		if err := g.copy(o.module, moduleFile, 0o444); err != nil {
 			return nil, err
 		}
 	}
@@ -158,6 +162,19 @@ func (g *guest) linuxAdversary(ctx context.Context) error {
 		return fmt.Errorf("read program for Linux: %w", err)
 	}
 	return errors.Join(os.RemoveAll(dir), g.write(adversary+"-linux", b))
+}
+
+// copy takes a file of the host's.
+func (g *guest) copy(from, to string, mode int) error {
+	b, err := os.ReadFile(from)
+	if err == nil {
+		err = g.write(to, b)
+	}
+	if err != nil {
+		return fmt.Errorf("copy to the guest: %w", err)
+	}
+	g.files[len(g.files)-1].Mode = mode
+	return nil
 }
 
 func (g *guest) write(to string, b []byte) error {

@@ -28,7 +28,7 @@ import (
 type options struct {
 	kernel, sys, module, image string
 	suite, run, root, flags    string
-	logs                       string
+	logs, containerd           string
 	cpus, memory, rounds       int
 	tries                      int
 	icount                     bool
@@ -55,6 +55,7 @@ func parse() options {
 	flag.StringVar(&o.sys, "sys", "", "kernel sources to build the module for (`directory`)")
 	flag.StringVar(&o.module, "module", "", "a kernel module that is built already (`file`)")
 	flag.StringVar(&o.image, "image", "", "disk `image` of a NetBSD system that runs the suites; see docs/developing.md")
+	flag.StringVar(&o.containerd, "containerd", "", "`directory` with "+strings.Join(foreign, ", ")+" for the guest; see docs/containerd-netbsd.md")
 	flag.StringVar(&o.suite, "suite", "", "`suites` to run, separated by commas: "+suiteNames()+" (default: smoke, and kmod if there is a module)")
 	flag.StringVar(&o.run, "run", "", "run only cases whose name matches this `regexp`")
 	flag.StringVar(&o.root, "root", "wd0a", "the kernel's `name` for its root device")
@@ -97,7 +98,13 @@ func (o *options) check() error {
 		}
 		o.port = p
 	}
-	for _, path := range []string{o.image, o.module} {
+	paths := []string{o.image, o.module}
+	if o.containerd != "" {
+		for _, name := range foreign {
+			paths = append(paths, filepath.Join(o.containerd, name))
+		}
+	}
+	for _, path := range paths {
 		if path == "" {
 			continue
 		}
@@ -110,19 +117,19 @@ func (o *options) check() error {
 
 // planFor makes the plan that the options ask for.
 func (o *options) planFor() (*protocol.Plan, error) {
-	haveModule := o.sys != "" || o.module != ""
+	have := have{module: o.sys != "" || o.module != "", foreign: o.containerd != ""}
 	names := []string{"smoke"}
 	switch {
 	case o.suite != "":
 		names = strings.Split(o.suite, ",")
-	case haveModule:
+	case have.module:
 		names = append(names, "kmod")
 	}
 	w := want{prefix: "/", run: o.run, rounds: o.rounds, tries: o.tries, cpus: o.cpus}
 	if o.image != "" {
 		w.prefix = imagePrefix
 	}
-	return makePlan(names, w, haveModule)
+	return makePlan(names, w, have)
 }
 
 // imagePrefix is where a system of its own mounts the guest's image.
@@ -177,7 +184,7 @@ func (o *options) prepare(ctx context.Context, m *machine, plan *protocol.Plan, 
 			return fmt.Errorf("make work directory: %w", err)
 		}
 	}
-	g, err := buildGuest(ctx, filepath.Join(work, "root"), o.port, plan, o.module)
+	g, err := buildGuest(ctx, filepath.Join(work, "root"), plan, o)
 	if err != nil {
 		return err
 	}

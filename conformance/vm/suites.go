@@ -24,7 +24,14 @@ const (
 	runcellImg  = "libexec/runcell-image"
 	demoWeb     = protocol.ProgramDir + "/web"
 	adversary   = protocol.ProgramDir + "/adversary"
+	shim        = "sbin/containerd-shim-runcell-v1"
 )
+
+// foreign are the programs of CONTAINERD=, built outside of the project; they
+// lie beside the suite, where its cases look for them.
+var foreign = []string{"containerd", "ctr", "nerdctl"}
+
+func foreignPath(name string) string { return protocol.ProgramDir + "/containerd/" + name }
 
 // rooms are the packages whose tests the guest runs, by the folder that they
 // are in and that has a suite: all with tests that a NetBSD can pass, but those
@@ -38,6 +45,8 @@ var rooms = map[string][]string{
 		".", "internal/console", "internal/devices", "internal/hostroot", "internal/launch", "internal/monitor",
 		"internal/nofile", "internal/process", "internal/rootfs", "internal/signals", "internal/state", "internal/sys", "internal/undo",
 	},
+	"pkg":  {"containerd"},
+	"shim": {"bootstrap", "events", "stdio", "task"},
 }
 
 // roomTests is the program with the tests of a room.
@@ -49,8 +58,12 @@ func roomTests(house, room string) string {
 type suite struct {
 	name, does string
 	module     bool // needs the kernel module
+	foreign    bool // needs programs of CONTAINERD=
 	steps      func(want) []protocol.Step
 }
+
+// have is what the user gave.
+type have struct{ module, foreign bool }
 
 // want is what the user asked for, as far as a plan depends on it.
 type want struct {
@@ -62,17 +75,18 @@ type want struct {
 }
 
 var suites = []suite{
-	{"smoke", "what the suites take for granted of the kernel", false, smokeSteps},
-	{"module", "load the module and unload it, twice", true, moduleSteps},
-	{"kmod", "load the module, the contract of the module, unload", true, kmodSteps},
-	{"runtime", "load the module, tests and OCI runtime suite with runcell, unload", true, runtimeSteps},
-	{"image", "tests of images: unpacking, the store, registries", false, imageSteps},
-	{"demo", "load the module, the demo of the README, unload", true, demoSteps},
-	{"adversary", "load the module, try everything from inside a cell, unload", true, adversarySteps},
-	{"repeat", "load, kmod suite, unload, ROUNDS times", true, repeatSteps},
-	{"leak", "the same, and no counter of the kernel may grow; on one CPU", true, leakSteps},
-	{"cost", "what the module adds to system calls, measured ROUNDS times", true, costSteps},
-	{"cycles", "ROUNDS times 50 lives of a cell, 4 at a time; with one CPU no counter may grow", true, cyclesSteps},
+	{"smoke", "what the suites take for granted of the kernel", false, false, smokeSteps},
+	{"module", "load the module and unload it, twice", true, false, moduleSteps},
+	{"kmod", "load the module, the contract of the module, unload", true, false, kmodSteps},
+	{"runtime", "load the module, tests and OCI runtime suite with runcell, unload", true, false, runtimeSteps},
+	{"image", "tests of images: unpacking, the store, registries", false, false, imageSteps},
+	{"containerd", "load the module, sessions of ctr and nerdctl with the shim, unload", true, true, containerdSteps},
+	{"demo", "load the module, the demo of the README, unload", true, false, demoSteps},
+	{"adversary", "load the module, try everything from inside a cell, unload", true, false, adversarySteps},
+	{"repeat", "load, kmod suite, unload, ROUNDS times", true, false, repeatSteps},
+	{"leak", "the same, and no counter of the kernel may grow; on one CPU", true, false, leakSteps},
+	{"cost", "what the module adds to system calls, measured ROUNDS times", true, false, costSteps},
+	{"cycles", "ROUNDS times 50 lives of a cell, 4 at a time; with one CPU no counter may grow", true, false, cyclesSteps},
 }
 
 func suiteNames() string {
@@ -84,15 +98,17 @@ func suiteNames() string {
 }
 
 // makePlan writes out the steps of some suites, one after the other.
-func makePlan(names []string, w want, haveModule bool) (*protocol.Plan, error) {
+func makePlan(names []string, w want, have have) (*protocol.Plan, error) {
 	plan := &protocol.Plan{Hostname: "cells"}
 	for _, name := range names {
 		i := slices.IndexFunc(suites, func(s suite) bool { return s.name == name })
 		switch {
 		case i < 0:
 			return nil, fmt.Errorf("find suite %q: there are %s", name, suiteNames())
-		case suites[i].module && !haveModule:
+		case suites[i].module && !have.module:
 			return nil, fmt.Errorf("suite %s needs the kernel module: give NETBSD_SYS=, or a built one with MODULE=", name)
+		case suites[i].foreign && !have.foreign:
+			return nil, fmt.Errorf("suite %s needs containerd: give CONTAINERD=, a directory with %s for the guest (docs/containerd-netbsd.md)", name, strings.Join(foreign, ", "))
 		case name == "leak" && w.cpus > 1:
 			return nil, fmt.Errorf("suite leak needs SMP=1: each CPU keeps objects for itself, which looks like a leak; with SMP=%d, use SUITE=repeat", w.cpus)
 		}
@@ -168,6 +184,15 @@ func kmodSteps(w want) []protocol.Step {
 	return withModule(w, "kmod", 0, conformanceStep(w, "kmod"))
 }
 
+// roomSteps run the tests of a house.
+func roomSteps(w want, house string) (steps []protocol.Step) {
+	for _, room := range rooms[house] {
+		name := "tests: " + path.Join(house, room)
+		steps = append(steps, protocol.Step{Name: name, Do: protocol.Exec, Args: []string{w.prefix + roomTests(house, room)}, Timeout: shortTimeout})
+	}
+	return steps
+}
+
 func runtimeSteps(w want) []protocol.Step {
 	before := protocol.Step{
 		Name: "runtime: without the module", Do: protocol.Exec, Args: []string{w.prefix + protocol.AgentPath, "without-module", w.prefix + runcell},
@@ -180,6 +205,21 @@ func runtimeSteps(w want) []protocol.Step {
 	}
 	steps = append(steps, conformanceStep(w, "runtime", "--runtime", w.prefix+runcell+",runcell-netbsd"))
 	return append([]protocol.Step{before}, withModule(w, "runtime", 0, steps...)...)
+}
+
+// containerdSteps ask each program for its version first: so it is in the log,
+// and the suite finds the program beside itself.
+func containerdSteps(w want) []protocol.Step {
+	steps := append(roomSteps(w, "pkg"), roomSteps(w, "shim")...)
+	steps = append(steps, protocol.Step{Name: "shim's version", Do: protocol.Exec, Args: []string{w.prefix + shim, "-v"}, Timeout: shortTimeout})
+	for _, name := range foreign {
+		steps = append(steps, protocol.Step{
+			Name: name + "'s version", Do: protocol.Exec, Args: []string{w.prefix + foreignPath(name), "--version"}, Timeout: shortTimeout,
+		})
+	}
+	suite := conformanceStep(w, "containerd", "--runtime", w.prefix+runcell+",runcell-netbsd")
+	suite.Timeout *= 4 // programs of 30 MB are started some hundred times
+	return withModule(w, "containerd", 0, append(steps, suite)...)
 }
 
 // notInGuest are tests of images that need other tools, or what Linux's file

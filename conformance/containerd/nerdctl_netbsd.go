@@ -1,0 +1,202 @@
+package containerd
+
+// Sessions of nerdctl, with the networks that there are: host and none.
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	h "github.com/netbsd-cells/runcell/conformance/harness"
+)
+
+// nerd starts a containerd with the image, on a system that has the files which
+// nerdctl gives its containers.
+func nerd(t *t) *daemon {
+	for path, content := range map[string]string{"/etc/hosts": "127.0.0.1 localhost\n", "/etc/resolv.conf": "nameserver 127.0.0.1\n"} {
+		if !h.Exists(path) {
+			t.Must("write file", os.WriteFile(path, []byte(content), 0o644))
+		}
+	}
+	return with(t)
+}
+
+// rm removes a container of nerdctl's, whatever it does.
+func (d *daemon) rm(names ...string) { d.nerd(append([]string{"rm", "-f"}, names...)...) }
+
+// inspected waits until nerdctl inspect shows a text for a template.
+func (d *daemon) inspected(name, template, want string) {
+	var last h.CmdResult
+	deadline := time.Now().Add(d.t.Limit(change))
+	for {
+		if last = d.nerdctl("inspect", "--format", template, name); strings.TrimSpace(last.Stdout) == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			d.t.Fatalf("in vain: want %q: %s", want, last)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+var nerdctls = []h.Case{
+	{
+		Name: "nerdctl/run", Clause: "nerdctl run --rm", Does: "output and exit status arrive with both networks", Run: func(t *t) {
+			d := nerd(t)
+			for _, net := range []string{"host", "none"} {
+				said(t, d.nerdctl("run", "--rm", "--net", net, image, "say", "hello", ";", "exit", "4"), 4, "hello")
+			}
+			if r := d.nerd("ps", "-a", "-q"); strings.TrimSpace(r.Stdout) != "" {
+				t.Errorf("containers after --rm: %s", r)
+			}
+		},
+	},
+	{
+		Name: "nerdctl/life", Clause: "nerdctl run -d, ps, logs, exec, pause, unpause, stop, start, kill, rm",
+		Does: "the life of a container in the background", Run: func(t *t) {
+			d := nerd(t)
+			d.nerd("run", "-d", "--name", "web", "--net", "none", image, "say", "first", ";", "sleep", "1000s")
+			if r := d.nerd("ps"); !strings.Contains(r.Stdout, "web") || !strings.Contains(r.Stdout, "Up") {
+				t.Errorf("the list: %s", r)
+			}
+			eventually(t, func() bool { return strings.Contains(d.nerdctl("logs", "web").Stdout, "first") }, "the log lacks what was said")
+			said(t, d.nerdctl("exec", "web", h.ProbePath, "say", "inside"), 0, "inside")
+			d.nerd("pause", "web")
+			d.inspected("web", "{{.State.Status}}", "paused")
+			d.nerd("unpause", "web")
+			d.nerd("stop", "-t", "1", "web")
+			d.inspected("web", "{{.State.Status}}", "exited")
+			d.nerd("start", "web")
+			d.inspected("web", "{{.State.Status}}", "running")
+			d.nerd("kill", "web")
+			d.inspected("web", "{{.State.ExitCode}}", "137")
+			d.rm("web")
+		},
+	},
+	{
+		Name: "nerdctl/logs-follow", Clause: "nerdctl logs -f", Does: "lines come as they are written, and the end of the container is the end", Run: func(t *t) {
+			d := nerd(t)
+			d.nerd("run", "-d", "--name", "talker", "--net", "none", image, "say", "one", ";", "trap", "0")
+			p := t.Begin(d.client("nerdctl", "logs", "-f", "talker"))
+			eventually(t, func() bool { return strings.Contains(p.Output(), "ready") }, "no lines")
+			d.nerd("kill", "-s", "TERM", "talker")
+			r, ended := p.WaitFor(t.Limit(change))
+			if !ended || !strings.Contains(r.Stdout, "one") || !strings.Contains(r.Stdout, "SIGTERM") {
+				t.Errorf("following: %s, ended by itself: %v", r, ended)
+			}
+			d.rm("talker")
+		},
+	},
+	{
+		Name: "nerdctl/restart-always", Clause: "nerdctl run --restart=always", Does: "a program that fails is started again", Run: func(t *t) {
+			d := nerd(t)
+			d.nerd("run", "-d", "--name", "crash", "--restart=always", "--net", "none", "-v", t.MkdirAll("count")+":/count", image,
+				"to", "/count/starts", ";", "mark", "start", ";", "exit", "3")
+			deadline := time.Now().Add(t.Limit(change))
+			for strings.Count(readIfThere(t.Path("count", "starts")), `"start"`) < 4 {
+				if time.Now().After(deadline) {
+					t.Fatalf("not started again: %q; containerd's log ends with %s", readIfThere(t.Path("count", "starts")), d.tail())
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+			d.rm("crash")
+		},
+	},
+	{
+		Name: "nerdctl/restart-unless-stopped", Clause: "nerdctl run --restart=unless-stopped",
+		Does: "after containerd and all shims were killed the container runs again, and not after it was stopped", Run: func(t *t) {
+			d := nerd(t)
+			d.nerd("run", "-d", "--name", "web", "--restart=unless-stopped", "--net", "none", image, "sleep", "1000s")
+			d.stop(syscall.SIGKILL)
+			killShims(t)
+			d.start()
+			d.inspected("web", "{{.State.Status}}", "running")
+			d.nerd("stop", "-t", "1", "web")
+			d.stop(syscall.SIGTERM)
+			d.start()
+			time.Sleep(t.Limit(25 * time.Second)) // more than two intervals of containerd's monitor
+			if r := d.nerd("ps", "-q"); strings.TrimSpace(r.Stdout) != "" {
+				t.Errorf("a container that was stopped runs: %s", r)
+			}
+			d.rm("web")
+		},
+	},
+	{
+		Name: "nerdctl/volumes", Clause: "nerdctl volume; run -v", Does: "a volume keeps what one container wrote for the next, and a directory can be read-only", Run: func(t *t) {
+			d := nerd(t)
+			d.nerd("volume", "create", "data")
+			d.nerd("run", "--rm", "--net", "none", "-v", "data:/data", image, "write", "/data/file", "kept")
+			said(t, d.nerdctl("run", "--rm", "--net", "none", "-v", "data:/data", image, "read", "/data/file"), 0, "kept")
+			t.WriteFile("outside", "dir", "file")
+			r := d.nerd("run", "--rm", "--net", "none", "-v", t.Path("dir")+":/dir:ro", image, "read", "/dir/file", ";", "write", "/dir/new", "x")
+			if !strings.Contains(r.Stdout, "outside") || !strings.Contains(r.Stdout, "EROFS") {
+				t.Errorf("a read-only directory: %s", r)
+			}
+			d.nerd("volume", "rm", "data")
+		},
+	},
+	{
+		Name: "nerdctl/prune", Clause: "nerdctl container prune, image prune -a, system prune", Does: "nothing is left of containers that ended, nor of images that nobody uses", Run: func(t *t) {
+			d := nerd(t)
+			d.nerd("run", "-d", "--name", "done", "--net", "none", image, "exit", "0")
+			d.inspected("done", "{{.State.Status}}", "exited")
+			d.nerd("container", "prune", "-f")
+			if r := d.nerd("ps", "-a", "-q"); strings.TrimSpace(r.Stdout) != "" {
+				t.Errorf("containers: %s", r)
+			}
+			d.nerd("image", "prune", "-a", "-f")
+			if r := d.nerd("images", "-q"); strings.TrimSpace(r.Stdout) != "" {
+				t.Errorf("images: %s", r)
+			}
+			eventually(t, func() bool { return !strings.Contains(d.ctr("snapshots", "ls").Stdout, "ed") }, "snapshots are left")
+		},
+	},
+}
+
+const project = `services:
+  first:
+    image: localhost/probe:1
+    network_mode: NETWORK
+    command: ["say", "from the first", ";", "sleep", "1000s"]
+  second:
+    image: localhost/probe:1
+    network_mode: NETWORK
+    depends_on: [first]
+    restart: always
+    command: ["say", "from the second", ";", "sleep", "1000s"]
+`
+
+// compose is the life of a project.
+func compose(network string) func(*t) {
+	return func(t *t) {
+		d := nerd(t)
+		file := t.WriteFile(strings.ReplaceAll(project, "NETWORK", network), "project", "compose.yaml")
+		do := func(args ...string) h.CmdResult { return d.nerd(append([]string{"compose", "-f", file}, args...)...) }
+		do("up", "-d")
+		if r := do("ps"); strings.Count(r.Stdout, "running")+strings.Count(r.Stdout, "Up") < 2 {
+			t.Errorf("the services: %s", r)
+		}
+		eventually(t, func() bool {
+			r := d.nerdctl("compose", "-f", file, "logs")
+			return strings.Contains(r.Stdout, "from the first") && strings.Contains(r.Stdout, "from the second")
+		}, "the logs lack what was said")
+		said(t, d.nerdctl("compose", "-f", file, "exec", "-T", "first", h.ProbePath, "say", "inside"), 0, "inside")
+		do("restart", "-t", "1", "first")
+		do("down")
+		if r := d.nerd("ps", "-a", "-q"); strings.TrimSpace(r.Stdout) != "" {
+			t.Errorf("containers after down: %s", r)
+		}
+	}
+}
+
+var composes = []h.Case{
+	{Name: "compose/host", Clause: "nerdctl compose", Does: "a project with the host's network comes up, is looked at, and goes", Run: compose("host")},
+	{Name: "compose/none", Clause: "nerdctl compose", Does: "a project without a network comes up, is looked at, and goes", Run: compose("none")},
+}
+
+// readIfThere reads a file that a container makes.
+func readIfThere(path string) string {
+	b, _ := os.ReadFile(path)
+	return string(b)
+}
