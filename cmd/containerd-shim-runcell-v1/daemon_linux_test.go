@@ -5,12 +5,10 @@ package main
 // another one than Debian's.
 
 import (
-	"archive/tar"
 	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -23,10 +21,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netbsd-cells/runcell/conformance/clients"
 	"golang.org/x/sys/unix"
 )
-
-const image = "localhost/busybox:latest"
 
 var shimBin string // TestMain builds it
 
@@ -73,20 +70,16 @@ func newDaemon(t *testing.T, snapshotter string) *daemon {
 			snapshotter = "overlayfs"
 		}
 	}
-	config := fmt.Sprintf(`version = 2
-root = "%[1]s/root"
-state = "%[1]s/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt", "io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images"]
-[grpc]
-  address = "%[1]s/c.sock"
-[ttrpc]
-  address = "%[1]s/c.sock.ttrpc"
-[[plugins."io.containerd.transfer.v1.local".unpack_config]]
-  platform = "linux/%[2]s"
-  snapshotter = "%[3]s"
-`, dir, runtime.GOARCH, snapshotter)
+	config := clients.Containerd(dir) + fmt.Sprintf(`[[plugins."io.containerd.transfer.v1.local".unpack_config]]
+  platform = "linux/%s"
+  snapshotter = "%s"
+`, runtime.GOARCH, snapshotter)
+	busybox, err := clients.Image()
+	if err != nil {
+		t.Fatal(err)
+	}
 	write(t, filepath.Join(dir, "config.toml"), []byte(config))
-	write(t, filepath.Join(dir, "busybox.tar"), busyboxArchive(t))
+	write(t, filepath.Join(dir, "busybox.tar"), busybox)
 	t.Setenv("CONTAINERD_SNAPSHOTTER", snapshotter)
 	d.start()
 	t.Cleanup(d.end)
@@ -160,7 +153,7 @@ func (d *daemon) must(args ...string) string {
 // run gives the arguments of a run with the shim; flags come before the image.
 func (d *daemon) run(flags []string, id string, program ...string) []string {
 	d.ids = append(d.ids, id)
-	return append(append(append([]string{"run", "--runtime", shimBin}, flags...), image, id), program...)
+	return append(append(append([]string{"run", "--runtime", shimBin}, flags...), clients.ImageName, id), program...)
 }
 
 // remove takes a container away, whatever state it is in.
@@ -287,57 +280,4 @@ func overlays(t *testing.T) bool {
 		return false
 	}
 	return unix.Unmount(target, 0) == nil
-}
-
-// busyboxArchive is an image as docker save writes it.
-func busyboxArchive(t *testing.T) []byte {
-	program, err := os.ReadFile("/bin/busybox")
-	if err != nil {
-		t.Fatalf("install busybox-static: %v", err)
-	}
-	layer := archive(t, func(w *tar.Writer) {
-		for _, dir := range []string{"bin", "dev", "proc", "sys", "tmp"} {
-			add(t, w, &tar.Header{Name: dir, Typeflag: tar.TypeDir, Mode: 0o755}, nil)
-		}
-		add(t, w, &tar.Header{Name: "bin/busybox", Mode: 0o755}, program)
-		for _, name := range strings.Fields("sh cat echo head seq sleep true false yes stty") {
-			add(t, w, &tar.Header{Name: "bin/" + name, Typeflag: tar.TypeSymlink, Linkname: "busybox", Mode: 0o777}, nil)
-		}
-	})
-	config, err := json.Marshal(map[string]any{
-		"architecture": runtime.GOARCH, "os": "linux", "config": map[string]any{"Env": []string{"PATH=/bin"}},
-		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{fmt.Sprintf("sha256:%x", sha256.Sum256(layer))}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	manifest, err := json.Marshal([]any{map[string]any{"Config": "config.json", "RepoTags": []string{image}, "Layers": []string{"layer.tar"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return archive(t, func(w *tar.Writer) {
-		add(t, w, &tar.Header{Name: "config.json", Mode: 0o644}, config)
-		add(t, w, &tar.Header{Name: "layer.tar", Mode: 0o644}, layer)
-		add(t, w, &tar.Header{Name: "manifest.json", Mode: 0o644}, manifest)
-	})
-}
-
-func archive(t *testing.T, fill func(*tar.Writer)) []byte {
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	fill(w)
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
-func add(t *testing.T, w *tar.Writer, h *tar.Header, content []byte) {
-	h.Size = int64(len(content))
-	if err := w.WriteHeader(h); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Write(content); err != nil {
-		t.Fatal(err)
-	}
 }

@@ -90,20 +90,11 @@ func startDaemon(o options) (*daemon, error) {
 		return nil, err
 	}
 	d := &daemon{dir: dir, bin: cmp.Or(o.containerd, "/usr/bin")}
-	config := fmt.Sprintf(`version = 2
-root = "%[1]s/root"
-state = "%[1]s/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt", "io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images"]
-[grpc]
-  address = "%[1]s/c.sock"
-[ttrpc]
-  address = "%[1]s/c.sock.ttrpc"
-`, dir)
 	image, err := clients.Image()
 	if err != nil {
 		return nil, err
 	}
-	for name, content := range map[string][]byte{"config.toml": []byte(config), "busybox.tar": image} {
+	for name, content := range map[string][]byte{"config.toml": []byte(clients.Containerd(dir)), "busybox.tar": image} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
 			return nil, err
 		}

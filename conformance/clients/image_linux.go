@@ -49,8 +49,8 @@ func (t *tarball) end() ([]byte, error) {
 	return t.b.Bytes(), err
 }
 
-// applets are the commands that the sessions use.
-const applets = "cat date echo env grep head hostname id kill ls ping ps sed sh sleep sort stat stty test touch true tty wc"
+// applets are the commands that are used.
+const applets = "cat date echo env false grep head hostname id kill ls ping ps sed seq sh sleep sort stat stty test touch true tty wc yes"
 
 // layer is the root filesystem.
 func layer() ([]byte, error) {

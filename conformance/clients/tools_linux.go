@@ -3,6 +3,7 @@ package clients
 // The tools: what each needs before its session and after it.
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,15 +50,30 @@ func buildah(m *machine) {
 	podman(m)
 }
 
+// bare is containerd's configuration without what these tests have no use for.
+const bare = `version = 2
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt", "io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images"]
+`
+
+// Containerd is the configuration of a containerd that has everything below one
+// directory; its socket is DIR/c.sock.
+func Containerd(dir string) string {
+	return fmt.Sprintf(`root = "%[1]s/root"
+state = "%[1]s/state"
+%[2]s[grpc]
+  address = "%[1]s/c.sock"
+[ttrpc]
+  address = "%[1]s/c.sock.ttrpc"
+`, dir, bare)
+}
+
 // containerd is started for the case. Its shims and their containers are in
 // the namespace that has the case's name.
 func containerd(m *machine) {
 	// The control group of the namespace is containerd's to make, and nobody's
 	// to remove.
 	m.t.Cleanup(func() { removeEmpty("/sys/fs/cgroup/" + m.t.Token); removeEmpty("/sys/fs/cgroup/*/" + m.t.Token) })
-	m.write("/var/lib/containerd/config.toml", `version = 2
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt", "io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images"]
-`)
+	m.write("/var/lib/containerd/config.toml", bare)
 	daemon := exec.Command("containerd", "--config", "/var/lib/containerd/config.toml", "--log-level", "warn")
 	daemon.Env = m.env
 	daemon.Path = m.find("containerd")

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -127,6 +128,39 @@ func TestGroup(t *testing.T) {
 }
 
 // A socket that a killed shim has left is taken over, one that is served is used.
+// Of many that find a killed shim's socket at once, one takes it over.
+func TestListenAtOnce(t *testing.T) {
+	const starts, rounds = 8, 50
+	path := filepath.Join(t.TempDir(), "s", "socket")
+	for range rounds {
+		var made [starts]*os.File
+		var all sync.WaitGroup
+		for i := range made {
+			all.Go(func() {
+				var err error
+				if made[i], err = listen(path); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		n := 0
+		for _, f := range made {
+			if f != nil {
+				n++
+			}
+		}
+		if n != 1 || !Served(path) {
+			t.Errorf("%d have made a socket, served: %v; want one", n, Served(path))
+		}
+		for _, f := range made { // all are killed
+			if f != nil {
+				_ = f.Close()
+			}
+		}
+	}
+}
+
 func TestListen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s", "socket")
 	first, err := listen(path)

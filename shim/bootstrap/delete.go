@@ -44,7 +44,7 @@ func Delete(f *Flags, cells Remover, stdout io.Writer) error {
 	if err := mounts.Remove(f.Bundle); err != nil {
 		return err
 	}
-	if err := removeSocket(f.Bundle); err != nil {
+	if err := removeSocket(ctx, f.Bundle); err != nil {
 		return err
 	}
 	answer.ExitedAt = timestamppb.Now()
@@ -58,10 +58,21 @@ func Delete(f *Flags, cells Remover, stdout io.Writer) error {
 
 // removeSocket removes the socket of a bundle's shim unless that still serves
 // others.
-func removeSocket(bundle string) error {
+func removeSocket(ctx context.Context, bundle string) error {
 	text, err := os.ReadFile(filepath.Join(bundle, AddressFile))
 	path, isPath := strings.CutPrefix(string(text), "unix://")
-	if err != nil || !isPath || Served(path) {
+	if err != nil || !isPath {
+		return nil
+	}
+	unlock, err := lockSockets(ctx, filepath.Dir(path))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if Served(path) {
 		return nil
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -4,6 +4,7 @@ package bootstrap
 // it is.
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	boot "github.com/containerd/containerd/api/runtime/bootstrap/v1"
+	"github.com/netbsd-cells/runcell/kmod/flock"
 	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/proto"
 )
@@ -123,6 +125,13 @@ func listen(path string) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("make directory of socket: %w", err)
 	}
+	ctx, cancel := context.WithTimeoutCause(context.Background(), lockLimit, fmt.Errorf("others hold it for %v", lockLimit))
+	defer cancel()
+	unlock, err := lockSockets(ctx, filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	for again := true; ; again = false {
 		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 		if errors.Is(err, unix.EADDRINUSE) && again {
@@ -144,6 +153,23 @@ func listen(path string) (*os.File, error) {
 		}
 		return file, nil
 	}
+}
+
+// lockLimit is how long others may take with their sockets.
+const lockLimit = 3 * time.Second
+
+// lockSockets keeps everybody else from making and removing sockets in a directory:
+// between the look whether one is served and its removal, another one of a group
+// could have put a new one there.
+func lockSockets(ctx context.Context, dir string) (unlock func(), err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("lock sockets: %w", err)
+	}
+	if err := flock.Lock(ctx, int(d.Fd()), flock.Exclusive); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock sockets in %s: %w", dir, err), d.Close())
+	}
+	return func() { _ = d.Close() }, nil
 }
 
 // Served tells whether a shim accepts connections at a socket.
