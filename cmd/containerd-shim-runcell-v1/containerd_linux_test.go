@@ -39,7 +39,7 @@ func TestKilled(t *testing.T) {
 		go func() {
 			_, code := d.ctr(args...)
 			if code == 0 {
-				d.ctr("task", "exec", "--exec-id", "x", id, "sh", "-c", "seq 1000; sleep 0.1")
+				d.ctr("task", "exec", "--exec-id", "x", id, "sh", "-c", "seq 1000; sleep 0.5")
 			}
 			done <- code
 		}()
