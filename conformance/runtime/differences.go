@@ -85,6 +85,7 @@ var differences = harness.Expected{
 		"process/home-unknown":               "HOME is left out",
 		"exec/home":                          "HOME of a user that the container does not know is left out",
 		"process/null-not-given":             "exec gives the null device to the user",
+		"process/rlimit-fsize":               "create fails without a word: the limit counts for its own files",
 		"process/input-not-given":            "descriptors 0 to 2 are given to the user whatever they are",
 		"mounts/proc-twice":                  "a proc mount must be on a directory of the root's top",
 		"paths/readonly-root":                ownMasks,

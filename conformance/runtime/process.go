@@ -117,6 +117,19 @@ var processBasics = []h.Case{
 		},
 	},
 	{
+		Name: "process/rlimit-fsize", Clause: "config.md POSIX process, rlimits",
+		Does: "a program that may write no file runs, and one that is not there is told of", Run: func(t *t) {
+			none := h.Rlimit("RLIMIT_FSIZE", 0, 0)
+			c := t.Create(none, h.Do("exit", "7")) // printing could need a file
+			c.Start()
+			c.WaitStatus("stopped")
+			if r := t.Try("run", "--bundle", t.Bundle(none, h.Do("exit", "7")).Dir, t.ID()); r.Code != 7 {
+				t.Errorf("want exit status 7: %s", r)
+			}
+			checkText(t, cantExecute(t, t.Bundle(none, h.Args("/missing"))), "/missing")
+		},
+	},
+	{
 		Name: "process/rlimit-too-high", Clause: "config.md POSIX process, rlimits", OS: linux, Else: "root of NetBSD may raise every limit",
 		Does: "a limit that can't be raised is an error that names it", Run: func(t *t) {
 			if canRaise(t) {

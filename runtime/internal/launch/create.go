@@ -6,6 +6,7 @@ package launch
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
@@ -91,21 +92,27 @@ func (l *Launch) Create(ctx context.Context) (child *process.Child, master int, 
 	return l.child, l.master, nil
 }
 
-// openFiles makes the FIFO that `start` writes to and the file for the name
-// of a step that fails after that. Opened for reading and writing, the FIFO
-// never blocks and never ends.
+// openFiles makes the FIFO that `start` writes to and the one for the name of
+// a step that fails after that: the program's limits count for a file there, and
+// RLIMIT_FSIZE may be 0. Opened for reading and writing, they never block and never
+// end.
 func (l *Launch) openFiles() (err error) {
 	l.fifo, l.errFile = -1, -1
-	if err := unix.Mkfifo(l.Path(state.FifoFile), 0o600); err != nil {
-		return fmt.Errorf("make %s: %w", state.FifoFile, err)
+	if l.fifo, err = makeFIFO(l.Path(state.FifoFile)); err != nil {
+		return err
 	}
-	if l.fifo, err = unix.Open(l.Path(state.FifoFile), unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
-		return fmt.Errorf("open %s: %w", state.FifoFile, err)
+	l.errFile, err = makeFIFO(l.Path(state.ErrorFile))
+	return err
+}
+
+func makeFIFO(path string) (fd int, err error) {
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		return -1, fmt.Errorf("make %s: %w", filepath.Base(path), err)
 	}
-	if l.errFile, err = unix.Open(l.Path(state.ErrorFile), unix.O_WRONLY|unix.O_CREAT|unix.O_APPEND|unix.O_CLOEXEC, 0o600); err != nil {
-		return fmt.Errorf("make %s: %w", state.ErrorFile, err)
+	if fd, err = unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
+		return -1, fmt.Errorf("open %s: %w", filepath.Base(path), err)
 	}
-	return nil
+	return fd, nil
 }
 
 func (l *Launch) closeFiles() {

@@ -30,6 +30,13 @@ func Release(c *state.Container) error {
 		return fmt.Errorf("open %s: %w", state.FifoFile, err)
 	}
 	defer sys.CloseFD(fd)
+	// Open before the process goes on: what it says is kept as long as somebody
+	// has the FIFO.
+	report, err := unix.Open(c.Path(state.ErrorFile), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", state.ErrorFile, err)
+	}
+	defer sys.CloseFD(report)
 	if _, err := unix.Write(fd, []byte{1}); err != nil {
 		return fmt.Errorf("release process: %w", err)
 	}
@@ -37,7 +44,7 @@ func Release(c *state.Container) error {
 	if err := awaitHangup(fd, c.Path(state.FifoFile)); err != nil {
 		return err
 	}
-	if err := process.ReadStageError(c.Path(state.ErrorFile), c.Steps); err != nil {
+	if err := process.ReadStageError(report, c.Steps); err != nil {
 		return err
 	}
 	return exeseal.RefuseSelf(c.Pid)

@@ -183,13 +183,26 @@ func (l *Link) SendGo(fd int, home *Home) error {
 	return nil
 }
 
-// ReadStageError reads the step that a child's program has written to a file
-// as failed; names are the program's steps. A file that does not say that the
-// exec came next is an error, too.
-func ReadStageError(path string, names []string) error {
-	b, err := sys.ReadFile(path)
-	if err != nil {
-		return err
+// ReadStageError reads the step that a child's program has reported as failed
+// from a descriptor that does not block; names are the program's steps. A report
+// that does not say that the exec came next is an error, too.
+func ReadStageError(fd int, names []string) error {
+	report := make([]byte, (len(names)+2)*stage.RecordSize)
+	filled := 0
+	for filled < len(report) {
+		n, err := unix.Read(fd, report[filled:])
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.EAGAIN): // it has executed the program, and is closing
+			n = 0
+		case err != nil:
+			return fmt.Errorf("read the report of the container's process: %w", err)
+		}
+		if n == 0 {
+			break
+		}
+		filled += n
 	}
-	return stage.Outcome(b, names)
+	return stage.Outcome(report[:filled], names)
 }

@@ -30,8 +30,8 @@ const (
 	planFile     = "plan.json"
 	// FifoFile is the FIFO that `start` writes to; it is there until then.
 	FifoFile = "exec.fifo"
-	// ErrorFile is where the child's program says which step failed after it
-	// was created, a stage.Record.
+	// ErrorFile is the FIFO by which the child's program tells `start` which step
+	// failed after it was created, a stage.Record.
 	ErrorFile = "init.error"
 	// ExitFile is where a monitor writes how the process ended.
 	ExitFile = "exit.status"
