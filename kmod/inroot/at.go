@@ -117,6 +117,15 @@ func (d at) unlink(name string) error {
 	return unix.Unlinkat(int(d), name, 0)
 }
 
+// move gives a file another name in another directory, in place of an empty
+// directory if there is one.
+func (d at) move(name string, to at, as string) error {
+	if err := errors.Join(one(name), one(as)); err != nil {
+		return err
+	}
+	return unix.Renameat(int(d), name, int(to), as)
+}
+
 func (d at) rmdir(name string) error {
 	if err := one(name); err != nil {
 		return err

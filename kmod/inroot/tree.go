@@ -11,12 +11,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
 const maxDepth = 512 // directories below the root; each holds a descriptor
+
+var errDeep = fmt.Errorf("more than %d directories deep", maxDepth)
 
 // Tree is a stack of open directories, from the root to the current one. A
 // directory gets its old modification time back when it is left. The names
@@ -134,7 +137,7 @@ func (t *Tree) Leave(depth int) error {
 // the error if name is something else.
 func (t *Tree) Push(name string) error {
 	if len(t.stack) >= t.most {
-		return fmt.Errorf("more than %d directories deep", maxDepth)
+		return errDeep
 	}
 	dir, err := t.here().openDir(name)
 	var loosened bool
@@ -277,8 +280,12 @@ func (t *Tree) Names() ([]string, error) {
 	return f.Readdirnames(-1)
 }
 
-// Remove removes name, and all below it. A missing name is no error.
-func (t *Tree) Remove(name string) error {
+// Remove removes name, and all below it, however deep. A missing name is no error.
+func (t *Tree) Remove(name string) error { return t.remove(name, len(t.stack)) }
+
+// remove is Remove in a directory that is removed itself, the one at level top of
+// the stack or one below it.
+func (t *Tree) remove(name string, top int) error {
 	err := t.here().unlink(name)
 	if errors.Is(err, unix.EPERM) && t.here().clearFlags(name) {
 		err = t.here().unlink(name)
@@ -293,16 +300,14 @@ func (t *Tree) Remove(name string) error {
 	if t.Lstat(name, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return err
 	}
-	if err := t.Push(name); err != nil {
+	switch err := t.Push(name); {
+	case errors.Is(err, errDeep) && len(t.stack) > top+1:
+		return t.hoist(name, top)
+	case err != nil:
 		return err
 	}
 	depth := len(t.stack)
-	names, err := t.Names()
-	for _, n := range names {
-		if err == nil {
-			err = t.Remove(n)
-		}
-	}
+	err = t.removeAll(top)
 	t.stack[depth-1].dirty = err != nil // what is removed needs no time
 	if err := errors.Join(err, t.Leave(depth-1)); err != nil {
 		return err
@@ -312,6 +317,37 @@ func (t *Tree) Remove(name string) error {
 	}
 	t.top().dirty = true
 	return nil
+}
+
+// removeAll empties the current directory: the uppermost again and again, as long
+// as something is hoisted into it.
+func (t *Tree) removeAll(top int) error {
+	uppermost := len(t.stack) == top+1
+	for {
+		names, err := t.Names()
+		if err != nil || len(names) == 0 {
+			return err
+		}
+		for _, n := range names {
+			if err := t.remove(n, top); err != nil {
+				return err
+			}
+		}
+		if !uppermost {
+			return nil
+		}
+	}
+}
+
+// hoist moves a directory that is too deep to be entered up to the uppermost one
+// that is being removed, under a name that is free there.
+func (t *Tree) hoist(name string, top int) error {
+	for n := 0; ; n++ {
+		err := t.here().move(name, t.stack[top].dir, ".deep"+strconv.Itoa(n))
+		if !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EEXIST) && !errors.Is(err, unix.ENOTDIR) {
+			return err
+		}
+	}
 }
 
 // ReadFile reads a regular file of at most most bytes, which path leads to
