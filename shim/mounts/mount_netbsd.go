@@ -10,7 +10,7 @@ import (
 )
 
 func mount(*types.Mount, string) error {
-	return errors.New("only a single null mount can be a root here, with no options but ro: use the snapshotter native")
+	return errors.New("only null mounts can make a root here, with no options but ro: use the snapshotter runcell, or native")
 }
 
 func unmount(target string, detach bool) error {

@@ -11,28 +11,54 @@ import (
 	"github.com/containerd/containerd/api/types"
 )
 
-func TestDirectory(t *testing.T) {
+func TestDirectories(t *testing.T) {
 	mount := func(kind string, options ...string) *types.Mount {
 		return &types.Mount{Type: kind, Source: "/s", Options: options}
+	}
+	at := func(target string) *types.Mount {
+		return &types.Mount{Type: "null", Source: "/s", Target: target, Options: []string{"ro"}}
 	}
 	for _, c := range []struct {
 		list         []*types.Mount
 		readonly, ok bool
+		fault        string
 	}{
-		{[]*types.Mount{mount("bind", "rbind", "rw")}, false, true},
-		{[]*types.Mount{mount("bind", "rbind", "ro")}, true, true},
-		{[]*types.Mount{mount("null")}, false, true},
-		{[]*types.Mount{mount("null", "")}, false, true},
-		{[]*types.Mount{mount("bind", "nosuid")}, false, false},
-		{[]*types.Mount{mount("overlay", "lowerdir=/a")}, false, false},
-		{[]*types.Mount{mount("bind"), mount("bind")}, false, false},
-		{[]*types.Mount{{Type: "bind", Source: "/s", Target: "sub"}}, false, false},
-		{nil, false, false},
+		{[]*types.Mount{mount("bind", "rbind", "rw")}, false, true, ""},
+		{[]*types.Mount{mount("bind", "rbind", "ro")}, true, true, ""},
+		{[]*types.Mount{mount("null")}, false, true, ""},
+		{[]*types.Mount{mount("null", "")}, false, true, ""},
+		{[]*types.Mount{mount("bind", "nosuid")}, false, false, ""},
+		{[]*types.Mount{mount("overlay", "lowerdir=/a")}, false, false, ""},
+		{[]*types.Mount{mount("overlay", "lowerdir=/a"), at("usr")}, false, false, ""},
+		{[]*types.Mount{mount("null"), at("usr"), at("opt/a")}, false, true, ""},
+		{[]*types.Mount{mount("bind"), mount("bind")}, false, true, "rootfs[1].target: missing"},
+		{[]*types.Mount{at("usr")}, true, true, "rootfs[0].target"},
+		{[]*types.Mount{mount("bind"), at("../etc")}, false, true, "without dots"},
+		{[]*types.Mount{mount("bind"), at("/etc")}, false, true, "without a leading slash"},
+		{nil, false, false, ""},
 	} {
-		source, readonly, ok := directory(c.list)
-		if readonly != c.readonly && ok || ok != c.ok || ok && source != "/s" {
-			t.Errorf("directory(%v) = %q, %v, %v; want %v, %v", c.list, source, readonly, ok, c.readonly, c.ok)
+		dirs, ok := directories(c.list)
+		if ok != c.ok || ok && (len(dirs) != len(c.list) || dirs[0].readonly != c.readonly || dirs[0].source != "/s") {
+			t.Errorf("directories(%v) = %v, %v; want %v, %v", c.list, dirs, ok, c.readonly, c.ok)
 		}
+		if err := checkTargets(dirs); (err == nil) != (c.fault == "") || err != nil && !strings.Contains(err.Error(), c.fault) {
+			t.Errorf("checkTargets(%v) = %v; want %q", c.list, err, c.fault)
+		}
+	}
+}
+
+// Directories of a root come before the mounts that are there, which may be in
+// them.
+func TestMountsInRoot(t *testing.T) {
+	got, err := withRoot([]byte(`{"mounts":[{"destination":"/usr/x","odd":1}]}`),
+		[]directory{{source: "/r", readonly: true}, {source: "/i/usr", target: "usr", readonly: true}, {source: "/i/o", target: "o"}})
+	want := `{"mounts":[{"destination":"/usr","options":["bind","ro"],"source":"/i/usr","type":"bind"},` +
+		`{"destination":"/o","options":["bind"],"source":"/i/o","type":"bind"},{"destination":"/usr/x","odd":1}],"root":{"path":"/r","readonly":true}}`
+	if err != nil || string(got) != want {
+		t.Errorf("withRoot = %s, %v; want %s", got, err, want)
+	}
+	if _, err := withRoot([]byte(`{"mounts":{}}`), []directory{{source: "/r"}, {source: "/i", target: "i"}}); err == nil {
+		t.Error("mounts that are no list are taken")
 	}
 }
 
@@ -56,22 +82,14 @@ func TestSetRoot(t *testing.T) {
 	}
 }
 
-func FuzzSetRoot(f *testing.F) {
+func FuzzWithRoot(f *testing.F) {
 	f.Add(`{"root":{"path":"rootfs"},"process":null}`, "/a", true)
-	f.Add(`{"root":null}`, "", false)
+	f.Add(`{"root":null,"mounts":[{}]}`, "", false)
 	f.Add(`[]`, "/a", false)
+	f.Add(`null`, "/a", false)
 	f.Fuzz(func(t *testing.T, config, path string, readonly bool) {
-		dir := t.TempDir()
-		name := filepath.Join(dir, "config.json")
-		if err := os.WriteFile(name, []byte(config), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		err := setRoot(dir, path, readonly)
-		text, _ := os.ReadFile(name)
+		text, err := withRoot([]byte(config), []directory{{source: path, readonly: readonly}, {source: path, target: "usr", readonly: true}})
 		if err != nil {
-			if string(text) != config {
-				t.Errorf("setRoot failed, and wrote %q", text)
-			}
 			return
 		}
 		var got struct {
@@ -79,12 +97,13 @@ func FuzzSetRoot(f *testing.F) {
 				Path     string `json:"path"`
 				Readonly bool   `json:"readonly"`
 			} `json:"root"`
+			Mounts []json.RawMessage `json:"mounts"`
 		}
 		if err := json.Unmarshal(text, &got); err != nil {
 			t.Skip("what it was before can't be read as a configuration either")
 		}
-		if readonly && !got.Root.Readonly {
-			t.Errorf("config.json = %s: it is not read-only", text)
+		if readonly && !got.Root.Readonly || len(got.Mounts) == 0 || !strings.Contains(string(got.Mounts[0]), `"/usr"`) {
+			t.Errorf("config.json = %s: it is not read-only, or lacks the mount", text)
 		}
 	})
 }
