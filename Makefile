@@ -26,12 +26,14 @@ build:
 	$(BUILD) -o bin/runcell ./cmd/runcell
 	$(BUILD) -o bin/runcell-image ./cmd/runcell-image
 	$(BUILD) -o bin/containerd-shim-runcell-v1 ./cmd/containerd-shim-runcell-v1
+	$(BUILD) -o bin/containerd-snapshotter-runcell ./cmd/containerd-snapshotter-runcell
 
 install: build
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(MANDIR)/man8
 	install -m 755 bin/runcell $(DESTDIR)$(BINDIR)/runcell
 	install -m 755 bin/runcell-image $(DESTDIR)$(LIBEXECDIR)/runcell-image
 	install -m 755 bin/containerd-shim-runcell-v1 $(DESTDIR)$(BINDIR)/containerd-shim-runcell-v1
+	install -m 755 bin/containerd-snapshotter-runcell $(DESTDIR)$(BINDIR)/containerd-snapshotter-runcell
 	install -m 644 docs/*.8 $(DESTDIR)$(MANDIR)/man8/
 	test -z "$(RCDIR)" || { install -d $(DESTDIR)$(RCDIR) && \
 	    sed 's|@PREFIX@|$(PREFIX)|' etc/rc.d/runcell >$(DESTDIR)$(RCDIR)/runcell && \

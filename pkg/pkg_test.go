@@ -40,7 +40,8 @@ func TestInstall(t *testing.T) {
 		{"pkgsrc", []string{"PREFIX=/usr/pkg", "MANDIR=/usr/pkg/man", "RCDIR="}, plist},
 		{"netbsd", []string{"RCDIR=/etc/rc.d"}, func(*testing.T) []string {
 			return []string{
-				"/etc/rc.d/runcell", "/usr/local/libexec/runcell-image", "/usr/local/sbin/containerd-shim-runcell-v1", "/usr/local/sbin/runcell",
+				"/etc/rc.d/runcell", "/usr/local/libexec/runcell-image", "/usr/local/sbin/containerd-shim-runcell-v1",
+				"/usr/local/sbin/containerd-snapshotter-runcell", "/usr/local/sbin/runcell",
 				"/usr/local/share/man/man8/runcell.8",
 			}
 		}},

@@ -201,7 +201,7 @@ func (m *bundleMaker) copy(ctx context.Context, rootfs string) error {
 	if err := m.store.Mkdir(rootfs); err != nil {
 		return err
 	}
-	return layer.Copy(ctx, from, m.store.Dir+"/"+rootfs, *m.o.Limits)
+	return layer.Copy(ctx, from, m.store.Dir+"/"+rootfs, *m.o.Limits, nil)
 }
 
 // spec makes the runtime config.

@@ -13,8 +13,9 @@ import (
 )
 
 // Copy copies the tree in the directory from, with everything that an image can
-// have in one, into the empty directory to.
-func Copy(ctx context.Context, from, to string, limits image.Limits) error {
+// have in one, into the empty directory to. hollow, if not nil, tells of which
+// directories the content is left out.
+func Copy(ctx context.Context, from, to string, limits image.Limits, hollow func(path string) bool) error {
 	f, err := os.Open(to) //nolint:forbidigo // the operator's own path
 	if err != nil {
 		return err
@@ -26,7 +27,7 @@ func Copy(ctx context.Context, from, to string, limits image.Limits) error {
 	pr, pw := io.Pipe()
 	packed := make(chan error, 1)
 	go func() {
-		_, err := Pack(ctx, from, pw, PackOptions{})
+		_, err := Pack(ctx, from, pw, PackOptions{Hollow: hollow})
 		_ = pw.CloseWithError(err) // nil is the end
 		packed <- err
 	}()

@@ -36,11 +36,13 @@ type packer struct {
 	buf     []byte
 }
 
-// PackOptions say which times entries get, and who is told of the bytes read.
+// PackOptions say which times entries get, who is told of the bytes read, and
+// what is left out.
 type PackOptions struct {
 	MTime    *time.Time // of every entry, if not nil
 	Epoch    *time.Time // of every entry that is newer, if not nil
 	Progress func(done, total int64)
+	Hollow   func(path string) bool // directories of which the content is left out, if not nil
 }
 
 // Packed says what was written as a tar archive: how many entries, and what was
@@ -127,6 +129,9 @@ func (p *packer) child(name string) error {
 	}
 	if uint64(st.Dev) != p.dev {
 		p.notes.Add(image.Quote(path), "a mounted file system was not packed, only its mount point")
+		return nil
+	}
+	if p.o.Hollow != nil && p.o.Hollow(path) {
 		return nil
 	}
 	depth := p.tree.Depth()

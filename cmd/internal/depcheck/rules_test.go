@@ -60,7 +60,7 @@ var houses = []house{
 		{"internal/step"},
 		{"internal/sys", "internal/fault", "internal/devices", "internal/nofile", "internal/signals"},
 	}, nil},
-	{"./shim", [][]string{{"bootstrap", "task"}, {"stdio", "mounts", "events"}, {"."}}, nil},
+	{"./shim", [][]string{{"bootstrap", "task"}, {"stdio", "mounts", "events", "snapshots"}, {"."}}, nil},
 	{"./conformance/kmod", [][]string{{"."}, {"agent"}, {"node"}}, nil},
 	{"./conformance/adversary", [][]string{{"."}, {"host"}, {"attack"}, {"calls", "ledger", "linux"}}, nil},
 }
@@ -83,8 +83,13 @@ var bans = []ban{
 	{From: []string{"./runtime"}, To: []string{"./image", "./cmd", "./conformance"}, Why: "containers know no images"},
 	{
 		From: []string{"./shim"}, To: []string{"./image", "./kmod/emulator", "./kmod/sysctl", "./cmd", "./conformance"},
-		Why: "containerd has the images, and the program chooses the kernel's side",
+		Why: "containerd has the images, and the program chooses the kernel's side", Free: []string{"./shim/snapshots"},
 	},
+	{
+		From: []string{"./shim/snapshots"}, To: []string{"./runtime", "./oci", "./kmod", "./cmd", "./conformance"},
+		But: []string{"./kmod/inroot", "./kmod/flock"}, Why: "it copies trees, and knows no containers",
+	},
+	{From: []string{"./shim", "./cmd/containerd-shim-runcell-v1"}, To: []string{"./shim/snapshots"}, Why: "its program is another one: a shim does not link a server's library"},
 	{From: []string{"./runtime", "./oci", "./image", "./kmod", "./cmd/runcell", "./cmd/runcell-image"}, To: []string{"./shim"}, Why: "the shim is for containerd alone"},
 	{From: []string{"./oci"}, To: []string{"./image", "./runtime", "./cmd", "./conformance"}, Why: "a plan is made before anything runs"},
 	{
@@ -116,7 +121,7 @@ func TestWallsBetweenHouses(t *testing.T) {
 }
 
 // programs are what is installed.
-var programs = []string{"./cmd/runcell", "./cmd/runcell-image", "./cmd/containerd-shim-runcell-v1"}
+var programs = []string{"./cmd/runcell", "./cmd/runcell-image", "./cmd/containerd-shim-runcell-v1", "./cmd/containerd-snapshotter-runcell"}
 
 // emulation is what must not be in a binary for NetBSD.
 var emulation = []string{"./kmod/emulator", "github.com/cilium/ebpf", "golang.org/x/net/bpf", "github.com/elastic/go-seccomp-bpf"}
