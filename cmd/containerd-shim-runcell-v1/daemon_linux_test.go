@@ -25,7 +25,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var shimBin string // TestMain builds it
+var shimBin, snapshotterBin string // TestMain builds them
 
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
@@ -36,8 +36,8 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	shimBin = filepath.Join(dir, "containerd-shim-runcell-v1")
-	build := exec.Command("go", "build", "-o", shimBin, ".")
+	shimBin, snapshotterBin = filepath.Join(dir, "containerd-shim-runcell-v1"), filepath.Join(dir, "containerd-snapshotter-runcell")
+	build := exec.Command("go", "build", "-o", dir, ".", "../containerd-snapshotter-runcell")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
@@ -51,7 +51,8 @@ type daemon struct {
 	t        *testing.T
 	dir, bin string
 	cmd      *exec.Cmd
-	ids      []string // that containers had
+	proxy    *exec.Cmd // the snapshotter, if it is ours
+	ids      []string  // that containers had
 }
 
 func newDaemon(t *testing.T, snapshotter string) *daemon {
@@ -74,6 +75,10 @@ func newDaemon(t *testing.T, snapshotter string) *daemon {
   platform = "linux/%s"
   snapshotter = "%s"
 `, runtime.GOARCH, snapshotter)
+	if snapshotter == "runcell" {
+		config += fmt.Sprintf("[proxy_plugins]\n  [proxy_plugins.runcell]\n    type = \"snapshot\"\n    address = %q\n", d.dir+"/snap.sock")
+		d.startProxy()
+	}
 	busybox, err := clients.Image()
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +88,7 @@ func newDaemon(t *testing.T, snapshotter string) *daemon {
 	t.Setenv("CONTAINERD_SNAPSHOTTER", snapshotter)
 	d.start()
 	t.Cleanup(d.end)
-	d.must("image", "import", filepath.Join(dir, "busybox.tar"))
+	d.must("image", "import", "--snapshotter", snapshotter, filepath.Join(dir, "busybox.tar"))
 	return d
 }
 
@@ -213,6 +218,7 @@ func (d *daemon) end() {
 	d.eventually("nothing is left of the containers: "+strings.Join(d.left(), " "), 30*time.Second, func() bool { return len(d.left()) == 0 })
 	_ = d.cmd.Process.Signal(syscall.SIGTERM)
 	_ = d.cmd.Wait()
+	d.endProxy()
 	table, _ := os.ReadFile("/proc/self/mounts")
 	for line := range strings.Lines(string(table)) {
 		f := strings.Fields(line)
