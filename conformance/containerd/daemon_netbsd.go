@@ -32,6 +32,7 @@ type daemon struct {
 	before  []string  // sockets that were there
 	cmd     *exec.Cmd // the one that runs, or the last that did
 	done    chan struct{}
+	proxy   *proxy // the snapshotter of our own, if it has one
 }
 
 // program is one of those that were built from others' sources.
@@ -40,10 +41,16 @@ func program(name string) string {
 }
 
 // bare starts a containerd without an image.
-func bare(t *t) *daemon {
-	d := &daemon{t: t, address: t.Path("c.sock"), state: t.MkdirAll("state")}
+func bare(t *t) *daemon { return begin(t, nil) }
+
+// begin starts a containerd, with a snapshotter of ours if there is one.
+func begin(t *t, p *proxy) *daemon {
+	d := &daemon{t: t, address: t.Path("c.sock"), state: t.MkdirAll("state"), proxy: p}
 	config := fmt.Sprintf("version = 3\nroot = %q\nstate = %q\n[grpc]\naddress = %q\n[ttrpc]\naddress = %q\n[debug]\nlevel = \"info\"\n",
 		t.MkdirAll("data"), d.state, d.address, d.address+".ttrpc")
+	if p != nil {
+		config += p.config()
+	}
 	t.WriteFile(config, "config.toml")
 	log, err := os.OpenFile(t.Path("containerd.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	t.Must("open log", err)
@@ -148,6 +155,9 @@ func (d *daemon) end() {
 		}
 	}
 	d.stop(syscall.SIGTERM)
+	if d.proxy != nil {
+		d.proxy.end()
+	}
 	d.nothingLeft()
 }
 
@@ -157,7 +167,7 @@ func (d *daemon) nothingLeft() {
 	var left []string
 	look := func() bool {
 		left = nil
-		for pid, name := range owned.Named("containerd", "containerd-shim-runcell-v1", "nerdctl", "ctr", "runcell") {
+		for pid, name := range owned.Named("containerd", "containerd-shim-runcell-v1", snapshotter, "nerdctl", "ctr", "runcell") {
 			left = append(left, fmt.Sprintf("process %d, %s", pid, name))
 		}
 		for _, dir := range []string{sockets, filepath.Join(d.state, "io.containerd.runtime.v2.task"), filepath.Join(d.state, "runcell")} {
@@ -186,6 +196,9 @@ func (d *daemon) runcell(args ...string) h.CmdResult {
 // client is a command line of ctr's or nerdctl's, which reaches this containerd.
 func (d *daemon) client(name string, args ...string) call {
 	env := append(d.t.Env(), "HOME="+d.t.Dir, "TMPDIR=/tmp")
+	if d.proxy != nil {
+		env = append(env, "CONTAINERD_SNAPSHOTTER=runcell")
+	}
 	if name == "nerdctl" {
 		args = append([]string{"--data-root", d.t.Path("nerdctl")}, args...)
 	}

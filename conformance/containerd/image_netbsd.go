@@ -15,16 +15,7 @@ import (
 // pack makes an archive of an image with the probe, by runcell image pack. A
 // second layer has what layers can do: whiteouts, an opaque directory.
 func pack(t *t, layers int) (archive string) {
-	root := t.MkdirAll("tree")
-	for _, dir := range []string{"bin", "dev", "etc", "proc", "tmp", "var", "gone", "opaque"} {
-		t.MkdirAll("tree", dir)
-	}
-	b, err := os.ReadFile(t.HostProbe())
-	t.Must("read probe", err)
-	t.Must("write probe", os.WriteFile(root+h.ProbePath, b, 0o755))
-	t.WriteFile("root:*:0:0:root:/root:/bin/sh\nuser:*:1000:1000::/tmp:/bin/sh\n", "tree", "etc", "passwd")
-	t.WriteFile("root:*:0:\nuser:*:1000:\n", "tree", "etc", "group")
-	t.Must("chmod", os.Chmod(root+"/tmp", 0o777|os.ModeSticky))
+	root := plant(t)
 	archive = "oci-archive:" + t.Path("image.tar") + ":1"
 	if layers == 1 {
 		t.OK("image", "pack", "--entrypoint", h.ProbePath, root, archive)
@@ -44,6 +35,21 @@ func pack(t *t, layers int) (archive string) {
 	t.Must("mkfifo", syscall.Mkfifo(root+"/var/fifo", 0o600))
 	t.OK("image", "pack", "--base", "oci:"+t.Path("layout")+":base", "--entrypoint", h.ProbePath, root, archive)
 	return t.Path("image.tar")
+}
+
+// plant makes the tree that becomes an image.
+func plant(t *t) (root string) {
+	root = t.MkdirAll("tree")
+	for _, dir := range []string{"bin", "dev", "etc", "proc", "tmp", "var", "gone", "opaque"} {
+		t.MkdirAll("tree", dir)
+	}
+	b, err := os.ReadFile(t.HostProbe())
+	t.Must("read probe", err)
+	t.Must("write probe", os.WriteFile(root+h.ProbePath, b, 0o755))
+	t.WriteFile("root:*:0:0:root:/root:/bin/sh\nuser:*:1000:1000::/tmp:/bin/sh\n", "tree", "etc", "passwd")
+	t.WriteFile("root:*:0:\nuser:*:1000:\n", "tree", "etc", "group")
+	t.Must("chmod", os.Chmod(root+"/tmp", 0o777|os.ModeSticky))
+	return root
 }
 
 var daemons = []h.Case{
@@ -108,37 +114,42 @@ var images = []h.Case{
 	{
 		Name: "image/layers", Clause: "ctr images import",
 		Does: "a second layer's whiteouts, links, owners, FIFOs, setuid and sticky bits are in the container's root", Run: func(t *t) {
-			d := bare(t)
-			d.ok("images", "import", "--base-name", "localhost/probe", pack(t, 2))
-			var ops []string
-			for _, path := range []string{"/gone", "/opaque/file", "/opaque/other", "/var/setuid", "/var/hard", "/var/soft", "/var/fifo", "/tmp"} {
-				ops = append(ops, "lstat", path, ";")
-			}
-			lines := h.ParseLines(d.ok(append([]string{"run", "--rm", image, "layers", h.ProbePath}, ops...)...).Stdout)
-			stats := map[string]*fact.Stat{}
-			for _, l := range lines {
-				if l.OK && l.Stat != nil {
-					stats[l.Args[0]] = l.Stat
-				}
-			}
-			for path, want := range map[string]string{
-				"/opaque/other": "file 644 0:0", "/var/setuid": "file 4755 12:34", "/var/hard": "file 4755 12:34",
-				"/var/fifo": "fifo 600 0:0", "/tmp": "dir 1777 0:0", "/gone": "", "/opaque/file": "",
-			} {
-				got := ""
-				if s := stats[path]; s != nil {
-					got = s.Type + " " + strconv.FormatUint(uint64(s.Perm), 8) + " " + strconv.Itoa(int(s.UID)) + ":" + strconv.Itoa(int(s.GID))
-				}
-				if got != want {
-					t.Errorf("%s is %q; want %q", path, got, want)
-				}
-			}
-			if a, b := stats["/var/setuid"], stats["/var/hard"]; a != nil && b != nil && a.Ino != b.Ino {
-				t.Errorf("the hard link is a file of its own")
-			}
-			if s := stats["/var/soft"]; s == nil || s.Type != "symlink" {
-				t.Errorf("the symlink is %v", s)
-			}
+			layered(bare(t))
 		},
 	},
+}
+
+// layered imports an image of two layers and looks at a container's root.
+func layered(d *daemon) {
+	t := d.t
+	d.ok("images", "import", "--base-name", "localhost/probe", pack(t, 2))
+	var ops []string
+	for _, path := range []string{"/gone", "/opaque/file", "/opaque/other", "/var/setuid", "/var/hard", "/var/soft", "/var/fifo", "/tmp"} {
+		ops = append(ops, "lstat", path, ";")
+	}
+	lines := h.ParseLines(d.ok(append([]string{"run", "--rm", image, "layers", h.ProbePath}, ops...)...).Stdout)
+	stats := map[string]*fact.Stat{}
+	for _, l := range lines {
+		if l.OK && l.Stat != nil {
+			stats[l.Args[0]] = l.Stat
+		}
+	}
+	for path, want := range map[string]string{
+		"/opaque/other": "file 644 0:0", "/var/setuid": "file 4755 12:34", "/var/hard": "file 4755 12:34",
+		"/var/fifo": "fifo 600 0:0", "/tmp": "dir 1777 0:0", "/gone": "", "/opaque/file": "",
+	} {
+		got := ""
+		if s := stats[path]; s != nil {
+			got = s.Type + " " + strconv.FormatUint(uint64(s.Perm), 8) + " " + strconv.Itoa(int(s.UID)) + ":" + strconv.Itoa(int(s.GID))
+		}
+		if got != want {
+			t.Errorf("%s is %q; want %q", path, got, want)
+		}
+	}
+	if a, b := stats["/var/setuid"], stats["/var/hard"]; a != nil && b != nil && a.Ino != b.Ino {
+		t.Errorf("the hard link is a file of its own")
+	}
+	if s := stats["/var/soft"]; s == nil || s.Type != "symlink" {
+		t.Errorf("the symlink is %v", s)
+	}
 }

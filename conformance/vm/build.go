@@ -39,6 +39,7 @@ var programs = append([]program{
 	{pkg: module + "/cmd/runcell", path: runcell},
 	{pkg: module + "/cmd/runcell-image", path: runcellImg, with: runcell},
 	{pkg: module + "/cmd/containerd-shim-runcell-v1", path: shim},
+	{pkg: module + "/cmd/containerd-snapshotter-runcell", path: snapshotter},
 	{pkg: module + "/cmd/demo-web", path: demoWeb},
 	{pkg: module + "/conformance/adversary", path: adversary},
 }, roomPrograms()...)

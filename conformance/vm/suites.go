@@ -25,6 +25,7 @@ const (
 	demoWeb     = protocol.ProgramDir + "/web"
 	adversary   = protocol.ProgramDir + "/adversary"
 	shim        = "sbin/containerd-shim-runcell-v1"
+	snapshotter = "sbin/containerd-snapshotter-runcell"
 )
 
 // foreign are the programs of CONTAINERD=, built outside of the project; they
@@ -46,7 +47,7 @@ var rooms = map[string][]string{
 		"internal/nofile", "internal/process", "internal/rootfs", "internal/signals", "internal/state", "internal/sys", "internal/undo",
 	},
 	"pkg":  {"containerd"},
-	"shim": {"bootstrap", "events", "stdio", "task"},
+	"shim": {"bootstrap", "events", "snapshots", "stdio", "task"},
 }
 
 // roomTests is the program with the tests of a room.
@@ -211,7 +212,9 @@ func runtimeSteps(w want) []protocol.Step {
 // and the suite finds the program beside itself.
 func containerdSteps(w want) []protocol.Step {
 	steps := append(roomSteps(w, "pkg"), roomSteps(w, "shim")...)
-	steps = append(steps, protocol.Step{Name: "shim's version", Do: protocol.Exec, Args: []string{w.prefix + shim, "-v"}, Timeout: shortTimeout})
+	steps = append(steps,
+		protocol.Step{Name: "shim's version", Do: protocol.Exec, Args: []string{w.prefix + shim, "-v"}, Timeout: shortTimeout},
+		protocol.Step{Name: "snapshotter's version", Do: protocol.Exec, Args: []string{w.prefix + snapshotter, "--version"}, Timeout: shortTimeout})
 	for _, name := range foreign {
 		steps = append(steps, protocol.Step{
 			Name: name + "'s version", Do: protocol.Exec, Args: []string{w.prefix + foreignPath(name), "--version"}, Timeout: shortTimeout,
