@@ -104,6 +104,8 @@ func TestAccepted(t *testing.T) {
 		{"run", "renameat2 /x/@cells/cells", "left after delete --force: " + stale + ", kept: /@cells/cells.new (4 lines)", true},
 		{"run", "renameat2 /x/@cells/cells", "left after delete --force: " + stale + ", process: sleep", false},
 		{"create", "read /x/exec.fifo", `says that it succeeded, but: "stopped", want "created"`, true},
+		{"create", "read /x/exec.fifo", `says that it succeeded, but: "start \"ID-1\": wait for start: no space left on device", want "stopped"`, true},
+		{"create", "read /x/exec.fifo", `says that it succeeded, but: "start \"ID-1\": exec: no space left on device", want "stopped"`, false},
 		{"start", "read /x/exec.fifo", `says that it succeeded, but: "stopped", want "created"`, false},
 		{"create", "read /proc/1/stat", `says that it succeeded, but: "stopped", want "created"`, false},
 	} {
