@@ -28,7 +28,8 @@ of variables, labels, ports and volumes are added to.
 
 The same ROOTFS and flags give the same image, whose digest is printed. Only
 the files' times can differ from machine to machine: --mtime sets them, and the
-environment's SOURCE_DATE_EPOCH limits them. Names of users are not kept, only
+environment's SOURCE_DATE_EPOCH limits them. The image's time is either's, or that
+of its newest file. Names of users are not kept, only
 their numbers. Sockets and the content of mounted file systems are left out.`,
 		Flags: append([]cli.Flag{
 			storeFlag(),

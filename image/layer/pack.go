@@ -32,6 +32,7 @@ type packer struct {
 	links   map[Inode]string // (device, inode) → the name it was packed under
 	notes   image.Notes
 	entries int64
+	newest  time.Time
 	read    int64
 	buf     []byte
 }
@@ -49,6 +50,7 @@ type PackOptions struct {
 // left out.
 type Packed struct {
 	Entries int64
+	Newest  time.Time // of the entries' times; zero if there are none
 	Notes   []image.Note
 }
 
@@ -76,7 +78,7 @@ func Pack(ctx context.Context, rootfs string, w io.Writer, o PackOptions) (*Pack
 	if err = errors.Join(err, t.Close()); err != nil {
 		return nil, err
 	}
-	return &Packed{Entries: p.entries, Notes: p.notes.List}, nil
+	return &Packed{Entries: p.entries, Newest: p.newest, Notes: p.notes.List}, nil
 }
 
 func (p *packer) root() error {
@@ -268,8 +270,16 @@ func (p *packer) file(hdr *tar.Header, name string, st *unix.Stat_t) error {
 	return p.write(hdr, io.NewSectionReader(f, 0, now.Size)) // to look for holes moves the offset
 }
 
-func (p *packer) write(hdr *tar.Header, content io.Reader) error {
+// count takes an entry into what is told of all.
+func (p *packer) count(hdr *tar.Header) {
 	p.entries++
+	if hdr.ModTime.After(p.newest) {
+		p.newest = hdr.ModTime
+	}
+}
+
+func (p *packer) write(hdr *tar.Header, content io.Reader) error {
+	p.count(hdr)
 	if err := p.tw.WriteHeader(hdr); err != nil {
 		return err
 	}
@@ -288,7 +298,7 @@ func (p *packer) write(hdr *tar.Header, content io.Reader) error {
 
 // writeSparse writes a file of which only the segments are there.
 func (p *packer) writeSparse(hdr *tar.Header, f io.ReaderAt, list []archive.Part) error {
-	p.entries++
+	p.count(hdr)
 	if err := p.tw.Flush(); err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func PackDiff(ctx context.Context, from Original, to string, w io.Writer, o Pack
 	if err != nil {
 		return nil, err
 	}
-	return &Packed{Entries: p.entries, Notes: p.notes.List}, nil
+	return &Packed{Entries: p.entries, Newest: p.newest, Notes: p.notes.List}, nil
 }
 
 // on sets the tree that names are looked up in.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/bundle"
@@ -31,12 +32,15 @@ func (out *Writer) packOn(ctx context.Context, rootfs string, o Options) (_ *Res
 	}
 	defer func() { err = errors.Join(err, closeBase()) }()
 	cfg := base.Config
-	cfg.Created = o.created()
 	if o.Author != "" {
 		cfg.Author = o.Author
 	}
 	override(&cfg.Config, &o.Config)
 	var layers []Layer
+	var times []time.Time
+	if cfg.Created != nil {
+		times = append(times, *cfg.Created)
+	}
 	for _, l := range base.Layers {
 		if err := out.CopyBlob(ctx, layout.Source{Layout: base.Layout}, l.Descriptor); err != nil {
 			return nil, err
@@ -46,13 +50,14 @@ func (out *Writer) packOn(ctx context.Context, rootfs string, o Options) (_ *Res
 	err = bundle.WithUnpacked(ctx, base, o.Store, limits, false, func(from layer.Original) error {
 		l, err := out.Layer(o.Compression, func(w io.Writer) (*layer.Packed, error) { return layer.PackDiff(ctx, from, rootfs, w, o.stamps()) })
 		if l != nil {
-			layers = append(layers, *l)
+			layers, times = append(layers, *l), append(times, l.res.Newest)
 		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	cfg.Created = o.created(times...)
 	return out.Finish(ctx, cfg, layers, "runcell image pack --base")
 }
 

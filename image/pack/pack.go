@@ -93,7 +93,7 @@ func (out *Writer) pack(ctx context.Context, rootfs string, o Options) (*Result,
 	if err != nil {
 		return nil, err
 	}
-	cfg := v1.Image{Created: o.created(), Author: o.Author, Platform: o.Platform, Config: o.Config}
+	cfg := v1.Image{Created: o.created(l.res.Newest), Author: o.Author, Platform: o.Platform, Config: o.Config}
 	return out.Finish(ctx, cfg, []Layer{*l}, "runcell image pack")
 }
 
@@ -101,12 +101,14 @@ func (o *Options) stamps() layer.PackOptions {
 	return layer.PackOptions{MTime: o.MTime, Epoch: o.Epoch, Progress: o.Progress}
 }
 
-// created is the image's creation time; without a given one it has none,
-// because it would differ at every run.
-func (o *Options) created() *time.Time {
-	t := o.Epoch
-	if t == nil {
-		t = o.MTime
+// created is the image's creation time: the given one, or that of what it is made
+// of, of which the newest counts. The time of day would differ at every run.
+func (o *Options) created(of ...time.Time) *time.Time {
+	switch {
+	case o.Epoch != nil:
+		return WholeSeconds(o.Epoch)
+	case o.MTime != nil:
+		return WholeSeconds(o.MTime)
 	}
-	return WholeSeconds(t)
+	return Newest(of...)
 }

@@ -19,7 +19,9 @@ import (
 	"github.com/netbsd-cells/runcell/image/bundle"
 	"github.com/netbsd-cells/runcell/image/internal/imagetest"
 	"github.com/netbsd-cells/runcell/image/internal/story"
+	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/image/pack"
+	"github.com/netbsd-cells/runcell/image/store"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -297,5 +299,76 @@ func TestTwoPacksIntoOneNewLayout(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(out), ".*")); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
+	}
+}
+
+// Readers of a history take for granted that there are times (nerdctl). They are
+// those of the files, so that the same files give the same image.
+func TestCreated(t *testing.T) {
+	at := time.Date(2020, 2, 3, 4, 5, 6, 0, time.UTC)
+	for _, c := range []struct {
+		files []time.Time
+		want  time.Time
+	}{
+		{[]time.Time{at, at.Add(time.Hour + time.Millisecond)}, at.Add(time.Hour)},
+		{[]time.Time{time.Unix(-5, 0)}, time.Unix(0, 0)},
+		{nil, time.Unix(0, 0)},
+	} {
+		dir := t.TempDir()
+		for i, file := range c.files {
+			path := filepath.Join(dir, string(rune('a'+i)))
+			write(t, path, "x")
+			touch(t, path, file)
+		}
+		touch(t, dir, time.Unix(0, 0))
+		name := filepath.Join(t.TempDir(), "img")
+		created(t, name, dir, pack.Options{}, c.want)
+		// On top of it: as new as its newest file, and no older than the base.
+		path := filepath.Join(dir, "more")
+		write(t, path, "x")
+		touch(t, path, at)
+		touch(t, dir, time.Unix(0, 0))
+		want := c.want
+		if want.Before(at) {
+			want = at
+		}
+		on := filepath.Join(t.TempDir(), "on")
+		created(t, on, dir, pack.Options{Base: name}, want)
+		created(t, filepath.Join(t.TempDir(), "same"), dir, pack.Options{Base: on, Author: "x"}, want)
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func touch(t *testing.T, path string, at time.Time) {
+	t.Helper()
+	if err := os.Chtimes(path, at, at); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// created packs, and looks at the times in the image's config.
+func created(t *testing.T, name, dir string, o pack.Options, want time.Time) {
+	t.Helper()
+	if _, err := pack.Pack(t.Context(), dir, name, o); err != nil {
+		t.Fatal(err)
+	}
+	img, _, done, err := store.OpenImage(t.Context(), name, "", manifest.Want{Platform: manifest.HostPlatform(), Limits: image.DefaultLimits()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = done() }()
+	if got := img.Config.Created; got == nil || !got.Equal(want) {
+		t.Errorf("%+v: created %v; want %v", o, got, want)
+	}
+	for _, h := range img.Config.History {
+		if h.Created == nil {
+			t.Errorf("%+v: the history has no time: %+v", o, h)
+		}
 	}
 }

@@ -138,6 +138,19 @@ func WholeSeconds(t *time.Time) *time.Time {
 	return &utc
 }
 
+// Newest gives the newest of times as image configs have it. What those can't hold
+// (RFC 3339 has four digits for a year), and what is before 1970, is 1970: readers of
+// a history take for granted that there is a time.
+func Newest(times ...time.Time) *time.Time {
+	newest := time.Unix(0, 0)
+	for _, t := range times {
+		if t.After(newest) && t.UTC().Year() <= 9999 {
+			newest = t
+		}
+	}
+	return WholeSeconds(&newest)
+}
+
 // document stores v as a blob.
 func (out *Writer) document(mediaType string, v any) (v1.Descriptor, error) {
 	data, err := json.Marshal(v)

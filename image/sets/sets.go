@@ -142,11 +142,11 @@ func (s *setReader) make(out *pack.Writer, sets []string) (*pack.Result, error) 
 		l.By = "runcell image from-sets " + strings.Join(names, " ")
 		layers = append(layers, *l)
 	}
-	created := s.o.Epoch
-	if created == nil && s.newest.Unix() > 0 && s.newest.Year() <= 9999 { // what JSON can hold
-		created = &s.newest
+	created := pack.Newest(s.newest)
+	if s.o.Epoch != nil {
+		created = pack.WholeSeconds(s.o.Epoch)
 	}
-	cfg := v1.Image{Created: pack.WholeSeconds(created), Author: s.o.Author, Platform: s.o.Platform, Config: s.o.Config}
+	cfg := v1.Image{Created: created, Author: s.o.Author, Platform: s.o.Platform, Config: s.o.Config}
 	if len(cfg.Config.Entrypoint)+len(cfg.Config.Cmd) == 0 {
 		cfg.Config.Cmd = []string{"/bin/sh"}
 	}
