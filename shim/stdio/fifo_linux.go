@@ -1,12 +1,15 @@
 package stdio
 
-// Whether a FIFO has a writer, on Linux.
+// Whether a FIFO has a writer, and how much is in a pipe, on Linux.
 
 import (
 	"os"
 
 	"golang.org/x/sys/unix"
 )
+
+// inPipe asks the end that writes how many bytes nobody has read yet (pipe(7), FIONREAD).
+const inPipe = unix.TIOCINQ
 
 // written tells whether somebody has a FIFO open to write, by an end to read that
 // is older than a writer that there was: then poll(2) tells.

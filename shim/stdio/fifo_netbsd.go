@@ -1,12 +1,16 @@
 package stdio
 
-// Whether a FIFO has a writer, on NetBSD.
+// Whether a FIFO has a writer, and how much is in a pipe, on NetBSD.
 
 import (
 	"os"
 
 	"golang.org/x/sys/unix"
 )
+
+// inPipe asks the end that writes how many bytes nobody has read yet: FIONWRITE
+// (<sys/filio.h>), which x/sys lacks.
+const inPipe = 0x40046679
 
 // written tells whether somebody has a FIFO open to write, by an end to read that
 // is older than a writer that there was: then kevent(2) tells. Neither poll(2)

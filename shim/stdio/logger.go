@@ -19,27 +19,45 @@ import (
 
 const (
 	// loggerReady is how long the program may take to be ready, loggerEnd how
-	// long to end once its streams have ended.
+	// long to read what the process has written, and to end once its streams have.
 	loggerReady = 10 * time.Second
 	loggerEnd   = 10 * time.Second
+	// glance is how often it is asked whether it has read all: a pipe does not tell
+	// who writes when it is empty.
+	glance = 2 * time.Millisecond
 )
 
 type logger struct {
-	out, err *os.File // what the process writes to
+	out, err *os.File // what the process writes to, ours until its end: see unread
 	cmd      *exec.Cmd
 	exited   chan struct{}
 	ending   bool
 }
 
 // take gives the process's end of stream 1 or 2, which is the caller's now.
-func (l *logger) take(n int) *os.File {
-	f := &l.out
+func (l *logger) take(n int) (*os.File, error) {
+	f := l.out
 	if n == 2 {
-		f = &l.err
+		f = l.err
 	}
-	taken := *f
-	*f = nil
-	return taken
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("take stream of logger: %w", err)
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
+}
+
+// unread tells whether the program has not read yet all that it was sent.
+func (l *logger) unread() bool {
+	for _, f := range []*os.File{l.out, l.err} {
+		if f == nil {
+			continue
+		}
+		if n, err := unix.IoctlGetInt(int(f.Fd()), inPipe); err == nil && n > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // startLogger starts the program that a URI names: its path, and as the
@@ -122,7 +140,7 @@ func awaitReady(ctx context.Context, ready *os.File) error {
 	return nil
 }
 
-// end closes what the process has not got, and gives the program time to write
+// end closes our ends, and gives the program time to write
 // what it was sent, since the process was the last to have its streams.
 func (l *logger) end() {
 	closeFile(&l.out)

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/containerd/log"
 	"golang.org/x/sys/unix"
 )
 
@@ -37,6 +38,7 @@ type Streams struct {
 	keep   [3]*os.File // our ends, which keep a FIFO from ending
 	pipes  []*conduit  // of Copied
 	master *os.File    // of the terminal
+	size   *size       // that the terminal is to have, once it is there
 	copies sync.WaitGroup
 	begun  bool // see Begin
 	given  bool // see Given
@@ -123,7 +125,7 @@ func (s *Streams) openOut(ctx context.Context, n int, name string) error {
 			s.logger, err = startLogger(ctx, s.spec, u)
 		}
 		if err == nil {
-			s.files[n] = s.logger.take(n)
+			s.files[n], err = s.logger.take(n)
 		}
 	}
 	return err
@@ -170,6 +172,11 @@ func (s *Streams) Attach(master *os.File) error {
 	defer s.mu.Unlock()
 	if s.ended {
 		return errors.Join(errors.New("attach terminal: its process has ended"), master.Close())
+	}
+	if s.size != nil {
+		if err := setSize(master, s.size.width, s.size.height); err != nil {
+			return errors.Join(err, master.Close())
+		}
 	}
 	s.master = master
 	if in := s.files[0]; in != nil {
@@ -225,18 +232,59 @@ func (s *Streams) CloseIn() {
 	closeFile(&s.keep[0])
 }
 
-// Resize sets the size of the terminal, in characters.
+// size is that of a terminal, in characters.
+type size struct{ width, height uint16 }
+
+// Resize sets the size of the terminal, in characters: at once, or as soon as it is
+// there. One that has gone has none.
 func (s *Streams) Resize(width, height uint16) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.master == nil {
+	switch {
+	case !s.spec.Terminal:
 		return errors.New("resize terminal: the process has none")
+	case s.ended:
+		return nil
+	case s.master == nil:
+		s.size = &size{width, height}
+		return nil
 	}
 	return setSize(s.master, width, height)
 }
 
 // drainLimit is how long the last output may take to be read.
 const drainLimit = 2 * time.Second
+
+// Flush waits until a program that logs has read what the process, which has ended,
+// has written, at most for loggerEnd. It comes before anybody hears of the end: such
+// a program stops to read then, as nerdctl's does, whatever the pipe still has.
+func (s *Streams) Flush() {
+	if s.logger == nil {
+		return
+	}
+	if s.spec.Terminal {
+		s.copied()
+	}
+	limit := time.After(loggerEnd)
+	tick := time.NewTicker(glance)
+	defer tick.Stop()
+	for s.unread() {
+		select {
+		case <-s.logger.exited:
+			return
+		case <-limit:
+			log.L.Warnf("logger %s of %s: it has not read all %v after the end of the process", s.logger.cmd.Path, s.spec.ID, loggerEnd)
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *Streams) unread() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.ended && s.logger.unread()
+}
 
 // End says that the process has ended, and lets those who read find the end of
 // its output. What a terminal still holds is copied first, by whoever reads in
@@ -268,16 +316,21 @@ func (s *Streams) End() {
 // Drain waits until what the process has written is read, at most for
 // drainLimit, and gives the streams up.
 func (s *Streams) Drain() {
-	drained := make(chan struct{})
+	s.copied()
+	s.Close()
+}
+
+// copied waits until all is copied, at most for drainLimit.
+func (s *Streams) copied() {
+	done := make(chan struct{})
 	go func() {
 		s.copies.Wait()
-		close(drained)
+		close(done)
 	}()
 	select {
-	case <-drained:
+	case <-done:
 	case <-time.After(drainLimit):
 	}
-	s.Close()
 }
 
 // Close gives everything up, whatever state it is in.

@@ -111,6 +111,7 @@ func (c *container) watchInit(h Process) {
 			log.L.Errorf("process %s of %s is still there %v after it was killed", p.execID, c.id, endLimit)
 		}
 	}
+	c.init.io().Flush()
 	c.life.Lock() // the event of a start that goes on comes before
 	defer c.life.Unlock()
 	c.exited(c.init, status)
@@ -224,6 +225,7 @@ func (c *container) startExec(ctx context.Context, p *process) (pid int, err err
 	go func() {
 		defer func() { guard("watch exec in "+c.id, recover()) }()
 		status := await(context.Background(), handle)
+		streams.Flush()
 		p.life.Lock()
 		defer p.life.Unlock()
 		c.exited(p, status)

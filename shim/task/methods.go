@@ -220,12 +220,8 @@ func (s *Service) ResizePty(_ context.Context, r *task.ResizePtyRequest) (*empty
 	if err != nil {
 		return nil, err
 	}
-	io := p.io()
-	if io == nil {
-		return nil, precondition("resize terminal in %q: the process is not there", r.GetID())
-	}
 	const most = 1<<16 - 1
-	return empty, io.Resize(uint16(min(r.GetWidth(), most)), uint16(min(r.GetHeight(), most)))
+	return empty, p.resize(uint16(min(r.GetWidth(), most)), uint16(min(r.GetHeight(), most)))
 }
 
 // CloseIO lets a process find the end of its standard input.

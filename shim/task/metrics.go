@@ -24,6 +24,7 @@ func metrics(s *kmod.Stats) *stats.Metrics {
 			UsageUsec: uint64(s.CPU.Total.Microseconds()), UserUsec: uint64(s.CPU.User.Microseconds()), SystemUsec: uint64(s.CPU.System.Microseconds()),
 		},
 		Memory: &stats.MemoryStat{Usage: s.Memory, UsageLimit: math.MaxUint64, Anon: s.Memory},
+		Io:     &stats.IOStat{}, // of no device: clients read its list without a look whether it is there
 	}
 }
 

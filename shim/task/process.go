@@ -38,6 +38,7 @@ type process struct {
 	phase   phase
 	handle  Process
 	streams *stdio.Streams
+	size    *[2]uint16 // width and height of a terminal that is not there yet
 	pid     int
 	status  uint32 // the exit status, as shells have it, once it has ended
 	at      time.Time
@@ -68,6 +69,23 @@ func (p *process) opened(s *stdio.Streams) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.streams = s
+	if p.size != nil {
+		_ = s.Resize(p.size[0], p.size[1]) // for later
+	}
+}
+
+// resize sets the size of its terminal. Clients of exec do so before it is started.
+func (p *process) resize(width, height uint16) error {
+	if !p.spec.Terminal {
+		return precondition("resize terminal: process %q has none", p.execID)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.streams == nil {
+		p.size = &[2]uint16{width, height}
+		return nil
+	}
+	return p.streams.Resize(width, height)
 }
 
 // born says which process it has become.

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	cgroups "github.com/containerd/cgroups/v3/cgroup2/stats"
 	api "github.com/containerd/containerd/api/events"
 	task "github.com/containerd/containerd/api/runtime/task/v2"
 	tasks "github.com/containerd/containerd/api/types/task"
@@ -291,6 +292,18 @@ func begin(t *testing.T) (*fake, *record, *Service, *client) {
 	return f, r, s, serve(t, s)
 }
 
+// A client of exec gives the terminal's size before the process is there.
+func TestResizeBeforeStart(t *testing.T) {
+	_, _, _, c := begin(t)
+	c.create("a")
+	c.do("Start", &task.StartRequest{ID: "a"})
+	for id, terminal := range map[string]bool{"with": true, "without": false} {
+		c.do("Exec", &task.ExecProcessRequest{ID: "a", ExecID: id, Terminal: terminal, Spec: &anypb.Any{Value: []byte("{}")}})
+	}
+	c.do("ResizePty", &task.ResizePtyRequest{ID: "a", ExecID: "with", Width: 100, Height: 30})
+	c.fails(codes.FailedPrecondition, "ResizePty", &task.ResizePtyRequest{ID: "a", ExecID: "without", Width: 100, Height: 30})
+}
+
 // A life, by both names of the service, and what containerd hears of it.
 func TestLife(t *testing.T) {
 	for _, name := range services {
@@ -471,9 +484,13 @@ func TestLimitsAndUse(t *testing.T) {
 	if f.limit != 9 {
 		t.Errorf("limit %d; want 9", f.limit)
 	}
-	stats := &task.StatsResponse{}
+	stats, used := &task.StatsResponse{}, &cgroups.Metrics{}
 	if err := c.try("Stats", &task.StatsRequest{ID: "a"}, stats); err != nil || stats.GetStats().GetTypeUrl() != "io.containerd.cgroups.v2.Metrics" {
 		t.Errorf("Stats = %v, %v", stats, err)
+	}
+	// nerdctl reads lists of each without a look whether it is there.
+	if err := proto.Unmarshal(stats.GetStats().GetValue(), used); err != nil || used.GetPids() == nil || used.GetCPU() == nil || used.GetMemory() == nil || used.GetIo() == nil {
+		t.Errorf("Stats are %v, %v; want pids, cpu, memory and io", used, err)
 	}
 	connect := &task.ConnectResponse{}
 	if err := c.try("Connect", &task.ConnectRequest{ID: "a"}, connect); err != nil || connect.GetTaskPid() != 1 || int(connect.GetShimPid()) != os.Getpid() {
