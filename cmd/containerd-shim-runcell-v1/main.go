@@ -11,8 +11,11 @@ import (
 	"os"
 	goruntime "runtime"
 
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/netbsd-cells/runcell/shim/bootstrap"
+	"github.com/opencontainers/runtime-spec/specs-go/features"
 )
 
 // The Makefile sets both with -ldflags "-X main.version=…".
@@ -48,7 +51,7 @@ func run() error {
 		_, err = fmt.Fprintf(os.Stdout, "containerd-shim-runcell-v1 version %s\ncommit: %s\ngo: %s\n", version, commit, goruntime.Version())
 		return err
 	case f.Info:
-		return bootstrap.Info(os.Stdout, version, commit)
+		return info()
 	case f.Action == "start":
 		return bootstrap.Start(&f, os.Stdin, os.Stdout)
 	case f.Action == "delete":
@@ -62,4 +65,21 @@ func run() error {
 		return err
 	}
 	return serve(&f)
+}
+
+// info tells what this shim is, and what it can do here. A kernel that can't be asked
+// is no reason to be silent: a container will say why it can't be made.
+func info() error {
+	var can *features.Features
+	client, err := openBackend("/") // of no container
+	if err == nil {
+		var f kmod.Features
+		if f, err = client.Features(); err == nil {
+			can = oci.DescribeFeatures(f, version, commit)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "containerd-shim-runcell-v1: look at the kernel:", err)
+	}
+	return bootstrap.Info(os.Stdout, version, commit, can)
 }

@@ -124,6 +124,9 @@ func TestFeaturesDocument(t *testing.T) {
 	if f.OCIVersionMin != "1.0.0" || f.OCIVersionMax != "1.3.0" || len(f.Hooks) != 6 {
 		t.Errorf("features = %+v", f)
 	}
+	if f.Linux == nil || f.Linux.MountExtensions == nil || *f.Linux.MountExtensions.IDMap.Enabled {
+		t.Errorf("linux = %+v; containerd looks for mountExtensions.idmap", f.Linux)
+	}
 	if got := f.Annotations["org.netbsd.runcell.kernel.ports"]; got != "recorded: no cgroup2" {
 		t.Errorf("ports = %q", got)
 	}
@@ -131,7 +134,7 @@ func TestFeaturesDocument(t *testing.T) {
 
 // Every mount option that features announces is carried out exactly.
 func TestMountOptionsCompile(t *testing.T) {
-	for _, option := range mountOptions {
+	for _, option := range oci.DescribeFeatures(someFeatures(), "", "").MountOptions {
 		spec := oci.Example()
 		spec.Mounts = []specs.Mount{{Destination: "/x", Type: "tmpfs", Source: "tmpfs", Options: []string{option}}}
 		if option == "bind" || option == "rbind" {
@@ -231,10 +234,14 @@ func TestAnnotationsCompile(t *testing.T) {
 	}
 	allEnforced := someFeatures()
 	allEnforced.Ports, allEnforced.Backend = allEnforced.Profiles, "secmodel_cell"
-	if len(samples) != len(configAnnotations) {
-		t.Errorf("%d annotations announced; the test knows %d", len(configAnnotations), len(samples))
-	}
-	for key := range configAnnotations {
+	for name := range oci.DescribeFeatures(allEnforced, "", "").Annotations {
+		key, is := strings.CutPrefix(name, oci.AnnotationPrefix)
+		if !is {
+			continue
+		}
+		if samples[key] == "" {
+			t.Errorf("annotation %s is announced; the test does not know it", key)
+		}
 		spec := oci.Example()
 		spec.Linux, spec.Annotations = nil, map[string]string{oci.AnnotationPrefix + key: samples[key]}
 		for _, n := range compile(t, spec, allEnforced).Warnings() {

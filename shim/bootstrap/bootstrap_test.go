@@ -3,6 +3,7 @@ package bootstrap
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -17,8 +18,11 @@ import (
 	boot "github.com/containerd/containerd/api/runtime/bootstrap/v1"
 	task "github.com/containerd/containerd/api/runtime/task/v2"
 	"github.com/containerd/containerd/api/types"
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/netbsd-cells/runcell/shim"
+	"github.com/opencontainers/runtime-spec/specs-go/features"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 )
@@ -232,10 +236,25 @@ func TestDelete(t *testing.T) {
 func TestInfo(t *testing.T) {
 	var out bytes.Buffer
 	var info types.RuntimeInfo
-	if err := Info(&out, "1.2", "abc"); err != nil || proto.Unmarshal(out.Bytes(), &info) != nil {
+	if err := Info(&out, "1.2", "abc", oci.DescribeFeatures(kmod.All(), "1.2", "abc")); err != nil || proto.Unmarshal(out.Bytes(), &info) != nil {
 		t.Fatal(err)
 	}
 	if info.GetName() != shim.Name || info.GetVersion().GetVersion() != "1.2" || info.GetVersion().GetRevision() != "abc" {
 		t.Errorf("info %v", &info)
+	}
+	// As containerd's package typeurl reads it.
+	var can features.Features
+	if err := json.Unmarshal(info.GetFeatures().GetValue(), &can); err != nil || info.GetFeatures().GetTypeUrl() != featuresURL {
+		t.Fatalf("features %v: %v", info.GetFeatures(), err)
+	}
+	// containerd, which is asked for idmapped mounts, looks there without a look
+	// whether it is there.
+	if m := can.Linux.MountExtensions; can.OCIVersionMax == "" || m == nil || m.IDMap == nil || *m.IDMap.Enabled {
+		t.Errorf("features %+v: want that there are no idmapped mounts", can)
+	}
+	out.Reset()
+	info.Reset()
+	if err := Info(&out, "1.2", "abc", nil); err != nil || proto.Unmarshal(out.Bytes(), &info) != nil || info.GetFeatures() != nil {
+		t.Errorf("info without features: %v, %v", &info, err)
 	}
 }
