@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -184,10 +185,16 @@ func (c *container) logWarnings(ctx context.Context, plan *oci.Plan) {
 	if !logger.Logger.IsLevelEnabled(log.InfoLevel) {
 		return
 	}
-	for _, n := range plan.Warnings() {
-		if c.rt.embedded && !c.rt.warned.first(n.Field) {
-			continue
+	warnings := plan.Warnings()
+	if c.rt.embedded {
+		fields := make([]string, len(warnings))
+		for i, n := range warnings {
+			fields[i] = n.Field
 		}
+		fresh := c.rt.warned.first(fields)
+		warnings = slices.DeleteFunc(warnings, func(n oci.Note) bool { return !fresh[n.Field] })
+	}
+	for _, n := range warnings {
 		logger.Warnf("%s: %s: %s", n.Field, n.Grade, n.Reason)
 	}
 }

@@ -4,11 +4,14 @@ package runtime
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/runtime/internal/exeseal"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
+	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 )
 
 // Embed is the first thing that a program does which goes on while its
@@ -48,22 +51,45 @@ func (r *Runtime) handle(c *process.Child) *Process {
 // is compiled for.
 func (r *Runtime) Features() (kmod.Features, error) { return r.kmod.Features() }
 
-// once remembers the fields that a warning was given for.
+// warnedFile has the fields that a warning was given for, as a JSON list. It is not a
+// container's id: those have no @.
+const warnedFile = "@warned"
+
+// once remembers the fields that a warning was given for. Programs that work below
+// one state directory share it, as each of containerd's shims is one.
 type once struct {
-	mu     sync.Mutex
+	mu   sync.Mutex
+	path string
+	// fields are also here: the file may not be writable.
 	fields map[string]bool
 }
 
-// mostFields bounds the memory: configurations can have fields of any name.
+// mostFields bounds what is kept: configurations can have fields of any name.
 const mostFields = 1000
 
-func (o *once) first(field string) bool {
+// first gives those of the fields that no warning was given for. What can't be read
+// or written is only warned of again; so it may be when two programs do this at once.
+func (o *once) first(fields []string) map[string]bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	var known []string
+	if sys.ReadJSON(o.path, &known) != nil || len(known) >= mostFields {
+		known = nil
+	}
 	if o.fields == nil || len(o.fields) >= mostFields {
 		o.fields = map[string]bool{}
 	}
-	known := o.fields[field]
-	o.fields[field] = true
-	return !known
+	for _, f := range known {
+		o.fields[f] = true
+	}
+	fresh := map[string]bool{}
+	for _, f := range fields {
+		if !o.fields[f] {
+			o.fields[f], fresh[f] = true, true
+		}
+	}
+	if len(fresh) > 0 {
+		_ = sys.WriteJSON(sys.ReplaceFile, o.path, slices.Sorted(maps.Keys(o.fields)))
+	}
+	return fresh
 }

@@ -427,7 +427,7 @@ func TestNofile(t *testing.T) {
 	}
 }
 
-// A field is warned of once, by whatever container.
+// A field is warned of once, by whatever container and whatever program.
 func TestWarnedOnce(t *testing.T) {
 	var text bytes.Buffer
 	out := log.L.Logger.Out
@@ -440,6 +440,9 @@ func TestWarnedOnce(t *testing.T) {
 	for _, id := range []string{"one", "two"} {
 		e.create(id, &runtime.Streams{})
 		e.do(e.Delete(t.Context(), id, true))
+		var err error
+		e.Runtime, err = openRuntime(e.root, nil)
+		e.do(err)
 	}
 	if n := strings.Count(text.String(), "process.apparmorProfile: "); n != 1 {
 		t.Errorf("warned %d times:\n%s", n, text.String())

@@ -63,7 +63,7 @@ type Options struct {
 	Strict bool        // turn every warning of the Plan into an error
 	// Embedded is for a program that has called Embed and goes on while its
 	// containers run: no process stays to keep an exit status, which the Process
-	// tells, and each warning is given once.
+	// tells, and each warning is given once below a state directory.
 	Embedded bool
 	// Nofile is the RLIMIT_NOFILE, soft and hard, of processes whose
 	// configuration names none; nil = what this program was started with.
@@ -74,7 +74,7 @@ type Options struct {
 func New(o Options) *Runtime {
 	return &Runtime{
 		root: o.Root, kmod: o.Kmod, addresses: network.New(o.Root),
-		strict: o.Strict, embedded: o.Embedded, nofile: o.Nofile,
+		strict: o.Strict, embedded: o.Embedded, nofile: o.Nofile, warned: once{path: o.Root + "/" + warnedFile},
 	}
 }
 

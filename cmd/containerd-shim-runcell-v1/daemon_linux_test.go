@@ -249,7 +249,7 @@ func (d *daemon) left() (names []string) {
 	for _, dir := range []string{"runcell/default", "io.containerd.runtime.v2.task/default"} {
 		entries, _ := os.ReadDir(filepath.Join(d.dir, "state", dir))
 		for _, e := range entries {
-			if e.Name() != "@cells" {
+			if !strings.HasPrefix(e.Name(), "@") { // no container's
 				names = append(names, filepath.Join(dir, e.Name()))
 			}
 		}
