@@ -87,6 +87,8 @@ docs: build
 	    --recorded conformance/runtime/testdata/netbsd-10.99.12-amd64.tap >/dev/null
 	INJECT_EVERY=40 $(GO) run ./conformance --suite inject --runtime bin/runcell --table docs/inject.md >/dev/null
 	$(GO) run ./conformance --suite clients --runtime bin/runcell --runtime bin/containerd-shim-runcell-v1,shim --peer crun --table docs/clients.md >/dev/null
+	CONTAINERD=$$(GO="$(GO)" sh .ci/containerd) $(GO) run ./conformance --suite nerdctl --runtime bin/runcell \
+	    --runtime bin/containerd-shim-runcell-v1,shim --peer runc --table docs/nerdctl.md >/dev/null
 	CGO_ENABLED=0 GO="$(GO)" sh .ci/kmod-suite docs/kmod-conformance.md
 
 clean:

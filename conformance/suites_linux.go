@@ -21,6 +21,6 @@ func underFilter(args []string) error { return inject.Exec(args) }
 
 // loadSuites adds the suites that only Linux has.
 func loadSuites() error {
-	suites = append(suites, clients.Suite, inject.Suite)
+	suites = append(suites, clients.Suite, clients.Nerdctl, inject.Suite)
 	return errors.Join(clients.Load(), inject.Load())
 }

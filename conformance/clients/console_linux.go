@@ -28,7 +28,7 @@ const (
 var (
 	exitLine = regexp.MustCompile(`^\[exit (\d{1,3})\]$`)
 	// A command with one of these options gets a terminal.
-	terminal = regexp.MustCompile(`(podman|ctr|buildah) .*(run|exec) .*(-it|-t|--tty) `)
+	terminal = regexp.MustCompile(`(podman|ctr|nerdctl|buildah) .*(run|exec) .*(-it|-t|--tty) `)
 )
 
 // parseSession reads lines, the first of which is line number first.

@@ -95,7 +95,7 @@ func Image() ([]byte, error) {
 	config, err := json.Marshal(map[string]any{
 		"os": "linux", "architecture": runtime.GOARCH,
 		"config":  map[string]any{"Env": []string{"PATH=/bin"}, "Cmd": []string{"sh"}},
-		"history": []map[string]any{{"created_by": "the suite"}},
+		"history": []map[string]any{{"created": "2026-01-01T00:00:00Z", "created_by": "the suite"}},
 		"rootfs":  map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + hex.EncodeToString(sum[:])}},
 	})
 	if err != nil {

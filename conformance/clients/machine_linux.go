@@ -36,7 +36,7 @@ events_logger = "file"
 
 func newMachine(t *harness.T) *machine {
 	m := &machine{t: t, shim: isShim(t.Target.Path), env: []string{
-		"PATH=" + before() + "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + t.MkdirAll("home"), "TMPDIR=" + t.MkdirAll("tmp"),
+		"PATH=" + before(t.Target) + "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + t.MkdirAll("home"), "TMPDIR=" + t.MkdirAll("tmp"),
 		"CONTAINERD_NAMESPACE=" + t.Token, "CONTAINERS=" + containers(), "LC_ALL=C.UTF-8",
 		"CONTAINERD_SUPPRESS_DEPRECATION_WARNINGS=1",
 	}}
@@ -66,12 +66,17 @@ func isShim(path string) bool { return strings.HasPrefix(filepath.Base(path), "c
 // runc than Debian's.
 const containerdDir = "CONTAINERD"
 
-// before is what goes before the directories where programs are.
-func before() string {
+// before is what goes before the directories where programs are: the other
+// containerd's, and that of a shim, which containerd looks for by its name.
+func before(target harness.Target) string {
+	dirs := ""
 	if dir := os.Getenv(containerdDir); dir != "" {
-		return dir + ":"
+		dirs = dir + ":"
 	}
-	return ""
+	if isShim(target.Path) {
+		dirs += filepath.Dir(target.Path) + ":"
+	}
+	return dirs
 }
 
 // memory puts an empty file system in a directory's place.

@@ -21,6 +21,10 @@ const installed = "/usr/local/sbin/runcell"
 // test is named instead.
 const program = "--runc-binary " + installed
 
+// named is how a shim's runtime is named where no path will do: containerd looks
+// for the program in its PATH.
+const named = "io.containerd.runcell.v1"
+
 // play runs the steps one after the other; the first that prints something
 // else than it must ends the case.
 func (m *machine) play(steps []step) {
@@ -43,6 +47,7 @@ func (m *machine) run(s step) ([]string, int) {
 	command := s.command
 	if m.shim {
 		command = strings.ReplaceAll(command, program, "--runtime "+m.t.Target.Path)
+		command = strings.ReplaceAll(command, installed, named)
 	}
 	command = strings.ReplaceAll(command, installed, m.t.Target.Path)
 	c := harness.Cmd{Path: "/bin/sh", Args: []string{"-c", command}, Env: m.env}

@@ -23,6 +23,14 @@ var Suite = &harness.Suite{
 		"It passes if it shows what it must, the same as with the peer, and leaves nothing behind.",
 }
 
+// Nerdctl is the sessions of nerdctl. They are a suite of their own, as Debian has
+// neither nerdctl nor the containerd that it needs.
+var Nerdctl = &harness.Suite{
+	Name: "nerdctl", Compares: true,
+	Intro: "Each case is a session in `conformance/clients/sessions/nerdctl.txt`, with containerd 2.4.2 and nerdctl 2.3.5. runcell and the peer are called by " +
+		"containerd's own shim, `shim` is containerd-shim-runcell-v1. A case passes if it shows what it must, the same as with the peer, and leaves nothing behind.",
+}
+
 //go:embed sessions/*.txt
 var files embed.FS
 
@@ -43,7 +51,11 @@ func Load() error {
 		}
 		for _, s := range sections {
 			group, _, _ := strings.Cut(s.name, "/")
-			Suite.Cases = append(Suite.Cases, session(s, tools[group]))
+			in := Suite
+			if n.Name() == "nerdctl.txt" {
+				in = Nerdctl
+			}
+			in.Cases = append(in.Cases, session(s, tools[group]))
 		}
 	}
 	return pages()
@@ -79,7 +91,7 @@ func pages() error {
 }
 
 // forShim are the cases that need nothing but containerd and its shim.
-var forShim = regexp.MustCompile(`^(ctr/|leftover/ctr$)`)
+var forShim = regexp.MustCompile(`^(ctr/|leftover/ctr$|nerdctl/|compose/)`)
 
 func session(s section, prepare func(*machine)) harness.Case {
 	return harness.Case{

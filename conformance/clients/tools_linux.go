@@ -17,6 +17,8 @@ var tools = map[string]func(*machine){
 	"podman":   podman,
 	"buildah":  buildah,
 	"ctr":      containerd,
+	"nerdctl":  nerdctl,
+	"compose":  nerdctl,
 	"go-runc":  goRunc,
 	"page":     page,
 	"leftover": func(m *machine) { podman(m); containerd(m) },
@@ -69,11 +71,13 @@ state = "%[1]s/state"
 
 // containerd is started for the case. Its shims and their containers are in
 // the namespace that has the case's name.
-func containerd(m *machine) {
+func containerd(m *machine) { m.containerd(bare) }
+
+func (m *machine) containerd(config string) {
 	// The control group of the namespace is containerd's to make, and nobody's
 	// to remove.
 	m.t.Cleanup(func() { removeEmpty("/sys/fs/cgroup/" + m.t.Token); removeEmpty("/sys/fs/cgroup/*/" + m.t.Token) })
-	m.write("/var/lib/containerd/config.toml", bare)
+	m.write("/var/lib/containerd/config.toml", config)
 	daemon := exec.Command("containerd", "--config", "/var/lib/containerd/config.toml", "--log-level", "warn")
 	daemon.Env = m.env
 	daemon.Path = m.find("containerd")
@@ -100,6 +104,20 @@ func (m *machine) removeTasks() {
 	m.ownDirs = append(m.ownDirs, filepath.Join("/run/containerd/runc", m.t.Token),
 		filepath.Join("/run/containerd/runcell", m.t.Token),
 		filepath.Join("/run/containerd/io.containerd.runtime.v2.task", m.t.Token), "/run/containerd/s", "/run/containerd/fifo")
+}
+
+// nerdctl works with the containerd of the case.
+func nerdctl(m *machine) {
+	m.find("nerdctl")
+	m.containerd(bare + "[plugins.\"io.containerd.internal.v1.restart\"]\n  interval = \"1s\"\n")
+	m.env = append(m.env, "NERDCTL_TOML="+m.t.WriteFile(fmt.Sprintf("cgroup_manager = \"cgroupfs\"\ncni_netconfpath = %q\n", m.t.MkdirAll("cni")), "nerdctl.toml"))
+	m.atEnd(func() {
+		m.words("nerdctl ps --all --quiet | xargs -r nerdctl rm --force --volumes")
+		for _, kept := range []string{"containers", "names", "etchosts"} {
+			dirs, _ := filepath.Glob(filepath.Join("/var/lib/nerdctl/*", kept, m.t.Token))
+			m.ownDirs = append(m.ownDirs, dirs...)
+		}
+	})
 }
 
 // page prepares for the commands of a page of the documentation, which make
