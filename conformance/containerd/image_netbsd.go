@@ -54,6 +54,17 @@ func plant(t *t) (root string) {
 
 var daemons = []h.Case{
 	{
+		Name: "daemon/runtime", Clause: "ctr plugins inspect-runtime", Does: "containerd is told what the runtime can do", Run: func(t *t) {
+			d := bare(t)
+			r := d.ok("plugins", "inspect-runtime", "--runtime", "io.containerd.runcell.v1")
+			for _, want := range []string{"io.containerd.runcell.v1", "org.netbsd.runcell.kernel.backend", "secmodel_cell"} {
+				if !strings.Contains(r.Stdout, want) {
+					t.Errorf("no %s: %s", want, r)
+				}
+			}
+		},
+	},
+	{
 		Name: "daemon/plugins", Clause: "ctr plugins ls",
 		Does: "containerd starts, every plugin that it has is ok or skipped for a reason of its own, and it ends at SIGTERM", Run: func(t *t) {
 			d := bare(t)

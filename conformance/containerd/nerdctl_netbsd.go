@@ -89,6 +89,29 @@ var nerdctls = []h.Case{
 		},
 	},
 	{
+		Name: "nerdctl/logs-whole", Clause: "nerdctl logs", Does: "what a container printed right before its end is in its log", Run: func(t *t) {
+			d := nerd(t)
+			d.nerd("run", "-d", "--name", "talker", "--net", "none", image, "lines", "3000")
+			d.inspected("talker", "{{.State.Status}}", "exited")
+			inOrder(t, "the log", d.nerd("logs", "talker").Stdout, 3000)
+			d.rm("talker")
+		},
+	},
+	{
+		Name: "nerdctl/image", Clause: "nerdctl history, diff", Does: "an image of runcell's has a history; what a container changed is shown, and files that are mounted are, too", Run: func(t *t) {
+			d := nerd(t)
+			if r := d.nerd("history", image); !strings.Contains(r.Stdout, "runcell image pack") {
+				t.Errorf("the history: %s", r)
+			}
+			d.nerd("run", "-d", "--name", "writer", "--net", "none", image, "write", "/new", "x")
+			d.inspected("writer", "{{.State.Status}}", "exited")
+			if r := d.nerd("diff", "writer"); !strings.Contains(r.Stdout, "A /new\n") || !strings.Contains(r.Stdout, "A /etc/hosts\n") {
+				t.Errorf("the difference: %s", r)
+			}
+			d.rm("writer")
+		},
+	},
+	{
 		Name: "nerdctl/restart-always", Clause: "nerdctl run --restart=always", Does: "a program that fails is started again", Run: func(t *t) {
 			d := nerd(t)
 			d.nerd("run", "-d", "--name", "crash", "--restart=always", "--net", "none", "-v", t.MkdirAll("count")+":/count", image,
