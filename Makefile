@@ -35,6 +35,9 @@ install: build
 	install -m 755 bin/containerd-shim-runcell-v1 $(DESTDIR)$(BINDIR)/containerd-shim-runcell-v1
 	install -m 755 bin/containerd-snapshotter-runcell $(DESTDIR)$(BINDIR)/containerd-snapshotter-runcell
 	install -m 644 docs/*.8 $(DESTDIR)$(MANDIR)/man8/
+	for to in bash:bash-completion/completions/runcell zsh:zsh/site-functions/_runcell fish:fish/vendor_completions.d/runcell.fish; do \
+	    file="$(DESTDIR)$(PREFIX)/share/$${to#*:}" && install -d "$${file%/*}" && \
+	    sed 's|@RUNCELL@|$(BINDIR)/runcell|' cmd/runcell/completion/runcell.$${to%%:*} >"$$file" && chmod 644 "$$file" || exit 1; done
 	test -z "$(RCDIR)" || { install -d $(DESTDIR)$(RCDIR) && \
 	    sed 's|@PREFIX@|$(PREFIX)|' etc/rc.d/runcell >$(DESTDIR)$(RCDIR)/runcell && \
 	    chmod 755 $(DESTDIR)$(RCDIR)/runcell; }

@@ -42,13 +42,17 @@ func TestInstall(t *testing.T) {
 			return []string{
 				"/etc/rc.d/runcell", "/usr/local/libexec/runcell-image", "/usr/local/sbin/containerd-shim-runcell-v1",
 				"/usr/local/sbin/containerd-snapshotter-runcell", "/usr/local/sbin/runcell",
-				"/usr/local/share/man/man8/runcell.8",
+				"/usr/local/share/bash-completion/completions/runcell", "/usr/local/share/fish/vendor_completions.d/runcell.fish",
+				"/usr/local/share/man/man8/runcell.8", "/usr/local/share/zsh/site-functions/_runcell",
 			}
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
-			for _, name := range []string{"Makefile", "docs/runcell.8", "etc/rc.d/runcell"} {
+			for _, name := range []string{
+				"Makefile", "docs/runcell.8", "etc/rc.d/runcell",
+				"cmd/runcell/completion/runcell.bash", "cmd/runcell/completion/runcell.zsh", "cmd/runcell/completion/runcell.fish",
+			} {
 				copyFile(t, filepath.Join("..", name), filepath.Join(dir, name))
 			}
 			// Instead of the compiler: go build ... -o FILE PACKAGE.
@@ -67,6 +71,15 @@ func TestInstall(t *testing.T) {
 			}
 			if b, err := os.ReadFile(filepath.Join(root, "etc/rc.d/runcell")); err == nil && !strings.Contains(string(b), `"/usr/local/sbin/runcell"`) {
 				t.Error("the rc.d script does not name the installed program")
+			}
+			for _, f := range files(t, root) {
+				if !strings.Contains(f, "complet") && !strings.Contains(f, "site-functions") {
+					continue
+				}
+				b, err := os.ReadFile(filepath.Join(root, f))
+				if err != nil || !strings.Contains(string(b), strings.Split(f, "/share/")[0]+"/sbin/runcell completion words") {
+					t.Errorf("%s does not name the installed program, %v", f, err)
+				}
 			}
 		})
 	}

@@ -26,8 +26,7 @@ func run(p *cmdline.Program, args []string) int { return p.Run(root(p), args) }
 func root(p *cmdline.Program) *cli.Command {
 	root := p.Root()
 	root.HideVersion = true
-	root.EnableShellCompletion = true
-	root.Commands = []*cli.Command{imageCommand(), cmdline.HelpCommand()}
+	root.Commands = []*cli.Command{imageCommand(), cmdline.HelpCommand(), completionCommand()}
 	cmdline.Prepare(root)
 	return root
 }

@@ -1,25 +1,154 @@
 package main
 
-// runcell completion: the command-line library writes the scripts and answers
-// their questions; here is only what the help says.
+// runcell completion: scripts for the shells, and the answers to what they ask.
 
 import (
+	"bytes"
+	"context"
+	_ "embed"
+	"fmt"
+	"os/exec"
+	"path/filepath"
 	"slices"
+	"strings"
+	"time"
 
-	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
+	"github.com/netbsd-cells/runcell/cmd/internal/completion"
+	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/urfave/cli/v3"
 )
 
-const completionText = `The script goes where the shell looks for it, or is read at once:
+// The scripts name the program as @RUNCELL@, so that no other one is started
+// that happens to have its name.
+var (
+	//go:embed completion/runcell.bash
+	bashScript string
+	//go:embed completion/runcell.zsh
+	zshScript string
+	//go:embed completion/runcell.fish
+	fishScript string
+)
+
+const completionText = `"make install" puts the scripts where the shells look for them. To read one at once:
 
     bash   source <(runcell completion bash)
     zsh    source <(runcell completion zsh)
-    fish   runcell completion fish | source`
+    fish   runcell completion fish | source
 
-func describeCompletion(c *cli.Command) {
-	c.Hidden = false
-	c.Usage = "print a script that completes commands in a shell: bash, zsh or fish"
-	c.Description = completionText
-	c.Commands = slices.DeleteFunc(c.Commands, func(c *cli.Command) bool { return c.Name == "pwsh" })
-	cmdline.Prepare(c)
+What is typed is never executed, and nothing is expanded in it: where the shell would expand
+a word, nothing is offered.`
+
+func (a *app) completionCommand() *cli.Command {
+	c := &cli.Command{
+		Name:        "completion",
+		Usage:       "print a script that completes commands in a shell: bash, zsh or fish",
+		ArgsUsage:   "SHELL",
+		Description: completionText,
+		Commands:    []*cli.Command{completion.Command(a.completions, a.completeElsewhere)},
+	}
+	for _, s := range []struct{ shell, script string }{{"bash", bashScript}, {"zsh", zshScript}, {"fish", fishScript}} {
+		c.Commands = append(c.Commands, &cli.Command{
+			Name: s.shell, Usage: "print the script for " + s.shell,
+			Action: a.action(func(_ context.Context, cmd *cli.Command) error {
+				if err := noArguments(cmd); err != nil {
+					return err
+				}
+				return a.printScript(s.script)
+			}),
+		})
+	}
+	return c
+}
+
+func (a *app) printScript(script string) error {
+	own, err := a.executable()
+	if err != nil {
+		return fmt.Errorf("find runcell's own file: %w", err)
+	}
+	_, err = fmt.Fprint(a.Stdout, strings.ReplaceAll(script, "@RUNCELL@", completion.Typed{}.Quote(own)))
+	return err
+}
+
+// completeElsewhere lets the image program answer for its commands.
+func (a *app) completeElsewhere(command string) (bool, error) {
+	if command != "image" {
+		return false, nil
+	}
+	return true, a.becomeImage()
+}
+
+// completions say what the commands' arguments are, and the flags' values.
+func (a *app) completions() completion.Table {
+	all, live, running := a.offerIDs(), a.offerIDs(runtime.Created, runtime.Running, runtime.Paused), a.offerIDs(runtime.Running)
+	commands := func(q completion.Query) []completion.Word { return completion.Commands(q.Root) }
+	return completion.Table{
+		Args: map[string][]completion.Offer{
+			"create": nil, "run": nil, "list": nil, "recover": nil, "reserve": nil, "spec": nil, "features": nil, "version": nil,
+			"checkpoint": nil, "restore": nil, "completion bash": nil, "completion zsh": nil, "completion fish": nil, "completion words": nil,
+			"start":  {a.offerIDs(runtime.Created)},
+			"state":  {all},
+			"kill":   {live, completion.Signals},
+			"pause":  {running},
+			"resume": {a.offerIDs(runtime.Paused)},
+			"delete": {all},
+			"exec":   {running},
+			"ps":     {live}, "events": {live}, "update": {live}, "wait": {all},
+			"metrics": {all},
+			"explain": {completion.Dirs},
+			"help":    {commands},
+		},
+		Repeats: []string{"metrics"},
+		Flags: map[string]completion.Offer{
+			"DIR": completion.Dirs, "FILE": completion.Files, "SOCKET": completion.Files,
+			"cwd":   nil, // a directory of the container
+			"image": a.offerImages, "OS/ARCH[/VARIANT]": completion.Platforms,
+		},
+	}
+}
+
+// offerIDs offers the containers of these states, or all of them.
+func (a *app) offerIDs(states ...runtime.Status) completion.Offer {
+	return func(q completion.Query) (words []completion.Word) {
+		root, given := q.Flags["root"]
+		dir, err := a.stateDirOf(root, given)
+		if err != nil || q.Unknown && given {
+			return nil // a shell has no use for the message
+		}
+		e, err := a.open(dir, "", false)
+		if err != nil {
+			return nil
+		}
+		list, _ := e.List()
+		for _, s := range list {
+			if len(states) == 0 || slices.Contains(states, s.Status) {
+				words = append(words, completion.Word{Text: s.ID, About: string(s.Status)})
+			}
+		}
+		return words
+	}
+}
+
+// imagesPatience is how long a shell waits for the names of images.
+const imagesPatience = 2 * time.Second
+
+// offerImages asks the image program for the names in the store.
+func (a *app) offerImages(q completion.Query) (words []completion.Word) {
+	places, err := a.imagePrograms()
+	store, given := q.Flags["store"]
+	if err != nil || q.Unknown && given {
+		return nil
+	}
+	args := []string{"runcell", "image", "list", "--quiet"}
+	if given {
+		args = append(args, "--store", filepath.Clean(store))
+	}
+	ctx, stop := context.WithTimeout(context.Background(), imagesPatience)
+	defer stop()
+	for _, path := range places {
+		var out bytes.Buffer
+		if a.spawn(ctx, &exec.Cmd{Path: path, Args: args, Stdout: &out}) == nil {
+			return completion.ImageNames(strings.Fields(out.String()))
+		}
+	}
+	return nil
 }

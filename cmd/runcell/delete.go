@@ -18,7 +18,6 @@ func (a *app) deleteCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "kill the container first if it runs; a missing container is no error"},
 		},
-		ShellComplete: a.completeIDs,
 		Action: a.onContainer(func(ctx context.Context, cmd *cli.Command, e engine, id string) error {
 			if err := e.Delete(ctx, id, cmd.Bool("force")); err != nil {
 				return err

@@ -27,7 +27,6 @@ interval; "denial" within a second of requests that the kernel denied.`,
 			&cli.DurationFlag{Name: "interval", Value: 5 * time.Second, Usage: "time between two stats, such as `5s`", Validator: checkInterval},
 			&cli.BoolFlag{Name: "stats", Usage: "print the stats once and end"},
 		},
-		ShellComplete: a.completeIDs,
 		Action: a.onContainer(func(ctx context.Context, cmd *cli.Command, e engine, id string) error {
 			s, err := e.Stats(id)
 			if err != nil {

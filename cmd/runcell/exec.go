@@ -30,8 +30,7 @@ its exit status (128+n when signal n ended it), or with 255 when it could not be
 		OnUsageError: func(ctx context.Context, cmd *cli.Command, err error, sub bool) error {
 			return cmdline.WithCode(cmdline.UsageError(ctx, cmd, err, sub), exitExec)
 		},
-		StopOnNthArg:  &one, // what follows the ID belongs to the program
-		ShellComplete: a.completeIDs,
+		StopOnNthArg: &one, // what follows the ID belongs to the program
 		Action: a.action(func(ctx context.Context, cmd *cli.Command) error {
 			err := a.exec(ctx, cmd)
 			var status cmdline.ExitStatus

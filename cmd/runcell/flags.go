@@ -3,12 +3,10 @@ package main
 // Flags and arguments that several commands share.
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/runtime"
@@ -116,18 +114,4 @@ func onlyArgument(cmd *cli.Command, what string) (string, error) {
 			cmd.Name, what, n, cmd.FullName(), cmd.ArgsUsage)
 	}
 	return cmd.Args().First(), nil
-}
-
-// completeIDs offers the containers' names to the shell.
-func (a *app) completeIDs(ctx context.Context, cmd *cli.Command) {
-	if last := cmd.Args().Slice(); len(last) > 0 && strings.HasPrefix(last[len(last)-1], "-") {
-		cli.DefaultCompleteWithFlags(ctx, cmd)
-		return
-	}
-	e, err := a.engine(cmd)
-	if err != nil {
-		return // a shell has no use for the message
-	}
-	states, _ := e.List()
-	_ = cmdline.WriteLines(cmd.Root().Writer, ids(states))
 }

@@ -24,7 +24,6 @@ func (a *app) imageCommand() *cli.Command {
 		ArgsUsage:       "COMMAND",
 		SkipFlagParsing: true, // the flags are the other program's
 		Action:          func(context.Context, *cli.Command) error { return a.becomeImage() },
-		ShellComplete:   func(context.Context, *cli.Command) { _ = a.becomeImage() }, // a shell has no use for the message
 	}
 }
 

@@ -44,7 +44,7 @@ func TestImageBecomesTheOtherProgram(t *testing.T) {
 		{"image", []string{libexec}, libexec, 0},
 		{"image -h", []string{libexec}, libexec, 0},
 		{"help image unpack", []string{libexec}, libexec, 0},
-		{"image unpack --generate-shell-completion", []string{libexec}, libexec, 0},
+		{"completion words image unpack x", []string{libexec}, libexec, 0},
 		{"--rootless=auto image unpack state list", []string{libexec}, libexec, 0},
 		{"image unpack a b", nil, "runcell-image is missing: install it as " + beside + " or " + libexec, 1},
 		{"image unpack a b", []string{filepath.Join(dir, "elsewhere/runcell-image")}, "runcell-image is missing", 1},

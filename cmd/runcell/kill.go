@@ -20,7 +20,6 @@ it is SIGTERM, which asks a program to end; SIGKILL forces it.`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "send it to every process of the container, not only the first"},
 		},
-		ShellComplete: a.completeIDs,
 		Action: a.action(func(_ context.Context, cmd *cli.Command) error {
 			args := cmd.Args().Slice()
 			if len(args) == 1 {

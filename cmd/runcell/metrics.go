@@ -31,8 +31,7 @@ serves, with --output a file for a collector such as node_exporter's.`,
 			&cli.BoolFlag{Name: "inetd", Usage: "read an HTTP request from standard input and answer it"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE`, which is replaced as a whole, instead of standard output"},
 		},
-		ShellComplete: a.completeIDs,
-		Action:        a.action(a.metrics),
+		Action: a.action(a.metrics),
 	}
 }
 

@@ -20,11 +20,10 @@ func (a *app) resumeCommand() *cli.Command {
 
 func (a *app) freezerCommand(name, usage, description string, do func(e engine, id string) error) *cli.Command {
 	return &cli.Command{
-		Name:          name,
-		Usage:         usage,
-		ArgsUsage:     "ID",
-		Description:   description,
-		ShellComplete: a.completeIDs,
+		Name:        name,
+		Usage:       usage,
+		ArgsUsage:   "ID",
+		Description: description,
 		Action: a.onContainer(func(_ context.Context, _ *cli.Command, e engine, id string) error {
 			return do(e, id)
 		}),

@@ -23,9 +23,8 @@ func (a *app) psCommand() *cli.Command {
 		Description: `The table has for each process its parent, effective user, CPU time with that of
 its ended children, resident memory, and name. Arguments after ID, which other runtimes
 hand to ps(1), are accepted and do nothing: runcell runs no other program.`,
-		Flags:         []cli.Flag{cmdline.FormatFlag("table", "json")},
-		StopOnNthArg:  &one, // what follows is for another program
-		ShellComplete: a.completeIDs,
+		Flags:        []cli.Flag{cmdline.FormatFlag("table", "json")},
+		StopOnNthArg: &one, // what follows is for another program
 		Action: a.action(func(_ context.Context, cmd *cli.Command) error {
 			if cmd.Args().Len() == 0 {
 				return errors.New("ps needs a container ID; usage: runcell ps ID")

@@ -55,6 +55,7 @@ var commands = []struct {
 	{"features", "", (*app).featuresCommand},
 	{"explain", "", (*app).explainCommand},
 	{"image", "", (*app).imageCommand},
+	{"completion", "", (*app).completionCommand},
 	{"version", "", (*app).versionCommand},
 	{"help", "h", (*app).helpCommand},
 }
@@ -71,8 +72,6 @@ func (a *app) root(args []string) *cli.Command {
 	}
 	if whole {
 		cmd.Description = rootDescription
-		cmd.EnableShellCompletion = true
-		cmd.ConfigureShellCompletionCommand = describeCompletion
 	}
 	cli.VersionPrinter = func(*cli.Command) { _ = printVersion(a.Stdout) } // it can return nothing
 	cmdline.Prepare(cmd)
@@ -85,7 +84,7 @@ func needsWholeTree(args []string) bool {
 	named := false
 	for _, arg := range args[min(1, len(args)):] {
 		switch arg {
-		case "help", "h", "-h", "--help", "completion", "--generate-shell-completion":
+		case "help", "h", "-h", "--help", "completion":
 			return true
 		case "--version", "-v":
 			named = true
@@ -142,11 +141,16 @@ func (a *app) engine(cmd *cli.Command) (engine, error) {
 
 // stateDir gives the absolute state directory.
 func (a *app) stateDir(root *cli.Command) (string, error) {
-	if root.IsSet("root") {
-		if root.String("root") == "" {
+	return a.stateDirOf(root.String("root"), root.IsSet("root"))
+}
+
+// stateDirOf is stateDir for a value of --root, if that is given.
+func (a *app) stateDirOf(root string, given bool) (string, error) {
+	if given {
+		if root == "" {
 			return "", errors.New("--root is empty: give a directory, or leave the flag out")
 		}
-		return filepath.Abs(root.String("root"))
+		return filepath.Abs(root)
 	}
 	if a.euid == 0 {
 		return cmdline.StateRoot, nil

@@ -11,10 +11,9 @@ import (
 
 func (a *app) startCommand() *cli.Command {
 	return &cli.Command{
-		Name:          "start",
-		Usage:         "start the program of a created container",
-		ArgsUsage:     "ID",
-		ShellComplete: a.completeIDs,
+		Name:      "start",
+		Usage:     "start the program of a created container",
+		ArgsUsage: "ID",
 		Action: a.onContainer(func(ctx context.Context, _ *cli.Command, e engine, id string) error {
 			return a.caught(ctx, func(ctx context.Context, _ *runtime.Signals) error { return e.Start(ctx, id) })
 		}),

@@ -11,10 +11,9 @@ import (
 
 func (a *app) stateCommand() *cli.Command {
 	return &cli.Command{
-		Name:          "state",
-		Usage:         "print a container's state as JSON",
-		ArgsUsage:     "ID",
-		ShellComplete: a.completeIDs,
+		Name:      "state",
+		Usage:     "print a container's state as JSON",
+		ArgsUsage: "ID",
 		Action: a.onContainer(func(_ context.Context, _ *cli.Command, e engine, id string) error {
 			s, err := e.State(id)
 			if err != nil {

@@ -41,9 +41,8 @@ func (a *app) updateCommand() *cli.Command {
 		ArgsUsage: "ID",
 		Description: `Of the limits in linux.resources cells have one, that of processes. Others stay as
 they are, with a warning; with --strict nothing is changed and it is an error.`,
-		Flags:         flags,
-		ShellComplete: a.completeIDs,
-		Action:        a.action(a.update),
+		Flags:  flags,
+		Action: a.action(a.update),
 	}
 }
 

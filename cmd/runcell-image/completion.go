@@ -1,0 +1,70 @@
+package main
+
+// What can stand in the place of an argument of runcell image, for the shells.
+
+import (
+	"context"
+	"time"
+
+	"github.com/netbsd-cells/runcell/cmd/internal/completion"
+	"github.com/netbsd-cells/runcell/image/store"
+	"github.com/urfave/cli/v3"
+)
+
+// completionCommand answers for this program: runcell has the scripts.
+func completionCommand() *cli.Command {
+	return &cli.Command{Name: "completion", Hidden: true, Commands: []*cli.Command{completion.Command(completions, nil)}}
+}
+
+func completions() completion.Table {
+	archive := completion.Behind("oci-archive:", "a tar archive of an image layout", completion.Files)
+	docker := completion.Behind("docker-archive:", "what docker save and podman save make", completion.Files)
+	layout := completion.Behind("oci:", "an image layout in a directory", completion.Dirs)
+	place := completion.Any(layout, archive, completion.Paths)
+	image := completion.Any(offerNames, place)
+	return completion.Table{
+		Args: map[string][]completion.Offer{
+			"image pull": {offerNames}, "image import": {completion.Any(place, docker), offerNames}, "image push": {offerNames, place},
+			"image list": nil, "image inspect": {offerNames}, "image unpack": {image, completion.Dirs}, "image pack": {completion.Dirs, image},
+			"image from-sets": {completion.Files}, "image diff": {completion.Dirs}, "image bundle": {offerNames, completion.Dirs},
+			"image release": {completion.Dirs}, "image verify": {offerNames}, "image rm": {offerNames}, "image gc": nil,
+			"completion words": nil, "help": nil,
+		},
+		Repeats: []string{"image from-sets", "image rm"},
+		Flags: map[string]completion.Offer{
+			"DIR": completion.Dirs, "FILE": completion.Files, "SOCKET": completion.Files, "IMAGE": image, "SIGNAL": completion.Signals,
+			"OS/ARCH[/VARIANT]": completion.Platforms, "workdir": nil, "volume": nil, // directories of the image
+		},
+	}
+}
+
+// patience is how long a shell waits while somebody removes from the store.
+const patience = 2 * time.Second
+
+func offerNames(q completion.Query) []completion.Word {
+	dir, given := q.Flags["store"]
+	if q.Unknown && given {
+		return nil
+	}
+	if !given {
+		var err error
+		if dir, err = store.DefaultPath(); err != nil {
+			return nil // a shell has no use for the message
+		}
+	}
+	ctx, stop := context.WithTimeout(context.Background(), patience)
+	defer stop()
+	s, err := store.Open(ctx, dir, false)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = s.Close() }()
+	list, _ := s.List()
+	var names []string
+	for _, l := range list {
+		if l.Name != "" {
+			names = append(names, l.Name)
+		}
+	}
+	return completion.ImageNames(names)
+}

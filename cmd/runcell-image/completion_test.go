@@ -1,0 +1,58 @@
+package main
+
+// What the shells' scripts are answered about images.
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
+	"github.com/netbsd-cells/runcell/cmd/internal/completion"
+)
+
+// Who adds a command or a flag has to say what its arguments are.
+func TestCompletionKnowsEveryArgument(t *testing.T) {
+	completion.Check(t.Errorf, completions(), root(&cmdline.Program{}), "")
+}
+
+func TestCompletionWords(t *testing.T) {
+	store, dir := t.TempDir(), t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "sub"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"demo:1", "other"} {
+		if _, stderr, code := runImage("image", "pack", "--store", store, "--cmd", "/x", dir, name); code != 0 {
+			t.Fatal(stderr)
+		}
+	}
+	for _, c := range []struct{ words, want string }{
+		{"image pus", "push"},
+		{"image rm --store S localhost/", "localhost/demo:1 localhost/other:latest"},
+		{"image rm --store S demo:1 d", ""}, // given
+		{"image rm --store S other:latest d", "demo:1"},
+		{"image inspect --store S demo:1 ", ""},
+		{"image inspect --store $S d", ""},
+		{"image unpack o", "oci-archive: oci:"},
+		{"image unpack oci:D/", "oci:D/sub/"},
+		{"image unpack --store S D/", "D/sub/"},
+		{"image import dock", "docker-archive:"},
+		{"image pack --compress ", "gzip none zstd"},
+		{"image pack --stop-signal SIGHU", "SIGHUP"},
+		{"image pack --workdir /", ""},
+		{"image pull --platform netbsd/am", "netbsd/amd64"},
+	} {
+		words := strings.NewReplacer("D/", dir+"/", "--store S", "--store "+store).Replace(c.words)
+		want := strings.ReplaceAll(c.want, "D/", dir+"/")
+		stdout, stderr, code := runImage(append([]string{"completion", "words", "--"}, strings.Split(words, " ")...)...)
+		var got []string
+		for line := range strings.Lines(stdout) {
+			word, _, _ := strings.Cut(strings.TrimSpace(line), "\t")
+			got = append(got, word)
+		}
+		if strings.Join(got, " ") != want || stderr != "" || code != 0 {
+			t.Errorf("runcell %s: offers %q, stderr %q, code %d; want %q", c.words, got, stderr, code, want)
+		}
+	}
+}
