@@ -22,6 +22,7 @@ run_rc_command() { eval "_cmd=\$${1}_cmd"; $_cmd; }
 const fake = `#!/bin/sh
 echo "$*" >>"$TEST_DIR/calls"
 shift 2 # --root DIR
+[ "$1" = --log ] && { echo "warning: it is approximated" >>"$2"; shift 2; }
 case "$1 $2" in
 "run --detach")
 	[ "$5" = broken ] && { echo "no such bundle" >&2; exit 1; }
@@ -70,7 +71,8 @@ func (r rc) do(command string) (calls, output string, ok bool) {
 	if rerr != nil {
 		r.Fatalf("%s called nothing: %v, %s", command, rerr, out)
 	}
-	return strings.ReplaceAll(strings.TrimSpace(string(b)), "--root /r ", ""), string(out), err == nil
+	calls = strings.ReplaceAll(strings.TrimSpace(string(b)), "--root /r ", "")
+	return strings.ReplaceAll(calls, r.dir, ""), string(out), err == nil
 }
 
 func (r rc) want(command, calls string) {
@@ -85,9 +87,12 @@ func TestStartAndStop(t *testing.T) {
 	r := newRC(t, "/cells/db /cells/stubborn")
 	r.want("start", `recover
 		ps db
-		run --detach --bundle /cells/db db
+		--log /log/db.log run --detach --bundle /cells/db db
 		ps stubborn
-		run --detach --bundle /cells/stubborn stubborn`)
+		--log /log/stubborn.log run --detach --bundle /cells/stubborn stubborn`)
+	if b, err := os.ReadFile(filepath.Join(r.dir, "log/db.log")); err != nil || !strings.Contains(string(b), "approximated") {
+		t.Errorf("the log has %q, %v; want the warnings", b, err)
+	}
 	r.want("start", `recover
 		ps db
 		ps stubborn`)
@@ -118,7 +123,7 @@ func TestReserve(t *testing.T) {
 	r.want("start", `recover
 		reserve 22/tcp 192.0.2.1
 		ps db
-		run --detach --bundle /cells/db db`)
+		--log /log/db.log run --detach --bundle /cells/db db`)
 }
 
 func TestStartGoesOn(t *testing.T) {

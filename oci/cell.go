@@ -243,6 +243,8 @@ func (c *compiler) annotations(field string, v any) {
 		name, ours := strings.CutPrefix(key, AnnotationPrefix)
 		if ours {
 			c.cellAnnotation(join(field, clean(key)), name, all[key])
+		} else if near := nearCell(key); near != "" {
+			c.fatal(join(field, clean(key)), quote(all[key]), "looks like "+near+", which it is not: correct it, or take it out")
 		}
 	}
 	c.platform(all)
@@ -255,12 +257,29 @@ func (c *compiler) cellAnnotation(field, name, value string) {
 			return
 		}
 	}
-	known := make([]string, len(cellAnnotations))
-	for i, a := range cellAnnotations {
-		known[i] = a.name
+	known := cellNames("")
+	reason := "no such setting"
+	if near := nearest(name, known); near != "" {
+		reason += "; did you mean " + AnnotationPrefix + near + "?"
 	}
-	c.refused(field, quote(value),
-		"no such setting; there are "+strings.Join(known, ", "))
+	c.fatal(field, quote(value), reason+thereAre(known))
+}
+
+// nearCell gives the annotation of ours that another one looks like, or "".
+func nearCell(key string) string {
+	if !strings.HasPrefix(key, "org.") {
+		return ""
+	}
+	return nearest(key, cellNames(AnnotationPrefix))
+}
+
+// cellNames are the names of the annotations, behind a prefix.
+func cellNames(prefix string) []string {
+	names := make([]string, len(cellAnnotations))
+	for i, a := range cellAnnotations {
+		names[i] = prefix + a.name
+	}
+	return names
 }
 
 // capabilities compiles to permissions when the profile is known.

@@ -134,11 +134,88 @@ func TestSectionAndAnnotationMayAgree(t *testing.T) {
 	}
 }
 
-func TestUnknownAnnotationIsAWarning(t *testing.T) {
-	p := compile(t, minimal(`"annotations":{"org.netbsd.cell.port":"80","org.example.x":"y"}`), ourModule())
-	w := p.Warnings()
-	if len(w) != 1 || w[0].Field != "annotations.org.netbsd.cell.port" || !strings.Contains(w[0].Reason, "reserved-ports") {
-		t.Errorf("warnings %v; want one that lists what there is", w)
+// What is misspelt would leave a cell open that was to be closed. What is
+// another's extension is told and ignored.
+func TestMisspeltSettings(t *testing.T) {
+	// with is minimal, but for the objects that the text has itself.
+	with := func(text string) string {
+		for _, own := range []string{`"root":{"path":"rootfs"}`, `"process":{"args":["/a"],"cwd":"/"}`} {
+			if name, _, _ := strings.Cut(own, "{"); !strings.HasPrefix(text, name) {
+				text += "," + own
+			}
+		}
+		return `{"ociVersion":"1.3.0",` + text + "}"
+	}
+	for text, want := range map[string]string{
+		`"annotations":{"org.netbsd.cell.port":"80"}`:                   "annotations.org.netbsd.cell.port \"80\": no such setting; there are profile, permissions, reserved-ports,",
+		`"annotations":{"org.netbsd.cell.reserved-port":"80"}`:          "did you mean org.netbsd.cell.reserved-ports?",
+		`"annotations":{"org.netbsd.cells.profile":"high"}`:             "looks like org.netbsd.cell.profile",
+		`"annotations":{"org.netbds.cell.network":"none"}`:              "looks like org.netbsd.cell.network",
+		`"netbds":{"cell":{"network":"none"}}`:                          "netbds: unknown field; did you mean netbsd?",
+		`"NetBSD":{"cell":{"network":"none"}}`:                          "NetBSD: unknown field; did you mean netbsd?",
+		`"netbsd":{"cel":{"network":"none"}}`:                           "netbsd.cel: unknown field; did you mean cell?",
+		`"netbsd":{"jail":{}}`:                                          "netbsd.jail: unknown field; there are cell, devices",
+		`"netbsd":{"cell":{"networks":"none"}}`:                         "netbsd.cell.networks: unknown field; did you mean network?",
+		`"netbsd":{"cell":{"x":1}}`:                                     "netbsd.cell.x: unknown field; there are profile, permissions,",
+		`"netbsd":{"devices":[{"path":"/dev/null","mod":1}]}`:           "netbsd.devices[0].mod: unknown field; did you mean mode?",
+		`"root":{"path":"r","readOnly":true}`:                           "root.readOnly: unknown field; did you mean readonly?",
+		`"linux":{"maskedPath":["/x"]}`:                                 "linux.maskedPath: unknown field; did you mean maskedPaths?",
+		`"process":{"args":["/a"],"cwd":"/","capabilitie":{}}`:          "process.capabilitie: unknown field; did you mean capabilities?",
+		`"process":{"args":["/a"],"cwd":"/","user":{"username":"web"}}`: `process.user.username "web": names are not looked up, and process.user.uid is 0`,
+	} {
+		cfg, err := Load(strings.NewReader(with(text)))
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if _, err := Compile(cfg, ourModule()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: Compile = %v; want an error with %q", text, err, want)
+		}
+	}
+	for text, field := range map[string]string{
+		`"annotations":{"org.example.x":"y","org.netbsd.other":"z"}`:                     "",
+		`"com.example.unknown":{"netbds":1}`:                                             "com.example.unknown",
+		`"linux":{"future":1}`:                                                           "linux.future",
+		`"process":{"args":["/a"],"cwd":"/","user":{"uid":7,"username":"web"}}`:          "process.user.username",
+		`"process":{"args":["/a"],"cwd":"/","user":{"uid":0,"gid":0,"username":"root"}}`: "process.user.username",
+	} {
+		w := compile(t, with(text), ourModule()).Warnings()
+		if field == "" && len(w) != 0 || field != "" && (len(w) != 1 || w[0].Field != field) {
+			t.Errorf("%s: warnings %v; want one of %q", text, w, field)
+		}
+	}
+}
+
+func TestMisspeltProcess(t *testing.T) {
+	_, err := LoadProcess(strings.NewReader(`{"args":["/a"],"usr":{},"user":{"uid":1,"umsk":7}}`))
+	if err == nil || !strings.Contains(err.Error(), "did you mean user?") {
+		t.Errorf("LoadProcess = %v; want an error that names user", err)
+	}
+	if _, err := LoadProcess(strings.NewReader(`{"args":["/a"],"example":{}}`)); err != nil {
+		t.Errorf("LoadProcess of another's extension = %v", err)
+	}
+}
+
+func TestDistance(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{
+		{"", "", 0},
+		{"a", "", 1},
+		{"netbds", "netbsd", 1},
+		{"ab", "ba", 1},
+		{"mode", "mod", 1},
+		{"mode", "made", 1},
+		{"profiel", "profile", 1},
+		{"kitten", "sitten", 1},
+		{"kitten", "sittin", 2},
+		{"abcd", "badc", 2},
+		{"abcdef", "a", 3},
+	} {
+		if got := distance(c.a, c.b); got != c.want {
+			t.Errorf("distance(%q, %q) = %d; want %d", c.a, c.b, got, c.want)
+		}
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/oci/strictjson"
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // Compile maps cfg onto a cell of a kernel with the given features.
@@ -34,7 +33,7 @@ func Compile(cfg *Config, f kmod.Features) (*Plan, error) {
 	// anything depends on them: settle runs after it.
 	c.walk(reflect.ValueOf(cfg).Elem(), "", "")
 	for _, field := range cfg.Unknown {
-		c.refused(field, "", "not a field of runtime-spec "+specs.Version+" or of the netbsd section; ignored")
+		c.unknown(field)
 	}
 	c.settle(cfg)
 	return c.plan, c.err()

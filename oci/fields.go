@@ -121,7 +121,7 @@ var rules = [...]rule{
 	{field: "process.user.gid", handle: (*compiler).gid},
 	{field: "process.user.uid", handle: (*compiler).uid},
 	{field: "process.user.umask", handle: (*compiler).umask},
-	{field: "process.user.username", grade: Refused, reason: "for Windows; process.user.uid is used"},
+	{field: "process.user.username", handle: (*compiler).username},
 	{field: "root.path", handle: (*compiler).rootPath},
 	{field: "root.readonly", handle: (*compiler).rootReadonly},
 	{field: "solaris", grade: Refused, reason: otherOS},

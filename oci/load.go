@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 
 	"github.com/netbsd-cells/runcell/oci/strictjson"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -23,7 +24,8 @@ type Config struct {
 	specs.Spec
 	NetBSD *NetBSD `json:"netbsd,omitempty"`
 	// Unknown lists fields that neither has, by path. They are ignored, as
-	// the specification wants (config.md, "Extensibility"), with a warning.
+	// the specification wants (config.md, "Extensibility"), with a warning; one
+	// that looks like a known one is an error, and so is any in the netbsd section.
 	Unknown []string `json:"-"`
 }
 
@@ -108,15 +110,21 @@ func Load(r io.Reader) (*Config, error) {
 }
 
 // LoadProcess reads the process object of `exec --process`. Unknown fields
-// are ignored.
+// are ignored, but for those that look like one that is known.
 func LoadProcess(r io.Reader) (*specs.Process, error) {
 	data, err := readLimited(r)
 	if err != nil {
 		return nil, err
 	}
 	p := new(specs.Process)
-	if _, err := strictjson.Unmarshal(data, p); err != nil {
+	unknown, err := strictjson.Unmarshal(data, p)
+	if err != nil {
 		return nil, fmt.Errorf("load process: %w", err)
+	}
+	for _, field := range unknown {
+		if near := nearest(last(field), siblings(reflect.TypeFor[specs.Process](), field)); near != "" {
+			return nil, fmt.Errorf("load process: %s: unknown field; did you mean %s?", field, near)
+		}
 	}
 	return p, nil
 }

@@ -99,6 +99,17 @@ func (c *compiler) uid(field string, v any) {
 	c.process.UID = c.id(field, v.(uint32))
 }
 
+// username is Windows's. Whoever gives it and no number means that user, and
+// would get root.
+func (c *compiler) username(field string, v any) {
+	name := v.(string)
+	if c.process.UID == 0 && name != "root" {
+		c.fatal(field, quote(name), "names are not looked up, and process.user.uid is 0: the process would run as root; give the user's number in process.user.uid")
+		return
+	}
+	c.refused(field, quote(name), "for Windows; process.user.uid is used")
+}
+
 func (c *compiler) gid(field string, v any) {
 	c.process.GID = c.id(field, v.(uint32))
 }

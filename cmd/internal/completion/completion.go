@@ -66,7 +66,7 @@ func (t Table) Complete(root *cli.Command, words []Typed, inFile bool) []Word {
 }
 
 // Walk follows the words before the last one.
-func Walk(root *cli.Command, words []Typed) *walk { //nolint:revive // only its exported part is for others
+func Walk(root *cli.Command, words []Typed) *walk {
 	w := &walk{at: root, Query: Query{Root: root, Flags: map[string]string{}}}
 	for _, word := range words[:len(words)-1] {
 		w.Unknown = w.Unknown || word.Opaque
