@@ -21,12 +21,14 @@ const exitExec = 255
 // run whole command lines in one process.
 type app struct {
 	cmdline.Program
-	args   []string // of the process, its name first
-	stdin  io.Reader
-	getenv func(string) string
-	euid   int
-	open   func(stateRoot, emulate string, strict bool) (engine, error)
-	embed  func() error // see runtime.Embed
+	args  []string // of the process, its name first
+	stdin io.Reader
+	// streams are this process's, which a container's gets.
+	streams [3]*os.File
+	getenv  func(string) string
+	euid    int
+	open    func(stateRoot, emulate string, strict bool) (engine, error)
+	embed   func() error // see runtime.Embed
 	// reenter runs the command again in a user namespace, see rootless.go.
 	reenter func(pid int) (status int, done bool, err error)
 	// executable and become lead to the other program, see image.go.
@@ -39,6 +41,7 @@ func newApp() *app {
 	return &app{
 		Program: cmdline.NewProgram(),
 		stdin:   os.Stdin,
+		streams: [3]*os.File{os.Stdin, os.Stdout, os.Stderr},
 		getenv:  os.Getenv,
 		euid:    os.Geteuid(),
 		open:    openEngine,

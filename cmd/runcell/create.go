@@ -33,7 +33,11 @@ func (a *app) createCommand() *cli.Command {
 					if err != nil {
 						return false, err
 					}
-					_, err = e.Create(ctx, o)
+					err = a.detached(cmd, o.ID, func(s *runtime.Streams) error {
+						o.Streams = s
+						_, err := e.Create(ctx, o)
+						return err
+					})
 					return err == nil, err
 				})
 			})

@@ -96,7 +96,13 @@ func (a *app) exec(ctx context.Context, cmd *cli.Command) error {
 	}
 	return a.caught(ctx, func(ctx context.Context, signals *runtime.Signals) error {
 		o.Signals = signals
-		return asStatus(e.Exec(ctx, o))
+		if !o.Detach {
+			return asStatus(e.Exec(ctx, o))
+		}
+		return a.detached(cmd, o.ID, func(s *runtime.Streams) error {
+			o.Streams = s
+			return asStatus(e.Exec(ctx, o))
+		})
 	})
 }
 

@@ -38,6 +38,7 @@ type fake struct {
 	plan     *oci.Plan
 	features kmod.Features
 	hook     func(ctx context.Context) // runs inside Create and Run
+	streams  *[3]*os.File              // instead of the test's own
 }
 
 func (f *fake) did(format string, v ...any) { f.call = fmt.Sprintf(format, v...) }
@@ -169,6 +170,9 @@ func (f *fake) runcellAs(t *testing.T, euid int, env map[string]string, args ...
 	a.embed = func() error { return nil }
 	a.Stdout, a.Stderr, a.euid = &out, &errs, euid
 	a.stdin = strings.NewReader(f.stdin)
+	if f.streams != nil {
+		a.streams = *f.streams
+	}
 	a.getenv = func(name string) string { return env[name] }
 	a.open = func(root, emulate string, strict bool) (engine, error) {
 		f.root, f.emulate, f.strict = root, emulate, strict

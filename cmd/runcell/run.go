@@ -43,9 +43,15 @@ func (a *app) run(ctx context.Context, cmd *cli.Command, o runtime.CreateOptions
 	if err != nil {
 		return false, err
 	}
-	if !o.Detach {
-		a.Journal.Flush() // who waits for hours wants to read it now
+	if o.Detach {
+		err := a.detached(cmd, o.ID, func(s *runtime.Streams) error {
+			o.Streams = s
+			_, err := e.Run(ctx, o)
+			return err
+		})
+		return err == nil, err
 	}
+	a.Journal.Flush() // who waits for hours wants to read it now
 	status, err := e.Run(ctx, o)
-	return err == nil && (o.Detach || o.Keep), asStatus(status, err)
+	return err == nil && o.Keep, asStatus(status, err)
 }

@@ -12,6 +12,7 @@ package console
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"sync"
 	"time"
@@ -32,6 +33,11 @@ const (
 	// firstPause and lastPause are how often a terminal that nobody has open is
 	// looked at.
 	firstPause, lastPause = 5 * time.Millisecond, 200 * time.Millisecond
+	// endOfFile is the key that ends the input of a terminal's program: ^D, as
+	// every terminal begins with.
+	endOfFile = 4
+	// firstEnd and lastEnd are how often it is typed.
+	firstEnd, lastEnd = 50 * time.Millisecond, 5 * time.Second
 )
 
 // Relay joins our own streams with a terminal's master.
@@ -99,8 +105,28 @@ func (r *Relay) keys() {
 				return
 			}
 		}
+		if r.own < 0 && errors.Is(err, io.EOF) {
+			r.endInput()
+			return
+		}
 		if err != nil && (r.own < 0 || !errors.Is(err, unix.EIO)) { // EIO: in the background again
 			return
+		}
+	}
+}
+
+// endInput is for an input that is no terminal and has ended: whoever reads has
+// to be told, or waits for ever. A terminal tells it to one read, and forgets it
+// when its modes change, so it is told again and again.
+func (r *Relay) endInput() {
+	for pause := firstEnd; ; pause = min(2*pause, lastEnd) {
+		if _, err := r.master.Write([]byte{endOfFile}); err != nil {
+			return
+		}
+		select {
+		case <-r.over:
+			return
+		case <-time.After(pause):
 		}
 	}
 }
