@@ -18,7 +18,7 @@ run_rc_command() { eval "_cmd=\$${1}_cmd"; $_cmd; }
 `
 
 // fake writes down how it was called. A container runs as long as there is a
-// file of its name; "stubborn" does not end by TERM, "broken" does not start.
+// file of its name; "stubborn" can't be stopped, "broken" does not start.
 const fake = `#!/bin/sh
 echo "$*" >>"$TEST_DIR/calls"
 shift 2 # --root DIR
@@ -28,7 +28,7 @@ case "$1 $2" in
 	[ "$5" = broken ] && { echo "no such bundle" >&2; exit 1; }
 	touch "$TEST_DIR/run/$5" ;;
 "ps "*|"state "*) [ -f "$TEST_DIR/run/$2" ] ;;
-"kill "*) [ "$2" = stubborn ] || rm -f "$TEST_DIR/run/$2" ;;
+"stop --time") [ "$4" = stubborn ] && { echo "stop: it does not end" >&2; exit 1; }; rm -f "$TEST_DIR/run/$4" ;;
 "delete --force") rm -f "$TEST_DIR/run/$3" ;;
 esac
 `
@@ -97,14 +97,11 @@ func TestStartAndStop(t *testing.T) {
 		ps db
 		ps stubborn`)
 	r.want("status", "list")
-	r.want("stop", `state stubborn
-		kill stubborn TERM
-		ps stubborn
-		delete --force stubborn
-		state db
-		kill db TERM
-		ps db
-		delete --force db`)
+	// One that can't be stopped is told, and keeps no other from being stopped.
+	const stops = "state stubborn\nstop --time 1 stubborn\ndelete --force stubborn\nstate db\nstop --time 1 db\ndelete --force db"
+	if calls, out, ok := r.do("stop"); calls != stops || ok || !strings.Contains(out, "does not end") {
+		t.Errorf("stop called %q, ok %v: %s; want %q, a failure and its reason", calls, ok, out, stops)
+	}
 	r.want("stop", `state stubborn
 		state db`)
 }

@@ -88,6 +88,7 @@ func (a *app) completions() completion.Table {
 			"start":  {a.offerIDs(runtime.Created)},
 			"state":  {all},
 			"kill":   {live, completion.Signals},
+			"stop":   {live},
 			"pause":  {running},
 			"resume": {a.offerIDs(runtime.Paused)},
 			"delete": {all},
@@ -97,7 +98,7 @@ func (a *app) completions() completion.Table {
 			"explain": {completion.Dirs},
 			"help":    {commands},
 		},
-		Repeats: []string{"metrics"},
+		Repeats: []string{"metrics", "stop"},
 		Flags: map[string]completion.Offer{
 			"DIR": completion.Dirs, "FILE": completion.Files, "SOCKET": completion.Files,
 			"cwd":   nil, // a directory of the container

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/urfave/cli/v3"
 )
@@ -14,7 +15,8 @@ func (a *app) deleteCommand() *cli.Command {
 		Usage:     "remove a container that has ended or was never started",
 		ArgsUsage: "ID",
 		Description: `Removes the cell, its mounts and its state. The bundle stays as it is, unless
---image made it. A running container is left alone unless --force is given.`,
+--image made it: then its root directory goes, with what the program wrote there, and a line
+says so. A running container is left alone unless --force is given.`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "kill the container first if it runs; a missing container is no error"},
 		},
@@ -22,7 +24,11 @@ func (a *app) deleteCommand() *cli.Command {
 			if err := e.Delete(ctx, id, cmd.Bool("force")); err != nil {
 				return err
 			}
-			return a.releaseImage(ctx, cmd, id)
+			path, err := a.releaseImage(ctx, cmd, id)
+			if err == nil && path != "" {
+				_, err = fmt.Fprintf(a.Stdout, "%s: removed %s and what the program wrote there\n", id, path)
+			}
+			return err
 		}),
 	}
 }

@@ -22,6 +22,7 @@ type engine interface {
 	State(id string) (*runtime.State, error)
 	List() ([]*runtime.State, error)
 	Kill(id string, sig syscall.Signal, all bool) error
+	Stop(ctx context.Context, id string, o runtime.StopOptions) (runtime.Ending, error)
 	Pause(id string) error
 	Resume(id string) error
 	Delete(ctx context.Context, id string, force bool) error

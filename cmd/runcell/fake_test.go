@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -41,7 +42,14 @@ type fake struct {
 	streams  *[3]*os.File              // instead of the test's own
 }
 
-func (f *fake) did(format string, v ...any) { f.call = fmt.Sprintf(format, v...) }
+// did holds several calls at once apart.
+var didLock sync.Mutex
+
+func (f *fake) did(format string, v ...any) {
+	didLock.Lock()
+	defer didLock.Unlock()
+	f.call = fmt.Sprintf(format, v...)
+}
 
 func (f *fake) Create(ctx context.Context, o runtime.CreateOptions) (*runtime.Process, error) {
 	f.did("create %s", o.ID)
@@ -88,6 +96,23 @@ func (f *fake) List() ([]*runtime.State, error) {
 func (f *fake) Kill(id string, sig syscall.Signal, all bool) error {
 	f.did("kill %s %d all=%v", id, sig, all)
 	return f.err
+}
+
+func (f *fake) Stop(ctx context.Context, id string, o runtime.StopOptions) (runtime.Ending, error) {
+	f.did("stop %s %v", id, o.Patience)
+	if f.hook != nil {
+		f.hook(ctx)
+		if err := context.Cause(ctx); err != nil {
+			return "", err
+		}
+	}
+	if o.Patience > 0 {
+		o.Waiting("SIGTERM")
+	}
+	if id == "missing" {
+		return "", runtime.ErrNotExist
+	}
+	return runtime.EndedByStop, f.err
 }
 
 func (f *fake) Pause(id string) error {

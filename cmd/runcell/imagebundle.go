@@ -101,7 +101,8 @@ func (a *app) withImage(ctx context.Context, cmd *cli.Command, o *runtime.Create
 	if kept {
 		return err
 	}
-	return joinErrors(err, a.releaseImage(context.WithoutCancel(ctx), cmd, o.ID))
+	_, rerr := a.releaseImage(context.WithoutCancel(ctx), cmd, o.ID)
+	return joinErrors(err, rerr)
 }
 
 // joinErrors keeps a program's exit status what it is.
@@ -112,17 +113,16 @@ func joinErrors(err, more error) error {
 	return errors.Join(err, more)
 }
 
-// releaseImage removes the bundle of a container that is gone, if --image
-// made one.
-func (a *app) releaseImage(ctx context.Context, cmd *cli.Command, id string) error {
-	path, err := a.bundlePath(cmd, id)
-	if err != nil {
-		return err
+// releaseImage removes the bundle of a container that is gone, if --image made
+// one, and tells where that was.
+func (a *app) releaseImage(ctx context.Context, cmd *cli.Command, id string) (path string, err error) {
+	if path, err = a.bundlePath(cmd, id); err != nil {
+		return "", err
 	}
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return "", nil
 	}
-	return a.runImage(ctx, cmd, []string{"image", "release", "--", path})
+	return path, a.runImage(ctx, cmd, []string{"image", "release", "--", path})
 }
 
 // runImage runs a command of the image program. Its messages go to standard

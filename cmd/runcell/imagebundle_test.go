@@ -150,7 +150,9 @@ func TestRunImage(t *testing.T) {
 	if out, code := run("", "create", "--image", "web", "--store", dir+"/store", "t"); code != 1 || !strings.Contains(out, "already exists") {
 		t.Errorf("created twice: status %d, %q", code, out)
 	}
-	must("", "delete", "t")
+	if out := must("", "delete", "t"); !strings.Contains(out, "t: removed "+dir+"/state/@images/t") {
+		t.Errorf("delete says %q; want which files are gone", out)
+	}
 	// The root is held by what runs on it, not by where its bundle was.
 	for _, rootfs := range []string{"copy", "shared"} {
 		must("", "create", "--image", "web", "--store", dir+"/store", "--rootfs", rootfs, "t")

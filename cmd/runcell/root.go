@@ -36,6 +36,7 @@ var commands = []struct {
 	{"start", "", (*app).startCommand},
 	{"state", "", (*app).stateCommand},
 	{"kill", "", (*app).killCommand},
+	{"stop", "", (*app).stopCommand},
 	{"pause", "", (*app).pauseCommand},
 	{"resume", "", (*app).resumeCommand},
 	{"delete", "", (*app).deleteCommand},

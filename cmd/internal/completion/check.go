@@ -12,7 +12,7 @@ import (
 // nothing are what helps call values that nobody can guess.
 var nothing = []string{
 	"N", "BYTES", "TIME", "UID[:GID]", "GID", "NAME=VALUE", "PROFILE", "LABEL", "CAPABILITY", "PATH", "NAME", "ARG", "ARCH", "VERSION",
-	"VALUE", "5s", "PORT[/udp]", "USER[:GROUP]", "SIGNAL", "TEXT",
+	"VALUE", "5s", "SECONDS", "PORT[/udp]", "USER[:GROUP]", "SIGNAL", "TEXT",
 }
 
 // Check tells errorf of each command that the table has no arguments of, and of

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strconv"
@@ -26,6 +27,7 @@ func main() {
 
 var verbs = map[string]func([]string) error{
 	"sleep": func([]string) error { time.Sleep(time.Hour); return nil },
+	"heed":  heed,
 	"exit":  exit,
 	"fds":   fds,
 	"ls":    list,
@@ -147,5 +149,25 @@ func trap([]string) error {
 			return nil
 		}
 	}
+	return nil
+}
+
+// heed ends with status 7 when a signal comes, and leaves a process behind. Of
+// NONE it heeds none.
+func heed(a []string) error {
+	if a[0] == "NONE" {
+		signal.Ignore(syscall.SIGTERM)
+		fmt.Println("ready")
+		time.Sleep(time.Hour)
+	}
+	sig := map[string]os.Signal{"TERM": syscall.SIGTERM, "USR1": syscall.SIGUSR1}[a[0]]
+	got := make(chan os.Signal, 1)
+	signal.Notify(got, sig)
+	if err := exec.Command("/probe", "sleep").Start(); err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	<-got
+	os.Exit(7)
 	return nil
 }

@@ -1,0 +1,81 @@
+package main
+
+// runcell stop.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/netbsd-cells/runcell/runtime"
+	"github.com/urfave/cli/v3"
+)
+
+// stopSeconds is how long a program may take to end.
+const stopSeconds = 10
+
+func (a *app) stopCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "stop",
+		Usage:     "end containers' programs, and delete nothing",
+		ArgsUsage: "ID… | --all",
+		Description: `Sends the signal that the image names, or SIGTERM, and SIGKILL to what has not ended
+in time. Prints a line for each container. Nothing is deleted: that is for "runcell delete".`,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "stop all containers"},
+			&cli.IntFlag{Name: "time", Aliases: []string{"t"}, Value: stopSeconds, Usage: "kill what has not ended after `SECONDS`; 0 kills at once"},
+		},
+		Action: a.action(func(ctx context.Context, cmd *cli.Command) error {
+			list, seconds := cmd.Args().Slice(), cmd.Int("time")
+			switch {
+			case cmd.Bool("all") == (len(list) > 0):
+				return errors.New("stop needs container IDs or --all; usage: runcell stop ID… | --all")
+			case seconds < 0 || seconds > math.MaxInt32:
+				return fmt.Errorf("--time %d: want a number of seconds, 0 or more", seconds)
+			}
+			e, err := a.engine(cmd)
+			if err != nil {
+				return err
+			}
+			var unread error
+			if cmd.Bool("all") {
+				// One that can't be read hides no other.
+				var states []*runtime.State
+				states, unread = e.List()
+				list = ids(states)
+			}
+			return a.caught(ctx, func(ctx context.Context, _ *runtime.Signals) error {
+				return errors.Join(unread, a.stop(ctx, e, list, time.Duration(seconds)*time.Second))
+			})
+		}),
+	}
+}
+
+// stop stops them all at the same time: together they take no longer than one.
+func (a *app) stop(ctx context.Context, e engine, list []string, patience time.Duration) error {
+	slices.Sort(list)
+	list = slices.Compact(list)
+	errs := make([]error, len(list))
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for i, id := range list {
+		wg.Go(func() {
+			how, err := e.Stop(ctx, id, runtime.StopOptions{Patience: patience, Waiting: func(sig string) {
+				mu.Lock()
+				defer mu.Unlock()
+				fmt.Fprintf(a.Stderr, "runcell: wait until %s has ended %s, %v at most, then SIGKILL\n", sig, id, patience)
+			}})
+			mu.Lock()
+			defer mu.Unlock()
+			if errs[i] = err; err == nil {
+				_, errs[i] = fmt.Fprintf(a.Stdout, "%s: %s\n", id, how)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}

@@ -1,0 +1,142 @@
+package runtime_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestStop: a program ends by its signal or is killed in time, and nothing is
+// deleted.
+func TestStop(t *testing.T) {
+	const annotation = "org.opencontainers.image.stopSignal"
+	for _, c := range []struct {
+		name   string
+		heeds  string // the signal, or NONE
+		says   string // what the bundle says of it
+		before []string
+		flags  []string
+		want   string
+		within time.Duration
+	}{
+		{"TERM", "TERM", "", nil, []string{"--time", "60"}, "c: ended\n", 30 * time.Second},
+		{"the bundle's signal", "USR1", "SIGUSR1", nil, []string{"--time", "60"}, "c: ended\n", 30 * time.Second},
+		{"a number", "USR1", "10", nil, []string{"--time=60"}, "c: ended\n", 30 * time.Second},
+		{"none", "NONE", "", nil, []string{"--time", "1"}, "c: killed\n", 30 * time.Second},
+		{"at once", "TERM", "", nil, []string{"--time", "0"}, "c: killed\n", 30 * time.Second},
+		{"paused", "TERM", "", []string{"pause", "c"}, []string{"--time", "60"}, "c: ended\n", 30 * time.Second},
+		{"ended", "TERM", "", []string{"stop", "c"}, nil, "c: had ended before\n", 30 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBox(t)
+			b.spec.Annotations = map[string]string{}
+			if c.says != "" {
+				b.spec.Annotations[annotation] = c.says
+			}
+			b.spec.Process.Args = []string{"/probe", "heed", c.heeds}
+			out := b.tempFile()
+			if err := b.start(out, "run", "--detach", "c").Wait(); err != nil {
+				t.Fatal(err, shown(out))
+			}
+			b.until("the program is ready", func() bool { return strings.Contains(shown(out), "ready") })
+			if c.before != nil {
+				b.ok(c.before...)
+			}
+			began := time.Now()
+			got := b.ok(append(append([]string{"stop"}, c.flags...), "c")...)
+			if took := time.Since(began); got != c.want || took > c.within {
+				t.Errorf("stop prints %q after %v; want %q", got, took, c.want)
+			}
+			if s := b.ok("state", "c"); !strings.Contains(s, `"stopped"`) {
+				t.Errorf("after stop the state is %s; want the container, stopped", s)
+			}
+			if left := processesOf(b.bundle); len(left) > 0 {
+				t.Errorf("stop leaves %v", left)
+			}
+			b.ok("delete", "c")
+		})
+	}
+}
+
+func TestStopRefuses(t *testing.T) {
+	b := newBox(t)
+	b.spec.Annotations = map[string]string{"org.opencontainers.image.stopSignal": "SIGNONSENSE"}
+	b.ok("run", "--detach", "c")
+	r := b.run("stop", "c")
+	if r.status != 1 || !strings.Contains(r.stderr, "SIGNONSENSE") || !strings.Contains(b.ok("state", "c"), `"running"`) {
+		t.Errorf("a signal that is unknown: status %d, %s; want an error, and that it runs", r.status, r.stderr)
+	}
+	if r := b.run("stop", "c", "missing", "--time", "0"); r.status != 1 || !strings.Contains(r.stderr, "does not exist") || !strings.Contains(r.stdout, "c: killed") {
+		t.Errorf("one of two is missing: status %d, %q, %q; want an error for one, and the other stopped", r.status, r.stdout, r.stderr)
+	}
+	b.ok("delete", "c")
+}
+
+// A wait for a program that does not end is ended by a signal, and says what it
+// waits for.
+func TestStopIsInterrupted(t *testing.T) {
+	b := newBox(t)
+	b.spec.Process.Args = []string{"/probe", "heed", "NONE"}
+	out := b.tempFile()
+	if err := b.start(out, "run", "--detach", "c").Wait(); err != nil {
+		t.Fatal(err, shown(out))
+	}
+	b.until("the program is ready", func() bool { return strings.Contains(shown(out), "ready") })
+	cmd := b.start(out, "stop", "--all", "--time", "600")
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	b.until("it says what it waits for", func() bool { return strings.Contains(shown(out), "wait until SIGTERM has ended c, 10m0s at most") })
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-ended:
+	case <-time.After(time.Minute):
+		t.Fatal("it does not heed SIGINT")
+	}
+	if code := cmd.ProcessState.ExitCode(); code != 128+int(syscall.SIGINT) {
+		t.Errorf("it ended with %d; want 130: %s", code, shown(out))
+	}
+	if !strings.Contains(b.ok("state", "c"), `"running"`) {
+		t.Error("the container does not run any more")
+	}
+	b.ok("delete", "--force", "c")
+}
+
+// start starts runcell with a file for its output.
+func (b *box) start(out *os.File, args ...string) *exec.Cmd {
+	b.t.Helper()
+	cfg, err := json.Marshal(b.spec)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.file("config.json", string(cfg), 0o644)
+	cmd := exec.Command(b.bin, append([]string{"--root", b.root}, args...)...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = b.bundle, []string{}, out, out
+	if err := cmd.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	return cmd
+}
+
+// shown is what is in a file that others write to.
+func shown(f *os.File) string {
+	text, err := os.ReadFile(f.Name())
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+func (b *box) until(what string, done func() bool) {
+	b.t.Helper()
+	for end := time.Now().Add(time.Minute); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			b.t.Fatalf("waited a minute until %s", what)
+		}
+	}
+}
