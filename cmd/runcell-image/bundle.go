@@ -74,8 +74,6 @@ system is lost. A file system that is still mounted there is an error.`,
 			if o.Store == "" || o.Rootfs == "" {
 				return fmt.Errorf("%s has its root file system in itself: remove it with rm -r once nothing is mounted there", args[0])
 			}
-			ctx, stop := interruptible(ctx)
-			defer stop()
 			s, err := store.Open(ctx, o.Store, false)
 			if err != nil {
 				return err

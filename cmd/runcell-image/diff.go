@@ -44,8 +44,6 @@ name the image with --image.`,
 					return err
 				}
 			}
-			ctx, stop := interruptible(ctx)
-			defer stop()
 			list, err := bundle.Diff(ctx, args[0], o)
 			if err != nil {
 				return err

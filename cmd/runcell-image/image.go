@@ -5,8 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os/signal"
-	"syscall"
 
 	"github.com/containerd/log"
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
@@ -24,7 +22,7 @@ tag. It can be left out if there is only one image for the platform.`
 
 // imageCommand groups the commands that work on images.
 func imageCommand() *cli.Command {
-	return &cli.Command{
+	c := &cli.Command{
 		Name:        "image",
 		Usage:       "get, keep, make and unpack images",
 		Description: imageNames,
@@ -37,12 +35,10 @@ func imageCommand() *cli.Command {
 			return ctx, nil
 		},
 	}
-}
-
-// interruptible ends ctx at the signals of a terminal and of service
-// managers, so that what is half made gets removed.
-func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
-	return signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	for _, below := range c.Commands {
+		below.Action = interruptible(below.Action)
+	}
+	return c
 }
 
 // twoArguments gives the arguments of unpack and pack.

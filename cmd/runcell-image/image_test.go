@@ -305,7 +305,7 @@ func TestImageInterrupted(t *testing.T) {
 		}
 		_, e := os.Lstat(bundle)
 		if sig != syscall.SIGKILL {
-			if !os.IsNotExist(e) || cmd.ProcessState.ExitCode() != 1 || !strings.Contains(stderr.String(), "unpack") {
+			if !os.IsNotExist(e) || cmd.ProcessState.ExitCode() != 128+int(sig) || !strings.Contains(stderr.String(), "unpack") {
 				t.Errorf("%v: the bundle is there (%v), status %d, stderr %q", sig, e, cmd.ProcessState.ExitCode(), stderr.String())
 			}
 			continue

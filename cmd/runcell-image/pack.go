@@ -64,8 +64,6 @@ func packImage(ctx context.Context, cmd *cli.Command) error {
 	if o.Store, err = storeDir(cmd); err != nil && (!reference.IsPlace(name) || o.Base != "" && !reference.IsPlace(o.Base)) {
 		return err
 	}
-	ctx, stop := interruptible(ctx)
-	defer stop()
 	p := newProgress(cmd.Root().ErrWriter, "pack")
 	o.Progress = p.report
 	res, err := pack.Pack(ctx, rootfs, name, o)

@@ -70,8 +70,6 @@ func fromSets(ctx context.Context, cmd *cli.Command) error {
 	if o.Store, err = storeDir(cmd); err != nil && !reference.IsPlace(cmd.String("tag")) {
 		return err
 	}
-	ctx, stop := interruptible(ctx)
-	defer stop()
 	p := newProgress(cmd.Root().ErrWriter, "from-sets")
 	o.Progress = p.report
 	res, err := sets.FromSets(ctx, args, cmd.String("tag"), o)

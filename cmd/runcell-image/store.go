@@ -43,8 +43,6 @@ func withStore(ctx context.Context, cmd *cli.Command, create, missing bool, f fu
 	if err != nil {
 		return err
 	}
-	ctx, stop := interruptible(ctx)
-	defer stop()
 	s, err := store.Open(ctx, dir, create)
 	if errors.Is(err, fs.ErrNotExist) && !create {
 		if missing {

@@ -64,8 +64,6 @@ func unpack(ctx context.Context, cmd *cli.Command) error {
 	if o.Store, err = storeDir(cmd); err != nil && !reference.IsPlace(name) {
 		return err
 	}
-	ctx, stop := interruptible(ctx)
-	defer stop()
 	p := newProgress(cmd.Root().ErrWriter, "unpack")
 	o.Progress = p.report
 	res, err := bundle.Unpack(ctx, name, dir, o)

@@ -173,7 +173,7 @@ func openOrigin(ctx context.Context, o *Origin, limits image.Limits) (*layout.La
 	if err != nil {
 		return nil, nil, err
 	}
-	l, _, err := layout.Open(ref, limits)
+	l, _, err := layout.Open(ctx, ref, limits)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -48,8 +48,8 @@ type Archive struct {
 
 // Open opens an archive, which may be compressed as a whole or come through a
 // pipe. limits.MaxSize is the most that is copied then. The caller closes it.
-func Open(name string, limits image.Limits) (_ *Archive, err error) {
-	plain, err := archive.Open(name, limits)
+func Open(ctx context.Context, name string, limits image.Limits) (_ *Archive, err error) {
+	plain, err := archive.Open(ctx, name, limits)
 	if err != nil {
 		return nil, err
 	}

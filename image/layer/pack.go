@@ -286,7 +286,7 @@ func (p *packer) write(hdr *tar.Header, content io.Reader) error {
 	if content == nil {
 		return nil
 	}
-	n, err := io.CopyBuffer(stream.OnlyWriter{Writer: p.tw}, stream.OnlyReader{Reader: io.LimitReader(content, hdr.Size)}, p.buf)
+	n, err := io.CopyBuffer(stream.OnlyWriter{Writer: p.tw}, stream.WithContext{Ctx: p.ctx, R: io.LimitReader(content, hdr.Size)}, p.buf)
 	if err == nil && n < hdr.Size {
 		err = fmt.Errorf("it shrank from %d to %d bytes while it was read", hdr.Size, n)
 	}
@@ -311,7 +311,7 @@ func (p *packer) writeSparse(hdr *tar.Header, f io.ReaderAt, list []archive.Part
 	}
 	total := int64(0)
 	for _, s := range list {
-		n, err := io.CopyBuffer(p.raw, stream.OnlyReader{Reader: io.NewSectionReader(f, s.Offset, s.Size)}, p.buf)
+		n, err := io.CopyBuffer(p.raw, stream.WithContext{Ctx: p.ctx, R: io.NewSectionReader(f, s.Offset, s.Size)}, p.buf)
 		if err == nil && n < s.Size {
 			err = fmt.Errorf("it shrank from %d bytes while it was read", hdr.Size)
 		}

@@ -10,7 +10,7 @@ import (
 
 // What was read is what was announced, or there is no archive.
 func TestShrunkWhileRead(t *testing.T) {
-	p := &packer{}
+	p := &packer{ctx: t.Context()}
 	hdr := imagetest.Entry{Name: "f", Body: "12345"}.Header()
 	var b strings.Builder
 	p.tw, p.buf = tar.NewWriter(&b), make([]byte, 10)

@@ -191,7 +191,7 @@ func TestMemory(t *testing.T) {
 	if _, _, err := story.Unpack(t, dir, bundle.UnpackOptions{Limits: &image.Limits{MaxSize: 1 << 20}}); err == nil {
 		t.Fatal("the limit does not hold")
 	}
-	l, _, err := layout.Open(reference.Place{Path: dir}, image.Limits{})
+	l, _, err := layout.Open(t.Context(), reference.Place{Path: dir}, image.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}

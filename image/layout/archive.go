@@ -4,6 +4,7 @@ package layout
 
 import (
 	"archive/tar"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,8 +26,8 @@ type archiveSource struct {
 	parts map[string]archive.Part
 }
 
-func openArchive(name string, limits image.Limits) (fileSource, error) {
-	plain, err := archive.Open(name, limits)
+func openArchive(ctx context.Context, name string, limits image.Limits) (fileSource, error) {
+	plain, err := archive.Open(ctx, name, limits)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@
 package layout
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ type fileSource interface {
 }
 
 // Open opens the layout that ref names. The caller closes it.
-func Open(ref reference.Place, limits image.Limits) (*Layout, reference.Place, error) {
+func Open(ctx context.Context, ref reference.Place, limits image.Limits) (*Layout, reference.Place, error) {
 	ref, err := ref.Locate()
 	if err != nil {
 		return nil, ref, err
@@ -47,7 +48,7 @@ func Open(ref reference.Place, limits image.Limits) (*Layout, reference.Place, e
 	if ref.Transport == reference.LayoutDir {
 		l.files, err = openDir(ref.Path)
 	} else {
-		l.files, err = openArchive(ref.Path, limits)
+		l.files, err = openArchive(ctx, ref.Path, limits)
 	}
 	if err != nil {
 		return nil, ref, fmt.Errorf("open image %s: %w", ref.Path, err)

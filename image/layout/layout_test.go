@@ -130,7 +130,7 @@ func FuzzArchive(f *testing.F) {
 		if err := os.WriteFile(file, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		l, _, err := layout.Open(reference.Place{Transport: reference.LayoutArchive, Path: file}, image.Limits{MaxSize: 8 << 20})
+		l, _, err := layout.Open(t.Context(), reference.Place{Transport: reference.LayoutArchive, Path: file}, image.Limits{MaxSize: 8 << 20})
 		if err != nil {
 			return
 		}

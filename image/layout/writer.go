@@ -98,6 +98,16 @@ func within(dir, base string) (bool, error) {
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../"), err
 }
 
+// Same tells whether two paths lead to the same file or directory, which is there.
+func Same(a, b string) bool {
+	one, err := os.Stat(a) //nolint:forbidigo // the operator's own paths
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b) //nolint:forbidigo // the operator's own paths
+	return err == nil && os.SameFile(one, other)
+}
+
 // isEmptyDir tells whether a new layout can take path's place.
 func isEmptyDir(path string) bool {
 	list, err := os.ReadDir(path) //nolint:forbidigo // the operator's own path
@@ -106,7 +116,7 @@ func isEmptyDir(path string) bool {
 
 // openExisting opens a layout to add to it.
 func (out *Writer) openExisting(ctx context.Context) error {
-	l, _, err := Open(out.ref, image.Limits{})
+	l, _, err := Open(ctx, out.ref, image.Limits{})
 	if err != nil {
 		return fmt.Errorf("add to it: %w", err)
 	}
@@ -320,13 +330,13 @@ func (out *Writer) archive(ctx context.Context) error {
 func (out *Writer) writeArchive(ctx context.Context, w io.Writer) error {
 	tw := tar.NewWriter(w)
 	for _, name := range []string{v1.ImageLayoutFile, v1.ImageIndexFile} {
-		if err := out.archiveFile(tw, name); err != nil {
+		if err := out.archiveFile(ctx, tw, name); err != nil {
 			return err
 		}
 	}
 	err := fs.WalkDir(out.dir.FS(), v1.ImageBlobsDir, func(name string, e fs.DirEntry, err error) error {
 		if err == nil {
-			err = ctx.Err()
+			err = context.Cause(ctx)
 		}
 		switch {
 		case err != nil:
@@ -334,12 +344,12 @@ func (out *Writer) writeArchive(ctx context.Context, w io.Writer) error {
 		case e.IsDir():
 			return tw.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: 0o755})
 		}
-		return out.archiveFile(tw, name)
+		return out.archiveFile(ctx, tw, name)
 	})
 	return errors.Join(err, tw.Close())
 }
 
-func (out *Writer) archiveFile(tw *tar.Writer, name string) error {
+func (out *Writer) archiveFile(ctx context.Context, tw *tar.Writer, name string) error {
 	f, err := out.dir.Open(name)
 	if err != nil {
 		return err
@@ -352,7 +362,7 @@ func (out *Writer) archiveFile(tw *tar.Writer, name string) error {
 	if err := tw.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: fi.Size(), Mode: 0o644}); err != nil {
 		return err
 	}
-	_, err = io.Copy(tw, f)
+	_, err = io.Copy(tw, stream.WithContext{Ctx: ctx, R: f})
 	return err
 }
 

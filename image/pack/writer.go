@@ -73,6 +73,9 @@ func Create(ctx context.Context, name string, t Target) (*Writer, string, error)
 	if ref.Ref == "" {
 		ref.Ref = t.Tag
 	}
+	if t.Store != "" && layout.Same(ref.Path, t.Store) { // who writes a layout waits until nobody reads it: a base may be there
+		return nil, "", fmt.Errorf("%s is the store itself: name the image without it, such as localhost/NAME:TAG", ref.Path)
+	}
 	out, err := layout.Create(ctx, ref, t.Outside)
 	if err != nil {
 		return nil, "", err

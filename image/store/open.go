@@ -54,7 +54,7 @@ func openImage(ctx context.Context, name, store string, want manifest.Want, find
 		if err != nil {
 			return nil, "", nil, err
 		}
-		l, ref, err := layout.Open(ref, want.Limits)
+		l, ref, err := layout.Open(ctx, ref, want.Limits)
 		if err != nil {
 			return nil, "", nil, err
 		}

@@ -60,7 +60,7 @@ func Import(ctx context.Context, s *store.Store, from, name string, o CopyOption
 	if ref.Transport == reference.DockerArchive {
 		src, closer, images, err = dockerImages(ctx, ref, full, o.want().Limits)
 	} else {
-		src, closer, images, err = layoutImages(ref, full, o.want().Limits)
+		src, closer, images, err = layoutImages(ctx, ref, full, o.want().Limits)
 		where, _ = src.(signatures)
 	}
 	if err != nil {
@@ -92,8 +92,8 @@ func copyAll(ctx context.Context, s *store.Store, from image.Source, where signa
 	return list, err
 }
 
-func layoutImages(ref reference.Place, full string, limits image.Limits) (image.Source, io.Closer, []namedRoots, error) {
-	l, ref, err := layout.Open(ref, limits)
+func layoutImages(ctx context.Context, ref reference.Place, full string, limits image.Limits) (image.Source, io.Closer, []namedRoots, error) {
+	l, ref, err := layout.Open(ctx, ref, limits)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -217,7 +217,7 @@ func nameOf(d v1.Descriptor) (string, error) {
 }
 
 func dockerImages(ctx context.Context, ref reference.Place, full string, limits image.Limits) (image.Source, io.Closer, []namedRoots, error) {
-	a, err := dockerarchive.Open(ref.Path, limits)
+	a, err := dockerarchive.Open(ctx, ref.Path, limits)
 	if err != nil {
 		return nil, nil, nil, err
 	}

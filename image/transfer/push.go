@@ -248,6 +248,9 @@ func export(ctx context.Context, s *store.Store, from image.Source, p *plan, roo
 	if ref.Ref == "" {
 		ref.Ref = full
 	}
+	if layout.Same(ref.Path, s.Dir) { // who writes a layout waits until nobody reads it, us included
+		return fmt.Errorf("that is the store itself: to give the image another name there, runcell image import oci:%s:%s NAME", s.Dir, full)
+	}
 	out, err := layout.Create(ctx, ref, s.Dir)
 	if err != nil {
 		return err

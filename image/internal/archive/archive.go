@@ -7,12 +7,14 @@ package archive
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/internal/compress"
@@ -22,14 +24,18 @@ import (
 // Part is where a file's bytes lie in an archive.
 type Part struct{ Offset, Size int64 }
 
+// moment is how long nobody has to be told of a wait.
+const moment = time.Second
+
 var errNoArchive = errors.New("an archive must be a regular file, or a pipe such as /dev/stdin")
 
 // Open opens an archive for reading at any place. Of pipes it takes those
 // that the caller has open already: to open another FIFO is to wait for a
 // writer who may never come. What /dev/stdin is, NetBSD only tells of the open
 // file. A device, a directory or another FIFO is an error, and so are more
-// than limits.MaxSize bytes that have to be copied. The caller closes it.
-func Open(name string, limits image.Limits) (*os.File, error) {
+// than limits.MaxSize bytes that have to be copied. What is read to be copied ends
+// with ctx, also where a pipe's writer is silent. The caller closes it.
+func Open(ctx context.Context, name string, limits image.Limits) (*os.File, error) {
 	isOpen := name == "/dev/stdin" || strings.HasPrefix(name, "/dev/fd/")
 	fi, err := os.Stat(name) //nolint:forbidigo // the operator's own path
 	if err != nil {
@@ -49,7 +55,13 @@ func Open(name string, limits image.Limits) (*os.File, error) {
 	if !isPipe && !fi.Mode().IsRegular() {
 		return nil, errors.Join(errNoArchive, f.Close())
 	}
-	plain, err := expand(f, isPipe, limits)
+	// A pipe can be cut off while it is read.
+	stop := context.AfterFunc(ctx, func() { _ = f.SetReadDeadline(time.Unix(1, 0)) })
+	plain, err := expand(ctx, f, isPipe, limits)
+	stop()
+	if cause := context.Cause(ctx); cause != nil && err != nil {
+		err = cause
+	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -61,10 +73,12 @@ func Open(name string, limits image.Limits) (*os.File, error) {
 
 // expand gives f itself, rewound, or a copy of what comes from a pipe, or its
 // expansion if it is compressed.
-func expand(f *os.File, isPipe bool, limits image.Limits) (*os.File, error) {
+func expand(ctx context.Context, f *os.File, isPipe bool, limits image.Limits) (*os.File, error) {
 	var r io.Reader
-	in := bufio.NewReaderSize(f, stream.AheadSize)
+	in := bufio.NewReaderSize(stream.WithContext{Ctx: ctx, R: f}, stream.AheadSize)
+	silent := time.AfterFunc(moment, func() { image.TellWait(ctx, "something comes through "+f.Name()) })
 	magic, err := in.Peek(compress.MagicSize)
+	silent.Stop()
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}

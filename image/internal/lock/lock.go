@@ -7,7 +7,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
+	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/kmod/flock"
 )
 
@@ -21,9 +23,16 @@ func IsAt(f *os.File, path string) bool {
 	return err == nil && os.SameFile(fi, there)
 }
 
-// File waits for a lock on f until ctx ends. Its errors name the file, and wrap
-// the context's cause or that of flock(2).
+// moment is how long nobody has to be told of a wait.
+const moment = time.Second
+
+// File waits for a lock on f until ctx ends, and tells so (image.WithWaits). Its
+// errors name the file, and wrap the context's cause or that of flock(2).
 func File(ctx context.Context, f *os.File, how flock.Mode) error {
+	long := time.AfterFunc(moment, func() {
+		image.TellWait(ctx, "another runcell has done its work on "+f.Name())
+	})
+	defer long.Stop()
 	err := flock.Lock(ctx, int(f.Fd()), how)
 	switch {
 	case err == nil:
