@@ -5,6 +5,7 @@ package containerd
 import (
 	"bytes"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -157,7 +158,9 @@ var terminals = []h.Case{
 	{
 		Name: "terminal/run", Clause: "ctr run -t", Does: "a program has the terminal, with its size", Run: func(t *t) {
 			d := with(t)
-			out, _, p := inTerminal(t, d.client("ctr", "run", "--rm", "-t", image, "t", h.ProbePath, "facts", ";", "exit", "5"))
+			// ctr sets the size some time after the program was started.
+			look := slices.Repeat([]string{"facts", ";", "sleep", "300ms", ";"}, 10)
+			out, _, p := inTerminal(t, d.client("ctr", append(append([]string{"run", "--rm", "-t", image, "t", h.ProbePath}, look...), "exit", "5")...))
 			if r := p.Wait(); r.Code != 5 {
 				t.Errorf("status %d; want 5; output %q", r.Code, out())
 			}
