@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/urfave/cli/v3"
@@ -83,16 +84,17 @@ func quoteOf(t Typed) []byte {
 // Quote spells a text so that it means itself where this word is typed.
 func (t Typed) Quote(text string) string {
 	var b strings.Builder
-	for _, r := range text {
+	for len(text) > 0 {
+		r, size := utf8.DecodeRuneInString(text)
 		special := !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("_+-.,/:@%=", r)
 		switch {
 		case t.quote == '\'' && r == '\'':
-			b.WriteString(`'\''`)
-			continue
+			b.WriteString(`'\'`)
 		case t.quote == '"' && strings.ContainsRune("\\\"$`", r), t.quote == 0 && special:
 			b.WriteByte('\\')
 		}
-		b.WriteRune(r)
+		b.WriteString(text[:size]) // as it is: a file's name need not be UTF-8
+		text = text[size:]
 	}
 	return b.String()
 }

@@ -3,7 +3,6 @@ package completion
 // What a shell makes of a line.
 
 import (
-	"slices"
 	"strings"
 	"testing"
 )
@@ -79,7 +78,7 @@ func TestWordsLeaveRedirectionsOut(t *testing.T) {
 
 // What Quote spells is read back as the same text.
 func FuzzSplit(f *testing.F) {
-	for _, s := range []string{"a $(b) `c`", `a "b 'c' \"`, "a >f 2>&1 | b", "$(", "it's", "~", "a\\"} {
+	for _, s := range []string{"a $(b) `c`", `a "b 'c' \"`, "a >f 2>&1 | b", "$(", "it's", "~", "a\\", "\xec"} {
 		f.Add(s, s)
 	}
 	f.Fuzz(func(t *testing.T, line, text string) {
@@ -87,7 +86,7 @@ func FuzzSplit(f *testing.F) {
 		if len(words) == 0 {
 			t.Fatal("there is no last word")
 		}
-		if strings.ContainsAny(text, "\x00\n\t\r") || text == "" || !slices.Equal([]rune(text), []rune(strings.ToValidUTF8(text, "�"))) {
+		if strings.ContainsAny(text, "\x00\n\t\r") || text == "" {
 			return
 		}
 		for _, open := range []string{"", "'", `"`} {
