@@ -230,8 +230,8 @@ func (s *Service) CloseIO(_ context.Context, r *task.CloseIORequest) (*emptypb.E
 	if err != nil {
 		return nil, err
 	}
-	if io := p.io(); io != nil && r.GetStdin() {
-		io.CloseIn()
+	if r.GetStdin() {
+		p.closeIn()
 	}
 	return empty, nil
 }

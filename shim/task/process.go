@@ -39,6 +39,7 @@ type process struct {
 	handle  Process
 	streams *stdio.Streams
 	size    *[2]uint16 // width and height of a terminal that is not there yet
+	noInput bool       // the client has closed an input that is not there yet
 	pid     int
 	status  uint32 // the exit status, as shells have it, once it has ended
 	at      time.Time
@@ -71,6 +72,20 @@ func (p *process) opened(s *stdio.Streams) {
 	p.streams = s
 	if p.size != nil {
 		_ = s.Resize(p.size[0], p.size[1]) // for later
+	}
+	if p.noInput {
+		s.CloseIn()
+	}
+}
+
+// closeIn lets it find the end of its input. A client says so as soon as it has
+// written all, which can be before the other streams are open.
+func (p *process) closeIn() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.noInput = true
+	if p.streams != nil {
+		p.streams.CloseIn()
 	}
 }
 

@@ -411,6 +411,43 @@ func TestInputClosedWhileEntering(t *testing.T) {
 	c.wait("a", "x")
 }
 
+// So is one that closes it before that, and lets go of its FIFO afterwards.
+func TestInputClosedBeforeStart(t *testing.T) {
+	f, _, _, c := begin(t)
+	c.create("a")
+	c.do("Start", &task.StartRequest{ID: "a"})
+	path := filepath.Join(t.TempDir(), "in")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	client, err := os.OpenFile(path, os.O_RDWR, 0) // needs no reader
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.entering = func(s *stdio.Streams) {
+		_ = client.Close()
+		in, _, _ := s.Files()
+		read := make(chan error, 1)
+		go func() {
+			_, err := io.ReadAll(in)
+			read <- err
+		}()
+		select {
+		case err := <-read:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(5 * time.Second):
+			t.Error("the program waits for the end of its input")
+		}
+	}
+	c.do("Exec", &task.ExecProcessRequest{ID: "a", ExecID: "x", Stdin: path, Spec: &anypb.Any{Value: []byte("{}")}})
+	c.do("CloseIO", &task.CloseIORequest{ID: "a", ExecID: "x", Stdin: true})
+	c.do("Start", &task.StartRequest{ID: "a", ExecID: "x"})
+	f.of("a", 1).end(0)
+	c.wait("a", "x")
+}
+
 // An end that comes while the start is not told of is told of afterwards.
 func TestEndDuringStart(t *testing.T) {
 	f, r, _, c := begin(t)
