@@ -65,13 +65,17 @@ func (r *Runtime) stop(ctx context.Context, s *State, o StopOptions) (how Ending
 		}
 	}
 	// Who was not asked or did not heed, and what they have left.
-	switch err := r.Kill(s.ID, unix.SIGKILL, true); {
+	_, err = r.again(s)
+	if err == nil {
+		err = r.Kill(s.ID, unix.SIGKILL, true)
+	}
+	switch {
 	case errors.Is(err, state.ErrNotExist):
 		return EndedAndAll, nil
 	case err != nil && !errors.Is(err, state.ErrNotRunning):
 		return "", err
 	}
-	ended, err := r.awaitEnd(ctx, s.ID, deathPatience, nil)
+	ended, err := r.awaitEnd(ctx, s, deathPatience, nil)
 	if err == nil && !ended {
 		err = fmt.Errorf("SIGKILL has not ended it within %v", deathPatience)
 	}
@@ -98,7 +102,7 @@ func (r *Runtime) ask(ctx context.Context, s *State, o StopOptions) (Ending, err
 		return "", err
 	}
 	step.Say("wait up to %v until %s has ended %s", o.Patience, signals.Name(sig), s.ID)
-	ended, err := r.awaitEnd(ctx, s.ID, o.Patience, func() {
+	ended, err := r.awaitEnd(ctx, s, o.Patience, func() {
 		if o.Waiting != nil {
 			o.Waiting(signals.Name(sig))
 		}
@@ -119,13 +123,23 @@ func stopSignal(annotations map[string]string) (syscall.Signal, error) {
 	return sig, nil
 }
 
+// again is State for a container that was found before. Another one that has its
+// name meanwhile, as a service's next one has, is not it: the error is ErrNotExist.
+func (r *Runtime) again(s *State) (*State, error) {
+	now, err := r.State(s.ID)
+	if err == nil && !now.Created.Equal(s.Created) {
+		return nil, fmt.Errorf("%q: %w any more: another container has its name", s.ID, state.ErrNotExist)
+	}
+	return now, err
+}
+
 // awaitEnd waits until a container has stopped, or is gone, and tells whether it
 // has. long is called after a second; nil = nobody.
-func (r *Runtime) awaitEnd(ctx context.Context, id string, patience time.Duration, long func()) (bool, error) {
+func (r *Runtime) awaitEnd(ctx context.Context, found *State, patience time.Duration, long func()) (bool, error) {
 	const most, moment = 100 * time.Millisecond, time.Second
 	began := time.Now()
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, most) {
-		s, err := r.State(id)
+		s, err := r.again(found)
 		if errors.Is(err, state.ErrNotExist) || err == nil && s.Status == Stopped {
 			return true, nil
 		}

@@ -107,6 +107,31 @@ func TestStopIsInterrupted(t *testing.T) {
 	b.ok("delete", "--force", "c")
 }
 
+// Who is stopped is the container that was found: another one that has got its
+// name meanwhile, as a service's next one has, runs on.
+func TestStopLeavesTheNextOne(t *testing.T) {
+	b := newBox(t)
+	b.spec.Process.Args = []string{"/probe", "heed", "NONE"}
+	out, said := b.tempFile(), b.tempFile()
+	if err := b.start(out, "run", "--detach", "c").Wait(); err != nil {
+		t.Fatal(err, shown(out))
+	}
+	b.until("the program is ready", func() bool { return strings.Contains(shown(out), "ready") })
+	cmd := b.start(said, "stop", "--time", "4", "c")
+	b.until("it waits", func() bool { return strings.Contains(shown(said), "wait until SIGTERM has ended c") })
+	b.ok("delete", "--force", "c")
+	if err := b.start(out, "run", "--detach", "c").Wait(); err != nil {
+		t.Fatal(err, shown(out))
+	}
+	if err := cmd.Wait(); err != nil || !strings.Contains(shown(said), "c: ended, and is gone") {
+		t.Errorf("stop: %v, %s; want that it is gone", err, shown(said))
+	}
+	if !strings.Contains(b.ok("state", "c"), `"running"`) {
+		t.Error("the next one does not run any more")
+	}
+	b.ok("delete", "--force", "c")
+}
+
 // start starts runcell with a file for its output.
 func (b *box) start(out *os.File, args ...string) *exec.Cmd {
 	b.t.Helper()
