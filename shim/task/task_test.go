@@ -370,6 +370,28 @@ func TestExecs(t *testing.T) {
 	r.is(t, "create", "start a 1", "execadded", "execadded", "exec-started x 2", "exit x 2 137", "exit a 1 0")
 }
 
+// reads expects that a program finds this in its input, and then its end.
+func reads(t *testing.T, s *stdio.Streams, want string) {
+	t.Helper()
+	in, _, _ := s.Files()
+	read := make(chan string, 1)
+	go func() {
+		b, err := io.ReadAll(in)
+		if err != nil {
+			b = []byte(err.Error())
+		}
+		read <- string(b)
+	}()
+	select {
+	case got := <-read:
+		if got != want {
+			t.Errorf("the program reads %q; want %q", got, want)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("the program waits for the end of its input")
+	}
+}
+
 // A client that closes an exec's input while the program is still being brought
 // to run is heard: the program would wait for the end for ever.
 func TestInputClosedWhileEntering(t *testing.T) {
@@ -390,20 +412,7 @@ func TestInputClosedWhileEntering(t *testing.T) {
 		_, _ = w.WriteString("all")
 		_ = w.Close()
 		c.do("CloseIO", &task.CloseIORequest{ID: "a", ExecID: "x", Stdin: true})
-		in, _, _ := s.Files()
-		read := make(chan string, 1)
-		go func() {
-			b, _ := io.ReadAll(in)
-			read <- string(b)
-		}()
-		select {
-		case got := <-read:
-			if got != "all" {
-				t.Errorf("the program reads %q", got)
-			}
-		case <-time.After(5 * time.Second):
-			t.Error("the program waits for the end of its input")
-		}
+		reads(t, s, "all")
 	}
 	c.do("Exec", &task.ExecProcessRequest{ID: "a", ExecID: "x", Stdin: path, Spec: &anypb.Any{Value: []byte("{}")}})
 	c.do("Start", &task.StartRequest{ID: "a", ExecID: "x"})
@@ -426,20 +435,7 @@ func TestInputClosedBeforeStart(t *testing.T) {
 	}
 	f.entering = func(s *stdio.Streams) {
 		_ = client.Close()
-		in, _, _ := s.Files()
-		read := make(chan error, 1)
-		go func() {
-			_, err := io.ReadAll(in)
-			read <- err
-		}()
-		select {
-		case err := <-read:
-			if err != nil {
-				t.Error(err)
-			}
-		case <-time.After(5 * time.Second):
-			t.Error("the program waits for the end of its input")
-		}
+		reads(t, s, "")
 	}
 	c.do("Exec", &task.ExecProcessRequest{ID: "a", ExecID: "x", Stdin: path, Spec: &anypb.Any{Value: []byte("{}")}})
 	c.do("CloseIO", &task.CloseIORequest{ID: "a", ExecID: "x", Stdin: true})
