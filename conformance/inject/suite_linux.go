@@ -91,6 +91,12 @@ func (s *stage) play(errno syscall.Errno, step, offset int) {
 		s.strike(all[i], want, &c)
 		s.t.Forget()
 	}
+	// After all the faults it goes as before, and takes away what the last
+	// fault left to the next change.
+	var last tally
+	if s.strike(fault{}, want, &last); last.done != 1 {
+		s.t.Errorf("after the faults, without one: the command fails")
+	}
 	s.t.Note(c.String())
 }
 
