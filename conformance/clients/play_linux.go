@@ -11,11 +11,15 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+	"github.com/netbsd-cells/runcell/conformance/console"
 	"github.com/netbsd-cells/runcell/conformance/harness"
 )
 
 // Where the sessions say that runcell is. The runtime under test is put there.
-const installed = "/usr/local/sbin/runcell"
+const (
+	installed     = "/usr/local/sbin/runcell"
+	installedShim = "/usr/local/sbin/containerd-shim-runcell-v1"
+)
 
 // program is how ctr names a program to containerd's own shim. A shim under
 // test is named instead.
@@ -27,25 +31,26 @@ const named = "io.containerd.runcell.v1"
 
 // play runs the steps one after the other; the first that prints something
 // else than it must ends the case.
-func (m *machine) play(steps []step) {
+func (m *machine) play(steps []console.Step) {
 	for _, s := range steps {
 		got, code := m.run(s)
-		m.t.Show(hostPrompt + s.command)
+		m.t.Show(console.Prompt + s.Command)
 		for _, line := range got {
-			m.t.Show(steady(line))
+			m.t.Show(console.Steady(line))
 		}
 		m.t.Show(fmt.Sprintf("[exit %d]", code))
-		if code != s.exit || !matches(s.want, got) {
-			m.t.Fatalf("line %d: # %s\nprinted:\n%s\n[exit %d]\nwant:\n%s\n[exit %d]", s.line, s.command,
-				strings.Join(got, "\n"), code, strings.Join(s.want, "\n"), s.exit)
+		if code != s.Exit || !console.Matches(s.Want, got) {
+			m.t.Fatalf("line %d: # %s\nprinted:\n%s\n[exit %d]\nwant:\n%s\n[exit %d]", s.Line, s.Command,
+				strings.Join(got, "\n"), code, strings.Join(s.Want, "\n"), s.Exit)
 		}
 	}
 }
 
 // run runs a step and gives what it printed, and its exit status.
-func (m *machine) run(s step) ([]string, int) {
-	command := s.command
+func (m *machine) run(s console.Step) ([]string, int) {
+	command := s.Command
 	if m.shim {
+		command = strings.ReplaceAll(command, installedShim, m.t.Target.Path)
 		command = strings.ReplaceAll(command, program, "--runtime "+m.t.Target.Path)
 		command = strings.ReplaceAll(command, installed, named)
 	}
@@ -53,18 +58,18 @@ func (m *machine) run(s step) ([]string, int) {
 	c := harness.Cmd{Path: "/bin/sh", Args: []string{"-c", command}, Env: m.env}
 	var output string
 	var code int
-	if terminal.MatchString(s.command) {
+	if s.Terminal() {
 		output, code = m.inTerminal(c, s)
 	} else {
 		r := m.t.Do(c)
 		output, code = r.Stdout, r.Code
 	}
-	return screen(strings.ReplaceAll(output, m.t.Target.Path, installed)), code
+	return console.Screen(strings.ReplaceAll(output, m.t.Target.Path, installed)), code
 }
 
 // inTerminal runs a command in a terminal of its own, and types the lines that
 // follow a prompt of the container's shell.
-func (m *machine) inTerminal(c harness.Cmd, s step) (string, int) {
+func (m *machine) inTerminal(c harness.Cmd, s console.Step) (string, int) {
 	master, slave, err := pty.Open()
 	m.t.Must("open terminal", err)
 	defer master.Close()
@@ -74,14 +79,14 @@ func (m *machine) inTerminal(c harness.Cmd, s step) (string, int) {
 	p := m.t.Begin(c)
 	_ = slave.Close()
 	show, seen := watch(master), 0
-	for _, line := range s.want {
-		typed, ok := strings.CutPrefix(line, innerPrompt)
+	for _, line := range s.Want {
+		typed, ok := strings.CutPrefix(line, console.InnerPrompt)
 		if !ok {
 			continue
 		}
 		m.t.Eventually(func() bool { // the prompt before is no longer the end
 			text := show.text()
-			return p.Done() || len(text) > seen && strings.HasSuffix(text, innerPrompt)
+			return p.Done() || len(text) > seen && strings.HasSuffix(text, console.InnerPrompt)
 		}, "no prompt in %q", show)
 		seen = len(show.text())
 		_, err := master.WriteString(typed + "\r")
@@ -121,7 +126,7 @@ func watch(master *os.File) *display {
 func (d *display) text() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return escapes.ReplaceAllString(d.all.String(), "")
+	return console.WithoutEscapes(d.all.String())
 }
 
 func (d *display) String() string { return d.text() }

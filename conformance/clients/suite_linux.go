@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/netbsd-cells/runcell/conformance/console"
 	"github.com/netbsd-cells/runcell/conformance/harness"
 	"github.com/netbsd-cells/runcell/docs"
 )
@@ -45,12 +46,12 @@ func Load() error {
 		if err != nil {
 			return fmt.Errorf("read sessions: %w", err)
 		}
-		sections, err := parseSections(string(text))
+		sections, err := console.ParseSections(string(text))
 		if err != nil {
 			return fmt.Errorf("%s: %w", n.Name(), err)
 		}
 		for _, s := range sections {
-			group, _, _ := strings.Cut(s.name, "/")
+			group, _, _ := strings.Cut(s.Name, "/")
 			in := Suite
 			if n.Name() == "nerdctl.txt" {
 				in = Nerdctl
@@ -61,48 +62,50 @@ func Load() error {
 	return pages()
 }
 
-// link is how the list of pages names one of them.
-var link = regexp.MustCompile("(?m)^```console$")
-
-// pages makes a case of each page that shows commands of a console.
+// pages makes a case of each page that shows commands of the tools (the group
+// page), and of each that shows commands of the shim.
 func pages() error {
-	entries, err := docs.Pages.ReadDir(".")
-	if err != nil {
-		return fmt.Errorf("list pages: %w", err)
-	}
-	for _, e := range entries {
-		text, err := docs.Pages.ReadFile(e.Name())
+	for _, kind := range []struct{ group, where string }{{"page", console.Tools}, {"shim", console.Shim}} {
+		entries, err := docs.Pages.ReadDir(".")
 		if err != nil {
-			return fmt.Errorf("read page: %w", err)
+			return fmt.Errorf("list pages: %w", err)
 		}
-		if !link.Match(text) {
-			continue
+		for _, e := range entries {
+			text, err := docs.Pages.ReadFile(e.Name())
+			if err != nil {
+				return fmt.Errorf("read page: %w", err)
+			}
+			steps, err := console.Page(string(text), kind.where)
+			if err != nil {
+				return fmt.Errorf("docs/%s: %w", e.Name(), err)
+			}
+			if len(steps) > 0 {
+				Suite.Cases = append(Suite.Cases, session(console.Section{
+					Name: kind.group + "/" + strings.TrimSuffix(e.Name(), ".md"), Clause: "docs/" + e.Name(),
+					Does: "the page's commands show what it says", Steps: steps,
+				}, tools[kind.group]))
+			}
 		}
-		steps, err := parsePage(string(text))
-		if err != nil {
-			return fmt.Errorf("docs/%s: %w", e.Name(), err)
-		}
-		name := strings.TrimSuffix(e.Name(), ".md")
-		Suite.Cases = append(Suite.Cases, session(section{
-			name: "page/" + name, clause: "docs/" + e.Name(), does: "the page's commands show what it says", steps: steps,
-		}, tools["page"]))
 	}
 	return nil
 }
 
 // forShim are the cases that need nothing but containerd and its shim.
-var forShim = regexp.MustCompile(`^(ctr/|leftover/ctr$|nerdctl/|compose/)`)
+var forShim = regexp.MustCompile(`^(ctr/|leftover/ctr$|nerdctl/|compose/|shim/)`)
 
-func session(s section, prepare func(*machine)) harness.Case {
+func session(s console.Section, prepare func(*machine)) harness.Case {
 	return harness.Case{
-		Name: s.name, Clause: s.clause, Does: s.does, Timeout: 3 * time.Minute,
+		Name: s.Name, Clause: s.Clause, Does: s.Does, Timeout: 3 * time.Minute,
 		Run: func(t *harness.T) {
-			if isShim(t.Target.Path) && !forShim.MatchString(s.name) {
+			if isShim(t.Target.Path) && !forShim.MatchString(s.Name) {
 				t.Skipf("only containerd calls a shim")
+			}
+			if !isShim(t.Target.Path) && strings.HasPrefix(s.Name, "shim/") {
+				t.Skipf("the commands name the shim")
 			}
 			m := newMachine(t)
 			prepare(m)
-			m.play(s.steps)
+			m.play(s.Steps)
 		},
 	}
 }

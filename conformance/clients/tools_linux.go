@@ -21,6 +21,7 @@ var tools = map[string]func(*machine){
 	"compose":  nerdctl,
 	"go-runc":  goRunc,
 	"page":     page,
+	"shim":     page,
 	"leftover": func(m *machine) { podman(m); containerd(m) },
 }
 

@@ -71,7 +71,7 @@ func buildGuest(ctx context.Context, dir string, plan *protocol.Plan, o *options
 			return nil, err
 		}
 	}
-	if mentions(plan, conformance) {
+	if mentions(plan, conformance) || mentions(plan, linuxBusybox) {
 		if err := g.linuxProgram(); err != nil {
 			return nil, err
 		}

@@ -83,6 +83,7 @@ var suites = []suite{
 	{"image", "tests of images: unpacking, the store, registries", false, false, imageSteps},
 	{"containerd", "load the module, sessions of ctr and nerdctl with the shim, unload", true, true, containerdSteps},
 	{"demo", "load the module, the demo of the README, unload", true, false, demoSteps},
+	{"pages", "commands of the documentation's pages, which load the module; unload it", true, false, pagesSteps},
 	{"adversary", "load the module, try everything from inside a cell, unload", true, false, adversarySteps},
 	{"repeat", "load, kmod suite, unload, ROUNDS times", true, false, repeatSteps},
 	{"leak", "the same, and no counter of the kernel may grow; on one CPU", true, false, leakSteps},
@@ -248,6 +249,19 @@ func demoSteps(w want) []protocol.Step {
 		Name: "steps", Do: protocol.Exec, Args: []string{w.prefix + protocol.AgentPath, "demo", w.prefix + runcell, w.prefix + demoWeb},
 		Timeout: suiteTimeout, TAP: true,
 	})
+}
+
+// pagesSteps: the pages say how the module is loaded. runcell-image is found
+// beside runcell.
+func pagesSteps(w want) []protocol.Step {
+	return []protocol.Step{
+		{Name: "pages: runcell's version", Do: protocol.Exec, Args: []string{w.prefix + runcell, "--version"}, Timeout: shortTimeout},
+		{
+			Name: "pages: commands", Do: protocol.Exec, Args: []string{w.prefix + protocol.AgentPath, "pages", w.prefix + linuxBusybox, w.prefix + moduleFile},
+			Timeout: suiteTimeout, TAP: true,
+		},
+		{Name: "pages: unload module", Do: protocol.ModUnload, Args: []string{moduleName}, Must: true},
+	}
 }
 
 func adversarySteps(w want) []protocol.Step {

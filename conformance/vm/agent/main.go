@@ -7,6 +7,7 @@
 //	init demo R W     the demo of the README, with the programs runcell and web
 //	init cost MODULE N  measures N times what the module costs; prints TAP
 //	init without-module R  what runcell says before the module is loaded
+//	init pages BUSYBOX MODULE  types the commands of the documentation's pages
 //
 // It does its work on NetBSD only; elsewhere "run" carries out steps that are
 // programs, which is how it is tested.
@@ -31,6 +32,9 @@ func main() {
 
 func command() error {
 	args := os.Args[1:]
+	if stand := standIns[filepath.Base(os.Args[0])]; stand != nil {
+		return stand(args)
+	}
 	switch {
 	case os.Getpid() == 1:
 		return boot()
@@ -46,12 +50,14 @@ func command() error {
 			return fmt.Errorf("read rounds: %w", err)
 		}
 		return cost(args[1], rounds)
+	case len(args) == 3 && args[0] == "pages":
+		return pages(args[1], args[2], "/rescue")
 	case len(args) == 3 && args[0] == "demo":
 		return demo(args[1:])
 	case len(args) >= 1 && args[0] == helperArg:
 		return helper(args[1:])
 	}
-	return errors.New("usage: init run PREFIX | init smoke | init demo RUNCELL WEB | init cost MODULE ROUNDS | init without-module RUNCELL")
+	return errors.New("usage: init run PREFIX | init smoke | init demo RUNCELL WEB | init cost MODULE ROUNDS | init without-module RUNCELL | init pages BUSYBOX MODULE")
 }
 
 // helperArg begins the command line of the smoke test's own children.

@@ -1,4 +1,4 @@
-package clients
+package console
 
 // Comparing what a command printed with what it had to print.
 
@@ -16,9 +16,9 @@ var (
 	number  = regexp.MustCompile(`\d+`)
 )
 
-// screen gives the lines of an output as a user sees them.
-func screen(output string) []string {
-	lines := strings.Split(escapes.ReplaceAllString(output, ""), "\n")
+// Screen gives the lines of an output as a user sees them.
+func Screen(output string) []string {
+	lines := strings.Split(WithoutEscapes(output), "\n")
 	for i, line := range lines {
 		line = strings.TrimRight(line, " \t\r")
 		// A return goes back to the line's begin, and overwrites it.
@@ -27,22 +27,25 @@ func screen(output string) []string {
 	return trimEnd(lines)
 }
 
-// steady replaces what differs between two runs of the same: ids and numbers.
-func steady(line string) string {
+// WithoutEscapes takes away what moves the cursor.
+func WithoutEscapes(output string) string { return escapes.ReplaceAllString(output, "") }
+
+// Steady replaces what differs between two runs of the same: ids and numbers.
+func Steady(line string) string {
 	return number.ReplaceAllString(longHex.ReplaceAllString(line, "ID"), "N")
 }
 
-// matches says whether lines are the wanted ones.
-func matches(want, got []string) bool {
+// Matches says whether lines are the wanted ones.
+func Matches(want, got []string) bool {
 	switch {
 	case len(want) == 0:
 		return len(got) == 0
 	case want[0] == anything:
-		return matches(want[1:], got) || len(got) > 0 && matches(want, got[1:])
+		return Matches(want[1:], got) || len(got) > 0 && Matches(want, got[1:])
 	case len(got) == 0:
 		return false
 	}
-	return lineMatches(want[0], got[0]) && matches(want[1:], got[1:])
+	return lineMatches(want[0], got[0]) && Matches(want[1:], got[1:])
 }
 
 func lineMatches(want, got string) bool {

@@ -1,0 +1,203 @@
+package main
+
+// The commands of the documentation's pages that are marked "netbsd", typed in the
+// guest as they are printed. The guest has a kernel and the project's programs; for
+// what else a NetBSD has there are stand-ins: this program under other names, and
+// busybox for Linux, by the kernel's emulation.
+
+import (
+	"archive/tar"
+	"bytes"
+	"crypto/sha512"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/netbsd-cells/runcell/conformance/console"
+	"github.com/netbsd-cells/runcell/docs"
+	"github.com/ulikunitz/xz"
+)
+
+const (
+	// mirrorVar names the directory that has the files of a mirror.
+	mirrorVar = "RUNCELL_PAGES_MIRROR"
+	// moduleVar names the module's file, which modload(8) would look for.
+	moduleVar = "RUNCELL_PAGES_MODULE"
+)
+
+// standIns are this program's other names.
+var standIns = map[string]func(args []string) error{"ftp": ftp, "modload": modload}
+
+// pagesRun is a run through the pages.
+type pagesRun struct {
+	busybox, dir string
+	env          []string
+	points       int
+	failed       int
+}
+
+// pages types the pages' commands: busybox is a static one, module the file of
+// secmodel_cell. rescue is where NetBSD has static programs.
+func pages(busybox, module, rescue string) (err error) {
+	dir, err := os.MkdirTemp("/tmp", "pages-")
+	if err != nil {
+		return fmt.Errorf("make directory: %w", err)
+	}
+	r := &pagesRun{busybox: busybox, dir: dir}
+	if err := errors.Join(r.tools(rescue), r.mirror()); err != nil {
+		return err
+	}
+	r.env = append(os.Environ(), "PATH="+dir+"/tools:"+os.Getenv("PATH"), mirrorVar+"="+dir+"/mirror", moduleVar+"="+module)
+	fmt.Println("TAP version 14")
+	entries, err := docs.Pages.ReadDir(".")
+	if err != nil {
+		return fmt.Errorf("list pages: %w", err)
+	}
+	for _, e := range entries {
+		text, err := docs.Pages.ReadFile(e.Name())
+		if err != nil {
+			return fmt.Errorf("read page: %w", err)
+		}
+		steps, err := console.Page(string(text), console.NetBSD)
+		if err != nil {
+			return fmt.Errorf("docs/%s: %w", e.Name(), err)
+		}
+		if err := r.page(e.Name(), steps); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("1..%d\n# %d passed, %d failed, 0 skipped\n", r.points, r.points-r.failed, r.failed)
+	if r.failed > 0 {
+		return fmt.Errorf("%d commands of the pages failed", r.failed)
+	}
+	return os.RemoveAll(dir)
+}
+
+// page is one session; its containers have to be gone at its end.
+func (r *pagesRun) page(name string, steps []console.Step) error {
+	if len(steps) == 0 {
+		return nil
+	}
+	shell := &console.Shell{Command: []string{r.busybox, "sh", "-c"}, Dir: filepath.Join(r.dir, name), State: filepath.Join(r.dir, name+".state"), Env: r.env}
+	if err := errors.Join(os.Mkdir(shell.Dir, 0o755), os.Mkdir(shell.State, 0o755)); err != nil {
+		return fmt.Errorf("make directory of page: %w", err)
+	}
+	for _, s := range append(steps, console.Step{Command: "runcell list --quiet"}) {
+		lines, err := shell.Play(&s)
+		fmt.Printf("# # %s\n", strings.ReplaceAll(s.Command, "\n", "\n# > "))
+		for _, line := range lines {
+			fmt.Printf("#   %s\n", line)
+		}
+		r.points++
+		if err == nil {
+			fmt.Printf("ok %d - %s, line %d\n", r.points, name, s.Line)
+			continue
+		}
+		r.failed++
+		fmt.Printf("not ok %d - %s, line %d\n  ---\n  message: %q\n  ...\n", r.points, name, s.Line, err)
+	}
+	return nil
+}
+
+// tools makes the directories of what a NetBSD has.
+func (r *pagesRun) tools(rescue string) error {
+	out, err := exec.Command(r.busybox, "--list").Output()
+	if err != nil {
+		return fmt.Errorf("ask busybox: %w", err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	tools := filepath.Join(r.dir, "tools")
+	errs := []error{os.MkdirAll(tools, 0o755), os.MkdirAll(rescue, 0o755)}
+	for name := range standIns {
+		errs = append(errs, os.Symlink(self, filepath.Join(tools, name)))
+	}
+	for _, name := range strings.Fields(string(out)) {
+		if standIns[name] == nil {
+			errs = append(errs, os.Symlink(r.busybox, filepath.Join(tools, name)))
+		}
+	}
+	for _, name := range []string{"sh", "ls", "sleep"} {
+		errs = append(errs, os.Symlink(r.busybox, filepath.Join(rescue, name)))
+	}
+	return errors.Join(errs...)
+}
+
+// mirror makes what a mirror of NetBSD has, small: a set with a shell, another one
+// with a user, and their checksums.
+func (r *pagesRun) mirror() error {
+	shell, err := os.ReadFile(r.busybox)
+	if err != nil {
+		return fmt.Errorf("read busybox: %w", err)
+	}
+	sums, errs := "", []error{os.MkdirAll(filepath.Join(r.dir, "mirror"), 0o755)}
+	for _, set := range []struct {
+		name  string
+		files map[string][]byte
+	}{
+		{"base.tar.xz", map[string][]byte{"./bin/sh": shell}},
+		{"etc.tar.xz", map[string][]byte{"./etc/passwd": []byte("root:*:0:0::/root:/bin/sh\n")}},
+	} {
+		b, err := makeSet(set.files)
+		sums += fmt.Sprintf("SHA512 (%s) = %x\n", set.name, sha512.Sum512(b))
+		errs = append(errs, err, os.WriteFile(filepath.Join(r.dir, "mirror", set.name), b, 0o644))
+	}
+	return errors.Join(append(errs, os.WriteFile(filepath.Join(r.dir, "mirror", "SHA512"), []byte(sums), 0o644))...)
+}
+
+// makeSet is a release set of some files, with the directories of NetBSD's root.
+func makeSet(files map[string][]byte) ([]byte, error) {
+	var b bytes.Buffer
+	compressed, err := xz.WriterConfig{DictCap: 1 << 16}.NewWriter(&b)
+	if err != nil {
+		return nil, fmt.Errorf("compress set: %w", err)
+	}
+	w := tar.NewWriter(compressed)
+	var errs []error
+	for _, dir := range []string{"./", "./bin/", "./dev/", "./etc/", "./proc/", "./root/", "./tmp/", "./var/"} {
+		errs = append(errs, w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: 0o755}))
+	}
+	for name, content := range files {
+		errs = append(errs, w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o755, Size: int64(len(content))}))
+		_, err := w.Write(content)
+		errs = append(errs, err)
+	}
+	if err := errors.Join(append(errs, w.Close(), compressed.Close())...); err != nil {
+		return nil, fmt.Errorf("make set: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// ftp stands for ftp(1), which fetches what it is given into the working directory.
+func ftp(urls []string) error {
+	for _, url := range urls {
+		in, err := os.Open(filepath.Join(os.Getenv(mirrorVar), path.Base(url)))
+		if err != nil {
+			return fmt.Errorf("fetch %s: %w", url, err)
+		}
+		out, err := os.Create(path.Base(url))
+		if err == nil {
+			_, err = io.Copy(out, in)
+			err = errors.Join(err, out.Close())
+		}
+		if err := errors.Join(err, in.Close()); err != nil {
+			return fmt.Errorf("fetch %s: %w", url, err)
+		}
+	}
+	return nil
+}
+
+// modload stands for modload(8).
+func modload(args []string) error {
+	if len(args) != 1 || args[0]+".kmod" != path.Base(os.Getenv(moduleVar)) {
+		return fmt.Errorf("modload %q: this guest has %s", args, os.Getenv(moduleVar))
+	}
+	return system().load(os.Getenv(moduleVar))
+}

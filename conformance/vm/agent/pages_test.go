@@ -1,0 +1,53 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/netbsd-cells/runcell/conformance/console"
+)
+
+// A session with the stand-ins, as the guest types it: what a page fetches is a
+// set that tar can read, and its checksum is right.
+func TestStandIns(t *testing.T) {
+	busybox, err := exec.LookPath("busybox")
+	if err != nil {
+		t.Fatalf("find busybox: %v", err)
+	}
+	r := &pagesRun{busybox: busybox, dir: t.TempDir()}
+	if err := r.tools(filepath.Join(r.dir, "rescue")); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.mirror(); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(mirrorVar, filepath.Join(r.dir, "mirror"))
+	t.Setenv(moduleVar, "/stand/secmodel_cell.kmod")
+	t.Chdir(r.dir)
+	if err := ftp([]string{"https://x/SHA512", "https://x/base.tar.xz", "https://x/etc.tar.xz"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := ftp([]string{"https://x/none"}); err == nil {
+		t.Error("a file that the mirror lacks was fetched")
+	}
+	if err := modload([]string{"other"}); err == nil {
+		t.Error("another module was loaded")
+	}
+	r.env = []string{"PATH=" + r.dir + "/tools:/bin"}
+	if err := r.page("page", []console.Step{
+		{Command: "xz -dc ../base.tar.xz | tar tf - ./bin/sh; ls ../rescue", Want: strings.Split("./bin/sh ls sh sleep", " ")},
+		{Command: "sha512sum ../etc.tar.xz | cut -c 1-128 >sum; grep -cf sum ../SHA512", Want: []string{"1"}},
+		{Command: "which ftp", Want: []string{"…/tools/ftp"}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if r.failed != 1 || r.points != 4 { // there is no runcell here
+		t.Errorf("%d of %d failed; want the last one", r.failed, r.points)
+	}
+	if _, err := os.Stat(filepath.Join(r.dir, "page")); err != nil {
+		t.Error(err)
+	}
+}
