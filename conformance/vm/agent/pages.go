@@ -31,7 +31,7 @@ const (
 )
 
 // standIns are this program's other names.
-var standIns = map[string]func(args []string) error{"ftp": ftp, "modload": modload}
+var standIns = map[string]func(args []string) error{"ftp": ftp, "modload": modload, "sysctl": showSysctl}
 
 // pagesRun is a run through the pages.
 type pagesRun struct {
@@ -200,4 +200,16 @@ func modload(args []string) error {
 		return fmt.Errorf("modload %q: this guest has %s", args, os.Getenv(moduleVar))
 	}
 	return system().load(os.Getenv(moduleVar))
+}
+
+// showSysctl stands for sysctl(8): numbers.
+func showSysctl(args []string) error {
+	for _, name := range args {
+		value, err := system().sysctl(name)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", name, err)
+		}
+		fmt.Printf("%s = %d\n", name, value)
+	}
+	return nil
 }

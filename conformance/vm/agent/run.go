@@ -21,6 +21,7 @@ type operations struct {
 	load    func(path string) error
 	unload  func(name string) error
 	count   func() (protocol.Counters, error)
+	sysctl  func(name string) (uint32, error)
 }
 
 // environment is what programs get besides the step's own.

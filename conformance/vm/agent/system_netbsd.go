@@ -18,8 +18,12 @@ import (
 )
 
 func system() operations {
-	return operations{machine: machine, load: loadModule, unload: unloadModule, count: count}
+	return operations{machine: machine, load: loadModule, unload: unloadModule, count: count, sysctl: number}
 }
+
+// number reads a setting of four bytes. It is not unix.SysctlUint32 itself, which
+// takes more arguments.
+func number(name string) (uint32, error) { return unix.SysctlUint32(name) }
 
 func machine() (m protocol.Machine, err error) {
 	for _, v := range []struct {

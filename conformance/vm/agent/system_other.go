@@ -36,6 +36,7 @@ func system() operations {
 			return protocol.Machine{System: runtime.GOOS, Machine: runtime.GOARCH, CPUs: runtime.NumCPU()}, nil
 		},
 		load: refuse, unload: refuse,
-		count: func() (protocol.Counters, error) { return nil, errNotNetBSD },
+		count:  func() (protocol.Counters, error) { return nil, errNotNetBSD },
+		sysctl: func(string) (uint32, error) { return 0, errNotNetBSD },
 	}
 }
