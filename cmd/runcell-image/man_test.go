@@ -16,7 +16,7 @@ func TestManualNamesEveryFlag(t *testing.T) {
 	if err := root.Run(t.Context(), []string{"runcell"}); err != nil { // its setup adds what the library adds
 		t.Fatal(err)
 	}
-	mantest.Compare(t, "../../docs/runcell.8", root, func(section string) bool {
-		return section == "" || strings.HasPrefix(section, "image ")
+	mantest.Compare(t, "../../docs/runcell-image.8", root, func(section string) bool {
+		return strings.HasPrefix(section, "image ")
 	})
 }
