@@ -6,6 +6,7 @@ PREFIX=		/usr/local
 BINDIR=		$(PREFIX)/sbin
 LIBEXECDIR=	$(PREFIX)/libexec
 MANDIR=		$(PREFIX)/share/man
+DOCDIR=		$(PREFIX)/share/doc/runcell
 # Where the rc.d script goes; nowhere on a system without rc.d scripts.
 RCDIR!=		test "$$(uname -s)" != NetBSD || echo /etc/rc.d
 DESTDIR=
@@ -29,18 +30,22 @@ build:
 	$(BUILD) -o bin/containerd-snapshotter-runcell ./cmd/containerd-snapshotter-runcell
 
 install: build
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(MANDIR)/man8
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(DOCDIR)/docs
 	install -m 755 bin/runcell $(DESTDIR)$(BINDIR)/runcell
 	install -m 755 bin/runcell-image $(DESTDIR)$(LIBEXECDIR)/runcell-image
 	install -m 755 bin/containerd-shim-runcell-v1 $(DESTDIR)$(BINDIR)/containerd-shim-runcell-v1
 	install -m 755 bin/containerd-snapshotter-runcell $(DESTDIR)$(BINDIR)/containerd-snapshotter-runcell
+	install -m 644 docs/*.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 644 docs/*.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 644 README.md CHANGES.md LICENSE $(DESTDIR)$(DOCDIR)/
+	install -m 644 docs/*.md docs/*.svg $(DESTDIR)$(DOCDIR)/docs/
 	for to in bash:bash-completion/completions/runcell zsh:zsh/site-functions/_runcell fish:fish/vendor_completions.d/runcell.fish; do \
 	    file="$(DESTDIR)$(PREFIX)/share/$${to#*:}" && install -d "$${file%/*}" && \
 	    sed 's|@RUNCELL@|$(BINDIR)/runcell|' cmd/runcell/completion/runcell.$${to%%:*} >"$$file" && chmod 644 "$$file" || exit 1; done
-	test -z "$(RCDIR)" || { install -d $(DESTDIR)$(RCDIR) && \
-	    sed 's|@PREFIX@|$(PREFIX)|' etc/rc.d/runcell >$(DESTDIR)$(RCDIR)/runcell && \
-	    chmod 755 $(DESTDIR)$(RCDIR)/runcell; }
+	test -z "$(RCDIR)" || install -d $(DESTDIR)$(RCDIR)
+	test -z "$(RCDIR)" || for script in runcell secmodel_cell; do \
+	    sed 's|@PREFIX@|$(PREFIX)|' etc/rc.d/$$script >$(DESTDIR)$(RCDIR)/$$script && \
+	    chmod 755 $(DESTDIR)$(RCDIR)/$$script || exit 1; done
 
 # Pinned, from the Go proxy, checked against the checksum database.
 tools:
@@ -73,7 +78,7 @@ test-netbsd:
 	$(GO) build -o bin/test-netbsd ./conformance/vm
 	bin/test-netbsd -kernel "$(KERNEL)" -sys "$(NETBSD_SYS)" -module "$(MODULE)" -image "$(IMAGE)" \
 	    -suite "$(SUITE)" -run '$(RUN)' -rounds "$(ROUNDS)" -tries "$(TRIES)" -smp "$(SMP)" -memory "$(MEMORY)" \
-	    -root "$(ROOT)" -flags "$(FLAGS)" -logs "$(LOGS)" -containerd "$(CONTAINERD)" -icount="$(if $(ICOUNT),true,false)"
+	    -root "$(ROOT)" -flags "$(FLAGS)" -logs "$(LOGS)" -containerd "$(CONTAINERD)" -icount="$$(test -n "$(ICOUNT)" && echo true || echo false)"
 
 bench: build
 	$(GO) run ./kmod/secmodel_cell/host/bench
