@@ -1,6 +1,9 @@
 package trust
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -91,17 +94,19 @@ func TestManual(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, text, _ := strings.Cut(string(page), "```\n# PREFIX")
+	_, text, _ := strings.Cut(string(page), "```policy\n# PREFIX")
 	text, _, found := strings.Cut(text, "```")
 	p, err := ParsePolicy([]byte("#" + text))
 	if !found || err != nil || len(p.For("registry.example.com/web:1").Keys) != 2 || !p.For("quay.io/web:1").Refuses() {
 		t.Errorf("the policy there: %v, %+v", err, p)
 	}
-	_, text, _ = strings.Cut(string(page), "sign the document `")
-	text, _, found = strings.Cut(text, "`")
+	_, text, _ = strings.Cut(string(page), "```json\n{\n  \"critical\"")
+	text, _, found = strings.Cut(text, "```")
 	want, err := makePayload(signed, "")
-	if got := strings.ReplaceAll(text, "HEX", signed.Encoded()); !found || err != nil || got != string(want) {
-		t.Errorf("the document there is %s; want %s", got, want)
+	var line bytes.Buffer // as one line, as the page says
+	err = errors.Join(err, json.Compact(&line, []byte("{\"critical\""+text)))
+	if got := strings.ReplaceAll(line.String(), "HEX", signed.Encoded()); !found || err != nil || got != string(want) {
+		t.Errorf("the document there is %s, %v; want %s", got, err, want)
 	}
 }
 
