@@ -3,9 +3,6 @@ package main
 // What can stand in the place of an argument of runcell image, for the shells.
 
 import (
-	"context"
-	"time"
-
 	"github.com/netbsd-cells/runcell/cmd/internal/completion"
 	"github.com/netbsd-cells/runcell/image/store"
 	"github.com/urfave/cli/v3"
@@ -38,9 +35,6 @@ func completions() completion.Table {
 	}
 }
 
-// patience is how long a shell waits while somebody removes from the store.
-const patience = 2 * time.Second
-
 func offerNames(q completion.Query) []completion.Word {
 	dir, given := q.Flags["store"]
 	if q.Unknown && given {
@@ -52,19 +46,9 @@ func offerNames(q completion.Query) []completion.Word {
 			return nil // a shell has no use for the message
 		}
 	}
-	ctx, stop := context.WithTimeout(context.Background(), patience)
-	defer stop()
-	s, err := store.Open(ctx, dir, false)
+	names, err := store.Names(dir)
 	if err != nil {
 		return nil
-	}
-	defer func() { _ = s.Close() }()
-	list, _ := s.List()
-	var names []string
-	for _, l := range list {
-		if l.Name != "" {
-			names = append(names, l.Name)
-		}
 	}
 	return completion.ImageNames(names)
 }

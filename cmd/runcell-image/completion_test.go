@@ -3,13 +3,17 @@ package main
 // What the shells' scripts are answered about images.
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/cmd/internal/completion"
+	"github.com/netbsd-cells/runcell/kmod/flock"
 )
 
 // Who adds a command or a flag has to say what its arguments are.
@@ -54,5 +58,39 @@ func TestCompletionWords(t *testing.T) {
 		if strings.Join(got, " ") != want || stderr != "" || code != 0 {
 			t.Errorf("runcell %s: offers %q, stderr %q, code %d; want %q", c.words, got, stderr, code, want)
 		}
+	}
+}
+
+// TAB waits for nobody: while the store is locked, its names are offered all the
+// same, but for those that no image of this program can have.
+func TestNamesOfALockedStore(t *testing.T) {
+	dir := t.TempDir()
+	if _, stderr, code := runImage("image", "pack", "--store", dir, "--cmd", "/x", t.TempDir(), "demo:1"); code != 0 {
+		t.Fatal(stderr)
+	}
+	index := filepath.Join(dir, "index.json")
+	b, err := os.ReadFile(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry := string(b[bytes.IndexByte(b, '[')+1 : bytes.LastIndexByte(b, ']')])
+	for _, name := range []string{`a\nb`, `\u001b[31mred`, `--force`} {
+		entry += "," + strings.Replace(entry, "localhost/demo:1", name, 1)
+	}
+	if err := os.WriteFile(index, fmt.Appendf(nil, `{"schemaVersion":2,"manifests":[%s]}`, entry), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	if got, err := flock.Try(int(f.Fd()), flock.Exclusive); !got || err != nil {
+		t.Fatal(got, err)
+	}
+	began := time.Now()
+	stdout, stderr, code := runImage("completion", "words", "--", "image", "rm", "--store", dir, "")
+	if stdout != "demo:1\nlocalhost/demo:1\n" || stderr != "" || code != 0 || time.Since(began) > time.Second {
+		t.Errorf("offered %q, stderr %q, code %d after %v", stdout, stderr, code, time.Since(began))
 	}
 }

@@ -8,7 +8,6 @@ import (
 	_ "embed"
 	"fmt"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -132,24 +131,29 @@ func (a *app) offerIDs(states ...runtime.Status) completion.Offer {
 // imagesPatience is how long a shell waits for the names of images.
 const imagesPatience = 2 * time.Second
 
-// offerImages asks the image program for the names in the store.
+// offerImages asks the image program what it offers in a name's place.
 func (a *app) offerImages(q completion.Query) (words []completion.Word) {
 	places, err := a.imagePrograms()
 	store, given := q.Flags["store"]
 	if err != nil || q.Unknown && given {
 		return nil
 	}
-	args := []string{"runcell", "image", "list", "--quiet"}
+	var quote completion.Typed
+	args := []string{"runcell", "completion", "words", "--", "image", "inspect"}
 	if given {
-		args = append(args, "--store", filepath.Clean(store))
+		args = append(args, "--store", quote.Quote(store))
 	}
 	ctx, stop := context.WithTimeout(context.Background(), imagesPatience)
 	defer stop()
 	for _, path := range places {
 		var out bytes.Buffer
-		if a.spawn(ctx, &exec.Cmd{Path: path, Args: args, Stdout: &out}) == nil {
-			return completion.ImageNames(strings.Fields(out.String()))
+		if a.spawn(ctx, &exec.Cmd{Path: path, Args: append(args, quote.Quote(q.Word)), Stdout: &out}) != nil {
+			continue
 		}
+		for line := range strings.Lines(out.String()) {
+			words = append(words, completion.Word{Text: strings.TrimSuffix(line, "\n")})
+		}
+		return words
 	}
 	return nil
 }

@@ -78,6 +78,10 @@ func startShell(t *testing.T, name, program string) *aShell {
 	for file, text := range map[string]string{shells[name].rc: shells[name].config, "script": string(script), "work/keep.txt": "kept"} {
 		writeFile(t, filepath.Join(home, file), text)
 	}
+	// Or fish makes it in the background, and something in it while it is removed.
+	if err := os.MkdirAll(filepath.Join(home, "fish", "generated_completions"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	cmd := &exec.Cmd{
 		Path: path, Args: append([]string{name}, shells[name].args...), Dir: s.dir,
 		Env: []string{
@@ -237,6 +241,11 @@ func TestCompletionInShells(t *testing.T) {
 			writeFile(t, filepath.Join(s.dir, "evil", "$(touch pwn) it"), "")
 			if line := s.line("runcell --log evil/\t", ""); !strings.HasPrefix(line, "runcell --log ") || evaluated(t, name, strings.TrimPrefix(line, "runcell --log ")) != "evil/$(touch pwn) it" {
 				t.Errorf("a file that is named as a command is completed as %q", line)
+			}
+			// bash looks for events of its history between double quotes, too.
+			writeFile(t, filepath.Join(s.dir, "bang", "!touch"), "")
+			if line := s.line(`runcell --log "bang/`+"\t", ""); name == "bash" && line != `runcell --log "bang/"\!"touch" ` {
+				t.Errorf("a file that is named as an event is completed as %q", line)
 			}
 			if b, err := os.ReadFile(filepath.Join(s.dir, "keep.txt")); err != nil || string(b) != "kept" {
 				t.Errorf("keep.txt has %q, %v: what was typed was executed", b, err)

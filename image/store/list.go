@@ -15,6 +15,7 @@ import (
 
 	"github.com/netbsd-cells/runcell/image/internal/stream"
 	"github.com/netbsd-cells/runcell/image/internal/verify"
+	"github.com/netbsd-cells/runcell/image/layout"
 	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -31,6 +32,33 @@ type Listed struct {
 	Size      int64         `json:"size"`              // bytes of all blobs that are here, shared ones included
 	// Error says why the rest could not be read.
 	Error string `json:"error,omitempty"`
+}
+
+// Names gives the full names in the store in a directory, sorted, as they are at
+// this moment. It waits for nobody and makes nothing: index.json is there whole at
+// any time.
+func Names(path string) ([]string, error) {
+	root, err := layout.Directory(path)
+	if err != nil {
+		return nil, fmt.Errorf("open image store %s: %w", path, err)
+	}
+	l, err := layout.InRoot(root, path)
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	s := &Store{Dir: path, root: root, Layout: l}
+	x, err := s.readIndex()
+	if err := errors.Join(err, s.Close()); err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, d := range x.Manifests {
+		if name := d.Annotations[v1.AnnotationRefName]; name != "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
 }
 
 // List lists the images by name. One that can't be read has an Error.

@@ -90,6 +90,10 @@ func (t Typed) Quote(text string) string {
 		switch {
 		case t.quote == '\'' && r == '\'':
 			b.WriteString(`'\'`)
+		case t.quote == '"' && r == '!': // bash looks for it before quotes, and a backslash stays there
+			b.WriteString(`"\!"`)
+			text = text[size:]
+			continue
 		case t.quote == '"' && strings.ContainsRune("\\\"$`", r), t.quote == 0 && special:
 			b.WriteByte('\\')
 		}

@@ -6,6 +6,7 @@ package completion
 import (
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/urfave/cli/v3"
 )
@@ -160,7 +161,7 @@ func (t Table) offer(w *walk) []Word {
 	if n >= len(list) {
 		return nil
 	}
-	return slices.DeleteFunc(list[n](w.Query), func(word Word) bool { return slices.Contains(w.Args, word.Text) })
+	return slices.DeleteFunc(list[n](w.Query), func(word Word) bool { return w.isFlag(word.Text) || slices.Contains(w.Args, word.Text) })
 }
 
 // Commands are the commands of a command.
@@ -239,9 +240,13 @@ func Placeholder(f cli.Flag) string {
 	return parts[1]
 }
 
-// begin keeps the words that begin with what is typed, sorted and once each.
+// begin keeps the words that begin with what is typed, sorted and once each. One
+// that would do harm on a terminal is left out: a file, an image or a container
+// may have it from anybody.
 func begin(words []Word, typed string) []Word {
-	words = slices.DeleteFunc(words, func(w Word) bool { return !strings.HasPrefix(w.Text, typed) })
+	words = slices.DeleteFunc(words, func(w Word) bool {
+		return w.Text == "" || !strings.HasPrefix(w.Text, typed) || strings.ContainsFunc(w.Text, unicode.IsControl)
+	})
 	slices.SortFunc(words, func(a, b Word) int { return strings.Compare(a.Text, b.Text) })
 	return slices.CompactFunc(words, func(a, b Word) bool { return a.Text == b.Text })
 }

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"unicode"
 
 	"golang.org/x/sys/unix"
 )
@@ -62,7 +61,7 @@ func Paths(q Query) []Word {
 	return Files(q)
 }
 
-// paths lists a directory. A name that would do harm on a terminal is left out.
+// paths lists a directory. A name that could be taken for a flag gets a "./".
 func paths(typed string, onlyDirs bool) (words []Word) {
 	dir, base := filepath.Split(typed)
 	at := dir
@@ -75,8 +74,12 @@ func paths(typed string, onlyDirs bool) (words []Word) {
 	}
 	for _, e := range entries {
 		name := e.Name()
-		if !strings.HasPrefix(name, base) || name[0] == '.' && base == "" || strings.ContainsFunc(name, unicode.IsControl) {
+		if !strings.HasPrefix(name, base) || name[0] == '.' && base == "" {
 			continue
+		}
+		dir := dir
+		if dir == "" && base == "" && name[0] == '-' {
+			dir = "./"
 		}
 		isDir := e.IsDir()
 		if !isDir && e.Type()&os.ModeSymlink != 0 {
