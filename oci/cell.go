@@ -266,12 +266,7 @@ func (c *compiler) cellAnnotation(field, name, value string) {
 }
 
 // nearCell gives the annotation of ours that another one looks like, or "".
-func nearCell(key string) string {
-	if !strings.HasPrefix(key, "org.") {
-		return ""
-	}
-	return nearest(key, cellNames(AnnotationPrefix))
-}
+func nearCell(key string) string { return nearest(key, cellNames(AnnotationPrefix)) }
 
 // cellNames are the names of the annotations, behind a prefix.
 func cellNames(prefix string) []string {

@@ -158,6 +158,8 @@ func TestMisspeltSettings(t *testing.T) {
 		`"netbsd":{"cell":{"networks":"none"}}`:                         "netbsd.cell.networks: unknown field; did you mean network?",
 		`"netbsd":{"cell":{"x":1}}`:                                     "netbsd.cell.x: unknown field; there are profile, permissions,",
 		`"netbsd":{"devices":[{"path":"/dev/null","mod":1}]}`:           "netbsd.devices[0].mod: unknown field; did you mean mode?",
+		`"annotations":{"Org.NetBSD.cell.network":"none"}`:              "looks like org.netbsd.cell.network",
+		`"linux":{"resources":{"rdma":{"mlx5.0":{"hcaHandle":1}}}}`:     "linux.resources.rdma.mlx5.0.hcaHandle: unknown field; did you mean hcaHandles?",
 		`"root":{"path":"r","readOnly":true}`:                           "root.readOnly: unknown field; did you mean readonly?",
 		`"linux":{"maskedPath":["/x"]}`:                                 "linux.maskedPath: unknown field; did you mean maskedPaths?",
 		`"process":{"args":["/a"],"cwd":"/","capabilitie":{}}`:          "process.capabilitie: unknown field; did you mean capabilities?",
@@ -173,10 +175,13 @@ func TestMisspeltSettings(t *testing.T) {
 		}
 	}
 	for text, field := range map[string]string{
-		`"annotations":{"org.example.x":"y","org.netbsd.other":"z"}`:                     "",
-		`"com.example.unknown":{"netbds":1}`:                                             "com.example.unknown",
-		`"linux":{"future":1}`:                                                           "linux.future",
-		`"process":{"args":["/a"],"cwd":"/","user":{"uid":7,"username":"web"}}`:          "process.user.username",
+		`"annotations":{"org.example.x":"y","org.netbsd.other":"z"}`:            "",
+		`"com.example.unknown":{"netbds":1}`:                                    `"com.example.unknown"`,
+		`"process.args":["/b"]`:                                                 `"process.args"`,
+		`"netbsd.org":{}`:                                                       `"netbsd.org"`,
+		`"netbsd.cell.profile":"low"`:                                           `"netbsd.cell.profile"`,
+		`"linux":{"future":1}`:                                                  "linux.future",
+		`"process":{"args":["/a"],"cwd":"/","user":{"uid":7,"username":"web"}}`: "process.user.username",
 		`"process":{"args":["/a"],"cwd":"/","user":{"uid":0,"gid":0,"username":"root"}}`: "process.user.username",
 	} {
 		w := compile(t, with(text), ourModule()).Warnings()

@@ -32,8 +32,8 @@ func Compile(cfg *Config, f kmod.Features) (*Plan, error) {
 	// The walk has to set the netbsd section and the annotations before
 	// anything depends on them: settle runs after it.
 	c.walk(reflect.ValueOf(cfg).Elem(), "", "")
-	for _, field := range cfg.Unknown {
-		c.unknown(field)
+	for _, u := range cfg.Unknown {
+		c.unknown(u)
 	}
 	c.settle(cfg)
 	return c.plan, c.err()
@@ -206,11 +206,19 @@ type ConfigError struct {
 	Problems []Note
 }
 
+// mostProblems is how many problems an error tells: a list may have millions of
+// members, all wrong.
+const mostProblems = 100
+
 // Error gives a line a problem.
 func (e *ConfigError) Error() string {
-	lines := make([]string, len(e.Problems))
+	var lines []string
 	for i, n := range e.Problems {
-		lines[i] = n.String()
+		if i == mostProblems {
+			lines = append(lines, fmt.Sprintf("and %d more", len(e.Problems)-i))
+			break
+		}
+		lines = append(lines, n.String())
 	}
 	return strings.Join(lines, "\n")
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"reflect"
 
 	"github.com/netbsd-cells/runcell/oci/strictjson"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -18,15 +17,18 @@ import (
 // largest real ones (podman's, with its system call list) have 15 KiB.
 const MaxConfigSize = 16 << 20
 
+// maxUnknown is how many fields of others a configuration may have: each is told.
+const maxUnknown = 1000
+
 // Config is a config.json: the fields of runtime-spec 1.3 and the netbsd
 // section, which the specification's own type lacks.
 type Config struct {
 	specs.Spec
 	NetBSD *NetBSD `json:"netbsd,omitempty"`
-	// Unknown lists fields that neither has, by path. They are ignored, as
+	// Unknown lists fields that neither has. They are ignored, as
 	// the specification wants (config.md, "Extensibility"), with a warning; one
 	// that looks like a known one is an error, and so is any in the netbsd section.
-	Unknown []string `json:"-"`
+	Unknown []strictjson.Unknown `json:"-"`
 }
 
 // NetBSD is the netbsd section, an extension in the manner of freebsd's.
@@ -106,6 +108,9 @@ func Load(r io.Reader) (*Config, error) {
 	if cfg.Unknown, err = strictjson.Unmarshal(data, cfg); err != nil {
 		return nil, err
 	}
+	if n := len(cfg.Unknown); n > maxUnknown {
+		return nil, fmt.Errorf("%d fields are unknown, the first is %s: it is no configuration of a container (at most %d can be of others)", n, cfg.Unknown[0].Field, maxUnknown)
+	}
 	return cfg, nil
 }
 
@@ -121,10 +126,8 @@ func LoadProcess(r io.Reader) (*specs.Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load process: %w", err)
 	}
-	for _, field := range unknown {
-		if near := nearest(last(field), siblings(reflect.TypeFor[specs.Process](), field)); near != "" {
-			return nil, fmt.Errorf("load process: %s: unknown field; did you mean %s?", field, near)
-		}
+	if err := misspeltError(unknown); err != nil {
+		return nil, fmt.Errorf("load process: %w", err)
 	}
 	return p, nil
 }

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,9 +46,26 @@ func TestLoadRefuses(t *testing.T) {
 
 func TestLoadKeepsUnknownFields(t *testing.T) {
 	cfg := load(t, `{"ociVersion":"1.3.0","Process":{},"root":{"path":"r","color":"red"},"mounts":[{"destination":"/a","x":[1,{"y":null}]}]}`)
-	want := []string{"Process", "root.color", "mounts[0].x"}
-	if got := strings.Join(cfg.Unknown, " "); got != strings.Join(want, " ") {
+	var got []string
+	for _, u := range cfg.Unknown {
+		got = append(got, u.Field)
+	}
+	if want := []string{"Process", "root.color", "mounts[0].x"}; !slices.Equal(got, want) {
 		t.Errorf("Unknown = %q; want %q", got, want)
+	}
+}
+
+// What is no configuration is told in one line, and one with many mistakes in
+// some.
+func TestManyMistakesAreTold(t *testing.T) {
+	_, err := Load(strings.NewReader(`{"mounts":[` + strings.Repeat(`{"mountPoint":1},`, 2000) + `{}]}`))
+	if err == nil || !strings.Contains(err.Error(), "2000 fields are unknown, the first is mounts[0].mountPoint") {
+		t.Errorf("Load of 2,000 unknown fields = %v", err)
+	}
+	cfg := load(t, `{"ociVersion":"1.3.0","mounts":[`+strings.Repeat(`{},`, 2000)+`{}]}`)
+	_, err = Compile(cfg, ourModule())
+	if err == nil || strings.Count(err.Error(), "\n") != mostProblems || !strings.HasSuffix(err.Error(), " more") {
+		t.Errorf("Compile of 2,000 mounts to nowhere = %.300v", err)
 	}
 }
 

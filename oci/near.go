@@ -6,7 +6,7 @@ package oci
 // error; all others are told, and ignored.
 
 import (
-	"reflect"
+	"fmt"
 	"strings"
 
 	"github.com/netbsd-cells/runcell/oci/strictjson"
@@ -65,65 +65,40 @@ func distance(a, b string) int {
 	return rows[(len(a)+1)%3][len(b)]
 }
 
-// siblings are the fields of the object that a path leads into, in a value of
-// type t; nil if it leads nowhere that is known.
-func siblings(t reflect.Type, path string) (names []string) {
-	parts := strings.Split(path, ".")
-	for _, part := range parts[:len(parts)-1] {
-		name, _, _ := strings.Cut(part, "[")
-		if t = fieldType(t, name); t == nil {
-			return nil
-		}
+// misspelt gives the field that an unknown one looks like, or "", and those that
+// are there.
+func misspelt(u strictjson.Unknown) (near string, known []string) {
+	for _, f := range strictjson.Fields(u.Struct) {
+		known = append(known, f.Name)
 	}
-	t = element(t)
-	if t.Kind() != reflect.Struct {
-		return nil
-	}
-	for _, f := range strictjson.Fields(t) {
-		names = append(names, f.Name)
-	}
-	return names
+	return nearest(u.Name, known), known
 }
 
-// fieldType is the type of a field, by its name in JSON, or nil.
-func fieldType(t reflect.Type, name string) reflect.Type {
-	if t = element(t); t.Kind() != reflect.Struct {
-		return nil
-	}
-	for _, f := range strictjson.Fields(t) {
-		if f.Name == name {
-			return f.Type
+// misspeltError is the error of an object that is not a whole configuration, for
+// those of its unknown fields that look like known ones, or nil.
+func misspeltError(unknown []strictjson.Unknown) error {
+	for _, u := range unknown {
+		if near, _ := misspelt(u); near != "" {
+			return fmt.Errorf("%s: unknown field; did you mean %s?", u.Field, near)
 		}
 	}
 	return nil
 }
-
-// element is what pointers, lists and maps lead to.
-func element(t reflect.Type) reflect.Type {
-	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
-		t = t.Elem()
-	}
-	return t
-}
-
-// last is the last name of a path.
-func last(path string) string { return path[strings.LastIndexByte(path, '.')+1:] }
 
 // section is the configuration's part that only cells have: all of it is ours,
 // so nothing in it can be an extension.
 const section = "netbsd."
 
 // unknown judges a field that is not known.
-func (c *compiler) unknown(field string) {
-	known := siblings(reflect.TypeFor[Config](), field)
-	near := nearest(last(field), known)
+func (c *compiler) unknown(u strictjson.Unknown) {
+	near, known := misspelt(u)
 	switch {
 	case near != "":
-		c.fatal(field, "", "unknown field; did you mean "+near+"? Correct it, or take it out")
-	case strings.HasPrefix(field, section):
-		c.fatal(field, "", "unknown field"+thereAre(known))
+		c.fatal(u.Field, "", "unknown field; did you mean "+near+"? Correct it, or take it out")
+	case strings.HasPrefix(u.Field, section):
+		c.fatal(u.Field, "", "unknown field"+thereAre(known))
 	default:
-		c.refused(field, "", "not a field of runtime-spec "+specs.Version+" or of the netbsd section; ignored")
+		c.refused(u.Field, "", "not a field of runtime-spec "+specs.Version+" or of the netbsd section; ignored")
 	}
 }
 

@@ -19,7 +19,8 @@ type Update struct {
 }
 
 // LoadResources reads the object of `update --resources`, which is that of
-// linux.resources. Unknown fields are given back by path.
+// linux.resources. Unknown fields are given back by path, but for those that look
+// like one that is known: these are errors.
 func LoadResources(r io.Reader) (*specs.LinuxResources, []string, error) {
 	data, err := readLimited(r)
 	if err != nil {
@@ -30,7 +31,14 @@ func LoadResources(r io.Reader) (*specs.LinuxResources, []string, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("load resources: %w", err)
 	}
-	return res, unknown, nil
+	if err := misspeltError(unknown); err != nil {
+		return nil, nil, fmt.Errorf("load resources: %w", err)
+	}
+	var fields []string
+	for _, u := range unknown {
+		fields = append(fields, u.Field)
+	}
+	return res, fields, nil
 }
 
 // CompileUpdate maps resources onto a cell. Callers send whole objects, so

@@ -38,8 +38,13 @@ func TestUpdate(t *testing.T) {
 			t.Errorf("LoadResources(%s) accepts it", text)
 		}
 	}
-	if _, unknown, err := LoadResources(strings.NewReader(`{"pidz":{}}`)); err != nil || !slices.Equal(unknown, []string{"pidz"}) {
+	if _, unknown, err := LoadResources(strings.NewReader(`{"future":{}}`)); err != nil || !slices.Equal(unknown, []string{"future"}) {
 		t.Errorf("an unknown field gives %v, %v", unknown, err)
+	}
+	for _, text := range []string{`{"pidz":{"limit":5}}`, `{"pids":{"limi":5}}`} {
+		if _, _, err := LoadResources(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), "did you mean") {
+			t.Errorf("LoadResources(%s) = %v; want an error: the limit would not be set", text, err)
+		}
 	}
 }
 

@@ -30,8 +30,16 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("line %d: %s: %s", e.Line, e.Field, e.Msg)
 }
 
+// Unknown is a field that the document has and the type does not.
+type Unknown struct {
+	Field string // its path, as in Error; a name with a dot or a bracket is quoted
+	Name  string // its own name, as it is
+	// Struct is the type that lacks it.
+	Struct reflect.Type
+}
+
 // Unmarshal decodes data, one JSON value, into the value that v points to. It
-// returns the paths of fields that v's type does not have. An *Error tells of
+// returns the fields that v's type does not have. An *Error tells of
 // syntax errors, wrong types, numbers out of range, duplicate keys, NUL bytes
 // in strings, invalid UTF-8 and trailing data.
 //
@@ -39,7 +47,7 @@ func (e *Error) Error() string {
 // with string keys, strings, bools, integers and encoding.TextUnmarshaler are
 // supported; an interface receives the JSON text of its value as a string.
 // null leaves a value as it is.
-func Unmarshal(data []byte, v any) (unknown []string, err error) {
+func Unmarshal(data []byte, v any) (unknown []Unknown, err error) {
 	d := &decoder{data: data}
 	if !utf8.Valid(data) {
 		return nil, d.errorf("not valid UTF-8")
@@ -61,7 +69,7 @@ type decoder struct {
 	data    []byte
 	pos     int
 	path    []step
-	unknown []string
+	unknown []Unknown
 }
 
 // step is a part of the path to the value being decoded.
@@ -96,6 +104,22 @@ func (d *decoder) where() string {
 		}
 	}
 	return b.String()
+}
+
+// whereField is where for a field that no type has: a name such as "a.b" must not
+// look like a field within another.
+func (d *decoder) whereField(key string) string {
+	if key != "" && !strings.ContainsAny(key, ".[]") {
+		return d.where()
+	}
+	path := d.path
+	d.path = path[:len(path)-1]
+	above := d.where()
+	d.path = path
+	if above != "" {
+		above += "."
+	}
+	return above + strconv.Quote(key)
 }
 
 // printable quotes a key that would confuse a terminal or a reader.
@@ -191,7 +215,7 @@ func (d *decoder) object(v reflect.Value) error {
 			others = make(map[string]bool)
 		}
 		others[key] = true
-		d.unknown = append(d.unknown, d.where())
+		d.unknown = append(d.unknown, Unknown{d.whereField(key), key, v.Type()})
 		return d.skip()
 	})
 }

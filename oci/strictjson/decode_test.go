@@ -45,8 +45,28 @@ func TestUnmarshal(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	if strings.Join(unknown, " ") != "- Text" {
-		t.Errorf("unknown = %q; want the keys - and Text", unknown)
+	if len(unknown) != 2 || unknown[0].Field != "-" || unknown[1].Field != "Text" || unknown[1].Struct != reflect.TypeFor[sample]() {
+		t.Errorf("unknown = %v; want the keys - and Text", unknown)
+	}
+}
+
+// The path of one field is never that of another, and says which type lacks it,
+// below a map, too.
+func TestUnknownFieldsAreTold(t *testing.T) {
+	var got sample
+	unknown, err := Unmarshal([]byte(`{"objs.text":1,"":2,"objs":[{"a[0]":3}],"map":{"k.text":{"b c":4}}}`), &got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, u := range unknown {
+		list = append(list, u.Field+"="+u.Name)
+		if u.Struct != reflect.TypeFor[sample]() {
+			t.Errorf("%s is lacking in %v; want sample", u.Field, u.Struct)
+		}
+	}
+	if want := `"objs.text"=objs.text ""= objs[0]."a[0]"=a[0] map.k.text."b c"=b c`; strings.Join(list, " ") != want {
+		t.Errorf("unknown fields are %s; want %s", strings.Join(list, " "), want)
 	}
 }
 
