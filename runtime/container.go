@@ -59,18 +59,22 @@ func (r *Runtime) loadAlive(doing, id string) (*container, state.Status, error) 
 	if err != nil {
 		return nil, "", err
 	}
+	s, err := c.alive(doing)
+	return c, s, err
+}
+
+// alive is the status of a container that has processes.
+func (c *container) alive(doing string) (state.Status, error) {
 	s, err := c.Status()
-	if err != nil {
-		return nil, "", fmt.Errorf("%s %q: %w", doing, id, err)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("%s %q: %w", doing, c.ID, err)
+	case s == state.Stopped:
+		return s, fmt.Errorf("%s %q: %w", doing, c.ID, state.ErrNotRunning)
+	case s == state.Creating:
+		return s, fmt.Errorf("%s %q: it is still being created", doing, c.ID)
 	}
-	switch s {
-	case state.Stopped:
-		return nil, s, fmt.Errorf("%s %q: %w", doing, id, state.ErrNotRunning)
-	case state.Creating:
-		return nil, s, fmt.Errorf("%s %q: it is still being created", doing, id)
-	default:
-		return c, s, nil
-	}
+	return s, nil
 }
 
 // remove deletes what is stored. Nothing may be mounted below it any more: it

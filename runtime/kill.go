@@ -19,17 +19,27 @@ import (
 // process of its cell (runtime.md, "Kill"). The error wraps ErrNotRunning when
 // it has stopped, unless all are meant, and ErrPaused for a SIGCONT to a paused one: Resume is for that.
 func (r *Runtime) Kill(id string, sig syscall.Signal, all bool) error {
-	c, status, err := r.loadAlive("kill", id)
+	c, err := r.load(id)
+	if err != nil {
+		return err
+	}
+	return r.kill(c, sig, all)
+}
+
+// kill is Kill for a container that is loaded: whoever has its name by now, no
+// other one gets the signal.
+func (r *Runtime) kill(c *container, sig syscall.Signal, all bool) error {
+	status, err := c.alive("kill")
 	if all && errors.Is(err, state.ErrNotRunning) {
 		// What the first process has left is the cell's still; often nobody.
-		_, err := inCell(r, "kill", id, func(cell kmod.ID) (struct{}, error) { return struct{}{}, r.kmod.Kill(cell, int(sig)) })
+		_, err := cellOf(c, "kill", func(cell kmod.ID) (struct{}, error) { return struct{}{}, r.kmod.Kill(cell, int(sig)) })
 		return err
 	}
 	if err != nil {
 		return err
 	}
 	if status == state.Paused && sig == unix.SIGCONT {
-		return fmt.Errorf("kill %q: SIGCONT: %w", id, ErrPaused)
+		return fmt.Errorf("kill %q: SIGCONT: %w", c.ID, ErrPaused)
 	}
 	if status == state.Created && signals.Ends(sig) {
 		// The user's program, which might handle the signal, is not there yet,
@@ -48,7 +58,7 @@ func (r *Runtime) Kill(id string, sig syscall.Signal, all bool) error {
 		err = state.ErrNotRunning
 	}
 	if err != nil {
-		return fmt.Errorf("kill %q: %w", id, err)
+		return fmt.Errorf("kill %q: %w", c.ID, err)
 	}
 	return nil
 }

@@ -13,23 +13,23 @@ import (
 
 // Pause stops every process of a running container.
 func (r *Runtime) Pause(id string) error {
-	return r.setPaused(id, state.Running, true)
+	return r.setPaused(context.Background(), id, state.Running, true)
 }
 
 // Resume lets the processes of a paused container go on.
 func (r *Runtime) Resume(id string) error {
-	return r.setPaused(id, state.Paused, false)
+	return r.setPaused(context.Background(), id, state.Paused, false)
 }
 
 // setPaused records "paused" before the first process stops and "not paused"
 // after the last goes on: if it is cut off, a container counts as paused that
 // may be running, and resume puts that right.
-func (r *Runtime) setPaused(id string, from state.Status, pause bool) error {
+func (r *Runtime) setPaused(ctx context.Context, id string, from state.Status, pause bool) error {
 	verb, act := "resume", r.kmod.Resume
 	if pause {
 		verb, act = "pause", r.kmod.Pause
 	}
-	c, err := r.loadLocked(context.Background(), id)
+	c, err := r.loadLocked(ctx, id)
 	if c != nil {
 		defer c.Release()
 	}

@@ -65,10 +65,7 @@ func (r *Runtime) stop(ctx context.Context, s *State, o StopOptions) (how Ending
 		}
 	}
 	// Who was not asked or did not heed, and what they have left.
-	_, err = r.again(s)
-	if err == nil {
-		err = r.Kill(s.ID, unix.SIGKILL, true)
-	}
+	err = r.killFound(s, unix.SIGKILL, true)
 	switch {
 	case errors.Is(err, state.ErrNotExist):
 		return EndedAndAll, nil
@@ -91,9 +88,9 @@ func (r *Runtime) ask(ctx context.Context, s *State, o StopOptions) (Ending, err
 	if err != nil {
 		return "", err
 	}
-	err = r.Kill(s.ID, sig, false)
+	err = r.killFound(s, sig, false)
 	if err == nil && s.Status == Paused {
-		err = r.Resume(s.ID) // or it could not heed it
+		err = r.letGo(ctx, s) // or it could not heed it
 	}
 	if errors.Is(err, state.ErrNotRunning) || errors.Is(err, state.ErrNotExist) {
 		return EndedByStop, nil // meanwhile
@@ -117,20 +114,57 @@ func (r *Runtime) ask(ctx context.Context, s *State, o StopOptions) (Ending, err
 // error: another one might not let the program save its data.
 func stopSignal(annotations map[string]string) (syscall.Signal, error) {
 	sig, err := ParseSignal(annotations[stopSignalAnnotation])
+	if err == nil && sig == 0 {
+		err = errors.New("0 is no signal")
+	}
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w; send one that the program understands with `runcell kill`, or give --time 0, which kills", stopSignalAnnotation, err)
 	}
 	return sig, nil
 }
 
-// again is State for a container that was found before. Another one that has its
-// name meanwhile, as a service's next one has, is not it: the error is ErrNotExist.
-func (r *Runtime) again(s *State) (*State, error) {
-	now, err := r.State(s.ID)
-	if err == nil && !now.Created.Equal(s.Created) {
+// reload loads a container that was found before. Another one that has its name
+// meanwhile, as a service's next one has, is not it: the error is ErrNotExist.
+func (r *Runtime) reload(s *State) (*container, error) {
+	c, err := r.load(s.ID)
+	if err != nil {
+		return nil, err
+	}
+	if !c.Created.Equal(s.Created) {
 		return nil, fmt.Errorf("%q: %w any more: another container has its name", s.ID, state.ErrNotExist)
 	}
-	return now, err
+	return c, nil
+}
+
+// again is State for a container that was found before.
+func (r *Runtime) again(s *State) (*State, error) {
+	c, err := r.reload(s)
+	if err != nil {
+		return nil, err
+	}
+	return c.State()
+}
+
+// killFound is Kill for a container that was found before.
+func (r *Runtime) killFound(s *State, sig syscall.Signal, all bool) error {
+	c, err := r.reload(s)
+	if err != nil {
+		return err
+	}
+	return r.kill(c, sig, all)
+}
+
+// letGo resumes a paused container, unless another command does.
+func (r *Runtime) letGo(ctx context.Context, s *State) error {
+	err := r.setPaused(ctx, s.ID, state.Paused, false)
+	if err == nil {
+		return nil
+	}
+	now, serr := r.again(s)
+	if errors.Is(serr, state.ErrNotExist) || serr == nil && now.Status != Paused {
+		return serr
+	}
+	return err
 }
 
 // awaitEnd waits until a container has stopped, or is gone, and tells whether it

@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/netbsd-cells/runcell/kmod/flock"
 )
 
 // TestStop: a program ends by its signal or is killed in time, and nothing is
@@ -64,6 +67,12 @@ func TestStop(t *testing.T) {
 
 func TestStopRefuses(t *testing.T) {
 	b := newBox(t)
+	b.spec.Annotations = map[string]string{"org.opencontainers.image.stopSignal": "0"}
+	b.ok("run", "--detach", "c")
+	if r := b.run("stop", "c"); r.status != 1 || !strings.Contains(r.stderr, "0 is no signal") {
+		t.Errorf("a signal that is none: status %d, %s", r.status, r.stderr)
+	}
+	b.ok("delete", "--force", "c")
 	b.spec.Annotations = map[string]string{"org.opencontainers.image.stopSignal": "SIGNONSENSE"}
 	b.ok("run", "--detach", "c")
 	r := b.run("stop", "c")
@@ -130,6 +139,65 @@ func TestStopLeavesTheNextOne(t *testing.T) {
 		t.Error("the next one does not run any more")
 	}
 	b.ok("delete", "--force", "c")
+}
+
+// Two who stop a paused container let it go on once, and both wait for its end.
+func TestStopsOfAPausedContainer(t *testing.T) {
+	b, unlock := pausedAndLocked(t)
+	said := b.tempFile()
+	cmds := []*exec.Cmd{b.start(said, "--debug", "stop", "--time", "1", "c"), b.start(said, "--debug", "stop", "--time", "1", "c")}
+	b.until("both wait", func() bool { return strings.Count(shown(said), "wait for the lock") == 2 })
+	unlock()
+	for _, cmd := range cmds {
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("stop: %v, %s", err, shown(said))
+		}
+	}
+	b.ok("delete", "c")
+}
+
+// The wait for a lock that another command has ends with a signal, too.
+func TestStopIsInterruptedAtALock(t *testing.T) {
+	b, unlock := pausedAndLocked(t)
+	said := b.tempFile()
+	began := time.Now()
+	cmd := b.start(said, "--debug", "stop", "c")
+	b.until("it waits", func() bool { return strings.Contains(shown(said), "wait for the lock") })
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if took := time.Since(began); took > 8*time.Second || cmd.ProcessState.ExitCode() != 128+int(syscall.SIGTERM) {
+		t.Errorf("it ended with %d after %v: %s", cmd.ProcessState.ExitCode(), took, shown(said))
+	}
+	unlock()
+	b.ok("delete", "--force", "c")
+}
+
+// pausedAndLocked gives a paused container c that heeds no signal, and whose lock
+// is held.
+func pausedAndLocked(t *testing.T) (b *box, unlock func()) {
+	t.Helper()
+	b = newBox(t)
+	b.spec.Process.Args = []string{"/probe", "heed", "NONE"}
+	out := b.tempFile()
+	if err := b.start(out, "run", "--detach", "c").Wait(); err != nil {
+		t.Fatal(err, shown(out))
+	}
+	b.until("the program is ready", func() bool { return strings.Contains(shown(out), "ready") })
+	b.ok("pause", "c")
+	dir, err := os.Open(filepath.Join(b.root, "c"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := flock.Try(int(dir.Fd()), flock.Exclusive); !got || err != nil {
+		t.Fatal(got, err)
+	}
+	return b, func() {
+		if err := dir.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // start starts runcell with a file for its output.

@@ -28,13 +28,18 @@ func inCell[T any](r *Runtime, doing, id string, ask func(kmod.ID) (T, error)) (
 	if err != nil {
 		return none, err
 	}
+	return cellOf(c, doing, ask)
+}
+
+// cellOf is inCell for a container that is loaded.
+func cellOf[T any](c *container, doing string, ask func(kmod.ID) (T, error)) (none T, err error) {
 	status, err := c.Status()
 	if err != nil {
 		return none, err
 	}
 	switch status {
 	case state.Creating:
-		return none, fmt.Errorf("%s %q: it is still being created", doing, id)
+		return none, fmt.Errorf("%s %q: it is still being created", doing, c.ID)
 	case state.Stopped:
 		if same, err := c.sameBoot(); !same || err != nil {
 			return none, err
