@@ -147,6 +147,8 @@ type Client interface {
 	Destroy(ID) error
 	// List gives every cell, newest first.
 	List() ([]Info, error)
+	// Name gives a cell's name. Errors: ErrNotFound.
+	Name(ID) (string, error)
 	// Enter tells how a child process becomes a member. The first child to
 	// enter is the cell's first process; once it runs, Entered records it.
 	// The caller must call Entry.Close after the fork.

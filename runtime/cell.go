@@ -78,14 +78,14 @@ func (c *container) hasCell(cells []kmod.Info) bool {
 // sameBoot tells whether the recorded cell still is this container's: after a
 // reboot another container can have the number. Id and name decide.
 func (c *container) sameBoot() (bool, error) {
-	cells, err := c.rt.kmod.List()
-	if errors.Is(err, kmod.ErrUnavailable) {
+	name, err := c.rt.kmod.Name(c.Cell)
+	if errors.Is(err, kmod.ErrUnavailable) || errors.Is(err, kmod.ErrNotFound) {
 		return false, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("find cell: %w", err)
 	}
-	return c.hasCell(cells), nil
+	return name == state.CellName(c.rt.root, c.Name()), nil
 }
 
 // owns tells whether a cell that has no container was made below this state

@@ -141,3 +141,35 @@ func TestCommandsBeside(t *testing.T) {
 	}
 	e.do(e.Delete(t.Context(), "two", true))
 }
+
+// lateCells are cells of which one is made just before they are listed for the
+// first time.
+type lateCells struct {
+	kmod.Client
+	before func()
+}
+
+func (c *lateCells) List() ([]kmod.Info, error) {
+	if c.before != nil {
+		before := c.before
+		c.before = nil
+		before()
+	}
+	return c.Client.List()
+}
+
+// A container that is made while recover looks around is no remainder.
+func TestRecoverBesideACreate(t *testing.T) {
+	late := &lateCells{}
+	e := newEmbedder(t, func(o *runtime.Options) { late.Client, o.Kmod = o.Kmod, late })
+	var p *runtime.Process
+	late.before = func() { p = e.create("one", &runtime.Streams{}) }
+	if done, err := e.Recover(t.Context()); len(done) > 0 || err != nil {
+		t.Errorf("Recover = %q, %v; want nothing done", done, err)
+	}
+	if s, err := e.State("one"); err != nil || s.Status != runtime.Created {
+		t.Errorf("State = %+v, %v; want it created", s, err)
+	}
+	e.do(e.Delete(t.Context(), "one", true))
+	e.ended(p)
+}

@@ -72,7 +72,7 @@ func TestFifosInStateDirectory(t *testing.T) {
 	}
 }
 
-// So with the file of all cells, and with one whose line can't be read.
+// So with the table of all cells, and with a cell's file that can't be read.
 func TestOddCells(t *testing.T) {
 	b := newBox(t)
 	b.odd("@cells", "cells")
@@ -84,32 +84,38 @@ func TestOddCells(t *testing.T) {
 	}
 	b.ok("create", "bad")
 	b.ok("run", "--detach", "good")
-	path := filepath.Join(b.root, "@cells", "cells")
-	text, err := os.ReadFile(path)
+	files, err := filepath.Glob(filepath.Join(b.root, "@cells", "*", "name", "bad.*"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("the files of the cell are %q, %v; want one", files, err)
+	}
+	text, err := os.ReadFile(files[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	broken := strings.ReplaceAll(string(text), "created=", "borrowed=")
-	good := strings.LastIndex(broken, "\n2\t")
-	if good < 0 {
-		t.Fatalf("no second cell in\n%s", broken)
+	for name, spoil := range map[string]func() error{
+		"an unknown field": func() error {
+			return os.WriteFile(files[0], []byte(strings.ReplaceAll(string(text), "created=", "borrowed=")), 0o600)
+		},
+		"a FIFO": func() error { return errors.Join(os.Remove(files[0]), unix.Mkfifo(files[0], 0o600)) },
+	} {
+		if err := spoil(); err != nil {
+			t.Fatal(err)
+		}
+		if r := b.quick("exec", "bad", "/probe", "exit", "0"); r.status == 0 {
+			t.Errorf("%s: exec in a cell that can't be read = %+v; want an error", name, r)
+		}
+		b.ok("list")
+		b.ok("recover")
+		b.ok("exec", "good", "/probe", "exit", "0")
+		args := b.spec.Process.Args
+		b.spec.Process.Args = []string{"/probe", "exit", "0"}
+		b.ok("run", "another")
+		b.spec.Process.Args = args
+		if err := errors.Join(os.Remove(files[0]), os.WriteFile(files[0], text, 0o600)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	broken = broken[:good] + strings.ReplaceAll(broken[good:], "borrowed=", "created=")
-	if err := os.WriteFile(path, []byte(broken), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if r := b.quick("exec", "bad", "/probe", "exit", "0"); r.status == 0 {
-		t.Errorf("exec in a cell that can't be read = %+v; want an error", r)
-	}
-	b.ok("list")
-	b.ok("recover")
-	b.ok("exec", "good", "/probe", "exit", "0")
-	b.spec.Process.Args = []string{"/probe", "exit", "0"}
-	b.ok("run", "another")
 	b.ok("delete", "--force", "good")
-	if err := os.WriteFile(path, []byte(strings.ReplaceAll(broken[:good], "borrowed=", "created=")+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	b.ok("delete", "--force", "bad")
 }
 

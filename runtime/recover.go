@@ -15,12 +15,19 @@ import (
 // Recover removes the remains and tells what it did, a line each. What another
 // command is working on is not touched. It goes on after an error.
 func (r *Runtime) Recover(ctx context.Context) (done []string, err error) {
+	// A container is there before its cell and goes after it. So of the cells
+	// before this list, those that none of it has are nobody's; a container of it
+	// has its cell among those that there are by then.
+	cells, err := r.cells()
+	if err != nil {
+		return nil, fmt.Errorf("recover: %w", err)
+	}
 	ids, err := state.IDs(r.root)
 	if err != nil {
 		return nil, fmt.Errorf("recover: %w", err)
 	}
-	cells, err := r.kmod.List()
-	if err != nil && !errors.Is(err, kmod.ErrUnavailable) {
+	now, err := r.cells()
+	if err != nil {
 		return nil, fmt.Errorf("recover: %w", err)
 	}
 	byName := map[string]kmod.Info{}
@@ -30,7 +37,7 @@ func (r *Runtime) Recover(ctx context.Context) (done []string, err error) {
 	var errs []error
 	for _, id := range ids {
 		delete(byName, state.CellName(r.root, id))
-		what, err := r.recoverOne(ctx, id, cells)
+		what, err := r.recoverOne(ctx, id, now)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("recover: %w", err))
 		} else if what != "" {
@@ -49,6 +56,15 @@ func (r *Runtime) Recover(ctx context.Context) (done []string, err error) {
 	}
 	freed, err := r.addresses.Recover()
 	return append(done, freed...), errors.Join(append(errs, err)...)
+}
+
+// cells lists the kernel's cells; a kernel without has none.
+func (r *Runtime) cells() ([]kmod.Info, error) {
+	cells, err := r.kmod.List()
+	if errors.Is(err, kmod.ErrUnavailable) {
+		err = nil
+	}
+	return cells, err
 }
 
 // recoverOne removes one container if it is a remainder, and says why.

@@ -14,10 +14,6 @@ type acceptance struct {
 
 var acceptances = []acceptance{
 	{
-		"", regexp.MustCompile(`/@cells/cells(\.new)?$`), regexp.MustCompile(`^[a-z ,-]*: "?(state|kept): [^ ]*/@cells/cells\.new[^ ]*( \(\d+ lines\))?(, (state|kept): [^ ]*/@cells/cells\.new \(\d+ lines\))?"?(, want "")?$`),
-		"the emulator's table of cells as it was before the last change, which nobody reads and the next change removes",
-	},
-	{
 		"", regexp.MustCompile(`^(execve |write)`), regexp.MustCompile(`^says that it succeeded, but: "", want "\{"$`),
 		"the process is killed in the exec itself, once it has said that this comes next: nobody can tell that from a moment later",
 	},

@@ -95,14 +95,10 @@ func TestAccepted(t *testing.T) {
 			t.Errorf("%v has no reason", a.call)
 		}
 	}
-	const stale = "state: DIR/root/@cells/cells.new"
 	for _, c := range []struct {
 		story, call, problem string
 		want                 bool
 	}{
-		{"delete", "unlinkat /x/@cells/cells.new", `says that it succeeded, but: "` + stale + `", want ""`, true},
-		{"run", "renameat2 /x/@cells/cells", "left after delete --force: " + stale + ", kept: /@cells/cells.new (4 lines)", true},
-		{"run", "renameat2 /x/@cells/cells", "left after delete --force: " + stale + ", process: sleep", false},
 		{"create", "read /x/exec.fifo", `says that it succeeded, but: "stopped", want "created"`, true},
 		{"create", "read /x/exec.fifo", `says that it succeeded, but: "start \"ID-1\": wait for start: no space left on device", want "stopped"`, true},
 		{"create", "read /x/exec.fifo", `says that it succeeded, but: "start \"ID-1\": exec: no space left on device", want "stopped"`, false},

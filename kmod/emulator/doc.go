@@ -16,6 +16,6 @@
 // less (Module): so a configuration can be tried for a NetBSD that has that.
 //
 // The kernel's part of the state, that is ids, names and reserved ports, is
-// one file below the state root. So names are unique and ports are exclusive
-// per state root, where NetBSD's are per machine.
+// below the state root, a file a cell. So names are unique and ports are
+// exclusive per state root, where NetBSD's are per machine.
 package emulator

@@ -43,7 +43,7 @@ func OpenAs(root string, m Module) (kmod.Client, error) {
 	c := &Client{root: root, dir: filepath.Join(root, stateDir), module: m}
 	c.features, c.boot = sync.OnceValues(c.probe), sync.OnceValues(bootID)
 	if m != "" {
-		if _, err := c.load(); err != nil {
+		if _, _, err := c.meet(); err != nil {
 			return nil, fmt.Errorf("open emulator: %w", err)
 		}
 	}
@@ -65,30 +65,12 @@ func (c *Client) Create(spec kmod.Spec) (kmod.ID, error) {
 		return 0, fmt.Errorf("create cell %s: %w", spec.Name, err)
 	}
 	n := &cell{Spec: spec, Created: created}
-	var made error
-	err = c.update(func(s *state) error {
-		before := slices.Clip(s.rows)
-		if err := c.add(s, n); err != nil {
-			return err
+	r, err := c.claim(n)
+	if err == nil {
+		defer r.close()
+		if err = c.furnish(r, n, features.Ports.Level == kmod.Enforced); err != nil {
+			err = errors.Join(err, c.remove(r.x))
 		}
-		// The row comes first: whoever is killed in between leaves a cell that
-		// Destroy can find, not cgroups or rules without a cell.
-		s.after = func() error {
-			if made = c.settleIn(n); made == nil && features.Ports.Level == kmod.Enforced {
-				made = c.enforce(before, s.rows, n)
-			}
-			return made
-		}
-		return nil
-	})
-	if made != nil {
-		err = errors.Join(err, c.update(func(s *state) error {
-			x, err := s.find(n.ID)
-			if err != nil {
-				return err
-			}
-			return c.remove(s, x)
-		}))
 	}
 	if err != nil {
 		return 0, fmt.Errorf("create cell %s: %w", spec.Name, err)
@@ -96,65 +78,62 @@ func (c *Client) Create(spec kmod.Spec) (kmod.ID, error) {
 	return n.ID, nil
 }
 
-// add gives n an id and a row, unless its name or a port is taken.
-func (c *Client) add(s *state, n *cell) error {
-	if s.next+1 == 0 {
-		return fmt.Errorf("cell ids are used up: %w", unix.EOVERFLOW)
-	}
-	for _, r := range s.rows {
-		if r.name == n.Spec.Name {
-			return fmt.Errorf("cell %d: %w", r.id, kmod.ErrExists)
-		}
-		if len(n.Spec.Ports) == 0 || !r.has("ports") {
-			continue
-		}
-		o, err := r.decode()
+// furnish makes what the new cell has in the kernel, once it has got hold of
+// what no two cells may have. The record comes first: whoever is killed in
+// between leaves a cell that Destroy can find, not cgroups or rules without a
+// cell.
+func (c *Client) furnish(r *record, n *cell, enforced bool) error {
+	if n.shares() {
+		unlock, err := c.lockShared()
 		if err != nil {
 			return err
 		}
-		if err := portsFree(n.Spec.Ports, o); err != nil {
+		defer unlock()
+		if err := c.take(n); err != nil {
+			return err
+		}
+		if err := r.save(n); err != nil {
 			return err
 		}
 	}
-	n.ID = s.next
-	c.choose(n)
-	if err := n.free(s.rows); err != nil {
+	if err := c.settleIn(n); err != nil || !enforced {
 		return err
 	}
-	return s.save(n)
-}
-
-func portsFree(ports []kmod.Port, o *cell) error {
-	for _, p := range ports {
-		if slices.ContainsFunc(o.Spec.Ports, func(q kmod.Port) bool { return overlap(p, q) }) {
-			return fmt.Errorf("port %d, cell %s: %w", p.Port, o.Spec.Name, kmod.ErrPortInUse)
-		}
+	if n.shares() {
+		return c.enforce(n)
 	}
-	return nil
+	return c.enforceBeside(n)
 }
 
 // Destroy removes a cell whose members have ended. A zombie does not count as
 // a member, unlike on NetBSD: whoever has to reap it may be slow.
 func (c *Client) Destroy(id kmod.ID) error {
 	c.settle(id)
-	err := c.update(func(s *state) error {
-		x, err := s.find(id)
-		if err != nil {
-			return err
-		}
-		busy, err := x.busy()
-		if err != nil {
-			return err
-		}
-		if busy {
-			return kmod.ErrBusy
-		}
-		return c.remove(s, x)
-	})
-	if err != nil {
+	if err := c.destroy(id); err != nil {
 		return fmt.Errorf("destroy cell %d: %w", id, err)
 	}
 	return nil
+}
+
+func (c *Client) destroy(id kmod.ID) error {
+	r, err := c.open(id)
+	if errors.Is(err, kmod.ErrNotFound) {
+		if cleared, cerr := c.clear(id); cleared || cerr != nil {
+			return cerr
+		}
+	}
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	busy, err := r.x.busy()
+	if err != nil {
+		return err
+	}
+	if busy {
+		return kmod.ErrBusy
+	}
+	return c.remove(r.x)
 }
 
 // settle waits a moment for a cell that is dying, so that Destroy right after
@@ -174,62 +153,80 @@ func (c *Client) settle(id kmod.ID) {
 	}
 }
 
-// remove takes an empty cell out of the kernel and the state.
-func (c *Client) remove(s *state, x *cell) error {
-	i := s.index(x.ID)
-	rest := slices.Concat(s.rows[:i], s.rows[i+1:])
-	if x.Cgroup != "" {
-		if err := c.enforce(s.rows, rest, x); err != nil {
-			return err
-		}
+// remove takes an empty cell out of the kernel and the table, under its lock. It
+// can be repeated. The cgroups go first: as long as one has a process in it,
+// which may have entered meanwhile, all stays.
+func (c *Client) remove(x *cell) error {
+	had, err := rulesOf(x) // as long as the cgroup is there by which they know it
+	if err != nil {
+		return err
 	}
-	err := x.removeCgroups()
-	if errors.Is(err, unix.EBUSY) { // somebody has entered meanwhile: all stays
+	if !x.Draft {
+		err = x.removeCgroups()
+	}
+	if errors.Is(err, unix.EBUSY) {
 		err = fmt.Errorf("%w: %w", kmod.ErrBusy, err)
-		if x.Cgroup != "" {
-			err = errors.Join(err, c.enforce(rest, s.rows, x))
-		}
+	}
+	if err == nil && x.shares() {
+		err = c.release(x, had)
 	}
 	if err != nil {
 		return err
 	}
-	return s.forget(x.ID)
+	return c.forget(x)
 }
 
-// List gives every cell, newest first. Of one that can't be read there is
-// what its line begins with: it stops no command that is about another.
+// List gives every cell, newest first. Of one that can't be read there is its
+// id and name: it stops no command that is about another.
 func (c *Client) List() ([]kmod.Info, error) {
-	s, err := c.load()
+	infos, err := c.list()
 	if err != nil {
 		return nil, fmt.Errorf("list cells: %w", err)
-	}
-	infos := make([]kmod.Info, 0, len(s.rows))
-	for _, r := range slices.Backward(s.rows) {
-		infos = append(infos, r.info())
 	}
 	return infos, nil
 }
 
-// info tells of a cell as far as it can be read.
-func (r row) info() kmod.Info {
-	info := kmod.Info{ID: r.id, Name: r.name}
-	x, err := r.decode()
-	if err != nil {
-		return info
+func (c *Client) list() ([]kmod.Info, error) {
+	if _, _, err := c.meet(); err != nil {
+		return nil, err
 	}
+	table, err := c.table()
+	if err != nil {
+		return nil, err
+	}
+	ids, err := c.ids(-1)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(ids)
+	infos := make([]kmod.Info, 0, len(ids))
+	for _, id := range slices.Backward(ids) {
+		x, err := read(table, id)
+		if err == nil {
+			infos = append(infos, x.info())
+			continue
+		}
+		if name, err := linkName(table, id); err == nil { // or it is gone meanwhile
+			infos = append(infos, kmod.Info{ID: id, Name: name})
+		}
+	}
+	return infos, nil
+}
+
+// info tells of a cell.
+func (x *cell) info() kmod.Info {
 	pids, err := x.processes()
 	if err != nil {
 		pids, _ = x.scan()
 	}
-	info.Root, info.Created, info.Processes = x.Spec.Root, x.Created, uint64(len(pids))
-	return info
+	return kmod.Info{ID: x.ID, Name: x.Spec.Name, Root: x.Spec.Root, Created: x.Created, Processes: uint64(len(pids))}
 }
 
-// lookup decodes one cell without a lock.
-func (c *Client) lookup(id kmod.ID) (*cell, error) {
-	s, err := c.load()
+// Name gives a cell's name.
+func (c *Client) Name(id kmod.ID) (string, error) {
+	x, err := c.lookup(id)
 	if err != nil {
-		return nil, err
+		return "", fmt.Errorf("look for cell: %w", err)
 	}
-	return s.find(id)
+	return x.Spec.Name, nil
 }

@@ -138,23 +138,22 @@ func TestAnotherBootsCellsAreGone(t *testing.T) {
 	if err := removeCgroup(x.Cgroup); err != nil {
 		t.Error(err)
 	}
-	file := filepath.Join(h.dir, stateFile)
-	b, err := os.ReadFile(file)
+	before, err := h.table()
 	if err != nil {
 		t.Fatal(err)
 	}
-	boot, err := bootID()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte(strings.Replace(string(b), boot, "another-boot", 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	h.boot = func() (string, error) { return "another-boot", nil }
 	if cells, err := h.List(); err != nil || len(cells) != 0 {
 		t.Errorf("List after a reboot = %v, %v; want none", cells, err)
 	}
+	if _, err := h.lookup(id); !errors.Is(err, kmod.ErrNotFound) {
+		t.Errorf("lookup after a reboot = %v; want ErrNotFound", err)
+	}
 	if id := h.cell(kmod.Spec{}); id != 1 {
 		t.Errorf("first id after a reboot = %d; want 1", id)
+	}
+	if _, err := os.Stat(before); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the table of the boot before is still there: %v", err)
 	}
 }
 
@@ -271,17 +270,7 @@ func TestEnterNeedsTheCellsOwnRoot(t *testing.T) {
 	if _, err := h.enter(id, 0, "wait"); !errors.Is(err, unix.EPERM) {
 		t.Errorf("entering the host's root = %v; want EPERM", err)
 	}
-	err := h.update(func(s *state) error {
-		x, err := s.find(id)
-		if err != nil {
-			return err
-		}
-		x.First = process{}
-		return s.save(x)
-	})
-	if err != nil {
-		t.Error(err)
-	}
+	h.unenter(id)
 }
 
 func TestWaitGivesTheStatus(t *testing.T) {
@@ -378,28 +367,47 @@ func BenchmarkLife(b *testing.B) {
 	}
 }
 
-// BenchmarkAmongMany finds one cell among a thousand.
-func BenchmarkAmongMany(b *testing.B) {
-	k, err := Open(b.TempDir())
-	if err != nil {
-		b.Fatal(err)
-	}
-	c := k.(*Client)
-	err = c.update(func(s *state) error {
-		for range 1000 {
-			x := &cell{ID: s.next, Spec: kmod.Spec{Name: fmt.Sprintf("cell-%d", s.next), Root: "/var/cells/some/bundle/rootfs"}}
-			if err := s.save(x); err != nil {
-				return err
-			}
+// fill puts cells into the table that have nothing in the kernel.
+func fill(tb testing.TB, c *Client, n int) {
+	tb.Helper()
+	for i := range n {
+		r, err := c.claim(&cell{Spec: kmod.Spec{Name: fmt.Sprintf("many-%d", i), Root: "/var/cells/some/bundle/rootfs"}})
+		if err != nil {
+			tb.Fatal(err)
 		}
-		return nil
-	})
-	if err != nil {
-		b.Fatal(err)
+		r.close()
 	}
-	for b.Loop() {
-		if _, err := c.lookup(500); err != nil {
+}
+
+// BenchmarkAmongMany is the life of a cell, a look at one, and the list, among
+// others.
+func BenchmarkAmongMany(b *testing.B) {
+	for _, n := range []int{10, 1000, 5000} {
+		root := b.TempDir()
+		k, err := Open(root)
+		if err != nil {
 			b.Fatal(err)
+		}
+		c := k.(*Client)
+		fill(b, c, n)
+		for name, do := range map[string]func() error{
+			"life": func() error {
+				id, err := c.Create(kmod.Spec{Name: "cell", Root: root})
+				if err != nil {
+					return err
+				}
+				return c.Destroy(id)
+			},
+			"lookup": func() error { _, err := c.lookup(5); return err },
+			"list":   func() error { _, err := c.List(); return err },
+		} {
+			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
+				for b.Loop() {
+					if err := do(); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
 		}
 	}
 }

@@ -201,16 +201,12 @@ func (c *Client) Entered(id kmod.ID, pid int) error {
 	if err != nil {
 		return fmt.Errorf("record first process of cell %d: %w", id, err)
 	}
-	err = c.update(func(s *state) error {
-		x, err := s.find(id)
-		if err != nil {
-			return err
-		}
+	err = c.change(id, func(x *cell) error {
 		if x.First.Pid != 0 && x.First != p {
 			return fmt.Errorf("its first process is %d: %w", x.First.Pid, kmod.ErrBusy)
 		}
 		x.First = p
-		return s.save(x)
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("record first process of cell %d: %w", id, err)

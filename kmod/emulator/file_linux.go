@@ -65,6 +65,66 @@ func readOpen(fd int) ([]byte, error) {
 	return b, nil
 }
 
+// readRegular is readFile of what has to be a regular file.
+func readRegular(path string) ([]byte, error) {
+	fd, err := retry(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0) })
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	return readOpen(fd)
+}
+
+// readLink gives what a symbolic link of ours leads to.
+func readLink(path string) (string, error) {
+	var b [unix.NAME_MAX]byte
+	n, err := retry(func() (int, error) { return unix.Readlink(path, b[:]) })
+	if err != nil {
+		return "", err
+	}
+	return string(b[:n]), nil
+}
+
+// unlink removes a file, if it is there.
+func unlink(path string) error {
+	if err := unix.Unlink(path); err != nil && !errors.Is(err, unix.ENOENT) {
+		return &os.PathError{Op: "remove", Path: path, Err: err}
+	}
+	return nil
+}
+
+// readNames lists a directory: at least n names if it has so many, all if n is
+// negative. One that is missing has none.
+func readNames(dir string, n int) ([]string, error) {
+	fd, err := retry(func() (int, error) {
+		return unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	})
+	if errors.Is(err, unix.ENOENT) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: dir, Err: err}
+	}
+	defer func() { _ = unix.Close(fd) }()
+	size := 1 << 10
+	if n < 0 {
+		size = 1 << 15
+	}
+	b := make([]byte, size)
+	var names []string
+	for n < 0 || len(names) < n {
+		got, err := retry(func() (int, error) { return unix.Getdents(fd, b) })
+		if err != nil {
+			return nil, &os.PathError{Op: "read", Path: dir, Err: err}
+		}
+		if got == 0 {
+			break
+		}
+		_, _, names = unix.ParseDirent(b[:got], -1, names)
+	}
+	return names, nil
+}
+
 // writeFile writes to a file, which it opens with flags, at once.
 func writeFile(path string, flags int, b []byte) error {
 	fd, err := retry(func() (int, error) { return unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC|flags, 0o600) })

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 		os.Exit(probe(os.Args[1:]))
 	}
 	if os.Args[0] == "churn" {
-		churn(os.Args[1], os.Args[2])
+		churn(os.Args[1], os.Args[2], os.Args[3])
 	}
 	if os.Args[0] == "rootless" {
 		os.Exit(rootless(os.Args[1:]))
@@ -147,6 +147,14 @@ func (h *host) cell(s kmod.Spec) kmod.ID {
 		h.t.Fatalf("Create: %v", err)
 	}
 	return id
+}
+
+// unenter makes a cell one that nobody has entered.
+func (h *host) unenter(id kmod.ID) {
+	h.t.Helper()
+	if err := h.change(id, func(x *cell) error { x.First = process{}; return nil }); err != nil {
+		h.t.Error(err)
+	}
 }
 
 // child is a process in a cell. Reading out waits for its output's end.

@@ -1,6 +1,6 @@
 package emulator
 
-// A cell's line in the state file: its id, its name, and what else is known of
+// A line of a cell's file: its id, its name, and what else is known of
 // it as key=value, with tabs between. Not JSON, because the first use of a
 // type costs encoding/json, and so every command, a fifth of a millisecond.
 
@@ -17,11 +17,15 @@ import (
 	"github.com/netbsd-cells/runcell/kmod"
 )
 
-// cell is one cell of the file.
+// cell is what is known of a cell.
 type cell struct {
 	ID      kmod.ID
+	Module  Module
 	Spec    kmod.Spec
 	Created time.Duration // since boot
+	// Draft is a cell whose Create has not got hold yet of what its Spec shares
+	// with others. It has no cgroup: what there is at its path is another's.
+	Draft bool
 	// First is the first process; zero before Entered.
 	First process
 	// Status is the first process's wait status, once a Wait has seen it.
@@ -66,11 +70,12 @@ func (c *cell) fields() []field {
 		{"cgroup", (*text)(&c.Cgroup)},
 		{"pids", (*text)(&c.Pids)},
 		{"path", (*text)(&s.CgroupsPath)},
+		{"module", (*moduleName)(&c.Module)},
+		{"draft", (*flag)(&c.Draft)},
 	}
 }
 
-// row is a cell's line. Its fields are decoded on demand, because most calls
-// are about one cell among many.
+// row is a cell's line.
 type row struct {
 	id   kmod.ID
 	name string
@@ -95,7 +100,7 @@ func (c *cell) row() row {
 }
 
 func (r row) decode() (*cell, error) {
-	c := &cell{ID: r.id, Spec: kmod.Spec{Name: r.name}}
+	c := &cell{ID: r.id, Module: Current, Spec: kmod.Spec{Name: r.name}}
 	fields := c.fields()
 	for rest := string(r.data); rest != ""; {
 		var key, value string
@@ -123,15 +128,48 @@ func (r row) append(b []byte) []byte {
 	return append(b, '\n')
 }
 
-// has tells whether a field is set, one that is not a cell's first.
-func (r row) has(key string) bool { return bytes.Contains(r.data, []byte("\t"+key+"=")) }
-
 type text string
 
 func (t *text) append(b []byte) []byte { return append(b, *t...) }
 
 func (t *text) parse(s string) error {
 	*t = text(s)
+	return nil
+}
+
+// moduleName is left out of a cell of this project's module.
+type moduleName Module
+
+func (m *moduleName) append(b []byte) []byte {
+	if Module(*m) == Current {
+		return b
+	}
+	return append(b, *m...)
+}
+
+func (m *moduleName) parse(s string) error {
+	if Module(s) != Published {
+		return fmt.Errorf("unknown module %q", s)
+	}
+	*m = moduleName(s)
+	return nil
+}
+
+// flag is 1 or left out.
+type flag bool
+
+func (f *flag) append(b []byte) []byte {
+	if !*f {
+		return b
+	}
+	return append(b, '1')
+}
+
+func (f *flag) parse(s string) error {
+	if s != "1" {
+		return strconv.ErrSyntax
+	}
+	*f = true
 	return nil
 }
 

@@ -31,19 +31,23 @@ func ParseModule(s string) (Module, error) {
 	return "", fmt.Errorf("unknown module %q (use %s or %s)", s, Current, Published)
 }
 
-// agree holds the client to the module of the cells that there are.
-func (c *Client) agree(s *state) error {
-	if len(s.rows) == 0 {
-		return nil
-	}
+// is tells whether a module is the client's.
+func (c *Client) is(m Module) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.module == m
+}
+
+// agree holds the client to the module that cells are of.
+func (c *Client) agree(m Module) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.module == "" {
-		c.module = s.module
+		c.module = m
 	}
-	if c.module != s.module {
+	if c.module != m {
 		return fmt.Errorf("the cells below %s are the %s module's, not the %s one's: delete them, or do not ask for another module",
-			c.root, s.module, c.module)
+			c.root, m, c.module)
 	}
 	return nil
 }
@@ -61,17 +65,10 @@ func (c *Client) decided() Module {
 
 // find gives the module after a look at the cells.
 func (c *Client) find() (Module, error) {
-	if _, err := c.load(); err != nil {
+	if _, _, err := c.meet(); err != nil {
 		return "", err
 	}
 	return c.decided(), nil
-}
-
-// start makes a state without cells the client's module's.
-func (s *state) start(m Module) {
-	if s.module != m {
-		s.module, s.size = m, 0 // the header changes, so the file is written anew
-	}
 }
 
 // published is what the emulator can do as the published module.

@@ -123,7 +123,7 @@ func TestModuleOfARoot(t *testing.T) {
 		t.Errorf("Create without cells = %d, %v; want %d, of the current module", last, err, cells[0].ID+1)
 	}
 	b, err := os.ReadFile(filepath.Join(h.root, stateDir, stateFile))
-	if err != nil || !strings.HasPrefix(string(b), "cells 2 ") {
+	if err != nil || !strings.HasPrefix(string(b), "cells 3 ") {
 		t.Errorf("file = %q, %v; want the current module's", b, err)
 	}
 	for what, call := range map[string]func() error{

@@ -119,32 +119,50 @@ func (c *Client) changeLimit(id kmod.ID, processes uint64) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, kmod.ErrUnsupported)
 	}
-	var x *cell
-	change := func(do func()) error {
-		return c.update(func(s *state) (err error) {
-			if x, err = s.find(id); err != nil {
-				return err
-			}
-			do()
-			return s.save(x)
-		})
+	x, err := c.lookup(id)
+	if err != nil {
+		return err
 	}
 	// The record comes first, so that Destroy finds what is made here.
-	err = change(func() {
-		if !v2 && x.Pids == "" {
-			x.Pids = c.pidsCgroup(mount, x)
-		}
-	})
+	if !v2 && x.Pids == "" {
+		err = c.change(id, func(y *cell) error {
+			y.Pids = c.pidsCgroup(mount, y)
+			x = y
+			return nil
+		})
+	}
 	if err == nil {
 		err = x.setLimit(v2, mount, processes)
 	}
 	if err == nil && !v2 {
 		err = x.gather(x.Pids)
 	}
-	if err != nil {
-		return err
+	return err
+}
+
+// processLimit is the limit that the kernel has, or what the cell was made with
+// where it has none: 0 is no limit.
+func (x *cell) processLimit() uint64 {
+	limit := x.Spec.MaxProcesses
+	if limit == kmod.Unlimited {
+		limit = 0
 	}
-	return change(func() { x.Spec.MaxProcesses = processes })
+	dir := x.Pids
+	if dir == "" {
+		dir = x.Cgroup
+	}
+	if dir == "" || x.Module == Published {
+		return limit
+	}
+	b, err := readFile(filepath.Join(dir, "pids.max"))
+	if err != nil {
+		return limit
+	}
+	n, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64)
+	if err != nil {
+		return 0 // "max"
+	}
+	return n
 }
 
 // gather moves the members into a cgroup until a pass finds nobody outside:

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"golang.org/x/sys/unix"
@@ -76,25 +75,10 @@ func (c *Client) limits(n *cell) bool {
 	return c.decided() == Current && n.Spec.MaxProcesses != 0 && n.Spec.MaxProcesses != kmod.Unlimited
 }
 
-// free refuses a path that others use: what is done to a cgroup, such as
-// SIGKILL, would be done to all that is in it.
-func (x *cell) free(others []row) error {
-	path := x.Spec.CgroupsPath
-	if path == "" {
-		return nil
-	}
-	for _, r := range others {
-		if !r.has("path") {
-			continue
-		}
-		o, err := r.decode()
-		if err != nil {
-			return err
-		}
-		if theirs := o.Spec.CgroupsPath; path == theirs || strings.HasPrefix(path, theirs+"/") || strings.HasPrefix(theirs, path+"/") {
-			return fmt.Errorf("cgroup %s: cell %s is at %s: give each container a path of its own: %w", path, o.Spec.Name, theirs, kmod.ErrBusy)
-		}
-	}
+// free refuses cgroups that others use: what is done to a cgroup, such as
+// SIGKILL, would be done to all that is in it. Whether the path is another
+// cell's, or below one's, takePath says.
+func (x *cell) free() error {
 	for _, s := range append(x.spots(), spot{dir: x.Cgroup}) {
 		if s.dir == "" {
 			continue

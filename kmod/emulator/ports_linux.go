@@ -5,12 +5,11 @@ package emulator
 // a cell has something to enforce; nothing is pinned and nobody stays resident.
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"golang.org/x/sys/unix"
@@ -39,27 +38,11 @@ const maxRules = 1 << 16
 // hooked tells whether a cell needs the programs.
 func hooked(s *kmod.Spec) bool { return len(s.Ports) > 0 || s.Network == kmod.NetworkAddresses }
 
-// hookedRow is a cheap test that a row may be of such a cell.
-func hookedRow(r row) bool {
-	return r.has("ports") || bytes.Contains(r.data, []byte("\tnetwork=addresses"))
-}
-
-// desired gives what the map has to hold for these cells.
-func desired(cells []row) (rules, error) {
+// rulesOf gives a cell's own rules. The wildcards of its ports among them are
+// right if no other cell has a part of one.
+func rulesOf(x *cell) (rules, error) {
 	m := rules{}
-	for _, r := range cells {
-		if !hookedRow(r) {
-			continue
-		}
-		x, err := r.decode()
-		if err != nil {
-			return nil, err
-		}
-		if err := m.add(x); err != nil {
-			return nil, err
-		}
-	}
-	return m, nil
+	return m, m.add(x)
 }
 
 // add puts a cell's rules in.
@@ -70,13 +53,12 @@ func (m rules) add(x *cell) error {
 	var st unix.Stat_t
 	// The inode of a cgroup is its id, bpf_get_current_cgroup_id().
 	err := unix.Stat(x.Cgroup, &st)
-	if noCgroup(err) {
-		return nil // someone removed it, so no process is in it
-	}
-	if err != nil {
+	if err != nil && !noCgroup(err) {
 		return fmt.Errorf("stat cgroup of cell %d: %w", x.ID, err)
 	}
-	m[cgroupKey(st.Ino)] = uint32(x.ID)
+	if err == nil { // or someone removed it, so no process is in it
+		m[cgroupKey(st.Ino)] = uint32(x.ID)
+	}
 	for _, p := range x.Spec.Ports {
 		for _, proto := range protocols(p.Proto) {
 			m[portKey(proto, p.Port, addrKey(p.Addr))] = uint32(x.ID)
@@ -98,6 +80,30 @@ func (m rules) add(x *cell) error {
 	return nil
 }
 
+// share makes the wildcards of the cell's ports those of all cells that have a
+// part of one, and takes out those of ports that none has.
+func (m rules) share(table string, x *cell) (gone []ruleKey, err error) {
+	for _, p := range x.Spec.Ports {
+		for _, proto := range protocols(p.Proto) {
+			have, err := owners(portsDir(table, p.Port, proto))
+			if err != nil {
+				return nil, err
+			}
+			w := portKey(proto, p.Port, wildcard)
+			switch len(have) {
+			case 0:
+				delete(m, w)
+				gone = append(gone, w)
+			case 1:
+				m[w] = uint32(have[0])
+			default:
+				m[w] = everyone
+			}
+		}
+	}
+	return gone, nil
+}
+
 func protocols(name string) []uint32 {
 	switch name {
 	case "tcp":
@@ -108,64 +114,262 @@ func protocols(name string) []uint32 {
 	return []uint32{unix.IPPROTO_TCP, unix.IPPROTO_UDP}
 }
 
-// hookDirs are the directories at which the programs hang: that of all cells,
-// and those of cells that are elsewhere.
-func (c *Client) hookDirs(cells []row) ([]string, error) {
-	var dirs []string
-	shared := false
-	for _, r := range cells {
-		if !r.has("path") {
-			shared = true
-			continue
-		}
-		x, err := r.decode()
+// hookDir is the directory at which the programs hang for a cell: its own if it
+// is elsewhere, or that of all cells. Without a cgroup there is none.
+func (x *cell) hookDir() []string {
+	switch {
+	case x.Cgroup == "":
+		return nil
+	case x.Spec.CgroupsPath != "":
+		return []string{x.Cgroup}
+	}
+	return []string{filepath.Dir(x.Cgroup)}
+}
+
+// cellsIn reads the cells that have a file in a directory of the table. It is
+// called under the lock.
+func (c *Client) cellsIn(dir string) ([]*cell, error) {
+	table, err := c.table()
+	if err != nil {
+		return nil, err
+	}
+	names, err := readNames(filepath.Join(table, dir), -1)
+	if err != nil {
+		return nil, err
+	}
+	var cells []*cell
+	for _, name := range names {
+		id, err := ownerOf(filepath.Join(table, dir, name))
 		if err != nil {
 			return nil, err
 		}
-		if x.Cgroup != "" {
-			dirs = append(dirs, x.Cgroup)
+		x, err := read(table, id)
+		if err != nil {
+			return nil, err
 		}
+		cells = append(cells, x)
 	}
-	if shared {
-		dirs = append(dirs, filepath.Join(cgroupV2(), cgroupName(c.root)))
+	return cells, nil
+}
+
+// allDirs are all directories at which programs hang, if any do: that of all
+// cells, and those of the cells that are elsewhere.
+func (c *Client) allDirs() ([]string, error) {
+	placed, err := c.cellsIn(pathDir)
+	if err != nil {
+		return nil, err
+	}
+	dirs := []string{filepath.Join(cgroupV2(), cgroupName(c.root))}
+	for _, x := range placed {
+		dirs = append(dirs, x.hookDir()...)
 	}
 	return dirs, nil
 }
 
-// enforce brings the kernel from the rules of the cells before to those of
-// the cells now, which differ by one cell. It is called under the lock.
-func (c *Client) enforce(before, now []row, x *cell) error {
-	was, err := c.hookDirs(before)
+// enforceBeside is enforce for a cell that shares nothing: it matters only if
+// other cells have rules. They look for directories after they have said so, and
+// we ask after we have made ours: one sees the other.
+func (c *Client) enforceBeside(n *cell) error {
+	table, err := c.table()
 	if err != nil {
 		return err
 	}
-	at, err := c.hookDirs(now)
+	some, err := readNames(filepath.Join(table, bindDir), 1)
+	if err != nil || len(some) == 0 {
+		return err
+	}
+	unlock, err := c.lockShared()
 	if err != nil {
 		return err
 	}
-	known := func(dir string) bool { return slices.Contains(was, dir) }
-	if !hooked(&x.Spec) && (allOf(at, known) || !slices.ContainsFunc(now, hookedRow)) {
-		return nil // most cells are so
-	}
-	want, err := desired(now)
-	if err != nil {
-		return err
-	}
-	had, err := desired(before)
-	if err != nil {
-		return err
-	}
-	if len(want) == 0 {
-		return eachCgroup(append(was, at...), unhook)
-	}
-	if maps.Equal(want, had) && allOf(at, known) {
-		return nil
-	}
-	return push(was, at, want, had)
+	defer unlock()
+	return c.enforce(n)
 }
 
-func allOf(list []string, is func(string) bool) bool {
-	return !slices.ContainsFunc(list, func(s string) bool { return !is(s) })
+// enforce puts the new cell's rules into the kernel, and the programs that read
+// them where the cell is. It is called under the lock.
+func (c *Client) enforce(n *cell) error {
+	table, err := c.table()
+	if err != nil {
+		return err
+	}
+	if hooked(&n.Spec) && n.Cgroup != "" {
+		if err := mark(filepath.Join(table, bindDir, strconv.FormatUint(uint64(n.ID), 10)), n.ID); err != nil {
+			return err
+		}
+	}
+	id, some, err := c.findMap(n.ID, n.hookDir())
+	if err != nil || !some {
+		return err
+	}
+	if id == 0 {
+		return c.enforceAll()
+	}
+	want, err := rulesOf(n)
+	if err == nil {
+		_, err = want.share(table, n)
+	}
+	if err != nil {
+		return err
+	}
+	fd, err := byID(unix.BPF_MAP_GET_FD_BY_ID, id)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if err := setRules(fd, want); err != nil {
+		return err
+	}
+	return hookAt(n.hookDir(), fd, id)
+}
+
+// enforceAll begins anew, with the rules of all cells: there are none yet, or
+// somebody took the programs away.
+func (c *Client) enforceAll() error {
+	cells, err := c.cellsIn(bindDir)
+	if err != nil {
+		return err
+	}
+	want := rules{}
+	for _, x := range cells {
+		if err := want.add(x); err != nil {
+			return err
+		}
+	}
+	dirs, err := c.allDirs()
+	if err != nil {
+		return err
+	}
+	fd, err := newHash("runcell_rules", ruleKeySize, 4, maxRules)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if err := setRules(fd, want); err != nil {
+		return err
+	}
+	return hookAt(dirs, fd, 0)
+}
+
+// unenforce takes the rules away that a cell had. It is called under the lock,
+// when the cell's ports are free.
+func (c *Client) unenforce(x *cell, had rules) error {
+	table, err := c.table()
+	if err != nil {
+		return err
+	}
+	marked := filepath.Join(table, bindDir, strconv.FormatUint(uint64(x.ID), 10))
+	if owner, err := ownerOf(marked); owner == 0 || err != nil {
+		return err
+	}
+	id, _, err := c.findMap(x.ID, x.hookDir())
+	if err != nil {
+		return err
+	}
+	others, err := readNames(filepath.Join(table, bindDir), 2)
+	if err != nil {
+		return err
+	}
+	if len(others) <= 1 {
+		dirs, err := c.allDirs()
+		if err == nil {
+			err = eachCgroup(dirs, unhook)
+		}
+		if err != nil {
+			return err
+		}
+	} else if id != 0 {
+		if err := c.takeRules(table, x, had, id); err != nil {
+			return err
+		}
+	}
+	return unlink(marked)
+}
+
+// takeRules removes a cell's rules from the map, but for what its ports' other
+// owners have there.
+func (c *Client) takeRules(table string, x *cell, had rules, id uint32) error {
+	fd, err := byID(unix.BPF_MAP_GET_FD_BY_ID, id)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	rest := rules{}
+	gone, err := rest.share(table, x)
+	if err != nil {
+		return err
+	}
+	if err := setRules(fd, rest); err != nil {
+		return err
+	}
+	for k := range had {
+		if k.kind != kindPort || k.addr != wildcard {
+			gone = append(gone, k)
+		}
+	}
+	for _, k := range gone {
+		if err := deleteElem(fd, k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// findMap gives the id of the map that the programs read, 0 if none hangs
+// anywhere, and tells whether a cell has rules. The programs hang where each
+// such cell is, so it looks there, but at the directories in first before:
+// most often they or the first other one tell.
+func (c *Client) findMap(self kmod.ID, first []string) (id uint32, some bool, err error) {
+	table, err := c.table()
+	if err != nil {
+		return 0, false, err
+	}
+	for _, n := range [...]int{1, -1} {
+		ids, err := readIDs(filepath.Join(table, bindDir), n)
+		if err != nil || len(ids) == 0 {
+			return 0, false, err
+		}
+		if id, err = mapAt(first); id != 0 || err != nil {
+			return id, true, err
+		}
+		if id, err = mapOf(table, ids, self); id != 0 || err != nil {
+			return id, true, err
+		}
+	}
+	return 0, true, nil
+}
+
+// mapOf looks at the directories of cells.
+func mapOf(table string, ids []kmod.ID, self kmod.ID) (uint32, error) {
+	var seen []string
+	for _, other := range ids {
+		if other == self {
+			continue
+		}
+		x, err := read(table, other)
+		if err != nil {
+			return 0, err
+		}
+		dirs := x.hookDir()
+		if len(dirs) == 0 || slices.Contains(seen, dirs[0]) {
+			continue
+		}
+		seen = append(seen, dirs[0])
+		if id, err := mapAt(dirs); id != 0 || err != nil {
+			return id, err
+		}
+	}
+	return 0, nil
+}
+
+func mapAt(dirs []string) (id uint32, err error) {
+	err = eachCgroup(dirs, func(cgroup int) (err error) {
+		if id == 0 {
+			id, err = findRules(cgroup)
+		}
+		return err
+	})
+	return id, err
 }
 
 // eachCgroup opens directories. One that is gone has no process in it.
@@ -187,34 +391,9 @@ func eachCgroup(dirs []string, do func(cgroup int) error) error {
 	return nil
 }
 
-// push writes the rules that are wanted, removes those that were only had, and
-// makes sure that the programs which read them hang at every directory.
-func push(was, at []string, want, had rules) error {
-	id := uint32(0)
-	err := eachCgroup(was, func(cgroup int) (err error) {
-		if id == 0 {
-			id, err = findRules(cgroup)
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	var fd int
-	if id == 0 {
-		fd, err = newHash("runcell_rules", ruleKeySize, 4, maxRules)
-		had = nil
-	} else {
-		fd, err = byID(unix.BPF_MAP_GET_FD_BY_ID, id)
-	}
-	if err != nil {
-		return err
-	}
-	defer func() { _ = unix.Close(fd) }()
-	if err := change(fd, want, had); err != nil {
-		return err
-	}
-	return eachCgroup(at, func(cgroup int) error {
+// hookAt makes sure that the programs which read a map hang at directories.
+func hookAt(dirs []string, fd int, id uint32) error {
+	return eachCgroup(dirs, func(cgroup int) error {
 		there, err := findRules(cgroup)
 		if err != nil || there != 0 && there == id {
 			return err
@@ -223,20 +402,10 @@ func push(was, at []string, want, had rules) error {
 	})
 }
 
-// change writes what differs.
-func change(fd int, want, had rules) error {
-	for k, v := range want {
-		if old, ok := had[k]; !ok || old != v {
-			if err := setElem(fd, k, v); err != nil {
-				return err
-			}
-		}
-	}
-	for k := range had {
-		if _, ok := want[k]; !ok {
-			if err := deleteElem(fd, k); err != nil {
-				return err
-			}
+func setRules(fd int, m rules) error {
+	for k, v := range m {
+		if err := setElem(fd, k, v); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -1,30 +1,36 @@
 package emulator
 
-// The state file: what secmodel_cell keeps in the kernel. It is a journal: a
-// change adds a line, under a lock on the directory, and whoever reads it sees
-// it as it was before a change or after, without a lock.
+// The table of cells: what secmodel_cell keeps in the kernel. Each cell has a
+// file, found by the cell's name and by its id, so that a command about one
+// costs the same however many there are.
 //
-//	cells 2 BOOT        the format's version, the boot id; 2-published for the
-//	                    cells of that module
-//	1 TAB web TAB ...   cell 1 is new, or has changed
-//	1                   cell 1 is gone
+//	cells                    "cells 3 BOOT": the format's version, the boot id;
+//	                         3-published for the cells of that module
+//	3-BOOT/last              the last id that was given
+//	3-BOOT/id/7              leads to ../name/web.cell
+//	3-BOOT/name/web.cell     cell 7, see record_linux.go
+//	3-BOOT/{port,path,bind}  what cells have in common, see share_linux.go
+//
+// No cell outlives a reboot, so each boot has a table of its own, and nothing
+// needs to be on the disk. A lock on the directory is held while the header is
+// made, and a cell's id, link and file: a few calls, none of which waits. What
+// changes a cell later is under the lock of its file. Readers need no lock.
+//
+// The link comes first and goes last, so whatever a kill leaves of a cell, List
+// tells its id and its name, and Destroy removes it.
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/flock"
-	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"golang.org/x/sys/unix"
 )
 
@@ -32,174 +38,15 @@ const (
 	stateDir     = "@cells" // below the state root; not a container id
 	stateFile    = "cells"
 	stateWord    = "cells "
-	stateVersion = "2"
+	stateVersion = "3"
 	// An older runcell must not take these cells for the other module's, so
 	// the word for it is part of the version.
 	statePublished = stateVersion + "-" + string(Published)
-	// slack is how much of the file may be lines that no longer hold, besides
-	// as much again as those that do. Then it is written anew.
-	slack = 4096
+
+	idDir, nameDir = "id", "name"
+	lastFile       = "last"
+	nameSuffix     = ".cell" // as a cell may be named . or ..
 )
-
-// state is the file's content.
-type state struct {
-	boot   string // the kernel's boot id: no cell outlives a reboot
-	module Module // whose cells these are
-	// next is the id of the next cell. Ids are never reused.
-	next kmod.ID
-	rows []row // ascending, so the oldest is first
-	// size is what the file has; 0 when it has to be written anew, because it
-	// is not there, of another boot, or ends in the middle of a line.
-	size  int
-	added []byte       // the lines for the changes since
-	after func() error // what follows once they are written, under the lock
-}
-
-func newState(boot string) *state { return &state{boot: boot, module: Current, next: 1} }
-
-// parseState reads the file. The rows share b's memory. An incomplete last
-// line is one that is being written, or whose writer was killed or had no
-// room: that change is not made. A file that was not on the disk yet when the
-// machine lost its power is empty or begins with zeros.
-func parseState(b []byte, boot string) (*state, error) {
-	s := newState(boot)
-	if len(b) == 0 || b[0] == 0 {
-		return s, nil
-	}
-	whole := b[:bytes.LastIndexByte(b, '\n')+1]
-	line, rest, _ := bytes.Cut(whole, []byte("\n"))
-	head, ok := strings.CutPrefix(string(line), stateWord)
-	version, in, _ := strings.Cut(head, " ")
-	if ok && in != "" && in != boot {
-		return s, nil
-	}
-	if version == statePublished {
-		version, s.module = stateVersion, Published
-	}
-	if !ok || version != stateVersion || in == "" {
-		return nil, fmt.Errorf("parse cells, line 1: %q, want %q (if another version of runcell wrote it, end its cells and remove the file)",
-			line, stateWord+stateVersion+" "+boot)
-	}
-	if len(whole) == len(b) {
-		s.size = len(b)
-	}
-	for n := 2; len(rest) > 0; n++ {
-		line, rest, _ = bytes.Cut(rest, []byte("\n"))
-		if err := s.apply(line); err != nil {
-			return nil, fmt.Errorf("parse cells, line %d: %w", n, err)
-		}
-	}
-	return s, nil
-}
-
-// apply makes the change of one line.
-func (s *state) apply(line []byte) error {
-	number, rest, isCell := bytes.Cut(line, []byte("\t"))
-	id, err := parseID(number)
-	if err != nil {
-		return err
-	}
-	if !isCell {
-		return s.drop(id)
-	}
-	r, err := parseRow(id, rest)
-	if err != nil {
-		return err
-	}
-	return s.put(r)
-}
-
-// put adds a cell or replaces it.
-func (s *state) put(r row) error {
-	i := s.index(r.id)
-	switch {
-	case r.id >= s.next:
-		s.rows = append(s.rows, r)
-		s.next = r.id + 1
-	case i < 0:
-		return fmt.Errorf("id %d is out of order", r.id)
-	default:
-		s.rows[i] = r
-	}
-	return nil
-}
-
-// drop removes a cell. The last id that was given is dropped in any case: a
-// file that is written anew would not tell it otherwise.
-func (s *state) drop(id kmod.ID) error {
-	i := s.index(id)
-	switch {
-	case id >= s.next:
-		s.next = id + 1
-	case i < 0:
-		return fmt.Errorf("id %d is out of order", id)
-	default:
-		s.rows = slices.Delete(s.rows, i, i+1)
-	}
-	return nil
-}
-
-// save stores a new cell or a changed one.
-func (s *state) save(c *cell) error {
-	r := c.row()
-	s.added = r.append(s.added)
-	return s.put(r)
-}
-
-// forget removes a cell.
-func (s *state) forget(id kmod.ID) error {
-	s.added = appendDrop(s.added, id)
-	return s.drop(id)
-}
-
-func appendDrop(b []byte, id kmod.ID) []byte {
-	return append(strconv.AppendUint(b, uint64(id), 10), '\n')
-}
-
-// format gives a file without lines that no longer hold.
-func (s *state) format() []byte {
-	version := stateVersion
-	if s.module == Published {
-		version = statePublished
-	}
-	b := []byte(stateWord + version + " " + s.boot + "\n")
-	last := kmod.ID(0)
-	for _, r := range s.rows {
-		b = r.append(b)
-		last = r.id
-	}
-	if last != s.next-1 {
-		b = appendDrop(b, s.next-1)
-	}
-	return b
-}
-
-// full tells whether the file is too large for what it says.
-func (s *state) full() bool {
-	limit := slack
-	for _, r := range s.rows {
-		limit += 2 * (len(r.name) + len(r.data))
-	}
-	return s.size+len(s.added) > limit
-}
-
-// index finds a cell's row, or -1.
-func (s *state) index(id kmod.ID) int {
-	i, ok := slices.BinarySearchFunc(s.rows, id, func(r row, id kmod.ID) int { return cmp.Compare(r.id, id) })
-	if !ok {
-		return -1
-	}
-	return i
-}
-
-// find decodes one cell.
-func (s *state) find(id kmod.ID) (*cell, error) {
-	i := s.index(id)
-	if i < 0 {
-		return nil, fmt.Errorf("cell %d: %w", id, kmod.ErrNotFound)
-	}
-	return s.rows[i].decode()
-}
 
 // bootID identifies this boot of the kernel.
 func bootID() (string, error) {
@@ -210,124 +57,310 @@ func bootID() (string, error) {
 	return strings.TrimSpace(string(b)), nil
 }
 
-// load reads the state, without a lock.
-func (c *Client) load() (*state, error) {
-	s, fd, err := c.open(unix.O_RDONLY)
-	if fd >= 0 {
-		_ = unix.Close(fd)
+// parseHeader reads the file that says whose cells these are. there is false of
+// one of another boot, and of one that was not on the disk yet when the machine
+// lost its power, which is empty or begins with zeros.
+func parseHeader(b []byte, boot string) (m Module, there bool, err error) {
+	if len(b) == 0 || b[0] == 0 {
+		return "", false, nil
 	}
-	return s, err
+	line, _, whole := bytes.Cut(b, []byte("\n"))
+	head, ok := strings.CutPrefix(string(line), stateWord)
+	version, in, _ := strings.Cut(head, " ")
+	switch {
+	case ok && in != "" && in != boot:
+		return "", false, nil
+	case ok && whole && in == boot && version == stateVersion:
+		return Current, true, nil
+	case ok && whole && in == boot && version == statePublished:
+		return Published, true, nil
+	}
+	return "", false, fmt.Errorf("parse cells, line 1: %q, want %q (if another version of runcell wrote it, end its cells and remove the file)",
+		line, stateWord+stateVersion+" "+boot)
 }
 
-// open reads the state and keeps the file open; fd is -1 if there is none.
-func (c *Client) open(flags int) (s *state, fd int, err error) {
+// table is the directory of this boot's cells.
+func (c *Client) table() (string, error) {
+	boot, err := c.boot()
+	return filepath.Join(c.dir, stateVersion+"-"+boot), err
+}
+
+// header tells which module's the cells are, if a cell was ever made.
+func (c *Client) header() (m Module, there bool, err error) {
 	boot, err := c.boot()
 	if err != nil {
-		return nil, -1, err
+		return "", false, err
 	}
 	file := filepath.Join(c.dir, stateFile)
-	fd, err = retry(func() (int, error) { return unix.Open(file, flags|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0) })
-	if errors.Is(err, unix.ENOENT) {
-		return newState(boot), -1, nil
+	b, err := readRegular(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", false, nil
+	}
+	if err == nil {
+		m, there, err = parseHeader(b, boot)
 	}
 	if err != nil {
-		return nil, -1, fmt.Errorf("open %s: %w", file, err)
+		return "", false, fmt.Errorf("read %s: %w", file, err)
 	}
-	b, err := readOpen(fd)
-	if err != nil {
-		return nil, fd, fmt.Errorf("read %s: %w", file, err)
-	}
-	if s, err = parseState(b, boot); err != nil {
-		return nil, fd, fmt.Errorf("%s: %w", file, err)
-	}
-	if err := c.agree(s); err != nil {
-		return nil, fd, err
-	}
-	return s, fd, nil
+	return m, there, nil
 }
 
-// update changes the state under the lock. When change fails, nothing is
-// written.
-func (c *Client) update(change func(*state) error) error {
-	unlock, err := c.lock()
+// meet holds the client to the module of the cells that there are.
+func (c *Client) meet() (m Module, there bool, err error) {
+	if m, there, err = c.header(); !there || err != nil || c.is(m) {
+		return m, there, err
+	}
+	ids, err := c.ids(1)
+	if err == nil && len(ids) > 0 {
+		err = c.agree(m)
+	}
+	return m, there, err
+}
+
+// begin makes the table, if this boot has none yet, the client's module's. A
+// table without cells can become another module's. It is called under the lock.
+func (c *Client) begin(table string) error {
+	m, there, err := c.meet()
+	want := c.decided()
+	if err != nil || there && m == want {
+		return err
+	}
+	if err := c.dropOld(filepath.Base(table)); err != nil {
+		return err
+	}
+	for _, dir := range []string{idDir, nameDir} {
+		if err := os.MkdirAll(filepath.Join(table, dir), 0o700); err != nil {
+			return fmt.Errorf("make table of cells: %w", err)
+		}
+	}
+	return c.writeHeader(want)
+}
+
+// dropOld removes the tables of other boots.
+func (c *Client) dropOld(own string) error {
+	names, err := readNames(c.dir, -1)
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	s, fd, err := c.open(unix.O_RDWR | unix.O_APPEND)
-	if fd >= 0 {
-		defer func() { _ = unix.Close(fd) }()
-	}
-	if err != nil {
-		return err
-	}
-	if len(s.rows) == 0 {
-		s.start(c.decided())
-	}
-	if err := change(s); err != nil {
-		return err
-	}
-	// No fsync: after a crash of the machine there are no cells. When the last
-	// cell is gone, so are the names of those that were.
-	if s.size == 0 || s.full() || len(s.rows) == 0 {
-		err = c.rewrite(s.format())
-	} else {
-		err = writeOnce(fd, s.added)
-	}
-	if err != nil {
-		return fmt.Errorf("write cells: %w", err)
-	}
-	if s.after != nil {
-		return s.after()
+	for _, name := range names {
+		if name == own || name == stateFile {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(c.dir, name)); err != nil {
+			return fmt.Errorf("remove cells of another boot: %w", err)
+		}
 	}
 	return nil
 }
 
-// writeOnce adds to the file with one write, so that of a kill, or a disk that
-// is full, at most the last line suffers.
-func writeOnce(fd int, b []byte) error {
-	n, err := retry(func() (int, error) { return unix.Write(fd, b) })
-	if err == nil && n < len(b) {
-		err = io.ErrShortWrite
-	}
-	return err
-}
-
-// rewrite replaces the file; those who have it open read the old one.
-func (c *Client) rewrite(b []byte) error {
-	file := filepath.Join(c.dir, stateFile)
-	fresh := file + ".new"
-	// One that is there was left by a kill, and is not truncated because
-	// someone may be reading it.
-	_ = unix.Unlink(fresh)
-	if err := writeFile(fresh, unix.O_CREAT|unix.O_EXCL, b); err != nil {
+// writeHeader replaces the header. There are no cells, which is what one says
+// who finds none.
+func (c *Client) writeHeader(m Module) error {
+	boot, err := c.boot()
+	if err != nil {
 		return err
 	}
-	// Exchanged, as ext4 waits for the disk when a file is renamed over another.
-	if inroot.Exchange(fresh, file) == nil {
-		_ = unix.Unlink(fresh)
+	version := stateVersion
+	if m == Published {
+		version = statePublished
+	}
+	file := filepath.Join(c.dir, stateFile)
+	_ = unix.Unlink(file) // not truncated, as someone may be reading it
+	if err := writeFile(file, unix.O_CREAT|unix.O_EXCL, []byte(stateWord+version+" "+boot+"\n")); err != nil {
+		_ = unix.Unlink(file)
+		return fmt.Errorf("write cells: %w", err)
+	}
+	return nil
+}
+
+// nextID gives an id that no cell of this boot had. It is called under the lock.
+func nextID(table string) (kmod.ID, error) {
+	file := filepath.Join(table, lastFile)
+	fd, err := retry(func() (int, error) {
+		return unix.Open(file, unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("open %s: %w", file, err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	var b [16]byte
+	n, err := retry(func() (int, error) { return unix.Pread(fd, b[:], 0) })
+	if err != nil {
+		return 0, fmt.Errorf("read %s: %w", file, err)
+	}
+	last := uint64(0)
+	if n > 0 {
+		if last, err = strconv.ParseUint(strings.TrimSpace(string(b[:n])), 10, 32); err != nil {
+			return 0, fmt.Errorf("read %s: %w", file, err)
+		}
+	}
+	id := kmod.ID(last + 1)
+	if id+1 == 0 || id == 0 {
+		return 0, fmt.Errorf("cell ids are used up: %w", unix.EOVERFLOW)
+	}
+	// Of one length, so that one write replaces it, and no reader has it half:
+	// there are none but under the lock.
+	if _, err := retry(func() (int, error) { return unix.Pwrite(fd, fmt.Appendf(nil, "%010d\n", id), 0) }); err != nil {
+		return 0, fmt.Errorf("write %s: %w", file, err)
+	}
+	return id, nil
+}
+
+// claim gives the new cell an id and a file, unless its name is taken. The file
+// stays locked until the cell is what it is to be.
+func (c *Client) claim(n *cell) (*record, error) {
+	unlock, err := c.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	table, err := c.table()
+	if err == nil {
+		err = c.begin(table)
+	}
+	if err == nil {
+		err = c.vacant(table, n.Spec.Name)
+	}
+	if err == nil {
+		n.ID, err = nextID(table)
+	}
+	if err != nil {
+		return nil, err
+	}
+	n.Module = c.decided()
+	c.choose(n)
+	if err := unix.Symlink(linkTo(n.Spec.Name), idPath(table, n.ID)); err != nil {
+		return nil, fmt.Errorf("make link of cell %d: %w", n.ID, err)
+	}
+	r, err := newRecord(table, n)
+	if err != nil {
+		_ = unix.Unlink(idPath(table, n.ID))
+	}
+	return r, err
+}
+
+func linkTo(name string) string { return "../" + nameDir + "/" + name + nameSuffix }
+
+func namePath(table, name string) string { return filepath.Join(table, nameDir, name+nameSuffix) }
+
+func idPath(table string, id kmod.ID) string {
+	return table + "/" + idDir + "/" + strconv.FormatUint(uint64(id), 10)
+}
+
+// linkName gives the name that an id leads to; errors are those of readlink(2).
+func linkName(table string, id kmod.ID) (string, error) {
+	s, err := readLink(idPath(table, id))
+	return strings.TrimSuffix(filepath.Base(s), nameSuffix), err
+}
+
+// vacant refuses a name that a cell has. A file without a line was left by a
+// Create that was killed, as the lock is held, and makes room.
+func (c *Client) vacant(table, name string) error {
+	file := namePath(table, name)
+	b, err := readRegular(file)
+	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	// There is no other, or the file system cannot exchange.
-	return unix.Rename(fresh, file)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", file, err)
+	}
+	if line, _ := lastLine(b); len(line) > 0 {
+		id, _, _ := strings.Cut(string(line), "\t")
+		return fmt.Errorf("cell %s: %w", id, kmod.ErrExists)
+	}
+	ids, err := c.ids(-1)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if of, err := linkName(table, id); err == nil && of == name {
+			_ = unix.Unlink(idPath(table, id))
+		}
+	}
+	return unix.Unlink(file)
+}
+
+// clear removes what a Create or a Destroy that was killed has left of a cell,
+// and tells whether there was anything.
+func (c *Client) clear(id kmod.ID) (found bool, err error) {
+	table, err := c.table()
+	if err != nil {
+		return false, err
+	}
+	if _, err := linkName(table, id); errors.Is(err, unix.ENOENT) {
+		return false, nil
+	}
+	unlock, err := c.lock()
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	name, err := linkName(table, id)
+	if err != nil {
+		return false, fmt.Errorf("look for cell %d: %w", id, err)
+	}
+	file := namePath(table, name)
+	if b, err := readRegular(file); err == nil {
+		line, whole := lastLine(b)
+		of, _, _ := strings.Cut(string(line), "\t")
+		switch {
+		case whole == 0:
+			err = unlink(file)
+		case of == strconv.FormatUint(uint64(id), 10):
+			return false, nil // its Create has gone on
+		}
+		if err != nil {
+			return false, fmt.Errorf("remove remains of cell %d: %w", id, err)
+		}
+	}
+	return true, unlink(idPath(table, id))
+}
+
+// ids lists the cells, at least n if there are so many, or all.
+func (c *Client) ids(n int) ([]kmod.ID, error) {
+	table, err := c.table()
+	if err != nil {
+		return nil, err
+	}
+	return readIDs(filepath.Join(table, idDir), n)
+}
+
+// readIDs lists the ids that files of a directory are named by.
+func readIDs(dir string, n int) ([]kmod.ID, error) {
+	names, err := readNames(dir, n)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]kmod.ID, 0, len(names))
+	for _, name := range names {
+		id, err := parseID([]byte(name))
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", dir, err)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
 }
 
 // lock takes the lock on the state directory, which it makes if it is missing.
-func (c *Client) lock() (unlock func(), err error) {
+func (c *Client) lock() (unlock func(), err error) { return lockDir(c.dir) }
+
+// lockDir takes the lock on a directory, which it makes if it is missing.
+func lockDir(dir string) (unlock func(), err error) {
 	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC | unix.O_NOFOLLOW
-	fd, err := unix.Open(c.dir, flags, 0)
+	fd, err := unix.Open(dir, flags, 0)
 	if errors.Is(err, unix.ENOENT) {
-		if err := os.MkdirAll(c.dir, 0o700); err != nil {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make state directory: %w", err)
 		}
-		fd, err = unix.Open(c.dir, flags, 0)
+		fd, err = unix.Open(dir, flags, 0)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open state directory %s: %w", c.dir, err)
+		return nil, fmt.Errorf("open state directory %s: %w", dir, err)
 	}
 	if err := flock.Lock(context.Background(), fd, flock.Exclusive); err != nil {
 		_ = unix.Close(fd)
-		return nil, fmt.Errorf("lock state directory %s: %w", c.dir, err)
+		return nil, fmt.Errorf("lock state directory %s: %w", dir, err)
 	}
 	return func() { _ = unix.Close(fd) }, nil
 }

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,11 +21,12 @@ import (
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
+	"golang.org/x/sys/unix"
 )
 
 // full is a cell with everything set, fullLine its line.
 var full = cell{
-	ID: 7, Created: 12 * time.Second, First: process{Pid: 42, Start: 99}, Status: new(uint32),
+	ID: 7, Module: Published, Draft: true, Created: 12 * time.Second, First: process{Pid: 42, Start: 99}, Status: new(uint32),
 	Cgroup: "/sys/fs/cgroup/runcell.1/7", Pids: "/sys/fs/cgroup/pids/runcell.1/7",
 	Spec: kmod.Spec{
 		Name: "web", Root: "/a b=c/\xff", Profile: policy.High, Permissions: 1<<63 | 1, Network: kmod.NetworkAddresses,
@@ -42,12 +44,12 @@ var full = cell{
 const fullLine = "7\tweb\troot=/a b=c/\xff\tprofile=2\tpermissions=9223372036854775809" +
 	"\tports=80,81/tcp,192.0.2.1:82/udp,[fe80::1%wm0]:83\taddresses=192.0.2.1,::ffff:192.0.2.2\tnetwork=addresses" +
 	"\tprocesses=10\tnofile=18446744073709551615\tas=1\tcore=2\tcreated=12000000000\tpid=42\tstart=99\tstatus=0" +
-	"\tcgroup=/sys/fs/cgroup/runcell.1/7\tpids=/sys/fs/cgroup/pids/runcell.1/7\tpath=/web.slice/x\n"
+	"\tcgroup=/sys/fs/cgroup/runcell.1/7\tpids=/sys/fs/cgroup/pids/runcell.1/7\tpath=/web.slice/x\tmodule=published\tdraft=1\n"
 
 func TestLine(t *testing.T) {
 	for want, c := range map[string]cell{
 		fullLine:                {},
-		"1\tsmall\troot=/srv\n": {ID: 1, Spec: kmod.Spec{Name: "small", Root: "/srv"}},
+		"1\tsmall\troot=/srv\n": {ID: 1, Module: Current, Spec: kmod.Spec{Name: "small", Root: "/srv"}},
 	} {
 		if want == fullLine {
 			c = full
@@ -70,6 +72,8 @@ func TestDecodeRefuses(t *testing.T) {
 		"root=/x\tports=80,":      "ports",
 		"root=/x\taddresses=host": "addresses",
 		"root=/x\tstatus=":        "status",
+		"root=/x\tmodule=current": "module",
+		"root=/x\tdraft=0":        "draft",
 	} {
 		if _, err := (row{id: 1, name: "x", data: []byte(data)}).decode(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("decode(%q) = %v; want an error with %q", data, err, want)
@@ -77,140 +81,312 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-func TestParseState(t *testing.T) {
-	const head = "cells 2 b\n"
-	for name, tt := range map[string]struct{ in, want string }{
-		"other version":   {"cells 3 b\n", "line 1"},
-		"no boot id":      {"cells 2\n", "line 1"},
-		"other module":    {"cells 2-other b\n", "line 1"},
-		"something else":  {"hello 2 a\n", "line 1"},
-		"half a header":   {"cells 2 b", "line 1"},
-		"no fields":       {head + "7\tweb\n", "line 2"},
-		"id from 0":       {head + "0\tweb\t\n", "line 2"},
-		"the last id":     {head + "4294967295\tweb\t\n", "line 2"},
-		"ids descending":  {head + "5\tweb\t\n4\tdb\t\n", "out of order"},
-		"dropped twice":   {head + "5\tweb\t\n5\n5\n", "line 4"},
-		"back again":      {head + "5\tweb\t\n5\n5\tweb\t\n", "line 4"},
-		"name with slash": {head + "5\ta/b\t\n", "line 2"},
-		"empty line":      {head + "\n", "line 2"},
+func TestParseHeader(t *testing.T) {
+	for in, want := range map[string]Module{
+		"cells 3 b\n": Current, "cells 3-published b\n": Published,
+		"cells 3 a\n":          "", // of another boot
+		"cells 9 a\nhello\n":   "", // and its damage
+		"":                     "", // it was not written before ...
+		"\x00\x00\x00":         "", // ... the power was lost
+		"\x00\x00 3 b\nmore\n": "", // the first page was lost
 	} {
-		if _, err := parseState([]byte(tt.in), "b"); err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: parseState = %v; want an error with %q", name, err, tt.want)
+		if m, there, err := parseHeader([]byte(in), "b"); m != want || there != (want != "") || err != nil {
+			t.Errorf("parseHeader(%q) = %q, %v, %v; want %q", in, m, there, err, want)
 		}
 	}
-	for name, in := range map[string]string{
-		"another boot":            "cells 2 a\n5\tweb\t\n",
-		"another boot's damage":   "cells 9 a\nhello\n",
-		"not written before ...":  "",
-		"... the power was lost":  "\x00\x00\x00",
-		"the first page was lost": "\x00\x00 web\n",
-	} {
-		if s, err := parseState([]byte(in), "b"); err != nil || s.next != 1 || len(s.rows) != 0 || s.size != 0 {
-			t.Errorf("%s: parseState = %+v, %v; want no cells, and the file written anew", name, s, err)
+	for _, in := range []string{"cells 2 b\n1\tweb\troot=/\n", "cells 4 b\n", "cells 3\n", "cells 3-other b\n", "hello 3 a\n", "cells 3 b"} {
+		if _, there, err := parseHeader([]byte(in), "b"); there || err == nil || !strings.Contains(err.Error(), "another version of runcell") {
+			t.Errorf("parseHeader(%q) = %v, %v; want an error that names the way out", in, there, err)
 		}
 	}
 }
 
-// cut gives every file that a kill or a concurrent reader can see of one.
-func TestEveryCutOfTheFileIsAState(t *testing.T) {
+// A table that another version of runcell has written is left alone, and no
+// command takes its cells for gone.
+func TestAnotherVersionsTable(t *testing.T) {
 	h := newHost(t)
-	one, two := h.cell(kmod.Spec{Name: "one"}), h.cell(kmod.Spec{Name: "two"})
-	h.start(one, "exit=3").output()
-	h.end(one)
-	h.cell(kmod.Spec{Name: "three"})
-	h.end(two)
 	boot, err := h.boot()
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := os.ReadFile(filepath.Join(h.dir, stateFile))
+	if err := os.Mkdir(h.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(h.dir, stateFile)
+	text := "cells 2 " + boot + "\n1\tweb\troot=/\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for what, call := range map[string]func() error{
+		"Create":  func() error { _, err := h.Create(kmod.Spec{Name: "x", Root: h.rootfs}); return err },
+		"List":    func() error { _, err := h.List(); return err },
+		"Enter":   func() error { _, err := h.Enter(1); return err },
+		"Kill":    func() error { return h.Kill(1, 9) },
+		"Destroy": func() error { return h.Destroy(1) },
+		"Name":    func() error { _, err := h.Name(1); return err },
+	} {
+		if err := call(); err == nil || errors.Is(err, kmod.ErrNotFound) || !strings.Contains(err.Error(), "another version of runcell") {
+			t.Errorf("%s = %v; want an error that says whose the table is", what, err)
+		}
+	}
+	if b, err := os.ReadFile(file); err != nil || string(b) != text {
+		t.Errorf("the table is %q, %v; want it untouched", b, err)
+	}
+	if err := os.Remove(file); err != nil { // for the sweep
+		t.Fatal(err)
+	}
+}
+
+func TestParseRecord(t *testing.T) {
+	const one = "7\tweb\troot=/a\n"
+	for in, want := range map[string]string{
+		one:                                 "/a",
+		one + "7\tweb\troot=/b\n":           "/b",
+		one + "7\tweb\troot=/b\n7\tweb\tro": "/b", // half a line is none
+		one + "7\tweb\troot=/b":             "/a",
+	} {
+		x, line, whole, err := parseRecord(7, []byte(in))
+		if err != nil || x.Spec.Root != want || !strings.HasSuffix(in[:whole], string(line)+"\n") {
+			t.Errorf("parseRecord(%q) = %+v, %q, %d, %v; want root %s", in, x, line, whole, err, want)
+		}
+	}
+	for in, want := range map[string]string{
+		"": kmod.ErrNotFound.Error(), "7\tweb\troot=/a": kmod.ErrNotFound.Error(), "8\tweb\troot=/a\n": kmod.ErrNotFound.Error(),
+		"7\tweb\t\n": "no root", "7\tweb\n": "want id, name", "0\tweb\troot=/\n": "number from 1", "4294967295\tweb\troot=/\n": "number from 1",
+		"7\ta/b\troot=/\n": "not allowed", "\n": "number from 1",
+	} {
+		if _, _, _, err := parseRecord(7, []byte(in)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("parseRecord(%q) = %v; want %q", in, err, want)
+		}
+	}
+}
+
+// files lists a table, but for what stays when it has no cells.
+func (h *host) files() (list []string) {
+	h.t.Helper()
+	table, err := h.table()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	err = filepath.WalkDir(table, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && d.Name() != lastFile {
+			list = append(list, strings.TrimPrefix(path, table))
+		}
+		return err
+	})
+	if err != nil {
+		h.t.Error(err)
+	}
+	return list
+}
+
+// Every file that a kill or a concurrent reader can see of a cell is the cell
+// before a change or after, and the next change makes it whole.
+func TestEveryCutOfARecord(t *testing.T) {
+	h := newHost(t)
+	id := h.cell(kmod.Spec{})
+	first := h.start(id, "wait", "exit=3")
+	first.line()
+	table, err := h.table()
 	if err != nil {
 		t.Fatal(err)
 	}
-	next := kmod.ID(1)
-	for n := bytes.IndexByte(b, '\n') + 1; n <= len(b); n++ {
-		s, err := parseState(b[:n], boot)
+	file := namePath(table, "cell")
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := bytes.IndexByte(b, '\n') + 1
+	for n := range len(b) + 1 {
+		if err := os.Truncate(file, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, b[:n], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		x, err := h.lookup(id)
+		switch {
+		case n < made:
+			if !errors.Is(err, kmod.ErrNotFound) {
+				t.Fatalf("first %d bytes: %v; want ErrNotFound", n, err)
+			}
+			continue
+		case err != nil || (x.First.Pid != 0) != (n == len(b)):
+			t.Fatalf("first %d bytes = %+v, %v", n, x, err)
+		}
+		if err := h.Entered(id, first.pid); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := os.ReadFile(file); err != nil || !bytes.Equal(again, b) {
+			t.Fatalf("first %d bytes and a change: %q, %v; want %q", n, again, err, b)
+		}
+	}
+}
+
+// Whatever a Create or a Destroy that was killed leaves is told by List, is no
+// cell to the others, and goes with Destroy or when the name is used again.
+func TestRemains(t *testing.T) {
+	for name, line := range map[string]string{"a link": "-", "an empty file": "", "half a line": "1\tweb\troot=/va"} {
+		h := newHost(t)
+		if _, err := h.List(); err != nil {
+			t.Fatal(err)
+		}
+		h.end(h.cell(kmod.Spec{})) // makes the table
+		table, err := h.table()
 		if err != nil {
-			t.Fatalf("first %d bytes: %v", n, err)
+			t.Fatal(err)
 		}
-		if whole := b[n-1] == '\n'; whole != (s.size == n) || s.next < next || len(s.rows) > 2 {
-			t.Fatalf("first %d bytes = %+v; want next from %d, at most 2 cells, size only at a line's end", n, s, next)
-		}
-		for _, r := range s.rows {
-			if _, err := r.decode(); err != nil {
-				t.Fatalf("first %d bytes: %v", n, err)
+		leave := func(id kmod.ID) {
+			if err := unix.Symlink(linkTo("web"), idPath(table, id)); err != nil {
+				t.Fatal(err)
+			}
+			if line != "-" {
+				if err := os.WriteFile(namePath(table, "web"), []byte(line), 0o600); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
-		next = s.next
-	}
-	if next != 4 {
-		t.Errorf("next id = %d; want 4", next)
+		leave(7)
+		if cells, err := h.List(); err != nil || len(cells) != 1 || cells[0].ID != 7 || cells[0].Name != "web" {
+			t.Errorf("%s: List = %v, %v; want its id and name", name, cells, err)
+		}
+		if _, err := h.Processes(7); !errors.Is(err, kmod.ErrNotFound) {
+			t.Errorf("%s: Processes = %v; want ErrNotFound", name, err)
+		}
+		if err := h.Destroy(7); err != nil || len(h.files()) != 0 {
+			t.Errorf("%s: Destroy = %v, and there is %q", name, err, h.files())
+		}
+		leave(8)
+		if id := h.cell(kmod.Spec{Name: "web"}); id != 2 {
+			t.Errorf("%s: the name's next cell is %d; want 2", name, id)
+		}
+		if err := h.Destroy(8); line == "-" && err != nil || line != "-" && !errors.Is(err, kmod.ErrNotFound) {
+			t.Errorf("%s: Destroy of the remains beside the next cell = %v", name, err)
+		}
+		h.end(2)
+		if left := h.files(); len(left) != 0 {
+			t.Errorf("%s: there is still %q", name, left)
+		}
 	}
 }
 
-func TestHalfALineIsNoChange(t *testing.T) {
-	h := newHost(t)
-	one := h.cell(kmod.Spec{Name: "one"})
-	file := filepath.Join(h.dir, stateFile)
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND, 0)
+// A killed Create that had not got hold of its path and ports is a draft, and
+// touches nothing of who has them.
+func TestDraft(t *testing.T) {
+	h, path := newHost(t), placed(t)
+	ports := []kmod.Port{{Port: 80}}
+	owner := h.cell(kmod.Spec{Name: "owner", CgroupsPath: path, Ports: ports})
+	first := h.start(owner, "wait")
+	first.line()
+	r, err := h.claim(&cell{Spec: kmod.Spec{Name: "draft", Root: h.rootfs, CgroupsPath: path, Ports: ports}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.WriteString("1\n2\ttwo\troot=/very/lo"); err != nil {
+	r.close()
+	draft := r.x.ID
+	for what, err := range map[string]error{
+		"Kill": h.Kill(draft, int(unix.SIGKILL)), "Pause": h.Pause(draft), "Limit": h.Limit(draft, 5), "Entered": h.Entered(draft, first.pid),
+	} {
+		if !errors.Is(err, kmod.ErrNotFound) {
+			t.Errorf("%s of a draft = %v; want ErrNotFound", what, err)
+		}
+	}
+	if err := h.Destroy(draft); err != nil {
+		t.Errorf("Destroy of a draft: %v", err)
+	}
+	if pids, err := h.Processes(owner); err != nil || len(pids) != 1 {
+		t.Errorf("the owner's processes = %v, %v; want %d", pids, err, first.pid)
+	}
+	if _, err := h.Create(kmod.Spec{Name: "other", Root: h.rootfs, Ports: ports}); !errors.Is(err, kmod.ErrPortInUse) {
+		t.Errorf("Create with the owner's port = %v; want ErrPortInUse", err)
+	}
+	h.end(owner)
+	if left := h.files(); len(left) != 0 {
+		t.Errorf("there is still %q", left)
+	}
+	gone(t, path)
+}
+
+// readBytes are those that this process has read with read(2) until now.
+func readBytes(t *testing.T) (n int) {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/io")
+	if err != nil {
 		t.Fatal(err)
 	}
-	_ = f.Close()
-	if cells, err := h.List(); err != nil || len(cells) != 0 {
-		t.Errorf("List = %v, %v; want none, as the first cell's line says", cells, err)
+	if _, err := fmt.Sscanf(string(b), "rchar: %d", &n); err != nil {
+		t.Fatal(err)
 	}
-	if id := h.cell(kmod.Spec{Name: "two"}); id != one+1 {
-		t.Errorf("next id = %d; want %d", id, one+1)
+	return n - len(b) // of the file it tells before that it was read
+}
+
+// A command about one cell reads the same however many there are.
+func TestCostIsFlat(t *testing.T) {
+	h := newHost(t)
+	spec := kmod.Spec{Name: "one", Root: h.rootfs, Ports: []kmod.Port{{Port: 80}}}
+	cost := func() int {
+		t.Helper()
+		if _, err := h.Features(); err != nil {
+			t.Fatal(err)
+		}
+		before := readBytes(t)
+		id, err := h.Create(spec)
+		if err == nil {
+			_, err = h.Name(id)
+		}
+		if err == nil {
+			err = h.Destroy(id)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return readBytes(t) - before
 	}
-	b, err := os.ReadFile(file)
-	if err != nil || bytes.Contains(b, []byte("/very/lo")) {
-		t.Errorf("file = %q, %v; want no half line", b, err)
-	}
-	x := cell{ID: one, Spec: kmod.Spec{Name: "one", Root: "/"}}
-	x.Cgroup = filepath.Join(cgroupV2(), cgroupName(h.root), "1")
-	if err := x.removeCgroups(); err != nil {
-		t.Error(err)
+	cost()
+	few := cost()
+	fill(t, h.Client, 1000)
+	// The ids have more digits.
+	if many := cost(); many > few+200 {
+		t.Errorf("bytes read by a cell's life: %d among a thousand, %d alone", many, few)
 	}
 }
 
-func TestFileStaysSmall(t *testing.T) {
+func TestTableStaysSmall(t *testing.T) {
 	h := newHost(t)
 	stays := h.cell(kmod.Spec{Name: "stays"})
-	const lives = 100
-	for i := range lives {
+	before := h.files()
+	for i := range 30 {
 		id := h.cell(kmod.Spec{})
 		if want := stays + 1 + kmod.ID(i); id != want {
 			t.Fatalf("id = %d; want %d", id, want)
 		}
 		h.end(id)
-		st, err := os.Stat(filepath.Join(h.dir, stateFile))
-		if err != nil || st.Size() > slack+1024 {
-			t.Fatalf("after %d lives: %v, %v; want at most some KiB", i, st, err)
-		}
 	}
-	if _, err := os.Stat(filepath.Join(h.dir, stateFile+".new")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the new file is still there: %v", err)
+	if now := h.files(); !slices.Equal(now, before) {
+		t.Errorf("files after 30 lives: %q; want %q", now, before)
 	}
 }
 
-// churn makes and removes cells until it is killed, and prints their ids.
-func churn(root, rootfs string) {
+// churn makes and removes cells until it is killed, and prints their ids. Some
+// have a port and a path.
+func churn(root, rootfs, path string) {
 	k, err := Open(root)
 	for i := 0; err == nil; i++ {
+		s := kmod.Spec{Name: fmt.Sprintf("churn-%d-%d", os.Getpid(), i), Root: rootfs}
+		if i%2 == 0 {
+			s.Ports = []kmod.Port{{Port: uint16(1024 + (os.Getpid()+i)%50000)}}
+			s.CgroupsPath = path + "/" + s.Name
+		}
 		var id kmod.ID
-		if id, err = k.Create(kmod.Spec{Name: fmt.Sprintf("churn-%d-%d", os.Getpid(), i), Root: rootfs}); err == nil {
+		if id, err = k.Create(s); errors.Is(err, kmod.ErrPortInUse) {
+			err = nil // of one who was killed
+			continue
+		}
+		if err == nil {
 			fmt.Println(id)
-			err = errors.Join(k.Entered(id, os.Getpid()), k.(*Client).update(func(s *state) error {
-				x, err := s.find(id)
-				if err != nil {
-					return err
-				}
+			err = errors.Join(k.Entered(id, os.Getpid()), k.(*Client).change(id, func(x *cell) error {
 				x.First = process{} // or it would be busy
-				return s.save(x)
+				return nil
 			}), k.Destroy(id))
 		}
 	}
@@ -219,14 +395,14 @@ func churn(root, rootfs string) {
 }
 
 func TestKilledWriters(t *testing.T) {
-	h := newHost(t)
+	h, path := newHost(t), placed(t)
 	seen := map[kmod.ID]bool{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for range 2 {
 		wg.Go(func() {
 			for range 30 {
-				ids := h.churnAndKill()
+				ids := h.churnAndKill(path)
 				mu.Lock()
 				for _, id := range ids {
 					if seen[id] {
@@ -243,9 +419,6 @@ func TestKilledWriters(t *testing.T) {
 	if err != nil || len(cells) > 60 {
 		t.Errorf("List = %d cells, %v; want at most one a kill", len(cells), err)
 	}
-	for _, c := range cells {
-		delete(seen, c.ID)
-	}
 	t.Logf("%d ids, %d cells left", len(seen), len(cells))
 	last := h.cell(kmod.Spec{Name: "last"})
 	for id := range seen {
@@ -253,23 +426,22 @@ func TestKilledWriters(t *testing.T) {
 			t.Errorf("id %d was given before %d", id, last)
 		}
 	}
-	// A killed Create leaves its cgroup to the next one, unless that came in between.
-	left, _ := filepath.Glob(filepath.Join(cgroupV2(), cgroupName(h.root), "[0-9]*"))
-	for _, dir := range left {
-		n, err := strconv.ParseUint(filepath.Base(dir), 10, 32)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := h.lookup(kmod.ID(n)); errors.Is(err, kmod.ErrNotFound) {
-			t.Errorf("cgroup %s is no cell's", dir)
+	// What is left of one is found by List, and goes whole.
+	for _, x := range append(cells, kmod.Info{ID: last}) {
+		if err := h.Destroy(x.ID); err != nil {
+			t.Errorf("Destroy(%d %s): %v", x.ID, x.Name, err)
 		}
 	}
+	if left := h.files(); len(left) != 0 {
+		t.Errorf("there is still %q", left)
+	}
+	gone(t, path)
 }
 
 // churnAndKill gives the ids that a writer had before it was killed.
-func (h *host) churnAndKill() []kmod.ID {
+func (h *host) churnAndKill(path string) []kmod.ID {
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Args = []string{"churn", h.root, h.rootfs}
+	cmd.Args = []string{"churn", h.root, h.rootfs, path}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		h.t.Error(err)
@@ -293,34 +465,32 @@ func (h *host) churnAndKill() []kmod.ID {
 	return ids
 }
 
-func FuzzParseState(f *testing.F) {
-	f.Add([]byte("cells 2 b\n" + fullLine))
-	f.Add([]byte("cells 2 b\n1\ta\troot=/\n2\tb\troot=/\n1\n2\tb\troot=/x\n3\n4\thalf"))
-	f.Add([]byte("cells 2 a\n"))
-	f.Add([]byte("cells 2-published b\n" + fullLine))
+func FuzzParseRecord(f *testing.F) {
+	f.Add([]byte(fullLine))
+	f.Add([]byte("7\ta\troot=/\n7\ta\troot=/x\n7\thalf"))
+	f.Add([]byte("8\ta\troot=/\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		s, err := parseState(in, "b")
+		x, line, whole, err := parseRecord(7, in)
 		if err != nil {
 			return
 		}
-		again, err := parseState(s.format(), "b")
-		if err != nil {
-			t.Fatalf("parse of the formatted: %v", err)
+		if !bytes.HasSuffix(in[:whole], append(line, '\n')) {
+			t.Fatalf("line %q is not the last whole one", line)
 		}
-		if len(again.rows) != len(s.rows) || again.next != s.next || again.module != s.module {
-			t.Fatalf("%d rows, next %d, %s; want %d, %d, %s", len(again.rows), again.next, again.module, len(s.rows), s.next, s.module)
+		y, _, _, err := parseRecord(7, x.row().append(nil))
+		if err != nil || !reflect.DeepEqual(x, y) {
+			t.Fatalf("parse of the encoded = %+v, %v; want %+v", y, err, x)
 		}
-		for i, r := range s.rows {
-			if !reflect.DeepEqual(again.rows[i], r) {
-				t.Fatalf("row %d = %+v; want %+v", i, again.rows[i], r)
-			}
-			x, err := r.decode()
-			if err != nil {
-				continue
-			}
-			if y, err := x.row().decode(); err != nil || !reflect.DeepEqual(x, y) {
-				t.Fatalf("decode of the encoded = %+v, %v; want %+v", y, err, x)
-			}
+	})
+}
+
+func FuzzParseHeader(f *testing.F) {
+	f.Add([]byte("cells 3 b\n"))
+	f.Add([]byte("cells 3-published b\n"))
+	f.Add([]byte("cells 2 a\n"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		if m, there, err := parseHeader(in, "b"); there && (err != nil || m != Current && m != Published) || !there && m != "" {
+			t.Fatalf("parseHeader = %q, %v, %v", m, there, err)
 		}
 	})
 }

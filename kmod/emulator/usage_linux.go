@@ -137,10 +137,7 @@ func (c *Client) Stats(id kmod.ID) (kmod.Stats, error) {
 	if err != nil {
 		return kmod.Stats{}, fmt.Errorf("count for cell %d: %w", id, err)
 	}
-	s := kmod.Stats{Processes: uint64(len(members)), MaxProcesses: x.Spec.MaxProcesses}
-	if s.MaxProcesses == kmod.Unlimited {
-		s.MaxProcesses = 0
-	}
+	s := kmod.Stats{Processes: uint64(len(members)), MaxProcesses: x.processLimit()}
 	for _, m := range members {
 		s.Memory += m.Memory
 		s.CPU.Total += m.CPU.Total

@@ -39,13 +39,9 @@ func (c *Client) Wait(ctx context.Context, id kmod.ID) (uint32, error) {
 		return 0, fmt.Errorf("wait for cell %d: %w", id, err)
 	}
 	// Destroyed meanwhile: the status is still the answer.
-	err = c.update(func(s *state) error {
-		x, err := s.find(id)
-		if err != nil {
-			return err
-		}
+	err = c.change(id, func(x *cell) error {
 		x.Status = &status
-		return s.save(x)
+		return nil
 	})
 	if err != nil && !errors.Is(err, kmod.ErrNotFound) {
 		return status, fmt.Errorf("keep status of cell %d: %w", id, err)

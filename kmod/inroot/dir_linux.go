@@ -150,8 +150,3 @@ func (p *Place) CopyTo(mnt int) error {
 }
 
 func openRoot(fd int) (*os.Root, error) { return os.OpenRoot("/proc/self/fd/" + strconv.Itoa(fd)) }
-
-// Exchange swaps two files of the host in one step (renameat2(2)).
-func Exchange(a, b string) error {
-	return unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE)
-}

@@ -260,6 +260,15 @@ func (c *client) lookup(id kmod.ID) (kmod.Info, error) {
 	return kmod.Info{}, kmod.ErrNotFound
 }
 
+// Name gives a cell's name.
+func (c *client) Name(id kmod.ID) (string, error) {
+	info, err := c.lookup(id)
+	if err != nil {
+		return "", fmt.Errorf("look for cell %d: %w", id, err)
+	}
+	return info.Name, nil
+}
+
 // Enter gives the one step that makes a child a member. The child must be
 // host root and have the cell's root, the very directory that Create
 // resolved, as its own: otherwise the step fails with EPERM.
