@@ -81,7 +81,9 @@ type fake struct {
 	fail     error
 	panics   bool
 	gone     bool          // nothing has a record
-	block    chan struct{} // Start waits for it
+	starting chan struct{} // gets an element with each Start, which then waits for one of block
+	block    chan struct{}
+	killing  chan struct{} // gets an element with each Kill
 	entering func(*stdio.Streams)
 }
 
@@ -113,7 +115,8 @@ func (f *fake) Create(ctx context.Context, id, _ string, _ *stdio.Streams) (Proc
 }
 
 func (f *fake) Start(_ context.Context, _ string) error {
-	if f.block != nil {
+	if f.starting != nil {
+		f.starting <- struct{}{}
 		<-f.block
 	}
 	return f.fail
@@ -143,6 +146,9 @@ func (f *fake) Kill(id string, sig syscall.Signal, all bool) error {
 	}
 	for _, c := range list {
 		_ = c.Signal(sig)
+	}
+	if f.killing != nil {
+		f.killing <- struct{}{}
 	}
 	return nil
 }
@@ -447,13 +453,13 @@ func TestInputClosedBeforeStart(t *testing.T) {
 // An end that comes while the start is not told of is told of afterwards.
 func TestEndDuringStart(t *testing.T) {
 	f, r, _, c := begin(t)
-	f.block = make(chan struct{})
+	f.starting, f.block, f.killing = make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
 	c.create("a")
 	started := make(chan error)
 	go func() { started <- c.try("Start", &task.StartRequest{ID: "a"}, &emptypb.Empty{}) }()
-	time.Sleep(20 * time.Millisecond)
+	<-f.starting
 	f.of("a", 0).end(0)
-	time.Sleep(20 * time.Millisecond)
+	<-f.killing // who waits for the end kills the rest of the cell first, then tells
 	close(f.block)
 	if err := <-started; err != nil {
 		t.Errorf("Start: %v", err)
