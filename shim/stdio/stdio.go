@@ -28,50 +28,77 @@ type Spec struct {
 	Copied bool
 }
 
-// Streams are open. They are used by one process, once.
+// Streams are used by one process, once. They exist before they are open: what a client
+// says meanwhile, a terminal's size and that it has no more input, is for later.
 type Streams struct {
 	spec   Spec
-	files  [3]*os.File // the process's ends
-	logger *logger     // nil = none
-
-	mu     sync.Mutex
-	keep   [3]*os.File // our ends, which keep a FIFO from ending
-	pipes  []*conduit  // of Copied
-	master *os.File    // of the terminal
-	size   *size       // that the terminal is to have, once it is there
 	copies sync.WaitGroup
-	begun  bool // see Begin
-	given  bool // see Given
-	ended  bool
+
+	mu sync.Mutex
+	opened
+	master  *os.File // of the terminal
+	size    *size    // that the terminal is to have, once it is there
+	noInput bool     // see CloseIn
+	begun   bool     // see Begin
+	given   bool     // see Given
+	ended   bool
 }
 
-// Open opens them. For a FIFO that takes until somebody reads it, at most until
+// opened is what is open: all of it, or nothing.
+type opened struct {
+	files  [3]*os.File // the process's
+	keep   [3]*os.File // ours, which keep a FIFO from ending
+	pipes  []*conduit  // of Copied
+	logger *logger     // nil = none
+}
+
+// New gives streams that are not open.
+func New(spec Spec) *Streams { return &Streams{spec: spec} }
+
+// errEnded is the error of streams whose process has ended.
+var errEnded = errors.New("the process has ended")
+
+// Open opens them, once. For a FIFO that takes until somebody reads it, at most until
 // the context ends.
-func Open(ctx context.Context, spec Spec) (*Streams, error) {
-	s := &Streams{spec: spec}
-	if err := s.open(ctx); err != nil {
-		s.Close()
-		return nil, err
+func (s *Streams) Open(ctx context.Context) error {
+	e, err := openAll(ctx, s.spec)
+	if err != nil {
+		e.close()
+		return err
 	}
-	return s, nil
-}
-
-func (s *Streams) open(ctx context.Context) error {
-	if s.spec.In != "" {
-		if err := s.openIn(s.spec.In); err != nil {
-			return fmt.Errorf("open stdin: %w", err)
-		}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		e.close()
+		return fmt.Errorf("open streams: %w", errEnded)
 	}
-	if err := s.openOut(ctx, 1, s.spec.Out); err != nil {
-		return fmt.Errorf("open stdout: %w", err)
+	s.opened = e
+	if s.noInput {
+		closeFile(&s.keep[0])
 	}
-	if s.spec.Terminal {
-		return nil
-	}
-	if err := s.openOut(ctx, 2, s.spec.Err); err != nil {
-		return fmt.Errorf("open stderr: %w", err)
+	for _, c := range s.pipes {
+		s.copies.Go(c.run)
 	}
 	return nil
+}
+
+// openAll gives what is open by then with an error, too.
+func openAll(ctx context.Context, spec Spec) (e opened, err error) {
+	if spec.In != "" {
+		if err := e.openIn(spec); err != nil {
+			return e, fmt.Errorf("open stdin: %w", err)
+		}
+	}
+	if err := e.openOut(ctx, spec, 1, spec.Out); err != nil {
+		return e, fmt.Errorf("open stdout: %w", err)
+	}
+	if spec.Terminal {
+		return e, nil
+	}
+	if err := e.openOut(ctx, spec, 2, spec.Err); err != nil {
+		return e, fmt.Errorf("open stderr: %w", err)
+	}
+	return e, nil
 }
 
 // parse reads the name of a stream: a path alone is a FIFO.
@@ -92,19 +119,19 @@ func parse(name string) (*url.URL, error) {
 	return u, nil
 }
 
-func (s *Streams) openIn(name string) error {
-	u, err := parse(name)
+func (e *opened) openIn(spec Spec) error {
+	u, err := parse(spec.In)
 	if err != nil {
 		return err
 	}
 	if u.Scheme != "fifo" {
-		return fmt.Errorf("%q: it can be a FIFO only", name)
+		return fmt.Errorf("%q: it can be a FIFO only", spec.In)
 	}
-	s.files[0], s.keep[0], err = openReader(u.Path, s.spec.Terminal)
+	e.files[0], e.keep[0], err = openReader(u.Path, spec.Terminal)
 	return err
 }
 
-func (s *Streams) openOut(ctx context.Context, n int, name string) error {
+func (e *opened) openOut(ctx context.Context, spec Spec, n int, name string) error {
 	if name == "" {
 		return nil
 	}
@@ -114,32 +141,48 @@ func (s *Streams) openOut(ctx context.Context, n int, name string) error {
 	}
 	switch u.Scheme {
 	case "fifo":
-		s.files[n], s.keep[n], err = openWriter(ctx, u.Path, s.spec.Terminal || s.spec.Copied)
-		if err == nil && s.spec.Copied && !s.spec.Terminal {
-			s.files[n], err = s.through(s.files[n])
+		e.files[n], e.keep[n], err = openWriter(ctx, u.Path, spec.Terminal || spec.Copied)
+		if err == nil && spec.Copied && !spec.Terminal {
+			e.files[n], err = e.through(e.files[n])
 		}
 	case "file":
-		s.files[n], err = openFile(u.Path)
+		e.files[n], err = openFile(u.Path)
 	case "binary":
-		if s.logger == nil {
-			s.logger, err = startLogger(ctx, s.spec, u)
+		if e.logger == nil {
+			e.logger, err = startLogger(ctx, spec, u)
 		}
 		if err == nil {
-			s.files[n], err = s.logger.take(n)
+			e.files[n], err = e.logger.take(n)
 		}
 	}
 	return err
 }
 
 // through gives the process's end of a pipe whose output goes to a FIFO.
-func (s *Streams) through(fifo *os.File) (*os.File, error) {
+func (e *opened) through(fifo *os.File) (*os.File, error) {
 	c, w, err := newConduit(fifo)
 	if err != nil {
 		return nil, errors.Join(err, fifo.Close())
 	}
-	s.pipes = append(s.pipes, c)
-	s.copies.Go(c.run)
+	e.pipes = append(e.pipes, c)
 	return w, nil
+}
+
+func (e *opened) close() {
+	for i := range e.keep {
+		closeFile(&e.keep[i])
+	}
+	for _, f := range e.files {
+		if f != nil {
+			_ = f.Close() // a terminal's are closed by who copies, too
+		}
+	}
+	for _, c := range e.pipes {
+		c.close()
+	}
+	if e.logger != nil {
+		e.logger.end()
+	}
 }
 
 // Files are what a process without a terminal gets; nil is the null device.
@@ -171,7 +214,7 @@ func (s *Streams) Attach(master *os.File) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
-		return errors.Join(errors.New("attach terminal: its process has ended"), master.Close())
+		return errors.Join(fmt.Errorf("attach terminal: %w", errEnded), master.Close())
 	}
 	if s.size != nil {
 		if err := setSize(master, s.size.width, s.size.height); err != nil {
@@ -225,10 +268,12 @@ func (s *Streams) Begin() error {
 }
 
 // CloseIn lets the process find the end of its standard input, once the clients
-// have closed their ends.
+// have closed their ends. A client says so as soon as it has written all, which can be
+// before the streams are open.
 func (s *Streams) CloseIn() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.noInput = true
 	closeFile(&s.keep[0])
 }
 
@@ -342,21 +387,8 @@ func (s *Streams) Close() {
 }
 
 func (s *Streams) closeAll() {
-	for i := range s.keep {
-		closeFile(&s.keep[i])
-	}
-	for _, f := range s.files {
-		if f != nil {
-			_ = f.Close() // a terminal's are closed by who copies, too
-		}
-	}
-	for _, c := range s.pipes {
-		c.close()
-	}
+	s.opened.close()
 	closeFile(&s.master)
-	if s.logger != nil {
-		s.logger.end()
-	}
 }
 
 func closeFile(f **os.File) {

@@ -46,8 +46,8 @@ func ends(t *testing.T, got <-chan string, want string) {
 
 func open(t *testing.T, spec Spec) *Streams {
 	t.Helper()
-	s, err := Open(context.Background(), spec)
-	if err != nil {
+	s := New(spec)
+	if err := s.Open(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
@@ -89,8 +89,16 @@ func TestReaderLeaves(t *testing.T) {
 	if _, err := out.WriteString("kept"); err != nil {
 		t.Fatalf("write without a reader: %v", err)
 	}
-	got := read(path)
-	time.Sleep(20 * time.Millisecond)
+	second, err := os.Open(path) // waits for nobody: we keep an end
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	got := make(chan string, 1)
+	go func() {
+		text, _ := io.ReadAll(second)
+		got <- string(text)
+	}()
 	s.Given()
 	s.End()
 	ends(t, got, "kept")
@@ -209,15 +217,65 @@ func TestRefused(t *testing.T) {
 		{Out: "%zz://"},
 		{Err: file},
 	} {
-		if s, err := Open(context.Background(), spec); err == nil {
-			s.Close()
-			t.Errorf("Open(%+v) = nil; want an error", spec)
+		s := New(spec)
+		if err := s.Open(context.Background()); err == nil {
+			t.Errorf("Open of %+v = nil; want an error", spec)
 		}
+		s.Close()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
-	if _, err := Open(ctx, Spec{Out: fifo(t)}); !errors.Is(err, context.DeadlineExceeded) {
+	if err := New(Spec{Out: fifo(t)}).Open(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Open without a reader = %v; want that the time is over", err)
+	}
+}
+
+// What a client says before they are open, or while a reader is waited for, holds.
+func TestSaidBeforeOpen(t *testing.T) {
+	for _, when := range []string{"before", "meanwhile"} {
+		in, out := fifo(t), fifo(t)
+		client, err := os.OpenFile(in, os.O_RDWR, 0) // needs no reader
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := New(Spec{In: in, Out: out, Copied: true})
+		opened := make(chan error, 1)
+		if when == "before" {
+			s.CloseIn()
+		}
+		go func() { opened <- s.Open(context.Background()) }()
+		if when == "meanwhile" {
+			s.CloseIn()
+		}
+		got := read(out)
+		if err := <-opened; err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.WriteString("all"); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Begin(); err != nil {
+			t.Fatal(err)
+		}
+		_ = client.Close()
+		stdin, _, _ := s.Files()
+		input := make(chan string, 1)
+		go func() {
+			text, _ := io.ReadAll(stdin)
+			input <- string(text)
+		}()
+		ends(t, input, "all")
+		s.End()
+		ends(t, got, "")
+		s.Drain()
+	}
+	s := New(Spec{In: fifo(t), Terminal: true})
+	if err := s.Resize(80, 25); err != nil || *s.size != (size{80, 25}) {
+		t.Errorf("size %v, %v", s.size, err)
+	}
+	s.End()
+	if err := s.Open(context.Background()); !errors.Is(err, errEnded) || s.files[0] != nil {
+		t.Errorf("Open after the end = %v, %v", err, s.files[0])
 	}
 }
 
@@ -237,8 +295,8 @@ func TestNoDescriptorStays(t *testing.T) {
 			in, out := fifo(t), fifo(t)
 			got := read(out)
 			spec.In, spec.Out = in, out
-			s, err := Open(context.Background(), spec)
-			if err != nil {
+			s := New(spec)
+			if err := s.Open(context.Background()); err != nil {
 				t.Fatal(err)
 			}
 			s.Given()

@@ -16,7 +16,6 @@ import (
 	"github.com/containerd/log"
 	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/netbsd-cells/runcell/shim/mounts"
-	"github.com/netbsd-cells/runcell/shim/stdio"
 	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -55,8 +54,8 @@ func (c *container) create(ctx context.Context, rootfs []*types.Mount) (err erro
 			err = errors.Join(err, mounts.Remove(c.bundle))
 		}
 	}()
-	streams, err := stdio.Open(ctx, c.init.spec)
-	if err != nil {
+	streams := c.init.io
+	if err := streams.Open(ctx); err != nil {
 		return err
 	}
 	handle, err := c.engine.Create(ctx, c.id, c.bundle, streams)
@@ -66,7 +65,7 @@ func (c *container) create(ctx context.Context, rootfs []*types.Mount) (err erro
 	}
 	made = true
 	streams.Given()
-	c.init.born(handle, streams)
+	c.init.born(handle)
 	spec := c.init.spec
 	c.send(&api.TaskCreate{
 		ContainerID: c.id, Bundle: c.bundle, Rootfs: rootfs, Pid: uint32(handle.Pid()),
@@ -83,7 +82,7 @@ func (c *container) start(ctx context.Context) (pid int, err error) {
 	if now := c.init.look(); now.phase != created {
 		return 0, precondition("start %q: it is started already", c.id)
 	}
-	if err := c.init.io().Begin(); err != nil {
+	if err := c.init.io.Begin(); err != nil {
 		return 0, err
 	}
 	if err := c.engine.Start(ctx, c.id); err != nil {
@@ -111,7 +110,7 @@ func (c *container) watchInit(h Process) {
 			log.L.Errorf("process %s of %s is still there %v after it was killed", p.execID, c.id, endLimit)
 		}
 	}
-	c.init.io().Flush()
+	c.init.io.Flush()
 	c.life.Lock() // the event of a start that goes on comes before
 	defer c.life.Unlock()
 	c.exited(c.init, status)
@@ -202,30 +201,28 @@ func (c *container) startExec(ctx context.Context, p *process) (pid int, err err
 	}
 	defer func() {
 		if err != nil {
+			p.io.Close()
 			p.finish(execFailed)
 			close(p.done)
 		}
 	}()
-	streams, err := stdio.Open(ctx, p.spec)
+	if err := p.io.Open(ctx); err != nil {
+		return 0, err
+	}
+	if err := p.io.Begin(); err != nil {
+		return 0, err
+	}
+	handle, err := c.engine.Exec(ctx, c.id, p.plan, p.io)
 	if err != nil {
 		return 0, err
 	}
-	p.opened(streams)
-	handle, err := Process(nil), streams.Begin()
-	if err == nil {
-		handle, err = c.engine.Exec(ctx, c.id, p.plan, streams)
-	}
-	if err != nil {
-		streams.Close()
-		return 0, err
-	}
-	streams.Given()
-	p.born(handle, streams)
+	p.io.Given()
+	p.born(handle)
 	c.send(&api.TaskExecStarted{ContainerID: c.id, ExecID: p.execID, Pid: uint32(handle.Pid())})
 	go func() {
 		defer func() { guard("watch exec in "+c.id, recover()) }()
 		status := await(context.Background(), handle)
-		streams.Flush()
+		p.io.Flush()
 		p.life.Lock()
 		defer p.life.Unlock()
 		c.exited(p, status)
@@ -241,9 +238,7 @@ func (c *container) deleteExec(p *process) (look, error) {
 	if now.phase == running {
 		return now, precondition("delete exec %q of %q: it is running", p.execID, c.id)
 	}
-	if s := p.io(); s != nil {
-		s.Drain()
-	}
+	p.io.Drain()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.execs, p.execID)

@@ -231,7 +231,7 @@ func (s *Service) CloseIO(_ context.Context, r *task.CloseIORequest) (*emptypb.E
 		return nil, err
 	}
 	if r.GetStdin() {
-		p.closeIn()
+		p.io.CloseIn()
 	}
 	return empty, nil
 }

@@ -30,24 +30,22 @@ var phases = map[phase]tasks.Status{created: tasks.Status_CREATED, running: task
 type process struct {
 	execID string // empty: the container's first
 	spec   stdio.Spec
+	io     *stdio.Streams
 	plan   *oci.Process // of exec
 
 	life sync.Mutex // of exec: held through its start, and when its end is told of
 
-	mu      sync.Mutex
-	phase   phase
-	handle  Process
-	streams *stdio.Streams
-	size    *[2]uint16 // width and height of a terminal that is not there yet
-	noInput bool       // the client has closed an input that is not there yet
-	pid     int
-	status  uint32 // the exit status, as shells have it, once it has ended
-	at      time.Time
-	done    chan struct{} // closed when it has ended
+	mu     sync.Mutex
+	phase  phase
+	handle Process
+	pid    int
+	status uint32 // the exit status, as shells have it, once it has ended
+	at     time.Time
+	done   chan struct{} // closed when it has ended
 }
 
 func newProcess(execID string, spec stdio.Spec) *process {
-	return &process{execID: execID, spec: spec, done: make(chan struct{})}
+	return &process{execID: execID, spec: spec, io: stdio.New(spec), done: make(chan struct{})}
 }
 
 // look is what a process is at a moment.
@@ -64,50 +62,19 @@ func (p *process) look() look {
 	return look{p.phase, p.pid, p.status, p.at}
 }
 
-// opened says which streams it will have: a client can close its input while the
-// program is still being brought to run.
-func (p *process) opened(s *stdio.Streams) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.streams = s
-	if p.size != nil {
-		_ = s.Resize(p.size[0], p.size[1]) // for later
-	}
-	if p.noInput {
-		s.CloseIn()
-	}
-}
-
-// closeIn lets it find the end of its input. A client says so as soon as it has
-// written all, which can be before the other streams are open.
-func (p *process) closeIn() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.noInput = true
-	if p.streams != nil {
-		p.streams.CloseIn()
-	}
-}
-
 // resize sets the size of its terminal. Clients of exec do so before it is started.
 func (p *process) resize(width, height uint16) error {
 	if !p.spec.Terminal {
 		return precondition("resize terminal: process %q has none", p.execID)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.streams == nil {
-		p.size = &[2]uint16{width, height}
-		return nil
-	}
-	return p.streams.Resize(width, height)
+	return p.io.Resize(width, height)
 }
 
 // born says which process it has become.
-func (p *process) born(h Process, s *stdio.Streams) {
+func (p *process) born(h Process) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.handle, p.pid, p.streams = h, h.Pid(), s
+	p.handle, p.pid = h, h.Pid()
 }
 
 func (p *process) enter(next phase) {
@@ -123,9 +90,7 @@ func (p *process) finish(status uint32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.phase, p.status, p.at = ended, status, time.Now()
-	if p.streams != nil {
-		p.streams.End()
-	}
+	p.io.End()
 }
 
 func (p *process) signal(sig syscall.Signal) error {
@@ -139,13 +104,6 @@ func (p *process) signal(sig syscall.Signal) error {
 		return precondition("process %q is not started", p.execID)
 	}
 	return h.Signal(sig)
-}
-
-// io gives the streams, nil if there are none.
-func (p *process) io() *stdio.Streams {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.streams
 }
 
 // await waits for the end and gives the exit status: 128 and the signal for one
