@@ -4,9 +4,11 @@
 package kmod
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/netbsd-cells/runcell/kmod/policy"
@@ -120,9 +122,10 @@ type CPU struct {
 
 // Denial is the request that was denied last; zero if there was none.
 type Denial struct {
-	At  time.Duration `json:"at"` // since boot
-	Pid int           `json:"pid"`
-	UID uint32        `json:"uid"` // the effective one
+	At   time.Duration `json:"at"`            // since boot
+	Time time.Time     `json:"time,omitzero"` // the same by the clock as it goes now
+	Pid  int           `json:"pid"`
+	UID  uint32        `json:"uid"` // the effective one
 }
 
 // Member is a process of a cell.
@@ -133,6 +136,30 @@ type Member struct {
 	Memory  uint64 `json:"memory"` // bytes resident; what processes share counts for each
 	CPU     CPU    `json:"cpu"`    // of it, and of its children that it has waited for
 	Command string `json:"command"`
+}
+
+// Claims are what a cell, or the host, keeps from others.
+type Claims struct {
+	Network   Network // empty: not known
+	Ports     []Port
+	Addresses []netip.Addr
+}
+
+// Socket is one of a network on which a member waits: for connections (tcp), or
+// for datagrams (udp, also where it is connected).
+type Socket struct {
+	Proto string         `json:"proto"` // "tcp" or "udp"
+	Local netip.AddrPort `json:"local"` // 0.0.0.0 or [::] is every address
+	Pid   int            `json:"pid"`   // of those who have it open, the lowest
+}
+
+// SortSockets gives each once, in the order of their ports.
+func SortSockets(list []Socket) []Socket {
+	slices.SortFunc(list, func(a, b Socket) int {
+		return cmp.Or(cmp.Compare(a.Local.Port(), b.Local.Port()), cmp.Compare(a.Proto, b.Proto),
+			a.Local.Addr().Compare(b.Local.Addr()), cmp.Compare(a.Pid, b.Pid))
+	})
+	return slices.Compact(list)
 }
 
 // Client creates and watches cells.
@@ -179,6 +206,12 @@ type Client interface {
 	// can bind any port, nor all addresses at once. Errors: ErrPortInUse,
 	// ErrUnsupported.
 	Reserve(Reservations) error
+	// Claims tells what the kernel keeps for a cell; of 0, for the host.
+	// ErrUnsupported where the kernel does not tell.
+	Claims(ID) (Claims, error)
+	// Sockets lists the members' sockets that wait, by protocol and address. What
+	// opens or closes meanwhile may be missing.
+	Sockets(ID) ([]Socket, error)
 	// Wait blocks until the cell's first process has ended and gives its
 	// wait(2) status. ErrUnsupported where the kernel does not keep it.
 	Wait(context.Context, ID) (status uint32, err error)

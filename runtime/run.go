@@ -87,14 +87,21 @@ func (r *Runtime) Wait(ctx context.Context, id string) (int, error) {
 		return 1, fmt.Errorf("wait for %q: %w", id, errors.Join(err, errCellGone))
 	}
 	step.Say("wait for the end of process %d", c.Pid)
+	ws, err := r.waitStatus(ctx, c)
+	if err != nil {
+		return 1, fmt.Errorf("wait for %q: %w", id, err)
+	}
+	return process.ShellStatus(syscall.WaitStatus(ws)), nil
+}
+
+// waitStatus waits for the wait(2) status of a container's first process: the
+// kernel's, or that of the monitor where the kernel keeps none.
+func (r *Runtime) waitStatus(ctx context.Context, c *container) (uint32, error) {
 	ws, err := r.kmod.Wait(ctx, c.Cell)
 	if errors.Is(err, kmod.ErrUnsupported) {
 		if status, known, merr := monitor.Status(ctx, c.Container); known || merr != nil {
 			ws, err = status, merr
 		}
 	}
-	if err != nil {
-		return 1, fmt.Errorf("wait for %q: %w", id, err)
-	}
-	return process.ShellStatus(syscall.WaitStatus(ws)), nil
+	return ws, err
 }

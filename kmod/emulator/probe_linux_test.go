@@ -98,6 +98,8 @@ func probe(args []string) int {
 			fmt.Println(pid, err)
 		case "sleep":
 			_ = unix.Pause()
+		case "listen": // and go on
+			fmt.Println(a, outcome(listen(arg)))
 		case "pids":
 			names, err := os.ReadDir("/proc")
 			if err != nil {
@@ -131,6 +133,22 @@ func probe(args []string) int {
 		}
 	}
 	return 0
+}
+
+// listen keeps a socket that waits for connections.
+func listen(at string) error {
+	domain, sa := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
+	if at == "::1" {
+		domain, sa = unix.AF_INET6, &unix.SockaddrInet6{Addr: [16]byte{15: 1}}
+	}
+	fd, err := unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err == nil {
+		err = unix.Bind(fd, sa)
+	}
+	if err == nil {
+		err = unix.Listen(fd, 1)
+	}
+	return err
 }
 
 // bind binds a socket of its own to an address and port.

@@ -60,6 +60,9 @@ type fakeKernel struct {
 	// garble changes what list, and a node that is garbled, gives.
 	garble  func([]byte) []byte
 	garbled string
+	// Sockets, by their owners' pids and by family and protocol.
+	opened map[int][]byte
+	pcbs  map[[2]int32][]byte
 	log     []string // the helpers' calls
 	reaped  int
 }
@@ -77,6 +80,7 @@ func newFake() *fakeKernel {
 const (
 	fakeModels  = 1023
 	fakeCellNum = 1077
+	fakePCBList = 40
 )
 
 var fakeNodes = map[string]int32{"name": 1101, "id": 1080, "create": 1103, "destroy": 1079, "list": 1105}
@@ -103,6 +107,9 @@ func (k *fakeKernel) call(p *fakeProc, mib []int32, old, newp []byte) (int, erro
 	}
 	if mib[0] == ctlKern && len(mib) == 6 && mib[1] == kernProc2 {
 		return k.proc2(p, mib, old)
+	}
+	if mib[0] != ctlSecurity {
+		return k.others(mib, old)
 	}
 	prefix := []int32{ctlSecurity, fakeModels, fakeCellNum}
 	if k.absent || len(mib) != 4 || !slices.Equal(mib[:3], prefix) {
@@ -140,6 +147,8 @@ func (k *fakeKernel) query(mib []int32, old, newp []byte) (int, error) {
 		}
 	case slices.Equal(mib, []int32{ctlSecurity, fakeModels, fakeCellNum}) && !k.absent:
 		children = k.children()
+	case len(mib) == 3 && mib[0] == ctlNet && k.pcbs[[2]int32(mib[1:])] != nil:
+		children = map[string]int32{"stats": 1, "pcblist": fakePCBList}
 	default:
 		return 0, syscall.ENOENT
 	}

@@ -149,7 +149,7 @@ func readAll(k kernel, mib []int32, newp []byte) ([]byte, error) {
 		}
 		b := make([]byte, n+n/4)
 		n, err = k.sysctl(mib, b, newp)
-		if errors.Is(err, syscall.ENOMEM) {
+		if errors.Is(err, syscall.ENOMEM) || err == nil && n > len(b) { // some nodes tell only by the length
 			continue
 		}
 		if err != nil {

@@ -94,7 +94,10 @@ func (c *client) Stats(id kmod.ID) (kmod.Stats, error) {
 	}
 	var s kmod.Stats
 	if n.own() {
-		if s, err = c.statsOwn(n, id); err != nil {
+		if s, err = c.statsOwn(n, id); err == nil && s.Last.At != 0 {
+			s.Last.Time, err = c.clock(s.Last.At)
+		}
+		if err != nil {
 			return s, fmt.Errorf("count for cell %d: %w", id, err)
 		}
 	}
@@ -127,14 +130,47 @@ func (c *client) Limit(id kmod.ID, processes uint64) error {
 	return nil
 }
 
-func (c *client) limitOwn(n *nodes, id kmod.ID, processes uint64) error {
+// kernBoottime is the time of the boot, a struct timespec (sysctl(7)).
+const kernBoottime = 83
+
+// clock gives a time since boot by the clock as it goes now.
+func (c *client) clock(at time.Duration) (time.Time, error) {
+	const seconds, long = 8, 8 // long: 4 on ILP32
+	b := make([]byte, seconds+long)
+	n, err := c.kernel.sysctl([]int32{ctlKern, kernBoottime}, b, nil)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read sysctl kern.boottime: %w", err)
+	}
+	boot, err := decodeBoottime(b[:n])
+	return boot.Add(at), err
+}
+
+func decodeBoottime(b []byte) (time.Time, error) {
+	var nano int64
+	switch len(b) {
+	case 16:
+		nano = int64(binary.NativeEndian.Uint64(b[8:]))
+	case 12:
+		nano = int64(binary.NativeEndian.Uint32(b[8:]))
+	default:
+		return time.Time{}, fmt.Errorf("%d bytes of kern.boottime, want 16 or 12", len(b))
+	}
+	return time.Unix(int64(binary.NativeEndian.Uint64(b)), nano).UTC(), nil
+}
+
+// readPolicy reads a cell's policy, or the host's.
+func (c *client) readPolicy(n *nodes, id kmod.ID) (p wire.Policy, err error) {
 	b, err := readFixed(c.kernel, n.policy, cellRequest(id), n.policySize())
 	if err != nil {
-		return nodeError(err)
+		return p, nodeError(err)
 	}
-	whole := make([]byte, binary.Size(wire.Policy{}))
+	whole := make([]byte, binary.Size(p))
 	copy(whole, b)
-	p, err := decode[wire.Policy](whole, binary.NativeEndian)
+	return decode[wire.Policy](whole, binary.NativeEndian)
+}
+
+func (c *client) limitOwn(n *nodes, id kmod.ID, processes uint64) error {
+	p, err := c.readPolicy(n, id)
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func TestLastDenial(t *testing.T) {
 	k.start(id)
 	k.cells[0].stats = wire.Stats{Denials: [8]uint64{1}, LastTime: 5e9, LastPid: 77, LastUID: 9}
 	s, err := c.Stats(kmod.ID(id))
-	if want := (kmod.Denial{At: 5 * time.Second, Pid: 77, UID: 9}); err != nil || s.Last != want {
+	if want := (kmod.Denial{At: 5 * time.Second, Time: fakeBoot.Add(5 * time.Second), Pid: 77, UID: 9}); err != nil || s.Last != want {
 		t.Errorf("Stats = %+v, %v; want the last denial %+v", s, err, want)
 	}
 }

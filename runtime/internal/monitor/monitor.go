@@ -27,6 +27,9 @@ const (
 	patience = 2 * time.Second
 )
 
+// ErrLost is the error of a status that nobody will write any more.
+var ErrLost = errors.New("its process has ended, and its monitor too: the status is lost")
+
 // Starter starts the monitor of a process, which writes to the file of that
 // path. It returns when the process is being watched: one that has not been
 // released yet can't end unseen.
@@ -54,7 +57,7 @@ func Status(ctx context.Context, c *state.Container) (status uint32, known bool,
 		case ended && late.IsZero():
 			late = time.Now().Add(patience)
 		case ended && time.Now().After(late):
-			return 0, false, errors.New("its process has ended, and its monitor too: the status is lost")
+			return 0, false, ErrLost
 		}
 		select {
 		case <-ctx.Done():
