@@ -28,8 +28,8 @@ func TestParsePort(t *testing.T) {
 		if err != nil || got != want {
 			t.Errorf("ParsePort(%q) = %+v, %v; want %+v", s, got, err, want)
 		}
-		if again, err := ParsePort(portString(got)); err != nil || again != got {
-			t.Errorf("ParsePort(%q) = %+v, %v; want %+v again", portString(got), again, err, got)
+		if again, err := ParsePort(PortString(got)); err != nil || again != got {
+			t.Errorf("ParsePort(%q) = %+v, %v; want %+v again", PortString(got), again, err, got)
 		}
 	}
 	for _, s := range []string{
@@ -119,7 +119,7 @@ func TestCellRefusals(t *testing.T) {
 	}
 	var ports []string
 	for i := range kmod.MaxPorts + 1 {
-		ports = append(ports, `"`+portString(kmod.Port{Port: uint16(i + 1)})+`"`)
+		ports = append(ports, `"`+PortString(kmod.Port{Port: uint16(i + 1)})+`"`)
 	}
 	_, err := Compile(load(t, minimal(`"netbsd":{"cell":{"reservedPorts":[`+strings.Join(ports, ",")+`]}}`)), ourModule())
 	if err == nil || !strings.Contains(err.Error(), "33 ports: a cell can reserve 32") {

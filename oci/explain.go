@@ -116,7 +116,7 @@ func explainCell(c *Cell, f kmod.Features) ExplainedCell {
 		e.Support["network"] = f.Addresses
 	}
 	for _, p := range c.Ports {
-		e.Ports = append(e.Ports, portString(p))
+		e.Ports = append(e.Ports, PortString(p))
 	}
 	for _, a := range c.Addresses {
 		e.Addresses = append(e.Addresses, a.String())

@@ -76,8 +76,8 @@ func FuzzPort(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if again, err := ParsePort(portString(p)); err != nil || again != p || p.Port == 0 {
-			t.Fatalf("ParsePort(%q) = %+v; written as %q it reads %+v, %v", s, p, portString(p), again, err)
+		if again, err := ParsePort(PortString(p)); err != nil || again != p || p.Port == 0 {
+			t.Fatalf("ParsePort(%q) = %+v; written as %q it reads %+v, %v", s, p, PortString(p), again, err)
 		}
 	})
 }

@@ -182,13 +182,13 @@ func (c *compiler) settlePorts() {
 func joinPorts(list []kmod.Port) string {
 	words := make([]string, len(list))
 	for i, p := range list {
-		words[i] = portString(p)
+		words[i] = PortString(p)
 	}
 	return strings.Join(words, ",")
 }
 
-// portString writes a port as ParsePort reads it.
-func portString(p kmod.Port) string {
+// PortString writes a port as ParsePort reads it.
+func PortString(p kmod.Port) string {
 	s := strconv.Itoa(int(p.Port))
 	switch {
 	case p.Addr.Is4():

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+	"time"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/runtime"
@@ -26,6 +27,7 @@ type app struct {
 	// streams are this process's, which a container's gets.
 	streams [3]*os.File
 	getenv  func(string) string
+	now     func() time.Time
 	euid    int
 	open    func(stateRoot, emulate string, strict bool) (engine, error)
 	embed   func() error // see runtime.Embed
@@ -43,6 +45,7 @@ func newApp() *app {
 		stdin:   os.Stdin,
 		streams: [3]*os.File{os.Stdin, os.Stdout, os.Stderr},
 		getenv:  os.Getenv,
+		now:     time.Now,
 		euid:    os.Geteuid(),
 		open:    openEngine,
 		embed:   runtime.Embed,

@@ -34,6 +34,13 @@ type engine interface {
 	Limit(id string, processes uint64) error
 	Reserve(kmod.Reservations) error
 	Plan(id string) (*oci.Plan, error)
+	ExitStatus(ctx context.Context, id string) (status int, known bool, err error)
+	Cells() ([]runtime.Cell, error)
+	CellMembers(kmod.ID) ([]kmod.Member, error)
+	CellProcesses(kmod.ID) ([]int, error)
+	CellStats(kmod.ID) (kmod.Stats, error)
+	CellClaims(runtime.Cell) (kmod.Claims, error)
+	CellSockets(kmod.ID) ([]kmod.Socket, error)
 	Features() (kmod.Features, error)
 }
 

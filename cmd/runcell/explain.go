@@ -4,11 +4,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
+	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/urfave/cli/v3"
 )
 
@@ -16,19 +20,21 @@ func (a *app) explainCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "explain",
 		Usage:     "show what a bundle's configuration means for its cell",
-		ArgsUsage: "BUNDLE",
+		ArgsUsage: "BUNDLE|ID",
 		Description: `Shows the cell, what it may do and which line of config.json grants it, and every
 setting that is carried out only nearly or not at all. Changes nothing. Ends with 1 when
-"runcell create" would refuse the bundle.`,
+"runcell create" would refuse the bundle. With the ID of a container it is what that runs by; a
+directory with a config.json goes before an ID of the same name.`,
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "json", Usage: "print JSON instead of tables"},
+			cmdline.FormatFlag("table", "json"),
+			&cli.BoolFlag{Name: "json", Usage: "the same as --format json"},
 		},
 		Action: a.action(a.explain),
 	}
 }
 
 func (a *app) explain(_ context.Context, cmd *cli.Command) error {
-	bundle, err := onlyArgument(cmd, "a bundle")
+	bundle, err := onlyArgument(cmd, "a bundle or a container ID")
 	if err != nil {
 		return err
 	}
@@ -40,19 +46,17 @@ func (a *app) explain(_ context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	config, err := oci.LoadFile(filepath.Join(bundle, "config.json"))
+	plan, refusal, err := planOf(e, bundle, features)
 	if err != nil {
 		return err
 	}
-	plan, refusal := oci.Compile(config, features)
 	if plan == nil {
 		return refusal
 	}
-	if cmd.Bool("json") {
+	if cmd.Bool("json") || cmd.String("format") == "json" {
 		err = cmdline.WriteJSON(a.Stdout, oci.Explain(plan, features), "  ")
 	} else {
-		colour := cmdline.IsTerminal(a.Stdout) && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
-		err = oci.WriteExplanation(a.Stdout, plan, features, colour)
+		err = oci.WriteExplanation(a.Stdout, plan, features, a.colour())
 	}
 	switch {
 	case err != nil:
@@ -61,4 +65,29 @@ func (a *app) explain(_ context.Context, cmd *cli.Command) error {
 		return plan.Strict()
 	}
 	return refusal
+}
+
+// planOf compiles a bundle, or reads what a container runs by.
+func planOf(e engine, name string, f kmod.Features) (plan *oci.Plan, refusal, err error) {
+	config, err := oci.LoadFile(filepath.Join(name, "config.json"))
+	if errors.Is(err, fs.ErrNotExist) && runtime.ValidateID(name) == nil {
+		switch plan, perr := e.Plan(name); {
+		case perr == nil:
+			return plan, nil, nil
+		case errors.Is(perr, runtime.ErrNotExist):
+			return nil, nil, fmt.Errorf("%w; and there is no container %q", err, name)
+		default:
+			return nil, nil, perr
+		}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	plan, refusal = oci.Compile(config, f)
+	return plan, refusal, nil
+}
+
+// colour tells whether text may have colours.
+func (a *app) colour() bool {
+	return cmdline.IsTerminal(a.Stdout) && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
 }

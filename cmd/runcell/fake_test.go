@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/oci"
@@ -37,9 +39,18 @@ type fake struct {
 	statsErr error
 	stdin    string
 	plan     *oci.Plan
-	features kmod.Features
-	hook     func(ctx context.Context) // runs inside Create and Run
-	streams  *[3]*os.File              // instead of the test's own
+	planErr  error
+	ended    map[string]int // exit statuses
+	// The kernel's cells, of which only the first has processes.
+	cells     []runtime.Cell
+	cellsErr  error
+	cellStats map[kmod.ID][]kmod.Stats // one after the other, the last again and again
+	claims    map[kmod.ID]kmod.Claims
+	sockets   map[kmod.ID][]kmod.Socket
+	now       time.Time
+	features  kmod.Features
+	hook      func(ctx context.Context) // runs inside Create and Run
+	streams   *[3]*os.File              // instead of the test's own
 }
 
 // did holds several calls at once apart.
@@ -135,8 +146,11 @@ func (f *fake) Delete(_ context.Context, id string, force bool) error {
 	return f.err
 }
 
-func (f *fake) Wait(_ context.Context, id string) (int, error) {
+func (f *fake) Wait(ctx context.Context, id string) (int, error) {
 	f.did("wait %s", id)
+	if f.hook != nil {
+		f.hook(ctx)
+	}
 	return f.status, f.err
 }
 
@@ -163,6 +177,48 @@ func (f *fake) Stats(id string) (kmod.Stats, error) {
 	return s, nil
 }
 
+func (f *fake) ExitStatus(_ context.Context, id string) (int, bool, error) {
+	status, known := f.ended[id]
+	return status, known, nil
+}
+
+func (f *fake) Cells() ([]runtime.Cell, error) { return slices.Clone(f.cells), f.cellsErr }
+
+func (f *fake) CellMembers(id kmod.ID) ([]kmod.Member, error) {
+	if f.cells[0].ID == id {
+		return f.members, nil
+	}
+	return nil, kmod.ErrNotFound // it goes while it is looked at
+}
+
+func (f *fake) CellProcesses(id kmod.ID) ([]int, error) {
+	if f.cells[0].ID == id {
+		return f.pids, nil
+	}
+	return nil, kmod.ErrNotFound
+}
+
+func (f *fake) CellStats(id kmod.ID) (kmod.Stats, error) {
+	list := f.cellStats[id]
+	if len(list) == 0 {
+		return kmod.Stats{}, kmod.ErrNotFound
+	}
+	if len(list) > 1 {
+		f.cellStats[id] = list[1:]
+	}
+	return list[0], nil
+}
+
+func (f *fake) CellClaims(c runtime.Cell) (kmod.Claims, error) {
+	claims, ok := f.claims[c.ID]
+	if !ok {
+		return claims, kmod.ErrUnsupported
+	}
+	return claims, nil
+}
+
+func (f *fake) CellSockets(id kmod.ID) ([]kmod.Socket, error) { return f.sockets[id], nil }
+
 func (f *fake) Limit(id string, processes uint64) error {
 	f.did("limit %s %d", id, processes)
 	return f.err
@@ -174,6 +230,9 @@ func (f *fake) Reserve(r kmod.Reservations) error {
 }
 
 func (f *fake) Plan(string) (*oci.Plan, error) {
+	if f.planErr != nil {
+		return nil, f.planErr
+	}
 	if f.plan == nil {
 		return &oci.Plan{Process: &oci.Process{Args: []string{"/own"}, Cwd: "/"}}, nil
 	}
@@ -197,6 +256,9 @@ func (f *fake) runcellAs(t *testing.T, euid int, env map[string]string, args ...
 	a.stdin = strings.NewReader(f.stdin)
 	if f.streams != nil {
 		a.streams = *f.streams
+	}
+	if !f.now.IsZero() {
+		a.now = func() time.Time { f.now = f.now.Add(time.Second); return f.now }
 	}
 	a.getenv = func(name string) string { return env[name] }
 	a.open = func(root, emulate string, strict bool) (engine, error) {

@@ -17,7 +17,8 @@ func (a *app) featuresCommand() *cli.Command {
 		Name:  "features",
 		Usage: "print what this runtime and this kernel can do",
 		Description: `Each row says how far the kernel's side goes: "enforced", "recorded" (kept and
-shown, but not enforced) or "absent", with the reason.`,
+shown, but not enforced) or "absent", with the reason. On a terminal it is a table, elsewhere
+the JSON that other programs read.`,
 		Flags: []cli.Flag{cmdline.FormatFlag("json", "table")},
 		Action: a.action(func(_ context.Context, cmd *cli.Command) error {
 			if err := noArguments(cmd); err != nil {
@@ -31,7 +32,7 @@ shown, but not enforced) or "absent", with the reason.`,
 			if err != nil {
 				return err
 			}
-			if cmd.String("format") == "table" {
+			if cmdline.FormatAsked(cmd) == "table" {
 				return writeFeatures(a.Stdout, f)
 			}
 			return cmdline.WriteJSON(a.Stdout, oci.DescribeFeatures(f, version, commit), "  ")

@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
+	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/urfave/cli/v3"
 )
@@ -19,11 +22,14 @@ func (a *app) listCommand() *cli.Command {
 		Name:    "list",
 		Aliases: []string{"ls"},
 		Usage:   "list the containers",
+		Description: `The status of a stopped container has its program's exit status, as far as that is
+known, the image of one that was made without an image is its bundle, and ports are those that
+the kernel reserves for it. What does not fit into the line ends in "…": JSON has it.`,
 		Flags: []cli.Flag{
 			cmdline.FormatFlag("table", "json"),
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print only the IDs"},
 		},
-		Action: a.action(func(_ context.Context, cmd *cli.Command) error {
+		Action: a.action(func(ctx context.Context, cmd *cli.Command) error {
 			if err := noArguments(cmd); err != nil {
 				return err
 			}
@@ -33,20 +39,75 @@ func (a *app) listCommand() *cli.Command {
 			}
 			// One that can't be read does not hide the others.
 			states, unread := e.List()
-			return errors.Join(a.printList(cmd, states), unread)
+			if cmd.Bool("quiet") {
+				return errors.Join(cmdline.WriteLines(a.Stdout, ids(states)), unread)
+			}
+			list, unknown := lookAt(ctx, e, states)
+			return errors.Join(a.printList(cmd, list), unread, unknown)
 		}),
 	}
 }
 
-func (a *app) printList(cmd *cli.Command, states []*runtime.State) error {
-	switch {
-	case cmd.Bool("quiet"):
-		return cmdline.WriteLines(a.Stdout, ids(states))
-	case cmd.String("format") == "json":
-		// [] when there is none, never null: callers index it.
-		return cmdline.WriteJSON(a.Stdout, append([]*runtime.State{}, states...), "")
+// listed is a container in the list: what every runtime tells, and more.
+type listed struct {
+	*runtime.State
+	ExitStatus *int     `json:"exitStatus,omitempty"` // of a stopped one, if it is known
+	Image      string   `json:"image,omitempty"`
+	Ports      []string `json:"ports,omitempty"` // that the kernel reserves for it
+}
+
+// lookAt finds what is not in the states. What can't be found out is left out,
+// and an error besides.
+func lookAt(ctx context.Context, e engine, states []*runtime.State) ([]listed, error) {
+	cells, err := e.Cells()
+	errs := []error{err}
+	of := map[string]runtime.Cell{}
+	for _, c := range cells {
+		if c.Container != "" {
+			of[c.Container] = c
+		}
 	}
-	return cmdline.WriteTable(a.Stdout, stateTable(states))
+	list := make([]listed, len(states)) // JSON's callers index it: never null
+	for i, s := range states {
+		list[i] = listed{State: s, Image: originOf(s.Bundle).Image}
+		if s.Status == runtime.Stopped {
+			status, known, err := e.ExitStatus(ctx, s.ID)
+			if errs = append(errs, gone(err)); known {
+				list[i].ExitStatus = &status
+			}
+		}
+		if c, ok := of[s.ID]; ok {
+			claims, err := e.CellClaims(c)
+			errs = append(errs, gone(err))
+			list[i].Ports = portNames(claims.Ports)
+		}
+	}
+	return list, errors.Join(errs...)
+}
+
+// gone is no error for what went while it was looked at.
+func gone(err error) error {
+	if errors.Is(err, runtime.ErrNotExist) || errors.Is(err, kmod.ErrNotFound) || errors.Is(err, runtime.ErrNotRunning) {
+		return nil
+	}
+	return err
+}
+
+func portNames(ports []kmod.Port) (names []string) {
+	for _, p := range ports {
+		names = append(names, oci.PortString(p))
+	}
+	return names
+}
+
+func (a *app) printList(cmd *cli.Command, list []listed) error {
+	if cmd.String("format") == "json" {
+		return cmdline.WriteJSON(a.Stdout, list, "")
+	}
+	table := listTable(list, a.now())
+	const image, ports = 4, 5
+	cmdline.Fit(table, cmdline.TableWidth(a.Stdout), image, ports)
+	return cmdline.WriteTable(a.Stdout, table)
 }
 
 func ids(states []*runtime.State) []string {
@@ -57,14 +118,33 @@ func ids(states []*runtime.State) []string {
 	return list
 }
 
-func stateTable(states []*runtime.State) [][]string {
-	table := [][]string{{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}}
-	for _, s := range states {
-		table = append(table, []string{
-			s.ID, strconv.Itoa(s.Pid), string(s.Status), s.Bundle, s.Created.Format(time.RFC3339Nano), s.Owner,
-		})
+func listTable(list []listed, now time.Time) [][]string {
+	table := [][]string{{"ID", "STATUS", "PID", "AGE", "IMAGE", "PORTS"}}
+	for _, l := range list {
+		status, pid := string(l.Status), "-"
+		if l.ExitStatus != nil {
+			status = fmt.Sprintf("%s (%d)", l.Status, *l.ExitStatus)
+		}
+		if l.Pid != 0 {
+			pid = strconv.Itoa(l.Pid)
+		}
+		image := shortImage(l.Image)
+		if image == "" {
+			image = l.Bundle
+		}
+		table = append(table, []string{l.ID, status, pid, cmdline.Age(now.Sub(l.Created)), image, strings.Join(l.Ports, ",")})
 	}
 	return table
+}
+
+// shortImage leaves out what names are completed with.
+func shortImage(name string) string {
+	for _, prefix := range []string{"localhost/", "docker.io/library/"} {
+		if short, ok := strings.CutPrefix(name, prefix); ok {
+			return short
+		}
+	}
+	return name
 }
 
 func noArguments(cmd *cli.Command) error {

@@ -3,13 +3,18 @@ package main
 // What the commands print.
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
+	goruntime "runtime"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/kmod"
@@ -54,6 +59,189 @@ func someStats() kmod.Stats {
 	}
 }
 
+// someCells are those of web, which runs, of db, which has ended, and one of
+// another state directory.
+func (f *fake) someCells(t *testing.T) *fake {
+	bundle := t.TempDir()
+	err := os.WriteFile(filepath.Join(bundle, "image.json"), []byte(`{"image":"localhost/web:1","manifest":"sha256:abc","store":"/store","rootfs":"copy"}`), 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.states = someStates()
+	f.states[0].Bundle = bundle
+	f.now = f.states[0].Created.Add(26 * time.Hour)
+	f.ended = map[string]int{"db": 137}
+	f.plan = compile(t, oci.Example(), someFeatures())
+	f.pids, f.features, f.members, f.stats = []int{551, 649}, someFeatures(), someMembers(), []kmod.Stats{someStats()}
+	f.features.Stats = f.features.Kill
+	f.cells = []runtime.Cell{
+		{Container: "web", Info: kmod.Info{ID: 7, Name: "web.0123", Root: "/b/web/rootfs", Processes: 2}},
+		{Container: "db", Info: kmod.Info{ID: 6, Name: "db.4567", Root: "/b/db/rootfs"}},
+		{Info: kmod.Info{ID: 2, Name: "old.89ab", Root: "/x"}},
+	}
+	before, now := someStats(), someStats()
+	now.CPU.Total += 500 * time.Millisecond
+	before.Last.Time = f.states[0].Created.Add(time.Hour)
+	now.Last.Time = before.Last.Time
+	other := kmod.Stats{Processes: 1, Memory: 3 << 10, Denials: map[string]uint64{}}
+	db := kmod.Stats{Denials: map[string]uint64{"network": 1}, LastDenied: "network.bind.port.reserved", Last: kmod.Denial{At: 1, Pid: 5}}
+	f.cellStats = map[kmod.ID][]kmod.Stats{7: {before, now}, 6: {db}, 2: {other}}
+	addr := netip.MustParseAddr
+	f.claims = map[kmod.ID]kmod.Claims{
+		0: {Ports: []kmod.Port{{Port: 22, Proto: "tcp"}}, Addresses: []netip.Addr{addr("192.0.2.1")}},
+		7: {Network: kmod.NetworkHost, Ports: []kmod.Port{{Port: 8080}, {Port: 53, Addr: addr("192.0.2.10"), Proto: "udp"}}},
+		6: {Network: kmod.NetworkNone},
+	}
+	f.sockets = map[kmod.ID][]kmod.Socket{7: {
+		{Proto: "tcp", Local: netip.MustParseAddrPort("0.0.0.0:8080"), Pid: 551},
+		{Proto: "tcp", Local: netip.MustParseAddrPort("[::]:8080"), Pid: 551},
+		{Proto: "tcp", Local: netip.MustParseAddrPort("[2001:db8::1]:9090"), Pid: 649},
+	}}
+	return f
+}
+
+// answers are commands and the files that have what they print.
+var answers = map[string]string{
+	"list-cells.txt":  "list",
+	"list-cells.json": "list --format json",
+	"ps-all.txt":      "ps --all",
+	"ps-all.json":     "ps --all --format json",
+	"ps-pid.txt":      "ps --pid 649",
+	"ps-pid.json":     "ps --pid 649 -f json",
+	"top.txt":         "top --interval 1ns",
+	"top.json":        "top --interval 1ns --format json",
+	"ports.txt":       "ports",
+	"ports.json":      "ports --format json",
+	"ports-one.txt":   "ports 9090",
+	"denials.txt":     "denials --all",
+	"denials.json":    "denials --all --format json",
+	"denials-one.txt": "denials db",
+	"inspect.json":    "inspect web",
+	"inspect.txt":     "inspect --format table web",
+	"version.json":    "version --format json",
+}
+
+// TestAnswers: the questions of an operator, each one line.
+func TestAnswers(t *testing.T) {
+	defer func(zone *time.Location) { time.Local = zone }(time.Local)
+	time.Local = time.UTC
+	for file, line := range answers {
+		t.Run(line, func(t *testing.T) {
+			f := (&fake{}).someCells(t)
+			stdout, stderr, code := f.runcell(t, strings.Fields(line)...)
+			if stderr != "" || code != 0 {
+				t.Errorf("stderr %q, code %d", stderr, code)
+			}
+			for l := range strings.Lines(stdout) {
+				if width := utf8.RuneCountInString(strings.TrimSpace(l)); width > 80 && strings.HasSuffix(file, ".txt") && file != "inspect.txt" {
+					t.Errorf("a line of %d characters: %s", width, l)
+				}
+			}
+			got := strings.NewReplacer(f.states[0].Bundle, "/b/web", goruntime.Version(), "GOVERSION").Replace(stdout)
+			golden(t, file, got)
+		})
+	}
+}
+
+func TestNobodyKnows(t *testing.T) {
+	for _, tt := range []struct {
+		line string
+		want string
+		f    func(*fake)
+	}{
+		{"ps --pid 4711", "process 4711 is in no cell", nil},
+		{"ps --pid 0", "no process number", nil},
+		{"ps --all web", "only one of them", nil},
+		{"ps --all --pid 7", "only one of them", nil},
+		{"ps", "needs a container ID", nil},
+		{"ports 4711", "no cell has port 4711", nil},
+		{"ports 0", "no number from 1 to 65535", nil},
+		{"denials", "needs a container ID or --all", nil},
+		{"denials web --all", "takes no arguments", nil},
+		{"denials web", "not counted here: no counters", func(f *fake) { f.features = someFeatures() }},
+		{"denials web", "has no cell: it went with a reboot", func(f *fake) { f.cells = nil }},
+		{"top --sort size", "no order", nil},
+		{"explain no-such", `there is no container "no-such"`, func(f *fake) { f.planErr = runtime.ErrNotExist }},
+		{"wait --timeout -1s web", "no time to wait", nil},
+	} {
+		f := (&fake{}).someCells(t)
+		if tt.f != nil {
+			tt.f(f)
+		}
+		stdout, stderr, code := f.runcell(t, strings.Fields(tt.line)...)
+		if stdout != "" || code != 1 || !strings.Contains(stderr, tt.want) {
+			t.Errorf("%s: code %d, stdout %q, stderr %q; want an error that says %q", tt.line, code, stdout, stderr, tt.want)
+		}
+	}
+}
+
+// TestWaitTimeout: what has not ended in time is told from what has.
+func TestWaitTimeout(t *testing.T) {
+	f := &fake{hook: func(ctx context.Context) { <-ctx.Done() }, err: errors.New("wait: deadline")}
+	if _, stderr, code := f.runcell(t, "wait", "--timeout", "10ms", "web"); code != exitTimeout || !strings.Contains(stderr, "not ended within 10ms") {
+		t.Errorf("code %d, stderr %q; want %d", code, stderr, exitTimeout)
+	}
+	f = &fake{status: 3}
+	if stdout, _, code := f.runcell(t, "wait", "--timeout", "1h", "web"); code != 3 || stdout != "3\n" {
+		t.Errorf("code %d, %q; want the program's 3", code, stdout)
+	}
+}
+
+// A plan that runs is explained by its container's name.
+func TestExplainContainer(t *testing.T) {
+	for _, line := range []string{"explain --json web", "explain --format json web"} {
+		f := (&fake{}).someCells(t)
+		stdout, stderr, code := f.runcell(t, strings.Fields(line)...)
+		if code != 0 || !json.Valid([]byte(stdout)) {
+			t.Errorf("%s: code %d, %q, %q", line, code, stdout, stderr)
+		}
+	}
+}
+
+func TestTopDraws(t *testing.T) {
+	f := (&fake{}).someCells(t)
+	var out bytes.Buffer
+	a := newApp()
+	a.Stdout, a.now = &out, func() time.Time { return f.now }
+	l, err := a.lookAtCells(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id := kmod.ID(100); id < 150; id++ {
+		l.rows[id] = &topRow{label: strings.Repeat("x", 100)}
+	}
+	if err := a.drawTop(l.since(look{}, topOrders["id"])); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.NewReplacer("\x1b[H", "", "\x1b[K", "", "\x1b[J", "").Replace(out.String()), "\n")
+	if len(lines) > 24 || !strings.Contains(lines[0], "53 cells") {
+		t.Errorf("%d lines, the first is %q; want no more than a terminal has", len(lines), lines[0])
+	}
+	for _, line := range lines {
+		if utf8.RuneCountInString(line) > 80 {
+			t.Errorf("a line wider than the terminal: %q", line)
+		}
+	}
+}
+
+func TestTopOrders(t *testing.T) {
+	for order, want := range map[string]string{
+		"cpu": "web,db,cell old.89ab", "memory": "web,cell old.89ab,db", "denials": "web,db,cell old.89ab", "id": "db,web,cell old.89ab",
+		"processes": "web,cell old.89ab,db", "time": "web,db,cell old.89ab",
+	} {
+		f := (&fake{}).someCells(t)
+		stdout, _, code := f.runcell(t, "top", "--interval", "1ns", "--sort", order)
+		var got []string
+		for _, line := range strings.Split(strings.TrimSpace(stdout), "\n")[1:] {
+			name, _, _ := strings.Cut(line, "   ")
+			got = append(got, name)
+		}
+		if code != 0 || strings.Join(got, ",") != want {
+			t.Errorf("--sort %s: %q; want %s", order, got, want)
+		}
+	}
+}
+
 func TestOutput(t *testing.T) {
 	oldVersion, oldCommit := version, commit
 	version, commit = "1.2.3", "0123456789ab"
@@ -74,7 +262,7 @@ func TestOutput(t *testing.T) {
 		"help-exec.txt":   "exec --help",
 	} {
 		t.Run(line, func(t *testing.T) {
-			f := &fake{states: someStates(), pids: []int{551, 649}, features: someFeatures(), members: someMembers(), stats: []kmod.Stats{someStats()}}
+			f := &fake{states: someStates(), pids: []int{551, 649}, features: someFeatures(), members: someMembers(), stats: []kmod.Stats{someStats()}, now: someStates()[0].Created.Add(time.Minute)}
 			stdout, stderr, code := f.runcell(t, strings.Fields(line)...)
 			if stderr != "" || code != 0 {
 				t.Errorf("stderr %q, code %d", stderr, code)
@@ -99,7 +287,7 @@ func TestEmptyLists(t *testing.T) {
 	for line, want := range map[string]string{
 		"list --format json":  "[]\n",
 		"list --quiet":        "",
-		"list":                "ID   PID   STATUS   BUNDLE   CREATED   OWNER\n",
+		"list":                "ID   STATUS   PID   AGE   IMAGE   PORTS\n",
 		"ps --format json c1": "[]\n",
 		"ps c1":               "PID   PPID   UID   TIME   RSS   COMMAND\n",
 		"create c1":           "",

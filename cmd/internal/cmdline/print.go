@@ -6,11 +6,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v3"
+	"golang.org/x/term"
 )
 
 // FormatFlag chooses between output formats; the first is the default.
@@ -27,6 +31,15 @@ func FormatFlag(formats ...string) cli.Flag {
 	}
 }
 
+// FormatAsked gives the format; where none was given it is a table on a terminal,
+// and JSON for programs.
+func FormatAsked(cmd *cli.Command) string {
+	if !cmd.IsSet("format") && IsTerminal(cmd.Root().Writer) {
+		return "table"
+	}
+	return cmd.String("format")
+}
+
 // WriteJSON prints a value as one document, indented with "  " or, with "",
 // on one line.
 func WriteJSON(w io.Writer, v any, indent string) error {
@@ -38,7 +51,7 @@ func WriteJSON(w io.Writer, v any, indent string) error {
 
 // WriteTable prints rows in columns.
 func WriteTable(w io.Writer, rows [][]string) error {
-	t := tabwriter.NewWriter(w, 0, 1, 3, ' ', 0)
+	t := tabwriter.NewWriter(w, 0, 1, tableGap, ' ', 0)
 	for _, row := range rows {
 		for i := range row {
 			row[i] = OneLine(row[i])
@@ -48,6 +61,89 @@ func WriteTable(w io.Writer, rows [][]string) error {
 		}
 	}
 	return t.Flush()
+}
+
+// tableGap is what WriteTable puts between columns.
+const tableGap = 3
+
+// Fit shortens columns, the first of them first, until a table is at most width
+// characters wide. None gets narrower than its heading and a few characters.
+func Fit(rows [][]string, width int, columns ...int) {
+	const least = 12
+	var widths []int
+	total := -tableGap
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(OneLine(cell)))
+		}
+	}
+	for _, w := range widths {
+		total += w + tableGap
+	}
+	for _, i := range columns {
+		if i >= len(widths) || total <= width {
+			continue
+		}
+		narrow := min(widths[i], max(least, widths[i]-(total-width)))
+		total -= widths[i] - narrow
+		for _, row := range rows {
+			if i < len(row) {
+				row[i] = shorten(OneLine(row[i]), narrow)
+			}
+		}
+	}
+}
+
+func shorten(s string, width int) string {
+	if runes := []rune(s); len(runes) > width {
+		return string(runes[:width-1]) + "…"
+	}
+	return s
+}
+
+// TableWidth is how wide a table may be on w: what the terminal has, and 80
+// characters elsewhere, or if that is less.
+func TableWidth(w io.Writer) int {
+	const least = 80
+	if f, ok := w.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return max(width, least)
+		}
+	}
+	return least
+}
+
+// Age writes how long something has been, in its largest unit.
+func Age(d time.Duration) string {
+	d = max(d, 0)
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	}
+	return fmt.Sprintf("%dd", d/(24*time.Hour))
+}
+
+// Bytes writes an amount of memory.
+func Bytes(n uint64) string {
+	const step = 1024
+	if n < step {
+		return fmt.Sprintf("%dB", n)
+	}
+	f, units := float64(n)/step, "KMGTPE"
+	for f >= step && len(units) > 1 {
+		f, units = f/step, units[1:]
+	}
+	if f < 10 {
+		return fmt.Sprintf("%.1f%c", f, units[0])
+	}
+	return fmt.Sprintf("%.0f%c", f, units[0])
 }
 
 // WriteLines prints a line each.
