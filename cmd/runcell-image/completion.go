@@ -3,8 +3,12 @@ package main
 // What can stand in the place of an argument of runcell image, for the shells.
 
 import (
+	"os"
+
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/cmd/internal/completion"
 	"github.com/netbsd-cells/runcell/image/store"
+	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/urfave/cli/v3"
 )
 
@@ -23,7 +27,7 @@ func completions() completion.Table {
 		Args: map[string][]completion.Offer{
 			"image pull": {offerNames}, "image import": {completion.Any(place, docker), offerNames}, "image push": {offerNames, place},
 			"image list": nil, "image inspect": {offerNames}, "image unpack": {image, completion.Dirs}, "image pack": {completion.Dirs, image},
-			"image from-sets": {completion.Files}, "image diff": {completion.Dirs}, "image bundle": {offerNames, completion.Dirs},
+			"image from-sets": {completion.Files}, "image diff": {completion.Any(offerContainers, completion.Dirs)}, "image bundle": {offerNames, completion.Dirs},
 			"image release": {completion.Dirs}, "image verify": {offerNames}, "image rm": {offerNames}, "image gc": nil,
 			"completion words": nil, "help": nil,
 		},
@@ -33,6 +37,20 @@ func completions() completion.Table {
 			"OS/ARCH[/VARIANT]": completion.Platforms, "workdir": nil, "volume": nil, // directories of the image
 		},
 	}
+}
+
+// offerContainers offers the containers' IDs.
+func offerContainers(q completion.Query) (words []completion.Word) {
+	root, given := q.Flags["root"]
+	dir, err := cmdline.StateDir(root, given, os.Geteuid(), os.Getenv)
+	if err != nil || q.Unknown && given {
+		return nil // a shell has no use for the message
+	}
+	list, _ := runtime.New(runtime.Options{Root: dir}).List()
+	for _, s := range list {
+		words = append(words, completion.Word{Text: s.ID, About: string(s.Status)})
+	}
+	return words
 }
 
 func offerNames(q completion.Query) []completion.Word {

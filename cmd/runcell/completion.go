@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/cmd/internal/completion"
 	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/urfave/cli/v3"
@@ -111,7 +112,7 @@ func (a *app) completions() completion.Table {
 func (a *app) offerIDs(states ...runtime.Status) completion.Offer {
 	return func(q completion.Query) (words []completion.Word) {
 		root, given := q.Flags["root"]
-		dir, err := a.stateDirOf(root, given)
+		dir, err := cmdline.StateDir(root, given, a.euid, a.getenv)
 		if err != nil || q.Unknown && given {
 			return nil // a shell has no use for the message
 		}

@@ -4,9 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"path/filepath"
 	"slices"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
@@ -146,23 +143,5 @@ func (a *app) engine(cmd *cli.Command) (engine, error) {
 
 // stateDir gives the absolute state directory.
 func (a *app) stateDir(root *cli.Command) (string, error) {
-	return a.stateDirOf(root.String("root"), root.IsSet("root"))
-}
-
-// stateDirOf is stateDir for a value of --root, if that is given.
-func (a *app) stateDirOf(root string, given bool) (string, error) {
-	if given {
-		if root == "" {
-			return "", errors.New("--root is empty: give a directory, or leave the flag out")
-		}
-		return filepath.Abs(root)
-	}
-	if a.euid == 0 {
-		return cmdline.StateRoot, nil
-	}
-	dir := a.getenv("XDG_RUNTIME_DIR")
-	if !filepath.IsAbs(dir) {
-		return "", fmt.Errorf("XDG_RUNTIME_DIR is %q: set it to an absolute directory of your own, give --root DIR, or run as root", dir)
-	}
-	return filepath.Join(dir, "runcell"), nil
+	return cmdline.StateDir(root.String("root"), root.IsSet("root"), a.euid, a.getenv)
 }

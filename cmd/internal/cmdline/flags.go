@@ -15,7 +15,7 @@ const InertCategory = "ACCEPTED FOR OTHER TOOLS, NO EFFECT ON CELLS"
 
 func globalFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "root", Usage: "keep the containers' state in `DIR` (default: " + StateRoot + " for root, $XDG_RUNTIME_DIR/runcell for others)"},
+		&cli.StringFlag{Name: "root", Usage: "keep the containers' state in `DIR` (default: " + StateRootHelp + ")"},
 		&cli.StringFlag{Name: "log", Usage: "append errors and warnings to `FILE` too"},
 		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "write the log as `text|json`"},
 		&cli.BoolFlag{Name: "debug", Usage: "log what is done, step by step"},

@@ -1,6 +1,23 @@
 package cmdline
 
-// Where the state is kept by root.
+// Where the state is kept on Linux.
 
-// StateRoot is the state directory unless --root names another.
+import (
+	"fmt"
+	"path/filepath"
+)
+
+// StateRoot is root's state directory unless --root names another.
 const StateRoot = "/run/runcell"
+
+// StateRootHelp says it in the help.
+const StateRootHelp = StateRoot + " for root, $XDG_RUNTIME_DIR/runcell for others"
+
+// userStateDir is that of others, who emulate cells in a user namespace.
+func userStateDir(getenv func(string) string) (string, error) {
+	dir := getenv("XDG_RUNTIME_DIR")
+	if !filepath.IsAbs(dir) {
+		return "", fmt.Errorf("XDG_RUNTIME_DIR is %q: set it to an absolute directory of your own, give --root DIR, or run as root", dir)
+	}
+	return filepath.Join(dir, "runcell"), nil
+}
