@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
+	"time"
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/runtime/internal/launch"
@@ -29,6 +30,8 @@ func (r *Runtime) Run(ctx context.Context, o CreateOptions) (status int, err err
 		if err := c.start(ctx, nil); err != nil {
 			return 1, errors.Join(err, c.delete(context.WithoutCancel(ctx)))
 		}
+		c.Release()
+		c.tellAtOnce(ctx, o.AtOnce)
 		return 0, nil
 	}
 	status, err = c.foreground(ctx, master, o.Signals)
@@ -36,6 +39,23 @@ func (r *Runtime) Run(ctx context.Context, o CreateOptions) (status int, err err
 		return status, nil
 	}
 	return status, errors.Join(err, c.deleteAfterRun(context.WithoutCancel(ctx)))
+}
+
+// atOnce is how long a detached program is watched.
+const atOnce = 50 * time.Millisecond
+
+// tellAtOnce tells how a detached program has ended that does so at once, as one
+// that misses a file does. It runs on if that is not known.
+func (c *container) tellAtOnce(ctx context.Context, tell func(status int)) {
+	if tell == nil {
+		return
+	}
+	step.Say("see for %v whether process %d ends", atOnce, c.Pid)
+	short, stop := context.WithTimeout(ctx, atOnce)
+	defer stop()
+	if ws, err := c.rt.waitStatus(short, c); err == nil {
+		tell(process.ShellStatus(syscall.WaitStatus(ws)))
+	}
 }
 
 // foreground starts a created container and stays with its program, without the

@@ -98,6 +98,9 @@ type CreateOptions struct {
 	// not delete the container at the end.
 	Detach bool
 	Keep   bool
+	// AtOnce (run only) is told the exit status of a detached program that ends
+	// within a moment; nil = nobody waits for that.
+	AtOnce func(status int)
 	// Signals (run only) go to the program; nil = none are caught.
 	Signals *Signals
 }

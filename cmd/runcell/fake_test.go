@@ -40,6 +40,7 @@ type fake struct {
 	stdin    string
 	plan     *oci.Plan
 	planErr  error
+	atOnce   bool           // a detached program ends at once, with status
 	ended    map[string]int // exit statuses
 	// The kernel's cells, of which only the first has processes.
 	cells     []runtime.Cell
@@ -76,6 +77,10 @@ func (f *fake) Run(ctx context.Context, o runtime.CreateOptions) (int, error) {
 	f.create = o
 	if f.hook != nil {
 		f.hook(ctx)
+	}
+	if o.Detach && f.atOnce {
+		o.AtOnce(f.status)
+		return 0, f.err
 	}
 	return f.status, f.err
 }

@@ -187,6 +187,17 @@ func TestWaitTimeout(t *testing.T) {
 	}
 }
 
+func TestEndsAtOnce(t *testing.T) {
+	f := &fake{status: 7, atOnce: true}
+	if _, stderr, code := f.runcell(t, "run", "-d", "web"); code != 0 || !strings.Contains(stderr, "ended at once, with exit status 7") {
+		t.Errorf("code %d, stderr %q; want to read that it has ended", code, stderr)
+	}
+	f = &fake{}
+	if _, stderr, code := f.runcell(t, "run", "-d", "web"); code != 0 || stderr != "" {
+		t.Errorf("code %d, stderr %q; want nothing of one that runs", code, stderr)
+	}
+}
+
 // A plan that runs is explained by its container's name.
 func TestExplainContainer(t *testing.T) {
 	for _, line := range []string{"explain --json web", "explain --format json web"} {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/urfave/cli/v3"
@@ -15,7 +16,8 @@ func (a *app) runCommand() *cli.Command {
 		Usage:     "create a container, start it, and wait for its end",
 		ArgsUsage: "ID",
 		Description: `Ends with the exit status of the container's program (128+n when signal n ended
-it) and removes the container. With --detach it returns once the program runs.`,
+it) and removes the container. With --detach it returns once the program runs, and says so
+if that ends at once.`,
 		Flags: append(append(containerFlags(), imageFlags()...),
 			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "return once the program runs"},
 			&cli.BoolFlag{Name: "keep", Usage: "keep the container after its end, until \"runcell delete\""},
@@ -44,6 +46,9 @@ func (a *app) run(ctx context.Context, cmd *cli.Command, o runtime.CreateOptions
 		return false, err
 	}
 	if o.Detach {
+		o.AtOnce = func(status int) {
+			fmt.Fprintf(a.Stderr, "runcell: the program of %s has ended at once, with exit status %d; \"runcell delete %s\" removes the container\n", o.ID, status, o.ID)
+		}
 		err := a.detached(cmd, o.ID, func(s *runtime.Streams) error {
 			o.Streams = s
 			_, err := e.Run(ctx, o)

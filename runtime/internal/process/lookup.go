@@ -52,44 +52,32 @@ func LookExec(root *inroot.Dir, name, cwd string, env []string) error {
 		return nil
 	}
 	denied := false
+	var lost *interpreterError // of the first one that is there but for that
 	for _, p := range candidates(name, env) {
 		err := checkProgram(root, p, cwd)
 		if err == nil {
 			return nil
 		}
+		if lost == nil && errors.As(err, &lost) {
+			continue
+		}
 		denied = denied || errors.Is(err, unix.EACCES)
 	}
-	if denied {
+	switch {
+	case lost != nil:
+		return fmt.Errorf("exec: %q: %w", name, lost)
+	case denied:
 		return fmt.Errorf("exec: %q: %w", name, unix.EACCES)
 	}
 	return notInPath(name)
 }
 
-// checkProgram is checkExec for a program, and for the interpreter of a script:
-// one by way of /proc/self/exe would be our own binary (CVE-2019-5736), and
-// whoever looks at the running process may come too late.
+// checkProgram is checkExec for a program, and for its interpreter.
 func checkProgram(root *inroot.Dir, p, cwd string) error {
 	if err := checkExec(root, p); err != nil {
 		return err
 	}
-	head, err := root.ReadHead(p, 256) // as much as kernels read
-	line, script := strings.CutPrefix(string(head), "#!")
-	if err != nil || !script {
-		return err
-	}
-	line, _, _ = strings.Cut(line, "\n")
-	words := strings.Fields(line)
-	if len(words) == 0 {
-		return nil // the kernel will say something
-	}
-	interpreter := words[0]
-	if !path.IsAbs(interpreter) {
-		interpreter = cwd + "/" + interpreter
-	}
-	if err := checkExec(root, interpreter); err != nil {
-		return fmt.Errorf("interpreter %q: %w", words[0], err)
-	}
-	return nil
+	return checkInterpreter(root, p, cwd)
 }
 
 // checkExec refuses what exec(2) would refuse, and what is not a plain file.

@@ -1,8 +1,11 @@
 package process
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -25,6 +28,10 @@ func TestLookExec(t *testing.T) {
 		os.WriteFile(dir+"/lost", []byte("#!/no/such\n"), 0o755),
 		os.WriteFile(dir+"/self", []byte("#!/proc/self/exe\n"), 0o755),
 		os.WriteFile(dir+"/odd", []byte("#!"), 0o755),
+		os.WriteFile(dir+"/bin/lost", []byte("#!/no/such\n"), 0o755),
+		os.WriteFile(dir+"/shared", program(true, "/libexec/ld.so"), 0o755),
+		os.WriteFile(dir+"/found", program(true, "/bin/prog"), 0o755),
+		os.WriteFile(dir+"/foreign", foreign(program(true, "/libexec/ld.so")), 0o755),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -49,6 +56,10 @@ func TestLookExec(t *testing.T) {
 		{"/lost", "/", `exec: "/lost": interpreter "/no/such": no such file`},
 		{"/self", "/", `interpreter "/proc/self/exe": no such file`},
 		{"/odd", "/", ""},
+		{"lost", "/", `exec: "lost": interpreter "/no/such": no such file`}, // and not: not found in $PATH
+		{"/shared", "/", `exec: "/shared": interpreter "/libexec/ld.so": no such file or directory`},
+		{"/found", "/", ""},
+		{"/foreign", "/", ""}, // somebody may have told the kernel what runs it
 		{"nope", "/", `exec: "nope": executable file not found in $PATH`},
 		{"/nope", "/", `exec: "/nope": no such file or directory`},
 		{"data", "/", `exec: "data": permission denied`},
@@ -60,4 +71,77 @@ func TestLookExec(t *testing.T) {
 			t.Errorf("LookExec(%q) = %v; want %q", c.name, err, c.want)
 		}
 	}
+}
+
+// program is one of this machine with an interpreter, of 64 or of 32 bits.
+func program(wide bool, interpreter string) []byte {
+	b := make([]byte, 300)
+	copy(b, "\x7fELF\x01\x01\x01")
+	le := binary.LittleEndian
+	le.PutUint16(b[16:], 3)
+	le.PutUint16(b[18:], machines[runtime.GOOS+"/"+runtime.GOARCH][0])
+	const table, name = 64, 200
+	if !wide {
+		le.PutUint32(b[28:], table)
+		le.PutUint16(b[42:], 32)
+		le.PutUint16(b[44:], 2)
+		le.PutUint32(b[table+32:], 3)
+		le.PutUint32(b[table+32+4:], name)
+		le.PutUint32(b[table+32+16:], uint32(len(interpreter)+1))
+	} else {
+		b[4] = 2
+		le.PutUint64(b[32:], table)
+		le.PutUint16(b[54:], 56)
+		le.PutUint16(b[56:], 2)
+		le.PutUint32(b[table+56:], 3)
+		le.PutUint64(b[table+56+8:], name)
+		le.PutUint64(b[table+56+32:], uint64(len(interpreter)+1))
+	}
+	copy(b[name:], interpreter)
+	return b
+}
+
+// foreign is the program for another machine.
+func foreign(b []byte) []byte {
+	binary.LittleEndian.PutUint16(b[18:], 0x1234)
+	return b
+}
+
+func TestElfInterpreter(t *testing.T) {
+	own := machines[runtime.GOOS+"/"+runtime.GOARCH]
+	for _, wide := range []bool{true, false} {
+		if got := elfInterpreter(program(wide, "/lib/ld.so"), own); got != "/lib/ld.so" {
+			t.Errorf("wide %v: %q", wide, got)
+		}
+		for cut := range 300 {
+			if got := elfInterpreter(program(wide, "/lib/ld.so")[:cut], own); got != "" && cut < 211 {
+				t.Errorf("wide %v, %d bytes: %q", wide, cut, got)
+			}
+		}
+	}
+	name, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := elfInterpreter(self[:headMost], own); got != "" && got[0] != '/' {
+		t.Errorf("of this program: %q", got)
+	}
+}
+
+func FuzzElfInterpreter(f *testing.F) {
+	f.Add(program(true, "/lib/ld.so"))
+	f.Add(program(false, "/lib/ld.so"))
+	f.Fuzz(func(t *testing.T, head []byte) {
+		name := elfInterpreter(head, machines[runtime.GOOS+"/"+runtime.GOARCH])
+		if strings.ContainsRune(name, 0) || !bytes.Contains(head, []byte(name+"\x00")) && name != "" {
+			t.Fatalf("%q is not in the file", name)
+		}
+		if s := scriptInterpreter(head); strings.ContainsAny(s, " \n\t") {
+			t.Fatalf("%q has blanks", s)
+		}
+	})
 }
