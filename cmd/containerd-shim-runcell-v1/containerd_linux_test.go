@@ -3,9 +3,11 @@ package main
 // The shim below a real containerd: what a session of ctr does not show.
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -71,6 +73,48 @@ func TestKilled(t *testing.T) {
 		}
 		d.remove(id)
 	}
+}
+
+// TestDeleteThatTakesLong: containerd kills a delete after five seconds, and does not try
+// it again. What was to be deleted goes all the same.
+func TestDeleteThatTakesLong(t *testing.T) {
+	d := newDaemon(t, "native")
+	d.must(d.run([]string{"-d"}, "long", "sleep", "1000")...)
+	pid := d.taskPid("long")
+	bundle := filepath.Join(d.dir, "state/io.containerd.runtime.v2.task/default/long")
+	address, err := os.ReadFile(filepath.Join(bundle, "address"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.kill()
+	for _, shim := range d.shims() {
+		_ = unix.Kill(shim, unix.SIGKILL)
+	}
+	record, err := os.Open(filepath.Join(d.dir, "state/runcell/default/long"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer record.Close()
+	if err := unix.Flock(int(record.Fd()), unix.LOCK_EX); err != nil { // as one who is at it
+		t.Fatal(err)
+	}
+	remove := exec.Command(shimBin, "-namespace", "default", "-address", d.dir+"/c.sock", "-id", "long", "-bundle", bundle, "delete")
+	remove.Dir = bundle
+	var said bytes.Buffer
+	remove.Stderr = &said
+	began := time.Now()
+	if err := remove.Run(); err == nil || time.Since(began) > 5*time.Second {
+		t.Errorf("delete of a container that is locked: %v after %v: %s; want an error within 5 s", err, time.Since(began), &said)
+	}
+	if _, err := os.Lstat(strings.TrimPrefix(string(address), "unix://")); err == nil {
+		t.Errorf("the shim's socket %s is left", address)
+	}
+	if err := os.RemoveAll(bundle); err != nil { // containerd's next step
+		t.Fatal(err)
+	}
+	_ = record.Close()
+	d.eventually("the container goes: "+said.String(), 20*time.Second, func() bool { return unix.Kill(pid, 0) != nil && len(d.left()) == 0 })
+	d.start()
 }
 
 // TestMany: nothing of a container's output is lost. RUNCELL_SHIM_CONTAINERS says of

@@ -20,6 +20,7 @@ type Flags struct {
 	Bundle        string // absolute; the working directory unless it is given
 	Socket        string // path of the socket to serve, which is descriptor 3
 	Debug         bool
+	Apart         bool // to delete what delete could not in time
 	Info, Version bool
 	Action        string // start, delete; empty: to serve
 }
@@ -35,6 +36,7 @@ func Parse(args []string, stderr io.Writer) (Flags, error) {
 	set.StringVar(&f.Bundle, "bundle", "", "`directory` of the bundle, instead of the working directory")
 	set.StringVar(&f.Socket, "socket", "", "`path` of the socket to serve")
 	set.BoolVar(&f.Debug, "debug", false, "log more")
+	set.BoolVar(&f.Apart, "apart", false, "delete without an answer; not for users")
 	set.BoolVar(&f.Info, "info", false, "print what this shim is, as a protobuf, and exit")
 	set.BoolVar(&f.Version, "v", false, "print the version and exit")
 	set.BoolVar(&f.Version, "version", false, "print the version and exit")
@@ -57,6 +59,8 @@ func (f *Flags) check(arguments int) error {
 		return errors.New("-namespace and -id are needed: containerd runs this program")
 	case strings.ContainsRune(f.Namespace+f.ID, '/'):
 		return fmt.Errorf("-namespace %q -id %q: neither may have a slash", f.Namespace, f.ID)
+	case f.Apart && f.Action != "delete":
+		return errors.New("-apart is for delete alone")
 	case f.Action == "" && f.Socket == "":
 		return errors.New("-socket is needed to serve: run it with the command start")
 	}

@@ -44,6 +44,8 @@ func TestParse(t *testing.T) {
 		{"-namespace ns -address /c.sock -publish-binary /usr/bin/containerd -id a -bundle /state/plugin/ns/a -debug delete", with(func(f *Flags) { f.Action, f.Debug = "delete", true }), ""},
 		{"-namespace ns -address /c.sock -id a -bundle /state/plugin/ns/other delete", with(func(f *Flags) { f.Action = "delete" }), ""},
 		{"-namespace ns -id a -address /c.sock -bundle /state/plugin/ns/a -socket /s", with(func(f *Flags) { f.Socket = "/s" }), ""},
+		{"-namespace ns -address /c.sock -id a -bundle /state/plugin/ns/a -apart delete", with(func(f *Flags) { f.Action, f.Apart = "delete", true }), ""},
+		{"-namespace ns -id a -bundle /b -apart start", Flags{}, "for delete alone"},
 		{"-v", Flags{Version: true}, ""},
 		{"-info", Flags{Info: true}, ""},
 		{"start", Flags{}, "are needed"},

@@ -3,13 +3,17 @@ package bootstrap
 // delete: what containerd runs after a shim has ended, whatever the reason.
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	task "github.com/containerd/containerd/api/runtime/task/v2"
@@ -26,25 +30,37 @@ type Remover interface {
 	Delete(ctx context.Context, id string, force bool) error
 }
 
-// deleteLimit is how long delete may take: containerd gives it 5 seconds.
-const deleteLimit = 4 * time.Second
+const (
+	// deleteLimit is how long delete may take: containerd gives it 5 seconds, kills it
+	// then, forgets about the container, and asks nobody again.
+	deleteLimit = 4 * time.Second
+	// apartLimit is how long the process may take that delete leaves behind.
+	apartLimit = 2 * time.Minute
+)
 
 // Delete removes what a container has left: its processes, cell, mounts and
 // record, and the socket if nobody serves it. Nothing is fine.
 func Delete(f *Flags, cells Remover, stdout io.Writer) error {
+	if f.Apart {
+		return deleteApart(f, cells)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), deleteLimit)
 	defer cancel()
 	answer := &task.DeleteResponse{ExitStatus: 128 + uint32(unix.SIGKILL)}
-	if s, err := cells.State(f.ID); err == nil {
+	s, missing := cells.State(f.ID)
+	if missing == nil {
 		answer.Pid = uint32(s.Pid)
 	}
-	if err := cells.Delete(ctx, f.ID, true); err != nil {
-		return err
+	// First: the bundle, which has the address, goes with containerd's patience.
+	err := removeSocket(ctx, f.Bundle)
+	switch {
+	case err != nil:
+	case errors.Is(missing, runtime.ErrNotExist): // as after each shim that has ended by itself
+		err = remove(ctx, f, cells)
+	default:
+		err = runApart(ctx, f)
 	}
-	if err := mounts.Remove(f.Bundle); err != nil {
-		return err
-	}
-	if err := removeSocket(ctx, f.Bundle); err != nil {
+	if err != nil {
 		return err
 	}
 	answer.ExitedAt = timestamppb.Now()
@@ -54,6 +70,59 @@ func Delete(f *Flags, cells Remover, stdout io.Writer) error {
 	}
 	_, err = stdout.Write(text)
 	return err
+}
+
+func remove(ctx context.Context, f *Flags, cells Remover) error {
+	if err := cells.Delete(ctx, f.ID, true); err != nil {
+		return err
+	}
+	return mounts.Remove(f.Bundle)
+}
+
+// deleteApart is the process that goes on when delete is killed.
+func deleteApart(f *Flags, cells Remover) error {
+	// Nobody reads a warning then, which is no reason to end.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), apartLimit, fmt.Errorf("it takes more than %v", apartLimit))
+	defer cancel()
+	return remove(ctx, f, cells)
+}
+
+// runApart has a process of its own remove the container, and waits for it while
+// containerd waits for us. On a machine that is too busy it goes on: a cell whose
+// container containerd has forgotten would be nobody's.
+func runApart(ctx context.Context, f *Flags) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find own program: %w", err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("delete %q: %w", f.ID, err)
+	}
+	defer r.Close()
+	cmd := exec.Cmd{
+		Path: self, Args: []string{self, "-namespace", f.Namespace, "-id", f.ID, "-address", f.Address, "-bundle", f.Bundle, "-apart", "delete"},
+		Dir: "/", Stderr: w, SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+	}
+	if err := errors.Join(cmd.Start(), w.Close()); err != nil {
+		return fmt.Errorf("delete %q: start process: %w", f.ID, err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		said, _ := io.ReadAll(r) // ends with the process
+		if err := cmd.Wait(); err != nil {
+			ended <- fmt.Errorf("delete %q: %w: %s", f.ID, err, bytes.TrimSpace(said))
+			return
+		}
+		ended <- nil
+	}()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("delete %q: it takes more than %v, and goes on in process %d", f.ID, deleteLimit, cmd.Process.Pid)
+	}
 }
 
 // removeSocket removes the socket of a bundle's shim unless that still serves
