@@ -98,7 +98,7 @@ func TestDeleteThatTakesLong(t *testing.T) {
 	if err := unix.Flock(int(record.Fd()), unix.LOCK_EX); err != nil { // as one who is at it
 		t.Fatal(err)
 	}
-	remove := exec.Command(shimBin, "-namespace", "default", "-address", d.dir+"/c.sock", "-id", "long", "-bundle", bundle, "delete")
+	remove := exec.Command(shimBin, "-namespace", d.namespace(), "-address", d.dir+"/c.sock", "-id", "long", "-bundle", bundle, "delete")
 	remove.Dir = bundle
 	var said bytes.Buffer
 	remove.Stderr = &said
@@ -237,7 +237,7 @@ func TestStreams(t *testing.T) {
 	d.must(d.run([]string{"-d", "--log-uri", "binary://" + logger + "?key=value"}, "binary", "sh", "-c", "echo out; echo err >&2")...)
 	d.eventually("the logger has the output", 10*time.Second, func() bool {
 		text, _ := os.ReadFile(filepath.Join(d.dir, "logged"))
-		return string(text) == "default binary key value\nout\nerr\nend\n"
+		return string(text) == d.namespace()+" binary key value\nout\nerr\nend\n"
 	})
 	d.must(d.run([]string{"-d"}, "idle", "sleep", "1000")...)
 	began := time.Now()

@@ -86,6 +86,7 @@ func newDaemon(t *testing.T, snapshotter string) *daemon {
 	write(t, filepath.Join(dir, "config.toml"), []byte(config))
 	write(t, filepath.Join(dir, "busybox.tar"), busybox)
 	t.Setenv("CONTAINERD_SNAPSHOTTER", snapshotter)
+	t.Setenv("CONTAINERD_NAMESPACE", d.namespace())
 	d.start()
 	t.Cleanup(d.end)
 	d.must("image", "import", "--snapshotter", snapshotter, filepath.Join(dir, "busybox.tar"))
@@ -116,6 +117,10 @@ func (d *daemon) start() {
 		return code == 0
 	})
 }
+
+// namespace is containerd's for the containers. It is a part of their cgroups'
+// paths, which are the machine's: another run of the tests has another.
+func (d *daemon) namespace() string { return filepath.Base(d.dir) }
 
 // kill ends containerd without a warning.
 func (d *daemon) kill() {
@@ -246,7 +251,7 @@ func (d *daemon) end() {
 
 // left is what there is of containers in the state directories.
 func (d *daemon) left() (names []string) {
-	for _, dir := range []string{"runcell/default", "io.containerd.runtime.v2.task/default"} {
+	for _, dir := range []string{filepath.Join("runcell", d.namespace()), filepath.Join("io.containerd.runtime.v2.task", d.namespace())} {
 		entries, _ := os.ReadDir(filepath.Join(d.dir, "state", dir))
 		for _, e := range entries {
 			if !strings.HasPrefix(e.Name(), "@") { // no container's
@@ -259,7 +264,7 @@ func (d *daemon) left() (names []string) {
 
 // socket is where the shim of a container listens that is in no group.
 func (d *daemon) socket(id string) string {
-	return fmt.Sprintf("/run/containerd/s/%x", sha256.Sum256([]byte(filepath.Join(d.dir, "c.sock", "default", id))))
+	return fmt.Sprintf("/run/containerd/s/%x", sha256.Sum256([]byte(filepath.Join(d.dir, "c.sock", d.namespace(), id))))
 }
 
 // forgive removes the socket of a shim that was killed before containerd knew it.
