@@ -280,7 +280,11 @@ func (t *Tree) Names() ([]string, error) {
 	return f.Readdirnames(-1)
 }
 
-// Remove removes name, and all below it, however deep. A missing name is no error.
+// ErrMounted is the error of Remove for a file system that is mounted in the tree.
+var ErrMounted = errors.New("a file system is mounted there: unmount it first")
+
+// Remove removes name, and all below it, however deep. A missing name is no error. What
+// is mounted there is not the tree's: ErrMounted, and what lies beside it may be gone.
 func (t *Tree) Remove(name string) error { return t.remove(name, len(t.stack)) }
 
 // remove is Remove in a directory that is removed itself, the one at level top of
@@ -300,6 +304,10 @@ func (t *Tree) remove(name string, top int) error {
 	if t.Lstat(name, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return err
 	}
+	var outside, inside unix.Stat_t
+	if err := t.Stat(&outside); err != nil {
+		return err
+	}
 	switch err := t.Push(name); {
 	case errors.Is(err, errDeep) && len(t.stack) > top+1:
 		return t.hoist(name, top)
@@ -307,7 +315,12 @@ func (t *Tree) remove(name string, top int) error {
 		return err
 	}
 	depth := len(t.stack)
-	err = t.removeAll(top)
+	if err = t.Stat(&inside); err == nil && inside.Dev != outside.Dev {
+		err = fmt.Errorf("%q: %w", t.Path(), ErrMounted)
+	}
+	if err == nil {
+		err = t.removeAll(top)
+	}
 	t.stack[depth-1].dirty = err != nil // what is removed needs no time
 	if err := errors.Join(err, t.Leave(depth-1)); err != nil {
 		return err

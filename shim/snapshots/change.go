@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/layer"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -65,14 +68,15 @@ func (s *Store) Commit(ctx context.Context, name, key, parent string, labels map
 	if err != nil {
 		return err
 	}
+	var copied []string
 	defer func() {
-		s.release(n)
 		if err != nil {
+			err = fmt.Errorf("commit snapshot %q as %q: %w", key, name, errors.Join(err, s.hollow(n, copied)))
 			s.forget(name)
-			err = fmt.Errorf("commit snapshot %q as %q: %w", key, name, err)
 		}
+		s.release(n)
 	}()
-	if err := s.complete(ctx, n); err != nil {
+	if copied, err = s.complete(ctx, n); err != nil {
 		return err
 	}
 	use, err := measure(s.tree(n.id))
@@ -124,10 +128,14 @@ func (s *Store) seizeFor(name, key, parent string) (*snapshot, error) {
 }
 
 // complete gives a tree the directories that it shares. They come into their
-// places as a whole; the snapshot has them mounted over until it is committed.
-func (s *Store) complete(ctx context.Context, n *snapshot) error {
+// places as a whole; the snapshot has them mounted over until it is committed. With an
+// error it gives those that are there, too.
+func (s *Store) complete(ctx context.Context, n *snapshot) (copied []string, err error) {
 	if len(n.Shared) == 0 {
-		return nil
+		return nil, nil
+	}
+	if _, err := measure(s.tree(n.id)); err != nil { // it is in use, where mounts are everybody's
+		return nil, err
 	}
 	s.mu.Lock()
 	from := s.tree(s.all[n.Parent].id)
@@ -143,18 +151,43 @@ func (s *Store) complete(ctx context.Context, n *snapshot) error {
 			err = s.replace(temp, s.tree(n.id), name)
 		}
 		if err != nil {
-			return errors.Join(fmt.Errorf("copy %q: %w", name, err), erase(s.dir+"/"+tempDir, id))
+			return copied, errors.Join(fmt.Errorf("copy %q: %w", name, err), s.drop(id))
 		}
+		copied = append(copied, name)
 	}
-	return nil
+	return copied, nil
+}
+
+// hollow takes back what a commit that failed has copied: on a full disk it would be
+// in the way.
+func (s *Store) hollow(n *snapshot, copied []string) error {
+	if len(copied) == 0 {
+		return nil
+	}
+	return inTree(s.tree(n.id), func(t *inroot.Tree) error {
+		for _, dir := range copied {
+			if err := t.Push(dir); err != nil {
+				return fmt.Errorf("empty %q: %w", dir, err)
+			}
+			names, err := t.Names()
+			for _, name := range names {
+				err = errors.Join(err, t.Remove(name))
+			}
+			if err := errors.Join(err, t.Leave(1)); err != nil {
+				return fmt.Errorf("empty %q: %w", dir, err)
+			}
+		}
+		return nil
+	})
 }
 
 // replace moves a directory to where a tree has an empty one, or what a commit
 // that was cut off has left.
 func (s *Store) replace(from, tree, name string) error {
 	at("copied")
-	if err := os.Rename(from, tree+"/"+name); err == nil {
-		return nil
+	err := unix.Rename(from, tree+"/"+name) // os.Rename replaces no directory, be it empty
+	if !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EEXIST) && !errors.Is(err, unix.ENOTDIR) {
+		return err // EBUSY: something is mounted there, and is not ours to remove
 	}
 	if err := erase(tree, name); err != nil {
 		return err
@@ -183,10 +216,38 @@ func (s *Store) Remove(key string) error {
 	}
 	s.forget(key)
 	at("unnamed")
-	if err := erase(s.dir+"/"+tempDir, n.id); err != nil {
-		return fmt.Errorf("remove snapshot %q: its name is gone, and the rest goes at the next start: %w", key, err)
+	if err := s.drop(n.id); err != nil {
+		return fmt.Errorf("remove snapshot %q: its name is gone, and the rest goes with the next clean-up: %w", key, err)
 	}
 	return nil
+}
+
+// drop removes what is in the directory for what is half made or half gone. If it
+// can't be, Cleanup tries again.
+func (s *Store) drop(id string) error {
+	err := erase(s.dir+"/"+tempDir, id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		s.stuck[id] = true
+	} else {
+		delete(s.stuck, id)
+	}
+	return err
+}
+
+// Cleanup removes what could not be removed before. It is nobody's any more, so only
+// the disk's space is missing.
+func (s *Store) Cleanup() (err error) {
+	s.mu.Lock()
+	ids := slices.Sorted(maps.Keys(s.stuck))
+	s.mu.Unlock()
+	for _, id := range ids {
+		if e := s.drop(id); e != nil {
+			err = errors.Join(err, fmt.Errorf("clean up %s: %w", s.temp(id), e))
+		}
+	}
+	return err
 }
 
 // seizeLeaf is seize for a snapshot that no other stands upon.

@@ -184,8 +184,7 @@ func (s *service) Usage(_ context.Context, r *api.UsageRequest) (*api.UsageRespo
 	return &api.UsageResponse{Size: size, Inodes: inodes}, nil
 }
 
-// Cleanup has nothing to do: Remove leaves nothing, and what a snapshotter that
-// was killed has left goes at the next start.
+// Cleanup is called after containerd has collected its garbage.
 func (s *service) Cleanup(context.Context, *api.CleanupRequest) (*emptypb.Empty, error) {
-	return &emptypb.Empty{}, nil
+	return &emptypb.Empty{}, coded(s.store.Cleanup())
 }

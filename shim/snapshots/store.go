@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/containerd/log"
 	"github.com/netbsd-cells/runcell/kmod/flock"
 	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"golang.org/x/sys/unix"
@@ -34,8 +35,9 @@ type Store struct {
 	own  Own
 	lock *os.File
 
-	mu  sync.Mutex
-	all map[string]*snapshot // by key; a snapshot that is being committed has two
+	mu    sync.Mutex
+	all   map[string]*snapshot // by key; a snapshot that is being committed has two
+	stuck map[string]bool      // see drop
 }
 
 // snapshot is one of them. What there is of it changes under the store's lock.
@@ -49,7 +51,7 @@ type snapshot struct {
 // Open opens a store, which is made if it is not there, and removes what was left
 // half-way. No other process can have it open. own is for every container.
 func Open(dir string, own Own) (*Store, error) {
-	s := &Store{dir: strings.TrimRight(dir, "/"), own: own, all: map[string]*snapshot{}}
+	s := &Store{dir: strings.TrimRight(dir, "/"), own: own, all: map[string]*snapshot{}, stuck: map[string]bool{}}
 	fail := func(err error) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("open snapshots in %s: %w", dir, err), s.Close())
 	}
@@ -143,11 +145,14 @@ func (s *Store) mend(n *snapshot) error {
 	})
 }
 
-// sweep removes leftovers. Nobody may be at work.
+// sweep removes leftovers. Nobody may be at work. What can't be removed is in nobody's
+// way: all other snapshots are served.
 func (s *Store) sweep() error {
 	entries, err := os.ReadDir(s.dir + "/" + tempDir)
 	for _, e := range entries {
-		err = errors.Join(err, erase(s.dir+"/"+tempDir, e.Name()))
+		if err := s.drop(e.Name()); err != nil {
+			log.L.Warnf("remove what is left in %s: %v", s.temp(e.Name()), err)
+		}
 	}
 	return err
 }
@@ -231,7 +236,7 @@ func (s *Store) make(ctx context.Context, r record) (_ *Snapshot, err error) {
 	defer func() {
 		if err != nil {
 			s.forget(r.Key)
-			err = fmt.Errorf("make snapshot %q: %w", r.Key, errors.Join(err, erase(s.dir+"/"+tempDir, n.id)))
+			err = fmt.Errorf("make snapshot %q: %w", r.Key, errors.Join(err, s.drop(n.id)))
 		}
 	}()
 	temp := s.temp(n.id)

@@ -220,6 +220,10 @@ var calls = map[string]struct {
 		"Open",
 		"the log in the bundle, which is containerd's",
 	},
+	"./shim/snapshots": {
+		"Rename",
+		"a directory of the store's takes the place of one right in a tree's root: no component is a container's, and the last one is not followed",
+	},
 	"./shim/stdio": {
 		"Open",
 		"FIFOs that containerd names",
