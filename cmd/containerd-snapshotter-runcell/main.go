@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/containerd/log"
+	"github.com/netbsd-cells/runcell/kmod/flock"
 	"github.com/netbsd-cells/runcell/shim/snapshots"
 	"google.golang.org/grpc"
 )
@@ -91,11 +93,26 @@ func serve(store *snapshots.Store, address string) error {
 	return nil
 }
 
-// listen makes the socket. One that is there is a killed snapshotter's: who serves
-// has the store, and another store has another socket.
+// lockLimit is how long others may take with their sockets.
+const lockLimit = 5 * time.Second
+
+// listen makes the socket. One that is there and that nobody answers is a killed
+// snapshotter's. Two that are started at once, for two stores by mistake, would both
+// find nobody: one after the other looks.
 func listen(address string) (net.Listener, error) {
-	if err := os.MkdirAll(filepath.Dir(address), 0o700); err != nil {
+	dir := filepath.Dir(address)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make directory of socket: %w", err)
+	}
+	lock, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("lock sockets: %w", err)
+	}
+	defer lock.Close()
+	ctx, cancel := context.WithTimeoutCause(context.Background(), lockLimit, fmt.Errorf("others hold it for %v", lockLimit))
+	defer cancel()
+	if err := flock.Lock(ctx, int(lock.Fd()), flock.Exclusive); err != nil {
+		return nil, fmt.Errorf("lock sockets in %s: %w", dir, err)
 	}
 	if c, err := net.Dial("unix", address); err == nil {
 		return nil, errors.Join(fmt.Errorf("socket %s: somebody answers there: give another --address", address), c.Close())
