@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netbsd-cells/runcell/kmod/flock"
 	"golang.org/x/sys/unix"
 )
 
@@ -95,7 +96,7 @@ func TestDeleteThatTakesLong(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer record.Close()
-	if err := unix.Flock(int(record.Fd()), unix.LOCK_EX); err != nil { // as one who is at it
+	if err := flock.Lock(t.Context(), int(record.Fd()), flock.Exclusive); err != nil { // as one who is at it
 		t.Fatal(err)
 	}
 	remove := exec.Command(shimBin, "-namespace", d.namespace(), "-address", d.dir+"/c.sock", "-id", "long", "-bundle", bundle, "delete")

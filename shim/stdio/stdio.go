@@ -387,7 +387,7 @@ func (s *Streams) Close() {
 }
 
 func (s *Streams) closeAll() {
-	s.opened.close()
+	s.close()
 	closeFile(&s.master)
 }
 
