@@ -38,7 +38,7 @@ func (r *Runtime) Delete(ctx context.Context, id string, force bool) error {
 			return fmt.Errorf("delete %q: %w", id, err)
 		}
 		if s != state.Stopped && s != state.Created {
-			return fmt.Errorf("delete %q: container is %s: stop it with `runcell kill`, or use --force", id, s)
+			return fmt.Errorf("delete %q: container is %s: stop it with `runcell stop`, or use --force", id, s)
 		}
 	}
 	return c.delete(ctx)

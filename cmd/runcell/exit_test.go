@@ -57,8 +57,19 @@ func TestExitCodes(t *testing.T) {
 		{"kill", nil, 0, 1, "kill needs a container ID"},
 		{"kill c1 NOSIGNAL", nil, 0, 1, "NOSIGNAL"},
 		{"stop", nil, 0, 1, "stop needs container IDs or --all"},
-		{"stop --all c1", nil, 0, 1, "stop needs container IDs or --all"},
-		{"stop --time -1 c1", nil, 0, 1, "0 or more"},
+		{"stop --all c1", nil, 0, 1, `leave out "c1", or --all`},
+		{"stop --time 9999999999 c1", nil, 0, 1, "--time 9999999999: want a number of seconds from 0 to 2147483647"},
+		// Values of flags are spoken of as they are typed, and as an operator would.
+		{"stop --time 5s c1", nil, 0, 1, `^runcell: --time "5s": want a whole number; "runcell stop --help" lists the flags\n$`},
+		{"stop -t 99999999999999999999 c1", nil, 0, 1, `^runcell: -t "99999999999999999999": the number is too large; `},
+		{"run --detach=yes c1", nil, 0, 1, `^runcell: --detach "yes": want true or false, or the flag alone; `},
+		{"events --interval 5 c1", nil, 0, 1, `^runcell: --interval "5": want a time such as 500ms, 5s or 1m; `},
+		{"list --format yaml", nil, 0, 1, `^runcell: --format "yaml": unknown format "yaml" \(use `},
+		{`list --format "\\x"`, nil, 0, 1, `^runcell: --format "\S+": unknown format `},
+		{"exec --preserve-fds x c1 ls", nil, 0, 255, `^runcell: --preserve-fds "x": want a whole number; `},
+		{"kill -9 c1", nil, 0, 1, "the container comes first: runcell kill c1 9"},
+		{"kill -HUP c1", nil, 0, 1, `kill has no flag "HUP"`},
+		{"stop --time -1 c1", nil, 0, 1, "--time -1: want a number of seconds from 0"},
 		{"stop --time 0 c1", nil, 0, 0, ""},
 		{"stop --time 0 c1", failed, 0, 1, "not running"},
 		{"stop --time 0 c1 missing c2", nil, 0, 1, "does not exist"},
@@ -77,7 +88,7 @@ func TestExitCodes(t *testing.T) {
 		{"events --interval 0s c1", nil, 0, 1, "more than 0"},
 		{"events c1", failed, 0, 1, "not running"},
 		{"update", nil, 0, 1, "update needs a container ID"},
-		{"update --pids-limit x c1", nil, 0, 1, "invalid"},
+		{"update --pids-limit x c1", nil, 0, 1, "want a whole number"},
 		{"update --resources /nowhere c1", nil, 0, 1, "open resources.*no such file"},
 		{"update --resources /x --memory 5 c1", nil, 0, 1, "--resources together with"},
 		{"update --resources - c1", nil, 0, 1, "read resources -: "},
@@ -271,5 +282,17 @@ func TestRootlessCommandRunsAgain(t *testing.T) {
 	}
 	if got := strings.Join(os.Args, " "); got != "runcell --root /run/user/7/runcell create c1" {
 		t.Errorf("arguments = %q", got)
+	}
+}
+
+// A script whose variable is not set has named no command, which is an error and
+// no wish for help.
+func TestEmptyCommand(t *testing.T) {
+	for _, args := range [][]string{{""}, {"", "web"}, {"completion", ""}} {
+		f := &fake{}
+		stdout, stderr, code := f.runcell(t, args...)
+		if stdout != "" || code != 1 || !strings.Contains(stderr, `has no command ""`) {
+			t.Errorf("runcell %q: %q, %q, code %d; want an error", args, stdout, stderr, code)
+		}
 	}
 }

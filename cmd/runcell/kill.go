@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/urfave/cli/v3"
@@ -29,6 +30,9 @@ it is SIGTERM, which asks a program to end; SIGKILL forces it.`,
 				return fmt.Errorf("kill needs a container ID and at most one signal, got %d arguments; usage: runcell kill ID [SIGNAL]", len(args))
 			}
 			sig, err := runtime.ParseSignal(args[1])
+			if name, ok := strings.CutPrefix(args[0], "-"); ok && err != nil {
+				return fmt.Errorf("%w; the container comes first: runcell kill %s %s", err, args[1], name)
+			}
 			if err != nil {
 				return err
 			}

@@ -32,10 +32,12 @@ in time. Prints a line for each container. Nothing is deleted: that is for "runc
 		Action: a.action(func(ctx context.Context, cmd *cli.Command) error {
 			list, seconds := cmd.Args().Slice(), cmd.Int("time")
 			switch {
-			case cmd.Bool("all") == (len(list) > 0):
+			case cmd.Bool("all") && len(list) > 0:
+				return fmt.Errorf("--all stops all containers: leave out %q, or --all", list[0])
+			case !cmd.Bool("all") && len(list) == 0:
 				return errors.New("stop needs container IDs or --all; usage: runcell stop ID… | --all")
 			case seconds < 0 || seconds > math.MaxInt32:
-				return fmt.Errorf("--time %d: want a number of seconds, 0 or more", seconds)
+				return fmt.Errorf("--time %d: want a number of seconds from 0 to %d", seconds, math.MaxInt32)
 			}
 			e, err := a.engine(cmd)
 			if err != nil {

@@ -6,6 +6,7 @@ package cmdline
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -60,7 +61,7 @@ func noCommand(_ context.Context, cmd *cli.Command) error {
 	switch name := cmd.Args().First(); {
 	case name == "help" || name == "h": // of a command that has commands; the root has a command of that name
 		return helpBelow(cmd, cmd.Args().Tail())
-	case name != "":
+	case cmd.Args().Present(): // perhaps an empty one: a variable that is not set
 		return unknownCommand(cmd, name)
 	case cmd == cmd.Root():
 		return cli.ShowRootCommandHelp(cmd)
@@ -94,10 +95,36 @@ func suggest(given, found string) string {
 	return fmt.Sprintf(" (did you mean %q?)", found)
 }
 
+// badValue is what the library says of a flag's value: the value, the flag, why.
+var badValue = regexp.MustCompile(`(?s)^invalid value ("(?:[^"\\]|\\.)*") for flag -(\S+): (.*)$`)
+
+// wants says what a value has to be, where the library says what Go thinks of it.
+var wants = []struct{ why, want string }{
+	{"value out of range", "the number is too large"},
+	{"strconv.Parse", "want a whole number"},
+	{"time: ", "want a time such as 500ms, 5s or 1m"},
+	{"parse error", "want true or false, or the flag alone"},
+}
+
+func wanted(why string) string {
+	for _, w := range wants {
+		if strings.Contains(why, w.why) {
+			return w.want
+		}
+	}
+	return why
+}
+
 // UsageError adds the way out to an error in the command line.
 func UsageError(_ context.Context, cmd *cli.Command, err error, _ bool) error {
 	if flag, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
 		err = fmt.Errorf("%s has no flag %q%s", cmd.Name, flag, suggest(flag, cli.SuggestFlag(cmd.Flags, flag, false)))
+	}
+	if m := badValue.FindStringSubmatch(err.Error()); m != nil {
+		err = fmt.Errorf("--%s %s: %s", m[2], m[1], wanted(m[3]))
+		if len(m[2]) == 1 {
+			err = fmt.Errorf("-%s %s: %s", m[2], m[1], wanted(m[3]))
+		}
 	}
 	return fmt.Errorf("%w; \"%s --help\" lists the flags", err, cmd.FullName())
 }
