@@ -5,9 +5,12 @@ package main
 // and whoever has a terminal open can do more to it than that.
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/runtime"
@@ -40,7 +43,7 @@ func (a *app) detached(cmd *cli.Command, id string, f func(*runtime.Streams) err
 	if !terminal[1] && !terminal[2] {
 		return f(s)
 	}
-	log, err := a.outputLog(cmd, id)
+	log, made, err := a.outputLog(cmd, id)
 	if err != nil {
 		return err
 	}
@@ -52,31 +55,68 @@ func (a *app) detached(cmd *cli.Command, id string, f func(*runtime.Streams) err
 		s.Err = log
 	}
 	if err := f(s); err != nil {
+		if made {
+			_ = removeEmpty(log) // the error that counts is the other one
+		}
 		return err
 	}
 	fmt.Fprintf(a.Stderr, "runcell: what %s prints goes to %s\n", id, log.Name())
 	return nil
 }
 
-// outputLog opens the file that a container's output is appended to.
-func (a *app) outputLog(cmd *cli.Command, id string) (*os.File, error) {
+// outputLog opens the file that a container's output is appended to, and tells
+// whether it made it.
+func (a *app) outputLog(cmd *cli.Command, id string) (f *os.File, made bool, err error) {
 	if err := runtime.ValidateID(id); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	dir := logDir
 	if a.euid != 0 || cmd.Root().IsSet("root") {
 		state, err := a.stateDir(cmd.Root())
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		dir = filepath.Join(state, detachedLogs)
 	}
+	const wayOut = "(or give the command a standard output of its own)"
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make a place for the output: %w (or give the command a standard output of its own)", err)
+		return nil, false, fmt.Errorf("make a place for the output: %w %s", err, wayOut)
 	}
-	f, err := os.OpenFile(filepath.Join(dir, id+".log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if f, made, err = openLog(filepath.Join(dir, id+".log")); err != nil {
+		return nil, false, fmt.Errorf("open the log of the output: %w %s", err, wayOut)
+	}
+	return f, made, nil
+}
+
+// openLog opens or makes a regular file for appending. It follows no link, and
+// waits for no reader of a FIFO.
+func openLog(path string) (f *os.File, made bool, err error) {
+	const how = os.O_WRONLY | os.O_APPEND | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+	f, err = os.OpenFile(path, how|os.O_CREATE|os.O_EXCL, 0o600)
+	if made = err == nil; errors.Is(err, fs.ErrExist) {
+		f, err = os.OpenFile(path, how, 0)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("open the log of the output: %w", err)
+		return nil, false, err
 	}
-	return f, nil
+	fi, err := f.Stat()
+	if err == nil && !fi.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file: take it away", path)
+	}
+	if err != nil {
+		return nil, false, errors.Join(err, f.Close())
+	}
+	return f, made, nil
+}
+
+// removeEmpty takes a log back that nothing was written to, if it is still there.
+func removeEmpty(log *os.File) error {
+	ours, err := log.Stat()
+	if err != nil || ours.Size() > 0 {
+		return err
+	}
+	if there, err := os.Lstat(log.Name()); err != nil || !os.SameFile(ours, there) {
+		return err
+	}
+	return os.Remove(log.Name())
 }

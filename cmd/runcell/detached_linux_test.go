@@ -3,9 +3,11 @@ package main
 // The terminal that a command is typed at, and a process that goes on without it.
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/creack/pty"
@@ -73,4 +75,52 @@ func kinds(s *runtime.Streams, ours [3]*os.File, log string) (kinds string) {
 		}
 	}
 	return kinds
+}
+
+// What stands in a log's place is neither followed nor waited for, and a command
+// that fails leaves no log.
+func TestDetachedLogs(t *testing.T) {
+	master, tty, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer master.Close()
+	defer tty.Close()
+	root, other := t.TempDir(), filepath.Join(t.TempDir(), "other")
+	logs := filepath.Join(root, "@logs")
+	if err := errors.Join(
+		os.Mkdir(logs, 0o700), os.WriteFile(other, nil, 0o600), os.WriteFile(filepath.Join(logs, "kept.log"), nil, 0o600),
+		os.Symlink(other, filepath.Join(logs, "link.log")), os.Symlink("/nowhere/x", filepath.Join(logs, "dangling.log")),
+		syscall.Mkfifo(filepath.Join(logs, "fifo.log"), 0o600), os.Mkdir(filepath.Join(logs, "dir.log"), 0o700),
+	); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		id   string
+		err  error
+		want string // in the error
+		left bool   // a log is there
+	}{
+		{"new", nil, "", true},
+		{"kept", errors.New("no cell"), "no cell", true},
+		{"failed", errors.New("no cell"), "no cell", false},
+		{"link", nil, "open the log of the output", true},
+		{"dangling", nil, "open the log of the output", true},
+		{"fifo", nil, "open the log of the output", true},
+		{"dir", nil, "open the log of the output", true},
+		{strings.Repeat("i", 255), nil, "give the command a standard output of its own", false},
+	} {
+		f := &fake{streams: &[3]*os.File{tty, tty, tty}, err: c.err}
+		_, stderr, code := f.runcell(t, "--root", root, "run", "-d", c.id)
+		if (c.want == "") != (code == 0) || !strings.Contains(stderr, c.want) {
+			t.Errorf("run -d %.20s: code %d, %q; want %q", c.id, code, stderr, c.want)
+		}
+		fi, err := os.Lstat(filepath.Join(logs, c.id+".log"))
+		if (err == nil) != c.left {
+			t.Errorf("run -d %.20s: its log: %v; want it to be there %v", c.id, err, c.left)
+		}
+		if c.id == "new" && err == nil && fi.Mode() != 0o600 {
+			t.Errorf("a new log has mode %v", fi.Mode())
+		}
+	}
 }

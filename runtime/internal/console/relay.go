@@ -12,7 +12,6 @@ package console
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"sync"
 	"time"
@@ -105,11 +104,11 @@ func (r *Relay) keys() {
 				return
 			}
 		}
-		if r.own < 0 && errors.Is(err, io.EOF) {
+		if err != nil && r.own < 0 { // whatever it is, nothing more comes
 			r.endInput()
 			return
 		}
-		if err != nil && (r.own < 0 || !errors.Is(err, unix.EIO)) { // EIO: in the background again
+		if err != nil && !errors.Is(err, unix.EIO) { // EIO: in the background again
 			return
 		}
 	}

@@ -12,10 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// unreadable stands for an input that was opened for writing.
+const unreadable = "unreadable"
+
 // A program that reads a terminal is told that the input has ended, also when it
 // reads on: it would wait for ever.
 func TestEndOfInputIsTyped(t *testing.T) {
-	for _, typed := range []string{"", "a line\n", "no line"} {
+	for _, typed := range []string{"", "a line\n", "no line", unreadable} {
 		master, tty, err := pty.Open()
 		if err != nil {
 			t.Fatal(err)
@@ -30,6 +33,9 @@ func TestEndOfInputIsTyped(t *testing.T) {
 		}
 		stdin := os.Stdin
 		os.Stdin = in
+		if typed == unreadable {
+			os.Stdin = keys
+		}
 		r, err := NewRelay(ours)
 		if err == nil {
 			err = r.Take()
@@ -37,7 +43,9 @@ func TestEndOfInputIsTyped(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := keys.WriteString(typed); err != nil {
+		if typed == unreadable {
+			typed = ""
+		} else if _, err := keys.WriteString(typed); err != nil {
 			t.Fatal(err)
 		}
 		keys.Close()
