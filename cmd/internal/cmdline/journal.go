@@ -17,8 +17,10 @@ package cmdline
 import (
 	"fmt"
 	"io"
+	stdlog "log"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/containerd/log"
@@ -63,6 +65,8 @@ func (j *Journal) open(path, format string, debug bool, stderr io.Writer) error 
 	defer func() {
 		log.L.Logger.SetOutput(j.out)
 		log.L.Logger.SetFormatter(j)
+		stdlog.SetFlags(0)
+		stdlog.SetOutput(standardLog{})
 	}()
 	if err := log.SetFormat(log.OutputFormat(format)); err != nil {
 		return fmt.Errorf("--log-format %q: use text or json", format)
@@ -95,6 +99,15 @@ func (j *Journal) Format(e *log.Entry) ([]byte, error) {
 	}
 	j.held = append(j.held, entry{slices.Clone(line), e.Message + fields(e.Data)})
 	return nil, nil
+}
+
+// standardLog takes what libraries say by the standard logger, past us: net/http
+// prints there what a server sends out of turn.
+type standardLog struct{}
+
+func (standardLog) Write(b []byte) (int, error) {
+	log.L.Debug(strings.TrimSpace(string(b)))
+	return len(b), nil
 }
 
 // mustTell tells whether an entry is about a hook that failed.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/netbsd-cells/runcell/image"
@@ -29,8 +30,9 @@ const moment = time.Second
 // File waits for a lock on f until ctx ends, and tells so (image.WithWaits). Its
 // errors name the file, and wrap the context's cause or that of flock(2).
 func File(ctx context.Context, f *os.File, how flock.Mode) error {
+	name := filepath.Clean(f.Name()) // a directory's can end with "/."
 	long := time.AfterFunc(moment, func() {
-		image.TellWait(ctx, "another runcell has done its work on "+f.Name())
+		image.TellWait(ctx, "another runcell has done its work on "+name)
 	})
 	defer long.Stop()
 	err := flock.Lock(ctx, int(f.Fd()), how)
@@ -38,7 +40,7 @@ func File(ctx context.Context, f *os.File, how flock.Mode) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return fmt.Errorf("wait for another runcell that uses %s: %w", f.Name(), err)
+		return fmt.Errorf("wait for another runcell that uses %s: %w", name, err)
 	}
-	return fmt.Errorf("lock %s: %w", f.Name(), err)
+	return fmt.Errorf("lock %s: %w", name, err)
 }
