@@ -88,7 +88,7 @@ func lighten(c *specs.Spec) {
 }
 
 func writeBundle(dir string, c *specs.Spec) error {
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	b, err := json.Marshal(c)

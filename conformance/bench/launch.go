@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -25,20 +26,26 @@ func (plainLauncher) start(c *exec.Cmd) error { return c.Start() }
 // behind can be told from the rest of the machine.
 const token = "RUNCELL_BENCH=1"
 
-// run times one command from fork to exit. Its output is the error's text.
-func run(l launcher, argv ...string) (time.Duration, error) {
-	d, _, err := capture(l, argv...)
-	return d, err
+// usage is what a command cost, with the children that it waited for.
+type usage struct {
+	wall, cpu        time.Duration
+	switches, faults int64 // of the context, voluntary or not; of pages, minor
 }
 
-func capture(l launcher, argv ...string) (time.Duration, string, error) {
+// run measures one command from fork to exit. Its output is the error's text.
+func run(l launcher, argv ...string) (usage, error) {
+	u, _, err := capture(l, argv...)
+	return u, err
+}
+
+func capture(l launcher, argv ...string) (u usage, _ string, err error) {
 	var errs bytes.Buffer
 	c := &exec.Cmd{Path: argv[0], Args: argv, Env: []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", token}}
 	// A file, not a pipe: a detached container inherits it, and Wait would
 	// then wait for the container.
 	f, err := os.CreateTemp("", "runcell-bench-out-")
 	if err != nil {
-		return 0, "", err
+		return u, "", err
 	}
 	defer func() {
 		_ = f.Close()
@@ -49,12 +56,18 @@ func capture(l launcher, argv ...string) (time.Duration, string, error) {
 	if err = l.start(c); err == nil {
 		err = c.Wait()
 	}
-	d := time.Since(began)
+	u.wall = time.Since(began)
+	if p := c.ProcessState; p != nil {
+		u.cpu = p.UserTime() + p.SystemTime()
+		if r, ok := p.SysUsage().(*syscall.Rusage); ok {
+			u.switches, u.faults = int64(r.Nvcsw+r.Nivcsw), int64(r.Minflt)
+		}
+	}
 	if _, e := f.Seek(0, 0); e == nil {
 		_, _ = errs.ReadFrom(f)
 	}
 	if err != nil {
-		return d, "", fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, bytes.TrimSpace(errs.Bytes()))
+		return u, "", fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, bytes.TrimSpace(errs.Bytes()))
 	}
-	return d, errs.String(), nil
+	return u, errs.String(), nil
 }

@@ -1,8 +1,9 @@
 // Bench measures runcell beside runc, crun, `unshare … chroot` and plain
 // chroot on the same bundle, all interleaved in one run, and prints medians
 // and ratios. Absolute times say little about another machine; ratios carry
-// over. Then it does the same with the ways to unpack an image, counts the
-// requests of a pull, and shows what small inputs make the image program spend;
+// over. It compares commands among few containers and among many; then it does
+// the same with the ways to unpack an image, counts the requests of a pull, and
+// shows what small inputs make the image program spend;
 // at last it compares our shim with containerd's. It judges nothing.
 package main
 
@@ -19,6 +20,7 @@ type options struct {
 	runcell, runc, crun string
 	rounds, warmup      int
 	json                string
+	cells, few          int
 
 	imageMB, unpackRounds int
 	image                 string
@@ -34,6 +36,8 @@ func main() {
 	flag.StringVar(&o.crun, "crun", "/usr/bin/crun", "crun binary")
 	flag.IntVar(&o.rounds, "rounds", 20, "measured rounds of the runtimes; 0: measure none")
 	flag.IntVar(&o.warmup, "warmup", 3, "rounds before measuring")
+	flag.IntVar(&o.cells, "cells", 500, "detached containers in one state directory for the table of many; 0: measure none")
+	flag.IntVar(&o.few, "few", 10, "containers in the state directory that this is compared with")
 	flag.StringVar(&o.json, "json", "", "write every sample to this file")
 	flag.IntVar(&o.imageMB, "image-mb", 1000, "megabytes of the image to unpack; 0: measure no unpacking")
 	flag.IntVar(&o.unpackRounds, "unpack-rounds", 5, "measured rounds of unpacking")
@@ -66,6 +70,13 @@ func bench(o options) (err error) {
 		if samples, err = benchRuntimes(o, dir); err != nil {
 			return err
 		}
+	}
+	if o.cells > 0 {
+		many, err := benchMany(o, dir, os.Stdout)
+		if err != nil {
+			return fmt.Errorf("many cells: %w", err)
+		}
+		maps.Copy(samples, many)
 	}
 	if _, e := os.Stat(o.runcell + "-image"); e == nil {
 		pulled, err := benchPull(o, dir, os.Stdout)

@@ -26,9 +26,14 @@ const (
 	opDelete = "delete"
 	opRSS    = "peak RSS"
 	opLeft   = "resident"
+
+	// What run costs the machine, as its time says little beside others' load.
+	opCPU      = "run CPU"
+	opSwitches = "switches"
+	opFaults   = "faults"
 )
 
-var operations = []string{opFloor, opRun, opCreate, opStart, opState, opExec, opKill, opDelete, opRSS, opLeft}
+var operations = []string{opFloor, opRun, opCPU, opSwitches, opFaults, opCreate, opStart, opState, opExec, opKill, opDelete, opRSS, opLeft}
 
 type key struct{ subject, op string }
 
@@ -37,7 +42,7 @@ type world struct {
 	dir             string
 	inside, outside launcher
 	subjects        []*subject
-	samples         map[key][]float64 // ms; MiB of opRSS; processes of opLeft
+	samples         map[key][]float64 // ms; MiB of opRSS; numbers of opSwitches, opFaults, opLeft
 	serial          int
 }
 
@@ -69,8 +74,13 @@ func (w *world) round(s *subject, record, last bool) error {
 		}
 	}
 	timed := func(op string, argv []string) error {
-		d, err := run(s.launch, argv...)
-		note(op, float64(d)/float64(time.Millisecond))
+		u, err := run(s.launch, argv...)
+		note(op, ms(u.wall))
+		if op == opRun {
+			note(opCPU, ms(u.cpu))
+			note(opSwitches, float64(u.switches))
+			note(opFaults, float64(u.faults))
+		}
 		return err
 	}
 	if err := timed(opFloor, s.floor); err != nil {
@@ -91,6 +101,8 @@ func (w *world) round(s *subject, record, last bool) error {
 	}
 	return w.lifecycle(s, timed, note)
 }
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 func (w *world) lifecycle(s *subject, timed func(string, []string) error, note func(string, float64)) (err error) {
 	id := w.id()

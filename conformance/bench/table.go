@@ -24,6 +24,7 @@ func (w *world) print(out io.Writer, o options) {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format, args...) }
 	say("%d rounds after %d of warm-up, interleaved; %d CPUs, %s/%s.\n", o.rounds, o.warmup, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
 	say("Medians in ms and, in brackets, the ratio to crun's. Peak RSS in MiB.\n")
+	say("run CPU: user and system time of run with its children; switches of context and minor page faults of the same.\n")
 	say("resident: processes that stay while a detached container idles.\n\n")
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintf(t, "\t%s\n", strings.Join(operations, "\t"))

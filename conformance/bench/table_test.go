@@ -33,7 +33,7 @@ func TestRow(t *testing.T) {
 		{nameRuncell, opKill}: {3},
 	}}
 	got := w.row(&subject{name: nameRuncell})
-	want := []string{"-", "10.0 (0.50)", "-", "-", "-", "-", "3.0", "-", "-", "0"}
+	want := []string{"-", "10.0 (0.50)", "-", "-", "-", "-", "-", "-", "-", "3.0", "-", "-", "0"}
 	if !slices.Equal(got, want) {
 		t.Errorf("row = %q; want %q", got, want)
 	}

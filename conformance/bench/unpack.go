@@ -150,7 +150,7 @@ func (u *unpacker) round(target string) error {
 	// A process inherits its parent's peak over exec, so a small parent has
 	// to measure: busybox.
 	argv := append([]string{"/bin/busybox", "time", "-f", "peak %M %U %S"}, u.argv(target)...)
-	wall, text, err := capture(plainLauncher{}, argv...)
+	cost, text, err := capture(plainLauncher{}, argv...)
 	if err := errors.Join(err, os.RemoveAll(target)); err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (u *unpacker) round(target string) error {
 	if _, err := fmt.Sscan(text, &rss, &user, &sys); err != nil {
 		return fmt.Errorf("busybox time printed %q: %w", text, err)
 	}
-	u.wall = append(u.wall, wall.Seconds())
+	u.wall = append(u.wall, cost.wall.Seconds())
 	u.cpu = append(u.cpu, user+sys)
 	// Linux counts KiB; busybox takes them for pages and prints those as KiB.
 	kib := rss * 1024 / float64(os.Getpagesize())
