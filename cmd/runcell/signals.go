@@ -20,7 +20,7 @@ func (a *app) caught(ctx context.Context, f func(context.Context, *runtime.Signa
 		return f(ctx, nil)
 	}
 	ctx, signals := runtime.CatchSignals(ctx)
-	defer signals.Close()
+	defer signals.Leave()
 	err := f(ctx, signals)
 	var why *runtime.Interrupted
 	if err == nil || !errors.As(context.Cause(ctx), &why) {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -177,8 +176,7 @@ func (d *Dir) read(p string, read func(io.Reader) ([]byte, error)) (data []byte,
 		if err != nil {
 			return err
 		}
-		f := os.NewFile(uintptr(fd), p)
-		defer f.Close()
+		defer func() { _ = unix.Close(fd) }()
 		var st unix.Stat_t
 		if err := unix.Fstat(fd, &st); err != nil {
 			return err
@@ -186,10 +184,29 @@ func (d *Dir) read(p string, read func(io.Reader) ([]byte, error)) (data []byte,
 		if st.Mode&unix.S_IFMT != unix.S_IFREG {
 			return errNotRegular
 		}
-		data, err = read(f)
+		data, err = read(reader(fd))
 		return err
 	})
 	return data, err
+}
+
+// reader reads an open file by plain system calls: an os.File of a descriptor
+// that does not block would have the Go runtime make its poller, for nothing.
+type reader int
+
+func (fd reader) Read(b []byte) (int, error) {
+	for {
+		n, err := unix.Read(int(fd), b)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return 0, err
+		case n == 0 && len(b) > 0:
+			return 0, io.EOF
+		default:
+			return n, nil
+		}
+	}
 }
 
 // CheckOrdinary refuses a path with a link in it, also with one that leads to

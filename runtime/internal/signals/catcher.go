@@ -33,7 +33,9 @@ type Catcher struct {
 	ch     chan os.Signal
 	ready  chan struct{} // closed when the common ones are caught
 	all    chan struct{} // closed when all are
-	over   chan struct{} // closed by Close
+	over   chan struct{} // closed by Close and Leave: no more are caught
+	closed chan struct{} // closed by Close: none is handled
+	began  time.Time
 
 	mu      sync.Mutex
 	to      func(syscall.Signal) // nil = there is no program yet
@@ -50,7 +52,10 @@ const maxWaiting = 256
 // wait for the program. SIGHUP and SIGINT stay ignored where the caller ignores them, as
 // nohup(1) does and a shell for what it runs in the background.
 func Catch(ctx context.Context) (context.Context, *Catcher) {
-	c := &Catcher{ch: make(chan os.Signal, maxWaiting), ready: make(chan struct{}), all: make(chan struct{}), over: make(chan struct{})}
+	c := &Catcher{
+		ch: make(chan os.Signal, maxWaiting), began: time.Now(),
+		ready: make(chan struct{}), all: make(chan struct{}), over: make(chan struct{}), closed: make(chan struct{}),
+	}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	c.catch(caught(ending))
 	go func() {
@@ -64,7 +69,7 @@ func Catch(ctx context.Context) (context.Context, *Catcher) {
 				if sig, ok := s.(syscall.Signal); ok {
 					c.handle(sig)
 				}
-			case <-c.over:
+			case <-c.closed:
 				return
 			}
 		}
@@ -72,7 +77,7 @@ func Catch(ctx context.Context) (context.Context, *Catcher) {
 	return c.ctx, c
 }
 
-// catch stops early at Close.
+// catch stops early at Close and Leave.
 func (c *Catcher) catch(list []syscall.Signal) {
 	for _, s := range list {
 		select {
@@ -87,8 +92,10 @@ func (c *Catcher) catch(list []syscall.Signal) {
 }
 
 // settled is how long a program has to run for anybody to send it a rare signal.
-// One that ends before does not pay for catching them: a tenth of its `run`.
-const settled = 10 * time.Millisecond
+// One that ends before does not pay for catching them: a tenth of its `run`. On a
+// machine that is busy everything takes longer, so it is at least twice what it
+// took to get here, but never more than settledMost.
+const settled, settledMost = 10 * time.Millisecond, 100 * time.Millisecond
 
 // catchRest catches what only a program that runs is sent.
 func (c *Catcher) catchRest() {
@@ -96,7 +103,7 @@ func (c *Catcher) catchRest() {
 	select {
 	case <-c.over:
 		return
-	case <-time.After(settled):
+	case <-time.After(min(max(settled, 2*time.Since(c.began)), settledMost)):
 	}
 	for _, s := range lost() {
 		ignore(s)
@@ -147,8 +154,24 @@ func (c *Catcher) PassTo(program func(syscall.Signal)) error {
 func (c *Catcher) Close() {
 	<-c.ready
 	close(c.over)
+	close(c.closed)
 	signal.Stop(c.ch)
 	c.cancel(nil)
+}
+
+// Leave is Close for a process that ends now: to give each signal back would
+// cost it the thread switches of catching it once more, so a signal that comes
+// has its default effect by then, and none that does not costs anything. Nothing
+// else of the process may catch signals.
+func (c *Catcher) Leave() {
+	close(c.over)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.to = func(s syscall.Signal) {
+		signal.Reset(s)
+		_ = syscall.Kill(os.Getpid(), s)
+	}
+	c.waiting = nil
 }
 
 // Name gives a signal's name, or its number where it has none.

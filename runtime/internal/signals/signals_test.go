@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"os/signal"
 	"slices"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -105,5 +107,28 @@ func TestInterrupted(t *testing.T) {
 	var none *Catcher
 	if err := none.PassTo(nil); err != nil {
 		t.Errorf("PassTo without signals = %v", err)
+	}
+}
+
+// After Leave a signal has its default effect, as if none was caught.
+func TestLeave(t *testing.T) {
+	const child = "SIGNALS_TEST_LEAVE"
+	if n, err := strconv.Atoi(os.Getenv(child)); err == nil {
+		_, c := Catch(t.Context())
+		if err := c.PassTo(func(s syscall.Signal) { t.Errorf("%s went to the program", Name(s)) }); err != nil {
+			t.Fatal(err)
+		}
+		c.Leave()
+		raise(t, syscall.Signal(n))
+		time.Sleep(time.Minute)
+		return
+	}
+	for _, s := range []syscall.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP} {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestLeave$")
+		cmd.Env = append(os.Environ(), child+"="+strconv.Itoa(int(s)))
+		err := cmd.Run()
+		if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || !ws.Signaled() || ws.Signal() != s {
+			t.Errorf("%s after Leave: %v; want it ended by the signal", Name(s), err)
+		}
 	}
 }
