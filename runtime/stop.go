@@ -4,15 +4,18 @@ package runtime
 // stays, until delete.
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"syscall"
 	"time"
 
 	"github.com/netbsd-cells/runcell/runtime/internal/signals"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
 	"github.com/netbsd-cells/runcell/runtime/internal/step"
+	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -59,6 +62,9 @@ func (r *Runtime) stop(ctx context.Context, s *State, o StopOptions) (how Ending
 	if s.Status == Creating {
 		return "", errors.New("it is still being created")
 	}
+	if err := r.noteStop(s); err != nil {
+		return "", err
+	}
 	if s.Status != Stopped {
 		if how, err = r.ask(ctx, s, o); err != nil {
 			return "", err
@@ -77,6 +83,35 @@ func (r *Runtime) stop(ctx context.Context, s *State, o StopOptions) (how Ending
 		err = fmt.Errorf("SIGKILL has not ended it within %v", deathPatience)
 	}
 	return how, err
+}
+
+// noteStop lets who keeps the program going know that it is to stay down. The
+// container may be gone meanwhile.
+func (r *Runtime) noteStop(s *State) error {
+	err := sys.WriteFile(r.at(s.ID).Path(state.StopFile), stopNote(s), 0o600)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("note that it is to stay down: %w", err)
+	}
+	return nil
+}
+
+func stopNote(s *State) []byte { return []byte(s.Created.Format(time.RFC3339Nano)) }
+
+// StopAsked tells whether Stop was called for a container, or somebody has
+// deleted it: who keeps its program going asks that.
+func (r *Runtime) StopAsked(id string) (bool, error) {
+	s, err := r.State(id)
+	if errors.Is(err, state.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	note, err := sys.ReadFile(r.at(id).Path(state.StopFile))
+	if err := sys.Unless(err, fs.ErrNotExist); err != nil {
+		return false, fmt.Errorf("look whether %q is to stay down: %w", id, err)
+	}
+	return bytes.Equal(note, stopNote(s)), nil
 }
 
 // ask sends the signal that ends a program in good order, and waits.

@@ -29,6 +29,7 @@ type app struct {
 	getenv  func(string) string
 	now     func() time.Time
 	euid    int
+	dataDir string // named data directories and services' roots lie below it
 	open    func(stateRoot, emulate string, strict bool) (engine, error)
 	embed   func() error // see runtime.Embed
 	// reenter runs the command again in a user namespace, see rootless.go.
@@ -47,6 +48,7 @@ func newApp() *app {
 		getenv:  os.Getenv,
 		now:     time.Now,
 		euid:    os.Geteuid(),
+		dataDir: cmdline.DataRoot,
 		open:    openEngine,
 		embed:   runtime.Embed,
 		reenter: reenter,

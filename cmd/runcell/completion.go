@@ -102,8 +102,10 @@ func (a *app) completions() completion.Table {
 		Repeats: []string{"metrics", "stop"},
 		Flags: map[string]completion.Offer{
 			"DIR": completion.Dirs, "FILE": completion.Files, "SOCKET": completion.Files,
-			"cwd":   nil, // a directory of the container
-			"image": a.offerImages, "OS/ARCH[/VARIANT]": completion.Platforms,
+			"cwd": nil, "workdir": nil, // directories of the container
+			"restart": completion.Plain("no", "on-failure", "always"),
+			"volume":  completion.Paths,
+			"image":   a.offerImages, "OS/ARCH[/VARIANT]": completion.Platforms,
 		},
 	}
 }

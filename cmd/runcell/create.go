@@ -13,7 +13,9 @@ func (a *app) createCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "create",
 		Usage:     "prepare a container without starting its program",
-		ArgsUsage: "ID",
+		ArgsUsage: "ID [-- COMMAND [ARGUMENT…]]",
+
+		UseShortOptionHandling: true, // -it
 		Description: `Makes the cell, its root file system and its first process, which then waits.
 "runcell start ID" lets it run the program named in config.json.`,
 		Flags: append(append(containerFlags(), imageFlags()...),

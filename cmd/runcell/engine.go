@@ -23,6 +23,7 @@ type engine interface {
 	List() ([]*runtime.State, error)
 	Kill(id string, sig syscall.Signal, all bool) error
 	Stop(ctx context.Context, id string, o runtime.StopOptions) (runtime.Ending, error)
+	StopAsked(id string) (bool, error)
 	Pause(id string) error
 	Resume(id string) error
 	Delete(ctx context.Context, id string, force bool) error

@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"strings"
 
 	"github.com/containerd/log"
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
+	"github.com/netbsd-cells/runcell/cmd/internal/settings"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/urfave/cli/v3"
@@ -30,7 +30,8 @@ its exit status (128+n when signal n ended it), or with 255 when it could not be
 		OnUsageError: func(ctx context.Context, cmd *cli.Command, err error, sub bool) error {
 			return cmdline.WithCode(cmdline.UsageError(ctx, cmd, err, sub), exitExec)
 		},
-		StopOnNthArg: &one, // what follows the ID belongs to the program
+		UseShortOptionHandling: true, // -it
+		StopOnNthArg:           &one, // what follows the ID belongs to the program
 		Action: a.action(func(ctx context.Context, cmd *cli.Command) error {
 			err := a.exec(ctx, cmd)
 			var status cmdline.ExitStatus
@@ -57,6 +58,7 @@ func execFlags() []cli.Flag {
 		&cli.StringFlag{Name: "process-label", Usage: "refused: cells have no SELinux `LABEL`"},
 		&cli.StringSliceFlag{Name: "cap", Category: cmdline.InertCategory, Usage: "`CAPABILITY`; permissions belong to the whole cell"},
 		&cli.StringSliceFlag{Name: "cgroup", Category: cmdline.InertCategory, Usage: "`PATH`; cells have no cgroups"},
+		interactiveFlag(),
 		inertBool("ignore-paused", "a paused container refuses exec in any case: the program could not run before resume"),
 	}
 }
@@ -189,7 +191,7 @@ func buildProcess(cmd *cli.Command, e engine, id string) (*oci.Process, error) {
 			return nil, fmt.Errorf("--cwd %q is not an absolute path", p.Cwd)
 		}
 	}
-	if p.Env, err = setEnv(p.Env, cmd.StringSlice("env")); err != nil {
+	if p.Env, err = settings.SetEnv(p.Env, cmd.StringSlice("env")); err != nil {
 		return nil, err
 	}
 	return &p, setUser(&p, cmd)
@@ -199,7 +201,7 @@ func buildProcess(cmd *cli.Command, e engine, id string) (*oci.Process, error) {
 // user are not another user's.
 func setUser(p *oci.Process, cmd *cli.Command) error {
 	if cmd.IsSet("user") {
-		uid, gid, hasGID, err := parseUser(cmd.String("user"))
+		uid, gid, hasGID, err := settings.ParseUser(cmd.String("user"))
 		if err != nil {
 			return fmt.Errorf("--user: %w", err)
 		}
@@ -210,31 +212,11 @@ func setUser(p *oci.Process, cmd *cli.Command) error {
 	}
 	p.AdditionalGIDs = append([]uint32(nil), p.AdditionalGIDs...)
 	for _, s := range cmd.StringSlice("additional-gids") {
-		gid, err := parseID("group", s)
+		gid, err := settings.ParseID("group", s)
 		if err != nil {
 			return fmt.Errorf("--additional-gids: %w", err)
 		}
 		p.AdditionalGIDs = append(p.AdditionalGIDs, gid)
 	}
 	return nil
-}
-
-// setEnv adds variables and replaces those of the same name: of two, getenv(3)
-// gives the first and a shell the last.
-func setEnv(env, set []string) ([]string, error) {
-	out := append([]string(nil), env...)
-	for _, v := range set {
-		name, _, ok := strings.Cut(v, "=")
-		if !ok || name == "" || strings.ContainsRune(v, 0) {
-			return nil, fmt.Errorf("--env %q is not NAME=VALUE", v)
-		}
-		kept := out[:0]
-		for _, old := range out {
-			if !strings.HasPrefix(old, name+"=") {
-				kept = append(kept, old)
-			}
-		}
-		out = append(kept, v)
-	}
-	return out, nil
 }

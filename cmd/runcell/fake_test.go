@@ -52,6 +52,7 @@ type fake struct {
 	features  kmod.Features
 	hook      func(ctx context.Context) // runs inside Create and Run
 	streams   *[3]*os.File              // instead of the test's own
+	stopped   bool                      // somebody has asked for the end
 }
 
 // did holds several calls at once apart.
@@ -130,6 +131,8 @@ func (f *fake) Stop(ctx context.Context, id string, o runtime.StopOptions) (runt
 	}
 	return runtime.EndedByStop, f.err
 }
+
+func (f *fake) StopAsked(string) (bool, error) { return f.stopped, nil }
 
 func (f *fake) Pause(id string) error {
 	f.did("pause %s", id)

@@ -19,6 +19,11 @@ func inertBool(name, why string) cli.Flag {
 	return &cli.BoolFlag{Name: name, Usage: why, Category: cmdline.InertCategory}
 }
 
+// interactiveFlag is what hands type as -it.
+func interactiveFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "interactive", Aliases: []string{"i"}, Category: cmdline.InertCategory, Usage: "standard input is the program's in any case"}
+}
+
 func bundleFlag() cli.Flag {
 	return &cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Value: ".", Usage: "the bundle: `DIR` holds config.json"}
 }
@@ -49,8 +54,10 @@ func (a *app) createOptions(cmd *cli.Command) (runtime.CreateOptions, error) {
 		NoCgroup: cmd.Root().String("cgroup-manager") == "disabled",
 	}
 	var err error
-	if o.ID, err = containerID(cmd); err != nil {
-		return o, err
+	if o.ID = cmd.Args().First(); o.ID == "" { // what follows is an image's command
+		if o.ID, err = containerID(cmd); err != nil {
+			return o, err
+		}
 	}
 	if err := checkPreserve(o.PreserveFDs); err != nil {
 		return o, err

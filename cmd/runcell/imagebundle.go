@@ -35,7 +35,7 @@ func imageFlags() []cli.Flag {
 	for _, l := range cmdline.Limits {
 		flags = append(flags, l.Flag("with --image, ", 0))
 	}
-	return flags
+	return append(flags, settingFlags()...)
 }
 
 // bundlePath is where the bundle of an image container lies.
@@ -55,7 +55,15 @@ func (a *app) withImage(ctx context.Context, cmd *cli.Command, o *runtime.Create
 				return fmt.Errorf("--%s says something about an image: name one with --image NAME", flag)
 			}
 		}
+		if cmd.Args().Len() > 1 {
+			_, err := containerID(cmd)
+			return fmt.Errorf("%w (a command behind it takes the place of an image's: name one with --image NAME, or change process.args in the bundle's config.json)", err)
+		}
 		_, err := f()
+		return err
+	}
+	said, err := a.settingsOf(cmd)
+	if err != nil {
 		return err
 	}
 	switch {
@@ -97,7 +105,13 @@ func (a *app) withImage(ctx context.Context, cmd *cli.Command, o *runtime.Create
 		return err
 	}
 	o.Bundle = path
-	kept, err := f()
+	if said.Any() {
+		err = a.adjust(path, path, said)
+	}
+	var kept bool
+	if err == nil {
+		kept, err = f()
+	}
 	if kept {
 		return err
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/urfave/cli/v3"
@@ -14,11 +15,13 @@ func (a *app) runCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "run",
 		Usage:     "create a container, start it, and wait for its end",
-		ArgsUsage: "ID",
+		ArgsUsage: "ID [-- COMMAND [ARGUMENT…]]",
+
+		UseShortOptionHandling: true, // -it
 		Description: `Ends with the exit status of the container's program (128+n when signal n ended
 it) and removes the container. With --detach it returns once the program runs, and says so
 if that ends at once.`,
-		Flags: append(append(containerFlags(), imageFlags()...),
+		Flags: append(slices.Concat(containerFlags(), imageFlags(), superviseFlags()),
 			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "return once the program runs"},
 			&cli.BoolFlag{Name: "keep", Usage: "keep the container after its end, until \"runcell delete\""},
 			inertBool("no-subreaper", "runcell is never a subreaper")),
@@ -28,16 +31,25 @@ if that ends at once.`,
 				return err
 			}
 			o.Detach, o.Keep = cmd.Bool("detach"), cmd.Bool("keep")
+			s, err := a.supervision(cmd, o.ID)
+			if err != nil {
+				return err
+			}
+			unlock, err := lockFile(cmd.String("lock-file"))
+			if err != nil {
+				return err
+			}
+			defer unlock()
 			return a.caught(ctx, func(ctx context.Context, signals *runtime.Signals) error {
 				o.Signals = signals
-				return a.withImage(ctx, cmd, &o, func() (bool, error) { return a.run(ctx, cmd, o) })
+				return a.withImage(ctx, cmd, &o, func() (bool, error) { return a.run(ctx, cmd, o, s) })
 			})
 		}),
 	}
 }
 
 // run tells whether the container is still there.
-func (a *app) run(ctx context.Context, cmd *cli.Command, o runtime.CreateOptions) (kept bool, err error) {
+func (a *app) run(ctx context.Context, cmd *cli.Command, o runtime.CreateOptions, s *supervision) (kept bool, err error) {
 	if done, err := a.rootless(cmd, 0); done {
 		return true, err
 	}
@@ -57,6 +69,9 @@ func (a *app) run(ctx context.Context, cmd *cli.Command, o runtime.CreateOptions
 		return err == nil, err
 	}
 	a.Journal.Flush() // who waits for hours wants to read it now
+	if s != nil {
+		return a.superviseRun(ctx, e, o, s)
+	}
 	status, err := e.Run(ctx, o)
 	return err == nil && o.Keep, asStatus(status, err)
 }

@@ -70,7 +70,8 @@ func Make(ctx context.Context, s *store.Store, name, path string, o MakeOptions)
 	}()
 	// First, so that what is left of it says where the rest is. Nothing is
 	// synced: no cell survives a reboot.
-	if err := b.writeJSON(originName, Origin{Image: full, Manifest: img.Descriptor.Digest, Store: s.Dir, Rootfs: o.Rootfs}, false); err != nil {
+	origin := Origin{Image: full, Manifest: img.Descriptor.Digest, Store: s.Dir, Rootfs: o.Rootfs, Entrypoint: len(img.Config.Config.Entrypoint)}
+	if err := b.writeJSON(originName, origin, false); err != nil {
 		return fail(err)
 	}
 	m := &bundleMaker{store: s, img: img, o: o, notes: &image.Notes{}}

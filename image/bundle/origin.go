@@ -20,6 +20,9 @@ type Origin struct {
 	Manifest digest.Digest `json:"manifest"`
 	Store    string        `json:"store,omitempty"`  // absolute; empty if Image is a place
 	Rootfs   string        `json:"rootfs,omitempty"` // copy or shared; empty if it is in the bundle
+	// Entrypoint is how many of process.args are the image's entry point: another
+	// command comes behind them.
+	Entrypoint int `json:"entrypoint,omitempty"`
 }
 
 // What Origin.Rootfs can be.

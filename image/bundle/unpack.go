@@ -100,6 +100,7 @@ func Unpack(ctx context.Context, name, bundle string, o UnpackOptions) (_ *Resul
 	}
 	origin, err := originOf(name, full, o.Store, res.Manifest)
 	if err == nil {
+		origin.Entrypoint = len(img.Config.Config.Entrypoint)
 		err = b.writeJSON(originName, origin, !o.NoSync)
 	}
 	if err != nil {

@@ -1,6 +1,6 @@
 package cmdline
 
-// Where the state is kept on Linux.
+// Where root keeps the state, and what outlives it.
 
 import (
 	"fmt"
@@ -21,3 +21,7 @@ func userStateDir(getenv func(string) string) (string, error) {
 	}
 	return filepath.Join(dir, "runcell"), nil
 }
+
+// DataRoot is the directory of what stays when the state is gone: images,
+// data directories, roots of services.
+const DataRoot = "/var/lib/runcell"

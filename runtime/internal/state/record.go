@@ -35,6 +35,9 @@ const (
 	ErrorFile = "init.error"
 	// ExitFile is where a monitor writes how the process ended.
 	ExitFile = "exit.status"
+	// StopFile says that somebody has asked the container to stop: its time of
+	// creation, so that it is never taken for another one's.
+	StopFile = "stop.asked"
 )
 
 // Record is what is stored of a container.
@@ -206,7 +209,7 @@ func LoadLocked(ctx context.Context, root, id string) (*Container, error) {
 // can be repeated. Nothing may be mounted below it any more: RemoveAll would
 // delete what is mounted.
 func (c *Container) Remove() error {
-	for _, name := range []string{FifoFile, ErrorFile, ExitFile, planFile, stateFile, creatingFile} {
+	for _, name := range []string{FifoFile, ErrorFile, ExitFile, StopFile, planFile, stateFile, creatingFile} {
 		if err := sys.Remove(c.Path(name)); err != nil && !isDir(c.Path(name)) { // it goes below
 			return err
 		}
