@@ -96,20 +96,23 @@ func TestStartAndStop(t *testing.T) {
 		ps db
 		--log /log/db.log run --detach --bundle /cells/db db
 		ps stubborn
-		--log /log/stubborn.log run --detach --bundle /cells/stubborn stubborn`)
+		--log /log/stubborn.log run --detach --bundle /cells/stubborn stubborn
+		service start --autostart`)
 	if b, err := os.ReadFile(filepath.Join(r.dir, "log/db.log")); err != nil || !strings.Contains(string(b), "approximated") {
 		t.Errorf("the log has %q, %v; want the warnings", b, err)
 	}
 	r.want("start", `recover
 		ps db
-		ps stubborn`)
-	r.want("status", "list")
+		ps stubborn
+		service start --autostart`)
+	r.want("status", "list\nservice status")
 	// One that can't be stopped is told, and keeps no other from being stopped.
-	const stops = "state stubborn\nstop --time 1 stubborn\ndelete --force stubborn\nstate db\nstop --time 1 db\ndelete --force db"
+	const stops = "service stop --all\nstate stubborn\nstop --time 1 stubborn\ndelete --force stubborn\nstate db\nstop --time 1 db\ndelete --force db"
 	if calls, out, ok := r.do("stop"); calls != stops || ok || !strings.Contains(out, "does not end") {
 		t.Errorf("stop called %q, ok %v: %s; want %q, a failure and its reason", calls, ok, out, stops)
 	}
-	r.want("stop", `state stubborn
+	r.want("stop", `service stop --all
+		state stubborn
 		state db`)
 }
 
@@ -127,7 +130,8 @@ func TestReserve(t *testing.T) {
 	r.want("start", `recover
 		reserve 22/tcp 192.0.2.1
 		ps db
-		--log /log/db.log run --detach --bundle /cells/db db`)
+		--log /log/db.log run --detach --bundle /cells/db db
+		service start --autostart`)
 }
 
 func TestStartGoesOn(t *testing.T) {

@@ -259,14 +259,14 @@ func (c *compiler) cellAnnotation(field, name, value string) {
 	}
 	known := cellNames("")
 	reason := "no such setting"
-	if near := nearest(name, known); near != "" {
+	if near := Nearest(name, known); near != "" {
 		reason += "; did you mean " + AnnotationPrefix + near + "?"
 	}
 	c.fatal(field, quote(value), reason+thereAre(known))
 }
 
 // nearCell gives the annotation of ours that another one looks like, or "".
-func nearCell(key string) string { return nearest(key, cellNames(AnnotationPrefix)) }
+func nearCell(key string) string { return Nearest(key, cellNames(AnnotationPrefix)) }
 
 // cellNames are the names of the annotations, behind a prefix.
 func cellNames(prefix string) []string {

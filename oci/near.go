@@ -13,8 +13,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// nearest gives the known name that looks like a name, or "".
-func nearest(name string, known []string) string {
+// Nearest gives the known name that looks like a name, or "".
+func Nearest(name string, known []string) string {
 	best, least := "", len(name)+1
 	for _, k := range known {
 		if d := distance(strings.ToLower(name), strings.ToLower(k)); d <= slips(k) && d < least {
@@ -71,7 +71,7 @@ func misspelt(u strictjson.Unknown) (near string, known []string) {
 	for _, f := range strictjson.Fields(u.Struct) {
 		known = append(known, f.Name)
 	}
-	return nearest(u.Name, known), known
+	return Nearest(u.Name, known), known
 }
 
 // misspeltError is the error of an object that is not a whole configuration, for

@@ -8,12 +8,14 @@ import (
 	_ "embed"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/cmd/internal/completion"
+	"github.com/netbsd-cells/runcell/cmd/internal/service"
 	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/urfave/cli/v3"
 )
@@ -80,6 +82,7 @@ func (a *app) completeElsewhere(command string) (bool, error) {
 // completions say what the commands' arguments are, and the flags' values.
 func (a *app) completions() completion.Table {
 	all, live, running := a.offerIDs(), a.offerIDs(runtime.Created, runtime.Running, runtime.Paused), a.offerIDs(runtime.Running)
+	cells := a.offerCells
 	commands := func(q completion.Query) []completion.Word { return completion.Commands(q.Root) }
 	return completion.Table{
 		Args: map[string][]completion.Offer{
@@ -98,8 +101,16 @@ func (a *app) completions() completion.Table {
 			"top":     nil, "ports": nil, "denials": {all}, "inspect": {all},
 			"explain": {func(q completion.Query) []completion.Word { return append(all(q), completion.Dirs(q)...) }},
 			"help":    {commands},
+
+			"service list": {cells}, "service check": {cells}, "service diff": {cells}, "service start": {cells}, "service stop": {cells},
+			"service restart": {cells}, "service status": {cells}, "service enable": {cells}, "service disable": {cells},
+			"service upgrade": {cells, a.offerImages}, "service rollback": {cells}, "service prune": {cells},
+			"service export": {cells, completion.Files}, "service import": {completion.Files},
 		},
-		Repeats: []string{"metrics", "stop"},
+		Repeats: []string{
+			"metrics", "stop",
+			"service list", "service check", "service diff", "service start", "service stop", "service restart", "service status", "service enable", "service disable", "service prune",
+		},
 		Flags: map[string]completion.Offer{
 			"DIR": completion.Dirs, "FILE": completion.Files, "SOCKET": completion.Files,
 			"cwd": nil, "workdir": nil, // directories of the container
@@ -160,4 +171,21 @@ func (a *app) offerImages(q completion.Query) (words []completion.Word) {
 		return words
 	}
 	return nil
+}
+
+// offerCells offers the cells that are declared.
+func (a *app) offerCells(q completion.Query) (words []completion.Word) {
+	etc, given := q.Flags["etc"]
+	if !given {
+		etc = "/etc"
+	} else if q.Unknown {
+		return nil
+	}
+	list, _ := filepath.Glob(filepath.Join(filepath.Clean(etc), "runcell", "*"+service.Suffix))
+	for _, path := range list {
+		if name := strings.TrimSuffix(filepath.Base(path), service.Suffix); service.CheckName(name) == nil {
+			words = append(words, completion.Word{Text: name})
+		}
+	}
+	return words
 }

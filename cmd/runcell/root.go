@@ -56,6 +56,7 @@ var commands = []struct {
 	{"spec", "", (*app).specCommand},
 	{"features", "", (*app).featuresCommand},
 	{"explain", "", (*app).explainCommand},
+	{"service", "", (*app).serviceCommand},
 	{"image", "", (*app).imageCommand},
 	{"completion", "", (*app).completionCommand},
 	{"version", "", (*app).versionCommand},

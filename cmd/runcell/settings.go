@@ -3,6 +3,7 @@ package main
 // What is said of a container beside its image, put into its config.json.
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -84,7 +85,8 @@ func (a *app) said(cmd *cli.Command, t settings.Setting) (values []string) {
 // made is what decides something of a bundle's image.json; the rest of it is only
 // shown, see origin.
 type made struct {
-	Entrypoint int `json:"entrypoint"`
+	Manifest   string `json:"manifest"`
+	Entrypoint int    `json:"entrypoint"`
 }
 
 // readMade: a bundle of no image has none.
@@ -160,22 +162,35 @@ func (a *app) makeData(cfg *oci.Config, s *settings.Settings) error {
 	return nil
 }
 
-// replaceJSON makes a file hold a document, all of it or what it held before,
-// also when the power fails.
-func replaceJSON(path string, v any) (err error) {
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
+// replaceJSON is writeDurably for a document.
+func replaceJSON(path string, v any) error {
+	var b bytes.Buffer
+	if err := cmdline.WriteJSON(&b, v, "  "); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
 	}
-	err = cmdline.WriteJSON(f, v, "  ")
+	return writeDurably(path, b.Bytes(), 0o600)
+}
+
+// writeDurably makes a file hold b, all of it or what it held before, also when
+// the power fails.
+func writeDurably(path string, b []byte, mode os.FileMode) error {
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	_, err = f.Write(b)
 	if err == nil {
-		err = f.Sync()
+		err = errors.Join(f.Chmod(mode), f.Sync())
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = os.Rename(f.Name(), path)
 	}
+	if dir, derr := os.Open(filepath.Dir(path)); derr == nil {
+		_ = dir.Sync() // not every file system can
+		_ = dir.Close()
+	}
 	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+		return fmt.Errorf("write %s: %w", path, errors.Join(err, os.Remove(f.Name())))
 	}
 	return nil
 }

@@ -1,0 +1,134 @@
+package main
+
+// image wrap and unwrap: what "runcell service export" does last and "import"
+// first. The files are a cell's declaration and an OCI layout.
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+)
+
+func wrapCommand() *cli.Command {
+	return &cli.Command{
+		Name: "wrap", Usage: "pack the files of a cell's export", ArgsUsage: "DIR FILE",
+		Description: `This is what "runcell service export" does last.`,
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			dir, file, err := twoArguments(cmd)
+			if err != nil {
+				return err
+			}
+			return writeTar(ctx, dir, file)
+		},
+	}
+}
+
+func unwrapCommand() *cli.Command {
+	return &cli.Command{
+		Name: "unwrap", Usage: "unpack the files of a cell's export", ArgsUsage: "FILE DIR",
+		Description: `This is what "runcell service import" does first. A file that no export has is
+an error.`,
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			file, dir, err := twoArguments(cmd)
+			if err != nil {
+				return err
+			}
+			in, err := os.Open(file)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = in.Close() }()
+			if err := readTar(ctx, in, dir); err != nil {
+				return fmt.Errorf("unpack %s: %w", file, err)
+			}
+			return nil
+		},
+	}
+}
+
+// writeTar packs a directory of ours; the file has its name when it is whole.
+func writeTar(ctx context.Context, dir, file string) (err error) {
+	f, err := os.OpenFile(file+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	w := tar.NewWriter(f)
+	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err = errors.Join(err, context.Cause(ctx)); err != nil || e.IsDir() {
+			return err
+		}
+		return addFile(w, path, strings.TrimPrefix(path, dir+"/"))
+	})
+	err = errors.Join(err, w.Close())
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", file, errors.Join(err, os.Remove(f.Name())))
+	}
+	return nil
+}
+
+func addFile(w *tar.Writer, path, name string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	fi, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if err := w.WriteHeader(&tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o600, Size: fi.Size(), ModTime: time.Unix(0, 0)}); err != nil {
+		return err
+	}
+	_, err = io.Copy(w, f)
+	return err
+}
+
+// exported are the names of files that an export can have.
+var exported = regexp.MustCompile(`^([A-Za-z0-9_][A-Za-z0-9_.-]*\.cell|config\.json|image\.json|layout/(oci-layout|index\.json|blobs/sha256/[0-9a-f]{64}))$`)
+
+// readTar unpacks an export into a directory of ours.
+func readTar(ctx context.Context, in io.Reader, dir string) error {
+	for r := tar.NewReader(in); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err = errors.Join(err, context.Cause(ctx)); err != nil {
+			return fmt.Errorf("read export: %w", err)
+		}
+		if h.Typeflag != tar.TypeReg || !exported.MatchString(h.Name) {
+			return fmt.Errorf("it is no export of a cell: %q is in it", h.Name)
+		}
+		if err := takeFile(r, filepath.Join(dir, filepath.FromSlash(h.Name))); err != nil {
+			return err
+		}
+	}
+}
+
+func takeFile(r io.Reader, path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, r)
+	return errors.Join(err, f.Close())
+}

@@ -1,0 +1,306 @@
+package main
+
+// Declared cells, with the installed programs.
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// service runs a command on this world's declarations.
+func (w *world) service(args ...string) (string, int) {
+	w.Helper()
+	return w.run(append([]string{"service", "--etc", w.dir + "/etc", "--db", w.dir + "/db"}, args...)...)
+}
+
+// want runs one that has to end with a status, and gives what it prints.
+func (w *world) want(status int, args ...string) string {
+	w.Helper()
+	out, got := w.service(args...)
+	if got != status {
+		w.Fatalf("service %q: status %d; want %d\n%s", args, got, status, out)
+	}
+	return out
+}
+
+// declare writes a declaration of the image web:1 that runs a shell's line.
+func (w *world) declare(name, script string, more ...string) {
+	w.Helper()
+	text := "image = web:1\nstore = " + w.dir + "/store\nstop-time = 1\nlog-file = " + w.dir + "/" + name + ".log\ncommand = -c \"" + script + "\"\n"
+	w.write("etc/runcell/"+name+".cell", text+strings.Join(more, "\n")+"\n")
+}
+
+const long = "trap 'echo bye; exit 0' TERM; echo begins; while :; do sleep 0.1; done"
+
+func TestService(t *testing.T) {
+	w := newWorld(t)
+	w.declare("web", long, "require = db", "env = A=1", "autostart = yes")
+	w.declare("db", long, "volume = data:/data")
+	w.declare("broken", "exit 3", "restart = no")
+	w.write("etc/runcell/odd.cell", "imgae = x\n")
+	lives := func(name string) int { return strings.Count(w.read(name+".log"), "begins") }
+
+	// In order; one that can't be read and one that dies keep no other down.
+	out := w.want(1, "start", "--all")
+	if db, web := strings.Index(out, "db: started"), strings.Index(out, "web: started"); db < 0 || web < db || !strings.Contains(out, "odd.cell:1: unknown key") {
+		t.Errorf("start says %q; want db before web, and the mistake", out)
+	}
+	w.until("both run", func() bool { return lives("db") == 1 && lives("web") == 1 })
+	if out := w.want(0, "start", "web"); out != "web: runs already\n" {
+		t.Errorf("a second start says %q", out)
+	}
+	if fi, err := os.Stat(w.dir + "/db/data/data"); err != nil || !fi.IsDir() {
+		t.Errorf("the data directory: %v", err)
+	}
+
+	t.Run("status", func(t *testing.T) {
+		if out := w.want(0, "status", "web", "db"); strings.Count(out, "running") != 2 {
+			t.Errorf("status says %q", out)
+		}
+		if out := w.want(1, "status", "broken"); !strings.Contains(out, "dead") {
+			t.Errorf("status says %q of one that died", out)
+		}
+		w.want(1, "status", "odd")
+		w.want(1, "status")
+		if out, status := w.service("status", "nosuch"); status != 1 || !strings.Contains(out, "nosuch.cell") {
+			t.Errorf("status of what is not declared: %d, %q", status, out)
+		}
+	})
+	t.Run("check", func(t *testing.T) {
+		if out := w.want(0, "check", "web", "db"); strings.Count(out, "as declared") != 2 {
+			t.Errorf("check says %q", out)
+		}
+		w.declare("web", long, "require = db", "env = A=2", "autostart = yes", "restart = always")
+		out := w.want(2, "check", "web")
+		if !strings.Contains(out, `"A=1" -> "A=2"`) || !strings.Contains(out, "supervisor: ") {
+			t.Errorf("check says %q of a change", out)
+		}
+		if out := w.want(1, "diff", "web"); strings.Count(out, "\n") != 2 || w.want(1, "check", "odd") == "" {
+			t.Errorf("diff says %q", out)
+		}
+		if lives("web") != 1 {
+			t.Error("check has started something")
+		}
+		w.want(0, "restart", "web")
+		w.until("it runs again", func() bool { return lives("web") == 2 })
+		w.want(0, "check", "web")
+		w.want(0, "diff", "web")
+	})
+	t.Run("crash", func(t *testing.T) {
+		w.ok("kill", "web", "KILL")
+		w.until("it runs again", func() bool { return lives("web") == 3 })
+	})
+	t.Run("dead supervisor", func(t *testing.T) {
+		pid, err := lockHolder(w.dir + "/state/@services/db.lock")
+		if err != nil || pid == 0 {
+			t.Fatal(pid, err)
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		w.until("it is gone", func() bool { n, _ := lockHolder(w.dir + "/state/@services/db.lock"); return n == 0 })
+		if out := w.want(1, "status", "db"); !strings.Contains(out, "dead") {
+			t.Errorf("status says %q", out)
+		}
+		w.want(0, "start", "db")
+		w.until("it runs again", func() bool { return lives("db") == 2 })
+	})
+	t.Run("another's name", func(t *testing.T) {
+		w.declare("guest", long)
+		w.ok("run", "--keep", "--image", "web:1", "--store", w.dir+"/store", "guest")
+		if out := w.want(1, "start", "guest"); !strings.Contains(out, "another container has the name") {
+			t.Errorf("start says %q", out)
+		}
+		w.ok("delete", "guest")
+		w.want(0, "start", "guest")
+	})
+	t.Run("a declaration that broke", func(t *testing.T) {
+		was := w.read("etc/runcell/guest.cell")
+		w.write("etc/runcell/guest.cell", "imgae = x\n")
+		if out := w.want(1, "restart", "guest"); !strings.Contains(out, "imgae") || !strings.Contains(w.out("list"), "guest") {
+			t.Errorf("restart with a mistake in the file says %q; want that it runs on", out)
+		}
+		if err := os.Remove(w.dir + "/etc/runcell/guest.cell"); err != nil {
+			t.Fatal(err)
+		}
+		if out := w.want(1, "status"); !strings.Contains(out, "not declared any more") {
+			t.Errorf("status says %q of what is not declared any more", out)
+		}
+		if out := w.want(1, "stop", "guest"); !strings.Contains(out, "guest: stopped") {
+			t.Errorf("stop says %q", out)
+		}
+		w.want(1, "stop", "guest") // of which nothing is known by now
+		w.write("etc/runcell/guest.cell", was)
+	})
+	t.Run("enable", func(t *testing.T) {
+		if out := w.want(1, "enable", "web"); !strings.Contains(out, "no rc.d scripts") {
+			t.Errorf("without rc.d enable says %q", out)
+		}
+		if err := os.Mkdir(w.dir+"/etc/rc.d", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		w.want(0, "enable", "web", "db")
+		if got := w.read("etc/rc.d/cell_web"); !strings.Contains(got, "# REQUIRE: runcell cell_db\n") || w.read("etc/rc.conf.d/cell_web") != "cell_web=YES\n" {
+			t.Errorf("enable wrote %q", got)
+		}
+		w.want(0, "disable", "web", "db")
+		if list, _ := filepath.Glob(w.dir + "/etc/rc*/*"); len(list) > 0 {
+			t.Errorf("disable leaves %q", list)
+		}
+	})
+	t.Run("stop", func(t *testing.T) {
+		out := w.want(1, "stop", "--all") // of odd nothing is known
+		if web, db := strings.Index(out, "web: stopped"), strings.Index(out, "db: stopped"); web < 0 || db < web {
+			t.Errorf("stop says %q; want the opposite order", out)
+		}
+		w.want(1, "status")
+		if out := w.want(1, "status", "web"); !strings.Contains(out, "stopped") || w.out("list", "--quiet") != "" {
+			t.Errorf("after stop: %q", out)
+		}
+	})
+	t.Run("boot", func(t *testing.T) {
+		if err := os.RemoveAll(w.dir + "/state"); err != nil { // as after a power failure
+			t.Fatal(err)
+		}
+		if err := os.Remove(w.dir + "/etc/runcell/odd.cell"); err != nil {
+			t.Fatal(err)
+		}
+		if out := w.want(0, "start", "--autostart"); out != "web: started\n" {
+			t.Errorf("at boot %q is started", out)
+		}
+		w.want(0, "stop", "--all")
+	})
+	t.Run("whose file", func(t *testing.T) {
+		if err := os.Chmod(w.dir+"/etc/runcell/web.cell", 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if out := w.want(1, "start", "web"); !strings.Contains(out, "chmod go-w") {
+			t.Errorf("a declaration that all can write: %q", out)
+		}
+	})
+}
+
+// An upgrade and a rollback keep settings and data, and the old root is there
+// until it is pruned.
+func TestServiceUpgrade(t *testing.T) {
+	w := newWorld(t)
+	const script = "echo begins; cat /version; echo $A >>/data/n; echo x >>/n; " + long
+	w.declare("web", script, "# a note", "volume = data:/data", "env = A=1")
+	before := w.read("etc/runcell/web.cell")
+	runs := func(version string) {
+		t.Helper()
+		w.until("it runs on "+version, func() bool { return strings.HasSuffix(w.read("web.log"), version+"\nbegins\n") })
+	}
+	w.want(0, "start", "web")
+	runs("one")
+	if out := w.want(0, "upgrade", "web"); !strings.Contains(out, "has already") {
+		t.Errorf("an upgrade to the same image says %q", out)
+	}
+	w.want(1, "rollback", "web")
+	if out := w.want(1, "upgrade", "web", "nosuch"); !strings.Contains(out, "nosuch") || w.want(0, "check", "web") == "" {
+		t.Errorf("an upgrade to an image that is not there says %q", out)
+	}
+
+	w.image("web:2", "two")
+	if out := w.want(0, "upgrade", "web", "web:2"); out != "web: root 2, of web:2; started\n" {
+		t.Errorf("upgrade says %q", out)
+	}
+	runs("two")
+	if got, want := w.read("etc/runcell/web.cell"), strings.Replace(before, "web:1", "web:2", 1); got != want {
+		t.Errorf("the declaration is\n%s\nwant\n%s", got, want)
+	}
+	w.want(0, "rollback", "web")
+	runs("one")
+	if got := w.read("etc/runcell/web.cell"); got != before {
+		t.Errorf("after the rollback the declaration is\n%s", got)
+	}
+	if old, data := w.read("db/services/web/1/rootfs/n"), w.read("db/data/data/n"); old != "x\nx\n" || data != "1\n1\n1\n" {
+		t.Errorf("the old root has %q, the data %q; want two lives, and three", old, data)
+	}
+
+	// The same name is another image by now.
+	w.image("web:1", "three")
+	w.want(0, "upgrade", "web")
+	runs("three")
+	if out := w.want(0, "prune", "web"); out != "web: removed 2\n" {
+		t.Errorf("prune says %q", out)
+	}
+	if list, _ := filepath.Glob(w.dir + "/db/services/web/*/rootfs"); len(list) != 1 || w.want(0, "status", "web") == "" {
+		t.Errorf("after prune there are %q", list)
+	}
+	w.want(1, "rollback", "web")
+
+	// One that can't run says how to go back.
+	w.image("web:bad", "bad")
+	w.declare("web", "exit 3", "restart = no")
+	w.want(0, "stop", "web")
+	w.declare("web", "cat /version >>/n2; "+long)
+	w.want(0, "start", "web")
+	if err := os.Remove(w.dir + "/rootfs/bin/sh"); err != nil {
+		t.Fatal(err)
+	}
+	w.ok("image", "pack", "--store", w.dir+"/store", "--entrypoint", "/bin/sh", w.dir+"/rootfs", "web:bad")
+	if out := w.want(1, "upgrade", "web", "web:bad"); !strings.Contains(out, "service rollback web") || !strings.Contains(out, "/bin/sh") {
+		t.Errorf("an upgrade to what can't run says %q", out)
+	}
+	w.want(0, "rollback", "web")
+	w.want(0, "status", "web")
+	w.want(0, "stop", "web")
+}
+
+// A cell moves byte for byte: packed again on the other side, its files give the
+// same digests; and it runs.
+func TestServiceMoves(t *testing.T) {
+	w := newWorld(t)
+	w.declare("web", "echo begins; echo x >>/n; "+long, "# a note", "volume = data:/data", "user = 5:6")
+	w.want(0, "start", "web")
+	w.until("it runs", func() bool { return strings.Contains(w.read("web.log"), "begins") })
+	if out := w.want(1, "export", "web", w.dir+"/web.tar"); !strings.Contains(out, "stop it first") {
+		t.Errorf("export of what runs says %q", out)
+	}
+	w.want(0, "stop", "web")
+	data := w.dir + "/db/data/data"
+	w.write("db/data/data/file", "content")
+	for _, err := range []error{
+		os.Chown(data+"/file", 7, 8), os.Chmod(data+"/file", 0o4751), os.Symlink("/etc/passwd", data+"/link"), os.Link(data+"/file", data+"/hard"),
+		os.Mkdir(data+"/empty", 0o1777), os.Truncate(w.write("db/data/data/hole", "x"), 20<<20),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.want(0, "export", "web", w.dir+"/web.tar")
+	w.want(1, "import", w.dir+"/web.tar") // it is here
+	other := []string{"service", "--etc", w.dir + "/etc2", "--db", w.dir + "/db2"}
+	w.ok(append(other, "import", w.dir+"/web.tar")...)
+	digest := func(dir string) string {
+		return w.ok("image", "pack", "--cmd", "/", "--mtime", "0", dir, "oci:"+w.dir+"/compare:x") + w.ok("image", "pack", "--cmd", "/", dir, "oci:"+w.dir+"/compare:y")
+	}
+	for _, dir := range []string{"data/data", "services/web/1/rootfs"} {
+		if a, b := digest(w.dir+"/db/"+dir), digest(w.dir+"/db2/"+dir); a != b {
+			t.Errorf("%s is not the same: %s, %s", dir, a, b)
+		}
+	}
+	if a, b := w.read("etc/runcell/web.cell"), w.read("etc2/runcell/web.cell"); a != b {
+		t.Errorf("the declaration is\n%s\nwant\n%s", b, a)
+	}
+	before := strings.Count(w.read("web.log"), "begins")
+	w.ok(append(other, "start", "web")...)
+	w.until("it runs there", func() bool { return strings.Count(w.read("web.log"), "begins") > before })
+	w.ok(append(other, "stop", "web")...)
+
+	// What is no export, or is cut off, leaves nothing.
+	for _, bad := range []string{w.write("text", "x"), w.write("cut", w.read("web.tar")[:20000]), w.dir + "/rootfs/bin/sh"} {
+		if out, status := w.run("service", "--etc", w.dir+"/etc3", "--db", w.dir+"/db3", "import", bad); status != 1 || !strings.Contains(out, bad) {
+			t.Errorf("import of %s: status %d, %q", bad, status, out)
+		}
+	}
+	for _, left := range []string{"etc3/runcell/*", "db3/*", "db/moving*", "db2/moving*", "*/gone*"} {
+		if list, _ := filepath.Glob(w.dir + "/" + left); len(list) > 0 {
+			t.Errorf("left behind: %q", list)
+		}
+	}
+}

@@ -1,0 +1,256 @@
+package main
+
+// Looking at declared cells: what is declared, what runs, what differs.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
+	"github.com/netbsd-cells/runcell/cmd/internal/service"
+	"github.com/netbsd-cells/runcell/oci"
+	"github.com/netbsd-cells/runcell/runtime"
+)
+
+func (s *services) list(_ context.Context, list []*service.Declaration) error {
+	rows := [][]string{{"NAME", "FROM", "AT BOOT", "REQUIRES"}}
+	for _, d := range list {
+		boot := "no"
+		if s.enabled(d) {
+			boot = service.ScriptPrefix + d.Name
+		} else if d.Autostart {
+			boot = "yes"
+		}
+		rows = append(rows, []string{d.Name, d.Image + d.Bundle, boot, strings.Join(d.Require, " ")})
+	}
+	if err := cmdline.WriteTable(s.Stdout, rows); err != nil {
+		return err
+	}
+	return s.unread()
+}
+
+// The conditions of a cell.
+const (
+	isRunning = "running"
+	isWaiting = "ended, is started again"
+	isDead    = "dead"
+	isDown    = "stopped"
+)
+
+// condition tells whether a cell runs, and who keeps it going.
+func (s *services) condition(d *service.Declaration) (is string, pid int, err error) {
+	if pid, err = lockHolder(s.lock(d)); err != nil {
+		return "", 0, err
+	}
+	st, err := s.engine.State(d.Name)
+	switch {
+	case err != nil && !errors.Is(err, runtime.ErrNotExist):
+		return "", pid, err
+	case pid > 0 && err == nil && (st.Status == runtime.Running || st.Status == runtime.Paused):
+		return isRunning, pid, nil
+	case pid > 0:
+		return isWaiting, pid, nil
+	}
+	args, err := s.running(d)
+	if args != nil {
+		return isDead, 0, err
+	}
+	return isDown, 0, err
+}
+
+func (s *services) status(_ context.Context, list []*service.Declaration) error {
+	rows, dead := [][]string{{"NAME", "STATUS", "SUPERVISOR", "FROM"}}, false
+	for _, d := range list {
+		is, pid, err := s.condition(d)
+		if err != nil {
+			is = "unknown: " + err.Error()
+		}
+		keeper := "-"
+		if pid > 0 {
+			keeper = strconv.Itoa(pid)
+		}
+		wanted := len(s.args) > 0 || d.Autostart || s.enabled(d)
+		dead = dead || is != isRunning && (is != isDown || wanted)
+		rows = append(rows, []string{d.Name, is, keeper, d.Image + d.Bundle})
+	}
+	if err := cmdline.WriteTable(s.Stdout, rows); err != nil {
+		return err
+	}
+	if err := s.unread(); err != nil {
+		return err
+	}
+	if dead {
+		return cmdline.ExitStatus(cmdline.ExitFailure)
+	}
+	return nil
+}
+
+// drift is what a restart would change.
+func (s *services) drift(d *service.Declaration) (list []service.Difference, err error) {
+	base, err := s.base(d)
+	if err != nil {
+		return nil, err
+	}
+	is, _, err := s.condition(d)
+	if err != nil {
+		return nil, err
+	}
+	up := is == isRunning || is == isWaiting
+	if base == "" {
+		r, err := s.roots(d)
+		if err != nil || r.Current == 0 {
+			return nil, err
+		}
+		x, _ := r.Find(r.Current)
+		return []service.Difference{{Field: "image", Is: x.Image, Will: d.Image}}, nil
+	}
+	cfg, err := s.config(d, base)
+	if err != nil {
+		return nil, err
+	}
+	will, err := s.plan(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if !up {
+		return nil, nil
+	}
+	plan, err := s.engine.Plan(d.Name)
+	if err != nil {
+		return nil, err
+	}
+	if list, err = service.Differ(bare(plan), bare(will)); err != nil {
+		return nil, err
+	}
+	args, err := s.running(d)
+	if was, now := strings.Join(args, " "), strings.Join(s.supervisor(d), " "); was != now {
+		list = append(list, service.Difference{Field: "supervisor", Is: was, Will: now})
+	}
+	return list, err
+}
+
+// bare leaves out what is said about a plan.
+func bare(p *oci.Plan) oci.Plan {
+	b := *p
+	b.Notes, b.Cell.Grants = nil, nil
+	return b
+}
+
+func (s *services) check(_ context.Context, list []*service.Declaration) error {
+	drifted := false
+	err := s.each(list, func(d *service.Declaration) (string, error) {
+		differ, err := s.drift(d)
+		if err != nil {
+			return "", err
+		}
+		is, _, err := s.condition(d)
+		if len(differ) == 0 {
+			return is + ", as declared", err
+		}
+		drifted = true
+		return is + "; a restart changes " + lines(differ), err
+	})
+	if err == nil && drifted {
+		return cmdline.ExitStatus(exitDrift)
+	}
+	return err
+}
+
+// lines are differences, a line each, indented.
+func lines(list []service.Difference) string {
+	var b strings.Builder
+	for _, x := range list {
+		b.WriteString("\n  " + cmdline.OneLine(x.Field+": "+orNothing(x.Is)+" -> "+orNothing(x.Will)))
+	}
+	return b.String()
+}
+
+func orNothing(s string) string {
+	if s == "" {
+		return "nothing"
+	}
+	return s
+}
+
+func (s *services) diff(_ context.Context, list []*service.Declaration) error {
+	some := false
+	var errs []error
+	for _, d := range list {
+		differ, err := s.drift(d)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", d.Name, err))
+		}
+		for _, x := range differ {
+			some = true
+			fmt.Fprintln(s.Stdout, cmdline.OneLine(d.Name+": "+x.Field+": "+orNothing(x.Is)+" -> "+orNothing(x.Will)))
+		}
+	}
+	if err := errors.Join(append(errs, s.unread())...); err != nil {
+		return err
+	}
+	if some {
+		return cmdline.ExitStatus(cmdline.ExitFailure)
+	}
+	return nil
+}
+
+// scriptOf and confOf are what enable writes.
+func (s *services) scriptOf(d *service.Declaration) string {
+	return filepath.Join(s.etc, "rc.d", service.ScriptPrefix+d.Name)
+}
+
+func (s *services) confOf(d *service.Declaration) string {
+	return filepath.Join(s.etc, "rc.conf.d", service.ScriptPrefix+d.Name)
+}
+
+func (s *services) enabled(d *service.Declaration) bool {
+	_, err := os.Lstat(s.scriptOf(d))
+	return err == nil
+}
+
+func (s *services) enable(_ context.Context, list []*service.Declaration) error {
+	own, err := s.executable()
+	if err != nil {
+		return fmt.Errorf("find runcell's own file: %w", err)
+	}
+	if _, err := os.Stat(filepath.Join(s.etc, "rc.d")); err != nil {
+		return fmt.Errorf("this system has no rc.d scripts: %w", err)
+	}
+	// Those that have a script, or are getting one.
+	var cells []string
+	for _, d := range s.all {
+		if s.enabled(d) || slices.Contains(list, d) {
+			cells = append(cells, d.Name)
+		}
+	}
+	return s.each(list, func(d *service.Declaration) (string, error) {
+		text, err := service.Script(d, own, cells)
+		if err != nil {
+			return "", err
+		}
+		if err := os.MkdirAll(filepath.Dir(s.confOf(d)), 0o755); err != nil {
+			return "", err
+		}
+		err = errors.Join(
+			writeDurably(s.confOf(d), []byte(service.ScriptPrefix+d.Name+"=YES\n"), 0o644),
+			writeDurably(s.scriptOf(d), []byte(text), 0o755))
+		return "enabled: " + s.scriptOf(d), err
+	})
+}
+
+func (s *services) disable(_ context.Context, list []*service.Declaration) error {
+	return s.each(list, func(d *service.Declaration) (string, error) {
+		for _, path := range []string{s.scriptOf(d), s.confOf(d)} {
+			if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return "", err
+			}
+		}
+		return "disabled", nil
+	})
+}

@@ -1,0 +1,216 @@
+package main
+
+// Root file systems of declared cells: a new one beside the old, back to the old,
+// and an end of what is not used.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/netbsd-cells/runcell/cmd/internal/service"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
+	"github.com/netbsd-cells/runcell/runtime"
+	"github.com/urfave/cli/v3"
+)
+
+func (a *app) rootsCommands() []*cli.Command {
+	all := &cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "all cells that are declared"}
+	return []*cli.Command{
+		a.onOne("upgrade", "run a cell on another image; settings and data stay", "NAME [IMAGE]", `Unpacks the image into a new root file system, writes IMAGE into the declaration, and restarts
+the cell if it runs. Without IMAGE it is what the declared name means in the store now. The
+old root file system stays, until "runcell service prune".`, 2, (*services).upgrade),
+		a.onOne("rollback", "run a cell on the root file system before", "NAME", `Takes back the last upgrade: root file system, image in the declaration, and restart.`, 1, (*services).rollback),
+		a.onOne("export", "pack a cell that is stopped: declaration, root file system, data", "NAME FILE", "For \"service import\" on another machine.", 2, (*services).export),
+		a.importCommand(),
+		a.onServices("prune", "remove root file systems that are not the current one", "Data directories stay.", (*services).prune, all),
+	}
+}
+
+// onOne is a command on one cell, and perhaps a second argument.
+func (a *app) onOne(name, usage, args, more string, most int, do func(*services, context.Context, *service.Declaration, string) (string, error)) *cli.Command {
+	return &cli.Command{
+		Name: name, Usage: usage, ArgsUsage: args, Description: more,
+		Action: a.action(func(ctx context.Context, cmd *cli.Command) error {
+			if n := cmd.Args().Len(); n < 1 || n > most {
+				return fmt.Errorf("service %s: got %d arguments; usage: %s %s", name, n, cmd.FullName(), args)
+			}
+			s, err := a.openServices(cmd)
+			if err != nil {
+				return err
+			}
+			s.args = s.args[:1]
+			list, err := s.named()
+			if err != nil {
+				return err
+			}
+			return a.caught(ctx, func(ctx context.Context, _ *runtime.Signals) error {
+				return s.each(list, func(d *service.Declaration) (string, error) { return do(s, ctx, d, cmd.Args().Get(1)) })
+			})
+		}),
+	}
+}
+
+func (s *services) upgrade(ctx context.Context, d *service.Declaration, image string) (string, error) {
+	if d.Bundle != "" {
+		return "", errors.New("it is declared with a bundle, which is yours to change")
+	}
+	old, err := s.roots(d)
+	if err != nil {
+		return "", err
+	}
+	next := *d
+	if image != "" {
+		next.Image = image
+	}
+	dir, x, err := s.unpack(ctx, &next, old)
+	if err != nil {
+		return "", err
+	}
+	if was, ok := old.Find(old.Current); ok && was.Manifest == x.Manifest && was.Image == x.Image {
+		return next.Image + " is what it has already", removeTree(dir)
+	}
+	return s.change(ctx, d, old.Add(x))
+}
+
+func (s *services) rollback(ctx context.Context, d *service.Declaration, _ string) (string, error) {
+	r, err := s.roots(d)
+	if err != nil {
+		return "", err
+	}
+	x, err := r.Back()
+	if err != nil {
+		return "", err
+	}
+	r.Current = x.Number
+	return s.change(ctx, d, r)
+}
+
+// change makes another root the current one, says so in the declaration, and has
+// a cell that runs do so on it. Cut off anywhere, what the declaration says is
+// what the next start runs.
+func (s *services) change(ctx context.Context, d *service.Declaration, r service.Roots) (string, error) {
+	is, _, err := s.condition(d)
+	if err != nil {
+		return "", err
+	}
+	up := is != isDown // what is dead is to run
+	if up {
+		if _, err := s.stopOne(ctx, d); err != nil {
+			return "", err
+		}
+	}
+	x, _ := r.Find(r.Current)
+	if err := errors.Join(s.setRoots(d, r), s.setImage(d, x.Image)); err != nil {
+		return "", err
+	}
+	d.Image = x.Image
+	says := fmt.Sprintf("root %d, of %s", x.Number, x.Image)
+	if !up {
+		return says + "; it does not run", nil
+	}
+	if _, err := s.startOne(ctx, d); err != nil {
+		return "", fmt.Errorf("with %s: %w; \"runcell service rollback %s\" takes it back", says, err, d.Name)
+	}
+	return says + "; started", nil
+}
+
+// setImage changes the declaration's line, and nothing else.
+func (s *services) setImage(d *service.Declaration, image string) error {
+	text, now, err := s.declaration(d.Name)
+	if err != nil || now.Image == image {
+		return err
+	}
+	if text, err = service.WithImage(text, image); err == nil {
+		_, err = service.Parse(d.Name, text)
+	}
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(s.dir, d.Name+service.Suffix)
+	fi, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	return writeDurably(path, text, fi.Mode().Perm())
+}
+
+func (s *services) prune(ctx context.Context, list []*service.Declaration) error {
+	return s.caught(ctx, func(context.Context, *runtime.Signals) error {
+		return s.each(list, s.pruneOne)
+	})
+}
+
+func (s *services) pruneOne(d *service.Declaration) (string, error) {
+	r, err := s.roots(d)
+	if err != nil {
+		return "", err
+	}
+	left, _ := r.Prune()
+	if plan, err := s.engine.Plan(d.Name); err == nil && left.Current > 0 && strings.HasPrefix(plan.Root.Path, s.home(d)+"/") &&
+		!strings.HasPrefix(plan.Root.Path, s.rootDir(d, left.Current)+"/") {
+		return "", fmt.Errorf("it still runs on %s: restart it first", plan.Root.Path)
+	}
+	if len(left.List) != len(r.List) {
+		if err := s.setRoots(d, left); err != nil {
+			return "", err
+		}
+	}
+	entries, err := os.ReadDir(s.home(d))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	gone := 0
+	for _, e := range entries {
+		if n, err := strconv.Atoi(strings.TrimPrefix(e.Name(), goneMark)); err != nil || n == left.Current && !strings.HasPrefix(e.Name(), goneMark) {
+			continue
+		}
+		if err := removeTree(filepath.Join(s.home(d), e.Name())); err != nil {
+			return "", err
+		}
+		gone++
+	}
+	return fmt.Sprintf("removed %d", gone), nil
+}
+
+// goneMark begins the name of what is being removed.
+const goneMark = "gone."
+
+// removeTree removes a directory that a cell could write to. Its name goes first.
+func removeTree(path string) (err error) {
+	dir, name := filepath.Split(path)
+	if !strings.HasPrefix(name, goneMark) {
+		name = goneMark + name
+		if err := os.Rename(path, dir+name); err != nil {
+			return err
+		}
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	t, err := inroot.OpenTree(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return errors.Join(t.Remove(name), t.Close())
+}
+
+// choose gives the root that the declaration's image belongs to: the current one,
+// or else the newest; 0 = there is none yet.
+func choose(d *service.Declaration, r service.Roots) int {
+	if x, ok := r.Find(r.Current); ok && x.Image == d.Image {
+		return r.Current
+	}
+	for _, x := range slices.Backward(r.List) {
+		if x.Image == d.Image {
+			return x.Number
+		}
+	}
+	return 0
+}

@@ -1,0 +1,270 @@
+package main
+
+// Starting and stopping declared cells.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	goruntime "runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
+	"github.com/netbsd-cells/runcell/cmd/internal/service"
+	"github.com/netbsd-cells/runcell/kmod/searchpath"
+	"github.com/netbsd-cells/runcell/runtime"
+)
+
+func (s *services) start(ctx context.Context, list []*service.Declaration) error {
+	return s.caught(ctx, func(ctx context.Context, _ *runtime.Signals) error {
+		return s.each(list, func(d *service.Declaration) (string, error) { return s.startOne(ctx, d) })
+	})
+}
+
+func (s *services) stop(ctx context.Context, list []*service.Declaration) error {
+	list = append(slices.Clone(list), s.unnamed()...)
+	slices.Reverse(list)
+	return s.caught(ctx, func(ctx context.Context, _ *runtime.Signals) error {
+		return s.each(list, func(d *service.Declaration) (string, error) { return s.stopOne(ctx, d) })
+	})
+}
+
+// restart stops all before it starts the first: they may need each other.
+func (s *services) restart(ctx context.Context, list []*service.Declaration) error {
+	if err := s.unread(); err != nil { // what can't be started again runs on
+		return err
+	}
+	return errors.Join(s.stop(ctx, list), s.start(ctx, list))
+}
+
+func (s *services) startOne(ctx context.Context, d *service.Declaration) (string, error) {
+	if err := context.Cause(ctx); err != nil {
+		return "", err
+	}
+	pid, err := lockHolder(s.lock(d))
+	if err != nil {
+		return "", err
+	}
+	if pid > 0 {
+		return "runs already", nil
+	}
+	if err := s.prepare(ctx, d); err != nil {
+		return "", err
+	}
+	if err := s.clear(ctx, d); err != nil {
+		return "", err
+	}
+	args := s.supervisor(d)
+	if err := s.setRunning(d, args); err != nil {
+		return "", err
+	}
+	if err := s.supervise(ctx, d, args); err != nil {
+		return "", err
+	}
+	return "started", nil
+}
+
+// prepare makes the root file system, if there is none of the image that is
+// declared, and the bundle.
+func (s *services) prepare(ctx context.Context, d *service.Declaration) error {
+	if err := os.MkdirAll(s.state, 0o700); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(s.bundle(d), 0o700); err != nil {
+		return err
+	}
+	base, err := s.ownRoot(ctx, d)
+	if err != nil {
+		return err
+	}
+	cfg, err := s.config(d, base)
+	if err != nil {
+		return err
+	}
+	if err := replaceJSON(filepath.Join(s.bundle(d), "config.json"), cfg); err != nil {
+		return err
+	}
+	return s.makeData(cfg, &d.Settings)
+}
+
+// ownRoot is base, and makes what base does not find.
+func (s *services) ownRoot(ctx context.Context, d *service.Declaration) (string, error) {
+	if d.Bundle != "" {
+		return d.Bundle, nil
+	}
+	r, err := s.roots(d)
+	if err != nil {
+		return "", err
+	}
+	n := choose(d, r)
+	switch n {
+	case 0:
+		_, x, err := s.unpack(ctx, d, r)
+		if err != nil {
+			return "", err
+		}
+		n, r = x.Number, r.Add(x)
+	case r.Current:
+		return s.rootDir(d, n), nil
+	}
+	r.Current = n
+	return s.rootDir(d, n), s.setRoots(d, r)
+}
+
+// unpack unpacks the image into a root file system beside the others.
+func (s *services) unpack(ctx context.Context, d *service.Declaration, r service.Roots) (dir string, x service.Root, err error) {
+	x = service.Root{Number: 1, Image: d.Image}
+	if len(r.List) > 0 {
+		x.Number = r.List[len(r.List)-1].Number + 1
+	}
+	for ; ; x.Number++ { // one that nobody knows may be there: of a command that was killed
+		dir = s.rootDir(d, x.Number)
+		if _, err := os.Lstat(dir); errors.Is(err, os.ErrNotExist) {
+			break
+		}
+	}
+	if err := os.MkdirAll(s.home(d), 0o700); err != nil {
+		return "", x, err
+	}
+	args := []string{"image", "unpack"}
+	if d.Store != "" {
+		args = append(args, "--store", d.Store)
+	}
+	if d.Platform != "" {
+		args = append(args, "--platform", d.Platform)
+	}
+	if err := s.runImage(ctx, s.cmd, append(args, "--", d.Image, dir)); err != nil {
+		return "", x, err
+	}
+	o, err := readMade(dir)
+	x.Manifest = o.Manifest
+	return dir, x, err
+}
+
+// clear removes what a supervisor has left that was killed: nothing that is dead
+// blocks a start. Another's container of the name is left alone.
+func (s *services) clear(ctx context.Context, d *service.Declaration) error {
+	st, err := s.engine.State(d.Name)
+	if errors.Is(err, runtime.ErrNotExist) {
+		return nil
+	}
+	if err == nil && st.Bundle != s.bundle(d) {
+		return fmt.Errorf("another container has the name: it is of the bundle %s; stop and delete it", st.Bundle)
+	}
+	if err == nil && st.Status != runtime.Stopped {
+		_, err = s.engine.Stop(ctx, d.Name, runtime.StopOptions{Patience: d.StopTime})
+	}
+	if err != nil && !errors.Is(err, runtime.ErrNotExist) {
+		fmt.Fprintf(s.Stderr, "runcell: %s: %v; it is deleted\n", d.Name, err)
+	}
+	return s.engine.Delete(ctx, d.Name, true)
+}
+
+// supervise starts the runcell that keeps the cell going, in a session of its
+// own, and waits until the program has been started.
+func (s *services) supervise(ctx context.Context, d *service.Declaration, args []string) error {
+	own, err := s.executable()
+	if err != nil {
+		return fmt.Errorf("find runcell's own file: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(s.logFile(d)), 0o700); err != nil {
+		return err
+	}
+	log, err := os.OpenFile(s.logFile(d), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("open log: %w", err)
+	}
+	defer func() { _ = log.Close() }()
+	began := time.Now()
+	child := &exec.Cmd{
+		Path: own, Args: append([]string{"runcell", "--log", log.Name()}, args...), Dir: "/", Stdout: log, Stderr: log,
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+		// Hooks that name none get it: who happens to type the command has no say.
+		Env: []string{"PATH=" + searchpath.Of(goruntime.GOOS), "HOME=/"},
+	}
+	if err := child.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- child.Wait() }()
+	for {
+		if st, err := s.engine.State(d.Name); err == nil && st.Created.After(began) && (st.Status == runtime.Running || st.Status == runtime.Stopped) {
+			return nil
+		}
+		select {
+		case err := <-ended:
+			if err == nil {
+				return nil // it has done what it was for
+			}
+			return fmt.Errorf("did not start (%w): %s", err, lastLine(log.Name()))
+		case <-ctx.Done():
+			_ = child.Process.Signal(syscall.SIGTERM)
+			return errors.Join(context.Cause(ctx), s.setRunning(d, nil))
+		case <-time.After(lookAgain):
+		}
+	}
+}
+
+// lookAgain is the pause of who waits for another process.
+const lookAgain = 20 * time.Millisecond
+
+// lastLine is what a log ends with.
+func lastLine(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	const enough = 4096
+	lines := strings.Split(strings.TrimSpace(string(b[max(0, len(b)-enough):])), "\n")
+	return cmdline.OneLine(lines[len(lines)-1]) + " (" + path + ")"
+}
+
+func (s *services) stopOne(ctx context.Context, d *service.Declaration) (string, error) {
+	pid, err := lockHolder(s.lock(d))
+	if err != nil {
+		return "", err
+	}
+	was := "stopped"
+	if pid == 0 {
+		if _, err := s.engine.State(d.Name); errors.Is(err, runtime.ErrNotExist) {
+			was = "did not run"
+		}
+		err = s.clear(ctx, d)
+	} else {
+		err = s.endSupervisor(ctx, d, pid)
+	}
+	return was, errors.Join(err, s.setRunning(d, nil))
+}
+
+// endPatience is how long a supervisor may take beyond its cell's time.
+const endPatience = 30 * time.Second
+
+func (s *services) endSupervisor(ctx context.Context, d *service.Declaration, pid int) error {
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("end process %d, which keeps it going: %w", pid, err)
+	}
+	began, told := time.Now(), false
+	for {
+		holder, err := lockHolder(s.lock(d))
+		if err == nil && holder != pid {
+			return nil
+		}
+		if took := time.Since(began); took > d.StopTime+endPatience {
+			return fmt.Errorf("process %d, which keeps it going, has not ended: runcell kill %s KILL, and kill -9 %d", pid, d.Name, pid)
+		} else if took > time.Second && !told {
+			told = true
+			fmt.Fprintf(s.Stderr, "runcell: wait until %s has ended, %v at most, then SIGKILL\n", d.Name, d.StopTime)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(lookAgain):
+		}
+	}
+}
