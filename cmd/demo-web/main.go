@@ -49,10 +49,12 @@ func serve(addr string) error {
 	s := &http.Server{Addr: addr, ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(hello)}
 	failed := make(chan error, 1)
 	go func() { failed <- s.ListenAndServe() }()
+	fmt.Println("web: serves", addr)
 	select {
 	case err := <-failed:
 		return err
 	case <-ctx.Done():
+		fmt.Println("web: ends")
 		return s.Close()
 	}
 }

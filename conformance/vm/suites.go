@@ -84,6 +84,7 @@ var suites = []suite{
 	{"containerd", "load the module, sessions of ctr and nerdctl with the shim, unload", true, true, containerdSteps},
 	{"demo", "load the module, the demo of the README, unload", true, false, demoSteps},
 	{"pages", "commands of the documentation's pages, which load the module; unload it", true, false, pagesSteps},
+	{"service", "load the module, a host with three declared cells from boot to boot, unload", true, false, serviceSteps},
 	{"adversary", "load the module, try everything from inside a cell, unload", true, false, adversarySteps},
 	{"repeat", "load, kmod suite, unload, ROUNDS times", true, false, repeatSteps},
 	{"leak", "the same, and no counter of the kernel may grow; on one CPU", true, false, leakSteps},
@@ -262,6 +263,13 @@ func pagesSteps(w want) []protocol.Step {
 		},
 		{Name: "pages: unload module", Do: protocol.ModUnload, Args: []string{moduleName}, Must: true},
 	}
+}
+
+func serviceSteps(w want) []protocol.Step {
+	return withModule(w, "service", 0, protocol.Step{
+		Name: "steps", Do: protocol.Exec, Args: []string{w.prefix + protocol.AgentPath, "service", w.prefix + runcell, w.prefix + demoWeb},
+		Timeout: suiteTimeout, TAP: true,
+	})
 }
 
 func adversarySteps(w want) []protocol.Step {

@@ -5,6 +5,7 @@
 //	init run PREFIX   runs the plan PREFIX/etc/plan on a system that is up
 //	init smoke        tests what the suites take for granted; prints TAP
 //	init demo R W     the demo of the README, with the programs runcell and web
+//	init service R W  three declared cells, from boot to boot, with the same programs
 //	init cost MODULE N  measures N times what the module costs; prints TAP
 //	init without-module R  what runcell says before the module is loaded
 //	init pages BUSYBOX MODULE  types the commands of the documentation's pages
@@ -54,10 +55,12 @@ func command() error {
 		return pages(args[1], args[2], "/rescue")
 	case len(args) == 3 && args[0] == "demo":
 		return demo(args[1:])
+	case len(args) == 3 && args[0] == "service":
+		return declared(args[1:])
 	case len(args) >= 1 && args[0] == helperArg:
 		return helper(args[1:])
 	}
-	return errors.New("usage: init run PREFIX | init smoke | init demo RUNCELL WEB | init cost MODULE ROUNDS | init without-module RUNCELL | init pages BUSYBOX MODULE")
+	return errors.New("usage: init run PREFIX | init smoke | init demo RUNCELL WEB | init service RUNCELL WEB | init cost MODULE ROUNDS | init without-module RUNCELL | init pages BUSYBOX MODULE")
 }
 
 // helperArg begins the command line of the smoke test's own children.

@@ -21,6 +21,8 @@ func smoke() error { return errNotNetBSD }
 
 func demo([]string) error { return errNotNetBSD }
 
+func declared([]string) error { return errNotNetBSD }
+
 func cost(string, int) error { return errNotNetBSD }
 
 func withoutModule(string) error { return errNotNetBSD }
