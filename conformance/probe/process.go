@@ -30,7 +30,7 @@ func init() {
 		"exit": {1, opExit}, "sleep": {1, opSleep}, "sleepless": {0, opSleepless}, "again": {0, opAgain}, "neighbour": {0, opNeighbour}, "trap": {1, opTrap}, "signals": {0, opSignals},
 		"children": {1, opChildren}, "linger": {0, opLinger}, "reopen": {0, opReopen}, "job": {1, opJob}, "jobfg": {1, opJob}, "kill": {2, opKill}, "stdin": {0, opStdin}, "readline": {0, opReadline},
 		"say": {1, opSay}, "complain": {1, opComplain}, "flood": {1, opFlood}, "lines": {1, opLines},
-		"mount": {1, opMount}, "settime": {0, opSettime}, "bind": {1, opBind}, "bindto": {1, opBindTo}, "connect": {1, opConnect}, "mknod": {1, opMknod},
+		"mount": {1, opMount}, "settime": {0, opSettime}, "bind": {1, opBind}, "bindto": {1, opBindTo}, "listen": {1, opListen}, "burn": {0, opBurn}, "connect": {1, opConnect}, "mknod": {1, opMknod},
 		"readfd": {1, opReadFD}, "same": {2, opSame}, "senddir": {2, opSendDir}, "escape": {2, opEscape},
 	}
 }
@@ -98,6 +98,17 @@ func opAgain(*probe, []string, *fact.Line) error {
 // opTrap waits for a signal, prints its name and exits with args[0].
 func opTrap(p *probe, args []string, _ *fact.Line) error {
 	return p.listen(func() { _ = opExit(p, args, nil) })
+}
+
+// opBurn uses a processor for a while, beside what follows.
+func opBurn(*probe, []string, *fact.Line) error {
+	const most = 30 * time.Second
+	go func() {
+		for began := time.Now(); time.Since(began) < most; {
+			_ = began
+		}
+	}()
+	return nil
 }
 
 // opSignals prints the name of every signal that arrives, for ever.

@@ -14,7 +14,7 @@ var Suite = &harness.Suite{
 	Cases: slices.Concat(
 		lifecycle, create, config, state, kill, deletes, hooks,
 		process, identity, root, mounts, mountKinds,
-		pidFile, console, terminals, runs, signals, execs, pauses, waits, recovers, usage, escapes, onNetBSD, networks, images, logs, concurrency, luck, callers,
+		pidFile, console, terminals, runs, signals, execs, pauses, waits, recovers, usage, escapes, onNetBSD, networks, images, logs, concurrency, luck, callers, questions,
 	),
 	Expected: differences,
 	Intro:    "Each case names the clause of runtime-spec 1.3 that it tests, or the caller whose contract it is.",
