@@ -38,7 +38,7 @@ install: build
 	install -m 644 docs/*.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 644 docs/*.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 644 README.md CHANGES.md LICENSE $(DESTDIR)$(DOCDIR)/
-	install -m 644 docs/*.md docs/*.svg $(DESTDIR)$(DOCDIR)/docs/
+	install -m 644 docs/*.md docs/*.svg docs/*.json $(DESTDIR)$(DOCDIR)/docs/
 	for to in bash:bash-completion/completions/runcell zsh:zsh/site-functions/_runcell fish:fish/vendor_completions.d/runcell.fish; do \
 	    file="$(DESTDIR)$(PREFIX)/share/$${to#*:}" && install -d "$${file%/*}" && \
 	    sed 's|@RUNCELL@|$(BINDIR)/runcell|' cmd/runcell/completion/runcell.$${to%%:*} >"$$file" && chmod 644 "$$file" || exit 1; done
