@@ -141,3 +141,29 @@ func TestStartGoesOn(t *testing.T) {
 		t.Errorf("start = %v, called %q, printed %q; want it to fail, to say why, and to start db", ok, calls, out)
 	}
 }
+
+// Two bundles of one name: the second is refused and says so, or has another name.
+func TestOneName(t *testing.T) {
+	r := newRC(t, "/cells/a/web /cells/b/web")
+	calls, out, ok := r.do("start")
+	if ok || strings.Contains(calls, "/cells/b/web") || !strings.Contains(out, "web is the name of two bundles: /cells/b/web is not started") {
+		t.Errorf("start = %v, called %q, printed %q; want the second one refused", ok, calls, out)
+	}
+	r = newRC(t, "/cells/a/web two=/cells/b/web /cells/c/x=y")
+	r.want("start", `recover
+		ps web
+		--log /log/web.log run --detach --bundle /cells/a/web web
+		ps two
+		--log /log/two.log run --detach --bundle /cells/b/web two
+		ps x=y
+		--log /log/x=y.log run --detach --bundle /cells/c/x=y x=y`)
+	r.want("stop", `state x=y
+		stop --time 1 x=y
+		delete --force x=y
+		state two
+		stop --time 1 two
+		delete --force two
+		state web
+		stop --time 1 web
+		delete --force web`)
+}

@@ -9,7 +9,9 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/image/bundle"
+	"github.com/netbsd-cells/runcell/image/layout"
 	"github.com/netbsd-cells/runcell/image/store"
 	"github.com/urfave/cli/v3"
 )
@@ -75,6 +77,12 @@ system is lost. A file system that is still mounted there is an error.`,
 				return fmt.Errorf("%s has its root file system in itself: remove it with rm -r once nothing is mounted there", args[0])
 			}
 			s, err := store.Open(ctx, o.Store, false)
+			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, layout.ErrNoLayout) {
+				// It went first, and what it kept for the bundle with it. If it comes
+				// back, as a disk does, "image gc" finds what no bundle has.
+				fmt.Fprintf(cmd.Root().ErrWriter, "runcell: the store %s is gone: what it kept for %s stays, if it comes back, until \"runcell image gc\"\n", cmdline.OneLine(o.Store), cmdline.OneLine(args[0]))
+				return bundle.Release(nil, args[0])
+			}
 			if err != nil {
 				return err
 			}

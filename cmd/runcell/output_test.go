@@ -175,6 +175,16 @@ func TestNobodyKnows(t *testing.T) {
 	}
 }
 
+// No word that is explained is a command of ours by now.
+func TestWordsOfDocker(t *testing.T) {
+	for _, word := range strings.Fields("rm rmi images pull push build commit save load import diff logs stats port info unpause attach restart cp prune system") {
+		_, stderr, code := (&fake{}).runcell(t, word, "web")
+		if code != 1 || !strings.Contains(stderr, "has no command \""+word+"\": ") {
+			t.Errorf("%s: code %d, %q; want to read what is typed instead", word, code, stderr)
+		}
+	}
+}
+
 // TestWaitTimeout: what has not ended in time is told from what has.
 func TestWaitTimeout(t *testing.T) {
 	f := &fake{hook: func(ctx context.Context) { <-ctx.Done() }, err: errors.New("wait: deadline")}
@@ -366,10 +376,13 @@ func compile(t *testing.T, spec *specs.Spec, f kmod.Features) *oci.Plan {
 }
 
 func TestSpecWritesAConfigThatCompiles(t *testing.T) {
-	dir := t.TempDir()
+	dir := t.TempDir() + "/new/bundle"
 	f := &fake{features: someFeatures()}
 	if _, stderr, code := f.runcell(t, "spec", "--bundle", dir); code != 0 {
 		t.Fatal(stderr)
+	}
+	if fi, err := os.Stat(filepath.Join(dir, oci.Example().Root.Path)); err != nil || !fi.IsDir() {
+		t.Errorf("the directory that the example names: %v", err)
 	}
 	before, err := os.ReadFile(filepath.Join(dir, "config.json"))
 	if err != nil {

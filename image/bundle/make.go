@@ -278,7 +278,8 @@ func scratch(t *inroot.Tree, dir string) (*specs.Mount, error) {
 }
 
 // Release removes a bundle that Make made, and what the store keeps for
-// it. Nothing may be mounted in it any more.
+// it. Nothing may be mounted in it any more. Without a store (nil) that is the
+// bundle alone.
 func Release(s *store.Store, bundle string) error {
 	bundle, err := filepath.Abs(bundle)
 	if err == nil {
@@ -296,8 +297,10 @@ func release(s *store.Store, bundle string) error {
 	if err := removeFiles(bundle, configName, configTemp); err != nil {
 		return err
 	}
-	if err := s.EndLease(bundle); err != nil {
-		return err
+	if s != nil {
+		if err := s.EndLease(bundle); err != nil {
+			return err
+		}
 	}
 	return removeFiles(bundle, originName, originTemp, ".")
 }

@@ -22,6 +22,9 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
+// ErrNoLayout is the error of a directory or archive that is none.
+var ErrNoLayout = errors.New("it is no OCI image layout")
+
 // Layout is an open image layout (image-spec, image-layout.md).
 type Layout struct {
 	name  string // for messages
@@ -80,7 +83,7 @@ func (l *Layout) checkVersion() error {
 			_ = f.Close()
 			return fmt.Errorf("open image %s: it is an archive of docker save: import it (runcell image import docker-archive:%s)", l.name, l.name)
 		}
-		return fmt.Errorf("open image %s: it has no file %s, so it is no OCI image layout", l.name, v1.ImageLayoutFile)
+		return fmt.Errorf("open image %s: it has no file %s, so %w", l.name, v1.ImageLayoutFile, ErrNoLayout)
 	}
 	if err != nil {
 		return fmt.Errorf("open image %s: %w", l.name, err)

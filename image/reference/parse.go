@@ -10,6 +10,9 @@ import (
 	"github.com/netbsd-cells/runcell/image"
 )
 
+// compressed are the ends of names that stand for a compressed archive.
+var compressed = []string{".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2"}
+
 // ParseNew is ParsePlace for an image that need not exist.
 func ParseNew(name string) (Place, error) {
 	r, err := ParsePlace(name)
@@ -24,6 +27,12 @@ func ParseNew(name string) (Place, error) {
 	}
 	if r.Path == "" {
 		return r, fmt.Errorf("parse image name %s: the path is empty", image.Quote(name))
+	}
+	for _, suffix := range compressed {
+		if strings.HasSuffix(r.Path, suffix) {
+			return r, fmt.Errorf("parse image name %s: archives are made without compression, which their layers have: name it %s.tar, or oci:%s for a directory of that name",
+				image.Quote(name), strings.TrimSuffix(r.Path, suffix), r.Path)
+		}
 	}
 	r.Transport = LayoutDir
 	if strings.HasSuffix(r.Path, ".tar") {

@@ -28,6 +28,19 @@ func TestParseReference(t *testing.T) {
 	}
 }
 
+// A name that stands for a compressed archive makes no directory of that name.
+func TestNewArchive(t *testing.T) {
+	for name, want := range map[string]Transport{
+		"./x.tar": LayoutArchive, "./x": LayoutDir, "./x:v1": LayoutDir, "./x.tar:v1": LayoutArchive, "oci:x.tar.gz": LayoutDir, "oci-archive:x.tar.gz": LayoutArchive,
+		"./x.tar.gz": "", "./x.tgz": "", "/a/x.tar.zst": "", "./x.tar.xz:v1": "",
+	} {
+		got, err := ParseNew(name)
+		if want == "" && (err == nil || !strings.Contains(err.Error(), "x.tar, or oci:")) || want != "" && (err != nil || got.Transport != want) {
+			t.Errorf("ParseNew(%q) = %+v, %v; want %q", name, got, err, want)
+		}
+	}
+}
+
 // FuzzReference: what parses prints as something that parses to the same.
 func FuzzReference(f *testing.F) {
 	for _, s := range []string{"oci:a:b", "oci-archive:x.tar", "x:y:z", "docker://a", "oci:", "./a"} {

@@ -161,7 +161,11 @@ func (t *transport) exchange(req *http.Request) (*http.Response, error) {
 func (t *transport) weigh(err error) error {
 	var certificate *tls.CertificateVerificationError
 	var noTLS tls.RecordHeaderError
+	var dns *net.DNSError
 	switch {
+	case errors.As(err, &dns) && !t.answered.Load():
+		// A host that does not exist, and one whose name nobody can be asked for,
+		// are told at once: a few seconds change neither.
 	case errors.As(err, &certificate), errors.As(err, &noTLS):
 	case broken(err), t.answered.Load():
 		return err

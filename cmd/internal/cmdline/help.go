@@ -80,7 +80,42 @@ func helpBelow(cmd *cli.Command, path []string) error {
 	return cli.ShowCommandHelp(context.Background(), cmd, path[0])
 }
 
+// elsewhere are words of docker and podman, by the command that lacks them, and
+// what is typed here.
+var elsewhere = map[string]map[string]string{
+	"runcell": {
+		"rm":      `"runcell delete ID" removes a container, "runcell image rm NAME" an image's name`,
+		"rmi":     `"runcell image rm NAME"`,
+		"images":  `"runcell image list"`,
+		"pull":    `"runcell image pull NAME"`,
+		"push":    `"runcell image push NAME"`,
+		"build":   `"runcell image pack DIR NAME" makes an image of a directory`,
+		"commit":  `"runcell image pack --base OLD ROOTFS NEW" makes an image of what changed`,
+		"save":    `"runcell image push NAME oci-archive:FILE"`,
+		"load":    `"runcell image import oci-archive:FILE" or docker-archive:FILE`,
+		"import":  `"runcell image import"`,
+		"diff":    `"runcell image diff ID"`,
+		"logs":    `what a container in the background prints is in /var/log/runcell/ID.log, or where you sent it`,
+		"stats":   `"runcell top"`,
+		"port":    `"runcell ports"`,
+		"info":    `"runcell features"`,
+		"unpause": `"runcell resume ID"`,
+		"attach":  `"runcell exec --tty ID PROGRAM" goes in; "runcell run" without --detach stays with the program`,
+		"restart": `"runcell stop ID", "runcell delete ID" and "runcell run" again`,
+		"cp":      `a container's files are in its bundle: "runcell inspect ID" says where`,
+		"prune":   `"runcell recover", "runcell image gc"`,
+		"system":  `"runcell recover" and "runcell image gc" clean up, "runcell features" tells what there is`,
+	},
+	"image": {
+		"ls": `"runcell image list"`, "save": `"runcell image push NAME oci-archive:FILE"`, "load": `"runcell image import oci-archive:FILE"`,
+		"build": `"runcell image pack DIR NAME"`, "prune": `"runcell image gc"`, "delete": `"runcell image rm NAME"`, "remove": `"runcell image rm NAME"`,
+	},
+}
+
 func unknownCommand(cmd *cli.Command, name string) error {
+	if hint := elsewhere[cmd.Name][name]; hint != "" && cmd.Command(name) == nil {
+		return fmt.Errorf("%s has no command %q: %s", cmd.FullName(), name, hint)
+	}
 	return fmt.Errorf("%s has no command %q%s; \"%s --help\" lists them",
 		cmd.FullName(), name, suggest(name, cli.SuggestCommand(cmd.Commands, name)), cmd.FullName())
 }
