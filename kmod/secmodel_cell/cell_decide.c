@@ -28,7 +28,7 @@
 struct cell_line {
 	uint32_t	cl_id;
 	char		cl_name[CELL_NAME_MAX + 1];
-	unsigned	cl_class;
+	const struct cell_row *cl_row;
 	pid_t		cl_pid;
 	uid_t		cl_uid;
 	uint64_t	cl_missed;
@@ -57,9 +57,10 @@ cell_print_lines(void *arg)
 	struct cell_line cl;
 
 	while (cell_line_get(&cl))
-		log(LOG_NOTICE, "secmodel_cell: cell %u (%s): denied class %u "
-		    "to pid %d, euid %u; %llu more since the last line\n",
-		    cl.cl_id, cl.cl_name, cl.cl_class, cl.cl_pid, cl.cl_uid,
+		log(LOG_NOTICE, "secmodel_cell: cell %u (%s): denied %s (class "
+		    "%u) to pid %d, euid %u; %llu more since the last line\n",
+		    cl.cl_id, cl.cl_name, cl.cl_row->cr_name,
+		    cl.cl_row->cr_class, cl.cl_pid, cl.cl_uid,
 		    (unsigned long long)cl.cl_missed);
 }
 
@@ -97,7 +98,7 @@ cell_line_put(struct cell *c, const struct cell_row *row, uid_t uid)
 	cl = &cell_lines[cell_nlines++];
 	cl->cl_id = c->c_id;
 	memcpy(cl->cl_name, c->c_create.cc_name, sizeof(cl->cl_name));
-	cl->cl_class = row->cr_class;
+	cl->cl_row = row;
 	cl->cl_pid = curproc->p_pid;
 	cl->cl_uid = uid;
 	cl->cl_missed = c->c_log_missed;

@@ -72,9 +72,9 @@ func rowData(b *source) {
 		if r.When.CrossesCells() {
 			crosses = 1
 		}
-		b.say("\t{ %d, %d, %d, %d },\t/* %d: %s */\n", r.Class, r.Opens, scopes[r.Scope], crosses, i, r.Name)
+		b.say("\t{ %d, %d, %d, %d, %q },\t/* %d */\n", r.Class, r.Opens, scopes[r.Scope], crosses, r.Name, i)
 	}
-	b.say("\t{ CELL_CLASS_NONE, CELL_OPENS_NEVER, CELL_SCOPE_NONE, 0 }\n};\n")
+	b.say("\t{ CELL_CLASS_NONE, CELL_OPENS_NEVER, CELL_SCOPE_NONE, 0, \"unknown\" }\n};\n")
 }
 
 // decides writes the statement that gives row i where it decides.

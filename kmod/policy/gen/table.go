@@ -37,6 +37,7 @@ struct cell_row {
 	uint8_t		cr_opens;	/* CELL_PERM_* or CELL_OPENS_* */
 	uint8_t		cr_scope;	/* CELL_SCOPE_* */
 	uint8_t		cr_crosses;	/* guards cells from the host's users */
+	const char	*cr_name;	/* the class, for the log */
 };
 
 /*
