@@ -62,9 +62,9 @@ type fakeKernel struct {
 	garbled string
 	// Sockets, by their owners' pids and by family and protocol.
 	opened map[int][]byte
-	pcbs  map[[2]int32][]byte
-	log     []string // the helpers' calls
-	reaped  int
+	pcbs   map[[2]int32][]byte
+	log    []string // the helpers' calls
+	reaped int
 }
 
 func newFake() *fakeKernel {
