@@ -33,7 +33,7 @@ func (r *Runtime) Cells() ([]Cell, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list cells: %w", err)
+		return nil, err
 	}
 	ids, err := state.IDs(r.root)
 	if err != nil {

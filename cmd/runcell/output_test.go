@@ -231,11 +231,11 @@ func TestTopDraws(t *testing.T) {
 	for id := kmod.ID(100); id < 150; id++ {
 		l.rows[id] = &topRow{label: strings.Repeat("x", 100)}
 	}
-	if err := a.drawTop(l.since(look{}, topOrders["id"])); err != nil {
+	if err := a.drawTop(l.since(look{}, topOrders["id"]), errors.New(strings.Repeat("unreadable ", 20))); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.NewReplacer("\x1b[H", "", "\x1b[K", "", "\x1b[J", "").Replace(out.String()), "\n")
-	if len(lines) > 24 || !strings.Contains(lines[0], "53 cells") {
+	if len(lines) > 24 || !strings.Contains(lines[0], "53 cells  unreadable") {
 		t.Errorf("%d lines, the first is %q; want no more than a terminal has", len(lines), lines[0])
 	}
 	for _, line := range lines {

@@ -93,7 +93,7 @@ func (a *app) top(ctx context.Context, cmd *cli.Command) error {
 	before, _ := a.lookAtCells(e) // who can't be asked says so below
 	for first := true; ; first = false {
 		if drawn && first {
-			if err := a.drawTop(nil); err != nil {
+			if err := a.drawTop(nil, nil); err != nil {
 				return err
 			}
 		}
@@ -105,10 +105,12 @@ func (a *app) top(ctx context.Context, cmd *cli.Command) error {
 		now, err := a.lookAtCells(e)
 		list := now.since(before, topOrders[cmd.String("sort")])
 		switch {
-		case drawn:
-			if err := errors.Join(a.drawTop(list), err); err != nil {
+		case drawn && (err == nil || len(list) > 0): // one that can't be read hides no other
+			if err := a.drawTop(list, err); err != nil {
 				return err
 			}
+		case drawn:
+			return err
 		case cmd.String("format") == "json":
 			return errors.Join(cmdline.WriteJSON(a.Stdout, list, ""), err)
 		default:
@@ -180,14 +182,18 @@ func topTable(list []*topRow) [][]string {
 	return table
 }
 
-// drawTop replaces what the terminal shows.
-func (a *app) drawTop(list []*topRow) error {
+// drawTop replaces what the terminal shows; unread is of cells that are not in the
+// list.
+func (a *app) drawTop(list []*topRow, unread error) error {
 	const home, toEndOfLine, below = "\x1b[H", "\x1b[K", "\x1b[J"
 	width, height := terminalSize(a.Stdout)
 	var b strings.Builder
 	head := fmt.Sprintf("%s  %s", a.now().Format(time.TimeOnly), plural(uint64(len(list)), "cell"))
-	if list == nil {
+	switch {
+	case list == nil:
 		head = "looking for the first time…"
+	case unread != nil:
+		head = cmdline.Shorten(head+"  "+cmdline.OneLine(unread.Error()), width)
 	}
 	table := topTable(list)
 	cmdline.Fit(table, width, 0)

@@ -91,13 +91,14 @@ func Fit(rows [][]string, width int, columns ...int) {
 		total -= widths[i] - narrow
 		for _, row := range rows {
 			if i < len(row) {
-				row[i] = shorten(OneLine(row[i]), narrow)
+				row[i] = Shorten(OneLine(row[i]), narrow)
 			}
 		}
 	}
 }
 
-func shorten(s string, width int) string {
+// Shorten cuts a text that is wider than width characters.
+func Shorten(s string, width int) string {
 	if runes := []rune(s); len(runes) > width {
 		return string(runes[:width-1]) + "…"
 	}
