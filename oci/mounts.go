@@ -90,7 +90,7 @@ func (c *compiler) mountType(m *Mount, name string) bool {
 			continue
 		case k.skip != "":
 			c.refused(m.Field, name+" on "+quote(m.Destination), k.skip)
-			if k.ordinary && insidePath(m.Destination) == "" {
+			if k.ordinary {
 				c.plan.OrdinaryDirs = append(c.plan.OrdinaryDirs, m.Destination)
 			}
 			return false
