@@ -201,15 +201,26 @@ func TestMasksAndReadonlyPaths(t *testing.T) {
 }
 
 // TestDirectoryAsStdio: a directory as a standard descriptor would lead out
-// of the root.
+// of the root, by /proc/self/fd/0/.. as by fchdir(2): whichever of the three it is,
+// and whichever command would hand it on.
 func TestDirectoryAsStdio(t *testing.T) {
 	b := newBox(t)
-	b.run("state", "none")
-	cmd := exec.Command("/bin/sh", "-c", fmt.Sprintf("cd %s && exec %s --root %s run d </", b.bundle, b.bin, b.root))
-	out, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "descriptor 0 is a directory") {
-		t.Errorf("run </ = %v, %q; want a refusal", err, out)
+	b.ok("run", "--detach", "up")
+	for fd := range 3 {
+		for _, args := range []string{"run d", "create d", "exec up /probe ls /proc/self/fd/%d/..", "exec --detach up /probe sleep"} {
+			if strings.Contains(args, "%") {
+				args = fmt.Sprintf(args, fd)
+			}
+			out := b.tempFile()
+			// Where its words can't go to 2, they are in the log.
+			line := fmt.Sprintf("cd %s && exec %s --log %s --root %s %s </dev/null >/dev/null 2>/dev/null %d</", b.bundle, b.bin, out.Name(), b.root, args, fd)
+			err := exec.Command("/bin/sh", "-c", line).Run()
+			if said := b.read(out); err == nil || !strings.Contains(said, fmt.Sprintf("descriptor %d is a directory", fd)) {
+				t.Errorf("%s with a directory as %d = %v, %q; want a refusal", args, fd, err, said)
+			}
+		}
 	}
+	b.ok("delete", "--force", "up")
 }
 
 // TestIdsAreNames: ids that would leave the state directory, and the state

@@ -285,6 +285,27 @@ func TestStreams(t *testing.T) {
 	e.do(dir.Close())
 }
 
+// No process of either kind gets a directory of the host as a stream, whichever
+// of the three it is; nor does one that comes in later.
+func TestNoDirectoryAsStream(t *testing.T) {
+	e := newEmbedder(t, nil)
+	dir, err := os.Open("/")
+	e.do(err)
+	defer func() { _ = dir.Close() }()
+	e.create("up", nil)
+	e.do(e.Start(t.Context(), "up"))
+	for i, s := range []*runtime.Streams{{In: dir}, {Out: dir}, {Err: dir}} {
+		want := fmt.Sprintf("descriptor %d is a directory", i)
+		if _, err := e.Create(t.Context(), runtime.CreateOptions{ID: "dir", Bundle: e.bundle, Streams: s}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Create = %v; want %q", err, want)
+		}
+		if _, err := e.Spawn(t.Context(), execOptions("up", s, "sleep")); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Spawn = %v; want %q", err, want)
+		}
+	}
+	e.do(e.Delete(t.Context(), "up", true))
+}
+
 // The terminal of both kinds of process goes to the function, which reads it.
 func TestTerminal(t *testing.T) {
 	e := newEmbedder(t, nil)
