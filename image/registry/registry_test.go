@@ -25,6 +25,7 @@ import (
 	"github.com/netbsd-cells/runcell/image/internal/story"
 	"github.com/netbsd-cells/runcell/image/internal/verify"
 	"github.com/netbsd-cells/runcell/image/manifest"
+	"github.com/netbsd-cells/runcell/image/reference"
 	"github.com/netbsd-cells/runcell/image/registry"
 	"github.com/netbsd-cells/runcell/image/store"
 	"github.com/netbsd-cells/runcell/image/transfer"
@@ -403,5 +404,82 @@ func TestCredentials(t *testing.T) {
 	}
 	if _, err := transfer.Pull(t.Context(), story.NewStore(t), f.Name(), registry.Options{AuthFile: "/nonexistent/auth.json"}, transfer.CopyOptions{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a missing --authfile: %v", err)
+	}
+}
+
+// Credentials are for one host: another one to which the registry sends us, for a
+// blob, for the next page, for an upload, gets none, however it asks.
+func TestCredentialsStayAtTheirHost(t *testing.T) {
+	secret := base64.StdEncoding.EncodeToString([]byte("me:se:cret"))
+	var mu sync.Mutex
+	var asked, leaked []string
+	for name, challenge := range map[string]string{"basic": `Basic realm="x"`, "bearer": `Bearer realm="SELF/token",service="x"`, "silent": ""} {
+		// 127.0.0.1 and another port: another host, as the credentials have it.
+		var other *httptest.Server
+		other = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			asked = append(asked, name)
+			if r.Header.Get("Authorization") != "" || r.URL.User != nil {
+				leaked = append(leaked, name+" "+r.Method+" "+r.URL.Path)
+			}
+			if challenge != "" {
+				w.Header().Set("WWW-Authenticate", strings.ReplaceAll(challenge, "SELF", other.URL))
+			}
+			w.WriteHeader(http.StatusUnauthorized)
+		}))
+		t.Cleanup(other.Close)
+		f := imagetest.NewRegistry(t, imagetest.Tar(t, imagetest.Entry{Name: "f", Body: name}))
+		f.Before = func(w http.ResponseWriter, r *http.Request) bool {
+			switch {
+			case r.Header.Get("Authorization") != "Basic "+secret:
+				w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+				w.WriteHeader(http.StatusUnauthorized)
+			case r.Method == http.MethodPost:
+				w.Header().Set("Location", other.URL+"/upload")
+				w.WriteHeader(http.StatusAccepted)
+			case r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/blobs/"):
+				http.Redirect(w, r, other.URL+r.URL.Path, http.StatusTemporaryRedirect)
+			default:
+				return false
+			}
+			return true
+		}
+		file := imagetest.AuthFile(t, `{"auths":{"`+strings.TrimPrefix(f.URL, "http://")+`":{"auth":"`+secret+`"}}}`)
+		s := story.NewStore(t)
+		if _, err := transfer.Pull(t.Context(), s, f.Name(), registry.Options{AuthFile: file}, transfer.CopyOptions{}); err == nil {
+			t.Errorf("%s: the pull from a host that refuses succeeded", name)
+		}
+		story.Import(t, s, "x", imagetest.Tar(t, imagetest.Entry{Name: "g"}))
+		_, err := transfer.Push(t.Context(), s, "x", f.Repository()+":2", transfer.PushOptions{Registry: registry.Options{AuthFile: file}})
+		if err == nil {
+			t.Errorf("%s: the push to another host succeeded", name)
+		}
+	}
+	if len(leaked) > 0 || !slices.Contains(asked, "basic") || !slices.Contains(asked, "bearer") || !slices.Contains(asked, "silent") {
+		t.Errorf("asked: %v; with credentials: %v; want each asked, and none with credentials", asked, leaked)
+	}
+}
+
+// Whoever asks for credentials gets them for the registry of the name alone: not
+// for another port of its host, nor for one whose name begins or ends like its own.
+func TestWhoGetsCredentials(t *testing.T) {
+	file := imagetest.AuthFile(t, `{"auths":{"registry.example:5000":{"auth":"`+base64.StdEncoding.EncodeToString([]byte("me:secret"))+`"}}}`)
+	name, _, err := reference.ParseName("registry.example:5000/x:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := registry.Open(name, registry.Options{AuthFile: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for host, want := range map[string]string{
+		"registry.example:5000": "secret", "registry.example": "", "registry.example:443": "", "evil.example:5000": "", "": "",
+		"evil.registry.example:5000": "", "registry.example:5000.evil.example": "", "registry.example:50000": "",
+	} {
+		if got := registry.PasswordFor(t.Context(), r, host); got != want {
+			t.Errorf("the password for %q is %q; want %q", host, got, want)
+		}
 	}
 }
