@@ -33,8 +33,7 @@ type wishes struct {
 	network      setting[kmod.Network]
 	maxProcesses setting[uint64]
 
-	pidsField string // linux.resources.pids.limit, when it is a limit
-	pidsLimit uint64
+	pidsLimit uint64 // linux.resources.pids.limit, 0 = none
 	capsField string // process.capabilities, when given
 	caps      []string
 	hostname  string

@@ -364,3 +364,103 @@ func TestPlanKeepsWhatTheStateShows(t *testing.T) {
 		t.Errorf("version %q, annotations %v", p.OCIVersion, p.Annotations)
 	}
 }
+
+// The first letter of a setting can be misspelt like any other.
+func TestMisspeltBeginning(t *testing.T) {
+	for _, key := range []string{"or.netbsd.cell.network", "rg.netbsd.cell.network", "0rg.netbsd.cell.network", "org.netbsd.cell.netwrk"} {
+		refused(t, minimal(`"annotations":{"`+key+`":"none"}`), "annotations")
+	}
+	for _, key := range []string{"org.example.cell.network", "cell.network", "network"} {
+		compile(t, minimal(`"annotations":{"`+key+`":"none"}`), ourModule())
+	}
+}
+
+func TestNearNames(t *testing.T) {
+	for _, c := range []struct {
+		name, known, want string
+	}{
+		{"abd", "abc", ""},
+		{"abcx", "abcd", "abcd"},
+		{"abxx", "abcd", ""},
+		{"abcdefx", "abcdefg", "abcdefg"},
+		{"abcdexx", "abcdefg", ""},
+		{"abcdefxx", "abcdefgh", "abcdefgh"},
+		{"abcdexxx", "abcdefgh", ""},
+		{"abcdef", "abcdefgh", "abcdefgh"},
+		{"ABCD", "abcd", "abcd"},
+		{"abcdefgx", "abcdefgh abcdefgi", "abcdefgh"},
+		{"abcdefgh", "abcdefgh abcdefgx", "abcdefgh"},
+		{"abcdefgh", "abcdefgx abcdefgh", "abcdefgh"},
+	} {
+		if got := nearest(c.name, strings.Fields(c.known)); got != c.want {
+			t.Errorf("nearest(%q, %q) = %q; want %q", c.name, c.known, got, c.want)
+		}
+	}
+	for pair, want := range map[[2]string]int{
+		{"", "ab"}: 2, {"ab", "bc"}: 2, {"ab", "ca"}: 2, {"abc", "abcdef"}: 3, {"abcdef", "abc"}: 3, {"ab", "abcd"}: 2, {"abcd", "ab"}: 2,
+	} {
+		if got := distance(pair[0], pair[1]); got != want {
+			t.Errorf("distance(%q, %q) = %d; want %d", pair[0], pair[1], got, want)
+		}
+	}
+}
+
+// A list with a mistake in it is not also said to be carried out, and what stopped
+// a plan is no warning.
+func TestRefusedIsNotExact(t *testing.T) {
+	p, err := Compile(load(t, minimal(`"linux":{"maskedPaths":["/a","b"],"rootfsPropagation":"shared"}`)), emulated())
+	if err == nil {
+		t.Fatal("a relative path is accepted")
+	}
+	if n, ok := noteOn(p, "linux.maskedPaths"); ok {
+		t.Errorf("the list is noted, too: %+v", n)
+	}
+	if w := p.Warnings(); len(w) != 1 || w[0].Field != "linux.rootfsPropagation" {
+		t.Errorf("warnings %v; want the one that did not stop it", w)
+	}
+}
+
+func TestMountInALine(t *testing.T) {
+	below := MountFlags{Readonly: true, NoDev: true}
+	for want, m := range map[string]Mount{
+		`bind "/s" on "/d" (ro,nosuid,nodev,noexec,noatime,relatime,strictatime)`: {
+			Type: MountBind, Source: "/s", Destination: "/d",
+			Flags: MountFlags{Readonly: true, NoSuid: true, NoDev: true, NoExec: true, NoAtime: true, RelAtime: true, StrictAtime: true},
+		},
+		`bind "/s" on "/d" (recursive,rro,rnodev)`: {Type: MountBind, Source: "/s", Destination: "/d", Recursive: true, Below: below},
+		`bind "/s" on "/d" (recursive)`:            {Type: MountBind, Source: "/s", Destination: "/d", Recursive: true},
+		`bind "/s" on "/d"`:                        {Type: MountBind, Source: "/s", Destination: "/d", Below: below},
+		`proc on "/p"`:                             {Type: MountProc, Destination: "/p"},
+	} {
+		if got := m.String(); got != want {
+			t.Errorf("%s; want %s", got, want)
+		}
+	}
+}
+
+func TestWordsOfNotes(t *testing.T) {
+	if got := quote(strings.Repeat("x", 80)); strings.Contains(got, "…") {
+		t.Errorf("80 characters are cut off: %s", got)
+	}
+	if got := quote(strings.Repeat("x", 81)); !strings.Contains(got, "…") {
+		t.Errorf("81 characters are not cut off: %s", got)
+	}
+	for want, v := range map[string]any{"-5": -5, "5": uint(5), "true": true, `"a"`: "a", "1 entry": []int{1}, "2 entries": map[int]int{1: 1, 2: 2}, "": struct{}{}} {
+		if got := summary(reflect.ValueOf(v)); got != want {
+			t.Errorf("summary(%v) = %s; want %s", v, got, want)
+		}
+	}
+	if because("") != "" || because("x") != " (x)" {
+		t.Errorf("because: %q, %q", because(""), because("x"))
+	}
+}
+
+// Permissions that a kernel keeps without enforcing them are no promise.
+func TestRecordedPermissions(t *testing.T) {
+	f := ourModule()
+	f.Permissions = kmod.Support{Level: kmod.Recorded, Reason: "kept only"}
+	p := compile(t, minimal(`"netbsd":{"cell":{"permissions":["time","-chown"]}}`), f)
+	if n, _ := noteOn(p, "netbsd.cell.permissions"); n.Grade != Approximated || !strings.Contains(n.Reason, "kept only") {
+		t.Errorf("note %+v; want that they are not enforced", n)
+	}
+}

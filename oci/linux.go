@@ -112,7 +112,6 @@ func (c *compiler) pids(field string, v any) {
 			"; RLIMIT_NPROC in process.rlimits limits a user's")
 	default:
 		c.want.pidsLimit = max(1, uint64(*limit))
-		c.want.pidsField = field
 		c.graded(field, value, c.f.MaxProcesses, counts)
 	}
 }

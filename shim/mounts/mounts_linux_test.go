@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/containerd/containerd/api/types"
+	"golang.org/x/sys/unix"
 )
 
 func TestDirectories(t *testing.T) {
@@ -155,6 +156,85 @@ func TestManyLayers(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(filepath.Join(bundle, "rootfs")); len(entries) != 0 || err != nil {
 		t.Errorf("after Remove: %v, %v", entries, err)
+	}
+}
+
+// Each option is a flag, takes one back, or is the file system's to read, and the
+// last one of two counts.
+func TestOptions(t *testing.T) {
+	for text, want := range map[string]struct {
+		bits uintptr
+		data string
+	}{
+		"":                               {},
+		"defaults":                       {},
+		"ro,nosuid,nodev,noexec":         {bits: unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
+		"ro,rw":                          {},
+		"rw,ro":                          {bits: unix.MS_RDONLY},
+		"nosuid,suid,nodev,dev,noexec":   {bits: unix.MS_NOEXEC},
+		"noexec,exec,sync,async,noatime": {bits: unix.MS_NOATIME},
+		"noatime,atime,nodiratime,diratime,relatime,strictatime": {bits: unix.MS_RELATIME | unix.MS_STRICTATIME},
+		"rbind,lowerdir=/a:/b,ro,index=off":                      {bits: unix.MS_BIND | unix.MS_REC | unix.MS_RDONLY, data: "lowerdir=/a:/b,index=off"},
+		"sync,nodiratime":                                        {bits: unix.MS_SYNCHRONOUS | unix.MS_NODIRATIME},
+	} {
+		var list []string
+		if text != "" {
+			list = strings.Split(text, ",")
+		}
+		if bits, data := options(list); bits != want.bits || strings.Join(data, ",") != want.data {
+			t.Errorf("options(%s) = %#x, %q; want %#x, %q", text, bits, data, want.bits, want.data)
+		}
+	}
+}
+
+// The kernel heeds no flag when it makes a bind mount: each of them is there
+// nevertheless, alone as with others, and none that nobody asked for.
+func TestFlagsOfBindMounts(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	all := map[string]int64{"ro": unix.ST_RDONLY, "nosuid": unix.ST_NOSUID, "nodev": unix.ST_NODEV, "noexec": unix.ST_NOEXEC}
+	flagsOf := func(dir string) int64 {
+		var st unix.Statfs_t
+		if err := unix.Statfs(dir, &st); err != nil {
+			t.Fatal(err)
+		}
+		return st.Flags & (unix.ST_RDONLY | unix.ST_NOSUID | unix.ST_NODEV | unix.ST_NOEXEC)
+	}
+	source := t.TempDir()
+	for _, words := range []string{"ro,noatime", "nosuid", "nodev,relatime", "noexec", "rw,nosuid,nodev,noexec", "noatime"} {
+		for _, m := range []*types.Mount{{Type: "bind", Source: source}, {Type: "none", Source: source, Options: []string{"rbind"}}} {
+			bundle := t.TempDir()
+			m.Options = append(m.Options, strings.Split(words, ",")...)
+			if m.Type == "bind" { // one alone would be the root as a directory
+				m.Options = append(m.Options, "relatime")
+			}
+			if err := Make(bundle, []*types.Mount{m}); err != nil {
+				t.Fatal(err)
+			}
+			want := flagsOf(source)
+			for word, flag := range all {
+				if strings.Contains(","+words+",", ","+word+",") {
+					want |= flag
+				}
+			}
+			if got := flagsOf(filepath.Join(bundle, "rootfs")); got != want {
+				t.Errorf("%s %v: the root has the flags %#x; want %#x", m.Type, m.Options, got, want)
+			}
+			if err := Remove(bundle); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// Options that can't be made short enough are refused before the kernel cuts them off.
+func TestTooManyOptions(t *testing.T) {
+	long := "x=" + strings.Repeat("y", os.Getpagesize()-3) // and a NUL
+	for text, want := range map[string]string{long + "y": "the kernel reads fewer than", long: "no such device"} {
+		if err := mount(&types.Mount{Type: "nosuchfs", Source: "x", Options: []string{text}}, t.TempDir()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%d bytes: %v; want %q", len(text), err, want)
+		}
 	}
 }
 
