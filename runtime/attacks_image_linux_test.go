@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // TestFakeProc: CVE-2019-16884, CVE-2019-19921, CVE-2023-27561. An image whose
@@ -32,6 +34,37 @@ func TestFakeProc(t *testing.T) {
 		}
 		if err := os.Remove(filepath.Join(root, "proc")); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestFakeSys: the same for a place at which nothing is mounted here, but which
+// the configuration takes for a file system of the kernel's: it hides paths in it.
+func TestFakeSys(t *testing.T) {
+	b := newBox(t)
+	b.spec.Mounts = append(b.spec.Mounts, specs.Mount{Destination: "/sys", Type: "sysfs", Source: "sysfs"})
+	if err := os.Symlink("/tmp", filepath.Join(b.bundle, "rootfs/sys")); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.run("run", "d"); r.status == 0 || !strings.Contains(r.stderr, "/sys must be an ordinary directory") {
+		t.Errorf("run = %+v; want a refusal", r)
+	}
+}
+
+// TestMaskOfTheRoot: a path that is to be hidden or frozen and leads to the root by
+// way of the image is refused, and not left as it is in silence.
+func TestMaskOfTheRoot(t *testing.T) {
+	b := newBox(t)
+	for name, target := range map[string]string{"slash": "/", "up": "../../..", "self": "usr/.."} {
+		if err := os.Symlink(target, filepath.Join(b.bundle, "rootfs", name)); err != nil {
+			t.Fatal(err)
+		}
+		for field, list := range map[string]*[]string{"maskedPaths": &b.spec.Linux.MaskedPaths, "readonlyPaths": &b.spec.Linux.ReadonlyPaths} {
+			*list = []string{"/" + name}
+			if r := b.run("run", "d"); r.status == 0 || !strings.Contains(r.stderr, field) || !strings.Contains(r.stderr, "leads to the root itself") {
+				t.Errorf("%s %s = %+v; want a refusal", field, name, r)
+			}
+			*list = nil
 		}
 	}
 }

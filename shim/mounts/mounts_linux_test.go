@@ -29,6 +29,8 @@ func TestDirectories(t *testing.T) {
 		{[]*types.Mount{mount("null")}, false, true, ""},
 		{[]*types.Mount{mount("null", "")}, false, true, ""},
 		{[]*types.Mount{mount("bind", "nosuid")}, false, false, ""},
+		{[]*types.Mount{mount("tmpfs")}, false, false, ""},
+		{[]*types.Mount{mount("bind"), {Type: "tmpfs", Target: "tmp"}}, false, false, ""},
 		{[]*types.Mount{mount("overlay", "lowerdir=/a")}, false, false, ""},
 		{[]*types.Mount{mount("overlay", "lowerdir=/a"), at("usr")}, false, false, ""},
 		{[]*types.Mount{mount("null"), at("usr"), at("opt/a")}, false, true, ""},
@@ -156,6 +158,40 @@ func TestManyLayers(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(filepath.Join(bundle, "rootfs")); len(entries) != 0 || err != nil {
 		t.Errorf("after Remove: %v, %v", entries, err)
+	}
+}
+
+// What can't be a root is refused before anything is made or written.
+func TestRefusedRoots(t *testing.T) {
+	bundle := t.TempDir()
+	config := filepath.Join(bundle, "config.json")
+	if err := os.WriteFile(config, []byte(`{"root":{"path":"rootfs"}}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	unchanged := func(what string) {
+		t.Helper()
+		text, err := os.ReadFile(config)
+		if entries, _ := os.ReadDir(bundle); err != nil || string(text) != `{"root":{"path":"rootfs"}}` || len(entries) != 1 {
+			t.Errorf("%s: config.json is %s, %v; %v", what, text, err, entries)
+		}
+	}
+	if err := Make(bundle, nil); err != nil {
+		t.Error(err)
+	}
+	unchanged("no mounts")
+	for _, target := range []string{"../etc", "/etc", "a/../b", "a//b", "a/", ".", ""} {
+		list := []*types.Mount{{Type: "bind", Source: "/s"}, {Type: "bind", Source: "/s", Target: target}}
+		if err := Make(bundle, list); err == nil || !strings.Contains(err.Error(), "rootfs[1].target") {
+			t.Errorf("target %q: %v; want a refusal", target, err)
+		}
+		unchanged(target)
+	}
+	if err := Make(bundle, []*types.Mount{{Type: "bind", Source: "/s", Target: "etc"}}); err == nil || !strings.Contains(err.Error(), "rootfs[0].target") {
+		t.Errorf("a first mount with a target: %v", err)
+	}
+	unchanged("first")
+	if err := Make(filepath.Join(bundle, "missing"), []*types.Mount{{Type: "tmpfs"}}); err == nil || !strings.Contains(err.Error(), "make directory of root") {
+		t.Errorf("a bundle that is not there: %v", err)
 	}
 }
 
