@@ -80,6 +80,15 @@ test-netbsd:
 	    -suite "$(SUITE)" -run '$(RUN)' -rounds "$(ROUNDS)" -tries "$(TRIES)" -smp "$(SMP)" -memory "$(MEMORY)" \
 	    -root "$(ROOT)" -flags "$(FLAGS)" -logs "$(LOGS)" -containerd "$(CONTAINERD)" -icount="$$(test -n "$(ICOUNT)" && echo true || echo false)"
 
+# Takes checks out of the sources, one at a time, and runs the tests that should
+# notice: docs/mutants.md. Needs root, on Linux.
+SAMPLE=		0
+SEED=		1
+JOBS=		1
+mutants:
+	$(GO) build -o bin/mutants ./cmd/internal/mutants
+	bin/mutants -run '$(RUN)' -sample "$(SAMPLE)" -seed "$(SEED)" -jobs "$(JOBS)" -quiet
+
 bench: build
 	$(GO) run ./kmod/secmodel_cell/host/bench
 	$(GO) run ./conformance/bench -runcell bin/runcell
@@ -102,4 +111,4 @@ docs: build
 clean:
 	rm -rf bin
 
-.PHONY: all build install tools lint test cross kmod test-netbsd bench demo docs clean
+.PHONY: all build install tools lint test cross kmod test-netbsd mutants bench demo docs clean

@@ -42,6 +42,7 @@ func TestFakeProc(t *testing.T) {
 // the configuration takes for a file system of the kernel's: it hides paths in it.
 func TestFakeSys(t *testing.T) {
 	b := newBox(t)
+	b.spec.Process.Args = []string{"/probe", "ls", "/"}
 	b.spec.Mounts = append(b.spec.Mounts, specs.Mount{Destination: "/sys", Type: "sysfs", Source: "sysfs"})
 	if err := os.Symlink("/tmp", filepath.Join(b.bundle, "rootfs/sys")); err != nil {
 		t.Fatal(err)
@@ -55,6 +56,7 @@ func TestFakeSys(t *testing.T) {
 // way of the image is refused, and not left as it is in silence.
 func TestMaskOfTheRoot(t *testing.T) {
 	b := newBox(t)
+	b.spec.Process.Args = []string{"/probe", "ls", "/"}
 	for name, target := range map[string]string{"slash": "/", "up": "../../..", "self": "usr/.."} {
 		if err := os.Symlink(target, filepath.Join(b.bundle, "rootfs", name)); err != nil {
 			t.Fatal(err)

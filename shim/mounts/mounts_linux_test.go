@@ -264,11 +264,39 @@ func TestFlagsOfBindMounts(t *testing.T) {
 	}
 }
 
+// A bind mount without such flags keeps those of its source, which a second call
+// would take away.
+func TestFlagsOfTheSource(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	source, bundle := t.TempDir(), t.TempDir()
+	if err := unix.Mount("tmpfs", source, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(source, unix.MNT_DETACH) })
+	if err := Make(bundle, []*types.Mount{{Type: "bind", Source: source, Options: []string{"relatime"}}}); err != nil {
+		t.Fatal(err)
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(filepath.Join(bundle, "rootfs"), &st); err != nil || st.Flags&unix.ST_NOSUID == 0 || st.Flags&unix.ST_NODEV == 0 {
+		t.Errorf("flags %#x, %v; want nosuid and nodev, as the source has them", st.Flags, err)
+	}
+	if err := Remove(bundle); err != nil {
+		t.Error(err)
+	}
+}
+
 // Options that can't be made short enough are refused before the kernel cuts them off.
 func TestTooManyOptions(t *testing.T) {
 	long := "x=" + strings.Repeat("y", os.Getpagesize()-3) // and a NUL
-	for text, want := range map[string]string{long + "y": "the kernel reads fewer than", long: "no such device"} {
-		if err := mount(&types.Mount{Type: "nosuchfs", Source: "x", Options: []string{text}}, t.TempDir()); err == nil || !strings.Contains(err.Error(), want) {
+	dir := t.TempDir()
+	lower := "lowerdir=" + dir + "/a:" + dir + "/b,x="
+	for text, want := range map[string]string{
+		long + "y": "the kernel reads fewer than", long: "no such device",
+		lower + strings.Repeat("y", os.Getpagesize()-len(lower)): "no such device", // which can be made shorter
+	} {
+		if err := mount(&types.Mount{Type: "nosuchfs", Source: "x", Options: strings.Split(text, ",")}, t.TempDir()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%d bytes: %v; want %q", len(text), err, want)
 		}
 	}
