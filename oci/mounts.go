@@ -163,7 +163,7 @@ func (m Mount) optionWords() []string {
 	add(f.RelAtime, "relatime")
 	add(f.StrictAtime, "strictatime")
 	add(m.Recursive, "recursive")
-	if m.Recursive && m.Below != (MountFlags{}) {
+	if m.Recursive {
 		for _, word := range (Mount{Flags: m.Below}).optionWords() {
 			add(true, "r"+word)
 		}

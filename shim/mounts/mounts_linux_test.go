@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -284,6 +285,78 @@ func TestFlagsOfTheSource(t *testing.T) {
 	}
 	if err := Remove(bundle); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestRelative(t *testing.T) {
+	for list, want := range map[string]string{
+		"lowerdir=/a/b/c:/a/b/d,x": "/a/b lowerdir=c:d,x", "lowerdir=/a/b:/a/bc": "/a lowerdir=b:bc", "lowerdir=/a:/b": "/ lowerdir=a:b",
+		"lowerdir=/a/b/c": "/a/b lowerdir=c", "x,upperdir=/a/b": " x,upperdir=/a/b",
+	} {
+		if dir, short := relative(strings.Split(list, ",")); dir+" "+strings.Join(short, ",") != want {
+			t.Errorf("relative(%s) = %s %q; want %s", list, dir, short, want)
+		}
+	}
+}
+
+// The working directory of a mount is no other thread's, and of none that comes
+// later: whatever this program opens by a relative name would be elsewhere.
+func TestDirectoryOfAMount(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	dir := t.TempDir()
+	for range 20 {
+		if err := mountFrom(dir, "x", "y", "nosuchfs", 0, ""); err == nil {
+			t.Fatal("a mount of nothing succeeded")
+		}
+	}
+	const many = 50
+	cwds := make(chan string)
+	stay := make(chan struct{})
+	for range many {
+		go func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			to, err := os.Readlink("/proc/thread-self/cwd")
+			if err != nil {
+				to = err.Error()
+			}
+			cwds <- to
+			<-stay // each on a thread of its own
+		}()
+	}
+	want, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range many {
+		if got := <-cwds; got != want {
+			t.Errorf("a thread is in %s; want %s", got, want)
+		}
+	}
+	close(stay)
+}
+
+// A root that somebody still has open is taken away from all others.
+func TestBusyRoot(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	bundle := t.TempDir()
+	if err := Make(bundle, []*types.Mount{{Type: "tmpfs", Source: "tmpfs"}}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(bundle, "rootfs", "f"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := Remove(bundle); err != nil {
+		t.Error(err)
+	}
+	if table, err := os.ReadFile("/proc/self/mounts"); err != nil || strings.Contains(string(table), bundle) {
+		t.Errorf("the mount is left, %v", err)
 	}
 }
 
