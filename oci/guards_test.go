@@ -387,7 +387,7 @@ func TestNearNames(t *testing.T) {
 		{"abcdefxx", "abcdefgh", "abcdefgh"},
 		{"abcdexxx", "abcdefgh", ""},
 		{"abcdef", "abcdefgh", "abcdefgh"},
-		{"ABCD", "abcd", "abcd"},
+		{"ABCDE", "abcde", "abcde"}, {"abcde", "ABCDE", "ABCDE"},
 		{"abcdefgx", "abcdefgh abcdefgi", "abcdefgh"},
 		{"abcdefgh", "abcdefgh abcdefgx", "abcdefgh"},
 		{"abcdefgh", "abcdefgx abcdefgh", "abcdefgh"},

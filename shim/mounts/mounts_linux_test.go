@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/containerd/containerd/api/types"
 	"golang.org/x/sys/unix"
@@ -285,6 +287,41 @@ func TestFlagsOfTheSource(t *testing.T) {
 	}
 	if err := Remove(bundle); err != nil {
 		t.Error(err)
+	}
+}
+
+// What is not there is taken away already; what can't be is told at once; and one
+// that is about to let go is waited for.
+func TestRemoveWaits(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	bundle := t.TempDir()
+	if err := Remove(bundle); err != nil {
+		t.Errorf("a bundle without a root: %v", err)
+	}
+	file := filepath.Join(bundle, "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if err := Remove(file); err == nil || time.Since(began) > busyLimit {
+		t.Errorf("a bundle that is a file: %v after %v", err, time.Since(began))
+	}
+	if err := Make(bundle, []*types.Mount{{Type: "tmpfs", Source: "tmpfs"}}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(bundle, "rootfs", "f"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var free atomic.Bool
+	time.AfterFunc(busyLimit/10, func() {
+		free.Store(true)
+		f.Close()
+	})
+	if err := Remove(bundle); err != nil || !free.Load() {
+		t.Errorf("Remove = %v while the root is in use: %v", err, !free.Load())
 	}
 }
 

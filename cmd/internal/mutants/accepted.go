@@ -1,0 +1,109 @@
+package main
+
+// Survivors that may be, each with the reason.
+
+import (
+	"errors"
+	"fmt"
+)
+
+// kind is why a survivor may be. In a guard only the first two count.
+type kind string
+
+const (
+	// same: what the program does is the same.
+	same kind = "same"
+	// second: another guard refuses the same, which is a mutant, too, and killed.
+	second kind = "second"
+	// machine: only another machine would show it.
+	machine kind = "machine"
+	// words: only a text for people differs.
+	words kind = "words"
+)
+
+type excuse struct {
+	key  string
+	kind kind
+	why  string
+}
+
+var accepted = []excuse{
+	{
+		"oci/cellparse.go ParsePort boundary: i >= 0", second,
+		"what begins with a colon is then no number, and refused as one",
+	},
+	{
+		`oci/compile.go compiler.walk omit: c.refused(path, "", "no rule for this field; ignored")`, same,
+		"never reached: TestEveryFieldHasARule",
+	},
+	{
+		`oci/devices.go compiler.netbsdDevice operand: out.Path != "" &&`, second,
+		"addDevice refuses the empty path and `/dev/` alike",
+	},
+	{
+		"oci/devices.go compiler.ordinary operand: c.emulated() &&", same,
+		"elsewhere no device has a number: linuxDevice has taken it away",
+	},
+	{
+		"oci/load.go readLimited skip: if ok", second,
+		"a file's size is asked to read it at once; the loop below counts what it reads",
+	},
+	{
+		"oci/load.go readLimited omit: if st, err := f.Stat()", second,
+		"the same",
+	},
+	{
+		"oci/load.go readLimited skip: if st.Size() > MaxConfigSize", second,
+		"the same: it is refused after it was read, not before",
+	},
+	{
+		"shim/mounts/mount_linux.go mount operand: bits&unix.MS_BIND != 0 &&", same,
+		"the second call gives another mount the flags that it has",
+	},
+	{
+		"shim/mounts/mounts.go checkTargets operand: i > 0 && #2", same,
+		"the first one has no target here, which is clean",
+	},
+	{
+		"shim/mounts/mounts.go checkTargets boundary: i > 0 #2", same,
+		"the same",
+	},
+	{
+		"shim/mounts/mounts.go Remove omit: time.Sleep(10 * time.Millisecond)", same,
+		"it asks more often",
+	},
+}
+
+func acceptedAs(key string) (excuse, bool) {
+	for _, e := range accepted {
+		if e.key == key {
+			return e, true
+		}
+	}
+	return excuse{}, false
+}
+
+// check says what is wrong with the table: what is not there any more, is there
+// twice, has no reason, or is no reason for a guard.
+func check(all []mutant, list []excuse) (faults []error) {
+	guards := make(map[string]bool, len(all))
+	for _, m := range all {
+		guards[m.key] = m.target.guard
+	}
+	seen := map[string]bool{}
+	for _, e := range list {
+		guard, there := guards[e.key]
+		switch {
+		case !there:
+			faults = append(faults, fmt.Errorf("accepted.go: no such mutant any more: %s", e.key))
+		case seen[e.key]:
+			faults = append(faults, fmt.Errorf("accepted.go: twice: %s", e.key))
+		case e.why == "":
+			faults = append(faults, fmt.Errorf("accepted.go: no reason: %s", e.key))
+		case guard && e.kind != same && e.kind != second:
+			faults = append(faults, errors.New("accepted.go: a guard of isolation has no survivor of this kind: "+e.key))
+		}
+		seen[e.key] = true
+	}
+	return faults
+}

@@ -1,0 +1,235 @@
+package main
+
+// Trying a mutant: the tests of its target, one after the other until one fails.
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+type outcome string
+
+const (
+	killed    outcome = "killed"
+	survived  outcome = "SURVIVED"
+	stillborn outcome = "no mutant" // it does not compile
+	broken    outcome = "BROKEN"    // the tests could not be run
+)
+
+type verdict struct {
+	outcome outcome
+	by      string // which tests, or what is broken
+	took    time.Duration
+}
+
+func (v verdict) line(m *mutant) string {
+	line := fmt.Sprintf("%-9s %4.0fs  %s", v.outcome, v.took.Seconds(), m.key)
+	if v.by != "" {
+		line += "  [" + v.by + "]"
+	}
+	return line
+}
+
+// court has what all trials share.
+type court struct {
+	root   string
+	dir    string                 // for what is built
+	suite  string                 // the conformance suite, not changed
+	limits map[test]time.Duration // how long a test may take
+	bodies map[string]*body       // by directory: packages with all that can be switched
+	ctx    context.Context        //nolint:containedctx // a command's
+	stop   context.CancelFunc
+}
+
+// body is what a compiler is given, and what it has made of it.
+type body struct {
+	overlay string     // its table of files
+	program string     // the package's path, for the linker; empty = nothing to switch
+	mu      sync.Mutex // one builds tests
+}
+
+// atLeast is how long tests may take, however short they are without a change:
+// only what hangs takes longer.
+const atLeast = 2 * time.Minute
+
+// newCourt builds what is shared, and runs the tests without a change: where
+// they fail, nothing can be said about mutants.
+func newCourt(root string, list []mutant) (*court, error) {
+	c := &court{root: root, limits: map[test]time.Duration{}, bodies: map[string]*body{}}
+	if err := os.MkdirAll(filepath.Join(root, "bin"), 0o755); err != nil {
+		return nil, err
+	}
+	var err error
+	if c.dir, err = os.MkdirTemp(filepath.Join(root, "bin"), "mutants"); err != nil {
+		return nil, err
+	}
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	c.suite = filepath.Join(c.dir, "conformance")
+	if err := c.prepare(list); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *court) close() {
+	c.stop()
+	_ = os.RemoveAll(c.dir)
+}
+
+func (c *court) prepare(list []mutant) error {
+	if slices.ContainsFunc(list, func(m mutant) bool { return slices.ContainsFunc(m.target.tests, test.isSuite) }) {
+		if out, err := c.exec(c.ctx, nil, "go", "build", "-o", c.suite, "./conformance"); err != nil {
+			return fmt.Errorf("build the suite: %w\n%s", err, out)
+		}
+	}
+	if err := c.embody(list); err != nil {
+		return err
+	}
+	for _, m := range list {
+		b := c.bodies[filepath.Dir(m.file)]
+		for _, t := range m.target.tests {
+			if _, ok := c.limits[t]; ok {
+				continue
+			}
+			began := time.Now()
+			if out, err := c.runTest(c.ctx, t, b, "none"); err != nil {
+				return fmt.Errorf("%s, without a change: %w\n%s", t, err, out)
+			}
+			took := time.Since(began)
+			c.limits[t] = max(atLeast, 10*took)
+			fmt.Printf("%-9s %4.0fs  %s\n", "passes", took.Seconds(), t)
+		}
+	}
+	return nil
+}
+
+// try finds out which tests fail on a mutant.
+func (c *court) try(m *mutant) (v verdict) {
+	began := time.Now()
+	defer func() { v.took = time.Since(began) }()
+	b := c.bodies[filepath.Dir(m.file)]
+	if !m.switched() {
+		dir, err := os.MkdirTemp(c.dir, "b")
+		if err != nil {
+			return verdict{outcome: broken, by: err.Error()}
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
+		if b, err = writeBody(dir, map[string][]byte{filepath.Join(c.root, m.file): m.alone()}); err != nil {
+			return verdict{outcome: broken, by: err.Error()}
+		}
+		if _, err := c.exec(c.ctx, b.env(""), "go", "build", "-o", filepath.Join(dir, "built"), "./"+filepath.Dir(m.file)); err != nil {
+			return verdict{outcome: stillborn}
+		}
+	}
+	for _, t := range m.target.tests {
+		ctx, cancel := context.WithTimeout(c.ctx, c.limits[t])
+		out, err := c.runTest(ctx, t, b, m.number)
+		late := ctx.Err()
+		cancel()
+		var exit *exec.ExitError
+		switch {
+		case err == nil:
+			continue
+		case c.ctx.Err() != nil:
+			return verdict{outcome: broken, by: "ended"}
+		case late != nil:
+			return verdict{outcome: killed, by: t.String() + ": no end"}
+		case !errors.As(err, &exit):
+			return verdict{outcome: broken, by: err.Error()}
+		}
+		return verdict{outcome: killed, by: firstFailure(out, t)}
+	}
+	return verdict{outcome: survived}
+}
+
+// runTest runs one test of a target against a mutant.
+func (c *court) runTest(ctx context.Context, t test, b *body, number string) (out string, err error) {
+	dir, err := os.MkdirTemp(c.dir, "")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if t.isSuite() {
+		bin := filepath.Join(dir, "runcell")
+		if out, err = c.exec(ctx, b.env(number), "go", "build", "-o", bin, "./cmd/runcell"); err != nil {
+			return out, err
+		}
+		return c.exec(ctx, nil, c.suite, "--suite", t.suite, "--run", t.run, "--runtime", bin)
+	}
+	for _, pkg := range strings.Fields(t.packages) {
+		bin, err := c.binary(ctx, b, pkg)
+		if err != nil {
+			return "", err
+		}
+		args := []string{bin, "-test.failfast"}
+		if t.run != "" {
+			args = append(args, "-test.run", t.run)
+		}
+		if out, err = c.execIn(ctx, filepath.Join(c.root, pkg), append(b.env(number), switchEnv+"="+number), args...); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// binary is the tests of a package, built once for a body.
+func (c *court) binary(ctx context.Context, b *body, pkg string) (string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	bin := filepath.Join(filepath.Dir(b.overlay), strings.ReplaceAll(pkg, "/", "+")+".test")
+	if _, err := os.Stat(bin); err == nil {
+		return bin, nil
+	}
+	if out, err := c.exec(ctx, b.env(""), "go", "test", "-c", "-vet=off", "-o", bin, pkg); err != nil {
+		return "", fmt.Errorf("build the tests of %s: %s", pkg, out)
+	}
+	return bin, nil
+}
+
+// firstFailure names the test that has failed.
+func firstFailure(out string, t test) string {
+	for line := range strings.Lines(out) {
+		line = strings.TrimSpace(line)
+		for _, begin := range []string{"--- FAIL: ", "not ok "} {
+			if name, ok := strings.CutPrefix(line, begin); ok && !strings.Contains(name, "# TODO") {
+				name, _, _ = strings.Cut(name, " (")
+				return t.String() + ": " + name
+			}
+		}
+	}
+	return t.String()
+}
+
+// exec runs a program in the module's directory, apart from all others: see
+// inside.
+func (c *court) exec(ctx context.Context, env []string, args ...string) (string, error) {
+	return c.execIn(ctx, c.root, env, args...)
+}
+
+func (c *court) execIn(ctx context.Context, dir string, env []string, args ...string) (string, error) {
+	temp, err := os.MkdirTemp(c.dir, "t")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = os.RemoveAll(temp) }()
+	cmd, err := apart(ctx, temp, args)
+	if err != nil {
+		return "", err
+	}
+	var out bytes.Buffer
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &out
+	cmd.WaitDelay = time.Minute
+	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0"), env...)
+	err = cmd.Run()
+	return out.String(), err
+}

@@ -1,0 +1,84 @@
+package main
+
+// Which sources are changed, and which tests should notice.
+
+import "strings"
+
+// test is a part of the tests: packages for go test, or a suite of conformance
+// for a runcell of the changed sources.
+type test struct {
+	packages string
+	suite    string
+	run      string // only those that match; empty = all
+}
+
+func (t test) String() string {
+	if t.isSuite() {
+		return strings.TrimSpace("suite " + t.suite + " " + t.run)
+	}
+	return strings.TrimSpace(t.packages + " " + t.run)
+}
+
+func (t test) isSuite() bool { return t.suite != "" }
+
+// target is a group of sources with the same tests, the quickest first.
+type target struct {
+	files string // patterns from the module's root, with blanks between
+	guard bool   // it keeps a cell apart from the host and from others
+	tests []test
+	// judged: every mutant was tried, and accepted.go has all that survived. The
+	// others are run when -run or -all asks for them.
+	judged bool
+}
+
+// Tests that several targets share.
+var (
+	lifecycle = test{packages: "./runtime"}
+	cases     = test{suite: "runtime"}
+)
+
+var targets = []target{
+	{
+		files: "runtime/exec.go runtime/create.go runtime/cell.go runtime/cell_linux.go runtime/namespaces_linux.go",
+		guard: true, tests: []test{lifecycle, cases},
+	},
+	{
+		files: "runtime/internal/process/*.go",
+		guard: true, tests: []test{{packages: "./runtime/internal/process"}, lifecycle, cases},
+	},
+	{
+		files: "runtime/internal/launch/*.go",
+		guard: true, tests: []test{{packages: "./runtime/internal/launch"}, lifecycle, cases},
+	},
+	{
+		files: "runtime/internal/rootfs/*.go runtime/internal/devices/*.go runtime/internal/exeseal/*.go",
+		guard: true, tests: []test{{packages: "./runtime/internal/rootfs ./runtime/internal/devices"}, lifecycle, cases},
+	},
+	{
+		files: "runtime/internal/hostroot/mountplan.go runtime/internal/hostroot/mountargs.go runtime/internal/hostroot/hostroot.go runtime/internal/hostroot/hostfiles.go runtime/internal/hostroot/unmount.go",
+		guard: true, tests: []test{{packages: "./runtime/internal/hostroot"}},
+	},
+	{
+		files: "oci/cell.go oci/cellparse.go oci/compile.go oci/devices.go oci/exec.go oci/linux.go oci/load.go oci/mountopts.go oci/mounts.go oci/permissions.go oci/process.go oci/settle.go",
+		guard: true, judged: true, tests: []test{{packages: "./oci"}},
+	},
+	{files: "oci/near.go oci/strictjson/*.go", guard: true, tests: []test{{packages: "./oci ./oci/strictjson"}}},
+	{files: "kmod/inroot/*.go", guard: true, tests: []test{{packages: "./kmod/inroot"}, {packages: "./image/layer"}, lifecycle}},
+	{files: "kmod/policy/*.go", guard: true, tests: []test{{packages: "./kmod/policy"}, {packages: "./kmod/emulator"}}},
+	{files: "kmod/stage/*.go", guard: true, tests: []test{{packages: "./kmod/stage"}, lifecycle}},
+	{files: "kmod/emulator/*.go", guard: true, tests: []test{{packages: "./kmod/emulator"}, {suite: "kmod"}, lifecycle}},
+	{files: "kmod/sysctl/*.go", tests: []test{{packages: "./kmod/sysctl"}}},
+	{
+		files: "image/layer/apply.go image/layer/entry.go image/layer/metadata.go image/layer/owner.go image/layer/pathset.go image/layer/flags.go image/layer/stream.go image/layer/rootless.go image/layer/tolerate.go",
+		guard: true, tests: []test{{packages: "./image/layer"}, {packages: "./image/bundle"}},
+	},
+	{
+		files: "image/registry/auth.go image/registry/challenge.go image/registry/registry.go image/registry/transport.go image/registry/fetch.go image/registry/signatures.go",
+		guard: true, tests: []test{{packages: "./image/registry"}, {packages: "./image/transfer"}},
+	},
+	{files: "image/reference/*.go", guard: true, tests: []test{{packages: "./image/reference"}, {packages: "./image/registry ./image/layout ./image/transfer"}}},
+	{files: "image/manifest/*.go", guard: true, tests: []test{{packages: "./image/manifest"}, {packages: "./image/transfer"}}},
+	{files: "image/trust/*.go", guard: true, tests: []test{{packages: "./image/trust"}, {packages: "./image/transfer"}}},
+	{files: "image/bundle/spec.go image/bundle/user.go image/bundle/place.go", guard: true, tests: []test{{packages: "./image/bundle"}}},
+	{files: "shim/mounts/*.go", guard: true, judged: true, tests: []test{{packages: "./shim/mounts"}}},
+}
