@@ -465,3 +465,78 @@ func TestRecordedPermissions(t *testing.T) {
 		t.Errorf("note %+v; want that they are not enforced", n)
 	}
 }
+
+// A kernel that can't keep a port for a cell at all is not one that keeps it on every
+// address: the first is refused, the second is told, whichever of the list it is.
+func TestPortsThatCannotBeKept(t *testing.T) {
+	f := published()
+	for _, ports := range []string{`"192.0.2.1:80/tcp","81"`, `"81","192.0.2.1:80"`} {
+		text := minimal(`"netbsd":{"cell":{"reservedPorts":[` + ports + `]}}`)
+		if n, _ := noteOn(compile(t, text, f), "netbsd.cell.reservedPorts"); n.Grade != Approximated || !strings.Contains(n.Reason, "on every address") {
+			t.Errorf("%s: %+v; want that they are reserved on every address", ports, n)
+		}
+		none := f
+		none.Ports = kmod.Support{Level: kmod.Absent, Reason: "it has no ports"}
+		if p, err := Compile(load(t, text), none); err == nil || !strings.Contains(err.Error(), "it has no ports") {
+			t.Errorf("%s: %v, %v; want a refusal", ports, p.Cell.Ports, err)
+		}
+	}
+}
+
+func TestRecordedNetwork(t *testing.T) {
+	recorded := kmod.Support{Level: kmod.Recorded, Reason: "kept only"}
+	f := emulated()
+	f.Network, f.Addresses = recorded, recorded
+	for text, field := range map[string]string{
+		`"linux":{"namespaces":[{"type":"network"}]}`:                                    "linux.namespaces[0]",
+		`"netbsd":{"cell":{"addresses":[{"interface":"wm0","address":"192.0.2.1/24"}]}}`: "netbsd.cell.addresses",
+	} {
+		if n, _ := noteOn(compile(t, minimal(text), f), field); n.Grade != Approximated || !strings.Contains(n.Reason, "not enforced: kept only") {
+			t.Errorf("%s: %+v; want that it is not enforced", text, n)
+		}
+	}
+}
+
+func TestNoLimitOfProcesses(t *testing.T) {
+	f := ourModule()
+	f.MaxProcesses = kmod.Support{Level: kmod.Absent}
+	if n, ok := noteOn(compile(t, minimal(`"netbsd":{"cell":{"maxProcesses":0}}`), f), "netbsd.cell.maxProcesses"); !ok || n.Grade != Exact {
+		t.Errorf("no limit: %+v; want it exact", n)
+	}
+}
+
+// A capability is named as the list has it, in any case of letters; and what a kernel
+// with profiles only does exactly needs no words.
+func TestWordsOfPermissions(t *testing.T) {
+	p := compile(t, withProcess(`"capabilities":{"bounding":["CAP_KILL","cap_sys_time"]}`), ourModule())
+	if !slices.ContainsFunc(p.Cell.Grants, func(g Grant) bool { return g.Field == "process.capabilities.bounding[1]: CAP_SYS_TIME" }) {
+		t.Errorf("grants %+v; want one for the second capability", p.Cell.Grants)
+	}
+	for _, profile := range []string{"low", "medium", "high"} {
+		for _, n := range compile(t, minimal(`"netbsd":{"cell":{"profile":"`+profile+`"}}`), published()).Notes {
+			if strings.HasSuffix(n.Reason, "three profiles only: ") {
+				t.Errorf("%s: %+v says nothing", profile, n)
+			}
+		}
+	}
+}
+
+// Every limit of getrlimit(2), by where it is.
+func TestEveryLimit(t *testing.T) {
+	const both = "AS CORE CPU DATA FSIZE MEMLOCK NOFILE NPROC RSS STACK"
+	for names, want := range map[string][2]string{ // on NetBSD, on the emulator
+		both:          {"", ""},
+		"NTHR SBSIZE": {"", "the emulator's host has no such limit"},
+		"LOCKS MSGQUEUE NICE RTPRIO RTTIME SIGPENDING": {"NetBSD has no such limit", "NetBSD has no such limit"},
+		"NOFILES": {"not a resource limit", "not a resource limit"},
+	} {
+		for _, name := range strings.Fields(names) {
+			for i, f := range []kmod.Features{ourModule(), emulated()} {
+				_, err := Compile(load(t, withProcess(`"rlimits":[{"type":"RLIMIT_`+name+`","soft":1,"hard":1}]`)), f)
+				if (err == nil) != (want[i] == "") || err != nil && !strings.Contains(err.Error(), want[i]) {
+					t.Errorf("RLIMIT_%s, %s: %v; want %q", name, f.Backend, err, want[i])
+				}
+			}
+		}
+	}
+}

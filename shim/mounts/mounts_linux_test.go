@@ -209,6 +209,7 @@ func TestOptions(t *testing.T) {
 		"defaults":                       {},
 		"ro,nosuid,nodev,noexec":         {bits: unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
 		"ro,rw":                          {},
+		"bind":                           {bits: unix.MS_BIND},
 		"rw,ro":                          {bits: unix.MS_RDONLY},
 		"nosuid,suid,nodev,dev,noexec":   {bits: unix.MS_NOEXEC},
 		"noexec,exec,sync,async,noatime": {bits: unix.MS_NOATIME},

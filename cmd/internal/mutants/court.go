@@ -69,7 +69,7 @@ func newCourt(root string, list []mutant) (*court, error) {
 		return nil, err
 	}
 	var err error
-	if c.dir, err = os.MkdirTemp(filepath.Join(root, "bin"), "mutants"); err != nil {
+	if c.dir, err = os.MkdirTemp(filepath.Join(root, "bin"), ".mutants"); err != nil { // no package of ./...
 		return nil, err
 	}
 	c.ctx, c.stop = context.WithCancel(context.Background())

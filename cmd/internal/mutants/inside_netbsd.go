@@ -1,5 +1,7 @@
 package main
 
+// NetBSD has no namespaces to try mutants in.
+
 import (
 	"context"
 	"errors"
