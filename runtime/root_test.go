@@ -36,12 +36,12 @@ func TestHostsRootIsNoRoot(t *testing.T) {
 	}
 	link("aside", "rootfs")
 	for _, path := range []string{"rootfs", "aside", bundle + "/./aside"} {
-		real, err := filepath.EvalSymlinks(filepath.Join(bundle, "rootfs"))
+		target, err := filepath.EvalSymlinks(filepath.Join(bundle, "rootfs"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if root, err := resolveRoot(bundle, path); err != nil || root != real {
-			t.Errorf("root.path %q is %q, %v; want %q", path, root, err, real)
+		if root, err := resolveRoot(bundle, path); err != nil || root != target {
+			t.Errorf("root.path %q is %q, %v; want %q", path, root, err, target)
 		}
 	}
 }

@@ -15,8 +15,6 @@ const (
 	same kind = "same"
 	// second: another guard refuses the same, which is a mutant, too, and killed.
 	second kind = "second"
-	// machine: only another machine would show it.
-	machine kind = "machine"
 	// words: only a text for people differs.
 	words kind = "words"
 )

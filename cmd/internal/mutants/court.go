@@ -107,7 +107,7 @@ func (c *court) prepare(list []mutant) error {
 			}
 			took := time.Since(began)
 			c.limits[t] = max(atLeast, 10*took)
-			fmt.Printf("%-9s %4.0fs  %s\n", "passes", took.Seconds(), t)
+			fmt.Fprintf(os.Stdout, "%-9s %4.0fs  %s\n", "passes", took.Seconds(), t)
 		}
 	}
 	return nil

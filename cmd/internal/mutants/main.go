@@ -91,7 +91,7 @@ func command(o options) error {
 	}
 	if o.list {
 		for _, m := range chosen {
-			fmt.Println(m.key)
+			fmt.Fprintln(os.Stdout, m.key)
 		}
 		return nil
 	}
@@ -143,7 +143,7 @@ func judge(root string, list []mutant, o options) error {
 			for i := range next {
 				verdicts[i] = c.try(&list[i])
 				if v := verdicts[i]; !o.quiet || v.outcome != killed {
-					fmt.Printf("%s\n", v.line(&list[i]))
+					fmt.Fprintf(os.Stdout, "%s\n", v.line(&list[i]))
 				}
 			}
 		})
@@ -181,7 +181,7 @@ func sum(list []mutant, verdicts []verdict) error {
 			faults = append(faults, "could not be judged: "+list[i].key+": "+v.by)
 		}
 	}
-	fmt.Printf("%d mutants: %d killed, %d survived, %d of them with a reason; %d more did not compile\n",
+	fmt.Fprintf(os.Stdout, "%d mutants: %d killed, %d survived, %d of them with a reason; %d more did not compile\n",
 		len(list)-count[stillborn], count[killed], count[survived], excused, count[stillborn])
 	if len(faults) > 0 {
 		return errors.New(strings.Join(faults, "\n"))
