@@ -544,7 +544,7 @@ func TestEveryLimit(t *testing.T) {
 // Options with a value that change nothing here are left out with a warning, and not
 // handed on nor refused.
 func TestValuesThatAreLeftOut(t *testing.T) {
-	for _, m := range []string{"bind size=1", "bind nr_inodes=1", "bind mode=755", "bind uid=1", "bind gid=1", "tmpfs mpol=local"} {
+	for _, m := range []string{"bind size=1", "bind nr_inodes=1", "bind mode=755", "bind uid=1", "bind gid=1", "tmpfs mpol=local", "devpts max=9", "proc subset=pid"} {
 		kind, option, _ := strings.Cut(m, " ")
 		p := compile(t, minimal(`"mounts":[{"destination":"/x","type":"`+kind+`","source":"/s/","options":["`+option+`"]}]`), ourModule())
 		if n, _ := noteOn(p, "mounts[0].options[0]"); len(p.Mounts) != 1 || n.Grade != Refused || n.Fatal {
