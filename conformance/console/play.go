@@ -17,11 +17,13 @@ type Shell struct {
 	Dir     string   // where the first command is typed
 	State   string   // a directory for what goes on; the commands don't see it
 	Env     []string
+	Before  string // a script before each command, such as functions
 }
 
 // script runs a command and keeps its variables (all are exported) and directory.
 const script = `if [ -f "%[1]s/env" ]; then . "%[1]s/env"; cd "$(cat "%[1]s/dir")"; fi
 set -a
+%[3]s
 %[2]s
 status=$?
 pwd >"%[1]s/dir"; export -p >"%[1]s/env"
@@ -37,7 +39,7 @@ func (s *Shell) Type(command string) (lines []string, code int, err error) {
 		return nil, 0, fmt.Errorf("make screen: %w", err)
 	}
 	defer func() { err = errors.Join(err, out.Close(), os.Remove(out.Name())) }()
-	cmd := exec.Command(s.Command[0], append(s.Command[1:len(s.Command):len(s.Command)], fmt.Sprintf(script, s.State, command))...)
+	cmd := exec.Command(s.Command[0], append(s.Command[1:len(s.Command):len(s.Command)], fmt.Sprintf(script, s.State, command, s.Before))...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.Dir, s.Env, out, out
 	var status *exec.ExitError
 	if err = cmd.Run(); err != nil && !errors.As(err, &status) {

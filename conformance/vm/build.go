@@ -143,7 +143,9 @@ func (g *guest) linuxProgram() error {
 		if err != nil {
 			return fmt.Errorf("read %s: %w", name, err)
 		}
-		return g.write(linuxBusybox, b)
+		err = g.write(linuxBusybox, b)
+		g.files[len(g.files)-1].Mode = 0o555
+		return err
 	}
 	return nil
 }

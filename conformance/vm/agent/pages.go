@@ -12,10 +12,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/netbsd-cells/runcell/conformance/console"
@@ -83,7 +85,10 @@ func (r *pagesRun) page(name string, steps []console.Step) error {
 	if len(steps) == 0 {
 		return nil
 	}
-	shell := &console.Shell{Command: []string{r.busybox, "sh", "-c"}, Dir: filepath.Join(r.dir, name), State: filepath.Join(r.dir, name+".state"), Env: r.env}
+	shell := &console.Shell{
+		Command: []string{r.busybox, "sh", "-c"}, Dir: filepath.Join(r.dir, name), State: filepath.Join(r.dir, name+".state"),
+		Env: r.env, Before: r.functions(),
+	}
 	if err := errors.Join(os.Mkdir(shell.Dir, 0o755), os.Mkdir(shell.State, 0o755)); err != nil {
 		return fmt.Errorf("make directory of page: %w", err)
 	}
@@ -104,28 +109,44 @@ func (r *pagesRun) page(name string, steps []console.Step) error {
 	return nil
 }
 
-// tools makes the directories of what a NetBSD has.
+// functions are the stand-ins for busybox's shell, which takes its own programs
+// before those of PATH.
+func (r *pagesRun) functions() string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(standIns)) {
+		fmt.Fprintf(&b, "%s() { %s \"$@\"; }\n", name, filepath.Join(r.dir, "tools", name))
+	}
+	return b.String()
+}
+
+// tools makes the directories of what a NetBSD has. busybox goes by the name that
+// it is called by.
 func (r *pagesRun) tools(rescue string) error {
-	out, err := exec.Command(r.busybox, "--list").Output()
+	tools := filepath.Join(r.dir, "tools")
+	program := r.busybox
+	r.busybox = filepath.Join(tools, "busybox")
+	if err := errors.Join(os.MkdirAll(tools, 0o755), os.MkdirAll(rescue, 0o755), os.Symlink(program, r.busybox)); err != nil {
+		return fmt.Errorf("make tools: %w", err)
+	}
+	out, err := exec.Command(r.busybox, "--list").CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("ask busybox: %w", err)
+		return fmt.Errorf("ask busybox: %w: %s", err, out)
 	}
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	tools := filepath.Join(r.dir, "tools")
-	errs := []error{os.MkdirAll(tools, 0o755), os.MkdirAll(rescue, 0o755)}
+	var errs []error
 	for name := range standIns {
 		errs = append(errs, os.Symlink(self, filepath.Join(tools, name)))
 	}
 	for _, name := range strings.Fields(string(out)) {
-		if standIns[name] == nil {
-			errs = append(errs, os.Symlink(r.busybox, filepath.Join(tools, name)))
+		if standIns[name] == nil && name != "busybox" {
+			errs = append(errs, os.Symlink(program, filepath.Join(tools, name)))
 		}
 	}
 	for _, name := range []string{"sh", "ls", "sleep"} {
-		errs = append(errs, os.Symlink(r.busybox, filepath.Join(rescue, name)))
+		errs = append(errs, os.Symlink(program, filepath.Join(rescue, name)))
 	}
 	return errors.Join(errs...)
 }
