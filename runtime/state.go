@@ -24,28 +24,38 @@ func (r *Runtime) State(id string) (*State, error) {
 // vanish meanwhile are left out; one whose record cannot be read is an error
 // that is returned beside the others.
 func (r *Runtime) List() ([]*State, error) {
+	states := []*State{}
+	unread, err := r.each(func(_ *container, s *State) { states = append(states, s) })
+	if err != nil {
+		return nil, err
+	}
+	return states, unread
+}
+
+// each looks at every container below the state root, by id. unread is of those
+// that cannot be read.
+func (r *Runtime) each(see func(*container, *State)) (unread, err error) {
 	ids, err := state.IDs(r.root)
 	if err != nil {
 		return nil, fmt.Errorf("list containers: %w", err)
 	}
-	states := []*State{}
 	var errs []error
 	for _, id := range ids {
 		c, err := r.load(id)
-		switch {
-		case errors.Is(err, state.ErrNotExist):
-		case err != nil:
-			errs = append(errs, err)
-		default:
-			s, err := c.State()
-			if err != nil {
-				errs = append(errs, err)
-				continue
-			}
-			states = append(states, s)
+		if errors.Is(err, state.ErrNotExist) {
+			continue
 		}
+		var s *State
+		if err == nil {
+			s, err = c.State()
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		see(c, s)
 	}
-	return states, errors.Join(errs...)
+	return errors.Join(errs...), nil
 }
 
 // Plan gives the Plan that a container was created from.

@@ -61,6 +61,37 @@ func (r *Runtime) Stats(id string) (kmod.Stats, error) {
 	return r.kmod.Stats(c.Cell)
 }
 
+// Seen is what Survey tells of a container: its state, and what it uses. Stats is
+// nil without a process, and where Err says why there are none.
+type Seen struct {
+	*State
+	Stats *kmod.Stats
+	Err   error
+}
+
+// Survey is List with statistics of those that count accepts by their id. What
+// ends meanwhile has none.
+func (r *Runtime) Survey(count func(id string) bool) ([]Seen, error) {
+	all := []Seen{}
+	unread, err := r.each(func(c *container, s *State) {
+		seen := Seen{State: s}
+		if s.Status != state.Stopped && s.Status != state.Creating && count(s.ID) {
+			stats, err := r.kmod.Stats(c.Cell)
+			switch {
+			case err == nil:
+				seen.Stats = &stats
+			case !errors.Is(err, kmod.ErrNotFound):
+				seen.Err = err
+			}
+		}
+		all = append(all, seen)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, unread
+}
+
 // Limit changes how many processes a container may have; 0 is no limit.
 func (r *Runtime) Limit(id string, processes uint64) error {
 	c, _, err := r.loadAlive("update", id)

@@ -34,6 +34,8 @@ type app struct {
 	embed   func() error // see runtime.Embed
 	// reenter runs the command again in a user namespace, see rootless.go.
 	reenter func(pid int) (status int, done bool, err error)
+	// last is of a process that ends with its command, see caught.
+	last bool
 	// executable and become lead to the other program, see image.go.
 	executable func() (string, error)
 	become     func(path string, args, env []string) error

@@ -32,6 +32,7 @@ type engine interface {
 	Processes(id string) ([]int, error)
 	Members(id string) ([]kmod.Member, error)
 	Stats(id string) (kmod.Stats, error)
+	Survey(count func(id string) bool) ([]runtime.Seen, error)
 	Limit(id string, processes uint64) error
 	Reserve(kmod.Reservations) error
 	Plan(id string) (*oci.Plan, error)

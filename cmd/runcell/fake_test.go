@@ -227,6 +227,28 @@ func (f *fake) CellClaims(c runtime.Cell) (kmod.Claims, error) {
 
 func (f *fake) CellSockets(id kmod.ID) ([]kmod.Socket, error) { return f.sockets[id], nil }
 
+func (f *fake) Survey(count func(id string) bool) ([]runtime.Seen, error) {
+	f.did("survey")
+	if f.states == nil {
+		return nil, f.err
+	}
+	seen := []runtime.Seen{}
+	for _, s := range f.states {
+		one := runtime.Seen{State: s}
+		if s.Status != runtime.Stopped && s.Status != runtime.Creating && count(s.ID) {
+			stats, err := f.Stats(s.ID)
+			switch {
+			case err == nil:
+				one.Stats = &stats
+			case !errors.Is(err, runtime.ErrNotRunning):
+				one.Err = err
+			}
+		}
+		seen = append(seen, one)
+	}
+	return seen, f.err
+}
+
 func (f *fake) Limit(id string, processes uint64) error {
 	f.did("limit %s %d", id, processes)
 	return f.err

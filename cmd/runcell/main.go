@@ -32,5 +32,7 @@ func main() {
 	// A shell stops jobs in the background that use its terminal. That must not
 	// stop a command that holds a container's lock, or has its process to reap.
 	signal.Ignore(syscall.SIGTTIN, syscall.SIGTTOU)
-	os.Exit(newApp().main(os.Args))
+	a := newApp()
+	a.last = true
+	os.Exit(a.main(os.Args))
 }

@@ -84,7 +84,8 @@ func newMetricSet() *metricSet {
 // read is counted; one that goes meanwhile is no error.
 func collectMetrics(ctx context.Context, e engine, names []string) ([]byte, error) {
 	m := newMetricSet()
-	states, unread := e.List()
+	named := func(id string) bool { return len(names) == 0 || slices.Contains(names, id) }
+	states, unread := e.Survey(named)
 	if states == nil && unread != nil {
 		return nil, unread
 	}
@@ -97,26 +98,22 @@ func collectMetrics(ctx context.Context, e engine, names []string) ([]byte, erro
 		fail(unread)
 	}
 	for _, name := range names {
-		if !slices.ContainsFunc(states, func(s *runtime.State) bool { return s.ID == name }) {
+		if !slices.ContainsFunc(states, func(s runtime.Seen) bool { return s.ID == name }) {
 			return nil, fmt.Errorf("container %q: %w", name, runtime.ErrNotExist)
 		}
 	}
 	m.build.add(1, "version", version)
 	byStatus := map[runtime.Status]int{}
 	for _, s := range states {
-		if len(names) > 0 && !slices.Contains(names, s.ID) {
+		if !named(s.ID) {
 			continue
 		}
 		byStatus[s.Status]++
-		if s.Status == runtime.Stopped || s.Status == runtime.Creating {
-			continue
+		if s.Stats != nil {
+			m.addCell(s.ID, s.Stats)
 		}
-		stats, err := e.Stats(s.ID)
-		switch {
-		case err == nil:
-			m.addCell(s.ID, &stats)
-		case !errors.Is(err, runtime.ErrNotRunning) && !errors.Is(err, runtime.ErrNotExist) && !errors.Is(err, kmod.ErrNotFound):
-			fail(err)
+		if s.Err != nil {
+			fail(s.Err)
 		}
 	}
 	for _, s := range []runtime.Status{runtime.Creating, runtime.Created, runtime.Running, runtime.Paused, runtime.Stopped} {

@@ -20,7 +20,11 @@ func (a *app) caught(ctx context.Context, f func(context.Context, *runtime.Signa
 		return f(ctx, nil)
 	}
 	ctx, signals := runtime.CatchSignals(ctx)
-	defer signals.Leave()
+	if a.last {
+		defer signals.Leave()
+	} else {
+		defer signals.Close()
+	}
 	err := f(ctx, signals)
 	var why *runtime.Interrupted
 	if err == nil || !errors.As(context.Cause(ctx), &why) {

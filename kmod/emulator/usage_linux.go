@@ -27,21 +27,23 @@ func (c *Client) Members(id kmod.ID) ([]kmod.Member, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read processes: %w", err)
 	}
-	members, err := x.members()
+	members, err := x.members(true)
 	if err != nil {
 		return nil, fmt.Errorf("read processes of cell %d: %w", id, err)
 	}
 	return members, nil
 }
 
-func (x *cell) members() ([]kmod.Member, error) {
+// members tells of each process, and with users whose it is, which costs a file
+// that is slow to read.
+func (x *cell) members(users bool) ([]kmod.Member, error) {
 	pids, err := x.processes()
 	if err != nil {
 		return nil, err
 	}
 	members := make([]kmod.Member, 0, len(pids))
 	for _, pid := range pids {
-		m, err := readMember(pid)
+		m, err := readMember(pid, users)
 		if errors.Is(err, errGone) {
 			continue
 		}
@@ -54,16 +56,21 @@ func (x *cell) members() ([]kmod.Member, error) {
 }
 
 // readMember reads a process's usage; errGone when it has been reaped.
-func readMember(pid int) (kmod.Member, error) {
+func readMember(pid int, users bool) (kmod.Member, error) {
 	stat, err := readProc(pid, "stat")
 	if err != nil {
 		return kmod.Member{}, err
 	}
-	status, err := readProc(pid, "status")
-	if err != nil {
-		return kmod.Member{}, err
+	m, err := parseMember(stat)
+	if err == nil && users {
+		var status []byte
+		if status, err = readProc(pid, "status"); errors.Is(err, errGone) {
+			return m, err
+		}
+		if err == nil {
+			m.UID, err = effectiveUID(status)
+		}
 	}
-	m, err := parseMember(stat, status)
 	if err != nil {
 		return m, fmt.Errorf("read process %d: %w", pid, err)
 	}
@@ -79,9 +86,9 @@ func readProc(pid int, name string) ([]byte, error) {
 	return b, err
 }
 
-// parseMember reads /proc/PID/stat and status, see proc_pid_stat(5) and
-// proc_pid_status(5). The command may hold anything.
-func parseMember(stat, status []byte) (kmod.Member, error) {
+// parseMember reads /proc/PID/stat, see proc_pid_stat(5). The command may hold
+// anything.
+func parseMember(stat []byte) (kmod.Member, error) {
 	begin, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
 	if begin < 0 || end < begin {
 		return kmod.Member{}, errors.New("parse /proc stat: no command")
@@ -103,15 +110,13 @@ func parseMember(stat, status []byte) (kmod.Member, error) {
 		CPU: kmod.CPU{User: ticks(14, 16), System: ticks(15, 17)},
 	}
 	m.CPU.Total = m.CPU.User + m.CPU.System
-	uid, err := effectiveUID(status)
-	m.UID = uid
-	if err := errors.Join(append(errs, err)...); err != nil {
+	if err := errors.Join(errs...); err != nil {
 		return kmod.Member{}, fmt.Errorf("parse /proc stat: %w", err)
 	}
 	return m, nil
 }
 
-// effectiveUID is the second number of the line Uid.
+// effectiveUID is the second number of the line Uid, see proc_pid_status(5).
 func effectiveUID(status []byte) (uint32, error) {
 	for line := range bytes.Lines(status) {
 		if ids, ok := bytes.CutPrefix(line, []byte("Uid:")); ok {
@@ -133,7 +138,7 @@ func (c *Client) Stats(id kmod.ID) (kmod.Stats, error) {
 	if err != nil {
 		return kmod.Stats{}, fmt.Errorf("count: %w", err)
 	}
-	members, err := x.members()
+	members, err := x.members(false)
 	if err != nil {
 		return kmod.Stats{}, fmt.Errorf("count for cell %d: %w", id, err)
 	}

@@ -86,7 +86,10 @@ const (
 )
 
 func TestParseMember(t *testing.T) {
-	m, err := parseMember([]byte(oneStat), []byte(oneUser))
+	m, err := parseMember([]byte(oneStat))
+	if err == nil {
+		m.UID, err = effectiveUID([]byte(oneUser))
+	}
 	want := kmod.Member{
 		Parent: 7, UID: 2, Memory: m.Memory, Command: "a) b\n",
 		CPU: kmod.CPU{Total: 2300 * time.Millisecond, User: 1750 * time.Millisecond, System: 550 * time.Millisecond},
@@ -114,7 +117,8 @@ func TestParseCPU(t *testing.T) {
 func FuzzParseMember(f *testing.F) {
 	f.Add([]byte(oneStat), []byte(oneUser))
 	f.Fuzz(func(t *testing.T, stat, status []byte) {
-		m, err := parseMember(stat, status)
+		_, _ = effectiveUID(status)
+		m, err := parseMember(stat)
 		if err == nil && !slices.Contains(stat, ')') {
 			t.Fatalf("accepted %+v", m)
 		}

@@ -3,7 +3,9 @@ package cmdline
 // Printing for machines and for people.
 
 import (
+	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -51,7 +53,8 @@ func WriteJSON(w io.Writer, v any, indent string) error {
 
 // WriteTable prints rows in columns.
 func WriteTable(w io.Writer, rows [][]string) error {
-	t := tabwriter.NewWriter(w, 0, 1, tableGap, ' ', 0)
+	whole := bufio.NewWriter(w) // a tabwriter writes each cell by itself
+	t := tabwriter.NewWriter(whole, 0, 1, tableGap, ' ', 0)
 	for _, row := range rows {
 		for i := range row {
 			row[i] = OneLine(row[i])
@@ -60,7 +63,7 @@ func WriteTable(w io.Writer, rows [][]string) error {
 			return err
 		}
 	}
-	return t.Flush()
+	return errors.Join(t.Flush(), whole.Flush())
 }
 
 // tableGap is what WriteTable puts between columns.
@@ -149,10 +152,11 @@ func Bytes(n uint64) string {
 
 // WriteLines prints a line each.
 func WriteLines(w io.Writer, lines []string) error {
+	whole := bufio.NewWriter(w)
 	for _, line := range lines {
-		if _, err := io.WriteString(w, line+"\n"); err != nil {
+		if _, err := whole.WriteString(line + "\n"); err != nil {
 			return err
 		}
 	}
-	return nil
+	return whole.Flush()
 }

@@ -33,7 +33,7 @@ const most = 64 << 20
 
 // ReadFile reads a whole regular file of at most 64 MiB. The error is an *os.PathError.
 func ReadFile(path string) ([]byte, error) {
-	fd, err := openRegular(path, unix.O_RDONLY, 0)
+	fd, size, err := openRegular(path, unix.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -47,11 +47,12 @@ func ReadFile(path string) ([]byte, error) {
 		if err != nil {
 			return nil, &os.PathError{Op: "read", Path: path, Err: err}
 		}
-		if n == 0 {
-			return buf, nil
-		}
 		if len(buf)+n > most {
 			return nil, &os.PathError{Op: "read", Path: path, Err: errTooLarge}
+		}
+		// A file of /proc has no size.
+		if n == 0 || int64(len(buf)+n) == size {
+			return buf[:len(buf)+n], nil
 		}
 		if buf = buf[:len(buf)+n]; len(buf) == cap(buf) {
 			buf = append(buf, 0)[:len(buf)]
@@ -73,7 +74,7 @@ func ReplaceFile(path string, b []byte, mode uint32) error {
 
 // WriteFile makes path hold b and nothing else. Cut off it leaves a part.
 func WriteFile(path string, b []byte, mode uint32) error {
-	fd, err := openRegular(path, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC, mode)
+	fd, _, err := openRegular(path, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC, mode)
 	if err != nil {
 		return err
 	}
@@ -97,14 +98,15 @@ var (
 )
 
 // openRegular opens a file that must be a regular one, and does not wait to
-// find out: a FIFO would keep every command of a state directory waiting.
-func openRegular(path string, flags int, mode uint32) (int, error) {
-	fd, err := Open(path, flags|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, mode)
+// find out: a FIFO would keep every command of a state directory waiting. It tells
+// the file's size.
+func openRegular(path string, flags int, mode uint32) (fd int, size int64, err error) {
+	fd, err = Open(path, flags|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, mode)
 	if errors.Is(err, unix.ENXIO) || errors.Is(err, unix.EOPNOTSUPP) {
 		err = errNotRegular // a socket, which Linux and NetBSD refuse in these words
 	}
 	if err != nil {
-		return -1, &os.PathError{Op: "open", Path: path, Err: err}
+		return -1, 0, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	var st unix.Stat_t
 	err = unix.Fstat(fd, &st)
@@ -113,9 +115,9 @@ func openRegular(path string, flags int, mode uint32) (int, error) {
 	}
 	if err != nil {
 		CloseFD(fd)
-		return -1, &os.PathError{Op: "open", Path: path, Err: err}
+		return -1, 0, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	return fd, nil
+	return fd, st.Size, nil
 }
 
 // Open is open(2), again after a signal.
