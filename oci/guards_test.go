@@ -393,8 +393,8 @@ func TestNearNames(t *testing.T) {
 		{"abcdefgh", "abcdefgh abcdefgx", "abcdefgh"},
 		{"abcdefgh", "abcdefgx abcdefgh", "abcdefgh"},
 	} {
-		if got := nearest(c.name, strings.Fields(c.known)); got != c.want {
-			t.Errorf("nearest(%q, %q) = %q; want %q", c.name, c.known, got, c.want)
+		if got := Nearest(c.name, strings.Fields(c.known)); got != c.want {
+			t.Errorf("Nearest(%q, %q) = %q; want %q", c.name, c.known, got, c.want)
 		}
 	}
 	for pair, want := range map[[2]string]int{

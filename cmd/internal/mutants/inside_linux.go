@@ -1,14 +1,18 @@
 package main
 
-// Tests of a mutant can leave processes and mounts behind, which no sweep of
-// theirs finds. They run in a pid namespace and a mount namespace of their own,
-// which end with them.
+// A mutant is a program without one of its checks, and its tests run as root:
+// where the check kept names inside a directory, they remove and write what is
+// the machine's. So nothing of the machine can be written: all is mounted
+// read-only, but for the run's own directory, Go's cache and the control groups.
+// What they leave of processes and mounts, which no sweep of theirs finds, ends
+// with the pid namespace and the mount namespace that they are in.
 
 import (
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -24,6 +28,10 @@ func apart(ctx context.Context, temp string, args []string) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
+	return apartBy(ctx, self, temp, args)
+}
+
+func apartBy(ctx context.Context, self, temp string, args []string) (*exec.Cmd, error) {
 	cmd := exec.CommandContext(ctx, self, append([]string{insideArg, temp}, args...)...) //nolint:forbidigo // this program
 	cmd.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
 	return cmd, nil
@@ -31,16 +39,7 @@ func apart(ctx context.Context, temp string, args []string) (*exec.Cmd, error) {
 
 // inside runs a command, reaps what it leaves, and gives its exit status.
 func inside(temp string, args []string) int {
-	err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
-	if err == nil {
-		err = unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
-	}
-	if err == nil {
-		err = os.Chmod(temp, os.ModeSticky|0o777)
-	}
-	if err == nil && !strings.HasPrefix(temp, os.TempDir()+"/") { // or it would hide the sources
-		err = unix.Mount(temp, os.TempDir(), "", unix.MS_BIND, "")
-	}
+	err := enclose(temp)
 	cmd := exec.Command(args[0], args[1:]...) //nolint:forbidigo // the developer's own Go
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if err == nil {
@@ -60,4 +59,56 @@ func inside(temp string, args []string) int {
 			return 128 + int(ws.Signal())
 		}
 	}
+}
+
+// enclose makes the mounts.
+func enclose(temp string) error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make mounts private: %w", err)
+	}
+	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return fmt.Errorf("mount /proc: %w", err)
+	}
+	cache, err := exec.Command("go", "env", "GOCACHE").Output() //nolint:forbidigo // the developer's own Go
+	if err != nil {
+		return fmt.Errorf("ask go for its cache: %w", err)
+	}
+	open := []string{filepath.Dir(temp), strings.TrimSpace(string(cache))}
+	for _, dir := range open {
+		if err := unix.Mount(dir, dir, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+			return fmt.Errorf("keep %s open: %w", dir, err)
+		}
+	}
+	if err := os.Chmod(temp, os.ModeSticky|0o777); err != nil {
+		return fmt.Errorf("open the temporary directory: %w", err)
+	}
+	if err := setReadOnly("/", true); err != nil {
+		return err
+	}
+	for _, dir := range append(open, "/proc", "/sys/fs/cgroup") {
+		if err := setReadOnly(dir, false); err != nil {
+			return err
+		}
+	}
+	// Not a new file system in a directory that the sources may be in.
+	if within := strings.HasPrefix(temp, os.TempDir()+"/"); !within {
+		if err := unix.Mount(temp, os.TempDir(), "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("mount the temporary directory: %w", err)
+		}
+	}
+	if err := unix.Mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755"); err != nil {
+		return fmt.Errorf("mount /run: %w", err)
+	}
+	return nil
+}
+
+func setReadOnly(dir string, on bool) error {
+	attr := unix.MountAttr{Attr_clr: unix.MOUNT_ATTR_RDONLY}
+	if on {
+		attr = unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
+	}
+	if err := unix.MountSetattr(unix.AT_FDCWD, dir, unix.AT_RECURSIVE, &attr); err != nil {
+		return fmt.Errorf("change the mounts of %s: %w", dir, err)
+	}
+	return nil
 }

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// What a mutant's tests do outside of the run's own directory fails.
+func TestNothingOfTheMachineIsWritten(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	machine, own := t.TempDir(), t.TempDir()
+	kept := filepath.Join(machine, "kept")
+	if err := os.WriteFile(kept, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	program, temp := filepath.Join(own, "mutants"), filepath.Join(own, "t")
+	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	if err := os.Mkdir(temp, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for script, works := range map[string]bool{
+		`rm "$1"`:                        false,
+		`mv "$1" "$1.away"`:              false,
+		`: >"${1%/*}/new"`:               false,
+		`: >"$(go env GOROOT)/new"`:      false,
+		`rmdir "${1%/*}"`:                false,
+		`: >"$2/new" && rm "$2/new"`:     true,
+		`: >"${2%/*}/new"`:               true,
+		`: >/run/new`:                    true,
+		`test ! -e "$(go env GOROOT)/x"`: true,
+	} {
+		cmd, err := apartBy(t.Context(), program, temp, []string{"sh", "-c", script, "sh", kept, temp})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := cmd.CombinedOutput(); (err == nil) != works {
+			t.Errorf("%s: %v, want success: %v\n%s", script, err, works, out)
+		}
+	}
+	if _, err := os.Stat(kept); err != nil {
+		t.Error(err)
+	}
+}
