@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"syscall"
 
 	"github.com/netbsd-cells/runcell/oci/strictjson"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -82,12 +81,12 @@ func LoadFile(path string) (*Config, error) {
 	if !fi.Mode().IsRegular() {
 		return nil, fmt.Errorf("load %s: it is no regular file", path)
 	}
-	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
+	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("load configuration: %w", &os.PathError{Op: "open", Path: path, Err: err})
+		return nil, fmt.Errorf("load configuration: %w", err)
 	}
-	defer func() { _ = syscall.Close(fd) }()
-	cfg, err := Load(file{fd, fi.Size()})
+	defer f.Close()
+	cfg, err := Load(f)
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", path, err)
 	}
@@ -133,36 +132,16 @@ func LoadProcess(r io.Reader) (*specs.Process, error) {
 	return p, nil
 }
 
-// file reads a file by plain system calls: an os.File would have the Go runtime
-// make its poller, and every command reads a configuration or is done without one.
-type file struct {
-	fd   int
-	size int64
-}
-
-func (f file) Read(b []byte) (int, error) {
-	for {
-		n, err := syscall.Read(f.fd, b)
-		switch {
-		case errors.Is(err, syscall.EINTR):
-		case err != nil:
-			return 0, err
-		case n == 0 && len(b) > 0:
-			return 0, io.EOF
-		default:
-			return n, nil
-		}
-	}
-}
-
 func readLimited(r io.Reader) ([]byte, error) {
 	// A configuration fits; the buffer spares growing in small steps.
 	size := 16 << 10
-	if f, ok := r.(file); ok {
-		if f.size > MaxConfigSize {
-			return nil, errTooLarge
+	if f, ok := r.(*os.File); ok {
+		if st, err := f.Stat(); err == nil {
+			if st.Size() > MaxConfigSize {
+				return nil, errTooLarge
+			}
+			size = int(st.Size()) + 1
 		}
-		size = int(f.size) + 1
 	}
 	buf := make([]byte, 0, size)
 	for {

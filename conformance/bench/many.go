@@ -27,11 +27,9 @@ func benchMany(o options, dir string, out io.Writer) (_ map[string][]float64, er
 		return nil, err
 	}
 	few, many := &crowd{state: filepath.Join(w.dir, "few")}, &crowd{state: filepath.Join(w.dir, "state")}
-	for c, n := range map[*crowd]int{few: o.few, many: o.cells} {
-		defer func() { err = errors.Join(err, c.disperse(o)) }()
-		if err := c.gather(o, w, n); err != nil {
-			return nil, err
-		}
+	defer func() { err = errors.Join(err, few.disperse(o), many.disperse(o)) }()
+	if err := errors.Join(few.gather(o, w, o.few), many.gather(o, w, o.cells)); err != nil {
+		return nil, err
 	}
 	ops := []struct {
 		name string

@@ -26,10 +26,3 @@ func checkSpec(s *kmod.Spec, f *kmod.Features) error {
 	}
 	return nil
 }
-
-// overlap tells whether one socket could claim both ports.
-func overlap(p, q kmod.Port) bool {
-	return p.Port == q.Port &&
-		(p.Proto == "" || q.Proto == "" || p.Proto == q.Proto) &&
-		(!p.Addr.IsValid() || !q.Addr.IsValid() || p.Addr == q.Addr)
-}

@@ -164,10 +164,6 @@ var calls = map[string]struct {
 		"sysChdir=12 sysChroot=61 sysDup2=90 sysFcntl=92 sysKill=37 sysSysctl=202 sysWrite=4",
 		"numbers of what its helpers do on NetBSD, also where package unix lacks them",
 	},
-	"./oci": {
-		"Open",
-		"the configuration, which is the caller's",
-	},
 	"./runtime": {
 		"Open",
 		"namespaces that the configuration names",
