@@ -156,8 +156,10 @@ func TestOneName(t *testing.T) {
 		ps two
 		--log /log/two.log run --detach --bundle /cells/b/web two
 		ps x=y
-		--log /log/x=y.log run --detach --bundle /cells/c/x=y x=y`)
-	r.want("stop", `state x=y
+		--log /log/x=y.log run --detach --bundle /cells/c/x=y x=y
+		service start --autostart`)
+	r.want("stop", `service stop --all
+		state x=y
 		stop --time 1 x=y
 		delete --force x=y
 		state two

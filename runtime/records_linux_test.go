@@ -104,7 +104,10 @@ func TestOddCells(t *testing.T) {
 		if r := b.quick("exec", "bad", "/probe", "exit", "0"); r.status == 0 {
 			t.Errorf("%s: exec in a cell that can't be read = %+v; want an error", name, r)
 		}
-		b.ok("list")
+		// All are listed, and an error besides says what can't be read.
+		if r := b.quick("list"); !strings.Contains(r.stdout, "\ngood ") || !strings.Contains(r.stdout, "\nbad ") || r.status != 0 && !strings.Contains(r.stderr, "cell 1") {
+			t.Errorf("%s: list = %+v; want both", name, r)
+		}
 		b.ok("recover")
 		b.ok("exec", "good", "/probe", "exit", "0")
 		args := b.spec.Process.Args

@@ -82,7 +82,7 @@ func TestDeleteThatTakesLong(t *testing.T) {
 	d := newDaemon(t, "native")
 	d.must(d.run([]string{"-d"}, "long", "sleep", "1000")...)
 	pid := d.taskPid("long")
-	bundle := filepath.Join(d.dir, "state/io.containerd.runtime.v2.task/default/long")
+	bundle := filepath.Join(d.dir, "state/io.containerd.runtime.v2.task", d.namespace(), "long")
 	address, err := os.ReadFile(filepath.Join(bundle, "address"))
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +91,7 @@ func TestDeleteThatTakesLong(t *testing.T) {
 	for _, shim := range d.shims() {
 		_ = unix.Kill(shim, unix.SIGKILL)
 	}
-	record, err := os.Open(filepath.Join(d.dir, "state/runcell/default/long"))
+	record, err := os.Open(filepath.Join(d.dir, "state/runcell", d.namespace(), "long"))
 	if err != nil {
 		t.Fatal(err)
 	}
