@@ -58,8 +58,9 @@ func bootID() (string, error) {
 }
 
 // parseHeader reads the file that says whose cells these are. there is false of
-// one of another boot, and of one that was not on the disk yet when the machine
-// lost its power, which is empty or begins with zeros.
+// one of another boot, of one that was not on the disk yet when the machine
+// lost its power, which is empty or begins with zeros, and of the table of the
+// version before, which was one file, if it has no cell: those have tabs.
 func parseHeader(b []byte, boot string) (m Module, there bool, err error) {
 	if len(b) == 0 || b[0] == 0 {
 		return "", false, nil
@@ -69,6 +70,8 @@ func parseHeader(b []byte, boot string) (m Module, there bool, err error) {
 	version, in, _ := strings.Cut(head, " ")
 	switch {
 	case ok && in != "" && in != boot:
+		return "", false, nil
+	case ok && whole && (version == "2" || version == "2-published") && !bytes.ContainsRune(b, '\t'):
 		return "", false, nil
 	case ok && whole && in == boot && version == stateVersion:
 		return Current, true, nil

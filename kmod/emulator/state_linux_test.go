@@ -86,6 +86,7 @@ func TestParseHeader(t *testing.T) {
 		"cells 3 b\n": Current, "cells 3-published b\n": Published,
 		"cells 3 a\n":          "", // of another boot
 		"cells 9 a\nhello\n":   "", // and its damage
+		"cells 2 b\n26\n":      "", // the version before's, without cells
 		"":                     "", // it was not written before ...
 		"\x00\x00\x00":         "", // ... the power was lost
 		"\x00\x00 3 b\nmore\n": "", // the first page was lost
