@@ -175,13 +175,14 @@ func TestMisspeltSettings(t *testing.T) {
 		}
 	}
 	for text, field := range map[string]string{
-		`"annotations":{"org.example.x":"y","org.netbsd.other":"z"}`:                     "",
-		`"com.example.unknown":{"netbds":1}`:                                             `"com.example.unknown"`,
-		`"process.args":["/b"]`:                                                          `"process.args"`,
-		`"netbsd.org":{}`:                                                                `"netbsd.org"`,
-		`"netbsd.cell.profile":"low"`:                                                    `"netbsd.cell.profile"`,
-		`"linux":{"future":1}`:                                                           "linux.future",
-		`"process":{"args":["/a"],"cwd":"/","user":{"uid":7,"username":"web"}}`:          "process.user.username",
+		`"annotations":{"org.example.x":"y","org.netbsd.other":"z"}`:            "",
+		`"com.example.unknown":{"netbds":1}`:                                    `"com.example.unknown"`,
+		`"process.args":["/b"]`:                                                 `"process.args"`,
+		`"netbsd.org":{}`:                                                       `"netbsd.org"`,
+		`"netbsd.cell.profile":"low"`:                                           `"netbsd.cell.profile"`,
+		`"linux":{"future":1}`:                                                  "linux.future",
+		`"process":{"args":["/a"],"cwd":"/","user":{"uid":7,"username":"web"}}`: "process.user.username",
+
 		`"process":{"args":["/a"],"cwd":"/","user":{"uid":0,"gid":0,"username":"root"}}`: "process.user.username",
 	} {
 		w := compile(t, with(text), ourModule()).Warnings()
