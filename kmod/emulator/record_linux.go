@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/flock"
@@ -227,11 +226,15 @@ func (c *Client) missing(id kmod.ID) error {
 }
 
 // forget removes a cell from the table: its name is free, and its id is no
-// cell's any more.
+// cell's any more. The link goes last, and stays if the file does: without it
+// the file would be a cell that List does not tell and Destroy does not find.
 func (c *Client) forget(x *cell) error {
 	table, err := c.table()
 	if err != nil {
 		return err
 	}
-	return errors.Join(unlink(filepath.Join(namePath(table, x.Spec.Name))), unlink(idPath(table, x.ID)))
+	if err := unlink(namePath(table, x.Spec.Name)); err != nil {
+		return err
+	}
+	return unlink(idPath(table, x.ID))
 }

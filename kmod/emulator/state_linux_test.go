@@ -271,6 +271,34 @@ func TestRemains(t *testing.T) {
 	}
 }
 
+// Of a cell whose file can't be removed the link stays, so that it is told and
+// can be removed later.
+func TestFileThatStays(t *testing.T) {
+	h := newHost(t)
+	id := h.cell(kmod.Spec{Name: "web"})
+	table, err := h.table()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, aside := namePath(table, "web"), filepath.Join(t.TempDir(), "web")
+	if err := errors.Join(os.Rename(file, aside), os.Mkdir(file, 0o700)); err != nil { // no unlink(2) takes a directory
+		t.Fatal(err)
+	}
+	if err := h.forget(&cell{ID: id, Spec: kmod.Spec{Name: "web"}}); err == nil {
+		t.Error("forget succeeds")
+	}
+	if err := errors.Join(os.Remove(file), os.Rename(aside, file)); err != nil {
+		t.Fatal(err)
+	}
+	if cells, err := h.List(); err != nil || len(cells) != 1 || cells[0].ID != id {
+		t.Errorf("List = %v, %v; want cell %d", cells, err, id)
+	}
+	h.end(id)
+	if left := h.files(); len(left) != 0 {
+		t.Errorf("there is still %q", left)
+	}
+}
+
 // A killed Create that had not got hold of its path and ports is a draft, and
 // touches nothing of who has them.
 func TestDraft(t *testing.T) {
