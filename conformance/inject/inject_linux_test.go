@@ -102,6 +102,7 @@ func TestAccepted(t *testing.T) {
 		{"create", "read /x/exec.fifo", `says that it succeeded, but: "stopped", want "created"`, true},
 		{"create", "read /x/exec.fifo", `says that it succeeded, but: "start \"ID-1\": wait for start: no space left on device", want "stopped"`, true},
 		{"create", "read /x/exec.fifo", `says that it succeeded, but: "start \"ID-1\": exec: no space left on device", want "stopped"`, false},
+		{"create", "read /x/exec.fifo", `says that it succeeded, but: "start \"ID-1\": its process was killed before it could run the program, or could not report that it does", want "stopped"`, true},
 		{"start", "read /x/exec.fifo", `says that it succeeded, but: "stopped", want "created"`, false},
 		{"create", "read /proc/1/stat", `says that it succeeded, but: "stopped", want "created"`, false},
 	} {
