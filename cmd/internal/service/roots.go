@@ -15,6 +15,8 @@ type Root struct {
 	Number   int    `json:"number"`
 	Image    string `json:"image"` // as the declaration had it
 	Manifest string `json:"manifest"`
+	// Before is the root that it took the place of; 0 = it was the first.
+	Before int `json:"before,omitempty"`
 }
 
 // Roots is the file roots.json: all that are there, the newest last.
@@ -34,16 +36,19 @@ func (r Roots) Find(number int) (Root, bool) {
 
 // Add makes a new root the current one.
 func (r Roots) Add(x Root) Roots {
+	x.Before = r.Current
 	return Roots{Current: x.Number, List: append(slices.Clone(r.List), x)}
 }
 
-// Back gives the root before the current one.
+// Back gives the root that the current one took the place of. That is not the
+// one before it in the list, if somebody had gone back from that.
 func (r Roots) Back() (Root, error) {
-	i := slices.IndexFunc(r.List, func(x Root) bool { return x.Number == r.Current })
-	if i <= 0 {
+	now, _ := r.Find(r.Current)
+	x, ok := r.Find(now.Before)
+	if !ok {
 		return Root{}, errors.New("there is no older root to go back to")
 	}
-	return r.List[i-1], nil
+	return x, nil
 }
 
 // Prune leaves the current root alone.

@@ -152,7 +152,7 @@ func TestScript(t *testing.T) {
 }
 
 func TestRoots(t *testing.T) {
-	r := Roots{}.Add(Root{1, "web:1", "sha256:1"}).Add(Root{3, "web:2", "sha256:2"})
+	r := Roots{}.Add(Root{Number: 1, Image: "web:1", Manifest: "sha256:1"}).Add(Root{Number: 3, Image: "web:2", Manifest: "sha256:2"})
 	if x, err := r.Back(); err != nil || x.Number != 1 || r.Current != 3 || r.Check() != nil {
 		t.Errorf("Back = %v, %v of %v", x, err, r)
 	}
@@ -162,6 +162,11 @@ func TestRoots(t *testing.T) {
 	}
 	if _, err := left.Back(); err == nil {
 		t.Error("Back with one root: no error")
+	}
+	// From an upgrade that followed a rollback it goes to what ran before it.
+	r.Current = 1
+	if x, err := r.Add(Root{Number: 4}).Back(); err != nil || x.Number != 1 {
+		t.Errorf("Back = %v, %v; want root 1, as root 3 was gone back from", x, err)
 	}
 	for _, bad := range []Roots{{Current: 1}, {List: []Root{{Number: 0}}}, {Current: 2, List: []Root{{Number: 2}, {Number: 2}}}} {
 		if bad.Check() == nil {
