@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/urfave/cli/v3"
 )
 
@@ -57,29 +58,17 @@ an error.`,
 }
 
 // writeTar packs a directory of ours; the file has its name when it is whole.
-func writeTar(ctx context.Context, dir, file string) (err error) {
-	f, err := os.OpenFile(file+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	w := tar.NewWriter(f)
-	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err = errors.Join(err, context.Cause(ctx)); err != nil || e.IsDir() {
-			return err
-		}
-		return addFile(w, path, strings.TrimPrefix(path, dir+"/"))
+func writeTar(ctx context.Context, dir, file string) error {
+	return cmdline.ReplaceFile(file, 0o600, func(out io.Writer) error {
+		w := tar.NewWriter(out)
+		err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+			if err = errors.Join(err, context.Cause(ctx)); err != nil || e.IsDir() {
+				return err
+			}
+			return addFile(w, path, strings.TrimPrefix(path, dir+"/"))
+		})
+		return errors.Join(err, w.Close())
 	})
-	err = errors.Join(err, w.Close())
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", file, errors.Join(err, os.Remove(f.Name())))
-	}
-	return nil
 }
 
 func addFile(w *tar.Writer, path, name string) error {

@@ -96,7 +96,7 @@ func TestExitCodes(t *testing.T) {
 		{"update --memory 5m c1", nil, 0, 0, ""},
 		{"metrics --inetd --output /x", nil, 0, 1, "leave one of them out"},
 		{"metrics c1", nil, 0, 1, `container "c1": container does not exist`},
-		{"metrics --output /nowhere/x", nil, 0, 1, "write metrics: .*no such file"},
+		{"metrics --output /nowhere/x", nil, 0, 1, "write /nowhere/x: .*no such file"},
 		{"help nonsense", nil, 0, 1, `runcell has no command "nonsense"; "runcell --help"`},
 		{"help -A0", nil, 0, 1, `help has no flag "A0"`},
 		{"completion tcsh", nil, 0, 1, `runcell completion has no command "tcsh"`},

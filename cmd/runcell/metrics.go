@@ -8,11 +8,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/containerd/log"
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
 	"github.com/netbsd-cells/runcell/runtime"
@@ -55,7 +54,7 @@ func (a *app) metrics(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	if output != "" {
-		return replaceFile(output, b)
+		return cmdline.ReplaceBytes(output, 0o644, b)
 	}
 	_, err = a.Stdout.Write(b)
 	return err
@@ -138,32 +137,4 @@ func (m *metricSet) addCell(id string, s *kmod.Stats) {
 	for _, scope := range policy.Scopes {
 		m.denied.add(float64(s.Denials[string(scope)]), "id", id, "scope", string(scope))
 	}
-}
-
-// replaceFile writes a file that readers see whole, as it was or as it is.
-func replaceFile(path string, b []byte) error {
-	path, err := filepath.Abs(path)
-	if err == nil {
-		// What is something else than a file, such as /dev/null, must stay.
-		if fi, serr := os.Stat(path); serr == nil && !fi.Mode().IsRegular() {
-			err = fmt.Errorf("%s is not a regular file: leave --output out to print", path)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("write metrics: %w", err)
-	}
-	// The name has no extension that a collector looks for.
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".new*")
-	if err != nil {
-		return fmt.Errorf("write metrics: %w", err)
-	}
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Chmod(0o644), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write metrics: %w", err), os.Remove(f.Name()))
-	}
-	return nil
 }

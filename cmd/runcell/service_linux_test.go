@@ -183,6 +183,22 @@ func TestService(t *testing.T) {
 	})
 }
 
+// Whatever names data directories have, each cell keeps its own.
+func TestServiceData(t *testing.T) {
+	w := newWorld(t)
+	for _, name := range []string{"x.new", "x"} {
+		w.declare(strings.ReplaceAll(name, ".", "_"), "echo "+name+" >>/data/f", "volume = "+name+":/data")
+	}
+	w.want(0, "start", "x_new")
+	w.until("it has written", func() bool { return w.read("db/data/x.new/f") == "x.new\n" })
+	w.want(0, "start", "x")
+	w.until("it has written", func() bool { return w.read("db/data/x/f") != "" })
+	if got := w.read("db/data/x/f") + w.read("db/data/x.new/f"); got != "x\nx.new\n" {
+		t.Errorf("the directories have %q", got)
+	}
+	w.want(0, "stop", "--all")
+}
+
 // An upgrade and a rollback keep settings and data, and the old root is there
 // until it is pruned.
 func TestServiceUpgrade(t *testing.T) {

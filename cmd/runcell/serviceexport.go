@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/cmd/internal/service"
 	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/urfave/cli/v3"
@@ -135,7 +136,7 @@ func copyFile(from, to, name string) error {
 	if err != nil {
 		return err
 	}
-	return writeDurably(filepath.Join(to, name), b, 0o600)
+	return cmdline.ReplaceBytes(filepath.Join(to, name), 0o600, b)
 }
 
 // cellIn gives the name of the cell whose export is in a directory.
@@ -233,5 +234,5 @@ func (s *services) settle(d *service.Declaration, dir string, text []byte) error
 	if err := s.setRoots(d, service.Roots{}.Add(service.Root{Number: 1, Image: d.Image, Manifest: o.Manifest})); err != nil {
 		return err
 	}
-	return writeDurably(filepath.Join(s.dir, d.Name+service.Suffix), text, 0o644)
+	return cmdline.ReplaceBytes(filepath.Join(s.dir, d.Name+service.Suffix), 0o644, text)
 }

@@ -238,8 +238,8 @@ func (s *services) enable(_ context.Context, list []*service.Declaration) error 
 			return "", err
 		}
 		err = errors.Join(
-			writeDurably(s.confOf(d), []byte(service.ScriptPrefix+d.Name+"=YES\n"), 0o644),
-			writeDurably(s.scriptOf(d), []byte(text), 0o755))
+			cmdline.ReplaceBytes(s.confOf(d), 0o644, []byte(service.ScriptPrefix+d.Name+"=YES\n")),
+			cmdline.ReplaceBytes(s.scriptOf(d), 0o755, []byte(text)))
 		return "enabled: " + s.scriptOf(d), err
 	})
 }

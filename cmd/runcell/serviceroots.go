@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/cmd/internal/service"
 	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/runtime"
@@ -137,7 +138,7 @@ func (s *services) setImage(d *service.Declaration, image string) error {
 	if err != nil {
 		return err
 	}
-	return writeDurably(path, text, fi.Mode().Perm())
+	return cmdline.ReplaceBytes(path, fi.Mode().Perm(), text)
 }
 
 func (s *services) prune(ctx context.Context, list []*service.Declaration) error {

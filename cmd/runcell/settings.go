@@ -3,10 +3,10 @@ package main
 // What is said of a container beside its image, put into its config.json.
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -145,8 +145,9 @@ func (a *app) makeData(cfg *oci.Config, s *settings.Settings) error {
 		if _, err := os.Lstat(dir); err == nil {
 			continue
 		}
-		// One that has its name has its owner, too.
-		temp := dir + ".new"
+		// One that has its name has its owner, too. Until then it has a name that
+		// no data directory can have.
+		temp := filepath.Join(a.dataDirs(), "."+v.Name+".new")
 		err := os.MkdirAll(temp, 0o700)
 		if err == nil {
 			u := cfg.Process.User
@@ -162,35 +163,7 @@ func (a *app) makeData(cfg *oci.Config, s *settings.Settings) error {
 	return nil
 }
 
-// replaceJSON is writeDurably for a document.
+// replaceJSON replaces a file by a document.
 func replaceJSON(path string, v any) error {
-	var b bytes.Buffer
-	if err := cmdline.WriteJSON(&b, v, "  "); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return writeDurably(path, b.Bytes(), 0o600)
-}
-
-// writeDurably makes a file hold b, all of it or what it held before, also when
-// the power fails.
-func writeDurably(path string, b []byte, mode os.FileMode) error {
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = errors.Join(f.Chmod(mode), f.Sync())
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if dir, derr := os.Open(filepath.Dir(path)); derr == nil {
-		_ = dir.Sync() // not every file system can
-		_ = dir.Close()
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, errors.Join(err, os.Remove(f.Name())))
-	}
-	return nil
+	return cmdline.ReplaceFile(path, 0o600, func(w io.Writer) error { return cmdline.WriteJSON(w, v, "  ") })
 }
