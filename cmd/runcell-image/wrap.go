@@ -104,10 +104,24 @@ func readTar(ctx context.Context, in io.Reader, dir string) error {
 		if h.Typeflag != tar.TypeReg || !exported.MatchString(h.Name) {
 			return fmt.Errorf("it is no export of a cell: %q is in it", h.Name)
 		}
+		if sparse(h) {
+			return fmt.Errorf("it is no export of a cell: %q has holes, so that a small file could fill the disk", h.Name)
+		}
 		if err := takeFile(r, filepath.Join(dir, filepath.FromSlash(h.Name))); err != nil {
 			return err
 		}
 	}
+}
+
+// sparse tells whether the archive says where a file has holes: package tar
+// gives them as zeros, however many.
+func sparse(h *tar.Header) bool {
+	for name := range h.PAXRecords {
+		if strings.HasPrefix(name, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
 }
 
 func takeFile(r io.Reader, path string) error {
