@@ -1,23 +1,17 @@
 package main
 
 // A file that says who is at work: whoever holds its lock. The number in it is
-// for people and for signals; only the lock tells whether it is still true.
+// for people: the kernel tells whose the lock is. It is a lock of fcntl(2), as
+// that of flock(2) is nobody's in particular, and a number that stands in the
+// file may be the one's before, and another process's by now.
 
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
-	"strings"
-	"time"
 
-	"github.com/netbsd-cells/runcell/kmod/flock"
-)
-
-const (
-	lookPause = 5 * time.Millisecond
-	lookTime  = 250 * time.Millisecond
+	"golang.org/x/sys/unix"
 )
 
 // lockFile takes the lock and writes our number into the file; "" is no file.
@@ -26,18 +20,13 @@ func lockFile(path string) (unlock func(), err error) {
 	if path == "" {
 		return func() {}, nil
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	// Nobody else's to read: who can read it could lock it against us.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open --lock-file: %w", err)
 	}
-	var locked bool
-	for began := time.Now(); ; time.Sleep(lookPause) { // who only looks holds it for a moment
-		locked, err = flock.Try(int(f.Fd()), flock.Exclusive)
-		if locked || err != nil || time.Since(began) > lookTime {
-			break
-		}
-	}
-	if err == nil && !locked {
+	err = unix.FcntlFlock(f.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
 		err = errors.New("another runcell holds it")
 	}
 	if err == nil {
@@ -53,7 +42,7 @@ func lockFile(path string) (unlock func(), err error) {
 }
 
 // lockHolder gives the number of the process that holds a file's lock; 0 = none
-// does, or there is no file.
+// does, or there is no file. Asking takes no lock.
 func lockHolder(path string) (pid int, err error) {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -63,17 +52,15 @@ func lockHolder(path string) (pid int, err error) {
 		return 0, err
 	}
 	defer func() { _ = f.Close() }()
-	free, err := flock.Try(int(f.Fd()), flock.Shared)
-	if err != nil || free {
-		return 0, err
+	lock := unix.Flock_t{Type: unix.F_WRLCK}
+	if err := unix.FcntlFlock(f.Fd(), unix.F_GETLK, &lock); err != nil {
+		return 0, fmt.Errorf("look who holds %s: %w", path, err)
 	}
-	const longest = 32
-	b, err := io.ReadAll(io.LimitReader(f, longest))
-	if err != nil {
-		return 0, err
+	switch {
+	case lock.Type == unix.F_UNLCK:
+		return 0, nil
+	case lock.Pid <= 0:
+		return 0, fmt.Errorf("%s is locked by a process that can't be named: it is not a runcell of here", path)
 	}
-	if pid, err = strconv.Atoi(strings.TrimSpace(string(b))); err != nil || pid <= 0 {
-		return 0, fmt.Errorf("%s is locked, and %q in it is no process", path, b)
-	}
-	return pid, nil
+	return int(lock.Pid), nil
 }

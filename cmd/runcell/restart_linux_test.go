@@ -88,6 +88,16 @@ func TestRestart(t *testing.T) {
 		if pid, err := lockHolder(w.dir + "/lock"); err != nil || pid != cmd.Process.Pid {
 			t.Errorf("the lock is %d's, %v; want %d", pid, err, cmd.Process.Pid)
 		}
+		// Between the lock and the number the file has that of the one before, who
+		// may be anybody by now.
+		for _, text := range []string{"1\n", ""} {
+			if err := os.WriteFile(w.dir+"/lock", []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if pid, err := lockHolder(w.dir + "/lock"); err != nil || pid != cmd.Process.Pid {
+				t.Errorf("with %q in it the lock is %d's, %v; want %d", text, pid, err, cmd.Process.Pid)
+			}
+		}
 		if out, status := w.run(run("locked2", "--lock-file", w.dir+"/lock", "b")...); status != 1 || !strings.Contains(out, "another runcell holds it") {
 			t.Errorf("a second one: status %d, %q", status, out)
 		}

@@ -6,10 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"sync"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/cmd/internal/service"
+	"github.com/netbsd-cells/runcell/kmod/flock"
 	"github.com/urfave/cli/v3"
 )
 
@@ -58,6 +62,7 @@ type services struct {
 	all    []*service.Declaration // in order
 	broken map[string]error       // by name: what can't be read
 	circle error
+	unlock func() // of the cell that alone is at
 }
 
 // A verb does one thing with the cells that are named. Its error is not one
@@ -131,6 +136,34 @@ func (s *services) unread() error {
 	}
 	slices.SortFunc(errs, func(a, b error) int { return cmpText(a.Error(), b.Error()) })
 	return errors.Join(append(errs, s.circle)...)
+}
+
+// eachAlone is each for what changes a cell: of two commands at a time one waits.
+func (s *services) eachAlone(ctx context.Context, list []*service.Declaration, do func(*service.Declaration) (says string, err error)) error {
+	return s.each(list, func(d *service.Declaration) (string, error) { return s.alone(ctx, d, do) })
+}
+
+// alone does something with a cell while no other command changes it, or until
+// that calls unlock.
+func (s *services) alone(ctx context.Context, d *service.Declaration, do func(*service.Declaration) (says string, err error)) (string, error) {
+	if err := os.MkdirAll(s.state, 0o700); err != nil {
+		return "", err
+	}
+	f, err := os.OpenFile(filepath.Join(s.state, d.Name+".busy"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return "", err
+	}
+	s.unlock = sync.OnceFunc(func() { _ = f.Close() })
+	defer s.unlock()
+	locked, err := flock.Try(int(f.Fd()), flock.Exclusive)
+	if err == nil && !locked {
+		fmt.Fprintf(s.Stderr, "runcell: wait for another \"runcell service\" that is at %s\n", d.Name)
+		err = flock.Lock(ctx, int(f.Fd()), flock.Exclusive)
+	}
+	if err != nil {
+		return "", fmt.Errorf("lock %s: %w", f.Name(), err)
+	}
+	return do(d)
 }
 
 // each does something with one cell after the other, whatever becomes of one.

@@ -3,7 +3,9 @@ package main
 // Declared cells, with the installed programs.
 
 import (
+	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -181,6 +183,48 @@ func TestService(t *testing.T) {
 			t.Errorf("a declaration that all can write: %q", out)
 		}
 	})
+}
+
+// Commands that come at the same time come one after the other: as many starts
+// as there may be make one root and one supervisor, and whatever is stopped last
+// is down.
+func TestServiceAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.declare("web", long)
+	type ending struct {
+		cmd *exec.Cmd
+		out *bytes.Buffer
+	}
+	atOnce := func(verbs ...string) (out string) {
+		var all []ending
+		for _, verb := range verbs {
+			cmd, out := w.begin("service", "--etc", w.dir+"/etc", "--db", w.dir+"/db", verb, "web")
+			all = append(all, ending{cmd, out})
+		}
+		for _, e := range all {
+			if w.ended(e.cmd) != 0 {
+				t.Errorf("of %q at once: %q ends with %q", verbs, e.cmd.Args[len(e.cmd.Args)-2], e.out)
+			}
+			out += e.out.String()
+		}
+		return out
+	}
+	out := atOnce("start", "start", "start", "start")
+	if strings.Count(out, "started") != 1 || strings.Count(out, "runs already") != 3 {
+		t.Errorf("four starts say %q", out)
+	}
+	w.until("it runs", func() bool { return strings.Contains(w.read("web.log"), "begins") })
+	w.image("web:2", "two")
+	atOnce("upgrade", "start", "upgrade", "status", "start")
+	atOnce("stop", "stop", "restart")
+	atOnce("start", "stop", "restart", "stop")
+	w.want(0, "stop", "web")
+	if out := w.want(1, "status", "web"); !strings.Contains(out, "stopped") || w.out("list", "--quiet") != "" {
+		t.Errorf("after a stop: %q", out)
+	}
+	if left, _ := filepath.Glob(w.dir + "/db/services/web/*"); len(left) != 3 {
+		t.Errorf("there are %q; want root 1, bundle and roots.json", left)
+	}
 }
 
 // Whatever names data directories have, each cell keeps its own.

@@ -8,6 +8,7 @@ package main
 //	DB/services/NAME/bundle/        config.json as it is run: of the two above
 //	STATE/@services/NAME.lock       held by the runcell that keeps the cell going
 //	STATE/@services/NAME.run        how that was called; there until "stop"
+//	STATE/@services/NAME.busy       locked by the command that changes the cell
 
 import (
 	"encoding/json"
@@ -79,13 +80,13 @@ func (s *services) load() error {
 		list = append(list, d)
 	}
 	s.all, s.circle = service.Order(list)
-	kept, err := filepath.Glob(filepath.Join(s.state, "*.run"))
-	if err != nil {
-		return err
+	kept, err := os.ReadDir(s.state)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read what was started: %w", err)
 	}
-	for _, path := range kept {
-		name := strings.TrimSuffix(filepath.Base(path), ".run")
-		if s.find(name) == nil && s.broken[name] == nil {
+	for _, e := range kept {
+		name, ok := strings.CutSuffix(e.Name(), ".run")
+		if ok && s.find(name) == nil && s.broken[name] == nil {
 			s.broken[name] = fmt.Errorf("%s was started, and is not declared any more: there is no %s/%s%s; \"runcell service stop %s\" ends it", name, s.dir, name, service.Suffix, name)
 		}
 	}

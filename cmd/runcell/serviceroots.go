@@ -51,7 +51,7 @@ func (a *app) onOne(name, usage, args, more string, most int, do func(*services,
 				return err
 			}
 			return a.caught(ctx, func(ctx context.Context, _ *runtime.Signals) error {
-				return s.each(list, func(d *service.Declaration) (string, error) { return do(s, ctx, d, cmd.Args().Get(1)) })
+				return s.eachAlone(ctx, list, func(d *service.Declaration) (string, error) { return do(s, ctx, d, cmd.Args().Get(1)) })
 			})
 		}),
 	}
@@ -142,8 +142,8 @@ func (s *services) setImage(d *service.Declaration, image string) error {
 }
 
 func (s *services) prune(ctx context.Context, list []*service.Declaration) error {
-	return s.caught(ctx, func(context.Context, *runtime.Signals) error {
-		return s.each(list, s.pruneOne)
+	return s.caught(ctx, func(ctx context.Context, _ *runtime.Signals) error {
+		return s.eachAlone(ctx, list, s.pruneOne)
 	})
 }
 

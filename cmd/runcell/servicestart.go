@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,7 +24,7 @@ import (
 
 func (s *services) start(ctx context.Context, list []*service.Declaration) error {
 	return s.caught(ctx, func(ctx context.Context, _ *runtime.Signals) error {
-		return s.each(list, func(d *service.Declaration) (string, error) { return s.startOne(ctx, d) })
+		return s.eachAlone(ctx, list, func(d *service.Declaration) (string, error) { return s.startOne(ctx, d) })
 	})
 }
 
@@ -31,7 +32,7 @@ func (s *services) stop(ctx context.Context, list []*service.Declaration) error 
 	list = append(slices.Clone(list), s.unnamed()...)
 	slices.Reverse(list)
 	return s.caught(ctx, func(ctx context.Context, _ *runtime.Signals) error {
-		return s.each(list, func(d *service.Declaration) (string, error) { return s.stopOne(ctx, d) })
+		return s.eachAlone(ctx, list, func(d *service.Declaration) (string, error) { return s.stopOne(ctx, d) })
 	})
 }
 
@@ -73,9 +74,6 @@ func (s *services) startOne(ctx context.Context, d *service.Declaration) (string
 // prepare makes the root file system, if there is none of the image that is
 // declared, and the bundle.
 func (s *services) prepare(ctx context.Context, d *service.Declaration) error {
-	if err := os.MkdirAll(s.state, 0o700); err != nil {
-		return err
-	}
 	if err := os.MkdirAll(s.bundle(d), 0o700); err != nil {
 		return err
 	}
@@ -167,7 +165,8 @@ func (s *services) clear(ctx context.Context, d *service.Declaration) error {
 }
 
 // supervise starts the runcell that keeps the cell going, in a session of its
-// own, and waits until the program has been started.
+// own, and waits until the program has been started. As soon as that one can be
+// told to end, other commands may change the cell.
 func (s *services) supervise(ctx context.Context, d *service.Declaration, args []string) error {
 	own, err := s.executable()
 	if err != nil {
@@ -194,6 +193,9 @@ func (s *services) supervise(ctx context.Context, d *service.Declaration, args [
 	ended := make(chan error, 1)
 	go func() { ended <- child.Wait() }()
 	for {
+		if pid, err := lockHolder(s.lock(d)); err == nil && pid == child.Process.Pid {
+			s.unlock()
+		}
 		if st, err := s.engine.State(d.Name); err == nil && st.Created.After(began) && (st.Status == runtime.Running || st.Status == runtime.Stopped) {
 			return nil
 		}
@@ -214,14 +216,24 @@ func (s *services) supervise(ctx context.Context, d *service.Declaration, args [
 // lookAgain is the pause of who waits for another process.
 const lookAgain = 20 * time.Millisecond
 
-// lastLine is what a log ends with.
+// lastLine is what a log ends with, however large it is.
 func lastLine(path string) string {
-	b, err := os.ReadFile(path)
+	const enough = 4096
+	b := make([]byte, enough)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may be a terminal
 	if err != nil {
 		return err.Error()
 	}
-	const enough = 4096
-	lines := strings.Split(strings.TrimSpace(string(b[max(0, len(b)-enough):])), "\n")
+	defer func() { _ = f.Close() }()
+	fi, err := f.Stat()
+	if err != nil || !fi.Mode().IsRegular() {
+		return "see " + path
+	}
+	n, err := f.ReadAt(b, max(0, fi.Size()-enough))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(b[:n])), "\n")
 	return cmdline.OneLine(lines[len(lines)-1]) + " (" + path + ")"
 }
 
