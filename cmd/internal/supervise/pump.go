@@ -5,6 +5,7 @@ package supervise
 // soon as something can be.
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -25,6 +26,7 @@ type Sink interface {
 type Log struct {
 	// In is the program's end: its standard output and error.
 	In   *os.File
+	out  *os.File
 	sink Sink
 	name string
 	hup  chan struct{}
@@ -38,8 +40,14 @@ func NewLog(name string, sink Sink) (*Log, error) {
 	if err := unix.Pipe2(fd[:], unix.O_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("make a pipe for the log: %w", err)
 	}
-	l := &Log{In: os.NewFile(uintptr(fd[1]), "log"), sink: sink, name: name, hup: make(chan struct{}, 1), done: make(chan error, 1)}
-	go l.pump(os.NewFile(uintptr(fd[0]), "log"))
+	if err := unix.SetNonblock(fd[0], true); err != nil { // our end, so that Close can end its wait
+		return nil, errors.Join(fmt.Errorf("make a pipe for the log: %w", err), unix.Close(fd[0]), unix.Close(fd[1]))
+	}
+	l := &Log{
+		In: os.NewFile(uintptr(fd[1]), "log"), out: os.NewFile(uintptr(fd[0]), "log"),
+		sink: sink, name: name, hup: make(chan struct{}, 1), done: make(chan error, 1),
+	}
+	go l.pump()
 	return l, nil
 }
 
@@ -56,22 +64,28 @@ func (l *Log) Reopen() {
 	}
 }
 
-// Close waits until everything is written. No process may have the program's end
-// any more.
+// Close waits until everything is written that the program has printed. Others
+// may have its end still: a process can hand it to one of another cell, which
+// must not keep this one from its end. What they print is lost.
 func (l *Log) Close() error {
 	_ = l.In.Close()
+	_ = l.out.SetReadDeadline(time.Unix(1, 0))
 	return <-l.done
 }
 
 // chunk is how much is read at once, in bytes.
 const chunk = 32 << 10
 
-func (l *Log) pump(out *os.File) {
-	defer func() { _ = out.Close() }()
+// mostChunks is how many of them a pipe can hold: Linux has pipes of 64 KiB, and
+// of 1 MiB at most (pipe(7)), NetBSD of 64 KiB.
+const mostChunks = 32
+
+func (l *Log) pump() {
+	defer func() { _ = l.out.Close() }()
 	buf := make([]byte, chunk)
 	var lost int
 	for {
-		n, err := out.Read(buf)
+		n, err := l.out.Read(buf)
 		select {
 		case <-l.hup:
 			l.sink.Reopen()
@@ -80,11 +94,35 @@ func (l *Log) pump(out *os.File) {
 		if n > 0 {
 			lost = l.write(buf[:n], lost)
 		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			l.rest(buf, lost)
+		}
 		if err != nil {
 			l.done <- l.sink.Close()
 			return
 		}
 	}
+}
+
+// rest writes what is in the pipe now. Who goes on writing is not followed: a
+// pipe holds some chunks.
+func (l *Log) rest(buf []byte, lost int) {
+	conn, err := l.out.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = conn.Control(func(fd uintptr) {
+		for range mostChunks {
+			n, err := unix.Read(int(fd), buf)
+			if errors.Is(err, unix.EINTR) {
+				continue
+			}
+			if n <= 0 || err != nil {
+				return
+			}
+			lost = l.write(buf[:n], lost)
+		}
+	})
 }
 
 // write gives the number of bytes that are lost by now.

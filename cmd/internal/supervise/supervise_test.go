@@ -176,6 +176,70 @@ func TestFileIsRotated(t *testing.T) {
 	}
 }
 
+// Who was handed the program's end keeps the log from its end as little as who
+// never stops to write; what the program printed is there.
+func TestLogEndsWithTheProgram(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		does func(end int, over <-chan struct{})
+	}{
+		{"holds it", func(_ int, over <-chan struct{}) { <-over }},
+		{"writes on", func(end int, over <-chan struct{}) {
+			for {
+				select {
+				case <-over:
+					return
+				default:
+					_, _ = unix.Write(end, []byte("more\n"))
+				}
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "log")
+			sink, err := OpenFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l, err := NewLog("web", sink)
+			if err != nil {
+				t.Fatal(err)
+			}
+			end, err := unix.Dup(int(l.In.Fd()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			long := strings.Repeat("x", 1000)
+			for range 40 {
+				if _, err := l.In.WriteString(long + "\n"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			over, gone := make(chan struct{}), make(chan struct{})
+			go func() {
+				defer close(gone)
+				c.does(end, over)
+			}()
+			closed := make(chan error, 1)
+			go func() { closed <- l.Close() }()
+			select {
+			case err := <-closed:
+				if err != nil {
+					t.Error(err)
+				}
+			case <-time.After(time.Minute):
+				t.Error("the log does not end")
+			}
+			close(over)
+			<-gone
+			_ = unix.Close(end)
+			if b, err := os.ReadFile(path); strings.Count(string(b), long) != 40 {
+				t.Errorf("%d of 40 lines are in the log, %v", strings.Count(string(b), long), err)
+			}
+		})
+	}
+}
+
 // broken is a log that can't be written for a while.
 type broken struct {
 	bytes.Buffer
