@@ -62,9 +62,28 @@ func path(of func(*Declaration) *string) func(*Declaration, string) error {
 	}
 }
 
+// errRelative: what a declaration says does not depend on where the command is
+// typed, and at boot that is elsewhere.
+var errRelative = errors.New("is a path that is not absolute")
+
+// image is a name in the store, or a path as the image program takes it.
+func image(d *Declaration, v string) error {
+	at := v
+	for _, transport := range []string{"oci:", "oci-archive:", "docker-archive:"} {
+		if path, ok := strings.CutPrefix(v, transport); ok && !strings.HasPrefix(path, "/") {
+			at = "./" + path
+		}
+	}
+	if strings.HasPrefix(at, ".") {
+		return fmt.Errorf("%q %w", v, errRelative)
+	}
+	d.Image = v
+	return nil
+}
+
 // own are the keys that only a service has; the others are settings.Table's.
 var own = []key{
-	{"image", false, text(func(d *Declaration) *string { return &d.Image })},
+	{"image", false, image},
 	{"bundle", false, path(func(d *Declaration) *string { return &d.Bundle })},
 	{"store", false, path(func(d *Declaration) *string { return &d.Store })},
 	{"platform", false, text(func(d *Declaration) *string { return &d.Platform })},
@@ -129,6 +148,14 @@ func keys() []key {
 	list := own
 	for _, t := range settings.Table {
 		set := t.Set
+		if t.Name == "volume" {
+			set = func(s *settings.Settings, v string) error {
+				if strings.HasPrefix(v, ".") {
+					return fmt.Errorf("volume: the source of %q %w", v, errRelative)
+				}
+				return t.Set(s, v)
+			}
+		}
 		if t.Alone {
 			set = func(*settings.Settings, string) error {
 				return fmt.Errorf("%s: nobody is at the terminal of a service", t.Name)

@@ -43,6 +43,11 @@ func TestParse(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("Parse = %+v, %v; want %+v", got, err, want)
 	}
+	for _, image := range []string{"/layout:web", "oci:/layout:web", "docker-archive:/x.tar", "oci", "localhost:5000/oci:1"} {
+		if d, err := Parse("b", []byte("image = "+image)); err != nil || d.Image != image {
+			t.Errorf("the image %s: %v", image, err)
+		}
+	}
 	if got, err := Parse("b", []byte("bundle=/b")); err != nil || got.Restart != "on-failure" || got.StopTime != 10*time.Second || got.Autostart {
 		t.Errorf("what is not said is %+v, %v", got, err)
 	}
@@ -68,6 +73,9 @@ func TestParseRefuses(t *testing.T) {
 		"image = a\nmemory = 5":                          "x.cell:2: memory: cells have no limit",
 		"image = a\nrequire = a$b":                       "can't be the name",
 		"image = a\ncommand = \"x":                       "x.cell:2: command:",
+		"image = a\nvolume = ./x:/y":                     "x.cell:2: volume: the source of \"./x:/y\" is a path that is not absolute",
+		"image = ./layout":                               "x.cell:1: image: \"./layout\" is a path that is not absolute",
+		"image = oci:layout:web":                         "x.cell:1: image: \"oci:layout:web\" is a path",
 		"image = a\nenv = A":                             "x.cell:2: env: \"A\" is not NAME=VALUE",
 		"image = a\nstop-time = -1":                      "number of seconds",
 		"image = a\x00":                                  "want \"key = value\"",
