@@ -352,6 +352,33 @@ func TestServiceMoves(t *testing.T) {
 	w.until("it runs there", func() bool { return strings.Count(w.read("web.log"), "begins") > before })
 	w.ok(append(other, "stop", "web")...)
 
+	// A directory that is seen at two places is moved once; what a command left
+	// that was killed goes with the next.
+	w.declare("twice", "echo x >>/a/f", "volume = both:/a", "volume = both:/b:ro", "restart = no")
+	w.want(0, "start", "twice")
+	w.until("it has ended", func() bool {
+		return w.read("db/data/both/f") == "x\n" && !strings.Contains(w.out("list", "--quiet"), "twice")
+	})
+	w.want(0, "stop", "twice")
+	w.write("db/moving.1/root/f", "x")
+	w.write("db/gone.moving.2/f", "x")
+	w.want(0, "export", "twice", w.dir+"/twice.tar")
+	w.write("db2/moving.3/f", "x")
+	w.ok(append(other, "import", w.dir+"/twice.tar")...)
+	if got := w.read("db2/data/both/f"); got != "x\n" {
+		t.Errorf("the data is %q", got)
+	}
+	// One that can't be whole is not there in part: where its last file goes there
+	// is no room.
+	if out, status := w.run("service", "--etc", w.dir+"/rootfs/bin/sh", "--db", w.dir+"/db4", "import", w.dir+"/twice.tar"); status != 1 {
+		t.Errorf("an import without a place for the declaration: %d, %q", status, out)
+	}
+	for _, left := range []string{"db4/data/*", "db4/services/*"} {
+		if list, _ := filepath.Glob(w.dir + "/" + left); len(list) > 0 {
+			t.Errorf("a part of it is there: %q", list)
+		}
+	}
+
 	// What is no export, or is cut off, leaves nothing.
 	for _, bad := range []string{w.write("text", "x"), w.write("cut", w.read("web.tar")[:20000]), w.dir + "/rootfs/bin/sh"} {
 		if out, status := w.run("service", "--etc", w.dir+"/etc3", "--db", w.dir+"/db3", "import", bad); status != 1 || !strings.Contains(out, bad) {
