@@ -120,7 +120,7 @@ func deniedTo(c runtime.Cell, s *kmod.Stats) denied {
 // write tells it in words.
 func (d *denied) write(w io.Writer) error {
 	if d.Total == 0 && d.Last == nil {
-		_, err := fmt.Fprintf(w, "%s: nothing was denied\n", d.label)
+		_, err := fmt.Fprintf(w, "%s: nothing was denied\n", cmdline.OneLine(d.label))
 		return err
 	}
 	var counts []string

@@ -4,6 +4,7 @@ package cmdline
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/urfave/cli/v3"
@@ -43,12 +46,40 @@ func FormatAsked(cmd *cli.Command) string {
 }
 
 // WriteJSON prints a value as one document, indented with "  " or, with "",
-// on one line.
+// on one line. It is printed on terminals, too: what is not seen there is escaped.
 func WriteJSON(w io.Writer, v any, indent string) error {
-	enc := json.NewEncoder(w)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", indent)
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(escapeUnseen(b.Bytes()))
+	return err
+}
+
+// escapeUnseen spells what is in a document's strings and can't be seen: DEL,
+// the control characters of ISO 6429 that package json leaves, as U+009B, and
+// what turns a line's direction.
+func escapeUnseen(doc []byte) []byte {
+	unseen := func(r rune) bool { return r != '\n' && !unicode.IsGraphic(r) }
+	if !bytes.ContainsFunc(doc, unseen) {
+		return doc
+	}
+	out := make([]byte, 0, len(doc)+len(doc)/4)
+	for _, r := range string(doc) {
+		switch {
+		case !unseen(r):
+			out = utf8.AppendRune(out, r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, "\\u%04x\\u%04x", high, low)
+		default:
+			out = fmt.Appendf(out, "\\u%04x", r)
+		}
+	}
+	return out
 }
 
 // WriteTable prints rows in columns.

@@ -1,9 +1,11 @@
 package cmdline
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -30,6 +32,50 @@ func TestFit(t *testing.T) {
 			t.Errorf("width %d: %q", width, list[1][1])
 		}
 	}
+}
+
+// hostile are names that processes and files can have.
+var hostile = []string{"\x1b[2J", "\u009b2J", "\x9b2J", "a\nb", "\u202egpj.exe", "\u2066x\u2069", "\u200b", "\x7f", "\ufeff", "\U000e0041", "\u2028", "\t", "\r"}
+
+// What others name something does nothing to a terminal, and in JSON it is what
+// they named it.
+func TestNamesAreHarmless(t *testing.T) {
+	seen := func(s string) bool {
+		return !strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && !unicode.IsGraphic(r) })
+	}
+	for _, name := range hostile {
+		if got := OneLine("a" + name + "b"); !seen(got) || strings.Contains(got, "\n") {
+			t.Errorf("OneLine(%q) = %q", name, got)
+		}
+		var b strings.Builder
+		if err := WriteJSON(&b, []string{name}, "  "); err != nil {
+			t.Fatal(err)
+		}
+		var back []string
+		if err := json.Unmarshal([]byte(b.String()), &back); err != nil || len(back) != 1 || back[0] != strings.ToValidUTF8(name, "\ufffd") || !seen(b.String()) {
+			t.Errorf("%q as JSON is %q, and back %q, %v", name, b.String(), back, err)
+		}
+	}
+}
+
+func FuzzWriteJSON(f *testing.F) {
+	for _, name := range hostile {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		var b strings.Builder
+		if err := WriteJSON(&b, map[string]string{name: name}, ""); err != nil {
+			t.Fatal(err)
+		}
+		var back map[string]string
+		name = strings.ToValidUTF8(name, "\ufffd")
+		if err := json.Unmarshal([]byte(b.String()), &back); err != nil {
+			t.Errorf("%q as JSON is %q: %v", name, b.String(), err)
+		}
+		if !utf8.ValidString(b.String()) || strings.Count(b.String(), "\n") != 1 {
+			t.Errorf("%q as JSON is %q", name, b.String())
+		}
+	})
 }
 
 func TestAgeAndBytes(t *testing.T) {

@@ -91,12 +91,12 @@ type coded struct {
 func (c coded) Unwrap() error { return c.error }
 
 // OneLine keeps a message on one line, for callers that read one, and free of
-// control characters, which a name from a config file could smuggle to a
-// terminal.
+// what a process, a file or a config file could smuggle to a terminal by a name:
+// control characters, and those that are not seen but turn a line's direction.
 func OneLine(s string) string {
 	s = strings.ReplaceAll(strings.TrimSpace(s), "\n", "; ")
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if !unicode.IsGraphic(r) {
 			return '?'
 		}
 		return r

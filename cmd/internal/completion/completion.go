@@ -245,8 +245,10 @@ func Placeholder(f cli.Flag) string {
 // may have it from anybody.
 func begin(words []Word, typed string) []Word {
 	words = slices.DeleteFunc(words, func(w Word) bool {
-		return w.Text == "" || !strings.HasPrefix(w.Text, typed) || strings.ContainsFunc(w.Text, unicode.IsControl)
+		return w.Text == "" || !strings.HasPrefix(w.Text, typed) || strings.ContainsFunc(w.Text, unseen)
 	})
 	slices.SortFunc(words, func(a, b Word) int { return strings.Compare(a.Text, b.Text) })
 	return slices.CompactFunc(words, func(a, b Word) bool { return a.Text == b.Text })
 }
+
+func unseen(r rune) bool { return !unicode.IsGraphic(r) }
