@@ -70,3 +70,18 @@ func TestNavigationHasEveryPage(t *testing.T) {
 		}
 	}
 }
+
+// Who has a system with an older Go reads here which one is needed.
+func TestReadmeNamesTheGoVersion(t *testing.T) {
+	mod, err := os.ReadFile("../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindSubmatch(mod)
+	if m == nil {
+		t.Fatal("go.mod has no version of Go")
+	}
+	if text := pages(t)["README.md"]; !strings.Contains(text, "Go "+string(m[1])+" ") {
+		t.Errorf("README.md does not say that Go %s is needed", m[1])
+	}
+}

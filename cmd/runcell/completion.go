@@ -7,6 +7,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -181,9 +182,9 @@ func (a *app) offerCells(q completion.Query) (words []completion.Word) {
 	} else if q.Unknown {
 		return nil
 	}
-	list, _ := filepath.Glob(filepath.Join(filepath.Clean(etc), "runcell", "*"+service.Suffix))
-	for _, path := range list {
-		if name := strings.TrimSuffix(filepath.Base(path), service.Suffix); service.CheckName(name) == nil {
+	list, _ := os.ReadDir(filepath.Join(etc, "runcell"))
+	for _, e := range list {
+		if name, ok := strings.CutSuffix(e.Name(), service.Suffix); ok && service.CheckName(name) == nil {
 			words = append(words, completion.Word{Text: name})
 		}
 	}

@@ -71,7 +71,7 @@ func TestFilesThatAreCalledAsFlags(t *testing.T) {
 // A name can come from whoever made an image: one that would act on the terminal,
 // or look like several words, is not offered, wherever it comes from.
 func TestNothingIsOfferedThatActsOnTheTerminal(t *testing.T) {
-	names := Plain("a\nb", "a\tb", "\x1b[31mred", "\u009b31m", "\x7f", "good")
+	names := Plain("a\nb", "a\tb", "\u202egpj", "\x1b[31mred", "\u009b31m", "\x7f", "good")
 	for _, line := range []string{"x rm ", "x rm --log ", "x rm --log="} {
 		got := offered(names, line)
 		if len(got) != 1 || got[0] != "good" && got[0] != "--log=good" {
