@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -237,10 +238,18 @@ func TestCompletionInShells(t *testing.T) {
 					t.Errorf("%q TAB gives %q; want %q", c.typed, line, want)
 				}
 			}
-			// A name that a shell would run is quoted.
-			writeFile(t, filepath.Join(s.dir, "evil", "$(touch pwn) it"), "")
-			if line := s.line("runcell --log evil/\t", ""); !strings.HasPrefix(line, "runcell --log ") || evaluated(t, name, strings.TrimPrefix(line, "runcell --log ")) != "evil/$(touch pwn) it" {
-				t.Errorf("a file that is named as a command is completed as %q", line)
+			// A name that a shell would run is quoted, also where a quote is open. (zsh
+			// quotes by itself, and !ls between double quotes for its history alone.)
+			for i, file := range []string{"$(touch pwn) it", "it's `touch pwn`", `q"q $HOME`, "' ; touch pwn ; '", `" ; touch pwn ; "`, `back\`, "-n", "*{a,b}[c]~#"} {
+				dir := fmt.Sprintf("evil%d/", i)
+				writeFile(t, filepath.Join(s.dir, dir+file), "")
+				for _, quote := range []string{"", "'", `"`} {
+					line := s.line("runcell --log "+quote+dir+"\t", "")
+					word, ok := strings.CutPrefix(line, "runcell --log ")
+					if !ok || evaluated(t, name, word) != dir+file {
+						t.Errorf("the file %q behind %q is completed as %q", file, quote, line)
+					}
+				}
 			}
 			// bash looks for events of its history between double quotes, too.
 			writeFile(t, filepath.Join(s.dir, "bang", "!touch"), "")
