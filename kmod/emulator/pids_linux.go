@@ -191,10 +191,12 @@ func (x *cell) gather(dir string) error {
 	return fmt.Errorf("members fork faster than they are moved: %w", unix.EAGAIN)
 }
 
-// enterSpots are the steps by which a child moves itself into the v1 cgroups.
+// enterSpots are the steps by which a child moves itself into the v1 cgroups: its only
+// thread by "tasks". For a whole process, by "cgroup.procs", the kernel waits until no
+// processor runs a fork (cgroup_attach_lock), for milliseconds.
 func (e *entry) enterSpots(x *cell) error {
 	for _, s := range x.spots() {
-		fd, err := e.open(filepath.Join(s.dir, "cgroup.procs"), unix.O_WRONLY)
+		fd, err := e.open(filepath.Join(s.dir, "tasks"), unix.O_WRONLY)
 		if errors.Is(err, unix.ENOENT) && s.dir != x.Pids {
 			continue // a tool has removed it: it counts no more
 		}
