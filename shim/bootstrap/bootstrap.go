@@ -92,7 +92,8 @@ func (f *Flags) Root() (string, error) {
 }
 
 // socketPath is the one of a group of containers: what differs between two
-// daemons, namespaces or groups gives another.
+// daemons, namespaces or groups gives another. A group's name is its container's to
+// say, and no path: with "../b/web" it would be in another namespace's shim.
 func socketPath(dir, address, namespace, group string) string {
-	return filepath.Join(dir, fmt.Sprintf("%x", sha256.Sum256([]byte(filepath.Join(address, namespace, group)))))
+	return filepath.Join(dir, fmt.Sprintf("%x", sha256.Sum256([]byte(filepath.Clean(address)+"/"+namespace+"/"+group))))
 }

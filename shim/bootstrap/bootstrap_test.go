@@ -133,6 +133,26 @@ func TestGroup(t *testing.T) {
 	}
 }
 
+// What an annotation says does not lead to the shim of another namespace or daemon.
+func TestSocketPath(t *testing.T) {
+	seen := map[string][]string{}
+	for _, of := range [][]string{
+		{"/c.sock", "a", "web"},
+		{"/c.sock", "b", "web"},
+		{"/c.sock", "a", "../b/web"},
+		{"/c.sock", "a", "../../c.sock/b/web"},
+		{"/c.sock", "a", "./web"},
+		{"/c.sock", "a", "x/../web"},
+		{"/d.sock", "a", "web"},
+	} {
+		path := socketPath("/s", of[0], of[1], of[2])
+		if other := seen[path]; other != nil {
+			t.Errorf("%q and %q have one socket", of, other)
+		}
+		seen[path] = of
+	}
+}
+
 // A socket that a killed shim has left is taken over, one that is served is used.
 // Of many that find a killed shim's socket at once, one takes it over.
 func TestListenAtOnce(t *testing.T) {
