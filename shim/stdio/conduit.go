@@ -1,22 +1,27 @@
 package stdio
 
-// A pipe between a process and a FIFO. A FIFO that a process has itself ends
-// only when all have ended who got it from the process, and a client that waits
-// for that would wait for them.
+// A pipe between a process and what its output goes to. A FIFO that a process has
+// itself ends only when all have ended who got it from the process, and a client that
+// waits for that would wait for them. A file that it had itself it could cut off, or
+// make one that others run with its owner's rights.
 
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-type conduit struct{ from, to *os.File }
+type conduit struct {
+	from *os.File
+	to   io.WriteCloser
+}
 
 // newConduit gives one, and the process's end.
-func newConduit(to *os.File) (c *conduit, w *os.File, err error) {
+func newConduit(to io.WriteCloser) (c *conduit, w *os.File, err error) {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
 		return nil, nil, fmt.Errorf("make pipe: %w", err)

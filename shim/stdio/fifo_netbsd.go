@@ -1,6 +1,6 @@
 package stdio
 
-// Whether a FIFO has a writer, and how much is in a pipe, on NetBSD.
+// Who else has a FIFO, and how much is in a pipe, on NetBSD.
 
 import (
 	"os"
@@ -11,6 +11,30 @@ import (
 // inPipe asks the end that writes how many bytes nobody has read yet: FIONWRITE
 // (<sys/filio.h>), which x/sys lacks.
 const inPipe = 0x40046679
+
+// inFIFO asks the end that reads (FIONREAD).
+const inFIFO = 0x4004667f
+
+// unreadIn tells, by an end to write, how many bytes of a FIFO somebody has still to
+// read: none if nobody else has it open to read, and then it can't be opened to be
+// written. The bytes are known where it is read, and not by an end for both
+// (fifo_vnops.c).
+func unreadIn(w *os.File) int {
+	fd, err := openFIFO(w.Name(), unix.O_WRONLY)
+	if err != nil {
+		return 0
+	}
+	_ = unix.Close(fd)
+	if fd, err = openFIFO(w.Name(), unix.O_RDONLY); err != nil {
+		return 0
+	}
+	defer unix.Close(fd)
+	n, err := unix.IoctlGetInt(fd, inFIFO)
+	if err != nil {
+		return 0
+	}
+	return n
+}
 
 // written tells whether somebody has a FIFO open to write, by an end to read that
 // is older than a writer that there was: then kevent(2) tells. Neither poll(2)

@@ -6,11 +6,19 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/containerd/log"
 )
 
-// openFile opens a file to be appended to, and makes it, with its directory, if
-// it is not there.
-func openFile(path string) (*os.File, error) {
+// logFile is a file that is appended to. Writing never fails: a program does not
+// wait for a disk that is full, nor does it end. What does not fit is lost.
+type logFile struct {
+	*os.File
+	losing bool
+}
+
+// openFile makes the file, with its directory, if it is not there.
+func openFile(path string) (*logFile, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("make directory of log: %w", err)
 	}
@@ -18,5 +26,14 @@ func openFile(path string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
-	return f, nil
+	return &logFile{File: f}, nil
+}
+
+func (l *logFile) Write(b []byte) (int, error) {
+	n, err := l.File.Write(b)
+	if err != nil && !l.losing {
+		log.L.Warnf("output is lost until there is room again: %v", err)
+	}
+	l.losing = err != nil
+	return max(n, len(b)), nil
 }

@@ -4,9 +4,11 @@ package stdio
 // 3 and 4, and closes 5 when it is ready (containerd's package logging).
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"os/exec"
@@ -19,19 +21,16 @@ import (
 
 const (
 	// loggerReady is how long the program may take to be ready, loggerEnd how
-	// long to read what the process has written, and to end once its streams have.
+	// long to end once its streams have.
 	loggerReady = 10 * time.Second
 	loggerEnd   = 10 * time.Second
-	// glance is how often it is asked whether it has read all: a pipe does not tell
-	// who writes when it is empty.
-	glance = 2 * time.Millisecond
 )
 
 type logger struct {
 	out, err *os.File // what the process writes to, ours until its end: see unread
 	cmd      *exec.Cmd
 	exited   chan struct{}
-	ending   bool
+	ending   chan struct{} // closed by end
 }
 
 // take gives the process's end of stream 1 or 2, which is the caller's now.
@@ -40,11 +39,7 @@ func (l *logger) take(n int) (*os.File, error) {
 	if n == 2 {
 		f = l.err
 	}
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("take stream of logger: %w", err)
-	}
-	return os.NewFile(uintptr(fd), f.Name()), nil
+	return duplicate(f)
 }
 
 // unread tells whether the program has not read yet all that it was sent.
@@ -69,7 +64,7 @@ func startLogger(ctx context.Context, spec Spec, u *url.URL) (*logger, error) {
 			_ = f.Close()
 		}
 	}()
-	l := &logger{exited: make(chan struct{})}
+	l := &logger{exited: make(chan struct{}), ending: make(chan struct{})}
 	out, err := pipe(&l.out, &files)
 	if err != nil {
 		return nil, err
@@ -90,7 +85,8 @@ func startLogger(ctx context.Context, spec Spec, u *url.URL) (*logger, error) {
 	if err := l.cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start logger: %w", err), l.out.Close(), l.err.Close())
 	}
-	go l.watch(spec.ID)
+	go l.watch(spec.ID, out, errs)
+	files = files[2:] // the streams' are watch's
 	_ = readied.Close()
 	if err := awaitReady(ctx, ready); err != nil {
 		l.end()
@@ -99,13 +95,30 @@ func startLogger(ctx context.Context, spec Spec, u *url.URL) (*logger, error) {
 	return l, nil
 }
 
-// watch waits for the program's end.
-func (l *logger) watch(id string) {
-	if err := l.cmd.Wait(); err != nil {
-		log.L.Warnf("logger %s of %s: %v", l.cmd.Path, id, err)
-	}
+// watch waits for the program's end. If that comes before the process's it reads in the
+// program's place: who writes to a pipe that nobody has open is killed, and one that
+// nobody reads makes it wait.
+func (l *logger) watch(id string, streams ...*os.File) {
+	err := l.cmd.Wait()
 	close(l.exited)
+	select {
+	case <-l.ending:
+		if err != nil {
+			log.L.Warnf("logger %s of %s: %v", l.cmd.Path, id, err)
+		}
+	default:
+		log.L.Errorf("logger %s of %s has ended (%v): what the container says from now on is lost", l.cmd.Path, id, cmp.Or(err, errLoggerEnded))
+	}
+	for _, f := range streams {
+		go func() {
+			_, _ = io.Copy(io.Discard, f) // ends with the last one who can write
+			_ = f.Close()
+		}()
+	}
 }
+
+// errLoggerEnded is the reason of one that has not failed.
+var errLoggerEnded = errors.New("without an error")
 
 // arguments are the query's keys, each with its value after it if it has one.
 func arguments(u *url.URL) []string {
@@ -145,10 +158,12 @@ func awaitReady(ctx context.Context, ready *os.File) error {
 func (l *logger) end() {
 	closeFile(&l.out)
 	closeFile(&l.err)
-	if l.ending {
+	select {
+	case <-l.ending:
 		return
+	default:
+		close(l.ending)
 	}
-	l.ending = true
 	go func() {
 		select {
 		case <-l.exited:

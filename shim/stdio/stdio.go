@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path"
@@ -48,7 +49,7 @@ type Streams struct {
 type opened struct {
 	files  [3]*os.File // the process's
 	keep   [3]*os.File // ours, which keep a FIFO from ending
-	pipes  []*conduit  // of Copied
+	pipes  []*conduit  // of Copied, and to files
 	logger *logger     // nil = none
 }
 
@@ -103,10 +104,17 @@ func openAll(ctx context.Context, spec Spec) (e opened, err error) {
 
 // parse reads the name of a stream: a path alone is a FIFO.
 func parse(name string) (*url.URL, error) {
+	if strings.HasPrefix(name, "/") { // as it is: a directory's name may have a % or ? in it
+		return checked(name, &url.URL{Scheme: "fifo", Path: name})
+	}
 	u, err := url.Parse(name)
 	if err != nil {
 		return nil, fmt.Errorf("%q: %w", name, err)
 	}
+	return checked(name, u)
+}
+
+func checked(name string, u *url.URL) (*url.URL, error) {
 	if u.Scheme == "" {
 		u.Scheme = "fifo"
 	}
@@ -146,7 +154,7 @@ func (e *opened) openOut(ctx context.Context, spec Spec, n int, name string) err
 			e.files[n], err = e.through(e.files[n])
 		}
 	case "file":
-		e.files[n], err = openFile(u.Path)
+		e.files[n], err = e.openFile(n, spec, u.Path)
 	case "binary":
 		if e.logger == nil {
 			e.logger, err = startLogger(ctx, spec, u)
@@ -158,11 +166,32 @@ func (e *opened) openOut(ctx context.Context, spec Spec, n int, name string) err
 	return err
 }
 
-// through gives the process's end of a pipe whose output goes to a FIFO.
-func (e *opened) through(fifo *os.File) (*os.File, error) {
-	c, w, err := newConduit(fifo)
+// openFile gives the process's end of stream n, which goes to a file. Two streams
+// that go to one file go there in the order in which they are written.
+func (e *opened) openFile(n int, spec Spec, path string) (*os.File, error) {
+	if n == 2 && spec.Err == spec.Out {
+		return duplicate(e.files[1])
+	}
+	f, err := openFile(path)
 	if err != nil {
-		return nil, errors.Join(err, fifo.Close())
+		return nil, err
+	}
+	return e.through(f)
+}
+
+func duplicate(f *os.File) (*os.File, error) {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("duplicate %s: %w", f.Name(), err)
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
+}
+
+// through gives the process's end of a pipe whose output goes elsewhere.
+func (e *opened) through(to io.WriteCloser) (*os.File, error) {
+	c, w, err := newConduit(to)
+	if err != nil {
+		return nil, errors.Join(err, to.Close())
 	}
 	e.pipes = append(e.pipes, c)
 	return w, nil
@@ -297,30 +326,59 @@ func (s *Streams) Resize(width, height uint16) error {
 	return setSize(s.master, width, height)
 }
 
-// drainLimit is how long the last output may take to be read.
-const drainLimit = 2 * time.Second
+const (
+	// flushLimit is how long what a process has written may take to be read before
+	// others hear of its end, drainLimit how long until it is given up.
+	flushLimit = 10 * time.Second
+	drainLimit = 2 * time.Second
+	// glance is how often it is asked whether all is read: neither a pipe nor a FIFO
+	// tells who writes when it is empty.
+	glance = 2 * time.Millisecond
+)
 
-// Flush waits until a program that logs has read what the process, which has ended,
-// has written, at most for loggerEnd. It comes before anybody hears of the end: such
-// a program stops to read then, as nerdctl's does, whatever the pipe still has.
+// Flush waits until what the process, which has ended, has written is read by whoever
+// reads it, at most for flushLimit. It comes before anybody hears of the end: clients
+// stop to read then, whatever there still is (containerd's package cio, nerdctl's
+// logger).
 func (s *Streams) Flush() {
-	if s.logger == nil {
-		return
+	s.mu.Lock()
+	for _, c := range s.pipes {
+		c.end()
 	}
+	if !s.ended {
+		s.onlyWrite()
+	}
+	s.mu.Unlock()
+	limit := time.After(flushLimit)
 	if s.spec.Terminal {
-		s.copied()
+		s.copied(drainLimit) // a process that has left its session may still hold it
+	} else {
+		s.copied(flushLimit)
 	}
-	limit := time.After(loggerEnd)
 	tick := time.NewTicker(glance)
 	defer tick.Stop()
 	for s.unread() {
 		select {
-		case <-s.logger.exited:
-			return
 		case <-limit:
-			log.L.Warnf("logger %s of %s: it has not read all %v after the end of the process", s.logger.cmd.Path, s.spec.ID, loggerEnd)
+			log.L.Warnf("output of %s: not all of it is read %v after the end of the process", s.spec.ID, flushLimit)
 			return
 		case <-tick.C:
+		}
+	}
+}
+
+// onlyWrite keeps FIFOs by ends that can only be written, so that it can be told whether
+// others read. There is one who reads by what was kept: it always works.
+func (s *Streams) onlyWrite() {
+	for i := 1; i < len(s.keep); i++ {
+		if s.keep[i] == nil {
+			continue
+		}
+		name := s.keep[i].Name()
+		fd, err := openFIFO(name, unix.O_WRONLY)
+		closeFile(&s.keep[i]) // without its name it can't be told, and who has it finds the end
+		if err == nil {
+			s.keep[i] = end(fd, name, true)
 		}
 	}
 }
@@ -328,7 +386,15 @@ func (s *Streams) Flush() {
 func (s *Streams) unread() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.ended && s.logger.unread()
+	if s.ended {
+		return false
+	}
+	for _, w := range s.keep[1:] {
+		if w != nil && unreadIn(w) > 0 {
+			return true
+		}
+	}
+	return s.logger != nil && s.logger.unread()
 }
 
 // End says that the process has ended, and lets those who read find the end of
@@ -353,20 +419,20 @@ func (s *Streams) End() {
 		s.copies.Wait()
 		s.Close()
 	}()
-	if s.master != nil { // a process that has left its session may still hold it
-		time.AfterFunc(drainLimit, s.Close)
-	}
+	// One that has left its session may still hold a terminal, and a client that has
+	// stopped to read holds up a copy.
+	time.AfterFunc(drainLimit, s.Close)
 }
 
 // Drain waits until what the process has written is read, at most for
 // drainLimit, and gives the streams up.
 func (s *Streams) Drain() {
-	s.copied()
+	s.copied(drainLimit)
 	s.Close()
 }
 
-// copied waits until all is copied, at most for drainLimit.
-func (s *Streams) copied() {
+// copied waits until all is copied, at most for some time.
+func (s *Streams) copied(limit time.Duration) {
 	done := make(chan struct{})
 	go func() {
 		s.copies.Wait()
@@ -374,7 +440,7 @@ func (s *Streams) copied() {
 	}()
 	select {
 	case <-done:
-	case <-time.After(drainLimit):
+	case <-time.After(limit):
 	}
 }
 

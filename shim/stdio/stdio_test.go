@@ -200,6 +200,208 @@ func TestInSaidBefore(t *testing.T) {
 	}
 }
 
+// later runs a function, and tells when it is done.
+func later(f func()) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		f()
+		close(done)
+	}()
+	return done
+}
+
+// Nobody hears of the end of a process before its output is read: clients stop then.
+func TestFlushWaitsForWhoReads(t *testing.T) {
+	for _, copied := range []bool{false, true} {
+		path, opens, reads := fifo(t), make(chan struct{}), make(chan struct{})
+		got := make(chan string, 1)
+		go func() {
+			close(opens)
+			f, err := os.Open(path)
+			<-reads
+			if err != nil {
+				got <- err.Error()
+				return
+			}
+			defer f.Close()
+			text, _ := io.ReadAll(f)
+			got <- string(text)
+		}()
+		<-opens
+		s := open(t, Spec{Out: path, Copied: copied})
+		_, out, _ := s.Files()
+		if _, err := out.WriteString("all"); err != nil {
+			t.Fatal(err)
+		}
+		s.Given()
+		flushed := later(s.Flush)
+		select {
+		case <-flushed:
+			t.Errorf("copied %v: Flush does not wait for who reads", copied)
+		case <-time.After(100 * time.Millisecond):
+		}
+		close(reads)
+		select {
+		case <-flushed:
+		case <-time.After(20 * time.Second):
+			t.Errorf("copied %v: Flush waits on when all is read", copied)
+		}
+		s.End()
+		ends(t, got, "all")
+	}
+}
+
+// A client that has gone holds nobody up.
+func TestFlushWithoutWhoReads(t *testing.T) {
+	for _, copied := range []bool{false, true} {
+		path := fifo(t)
+		client, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := open(t, Spec{Out: path, Copied: copied})
+		_, out, _ := s.Files()
+		if _, err := out.WriteString("unread"); err != nil {
+			t.Fatal(err)
+		}
+		_ = client.Close()
+		s.Given()
+		began := time.Now()
+		s.Flush()
+		if took := time.Since(began); took > flushLimit/2 {
+			t.Errorf("copied %v: Flush has waited %v for nobody", copied, took)
+		}
+		s.End()
+	}
+}
+
+// A client that stops to read holds up nothing for ever, and what was written does
+// not either.
+func TestReaderStops(t *testing.T) {
+	path := fifo(t)
+	client, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	s := open(t, Spec{Out: path, Copied: true})
+	_, out, _ := s.Files()
+	// More than the FIFO holds: the copy waits.
+	if _, err := out.WriteString(strings.Repeat("x", 100_000)); err != nil {
+		t.Fatal(err)
+	}
+	s.Given()
+	s.End()
+	select {
+	case <-later(s.copies.Wait):
+	case <-time.After(20 * time.Second):
+		t.Fatal("the copy waits for ever")
+	}
+}
+
+// A directory's name may have whatever a name may.
+func TestNamesAsTheyAre(t *testing.T) {
+	for _, name := range []string{"a b", "100%", "what?a=b", "x#y", "%41", "a:b"} {
+		path := filepath.Join(t.TempDir(), name)
+		if err := unix.Mkfifo(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := read(path)
+		s := open(t, Spec{Out: path})
+		_, out, _ := s.Files()
+		if _, err := out.WriteString("here"); err != nil {
+			t.Fatal(err)
+		}
+		s.Given()
+		s.End()
+		ends(t, got, "here")
+	}
+}
+
+// A process has a pipe and never the file, which it could cut off or make its own;
+// two streams to one file keep their order.
+func TestFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "new", "log")
+	s := open(t, Spec{Out: "file://" + path, Err: "file://" + path})
+	_, out, errs := s.Files()
+	for i, f := range []*os.File{out, errs} {
+		fi, err := f.Stat()
+		if err != nil || fi.Mode()&os.ModeNamedPipe == 0 {
+			t.Errorf("stream %d of the process: %v, %v; want a pipe", i+1, fi.Mode(), err)
+		}
+		if _, err := f.WriteString([]string{"out\n", "err\n"}[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Given()
+	s.Flush()
+	s.End()
+	if text, err := os.ReadFile(path); string(text) != "out\nerr\n" || err != nil {
+		t.Errorf("the file has %q, %v", text, err)
+	}
+	s.Drain()
+}
+
+// A disk that is full stops no program; when there is room it is written to again.
+func TestFullDisk(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "log")
+	l, err := openFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	room := l.File
+	if l.File, err = os.OpenFile(name, os.O_RDONLY, 0); err != nil { // can't be written
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for range 2 {
+		if n, err := l.Write([]byte("lost")); n != 4 || err != nil || !l.losing {
+			t.Errorf("write without room = %d, %v; losing %v", n, err, l.losing)
+		}
+	}
+	_ = l.Close()
+	l.File = room
+	if n, err := l.Write([]byte("kept")); n != 4 || err != nil || l.losing {
+		t.Errorf("write with room = %d, %v; losing %v", n, err, l.losing)
+	}
+	if text, err := os.ReadFile(name); string(text) != "kept" || err != nil {
+		t.Errorf("the file has %q, %v", text, err)
+	}
+}
+
+// A process goes on when the program that logs ends before it.
+func TestLoggerDies(t *testing.T) {
+	dir := t.TempDir()
+	program := filepath.Join(dir, "logger")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\nexec 5>&-\nexit 3\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, Spec{Out: "binary://" + program, Err: "binary://" + program})
+	<-s.logger.exited
+	_, out, errs := s.Files()
+	for _, f := range []*os.File{out, errs} {
+		if err := f.SetWriteDeadline(time.Time{}); err == nil {
+			t.Fatal("the process's end does not block")
+		}
+		wrote := make(chan error, 1)
+		go func() {
+			_, err := f.WriteString(strings.Repeat("x", 1<<20)) // more than a pipe holds
+			wrote <- err
+		}()
+		select {
+		case err := <-wrote:
+			if err != nil {
+				t.Errorf("write when the logger has ended: %v", err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Error("write when the logger has ended: it waits")
+		}
+	}
+	s.Given()
+	s.Flush()
+	s.End()
+}
+
 func TestRefused(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
