@@ -32,9 +32,10 @@ type container struct {
 
 	life sync.Mutex
 
+	over chan struct{} // closed when the first process has ended: no other starts
+
 	mu    sync.Mutex
 	execs map[string]*process
-	over  bool // the first process has ended: no other starts
 }
 
 // endLimit is how long the other processes of a container may take to be gone
@@ -88,7 +89,7 @@ func (c *container) start(ctx context.Context) (pid int, err error) {
 	if err := c.engine.Start(ctx, c.id); err != nil {
 		return 0, err
 	}
-	c.init.enter(running)
+	c.init.enter(created, running)
 	pid = c.init.look().pid
 	c.send(&api.TaskStart{ContainerID: c.id, Pid: uint32(pid)})
 	return pid, nil
@@ -121,10 +122,10 @@ func (c *container) watchInit(h Process) {
 func (c *container) finalExecs() []*process {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.over = true
+	close(c.over)
 	var all []*process
 	for _, p := range c.execs {
-		if p.look().phase == running {
+		if p.giveUp(); p.look().phase == running {
 			all = append(all, p)
 		}
 	}
@@ -187,23 +188,23 @@ func (c *container) startExec(ctx context.Context, p *process) (pid int, err err
 	// Held until the start is told of: the end is told of afterwards.
 	p.life.Lock()
 	defer p.life.Unlock()
-	if p.look().phase != created {
-		return 0, precondition("start exec %q in %q: it is started already", p.execID, c.id)
-	}
-	c.mu.Lock()
-	over := c.over
-	if !over {
-		p.enter(running) // the end of the container waits for it
-	}
-	c.mu.Unlock()
-	if over {
-		return 0, precondition("start exec %q in %q: the container has ended", p.execID, c.id)
+	if err := c.beginExec(p); err != nil {
+		return 0, err
 	}
 	defer func() {
 		if err != nil {
 			p.io.Close()
 			p.finish(execFailed)
 			close(p.done)
+		}
+	}()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() { // what it waits for would hold up the container's end
+		select {
+		case <-c.over:
+			cancel(errOver)
+		case <-ctx.Done():
 		}
 	}()
 	if err := p.io.Open(ctx); err != nil {
@@ -230,10 +231,27 @@ func (c *container) startExec(ctx context.Context, p *process) (pid int, err err
 	return handle.Pid(), nil
 }
 
-// execFailed is the exit status of an exec whose program did not run.
-const execFailed = 255
+// errOver is why nothing starts in a container that has ended.
+var errOver = errors.New("the container has ended")
 
+// beginExec says that a process starts. The end of the container waits for it then.
+func (c *container) beginExec(p *process) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case <-c.over:
+		return precondition("start exec %q in %q: %v", p.execID, c.id, errOver)
+	default:
+	}
+	if !p.enter(created, running) {
+		return precondition("start exec %q in %q: it is started already", p.execID, c.id)
+	}
+	return nil
+}
+
+// deleteExec takes away a process that has ended, or was not started.
 func (c *container) deleteExec(p *process) (look, error) {
+	p.giveUp()
 	now := p.look()
 	if now.phase == running {
 		return now, precondition("delete exec %q of %q: it is running", p.execID, c.id)

@@ -25,6 +25,7 @@ var kinds = []struct {
 	{os.ErrProcessDone, codes.NotFound},
 	{runtime.ErrExist, codes.AlreadyExists},
 	{runtime.ErrPaused, codes.FailedPrecondition},
+	{errOver, codes.FailedPrecondition},
 	{kmod.ErrUnsupported, codes.Unimplemented},
 	{kmod.ErrUnavailable, codes.Unavailable},
 	{context.DeadlineExceeded, codes.DeadlineExceeded},

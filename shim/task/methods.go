@@ -48,7 +48,7 @@ func (s *Service) Create(ctx context.Context, r *task.CreateTaskRequest) (*task.
 		return nil, err
 	}
 	c := &container{
-		id: r.GetID(), bundle: r.GetBundle(), engine: s.engine, send: s.send, execs: map[string]*process{},
+		id: r.GetID(), bundle: r.GetBundle(), engine: s.engine, send: s.send, execs: map[string]*process{}, over: make(chan struct{}),
 		ended: func() { time.AfterFunc(idleLimit, s.closeIfEmpty) },
 		init: newProcess("", stdio.Spec{
 			Namespace: s.namespace, ID: r.GetID(), In: r.GetStdin(), Out: r.GetStdout(), Err: r.GetStderr(), Terminal: r.GetTerminal(),

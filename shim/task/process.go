@@ -77,11 +77,26 @@ func (p *process) born(h Process) {
 	p.handle, p.pid = h, h.Pid()
 }
 
-func (p *process) enter(next phase) {
+// enter takes it from one phase into the next, and tells whether it was in the one.
+func (p *process) enter(from, next phase) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.phase < next {
+	was := p.phase == from
+	if was {
 		p.phase = next
+	}
+	return was
+}
+
+// execFailed is the exit status of an exec whose program did not run.
+const execFailed = 255
+
+// giveUp ends an exec that was not started: it never is, and who waits for its end
+// hears of that.
+func (p *process) giveUp() {
+	if p.enter(created, ended) {
+		p.finish(execFailed)
+		close(p.done)
 	}
 }
 

@@ -376,6 +376,61 @@ func TestExecs(t *testing.T) {
 	r.is(t, "create", "start a 1", "execadded", "execadded", "exec-started x 2", "exit x 2 137", "exit a 1 0")
 }
 
+// Who waits for the end of an exec that was never started hears of it: when it is
+// deleted, and when its container ends.
+func TestExecNeverStarted(t *testing.T) {
+	f, r, _, c := begin(t)
+	c.create("a")
+	c.do("Start", &task.StartRequest{ID: "a"})
+	waits := map[string]chan *task.WaitResponse{"x": make(chan *task.WaitResponse, 1), "y": make(chan *task.WaitResponse, 1)}
+	for id, answer := range waits {
+		c.do("Exec", &task.ExecProcessRequest{ID: "a", ExecID: id, Spec: &anypb.Any{Value: []byte("{}")}})
+		go func() {
+			w := &task.WaitResponse{}
+			_ = c.try("Wait", &task.WaitRequest{ID: "a", ExecID: id}, w)
+			answer <- w
+		}()
+	}
+	c.do("Delete", &task.DeleteRequest{ID: "a", ExecID: "x"})
+	if w := <-waits["x"]; w.GetExitStatus() != execFailed || w.GetExitedAt().GetSeconds() < 1 {
+		t.Errorf("the end of one that is deleted: %v", w)
+	}
+	c.fails(codes.NotFound, "Start", &task.StartRequest{ID: "a", ExecID: "x"})
+	f.of("a", 0).end(0)
+	if w := <-waits["y"]; w.GetExitStatus() != execFailed {
+		t.Errorf("the end of one whose container has ended: %v", w)
+	}
+	c.wait("a", "")
+	c.fails(codes.FailedPrecondition, "Start", &task.StartRequest{ID: "a", ExecID: "y"})
+	c.do("Delete", &task.DeleteRequest{ID: "a", ExecID: "y"})
+	r.is(t, "create", "start a 1", "execadded", "execadded", "exit a 1 0")
+}
+
+// An exec whose output nobody reads does not hold up the end of its container.
+func TestExecWaitsForItsReader(t *testing.T) {
+	f, _, _, c := begin(t)
+	c.create("a")
+	c.do("Start", &task.StartRequest{ID: "a"})
+	path := filepath.Join(t.TempDir(), "out")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.do("Exec", &task.ExecProcessRequest{ID: "a", ExecID: "x", Stdout: path, Spec: &anypb.Any{Value: []byte("{}")}})
+	started := make(chan error, 1)
+	go func() { started <- c.try("Start", &task.StartRequest{ID: "a", ExecID: "x"}, &emptypb.Empty{}) }()
+	for c.state("a", "x").GetStatus() != tasks.Status_RUNNING {
+		time.Sleep(time.Millisecond)
+	}
+	f.of("a", 0).end(0)
+	c.wait("a", "")
+	if err := <-started; status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), errOver.Error()) {
+		t.Errorf("Start = %v; want that the container has ended", err)
+	}
+	if got := c.wait("a", "x"); got != execFailed {
+		t.Errorf("exit status of the exec %d; want %d", got, execFailed)
+	}
+}
+
 // reads expects that a program finds this in its input, and then its end.
 func reads(t *testing.T, s *stdio.Streams, want string) {
 	t.Helper()
