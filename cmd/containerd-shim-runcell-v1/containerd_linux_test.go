@@ -9,12 +9,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/netbsd-cells/runcell/conformance/clients"
 	"github.com/netbsd-cells/runcell/kmod/flock"
 	"golang.org/x/sys/unix"
 )
@@ -136,8 +138,9 @@ func TestMany(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			for args := range ids {
-				if out, code := d.ctr(args...); code != 3 || out != want.String() {
-					t.Errorf("ctr %s: status %d, %d bytes; want 3, %d bytes", strings.Join(args, " "), code, len(out), want.Len())
+				if out, said, code := d.ctrAll("", args...); code != 3 || out != want.String() {
+					id := args[slices.Index(args, clients.ImageName)+1]
+					t.Errorf("ctr %s: status %d, %d bytes; want 3, %d bytes\n%s\n%s", strings.Join(args, " "), code, len(out), want.Len(), said, d.logOf(id))
 				}
 			}
 		})

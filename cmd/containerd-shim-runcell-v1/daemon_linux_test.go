@@ -131,24 +131,30 @@ func (d *daemon) kill() {
 // ctr runs a command, and gives what it prints and its status.
 func (d *daemon) ctr(args ...string) (string, int) { return d.ctrIn("", args...) }
 
+// ctrIn gives what it has said of an error if it has printed nothing else.
 func (d *daemon) ctrIn(stdin string, args ...string) (string, int) {
+	out, errs, code := d.ctrAll(stdin, args...)
+	if code != 0 && out == "" {
+		return errs, code
+	}
+	return out, code
+}
+
+func (d *daemon) ctrAll(stdin string, args ...string) (out, errs string, code int) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(d.bin, "ctr"), append([]string{"--address", filepath.Join(d.dir, "c.sock")}, args...)...)
 	if stdin != "" {
 		cmd.Stdin = strings.NewReader(stdin)
 	}
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
+	var printed, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &printed, &said
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
-		return errs.String(), -1
+		return "", fmt.Sprintf("%s%v", &said, err), -1
 	}
-	if cmd.ProcessState.ExitCode() != 0 && out.Len() == 0 {
-		return errs.String(), cmd.ProcessState.ExitCode()
-	}
-	return out.String(), cmd.ProcessState.ExitCode()
+	return printed.String(), said.String(), cmd.ProcessState.ExitCode()
 }
 
 func (d *daemon) must(args ...string) string {
@@ -272,6 +278,18 @@ func (d *daemon) forgive(id string) {
 	if len(d.shims(id)) == 0 {
 		_ = os.Remove(d.socket(id))
 	}
+}
+
+// logOf is what containerd and the shims have said of a container.
+func (d *daemon) logOf(id string) string {
+	text, _ := os.ReadFile(filepath.Join(d.dir, "log"))
+	var of strings.Builder
+	for line := range strings.Lines(string(text)) {
+		if strings.Contains(line, "id="+id+" ") || strings.Contains(line, id+"-stdout") || strings.Contains(line, id+"-stderr") {
+			of.WriteString(line)
+		}
+	}
+	return of.String()
 }
 
 func must2(out string, _ int) string { return out }
