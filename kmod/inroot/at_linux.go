@@ -42,6 +42,14 @@ func (d at) chmodOpened(name string, mode uint32) error {
 	return unix.Chmod("/proc/self/fd/"+strconv.Itoa(fd), mode)
 }
 
+// mount is the mount that a directory is in. By its device alone a bind mount is not told
+// from what it shows. Before Linux 5.8 no more is known.
+func (d at) mount() (Mount, error) {
+	var st unix.Statx_t
+	err := unix.Statx(int(d), "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &st)
+	return Mount{unix.Mkdev(st.Dev_major, st.Dev_minor), st.Mnt_id}, err
+}
+
 // What Linux calls file flags is something else, of some file systems.
 func (d at) setFlags(string, uint32) error { return unix.EOPNOTSUPP }
 

@@ -45,6 +45,14 @@ func mknodat(dir int, name string, mode uint32, dev uint64) error {
 // can't do that has no other call for it.
 func (d at) chmodOpened(string, uint32) error { return unix.EOPNOTSUPP }
 
+// mount is the mount that a directory is in, which has a device of its own, be it what a
+// null mount shows.
+func (d at) mount() (Mount, error) {
+	var st unix.Stat_t
+	err := unix.Fstat(int(d), &st)
+	return Mount{dev: uint64(st.Dev)}, err
+}
+
 func (d at) setFlags(name string, bits uint32) error {
 	fd, err := d.open(name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {

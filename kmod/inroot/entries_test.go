@@ -39,7 +39,7 @@ func TestNamesAreOneComponent(t *testing.T) {
 	// ListXattrs gives nothing on a system without attributes; the others take
 	// no name, or a path that they walk.
 	other := []string{
-		"ListXattrs", "Age", "Close", "Deepen", "Depth", "Enter", "GID", "Imply", "Join", "Leave", "Names", "Path", "ReadFile", "Refresh", "Settle",
+		"ListXattrs", "Age", "Close", "Deepen", "Depth", "Enter", "GID", "Imply", "Join", "Leave", "Mount", "Names", "Path", "ReadFile", "Refresh", "Settle",
 		"Stat", "StatRoot",
 	}
 	for m := range reflect.TypeFor[*Tree]().Methods() {

@@ -110,6 +110,12 @@ func (t *Tree) Stat(st *unix.Stat_t) error { return unix.Fstat(int(t.here()), st
 // StatRoot looks at the tree's root.
 func (t *Tree) StatRoot(st *unix.Stat_t) error { return unix.Fstat(int(t.stack[0].dir), st) }
 
+// Mount is a file system, mounted somewhere. Two are equal if they are one.
+type Mount struct{ dev, id uint64 }
+
+// Mount tells where the current directory's files are.
+func (t *Tree) Mount() (Mount, error) { return t.here().mount() }
+
 // Leave goes back up until depth directories are open, and restores the
 // times and modes of those it closes. The error joins one for each that could
 // not be restored.
@@ -304,8 +310,8 @@ func (t *Tree) remove(name string, top int) error {
 	if t.Lstat(name, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return err
 	}
-	var outside, inside unix.Stat_t
-	if err := t.Stat(&outside); err != nil {
+	outside, err := t.Mount()
+	if err != nil {
 		return err
 	}
 	switch err := t.Push(name); {
@@ -315,7 +321,8 @@ func (t *Tree) remove(name string, top int) error {
 		return err
 	}
 	depth := len(t.stack)
-	if err = t.Stat(&inside); err == nil && inside.Dev != outside.Dev {
+	inside, err := t.Mount()
+	if err == nil && inside != outside {
 		err = fmt.Errorf("%q: %w", t.Path(), ErrMounted)
 	}
 	if err == nil {

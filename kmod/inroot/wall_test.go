@@ -41,7 +41,7 @@ func sources(t *testing.T, dir string, skip func(path string) bool) map[string]*
 // plain are the types that hold no descriptor that anyone could get at.
 var plain = []string{
 	"error", "bool", "string", "[]string", "[]byte", "uint32", "uint64", "int64", "unix.Stat_t", "unix.Timespec",
-	"*Tree", "*Dir", "*Place", "File", "Node", "*io.SectionReader",
+	"*Tree", "*Dir", "*Place", "File", "Node", "Mount", "*io.SectionReader",
 }
 
 // doors are what else is let out.

@@ -134,29 +134,59 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// What is mounted in a tree is not ours to remove.
+// What is mounted in a tree is not ours to remove, be it of the same file system. Of a
+// file it is told late: then the rest of the tree goes, and it with a later clean-up.
 func TestRemoveKeepsMounts(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
-	s := open(t, t.TempDir(), "")
-	n, err := s.Prepare(t.Context(), "a", "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	point := n.Mounts[0].Source + "/m"
-	if err := errors.Join(os.Mkdir(point, 0o755), unix.Mount("tmpfs", point, "tmpfs", 0, "")); err != nil {
-		t.Fatal(err)
-	}
-	put(t, point+"/precious", "x")
-	err = s.Remove("a")
-	if _, e := os.Lstat(point + "/precious"); e != nil || err == nil || !strings.Contains(err.Error(), "mounted") {
-		t.Errorf("Remove = %v; the mounted file: %v", err, e)
-	}
-	if err := unix.Unmount(point, 0); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Remove("a"); err != nil {
-		t.Error(err)
+	for _, kind := range []string{"tmpfs", "bind", "file"} {
+		s := open(t, t.TempDir(), "")
+		n, err := s.Prepare(t.Context(), "a", "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		volume, point := t.TempDir(), n.Mounts[0].Source+"/m"
+		precious := point + "/precious"
+		switch kind {
+		case "tmpfs":
+			err = errors.Join(os.Mkdir(point, 0o755), unix.Mount("tmpfs", point, "tmpfs", 0, ""))
+		case "bind":
+			err = errors.Join(os.Mkdir(point, 0o755), unix.Mount(volume, point, "", unix.MS_BIND, ""))
+		case "file":
+			precious = volume + "/precious"
+			put(t, precious, "x")
+			put(t, point, "")
+			err = unix.Mount(precious, point, "", unix.MS_BIND, "")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, precious, "x")
+		err = s.Remove("a")
+		// The name is gone, if the mount was not told before.
+		for _, dir := range []string{s.path(""), s.temp("")} {
+			entries, _ := os.ReadDir(dir)
+			for _, e := range entries {
+				point = dir + e.Name() + "/fs/m"
+			}
+		}
+		if kind != "file" {
+			precious = point + "/precious"
+		}
+		if text, e := os.ReadFile(precious); string(text) != "x" || err == nil {
+			t.Errorf("%s: Remove = %v; the mounted file is %q, %v", kind, err, text, e)
+		}
+		if err := unix.Unmount(point, 0); err != nil {
+			t.Fatalf("%s: unmount %s: %v", kind, point, err)
+		}
+		if kind == "file" {
+			err = s.Cleanup()
+		} else {
+			err = s.Remove("a")
+		}
+		if left, _ := os.ReadDir(s.temp("")); err != nil || len(left) > 0 {
+			t.Errorf("%s: it can't be removed afterwards: %v, %d left", kind, err, len(left))
+		}
 	}
 }

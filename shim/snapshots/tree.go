@@ -39,6 +39,7 @@ type inode struct{ dev, ino uint64 }
 type used struct {
 	size, inodes int64
 	seen         map[inode]bool
+	dev          uint64 // the tree's
 }
 
 // measure adds up what a tree takes. A file system that is mounted in it is not
@@ -50,8 +51,13 @@ func measure(dir string) (used, error) {
 		if err := t.Stat(&st); err != nil {
 			return err
 		}
+		m, err := t.Mount()
+		if err != nil {
+			return err
+		}
+		u.dev = uint64(st.Dev)
 		u.add(&st)
-		return u.below(t, uint64(st.Dev))
+		return u.below(t, m)
 	})
 	return u, err
 }
@@ -69,7 +75,7 @@ func (u *used) add(st *unix.Stat_t) {
 	u.inodes++
 }
 
-func (u *used) below(t *inroot.Tree, dev uint64) error {
+func (u *used) below(t *inroot.Tree, ours inroot.Mount) error {
 	names, err := t.Names()
 	if err != nil {
 		return fmt.Errorf("list %q: %w", t.Path(), err)
@@ -81,8 +87,8 @@ func (u *used) below(t *inroot.Tree, dev uint64) error {
 			continue
 		case err != nil:
 			return fmt.Errorf("look at %q: %w", t.Join(name), err)
-		case uint64(st.Dev) != dev:
-			return fmt.Errorf("%q is a mounted file system: unmount it first", t.Join(name))
+		case uint64(st.Dev) != u.dev:
+			return mounted(t.Join(name))
 		}
 		u.add(&st)
 		depth := t.Depth()
@@ -95,11 +101,26 @@ func (u *used) below(t *inroot.Tree, dev uint64) error {
 			}
 			return fmt.Errorf("enter %q: %w", t.Join(name), err)
 		}
-		if err := errors.Join(u.below(t, dev), t.Leave(depth)); err != nil {
+		if err := errors.Join(u.entered(t, ours), t.Leave(depth)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// entered is below for a directory that something may be mounted upon.
+func (u *used) entered(t *inroot.Tree, ours inroot.Mount) error {
+	switch here, err := t.Mount(); {
+	case err != nil:
+		return fmt.Errorf("look at %q: %w", t.Path(), err)
+	case here != ours:
+		return mounted(t.Path())
+	}
+	return u.below(t, ours)
+}
+
+func mounted(path string) error {
+	return fmt.Errorf("%q is a mounted file system: unmount it first", path)
 }
 
 // erase removes what has the name in a directory, and all below it.
