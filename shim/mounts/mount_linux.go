@@ -15,6 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// makesRoots tells whether what is mounted on a bundle's rootfs is ours.
+const makesRoots = true
+
 // flag is what an option of mount(8) sets or clears.
 type flag struct {
 	bits  uintptr

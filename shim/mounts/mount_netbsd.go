@@ -9,6 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// makesRoots tells whether what is mounted on a bundle's rootfs is ours: here it can
+// only be package runtime's.
+const makesRoots = false
+
 func mount(*types.Mount, string) error {
 	return errors.New("only null mounts can make a root here, with no options but ro: use the snapshotter runcell, or native")
 }

@@ -189,6 +189,35 @@ func specs(dirs []directory) (list []json.RawMessage) {
 	return list
 }
 
+// Ended takes away the mounts of a container whose processes have ended, before anybody
+// asks for it, as that takes the kernel a while: not if a hook is still to find them, nor
+// if somebody uses them. Then Remove does.
+func Ended(bundle string) error {
+	if !makesRoots || hooked(bundle) {
+		return nil
+	}
+	target := point(bundle)
+	err := unmount(target, false)
+	for err == nil { // there may be one below
+		err = unmount(target, false)
+	}
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EBUSY) {
+		return nil
+	}
+	return fmt.Errorf("unmount %s: %w", target, err)
+}
+
+// hooked tells whether a bundle has hooks that run after the container's end.
+func hooked(bundle string) bool {
+	text, err := os.ReadFile(filepath.Join(bundle, "config.json"))
+	var config struct {
+		Hooks struct {
+			Poststop []json.RawMessage `json:"poststop"`
+		} `json:"hooks"`
+	}
+	return err != nil || json.Unmarshal(text, &config) != nil || len(config.Hooks.Poststop) > 0
+}
+
 // busyLimit is how long the last user of a root may take to be gone.
 const busyLimit = 2 * time.Second
 

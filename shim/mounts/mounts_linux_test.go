@@ -2,6 +2,7 @@ package mounts
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -323,6 +324,54 @@ func TestRemoveWaits(t *testing.T) {
 	})
 	if err := Remove(bundle); err != nil || !free.Load() {
 		t.Errorf("Remove = %v while the root is in use: %v", err, !free.Load())
+	}
+}
+
+// A root goes with its container's end, unless a hook is to find it or somebody uses it.
+func TestEnded(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	for name, c := range map[string]struct {
+		config     string
+		used, goes bool
+	}{
+		"nobody":     {`{"hooks":{"poststart":[{"path":"/x"}],"poststop":[]}}`, false, true},
+		"a hook":     {`{"hooks":{"poststop":[{"path":"/x"}]}}`, false, false},
+		"a user":     {`{}`, true, false},
+		"no config":  {"", false, false},
+		"bad config": {"{", false, false},
+	} {
+		bundle := t.TempDir()
+		root := filepath.Join(bundle, "rootfs")
+		if err := os.Mkdir(root, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if c.config != "" {
+			if err := os.WriteFile(filepath.Join(bundle, "config.json"), []byte(c.config), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := unix.Mount("tmpfs", root, "tmpfs", 0, ""); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = unix.Unmount(root, unix.MNT_DETACH) })
+		var user *os.File
+		if c.used {
+			var err error
+			if user, err = os.Create(filepath.Join(root, "used")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := Ended(bundle)
+		table, _ := os.ReadFile("/proc/self/mounts")
+		if gone := !strings.Contains(string(table), root+" "); gone != c.goes || err != nil {
+			t.Errorf("%s: Ended = %v, and it is gone: %v; want %v", name, err, gone, c.goes)
+		}
+		_ = user.Close() // nil is fine
+		if err := errors.Join(Ended(bundle), Remove(bundle)); err != nil {
+			t.Errorf("%s: afterwards: %v", name, err)
+		}
 	}
 }
 

@@ -116,6 +116,9 @@ func (c *container) watchInit(h Process) {
 	defer c.life.Unlock()
 	c.exited(c.init, status)
 	c.ended()
+	if err := mounts.Ended(c.bundle); err != nil {
+		log.L.Warnf("%s has ended: %v", c.id, err)
+	}
 }
 
 // finalExecs says that no exec can start any more, and gives those that run.
