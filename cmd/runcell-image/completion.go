@@ -26,7 +26,7 @@ func completions() completion.Table {
 	return completion.Table{
 		Args: map[string][]completion.Offer{
 			"image pull": {offerNames}, "image import": {completion.Any(place, docker), offerNames}, "image push": {offerNames, place},
-			"image list": nil, "image inspect": {offerNames}, "image unpack": {image, completion.Dirs}, "image pack": {completion.Dirs, image},
+			"image list": nil, "image inspect": {offerNames}, "image tag": {offerNames, offerNames}, "image unpack": {image, completion.Dirs}, "image pack": {completion.Dirs, image},
 			"image from-sets": {completion.Files}, "image diff": {completion.Any(offerContainers, completion.Dirs)}, "image bundle": {offerNames, completion.Dirs},
 			"image release": {completion.Dirs}, "image wrap": {completion.Dirs, completion.Files}, "image unwrap": {completion.Files, completion.Dirs}, "image verify": {offerNames}, "image rm": {offerNames}, "image gc": nil,
 			"completion words": nil, "help": nil,

@@ -38,6 +38,7 @@ func TestCompletionWords(t *testing.T) {
 		{"image rm --store S other:latest d", "demo:1"},
 		{"image inspect --store S demo:1 ", ""},
 		{"image inspect --store $S d", ""},
+		{"image tag --store S demo:1 localhost/o", "localhost/other:latest"},
 		{"image unpack o", "oci-archive: oci:"},
 		{"image unpack oci:D/", "oci:D/sub/"},
 		{"image unpack --store S D/", "D/sub/"},

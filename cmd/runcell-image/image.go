@@ -27,7 +27,7 @@ func imageCommand() *cli.Command {
 		Usage:       "get, keep, make and unpack images",
 		Description: imageNames,
 		Commands: []*cli.Command{
-			pullCommand(), importCommand(), pushCommand(), listCommand(), inspectCommand(),
+			pullCommand(), importCommand(), pushCommand(), listCommand(), inspectCommand(), tagCommand(),
 			unpackCommand(), packCommand(), fromSetsCommand(), diffCommand(), bundleCommand(), releaseCommand(), wrapCommand(), unwrapCommand(), verifyCommand(), rmCommand(), gcCommand(),
 		},
 		Before: func(ctx context.Context, cmd *cli.Command) (context.Context, error) {

@@ -315,3 +315,37 @@ func TestImageInterrupted(t *testing.T) {
 		}
 	}
 }
+
+// A name that is taken moves, and this is said; a second one is printed in full.
+func TestImageTag(t *testing.T) {
+	dir := t.TempDir()
+	store, rootfs := dir+"/store", imageRootfs(t)
+	do := func(want int, args ...string) (string, string) {
+		t.Helper()
+		out, stderr, status := runImage(append([]string{"image"}, args...)...)
+		if status != want {
+			t.Fatalf("image %q: status %d, %s", args, status, stderr)
+		}
+		return out, stderr
+	}
+	old, _ := do(0, "pack", "--store", store, "--cmd", "/a", rootfs, "web:1")
+	do(0, "pack", "--store", store, "--cmd", "/b", rootfs, "web:2")
+	if out, stderr := do(0, "tag", "--store", store, "web:1", "stable"); out != "localhost/stable:latest\n" || stderr != "" {
+		t.Errorf("tag prints %q, %q", out, stderr)
+	}
+	if out, stderr := do(0, "tag", "--store", store, "web:2", "stable"); out != "localhost/stable:latest\n" || !strings.Contains(stderr, "was the name of "+strings.TrimSpace(old)) {
+		t.Errorf("tag of a name that is taken prints %q, %q", out, stderr)
+	}
+	if _, stderr := do(0, "tag", "--store", store, "web:2", "stable"); stderr != "" {
+		t.Errorf("tag that changes nothing says %q", stderr)
+	}
+	if out, _ := do(0, "list", "--store", store, "--quiet"); out != "localhost/stable:latest\nlocalhost/web:1\nlocalhost/web:2\n" {
+		t.Errorf("list prints %q", out)
+	}
+	if out, _ := do(0, "inspect", "--store", store, "stable"); !strings.Contains(out, `"/b"`) {
+		t.Errorf("inspect prints %s", out)
+	}
+	do(1, "tag", "--store", store, "nothing", "stable")
+	do(1, "tag", "--store", dir+"/nowhere", "web:1", "stable")
+	do(1, "tag", "--store", store, "web:1")
+}

@@ -1,6 +1,6 @@
 package main
 
-// image list, inspect, rm, gc and verify.
+// image list, inspect, tag, rm, gc and verify.
 
 import (
 	"context"
@@ -110,6 +110,35 @@ func inspectCommand() *cli.Command {
 					return err
 				}
 				return cmdline.WriteJSON(cmd.Root().Writer, i, "  ")
+			})
+		},
+	}
+}
+
+func tagCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "tag",
+		Usage:     "give an image in the store another name",
+		ArgsUsage: "NAME NEW",
+		Description: `NEW without a registry belongs to localhost. Prints it in full. If another image
+has it, it is taken away from that one, and this is said. The store's policy has
+to let the image have both names.`,
+		Flags: []cli.Flag{storeFlag()},
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			args, err := arguments(cmd, 2, 2)
+			if err != nil {
+				return err
+			}
+			return withStore(ctx, cmd, false, false, func(ctx context.Context, s *store.Store) error {
+				name, before, err := s.Tag(ctx, args[0], args[1])
+				if err != nil {
+					return err
+				}
+				for _, d := range before {
+					fmt.Fprintf(cmd.Root().ErrWriter, "runcell: %s was the name of %s; if that has no other one, \"runcell image gc\" removes it\n", name, d)
+				}
+				_, err = fmt.Fprintln(cmd.Root().Writer, name)
+				return err
 			})
 		},
 	}

@@ -50,6 +50,13 @@ var killSteps = []killStep{
 		_, err := s.Remove(ctx, false, name)
 		return err
 	},
+	func(ctx context.Context, s *store.Store, _, name, _ string) error {
+		if _, _, err := s.Tag(ctx, name, "tagged"); err != nil {
+			return err
+		}
+		_, err := s.Remove(ctx, false, "tagged")
+		return err
+	},
 	killMake(bundle.RootfsShared),
 	killMake(bundle.RootfsCopy),
 	func(_ context.Context, s *store.Store, _, _, own string) error { return bundle.Release(s, own) },

@@ -249,7 +249,7 @@ func export(ctx context.Context, s *store.Store, from image.Source, p *plan, roo
 		ref.Ref = full
 	}
 	if layout.Same(ref.Path, s.Dir) { // who writes a layout waits until nobody reads it, us included
-		return fmt.Errorf("that is the store itself: to give the image another name there, runcell image import oci:%s:%s NAME", s.Dir, full)
+		return fmt.Errorf("that is the store itself: to give the image another name there, \"runcell image tag %s NEW\"", full)
 	}
 	out, err := layout.Create(ctx, ref, s.Dir)
 	if err != nil {

@@ -203,6 +203,16 @@ func TestSignedPull(t *testing.T) {
 				if err := uses(t, s, f.Name()); err != nil {
 					t.Error(err)
 				}
+				// Under another name of the same key, too, and only there.
+				writePolicy(t, s, f.Repository()+" key "+me.public()+"\nlocalhost/mine key "+me.public()+"\n")
+				if _, _, err := s.Tag(t.Context(), f.Name(), "mine"); err != nil {
+					t.Error(err)
+				}
+				if err := uses(t, s, "mine"); err != nil {
+					t.Error(err)
+				}
+				_, _, err = s.Tag(t.Context(), f.Name(), "theirs")
+				wantRefused(t, "tag", err)
 				// What is kept is enough, for the next pull and after gc.
 				if _, err := s.GC(t.Context(), false); err != nil {
 					t.Fatal(err)

@@ -89,6 +89,7 @@ var elsewhere = map[string]map[string]string{
 		"images":  `"runcell image list"`,
 		"pull":    `"runcell image pull NAME"`,
 		"push":    `"runcell image push NAME"`,
+		"tag":     `"runcell image tag NAME NEW"`,
 		"build":   `"runcell image pack DIR NAME" makes an image of a directory`,
 		"commit":  `"runcell image pack --base OLD ROOTFS NEW" makes an image of what changed`,
 		"save":    `"runcell image push NAME oci-archive:FILE"`,
