@@ -7,6 +7,7 @@ import (
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/cmd/internal/completion"
+	"github.com/netbsd-cells/runcell/image/reference"
 	"github.com/netbsd-cells/runcell/image/store"
 	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/urfave/cli/v3"
@@ -35,6 +36,7 @@ func completions() completion.Table {
 		Flags: map[string]completion.Offer{
 			"DIR": completion.Dirs, "FILE": completion.Files, "SOCKET": completion.Files, "IMAGE": image, "SIGNAL": completion.Signals,
 			"OS/ARCH[/VARIANT]": completion.Platforms, "workdir": nil, "volume": nil, // directories of the image
+			"REPOSITORY": offerRepositories,
 		},
 	}
 }
@@ -49,6 +51,17 @@ func offerContainers(q completion.Query) (words []completion.Word) {
 	list, _ := runtime.New(runtime.Options{Root: dir}).List()
 	for _, s := range list {
 		words = append(words, completion.Word{Text: s.ID, About: string(s.Status)})
+	}
+	return words
+}
+
+// offerRepositories offers those of the names in the store.
+func offerRepositories(q completion.Query) (words []completion.Word) {
+	for _, name := range offerNames(q) {
+		n, short, err := reference.ParseName(name.Text)
+		if err == nil && !short && n.Registry != reference.LocalRegistry {
+			words = append(words, completion.Word{Text: n.Registry + "/" + n.Repository})
+		}
 	}
 	return words
 }

@@ -26,7 +26,7 @@ func TestCompletionWords(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "sub"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"demo:1", "other"} {
+	for _, name := range []string{"demo:1", "other", "example.com/web:1"} {
 		if _, stderr, code := runImage("image", "pack", "--store", store, "--cmd", "/x", dir, name); code != 0 {
 			t.Fatal(stderr)
 		}
@@ -38,6 +38,7 @@ func TestCompletionWords(t *testing.T) {
 		{"image rm --store S other:latest d", "demo:1"},
 		{"image inspect --store S demo:1 ", ""},
 		{"image inspect --store $S d", ""},
+		{"image list --store S --remote-tags ", "example.com/web"},
 		{"image tag --store S demo:1 localhost/o", "localhost/other:latest"},
 		{"image unpack o", "oci-archive: oci:"},
 		{"image unpack oci:D/", "oci:D/sub/"},

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/jsontest"
@@ -33,6 +37,12 @@ func TestJSON(t *testing.T) {
 		jsontest.Check(t, "../../docs", command, []byte(stdout))
 	}
 	check(0, "image list", "list", "--store", store, "--format", "json")
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"name":"x","tags":["2","1"]}`)
+	}))
+	defer server.Close()
+	t.Setenv("REGISTRY_AUTH_FILE", os.DevNull)
+	check(0, "image list --remote-tags", "list", "--remote-tags", strings.TrimPrefix(server.URL, "http://")+"/x", "--format", "json")
 	check(0, "image inspect", "inspect", "--store", store, "web")
 	check(exitDiffers, "image diff", "diff", "--format", "json", bundle)
 	check(0, "image verify", "verify", "--store", store, "--format", "json")

@@ -20,14 +20,21 @@ func listCommand() *cli.Command {
 		Name:    "list",
 		Aliases: []string{"ls"},
 		Usage:   "list the images in the store",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			storeFlag(),
 			cmdline.FormatFlag("table", "json"),
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print only the names"},
-		},
+			&cli.StringFlag{Name: "remote-tags", Usage: "list the tags of `REPOSITORY` in its registry instead"},
+		}, registryFlags()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if _, err := arguments(cmd, 0, 0); err != nil {
 				return err
+			}
+			if err := storeOrRegistry(cmd); err != nil {
+				return err
+			}
+			if cmd.IsSet("remote-tags") {
+				return listTags(ctx, cmd)
 			}
 			return withStore(ctx, cmd, false, true, func(_ context.Context, s *store.Store) error { return list(cmd, s) })
 		},

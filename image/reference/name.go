@@ -58,6 +58,19 @@ func ParseName(s string) (n Name, short bool, err error) {
 	return n, isShort(s), nil
 }
 
+// ParseRepository reads the name of a repository, as ParseName does. A tag or digest
+// in it is an error. The name that it gives has neither.
+func ParseRepository(s string) (n Name, err error) {
+	named, err := reference.ParseNormalizedNamed(s)
+	if err == nil && !reference.IsNameOnly(named) {
+		err = fmt.Errorf("it has a tag or digest: leave that out, as in %s", reference.FamiliarName(named))
+	}
+	if err != nil {
+		return n, fmt.Errorf("parse repository %s: %w: want [REGISTRY/]NAME", image.Quote(s), err)
+	}
+	return Name{Registry: reference.Domain(named), Repository: reference.Path(named)}, nil
+}
+
 // isShort tells whether a name has no registry: its first component then
 // doesn't look like a host.
 func isShort(s string) bool {

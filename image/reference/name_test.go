@@ -34,6 +34,18 @@ func TestParseName(t *testing.T) {
 	}
 }
 
+func TestParseRepository(t *testing.T) {
+	for in, want := range map[string]string{
+		"busybox": "docker.io/library/busybox", "a/b": "docker.io/a/b", "localhost:5000/a": "localhost:5000/a", "quay.io/a/b/c": "quay.io/a/b/c",
+		"busybox:1": "", "quay.io/a:latest": "", "a@sha256:" + strings.Repeat("0123456789abcdef", 4): "", "": "", "A": "", "../a": "", "a b": "", "/a": "",
+	} {
+		n, err := ParseRepository(in)
+		if got := n.Registry + "/" + n.Repository; (err == nil) != (want != "") || err == nil && got != want || n.Tag != "" {
+			t.Errorf("ParseRepository(%q) = %+v, %v; want %q", in, n, err, want)
+		}
+	}
+}
+
 // FuzzName: what parses is a name that parses to the same, and no path.
 func FuzzName(f *testing.F) {
 	for _, s := range []string{"busybox", "a/b:c", "localhost:1/x", "x@sha256:" + strings.Repeat("a", 64), "../x", "a:b@c", "[::1]/x"} {
@@ -41,6 +53,9 @@ func FuzzName(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		n, _, err := ParseName(s)
+		if r, e := ParseRepository(s); e == nil && (err != nil || r.Registry != n.Registry || r.Repository != n.Repository) {
+			t.Fatalf("ParseRepository(%q) = %+v; the name is %+v, %v", s, r, n, err)
+		}
 		if err != nil {
 			return
 		}
