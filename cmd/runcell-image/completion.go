@@ -7,6 +7,7 @@ import (
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/cmd/internal/completion"
+	"github.com/netbsd-cells/runcell/image/pack"
 	"github.com/netbsd-cells/runcell/image/reference"
 	"github.com/netbsd-cells/runcell/image/store"
 	"github.com/netbsd-cells/runcell/runtime"
@@ -27,7 +28,7 @@ func completions() completion.Table {
 	return completion.Table{
 		Args: map[string][]completion.Offer{
 			"image pull": {offerNames}, "image import": {completion.Any(place, docker), offerNames}, "image push": {offerNames, place},
-			"image list": nil, "image inspect": {offerNames}, "image tag": {offerNames, offerNames}, "image unpack": {image, completion.Dirs}, "image pack": {completion.Dirs, image},
+			"image list": nil, "image inspect": {offerNames}, "image tag": {offerNames, offerNames}, "image unpack": {image, completion.Dirs}, "image pack": {completion.Dirs, image}, "image config": {image, image},
 			"image from-sets": {completion.Files}, "image diff": {completion.Any(offerContainers, completion.Dirs)}, "image bundle": {offerNames, completion.Dirs},
 			"image release": {completion.Dirs}, "image wrap": {completion.Dirs, completion.Files}, "image unwrap": {completion.Files, completion.Dirs}, "image verify": {offerNames}, "image rm": {offerNames}, "image gc": nil,
 			"completion words": nil, "help": nil,
@@ -36,7 +37,7 @@ func completions() completion.Table {
 		Flags: map[string]completion.Offer{
 			"DIR": completion.Dirs, "FILE": completion.Files, "SOCKET": completion.Files, "IMAGE": image, "SIGNAL": completion.Signals,
 			"OS/ARCH[/VARIANT]": completion.Platforms, "workdir": nil, "volume": nil, // directories of the image
-			"REPOSITORY": offerRepositories,
+			"REPOSITORY": offerRepositories, "FIELD[=NAME]": completion.Plain(pack.Fields()...),
 		},
 	}
 }

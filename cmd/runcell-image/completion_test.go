@@ -44,6 +44,8 @@ func TestCompletionWords(t *testing.T) {
 		{"image unpack oci:D/", "oci:D/sub/"},
 		{"image unpack --store S D/", "D/sub/"},
 		{"image import dock", "docker-archive:"},
+		{"image config --unset e", "entrypoint env expose"},
+		{"image config --store S oth", "other:latest"},
 		{"image pack --compress ", "gzip none zstd"},
 		{"image pack --stop-signal SIGHU", "SIGHUP"},
 		{"image pack --workdir /", ""},

@@ -28,7 +28,7 @@ func imageCommand() *cli.Command {
 		Description: imageNames,
 		Commands: []*cli.Command{
 			pullCommand(), importCommand(), pushCommand(), listCommand(), inspectCommand(), tagCommand(),
-			unpackCommand(), packCommand(), fromSetsCommand(), diffCommand(), bundleCommand(), releaseCommand(), wrapCommand(), unwrapCommand(), verifyCommand(), rmCommand(), gcCommand(),
+			unpackCommand(), packCommand(), configCommand(), fromSetsCommand(), diffCommand(), bundleCommand(), releaseCommand(), wrapCommand(), unwrapCommand(), verifyCommand(), rmCommand(), gcCommand(),
 		},
 		Before: func(ctx context.Context, cmd *cli.Command) (context.Context, error) {
 			cmdline.LogInert(ctx, cmd)

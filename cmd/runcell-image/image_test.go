@@ -349,3 +349,52 @@ func TestImageTag(t *testing.T) {
 	do(1, "tag", "--store", dir+"/nowhere", "web:1", "stable")
 	do(1, "tag", "--store", store, "web:1")
 }
+
+// An image's command is changed by one line; what changes nothing is told.
+func TestImageConfig(t *testing.T) {
+	dir := t.TempDir()
+	store := dir + "/store"
+	run := func(args ...string) (string, string, int) {
+		return runImage(append([]string{"image", args[0], "--store", store}, args[1:]...)...)
+	}
+	if _, stderr, status := run("pack", "--cmd", "/old", "--label", "a=1", imageRootfs(t), "web:1"); status != 0 {
+		t.Fatal(stderr)
+	}
+	t.Setenv("SOURCE_DATE_EPOCH", "7")
+	out, stderr, status := run("config", "--cmd", "/bin/web", "--cmd", "", "-e", "A=x,y", "--label", "b=", "--port", "80", "--unset", "label=a", "--user", "web", "--workdir", "/srv", "--stop-signal", "INT", "web:1", "web:2")
+	if status != 0 || stderr != "" {
+		t.Fatalf("config: status %d, %s", status, stderr)
+	}
+	is, _, _ := run("inspect", "web:2")
+	var i struct {
+		Digest string
+		Config struct {
+			Created time.Time
+			Config  json.RawMessage
+		}
+	}
+	if err := json.Unmarshal([]byte(is), &i); err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(strings.Fields(string(i.Config.Config)), "")
+	if want := `{"User":"web","ExposedPorts":{"80":{}},"Env":["A=x,y"],"Cmd":["/bin/web",""],"WorkingDir":"/srv","Labels":{"b":""},"StopSignal":"INT"}`; got != want || out != i.Digest+"\n" || i.Config.Created.Unix() != 7 {
+		t.Errorf("config makes %s of %v, and prints %q", got, i.Config.Created, out)
+	}
+	for _, c := range []struct{ line, want string }{
+		{"web:1 web:3", "nothing to change"},
+		{"--cmd /x web:1", "two arguments"},
+		{"--user= web:1 web:3", "--unset user"},
+		{"--label x web:1 web:3", "want NAME=VALUE"},
+		{"--platform x --cmd /x web:1 web:3", "parse platform"},
+		{"--platform plan9/arm64 --cmd /x web:1 web:3", "only for"},
+		{"--unset nothing web:1 web:3", "want one of author, cmd"},
+		{"--max-layers 0 --store= --cmd /x web:1 web:3", "--store is empty"},
+	} {
+		if _, stderr, status := run(append([]string{"config"}, strings.Fields(c.line)...)...); status != 1 || !strings.Contains(stderr, c.want) {
+			t.Errorf("config %s: status %d, %q; want %q", c.line, status, stderr, c.want)
+		}
+	}
+	if _, _, status := run("inspect", "web:3"); status != 1 {
+		t.Error("web:3 is there")
+	}
+}

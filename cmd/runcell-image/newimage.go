@@ -1,12 +1,13 @@
 package main
 
-// What "image pack" and "image from-sets" have in common: flags for the image
+// What "image pack", "config" and "from-sets" have in common: flags for the image
 // that is made.
 
 import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/netbsd-cells/runcell/image"
@@ -17,16 +18,62 @@ import (
 // newImageFlags are the flags that newImage reads. defaultCmd is what the program
 // is without --cmd, if anything.
 func newImageFlags(defaultCmd string) []cli.Flag {
+	return append([]cli.Flag{
+		&cli.StringFlag{Name: "compress", Value: string(image.Gzip), Usage: "compress layers with `gzip|zstd|none`"},
+	}, programFlags(defaultCmd)...)
+}
+
+// programFlags are those of newImageFlags that are not about layers.
+func programFlags(defaultCmd string) []cli.Flag {
 	if defaultCmd != "" {
 		defaultCmd = " (default: " + defaultCmd + ")"
 	}
 	return []cli.Flag{
-		&cli.StringFlag{Name: "compress", Value: string(image.Gzip), Usage: "compress layers with `gzip|zstd|none`"},
 		&cli.StringSliceFlag{Name: "entrypoint", Usage: "`ARG` of the program to run, the program first; once for each"},
 		&cli.StringSliceFlag{Name: "cmd", Usage: "default `ARG` after the entry point; once for each" + defaultCmd},
 		&cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "set the environment variable `NAME=VALUE`; once for each"},
 		&cli.StringFlag{Name: "author", Usage: "`NAME` of who made the image"},
 	}
+}
+
+// surroundingFlags say what else an image's program is given; see surroundings.
+func surroundingFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "workdir", Usage: "start in the directory `DIR`"},
+		&cli.StringFlag{Name: "user", Usage: "run as `USER[:GROUP]`, names or numbers"},
+		&cli.StringSliceFlag{Name: "expose", Aliases: []string{"port"}, Usage: "the program listens on `PORT[/udp]`; once for each"},
+		&cli.StringSliceFlag{Name: "volume", Usage: "the program keeps data in the directory `DIR`; once for each"},
+		&cli.StringSliceFlag{Name: "label", Usage: "attach `NAME=VALUE`; once for each"},
+		&cli.StringFlag{Name: "stop-signal", Usage: "`SIGNAL` ends the program, such as SIGINT"},
+	}
+}
+
+// surroundings reads surroundingFlags.
+func surroundings(cmd *cli.Command, c *v1.ImageConfig) error {
+	c.User, c.WorkingDir, c.StopSignal = cmd.String("user"), cmd.String("workdir"), cmd.String("stop-signal")
+	c.ExposedPorts, c.Volumes = asSet(cmd.StringSlice("expose")), asSet(cmd.StringSlice("volume"))
+	for _, label := range cmd.StringSlice("label") {
+		key, value, found := strings.Cut(label, "=")
+		if !found || key == "" {
+			return fmt.Errorf("--label %q: want NAME=VALUE", label)
+		}
+		if c.Labels == nil {
+			c.Labels = map[string]string{}
+		}
+		c.Labels[key] = value
+	}
+	return nil
+}
+
+func asSet(list []string) map[string]struct{} {
+	if len(list) == 0 {
+		return nil
+	}
+	set := map[string]struct{}{}
+	for _, s := range list {
+		set[s] = struct{}{}
+	}
+	return set
 }
 
 // imageMade is what a command line says of the image that it makes.

@@ -5,7 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/image/pack"
@@ -37,13 +37,7 @@ their numbers. Sockets and the content of mounted file systems are left out.`,
 			&cli.StringFlag{Name: "tag", Aliases: []string{"t"}, Usage: "name the image `NAME` in the layout"},
 			&cli.StringFlag{Name: "platform", Usage: "the image is for `OS/ARCH[/VARIANT]` (default: this host's)"},
 			&cli.StringFlag{Name: "mtime", Usage: "give every file this modification `TIME` (seconds since 1970, or 2006-01-02T15:04:05Z)"},
-			&cli.StringFlag{Name: "workdir", Usage: "start in the directory `DIR`"},
-			&cli.StringFlag{Name: "user", Usage: "run as `USER[:GROUP]`, names or numbers"},
-			&cli.StringSliceFlag{Name: "expose", Usage: "the program listens on `PORT[/udp]`; once for each"},
-			&cli.StringSliceFlag{Name: "volume", Usage: "the program keeps data in the directory `DIR`; once for each"},
-			&cli.StringSliceFlag{Name: "label", Usage: "attach `NAME=VALUE`; once for each"},
-			&cli.StringFlag{Name: "stop-signal", Usage: "`SIGNAL` ends the program, such as SIGINT"},
-		}, append(newImageFlags(""), limitFlags(true)...)...),
+		}, slices.Concat(newImageFlags(""), surroundingFlags(), limitFlags(true))...),
 		Action: packImage,
 	}
 }
@@ -95,33 +89,12 @@ func packOptions(cmd *cli.Command) (pack.Options, error) {
 	if err != nil {
 		return o, err
 	}
-	c := &o.Config
-	c.User, c.WorkingDir, c.StopSignal = cmd.String("user"), cmd.String("workdir"), cmd.String("stop-signal")
-	c.ExposedPorts, c.Volumes = asSet(cmd.StringSlice("expose")), asSet(cmd.StringSlice("volume"))
 	if o.Platform, err = manifest.ParsePlatform(cmd.String("platform")); err != nil {
 		return o, err
 	}
-	for _, label := range cmd.StringSlice("label") {
-		key, value, found := strings.Cut(label, "=")
-		if !found || key == "" {
-			return o, fmt.Errorf("--label %q: want NAME=VALUE", label)
-		}
-		if c.Labels == nil {
-			c.Labels = map[string]string{}
-		}
-		c.Labels[key] = value
+	if err := surroundings(cmd, &o.Config); err != nil {
+		return o, err
 	}
 	o.MTime, err = parseTime("--mtime", cmd.String("mtime"))
 	return o, err
-}
-
-func asSet(list []string) map[string]struct{} {
-	if len(list) == 0 {
-		return nil
-	}
-	set := map[string]struct{}{}
-	for _, s := range list {
-		set[s] = struct{}{}
-	}
-	return set
 }

@@ -22,7 +22,10 @@ const maxRivals = 20
 // Want says which image is wanted, and what it may cost.
 type Want struct {
 	Platform v1.Platform
-	Limits   image.Limits
+	// Only takes the image for whatever platform, if there is one alone.
+	// Platform does not count then.
+	Only   bool
+	Limits image.Limits
 	// TrustIndex takes an image whose config is for another architecture than
 	// the index says, as one for the index's.
 	TrustIndex bool
@@ -65,7 +68,7 @@ var layerTypes = []struct {
 // Choose picks the wanted image out of what roots lead to. Its layers need not
 // be at hand. The error is a *PlatformError if there is none for the platform.
 func Choose(docs image.Documents, roots []v1.Descriptor, want Want) (*Image, error) {
-	c := chooser{docs: docs, want: normalPlatform(want.Platform), limits: want.Limits, trustIndex: want.TrustIndex}
+	c := chooser{docs: docs, want: normalPlatform(want.Platform), limits: want.Limits, trustIndex: want.TrustIndex, only: want.Only}
 	if err := (&Walk{Enter: c.enter}).From(roots...); err != nil {
 		return nil, err
 	}
@@ -112,6 +115,7 @@ type chooser struct {
 	met    int64 // descriptors
 
 	trustIndex bool
+	only       bool
 }
 
 type candidate struct {
@@ -179,11 +183,15 @@ func (c *chooser) consider(d v1.Descriptor) error {
 	}
 	name := d.Annotations[v1.AnnotationRefName]
 	c.note(describe(p, name))
-	if runsOn(p, c.want) {
+	if runsOn(p, c.want) || c.only && p.OS != unknownSystem {
 		c.fit = append(c.fit, candidate{d, normalPlatform(p), name})
 	}
 	return nil
 }
+
+// unknownSystem is the system of what lies beside an image in an index and is none,
+// such as buildkit's attestations.
+const unknownSystem = "unknown"
 
 // note keeps what is there for the error: nobody reads a long list.
 func (c *chooser) note(what string) {
@@ -205,12 +213,17 @@ func describe(p v1.Platform, name string) string {
 // choose takes the best candidate. Without a wanted variant the least
 // demanding one wins, so that the image runs on old machines too.
 func (c *chooser) choose() (*Image, error) {
+	if c.more > 0 {
+		c.have = append(c.have, fmt.Sprintf("%d more", c.more))
+	}
+	if c.only {
+		if err := c.theOnly(); err != nil {
+			return nil, err
+		}
+	}
 	if len(c.fit) == 0 {
 		if len(c.have) == 0 {
 			return nil, errors.New("the index is empty")
-		}
-		if c.more > 0 {
-			c.have = append(c.have, fmt.Sprintf("%d more", c.more))
 		}
 		return nil, &PlatformError{c.want, c.have}
 	}
@@ -231,6 +244,20 @@ func (c *chooser) choose() (*Image, error) {
 		return nil, fmt.Errorf("several images for %s: add one of their names after a colon: %s, %s", PlatformName(c.want), image.Quote(best.name), strings.Join(rivals, ", "))
 	}
 	return c.image(best.Descriptor)
+}
+
+// theOnly wants the platform of what fits, which has to be the same of all.
+func (c *chooser) theOnly() error {
+	for _, f := range c.fit {
+		if f.Digest != c.fit[0].Digest || PlatformName(f.platform) != PlatformName(c.fit[0].platform) {
+			return fmt.Errorf("choose manifest: there is more than one image, %s: choose one with --platform", strings.Join(c.have, ", "))
+		}
+		c.want = f.platform
+	}
+	if len(c.fit) == 0 && len(c.have) > 0 {
+		return fmt.Errorf("choose manifest: there is no image, only %s", strings.Join(c.have, ", "))
+	}
+	return nil
 }
 
 // image reads a manifest and its config.

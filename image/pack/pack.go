@@ -1,5 +1,6 @@
 // Package pack turns root file systems into images: of one layer, or of what
-// differs from another image as one more. The same input gives the same digests:
+// differs from another image as one more; and it gives images another
+// configuration. The same input gives the same digests:
 // entries are sorted, nothing carries the time of packing or the names of users,
 // and compressors run with fixed settings.
 //
