@@ -18,6 +18,7 @@ import (
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/cmd/internal/service"
+	"github.com/netbsd-cells/runcell/cmd/internal/supervise"
 	"github.com/netbsd-cells/runcell/kmod/searchpath"
 	"github.com/netbsd-cells/runcell/runtime"
 )
@@ -175,7 +176,7 @@ func (s *services) supervise(ctx context.Context, d *service.Declaration, args [
 	if err := os.MkdirAll(filepath.Dir(s.logFile(d)), 0o700); err != nil {
 		return err
 	}
-	log, err := os.OpenFile(s.logFile(d), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	log, err := supervise.OpenLog(s.logFile(d))
 	if err != nil {
 		return fmt.Errorf("open log: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 )
 
 // logMode is for root's eyes: what programs print is nobody else's business.
@@ -28,8 +29,32 @@ func OpenFile(path string) (Sink, error) {
 	return l, nil
 }
 
+// OpenLog opens a log for appending, and makes it if it is not there. It does not
+// wait: a FIFO, for which open(2) waits, and at which a program would wait for who
+// reads, is an error.
+func OpenLog(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|syscall.O_NONBLOCK|syscall.O_NOCTTY, logMode)
+	if errors.Is(err, syscall.ENXIO) {
+		return nil, fmt.Errorf("%s is a FIFO or socket: name a file", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	fi, err := f.Stat()
+	if err == nil && fi.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0 {
+		err = fmt.Errorf("%s is a FIFO or socket: name a file", path)
+	}
+	if err == nil {
+		err = syscall.SetNonblock(int(f.Fd()), false) // it may become a program's output
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
 func (l *file) open() error {
-	f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, logMode)
+	f, err := OpenLog(l.path)
 	if err != nil {
 		return err
 	}

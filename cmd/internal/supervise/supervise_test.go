@@ -176,6 +176,42 @@ func TestFileIsRotated(t *testing.T) {
 	}
 }
 
+// What open(2) would wait for is no log, whether somebody reads or not.
+func TestLogIsNoFIFO(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refused := func(when string) {
+		t.Helper()
+		done := make(chan error, 1)
+		go func() {
+			_, err := OpenFile(path)
+			done <- err
+		}()
+		select {
+		case err := <-done:
+			if err == nil || !strings.Contains(err.Error(), "FIFO") {
+				t.Errorf("%s: %v", when, err)
+			}
+		case <-time.After(time.Minute):
+			t.Fatalf("%s: it waits", when)
+		}
+	}
+	refused("without a reader")
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	refused("with a reader")
+	if f, err := OpenLog("/dev/null"); err != nil {
+		t.Errorf("/dev/null: %v", err)
+	} else if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // Who was handed the program's end keeps the log from its end as little as who
 // never stops to write; what the program printed is there.
 func TestLogEndsWithTheProgram(t *testing.T) {
