@@ -27,7 +27,11 @@ case "$1 $2" in
 "run --detach")
 	[ "$5" = broken ] && { echo "no such bundle" >&2; exit 1; }
 	touch "$TEST_DIR/run/$5" ;;
-"ps "*|"state "*) [ -f "$TEST_DIR/run/$2" ] ;;
+"ps "*) [ -f "$TEST_DIR/run/$2" ] || [ -f "$TEST_DIR/ended/$2" ] ;; # it is no error of one that has ended
+"state "*)
+	[ -f "$TEST_DIR/run/$2" ] && { echo '  "status": "running",'; exit; }
+	[ -f "$TEST_DIR/ended/$2" ] && echo '  "status": "stopped",' ;;
+"delete "[!-]*) rm "$TEST_DIR/ended/$2" ;;
 "stop --time") [ "$4" = stubborn ] && { echo "stop: it does not end" >&2; exit 1; }; rm -f "$TEST_DIR/run/$4" ;;
 "delete --force") rm -f "$TEST_DIR/run/$3" ;;
 esac
@@ -46,7 +50,7 @@ func newRC(t *testing.T, containers string) rc {
 	}
 	text := strings.NewReplacer("/etc/rc.subr", dir+"/rc.subr", "@PREFIX@", dir).Replace(string(script))
 	for name, content := range map[string]string{
-		"script": text, "rc.subr": subr, "sbin/runcell": fake, "run/.keep": "",
+		"script": text, "rc.subr": subr, "sbin/runcell": fake, "run/.keep": "", "ended/.keep": "",
 		"rc.conf": "runcell_flags='--root /r'\nruncell_timeout=1\nruncell_logdir=" + dir + "/log\nruncell_containers='" + containers + "'\n",
 	} {
 		path := filepath.Join(dir, name)
@@ -93,17 +97,27 @@ func (r rc) want(command, calls string) {
 func TestStartAndStop(t *testing.T) {
 	r := newRC(t, "/cells/db /cells/stubborn")
 	r.want("start", `recover
-		ps db
+		state db
 		--log /log/db.log run --detach --bundle /cells/db db
-		ps stubborn
+		state stubborn
 		--log /log/stubborn.log run --detach --bundle /cells/stubborn stubborn
 		service start --autostart`)
 	if b, err := os.ReadFile(filepath.Join(r.dir, "log/db.log")); err != nil || !strings.Contains(string(b), "approximated") {
 		t.Errorf("the log has %q, %v; want the warnings", b, err)
 	}
 	r.want("start", `recover
-		ps db
-		ps stubborn
+		state db
+		state stubborn
+		service start --autostart`)
+	// One whose program has ended by itself is started anew.
+	if err := os.Rename(filepath.Join(r.dir, "run/db"), filepath.Join(r.dir, "ended/db")); err != nil {
+		t.Fatal(err)
+	}
+	r.want("start", `recover
+		state db
+		delete db
+		--log /log/db.log run --detach --bundle /cells/db db
+		state stubborn
 		service start --autostart`)
 	r.want("status", "list\nservice status")
 	// One that can't be stopped is told, and keeps no other from being stopped.
@@ -129,7 +143,7 @@ func TestReserve(t *testing.T) {
 	}
 	r.want("start", `recover
 		reserve 22/tcp 192.0.2.1
-		ps db
+		state db
 		--log /log/db.log run --detach --bundle /cells/db db
 		service start --autostart`)
 }
@@ -151,11 +165,11 @@ func TestOneName(t *testing.T) {
 	}
 	r = newRC(t, "/cells/a/web two=/cells/b/web /cells/c/x=y")
 	r.want("start", `recover
-		ps web
+		state web
 		--log /log/web.log run --detach --bundle /cells/a/web web
-		ps two
+		state two
 		--log /log/two.log run --detach --bundle /cells/b/web two
-		ps x=y
+		state x=y
 		--log /log/x=y.log run --detach --bundle /cells/c/x=y x=y
 		service start --autostart`)
 	r.want("stop", `service stop --all
