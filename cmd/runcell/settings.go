@@ -156,7 +156,7 @@ func (a *app) makeData(cfg *oci.Config, s *settings.Settings) error {
 		if err == nil {
 			err = os.Rename(temp, dir)
 		}
-		if err != nil {
+		if _, there := os.Lstat(dir); err != nil && there != nil { // or another cell's start has made it
 			return fmt.Errorf("make the data directory %s: %w", strconv.Quote(v.Name), err)
 		}
 	}
