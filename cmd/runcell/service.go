@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/cmd/internal/service"
@@ -63,6 +64,8 @@ type services struct {
 	broken map[string]error       // by name: what can't be read
 	circle error
 	unlock func() // of the cell that alone is at
+	// startPatience is how long one cell may take to run.
+	startPatience time.Duration
 }
 
 // A verb does one thing with the cells that are named. Its error is not one

@@ -48,7 +48,7 @@ func (a *app) openServices(cmd *cli.Command) (*services, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &services{app: a, engine: e, cmd: cmd, args: cmd.Args().Slice(), state: filepath.Join(state, stateServices), broken: map[string]error{}}
+	s := &services{app: a, engine: e, cmd: cmd, args: cmd.Args().Slice(), state: filepath.Join(state, stateServices), broken: map[string]error{}, startPatience: startPatience}
 	if s.etc, err = filepath.Abs(cmd.String("etc")); err != nil {
 		return nil, err
 	}

@@ -193,6 +193,7 @@ func (s *services) supervise(ctx context.Context, d *service.Declaration, args [
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- child.Wait() }()
+	slow, late := time.After(tellPatience), time.After(s.startPatience)
 	for {
 		if pid, err := lockHolder(s.lock(d)); err == nil && pid == child.Process.Pid {
 			s.unlock()
@@ -209,10 +210,22 @@ func (s *services) supervise(ctx context.Context, d *service.Declaration, args [
 		case <-ctx.Done():
 			_ = child.Process.Signal(syscall.SIGTERM)
 			return errors.Join(context.Cause(ctx), s.setRunning(d, nil))
+		case <-slow:
+			fmt.Fprintf(s.Stderr, "runcell: wait until %s runs, %v at most\n", d.Name, s.startPatience)
+		case <-late:
+			return fmt.Errorf("does not run after %v, and is still being started: %s", s.startPatience, lastLine(log.Name()))
 		case <-time.After(lookAgain):
 		}
 	}
 }
+
+const (
+	// startPatience is how long a cell may take to run: a hook that hangs keeps no
+	// other cell down, nor a machine from its boot.
+	startPatience = time.Minute
+	// tellPatience is when a wait says so.
+	tellPatience = time.Second
+)
 
 // lookAgain is the pause of who waits for another process.
 const lookAgain = 20 * time.Millisecond
@@ -270,7 +283,7 @@ func (s *services) endSupervisor(ctx context.Context, d *service.Declaration, pi
 		}
 		if took := time.Since(began); took > d.StopTime+endPatience {
 			return fmt.Errorf("process %d, which keeps it going, has not ended: runcell kill %s KILL, and kill -9 %d", pid, d.Name, pid)
-		} else if took > time.Second && !told {
+		} else if took > tellPatience && !told {
 			told = true
 			fmt.Fprintf(s.Stderr, "runcell: wait until %s has ended, %v at most, then SIGKILL\n", d.Name, d.StopTime)
 		}

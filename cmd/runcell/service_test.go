@@ -1,0 +1,47 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/netbsd-cells/runcell/cmd/internal/service"
+	"github.com/netbsd-cells/runcell/runtime"
+)
+
+// A cell that does not come to run, as a hook hangs, ends the wait of who starts
+// it: others are to follow.
+func TestStartWaitsNotForEver(t *testing.T) {
+	dir := t.TempDir()
+	own := filepath.Join(dir, "runcell")
+	if err := os.WriteFile(own, []byte("#!/bin/sh\necho it waits\nwhile [ -e '"+own+"' ]; do sleep 0.05; done\necho over\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	a := newApp()
+	a.executable = func() (string, error) { return own, nil }
+	var errs bytes.Buffer
+	a.Stderr = &errs
+	s := &services{app: a, engine: &fake{err: runtime.ErrNotExist}, state: dir, unlock: func() {}, startPatience: 2 * tellPatience}
+	err := s.supervise(t.Context(), &service.Declaration{Name: "web", LogFile: filepath.Join(dir, "log")}, nil)
+	if err == nil || !strings.Contains(err.Error(), "does not run after") || !strings.Contains(err.Error(), "it waits") {
+		t.Errorf("start says %v", err)
+	}
+	if !strings.Contains(errs.String(), "wait until web runs") {
+		t.Errorf("meanwhile it says %q", errs.String())
+	}
+	// It is left alone: it may still come to run. Here it ends with its file.
+	if err := os.Remove(own); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		if b, _ := os.ReadFile(filepath.Join(dir, "log")); strings.HasSuffix(string(b), "over\n") {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("what was started does not end")
+		}
+	}
+}
