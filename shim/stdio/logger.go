@@ -42,17 +42,20 @@ func (l *logger) take(n int) (*os.File, error) {
 	return duplicate(f)
 }
 
-// unread tells whether the program has not read yet all that it was sent.
-func (l *logger) unread() bool {
-	for _, f := range []*os.File{l.out, l.err} {
-		if f == nil {
+// unread tells whether the program has not read yet all that it was sent. A stream that
+// it has read to its end ends: it may wait for that before it reads the other.
+func (l *logger) unread() (is bool) {
+	for _, f := range []**os.File{&l.out, &l.err} {
+		if *f == nil {
 			continue
 		}
-		if n, err := unix.IoctlGetInt(int(f.Fd()), inPipe); err == nil && n > 0 {
-			return true
+		if n, err := unix.IoctlGetInt(int((*f).Fd()), inPipe); err == nil && n > 0 {
+			is = true
+		} else {
+			closeFile(f)
 		}
 	}
-	return false
+	return is
 }
 
 // startLogger starts the program that a URI names: its path, and as the

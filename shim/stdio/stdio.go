@@ -383,18 +383,23 @@ func (s *Streams) onlyWrite() {
 	}
 }
 
+// unread tells whether not all is read. What is ends: who reads one stream after the
+// other waits for that.
 func (s *Streams) unread() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
 		return false
 	}
-	for _, w := range s.keep[1:] {
-		if w != nil && unreadIn(w) > 0 {
-			return true
+	is := s.logger != nil && s.logger.unread()
+	for i := 1; i < len(s.keep); i++ {
+		if s.keep[i] != nil && unreadIn(s.keep[i]) > 0 {
+			is = true
+		} else {
+			closeFile(&s.keep[i])
 		}
 	}
-	return s.logger != nil && s.logger.unread()
+	return is
 }
 
 // End says that the process has ended, and lets those who read find the end of

@@ -13,14 +13,17 @@ import (
 func TestFlush(t *testing.T) {
 	dir := t.TempDir()
 	program, going := filepath.Join(dir, "logger"), filepath.Join(dir, "going")
-	text := "#!/bin/sh\nexec 5>&-\nuntil [ -e " + going + " ]; do sleep 0.01; done\nexec cat <&3\n"
+	// One stream after the other.
+	text := "#!/bin/sh\nexec 5>&-\nuntil [ -e " + going + " ]; do sleep 0.01; done\ncat <&3\ncat <&4\n"
 	if err := os.WriteFile(program, []byte(text), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	s := open(t, Spec{Out: "binary://" + program, Err: "binary://" + program})
-	_, out, _ := s.Files()
-	if _, err := out.WriteString("the last words"); err != nil {
-		t.Fatal(err)
+	_, out, errs := s.Files()
+	for _, f := range []*os.File{out, errs} {
+		if _, err := f.WriteString("the last words"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	s.Given()
 	time.AfterFunc(50*time.Millisecond, func() { _ = os.WriteFile(going, nil, 0o600) })
@@ -28,8 +31,8 @@ func TestFlush(t *testing.T) {
 		t.Fatal("nobody reads, and nothing is unread")
 	}
 	s.Flush()
-	if s.unread() {
-		t.Error("Flush has not waited for the logger")
+	if s.logger.out != nil || s.logger.err != nil {
+		t.Error("Flush has not waited for the logger, or not told it of the end")
 	}
 	s.End()
 	s.Flush() // has nothing to wait for
