@@ -42,6 +42,9 @@ func (d at) chmodOpened(name string, mode uint32) error {
 	return unix.Chmod("/proc/self/fd/"+strconv.Itoa(fd), mode)
 }
 
+// Mount is a file system, mounted somewhere. Two are equal if they are one.
+type Mount struct{ dev, id uint64 }
+
 // mount is the mount that a directory is in. By its device alone a bind mount is not told
 // from what it shows. Before Linux 5.8 no more is known.
 func (d at) mount() (Mount, error) {

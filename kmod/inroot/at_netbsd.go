@@ -45,6 +45,9 @@ func mknodat(dir int, name string, mode uint32, dev uint64) error {
 // can't do that has no other call for it.
 func (d at) chmodOpened(string, uint32) error { return unix.EOPNOTSUPP }
 
+// Mount is a file system, mounted somewhere. Two are equal if they are one.
+type Mount struct{ dev uint64 }
+
 // mount is the mount that a directory is in, which has a device of its own, be it what a
 // null mount shows.
 func (d at) mount() (Mount, error) {

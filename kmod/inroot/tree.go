@@ -110,9 +110,6 @@ func (t *Tree) Stat(st *unix.Stat_t) error { return unix.Fstat(int(t.here()), st
 // StatRoot looks at the tree's root.
 func (t *Tree) StatRoot(st *unix.Stat_t) error { return unix.Fstat(int(t.stack[0].dir), st) }
 
-// Mount is a file system, mounted somewhere. Two are equal if they are one.
-type Mount struct{ dev, id uint64 }
-
 // Mount tells where the current directory's files are.
 func (t *Tree) Mount() (Mount, error) { return t.here().mount() }
 

@@ -286,17 +286,28 @@ func TestReaderStops(t *testing.T) {
 	defer client.Close()
 	s := open(t, Spec{Out: path, Copied: true})
 	_, out, _ := s.Files()
-	// More than the FIFO holds: the copy waits.
-	if _, err := out.WriteString(strings.Repeat("x", 100_000)); err != nil {
+	// More than the pipe and the FIFO hold: the copy waits as soon as that is full.
+	wrote := later(func() { _, _ = out.WriteString(strings.Repeat("x", 1<<20)) })
+	w, err := os.OpenFile(path, os.O_WRONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
 		t.Fatal(err)
 	}
-	s.Given()
+	defer w.Close()
+	for full := false; !full; time.Sleep(time.Millisecond) {
+		p := []unix.PollFd{{Fd: int32(w.Fd()), Events: unix.POLLOUT}}
+		n, err := unix.Poll(p, 0)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			t.Fatal(err)
+		}
+		full = err == nil && n == 0
+	}
 	s.End()
 	select {
 	case <-later(s.copies.Wait):
 	case <-time.After(20 * time.Second):
 		t.Fatal("the copy waits for ever")
 	}
+	<-wrote
 }
 
 // A directory's name may have whatever a name may.

@@ -39,8 +39,8 @@ type container struct {
 }
 
 // endLimit is how long the other processes of a container may take to be gone
-// after its first one has ended and they were killed.
-const endLimit = 10 * time.Second
+// after its first one has ended and they were killed, with their output read.
+const endLimit = 15 * time.Second
 
 // create makes the container. On an error nothing of it is left.
 func (c *container) create(ctx context.Context, rootfs []*types.Mount) (err error) {
@@ -103,6 +103,8 @@ func (c *container) watchInit(h Process) {
 	if err := c.engine.Kill(c.id, unix.SIGKILL, true); err != nil && !errors.Is(err, runtime.ErrNotExist) && !errors.Is(err, runtime.ErrNotRunning) {
 		log.L.Warnf("end the other processes of %s: %v", c.id, err)
 	}
+	var output sync.WaitGroup
+	output.Go(c.init.io.Flush) // while the others' is waited for
 	limit := time.After(endLimit)
 	for _, p := range c.finalExecs() {
 		select {
@@ -111,7 +113,7 @@ func (c *container) watchInit(h Process) {
 			log.L.Errorf("process %s of %s is still there %v after it was killed", p.execID, c.id, endLimit)
 		}
 	}
-	c.init.io.Flush()
+	output.Wait()
 	c.life.Lock() // the event of a start that goes on comes before
 	defer c.life.Unlock()
 	c.exited(c.init, status)
