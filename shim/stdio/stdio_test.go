@@ -13,6 +13,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// dies is the argument with which this program is one that logs, and ends at once: there
+// is no other program everywhere.
+const dies = "dies"
+
+func TestMain(m *testing.M) {
+	if os.Args[len(os.Args)-1] == dies {
+		_ = os.NewFile(5, "ready").Close()
+		os.Exit(3)
+	}
+	os.Exit(m.Run())
+}
+
 func fifo(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "fifo")
@@ -382,12 +394,11 @@ func TestFullDisk(t *testing.T) {
 
 // A process goes on when the program that logs ends before it.
 func TestLoggerDies(t *testing.T) {
-	dir := t.TempDir()
-	program := filepath.Join(dir, "logger")
-	if err := os.WriteFile(program, []byte("#!/bin/sh\nexec 5>&-\nexit 3\n"), 0o755); err != nil {
+	self, err := os.Executable()
+	if err != nil {
 		t.Fatal(err)
 	}
-	s := open(t, Spec{Out: "binary://" + program, Err: "binary://" + program})
+	s := open(t, Spec{Out: "binary://" + self + "?" + dies, Err: "binary://" + self + "?" + dies})
 	<-s.logger.exited
 	_, out, errs := s.Files()
 	for _, f := range []*os.File{out, errs} {
