@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	"strings"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/cmd/internal/completion"
@@ -31,6 +32,7 @@ func completions() completion.Table {
 			"image list": nil, "image inspect": {offerNames}, "image tag": {offerNames, offerNames}, "image unpack": {image, completion.Dirs}, "image pack": {completion.Dirs, image}, "image config": {image, image},
 			"image from-sets": {completion.Files}, "image diff": {completion.Any(offerContainers, completion.Dirs)}, "image bundle": {offerNames, completion.Dirs},
 			"image release": {completion.Dirs}, "image wrap": {completion.Dirs, completion.Files}, "image unwrap": {completion.Files, completion.Dirs}, "image verify": {offerNames}, "image rm": {offerNames}, "image gc": nil,
+			"registry login": {offerRegistries}, "registry logout": {offerRegistries},
 			"completion words": nil, "help": nil,
 		},
 		Repeats: []string{"image from-sets", "image rm"},
@@ -52,6 +54,15 @@ func offerContainers(q completion.Query) (words []completion.Word) {
 	list, _ := runtime.New(runtime.Options{Root: dir}).List()
 	for _, s := range list {
 		words = append(words, completion.Word{Text: s.ID, About: string(s.Status)})
+	}
+	return words
+}
+
+// offerRegistries offers those of the names in the store.
+func offerRegistries(q completion.Query) (words []completion.Word) {
+	for _, w := range offerRepositories(q) {
+		host, _, _ := strings.Cut(w.Text, "/")
+		words = append(words, completion.Word{Text: host})
 	}
 	return words
 }

@@ -18,7 +18,7 @@ import (
 
 // Who adds a command or a flag has to say what its arguments are.
 func TestCompletionKnowsEveryArgument(t *testing.T) {
-	completion.Check(t.Errorf, completions(), root(&cmdline.Program{}), "")
+	completion.Check(t.Errorf, completions(), root(&cmdline.Program{}))
 }
 
 func TestCompletionWords(t *testing.T) {
@@ -39,6 +39,8 @@ func TestCompletionWords(t *testing.T) {
 		{"image inspect --store S demo:1 ", ""},
 		{"image inspect --store $S d", ""},
 		{"image list --store S --remote-tags ", "example.com/web"},
+		{"registry log", "login logout"},
+		{"registry logout --authf", "--authfile"},
 		{"image tag --store S demo:1 localhost/o", "localhost/other:latest"},
 		{"image unpack o", "oci-archive: oci:"},
 		{"image unpack oci:D/", "oci:D/sub/"},

@@ -1,5 +1,5 @@
-// Command runcell-image is the program behind "runcell image", which becomes
-// it with all its arguments: from images to bundles and back.
+// Command runcell-image is the program behind "runcell image" and "runcell registry",
+// which become it with all their arguments: from images to bundles and back.
 package main
 
 import (
@@ -26,7 +26,7 @@ func run(p *cmdline.Program, args []string) int { return p.Run(root(p), args) }
 func root(p *cmdline.Program) *cli.Command {
 	root := p.Root()
 	root.HideVersion = true
-	root.Commands = []*cli.Command{imageCommand(), cmdline.HelpCommand(), completionCommand()}
+	root.Commands = []*cli.Command{imageCommand(), registryCommand(), cmdline.HelpCommand(), completionCommand()}
 	cmdline.Prepare(root)
 	return root
 }

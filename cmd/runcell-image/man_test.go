@@ -17,6 +17,6 @@ func TestManualNamesEveryFlag(t *testing.T) {
 		t.Fatal(err)
 	}
 	mantest.Compare(t, "../../docs/runcell-image.8", root, func(section string) bool {
-		return strings.HasPrefix(section, "image ")
+		return strings.HasPrefix(section, "image ") || strings.HasPrefix(section, "registry ")
 	})
 }

@@ -59,7 +59,10 @@ func TestOwnStoreIsRefused(t *testing.T) {
 		}
 	}
 	// What the refusal says is a way.
-	if _, stderr, code := runImage("image", "import", "--store", store, "oci:"+store+":localhost/web:latest", "other"); code != 0 {
+	if _, stderr, code := runImage("image", "tag", "--store", store, "localhost/web:latest", "other"); code != 0 {
+		t.Errorf("tag: %s", stderr)
+	}
+	if _, stderr, code := runImage("image", "import", "--store", store, "oci:"+store+":localhost/web:latest", "third"); code != 0 {
 		t.Errorf("import out of the store itself: %s", stderr)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 
 	"github.com/netbsd-cells/runcell/image/store"
 	"github.com/urfave/cli/v3"
@@ -71,7 +72,7 @@ func arguments(cmd *cli.Command, least, most int) ([]string, error) {
 	case least == most:
 		want = fmt.Sprintf("%d arguments", most)
 	}
-	return nil, fmt.Errorf("image %s takes %s, got %d; usage: %s [flags] %s", cmd.Name, want, n, cmd.FullName(), cmd.ArgsUsage)
+	return nil, fmt.Errorf("%s takes %s, got %d; usage: %s [flags] %s", strings.TrimPrefix(cmd.FullName(), "runcell "), want, n, cmd.FullName(), cmd.ArgsUsage)
 }
 
 // size prints bytes for people.

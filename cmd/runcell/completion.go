@@ -74,7 +74,7 @@ func (a *app) printScript(script string) error {
 
 // completeElsewhere lets the image program answer for its commands.
 func (a *app) completeElsewhere(command string) (bool, error) {
-	if command != "image" {
+	if !isImagePrograms(command) {
 		return false, nil
 	}
 	return true, a.becomeImage()

@@ -60,5 +60,5 @@ func TestCompletionWords(t *testing.T) {
 // Who adds a command or a flag has to say what its arguments are.
 func TestCompletionKnowsEveryArgument(t *testing.T) {
 	a := newApp()
-	completion.Check(t.Errorf, a.completions(), a.root(nil), "image")
+	completion.Check(t.Errorf, a.completions(), a.root(nil), "image", "registry")
 }

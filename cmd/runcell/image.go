@@ -1,8 +1,8 @@
 package main
 
-// runcell image. The image commands are a program of their own, because what
-// they link would cost every other command start-up time. runcell becomes it:
-// same process, same arguments and environment.
+// runcell image and registry. They are a program of their own, because what they
+// link would cost every other command start-up time. runcell becomes it: same
+// process, same arguments and environment.
 
 import (
 	"context"
@@ -18,9 +18,20 @@ import (
 const imageProgram = "runcell-image"
 
 func (a *app) imageCommand() *cli.Command {
+	return a.imageProgramsCommand("image", "get, keep, make and unpack images")
+}
+
+func (a *app) registryCommand() *cli.Command {
+	return a.imageProgramsCommand("registry", "log in to registries and out of them")
+}
+
+// isImagePrograms tells whether a command is one of the other program's.
+func isImagePrograms(command string) bool { return command == "image" || command == "registry" }
+
+func (a *app) imageProgramsCommand(name, usage string) *cli.Command {
 	return &cli.Command{
-		Name:            "image",
-		Usage:           "get, keep, make and unpack images",
+		Name:            name,
+		Usage:           usage,
 		ArgsUsage:       "COMMAND",
 		SkipFlagParsing: true, // the flags are the other program's
 		Action:          func(context.Context, *cli.Command) error { return a.becomeImage() },

@@ -19,7 +19,7 @@ func TestManualNamesEveryFlag(t *testing.T) {
 		t.Fatal(err)
 	}
 	mantest.Compare(t, "../../docs/runcell.8", root, func(section string) bool {
-		return !strings.HasPrefix(section, "image") && !strings.HasPrefix(section, "service")
+		return !strings.HasPrefix(section, "image") && !strings.HasPrefix(section, "registry") && !strings.HasPrefix(section, "service")
 	})
 	mantest.Compare(t, "../../docs/runcell-service.8", root, func(section string) bool { return strings.HasPrefix(section, "service ") })
 }

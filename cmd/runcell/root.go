@@ -58,6 +58,7 @@ var commands = []struct {
 	{"explain", "", (*app).explainCommand},
 	{"service", "", (*app).serviceCommand},
 	{"image", "", (*app).imageCommand},
+	{"registry", "", (*app).registryCommand},
 	{"completion", "", (*app).completionCommand},
 	{"version", "", (*app).versionCommand},
 	{"help", "h", (*app).helpCommand},

@@ -71,6 +71,19 @@ func ParseRepository(s string) (n Name, err error) {
 	return Name{Registry: reference.Domain(named), Repository: reference.Path(named)}, nil
 }
 
+// ParseRegistry reads the name of a registry, host[:port]. Docker Hub is docker.io, by
+// whatever name.
+func ParseRegistry(s string) (string, error) {
+	n, short, err := ParseName(s + "/x")
+	switch {
+	case err == nil && n.Registry == "registry-1.docker.io" && n.Repository == "x":
+		return "docker.io", nil
+	case err != nil, short, strings.Contains(s, "/"):
+		return "", fmt.Errorf("parse registry %s: want HOST[:PORT], such as registry.example.com", image.Quote(s))
+	}
+	return n.Registry, nil
+}
+
 // isShort tells whether a name has no registry: its first component then
 // doesn't look like a host.
 func isShort(s string) bool {

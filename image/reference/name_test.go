@@ -46,6 +46,18 @@ func TestParseRepository(t *testing.T) {
 	}
 }
 
+func TestParseRegistry(t *testing.T) {
+	for in, want := range map[string]string{
+		"quay.io": "quay.io", "localhost": "localhost", "localhost:5000": "localhost:5000", "[::1]:5000": "[::1]:5000", "127.0.0.1": "127.0.0.1",
+		"docker.io": "docker.io", "index.docker.io": "docker.io", "registry-1.docker.io": "docker.io",
+		"": "", "quay": "", "quay.io/a": "", "quay.io/library": "", "https://quay.io": "", "quay.io/": "", "a b.c": "", "quay.io:x": "", "../x": "", "user@quay.io": "",
+	} {
+		if got, err := ParseRegistry(in); got != want || (err == nil) != (want != "") {
+			t.Errorf("ParseRegistry(%q) = %q, %v; want %q", in, got, err, want)
+		}
+	}
+}
+
 // FuzzName: what parses is a name that parses to the same, and no path.
 func FuzzName(f *testing.F) {
 	for _, s := range []string{"busybox", "a/b:c", "localhost:1/x", "x@sha256:" + strings.Repeat("a", 64), "../x", "a:b@c", "[::1]/x"} {

@@ -16,6 +16,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -36,38 +37,44 @@ type authConfig struct {
 }
 
 type authEntry struct {
-	Auth          string `json:"auth"`          // base64 of user:password
-	IdentityToken string `json:"identitytoken"` // for OAuth 2
-	RegistryToken string `json:"registrytoken"` // a bearer token
+	Auth          string `json:"auth,omitempty"`          // base64 of user:password
+	IdentityToken string `json:"identitytoken,omitempty"` // for OAuth 2
+	RegistryToken string `json:"registrytoken,omitempty"` // a bearer token
 }
 
 // login is what the files say about a registry.
 type login struct {
 	auth.Credential
+	host   string
 	file   string // where it was found
 	helper string // a helper that would have it
 	files  []string
+	typed  bool // it is from no file
+	sent   atomic.Bool
 }
+
+// given tells whether the registry has asked for the credentials.
+func (l *login) given() bool { return l.sent.Load() }
 
 // why explains to a user whom a registry has refused which credentials were
 // sent.
 func (l *login) why() string {
 	switch {
+	case l.typed:
+		return "the user name or the password is wrong, or may not come in"
 	case l.file != "":
 		return "the credentials are those in " + l.file
 	case l.helper != "":
-		return "the credentials are kept by the helper docker-credential-" + l.helper + ", a program that runcell does not start: log in with \"podman login --authfile FILE\" and give --authfile FILE"
+		return "the credentials are kept by the helper docker-credential-" + l.helper + ", a program that runcell does not start: log in with \"runcell registry login " + l.host + "\""
 	}
-	return "there are no credentials for it in " + strings.Join(l.files, ", ") + ": log in with \"podman login\" or give --authfile FILE"
+	return "there are no credentials for it in " + strings.Join(l.files, ", ") + ": log in with \"runcell registry login " + l.host + "\" or give --authfile FILE"
 }
 
 // findLogin looks for the credentials of a repository. file, or else
 // REGISTRY_AUTH_FILE, is the only file then, and has to exist.
 func findLogin(n reference.Name, file string, getenv func(string) string) (*login, error) {
-	if file == "" {
-		file = getenv("REGISTRY_AUTH_FILE")
-	}
-	l := &login{files: authFiles(getenv)}
+	file = named(file, getenv)
+	l := &login{host: n.Registry, files: authFiles(getenv)}
 	if file != "" {
 		l.files = []string{file}
 	}
@@ -95,26 +102,41 @@ func findLogin(n reference.Name, file string, getenv func(string) string) (*logi
 	return l, nil
 }
 
+// named is the only file, if one is named.
+func named(file string, getenv func(string) string) string {
+	if file == "" {
+		file = getenv("REGISTRY_AUTH_FILE")
+	}
+	return file
+}
+
 // authFiles lists where podman and docker keep credentials, in podman's order.
 func authFiles(getenv func(string) string) []string {
-	var list []string
+	return append(podmanFiles(getenv), dockerFiles(getenv)...)
+}
+
+// podmanFiles are podman's: first the one that goes with the session, then, if there
+// is a place for it, the one that stays.
+func podmanFiles(getenv func(string) string) []string {
+	list := []string{"/run/containers/" + strconv.Itoa(os.Getuid()) + "/auth.json"}
 	if dir := getenv("XDG_RUNTIME_DIR"); dir != "" {
-		list = append(list, dir+"/containers/auth.json")
-	} else {
-		list = append(list, "/run/containers/"+strconv.Itoa(os.Getuid())+"/auth.json")
+		list[0] = dir + "/containers/auth.json"
 	}
-	home := getenv("HOME")
 	if dir := getenv("XDG_CONFIG_HOME"); dir != "" {
 		list = append(list, dir+"/containers/auth.json")
-	} else if home != "" {
+	} else if home := getenv("HOME"); home != "" {
 		list = append(list, home+"/.config/containers/auth.json")
 	}
-	if dir := getenv("DOCKER_CONFIG"); dir != "" {
-		list = append(list, dir+"/config.json")
-	} else if home != "" {
-		list = append(list, home+"/.docker/config.json")
-	}
 	return list
+}
+
+func dockerFiles(getenv func(string) string) []string {
+	if dir := getenv("DOCKER_CONFIG"); dir != "" {
+		return []string{dir + "/config.json"}
+	} else if home := getenv("HOME"); home != "" {
+		return []string{home + "/.docker/config.json"}
+	}
+	return nil
 }
 
 // pipeTime is how long a pipe may take to give credentials.

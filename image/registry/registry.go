@@ -69,14 +69,20 @@ func Open(n reference.Name, o Options) (*Repository, error) {
 	if err != nil {
 		return nil, err
 	}
+	r := prepare(n, o, l)
+	if err := r.repo.Reference.Validate(); err != nil {
+		return nil, fmt.Errorf("image %s: %w", n, err)
+	}
+	return r, nil
+}
+
+// prepare prepares to talk to a repository, or to a registry as a whole.
+func prepare(n reference.Name, o Options, l *login) *Repository {
 	plain := isLoopback(n.Registry)
 	if o.PlainHTTP != nil {
 		plain = *o.PlainHTTP
 	}
 	ref := orasregistry.Reference{Registry: n.Registry, Repository: n.Repository}
-	if err := ref.Validate(); err != nil {
-		return nil, fmt.Errorf("image %s: %w", n, err)
-	}
 	if o.Stall <= 0 {
 		o.Stall = DefaultStall
 	}
@@ -91,6 +97,7 @@ func Open(n reference.Name, o Options) (*Repository, error) {
 			if host != ref.Host() {
 				return auth.EmptyCredential, nil
 			}
+			l.sent.Store(true)
 			return l.Credential, nil
 		},
 	}
@@ -102,7 +109,7 @@ func Open(n reference.Name, o Options) (*Repository, error) {
 	return &Repository{
 		name: n, login: l, line: line, base: scheme + "://" + ref.Host() + "/v2/" + n.Repository,
 		repo: &remote.Repository{Client: client, Reference: ref, PlainHTTP: plain, SkipReferrersGC: true},
-	}, nil
+	}
 }
 
 // Close ends idle connections.
@@ -139,7 +146,9 @@ func (r *Repository) try(ctx context.Context, do func() error) error {
 // send sends a request without a body and gives the answer if its status is one
 // of ok.
 func (r *Repository) send(ctx context.Context, method, path string, header map[string]string, ok ...int) (*http.Response, error) {
-	ctx = auth.AppendRepositoryScope(ctx, r.repo.Reference, auth.ActionPull)
+	if r.name.Repository != "" {
+		ctx = auth.AppendRepositoryScope(ctx, r.repo.Reference, auth.ActionPull)
+	}
 	req, err := http.NewRequestWithContext(ctx, method, r.base+path, http.NoBody)
 	if err != nil {
 		return nil, err
@@ -194,6 +203,8 @@ func (r *Repository) refused(path string, resp *http.Response) error {
 	status := resp.StatusCode
 	text := fmt.Sprintf("%s%s: %d %s", r.base, path, status, http.StatusText(status))
 	switch {
+	case r.login.typed && (status == http.StatusUnauthorized || status == http.StatusForbidden):
+		text += ": " + r.login.why()
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		text += ": the registry refuses or has no such repository; " + r.login.why()
 	case status == http.StatusBadRequest && r.repo.PlainHTTP && wantsTLS(resp):

@@ -89,6 +89,8 @@ var elsewhere = map[string]map[string]string{
 		"images":  `"runcell image list"`,
 		"pull":    `"runcell image pull NAME"`,
 		"push":    `"runcell image push NAME"`,
+		"login":   `"runcell registry login HOST"`,
+		"logout":  `"runcell registry logout HOST"`,
 		"tag":     `"runcell image tag NAME NEW"`,
 		"build":   `"runcell image pack DIR NAME" makes an image of a directory`,
 		"commit":  `"runcell image pack --base OLD ROOTFS NEW" makes an image of what changed`,

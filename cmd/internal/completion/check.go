@@ -13,12 +13,12 @@ import (
 var nothing = []string{
 	"N", "BYTES", "TIME", "UID[:GID]", "GID", "NAME=VALUE", "PROFILE", "LABEL", "CAPABILITY", "PATH", "NAME", "ARG", "ARCH", "VERSION",
 	"VALUE", "5s", "SECONDS", "PORT[/udp]", "USER[:GROUP]", "SIGNAL", "TEXT",
-	"COMMAND", "FACILITY.LEVEL[,TAG]", "PORT", "INTERFACE=ADDRESS/LENGTH", "NAME=SOFT[:HARD]",
+	"COMMAND", "USER", "FACILITY.LEVEL[,TAG]", "PORT", "INTERFACE=ADDRESS/LENGTH", "NAME=SOFT[:HARD]",
 }
 
 // Check tells errorf of each command that the table has no arguments of, and of
-// each flag of whose values it knows nothing. except is another program's.
-func Check(errorf func(format string, args ...any), t Table, root *cli.Command, except string) {
+// each flag of whose values it knows nothing. except are another program's.
+func Check(errorf func(format string, args ...any), t Table, root *cli.Command, except ...string) {
 	var commands []string
 	t.check(errorf, root, "", except, &commands)
 	for name := range t.Args {
@@ -28,7 +28,7 @@ func Check(errorf func(format string, args ...any), t Table, root *cli.Command, 
 	}
 }
 
-func (t Table) check(errorf func(format string, args ...any), cmd *cli.Command, path, except string, commands *[]string) {
+func (t Table) check(errorf func(format string, args ...any), cmd *cli.Command, path string, except []string, commands *[]string) {
 	for _, f := range cmd.Flags {
 		if !takesValue(f) {
 			continue
@@ -42,7 +42,7 @@ func (t Table) check(errorf func(format string, args ...any), cmd *cli.Command, 
 	}
 	for _, c := range cmd.Commands {
 		below := strings.TrimSpace(path + " " + c.Name)
-		if below == except {
+		if slices.Contains(except, below) {
 			continue
 		}
 		if len(c.Commands) == 0 {
