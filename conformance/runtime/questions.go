@@ -116,6 +116,18 @@ var questions = []h.Case{
 		Does: "what a program changed of its image's files is told, and by the exit status whether anything is", Run: changedFiles,
 	},
 	{
+		Name: "questions/upgrade", Clause: questionsClause,
+		Does: "a declared cell gets a newer image, and keeps its settings and its data", Run: askUpgrade,
+	},
+	{
+		Name: "questions/rollback", Clause: questionsClause,
+		Does: "a declared cell gets the image before back, with its settings and its data", Run: askRollback,
+	},
+	{
+		Name: "questions/move", Clause: questionsClause,
+		Does: "a declared cell comes to another machine in a file: declaration, root and data", Run: askMove,
+	},
+	{
 		Name: "questions/network", Clause: questionsClause,
 		Does: "whether a container has a network is told by the kernel's side", Run: func(t *t) {
 			own(t, "inspect")
