@@ -174,6 +174,9 @@ type Client interface {
 	Destroy(ID) error
 	// List gives every cell, newest first.
 	List() ([]Info, error)
+	// Names gives the name of every cell, which costs less than List where more
+	// has to be looked for than names.
+	Names() (map[ID]string, error)
 	// Name gives a cell's name. Errors: ErrNotFound.
 	Name(ID) (string, error)
 	// Enter tells how a child process becomes a member. The first child to

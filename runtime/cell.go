@@ -162,7 +162,7 @@ func untilNobody(kill func() (left int, err error)) error {
 
 // destroyByName ends and removes the cell of an id, if there is one.
 func (r *Runtime) destroyByName(id string) error {
-	cells, err := r.kmod.List()
+	names, err := r.kmod.Names()
 	if errors.Is(err, kmod.ErrUnavailable) {
 		return nil
 	}
@@ -170,11 +170,11 @@ func (r *Runtime) destroyByName(id string) error {
 		return fmt.Errorf("delete %q: list cells: %w", id, err)
 	}
 	name := state.CellName(r.root, id)
-	for _, cell := range cells {
-		if cell.Name != name {
+	for cell, has := range names {
+		if has != name {
 			continue
 		}
-		if err := r.endCell(cell.ID); err != nil {
+		if err := r.endCell(cell); err != nil {
 			return fmt.Errorf("delete %q: %w", id, err)
 		}
 	}

@@ -67,9 +67,18 @@ func (r *Runtime) CellClaims(c Cell) (kmod.Claims, error) {
 	if c.Container == "" || !errors.Is(err, kmod.ErrUnsupported) {
 		return claims, err
 	}
-	plan, err := r.Plan(c.Container)
+	of, err := r.load(c.Container)
 	if err != nil {
 		return claims, err
+	}
+	return of.planClaims()
+}
+
+// planClaims is what the kernel was told.
+func (c *container) planClaims() (kmod.Claims, error) {
+	plan, err := c.Plan()
+	if err != nil {
+		return kmod.Claims{}, err
 	}
 	return planClaims(plan), nil
 }
@@ -103,9 +112,15 @@ func (r *Runtime) ExitStatus(ctx context.Context, id string) (status int, known 
 	if same, err := c.sameBoot(); err != nil || !same {
 		return 0, false, err
 	}
+	return c.exitStatus(ctx)
+}
+
+// exitStatus is ExitStatus of a container whose process has ended, and whose
+// cell is there or was a moment ago.
+func (c *container) exitStatus(ctx context.Context) (status int, known bool, err error) {
 	ctx, stop := context.WithTimeout(ctx, statusPatience)
 	defer stop()
-	ws, err := r.waitStatus(ctx, c)
+	ws, err := c.rt.waitStatus(ctx, c)
 	switch {
 	case errors.Is(err, kmod.ErrUnsupported), errors.Is(err, kmod.ErrNotFound), errors.Is(err, monitor.ErrLost), errors.Is(err, context.DeadlineExceeded):
 		return 0, false, nil

@@ -136,6 +136,7 @@ func (c *container) build(ctx context.Context, done *undo.Stack, plan *oci.Plan,
 	c.Record = state.Record{
 		ID: o.ID, OCIVersion: plan.OCIVersion, Phase: state.Creating, Bundle: o.Bundle, Rootfs: root,
 		Created: time.Now().UTC(), Owner: owner(), Annotations: plan.Annotations,
+		NoPorts: len(plan.Cell.Ports) == 0,
 	}
 	if err := c.SavePlan(plan); err != nil {
 		return -1, err
@@ -164,7 +165,10 @@ func (c *container) build(ctx context.Context, done *undo.Stack, plan *oci.Plan,
 	}
 	done.Did("cell", func() error { return c.rt.destroyCell(c.Cell) })
 
-	l := &launch.Launch{Container: c.Container, Kmod: c.rt.kmod, Plan: plan, Root: fs, Undo: done, Caller: o.caller(c.rt.nofile), Monitor: !c.rt.embedded}
+	l := &launch.Launch{
+		Container: c.Container, Kmod: c.rt.kmod, Plan: plan, Root: fs, Undo: done, Caller: o.caller(c.rt.nofile),
+		Released: o.run, Monitor: !c.rt.embedded,
+	}
 	c.child, master, err = l.Create(ctx)
 	return master, err
 }

@@ -39,7 +39,7 @@ func (b *box) quick(args ...string) result {
 // A FIFO in place of any file of a container hangs no command, neither about
 // that container nor about another, and delete --force removes it.
 func TestFifosInStateDirectory(t *testing.T) {
-	for _, file := range []string{"state.json", "plan.json", "creating.json", "state.json.new", "init.error", "exit.status"} {
+	for _, file := range []string{"state.json", "plan.json", "creating.json", "state.json.new", "init.error", "init.steps", "exit.status"} {
 		b := newBox(t)
 		b.ok("run", "--detach", "good")
 		b.ok("create", "bad")

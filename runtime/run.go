@@ -21,6 +21,7 @@ import (
 // it passes signals on, waits, deletes the container and gives the exit
 // status (128 + n for a signal).
 func (r *Runtime) Run(ctx context.Context, o CreateOptions) (status int, err error) {
+	o.run = true
 	c, master, err := r.create(ctx, o)
 	if err != nil {
 		return 1, err

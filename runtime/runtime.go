@@ -103,6 +103,8 @@ type CreateOptions struct {
 	AtOnce func(status int)
 	// Signals (run only) go to the program; nil = none are caught.
 	Signals *Signals
+
+	run bool // create and start in one
 }
 
 func (o CreateOptions) caller(nofile *oci.Rlimit) launch.Caller {

@@ -6,6 +6,9 @@ package runtime
 import (
 	"errors"
 	"fmt"
+	goruntime "runtime"
+	"sync"
+	"sync/atomic"
 
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
@@ -24,38 +27,70 @@ func (r *Runtime) State(id string) (*State, error) {
 // vanish meanwhile are left out; one whose record cannot be read is an error
 // that is returned beside the others.
 func (r *Runtime) List() ([]*State, error) {
-	states := []*State{}
-	unread, err := r.each(func(_ *container, s *State) { states = append(states, s) })
+	states, unread, err := each(r, func(_ *container, s *State) *State { return s })
 	if err != nil {
 		return nil, err
 	}
 	return states, unread
 }
 
-// each looks at every container below the state root, by id. unread is of those
-// that cannot be read.
-func (r *Runtime) each(see func(*container, *State)) (unread, err error) {
+// each looks at every container below the state root, and gives what was seen by
+// id. unread is of those that cannot be read. Several are looked at at a time.
+func each[T any](r *Runtime, look func(*container, *State) T) (seen []T, unread, err error) {
 	ids, err := state.IDs(r.root)
 	if err != nil {
-		return nil, fmt.Errorf("list containers: %w", err)
+		return nil, nil, fmt.Errorf("list containers: %w", err)
 	}
-	var errs []error
-	for _, id := range ids {
-		c, err := r.load(id)
+	type one struct {
+		seen T
+		ok   bool
+		err  error
+	}
+	all := make([]one, len(ids))
+	inParallel(len(ids), func(i int) {
+		c, err := r.load(ids[i])
 		if errors.Is(err, state.ErrNotExist) {
-			continue
+			return
 		}
 		var s *State
 		if err == nil {
 			s, err = c.State()
 		}
-		if err != nil {
-			errs = append(errs, err)
-			continue
+		if all[i].err = err; err == nil {
+			all[i].seen, all[i].ok = look(c, s), true
 		}
-		see(c, s)
+	})
+	var errs []error
+	seen = make([]T, 0, len(ids))
+	for _, o := range all {
+		if o.ok {
+			seen = append(seen, o.seen)
+		}
+		errs = append(errs, o.err)
 	}
-	return errors.Join(errs...), nil
+	return seen, errors.Join(errs...), nil
+}
+
+// share is how many containers are worth a thread of their own, which costs what
+// it takes to look at some ten.
+const share, mostThreads = 100, 4
+
+// inParallel calls do with 0 to n-1, on as many threads as that many are worth
+// and the machine can run.
+func inParallel(n int, do func(i int)) {
+	threads := min(n/share, mostThreads, goruntime.GOMAXPROCS(0))
+	var next atomic.Int64
+	work := func() {
+		for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+			do(i)
+		}
+	}
+	var others sync.WaitGroup
+	for range threads - 1 {
+		others.Go(work)
+	}
+	work()
+	others.Wait()
 }
 
 // Plan gives the Plan that a container was created from.

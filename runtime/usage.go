@@ -72,10 +72,9 @@ type Seen struct {
 // Survey is List with statistics of those that count accepts by their id. What
 // ends meanwhile has none.
 func (r *Runtime) Survey(count func(id string) bool) ([]Seen, error) {
-	all := []Seen{}
-	unread, err := r.each(func(c *container, s *State) {
+	all, unread, err := each(r, func(c *container, s *State) Seen {
 		seen := Seen{State: s}
-		if s.Status != state.Stopped && s.Status != state.Creating && count(s.ID) {
+		if lives(s.Status) && count(s.ID) {
 			stats, err := r.kmod.Stats(c.Cell)
 			switch {
 			case err == nil:
@@ -84,7 +83,7 @@ func (r *Runtime) Survey(count func(id string) bool) ([]Seen, error) {
 				seen.Err = err
 			}
 		}
-		all = append(all, seen)
+		return seen
 	})
 	if err != nil {
 		return nil, err

@@ -21,6 +21,7 @@ type engine interface {
 	Exec(context.Context, runtime.ExecOptions) (status int, err error)
 	State(id string) (*runtime.State, error)
 	List() ([]*runtime.State, error)
+	Listing(context.Context) ([]runtime.Listed, error)
 	Kill(id string, sig syscall.Signal, all bool) error
 	Stop(ctx context.Context, id string, o runtime.StopOptions) (runtime.Ending, error)
 	StopAsked(id string) (bool, error)

@@ -110,6 +110,24 @@ func (f *fake) List() ([]*runtime.State, error) {
 	return f.states, f.err
 }
 
+func (f *fake) Listing(context.Context) ([]runtime.Listed, error) {
+	f.did("list")
+	list := []runtime.Listed{}
+	for _, s := range f.states {
+		l := runtime.Listed{State: s}
+		if status, known := f.ended[s.ID]; known && s.Status == runtime.Stopped {
+			l.ExitStatus = &status
+		}
+		for _, c := range f.cells {
+			if c.Container == s.ID {
+				l.Ports = f.claims[c.ID].Ports
+			}
+		}
+		list = append(list, l)
+	}
+	return list, f.err
+}
+
 func (f *fake) Kill(id string, sig syscall.Signal, all bool) error {
 	f.did("kill %s %d all=%v", id, sig, all)
 	return f.err

@@ -38,12 +38,12 @@ the kernel reserves for it. What does not fit into the line ends in "…": JSON 
 				return err
 			}
 			// One that can't be read does not hide the others.
-			states, unread := e.List()
 			if cmd.Bool("quiet") {
+				states, unread := e.List()
 				return errors.Join(cmdline.WriteLines(a.Stdout, ids(states)), unread)
 			}
-			list, unknown := lookAt(ctx, e, states)
-			return errors.Join(a.printList(cmd, list), unread, unknown)
+			all, unread := e.Listing(ctx)
+			return errors.Join(a.printList(cmd, listedAll(all)), unread)
 		}),
 	}
 }
@@ -56,33 +56,12 @@ type listed struct {
 	Ports      []string `json:"ports,omitempty"` // that the kernel reserves for it
 }
 
-// lookAt finds what is not in the states. What can't be found out is left out,
-// and an error besides.
-func lookAt(ctx context.Context, e engine, states []*runtime.State) ([]listed, error) {
-	cells, err := e.Cells()
-	errs := []error{err}
-	of := map[string]runtime.Cell{}
-	for _, c := range cells {
-		if c.Container != "" {
-			of[c.Container] = c
-		}
+func listedAll(all []runtime.Listed) []listed {
+	list := make([]listed, len(all)) // JSON's callers index it: never null
+	for i, l := range all {
+		list[i] = listed{State: l.State, ExitStatus: l.ExitStatus, Image: originOf(l.Bundle).Image, Ports: portNames(l.Ports)}
 	}
-	list := make([]listed, len(states)) // JSON's callers index it: never null
-	for i, s := range states {
-		list[i] = listed{State: s, Image: originOf(s.Bundle).Image}
-		if s.Status == runtime.Stopped {
-			status, known, err := e.ExitStatus(ctx, s.ID)
-			if errs = append(errs, gone(err)); known {
-				list[i].ExitStatus = &status
-			}
-		}
-		if c, ok := of[s.ID]; ok {
-			claims, err := e.CellClaims(c)
-			errs = append(errs, gone(err))
-			list[i].Ports = portNames(claims.Ports)
-		}
-	}
-	return list, errors.Join(errs...)
+	return list
 }
 
 // gone is no error for what went while it was looked at.

@@ -213,6 +213,36 @@ func (c *Client) list() ([]kmod.Info, error) {
 	return infos, nil
 }
 
+// Names gives every cell's name, from the links by which ids are found.
+func (c *Client) Names() (map[kmod.ID]string, error) {
+	names, err := c.names()
+	if err != nil {
+		return nil, fmt.Errorf("list names of cells: %w", err)
+	}
+	return names, nil
+}
+
+func (c *Client) names() (map[kmod.ID]string, error) {
+	if _, _, err := c.meet(); err != nil {
+		return nil, err
+	}
+	table, err := c.table()
+	if err != nil {
+		return nil, err
+	}
+	ids, err := c.ids(-1)
+	if err != nil {
+		return nil, err
+	}
+	names := make(map[kmod.ID]string, len(ids))
+	for _, id := range ids {
+		if name, err := linkName(table, id); err == nil { // or it is gone meanwhile
+			names[id] = name
+		}
+	}
+	return names, nil
+}
+
 // info tells of a cell.
 func (x *cell) info() kmod.Info {
 	pids, err := x.processes()

@@ -72,8 +72,8 @@ func TestIdsAreNotReused(t *testing.T) {
 
 func TestManyClientsAtOnce(t *testing.T) {
 	h := newHost(t)
-	const clients, cells = 8, 10
-	ids := make(chan kmod.ID, clients*cells)
+	const clients, perClient = 8, 10
+	ids := make(chan kmod.ID, clients*perClient)
 	var wg sync.WaitGroup
 	for i := range clients {
 		wg.Go(func() {
@@ -82,7 +82,7 @@ func TestManyClientsAtOnce(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			for j := range cells {
+			for j := range perClient {
 				id, err := k.Create(kmod.Spec{Name: fmt.Sprintf("cell-%d-%d", i, j), Root: h.rootfs})
 				if err != nil {
 					t.Errorf("Create: %v", err)
@@ -100,8 +100,18 @@ func TestManyClientsAtOnce(t *testing.T) {
 		}
 		seen[id] = true
 	}
-	if cells, err := h.List(); err != nil || len(cells) != clients*10 {
-		t.Errorf("List = %d cells, %v; want %d", len(cells), err, clients*10)
+	cells, err := h.List()
+	if err != nil || len(cells) != clients*perClient {
+		t.Errorf("List = %d cells, %v; want %d", len(cells), err, clients*perClient)
+	}
+	names, err := h.Names()
+	if err != nil || len(names) != len(cells) {
+		t.Errorf("Names = %d cells, %v; want %d", len(names), err, len(cells))
+	}
+	for _, x := range cells {
+		if names[x.ID] != x.Name {
+			t.Errorf("Names says that %d is %q; want %q", x.ID, names[x.ID], x.Name)
+		}
 	}
 }
 

@@ -26,13 +26,9 @@ func (x *cell) busy() (bool, error) {
 	return len(pids) > 0, err
 }
 
-// processes lists the members, ascending.
+// processes lists the members, ascending. A cgroup's list has none that has ended
+// in it, so nothing else is looked at.
 func (x *cell) processes() ([]int, error) {
-	if x.First.Pid != 0 {
-		if alive, err := x.First.alive(); !alive || err != nil {
-			return nil, err
-		}
-	}
 	if x.Cgroup != "" {
 		pids, err := cgroupProcesses(x.Cgroup)
 		if err == nil {
@@ -43,8 +39,8 @@ func (x *cell) processes() ([]int, error) {
 			return nil, err
 		}
 	}
-	if x.First.Pid == 0 {
-		return nil, nil
+	if alive, err := x.First.alive(); !alive || err != nil {
+		return nil, err
 	}
 	return x.scan()
 }

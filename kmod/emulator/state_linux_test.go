@@ -251,6 +251,9 @@ func TestRemains(t *testing.T) {
 		if cells, err := h.List(); err != nil || len(cells) != 1 || cells[0].ID != 7 || cells[0].Name != "web" {
 			t.Errorf("%s: List = %v, %v; want its id and name", name, cells, err)
 		}
+		if names, err := h.Names(); err != nil || len(names) != 1 || names[7] != "web" {
+			t.Errorf("%s: Names = %v, %v; want it", name, names, err)
+		}
 		if _, err := h.Processes(7); !errors.Is(err, kmod.ErrNotFound) {
 			t.Errorf("%s: Processes = %v; want ErrNotFound", name, err)
 		}

@@ -246,6 +246,20 @@ func (c *client) list(known *layout) ([]kmod.Info, error) {
 	return decodeList(b, known, binary.NativeEndian)
 }
 
+// Names gives every cell's name. The kernel has no node for these alone, so it
+// is asked for the list, which costs the same.
+func (c *client) Names() (map[kmod.ID]string, error) {
+	list, err := c.List()
+	if err != nil {
+		return nil, err
+	}
+	names := make(map[kmod.ID]string, len(list))
+	for _, info := range list {
+		names[info.ID] = info.Name
+	}
+	return names, nil
+}
+
 // lookup finds a cell by its id.
 func (c *client) lookup(id kmod.ID) (kmod.Info, error) {
 	list, err := c.List()

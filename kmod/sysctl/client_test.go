@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -62,6 +63,9 @@ func TestCreateListDestroy(t *testing.T) {
 			}
 			if !slices.Equal(list, want) {
 				t.Errorf("List = %+v; want %+v", list, want)
+			}
+			if names, err := c.Names(); err != nil || !maps.Equal(names, map[kmod.ID]string{1: "web-1", 2: "db"}) {
+				t.Errorf("Names = %v, %v", names, err)
 			}
 			// Another client has not seen a create and goes by the length.
 			if other, err := newClient(k).List(); err != nil || !slices.Equal(other, want) {

@@ -38,6 +38,7 @@ type Launch struct {
 	Root             *rootfs.Root
 	Undo             *undo.Stack
 	Caller           Caller
+	Released         bool // by the command that has made it, which keeps the lock until then
 	Monitor          bool // let a process stay that keeps the exit status, if the kernel does not
 
 	streams process.Streams
@@ -168,7 +169,7 @@ func (l *Launch) fork(ctx context.Context) (err error) {
 		return err // a signal that came before found nobody
 	}
 	l.Pid = pid
-	l.Steps = l.prog.Names()
+	l.SetSteps(l.prog.Names())
 	// One that is dead already says so by the link.
 	if l.PidStart, _, err = sys.StartTime(pid); err != nil {
 		return err
@@ -350,6 +351,11 @@ func (l *Launch) finish(ctx context.Context) error {
 	}
 	if err := l.startMonitor(); err != nil {
 		return err
+	}
+	if !l.Released {
+		if err := l.SaveSteps(); err != nil {
+			return err
+		}
 	}
 	l.Phase = state.Created
 	if err := l.Save(); err != nil {

@@ -44,7 +44,7 @@ func Release(c *state.Container) error {
 	if err := awaitHangup(fd, c.Path(state.FifoFile)); err != nil {
 		return err
 	}
-	if err := process.ReadStageError(report, c.Steps); err != nil {
+	if err := process.ReadStageError(report, c.Steps()); err != nil {
 		return err
 	}
 	return exeseal.RefuseSelf(c.Pid)

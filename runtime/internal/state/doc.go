@@ -7,6 +7,7 @@
 //	<root>/<id>/plan.json      the Plan, written once, before any record
 //	<root>/<id>/exec.fifo      there until `start` has released the process
 //	<root>/<id>/init.error     what the child's program says when it fails
+//	<root>/<id>/init.steps     what the steps are called that it may name, from create to delete
 //	<root>/<id>/exit.status    how the process ended, where a monitor waits for that
 //
 // Nothing is fsynced: no cell survives a reboot, so neither need its record.

@@ -33,6 +33,7 @@ const (
 	// ErrorFile is the FIFO by which the child's program tells `start` which step
 	// failed after it was created, a stage.Record.
 	ErrorFile = "init.error"
+	stepsFile = "init.steps" // names for the steps of ErrorFile
 	// ExitFile is where a monitor writes how the process ended.
 	ExitFile = "exit.status"
 	// StopFile says that somebody has asked the container to stop: its time of
@@ -54,7 +55,8 @@ type Record struct {
 	Pid         int               `json:"pid"`  // 0 = not forked yet
 	PidStart    uint64            `json:"pidStart"`
 	Paused      bool              `json:"paused,omitempty"`
-	Steps       []string          `json:"steps,omitempty"` // names for init.error
+	// NoPorts says that no port was asked for, so that the kernel keeps none.
+	NoPorts bool `json:"noPorts,omitempty"`
 	// Mounts are the host's mount points of this container, in mount order
 	// (NetBSD, which has one mount table for all).
 	Mounts []string `json:"mounts,omitempty"`
@@ -62,9 +64,10 @@ type Record struct {
 
 // Container is a record together with its directory.
 type Container struct {
-	Dir  string
-	Lock int       // descriptor of the locked directory, -1 = not locked
-	plan *oci.Plan // set where this process made it
+	Dir   string
+	Lock  int       // descriptor of the locked directory, -1 = not locked
+	plan  *oci.Plan // set where this process made it
+	steps []string  // likewise
 	Record
 }
 
@@ -209,7 +212,7 @@ func LoadLocked(ctx context.Context, root, id string) (*Container, error) {
 // can be repeated. Nothing may be mounted below it any more: RemoveAll would
 // delete what is mounted.
 func (c *Container) Remove() error {
-	for _, name := range []string{FifoFile, ErrorFile, ExitFile, StopFile, planFile, stateFile, creatingFile} {
+	for _, name := range []string{FifoFile, ErrorFile, stepsFile, ExitFile, StopFile, planFile, stateFile, creatingFile} {
 		if err := sys.Remove(c.Path(name)); err != nil && !isDir(c.Path(name)) { // it goes below
 			return err
 		}
@@ -245,6 +248,24 @@ func (c *Container) Plan() (*oci.Plan, error) {
 		return nil, fmt.Errorf("read plan of %q: %w", c.ID, err)
 	}
 	return p, nil
+}
+
+// SetSteps sets the names of the steps that the child goes through.
+func (c *Container) SetSteps(names []string) { c.steps = names }
+
+// SaveSteps stores them for another command. They are not in the record, as every
+// command reads that, and only a start that fails needs them.
+func (c *Container) SaveSteps() error {
+	return sys.WriteJSON(sys.WriteFile, c.Path(stepsFile), c.steps)
+}
+
+// Steps gives them, if they are known: an error is told without them, too.
+func (c *Container) Steps() []string {
+	names := c.steps
+	if names == nil && sys.ReadJSON(c.Path(stepsFile), &names) != nil {
+		return nil
+	}
+	return names
 }
 
 // Name is the id by which the directory is found.

@@ -18,7 +18,7 @@ func TestRecordRoundTrip(t *testing.T) {
 	want := Record{
 		ID: "a", OCIVersion: "1.3.0", Phase: Created, Bundle: "/b", Rootfs: "/b/r", Created: time.Now().UTC().Round(0),
 		Owner: "root", Annotations: map[string]string{"k": "v\n\"ü"}, Cell: 7, Pid: 8, PidStart: 1 << 60, Paused: true,
-		Steps: []string{"one"}, Mounts: []string{"/m"},
+		NoPorts: true, Mounts: []string{"/m"},
 	}
 	file := filepath.Join(t.TempDir(), "state.json")
 	if err := sys.WriteJSON(sys.ReplaceFile, file, want); err != nil {
@@ -201,5 +201,57 @@ func TestRemoveOfOddFiles(t *testing.T) {
 	}
 	if _, err := os.Lstat(c.Dir); !os.IsNotExist(err) {
 		t.Errorf("after Remove: %v", err)
+	}
+}
+
+// The names of a child's steps come by another command, and where they can't be
+// read there are none: an error is told without them, too.
+func TestStepsForAnotherCommand(t *testing.T) {
+	root := t.TempDir()
+	c := created(t, root, "a")
+	c.ID, c.Phase, c.Pid, c.Cell = "a", Created, 42, 1
+	if err := c.Save(); err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"enter root", "change to process.cwd /a|b\n\"c\""}
+	again := func() []string {
+		t.Helper()
+		c, err := Load(root, "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Steps()
+	}
+	if got := again(); len(got) > 0 {
+		t.Errorf("nobody has saved the steps %q", got)
+	}
+	if c.SetSteps(names); !slices.Equal(c.Steps(), names) {
+		t.Errorf("Steps = %q; want %q", c.Steps(), names)
+	}
+	if err := c.SaveSteps(); err != nil || !slices.Equal(again(), names) {
+		t.Errorf("Steps of another command = %q, %v; want %q", again(), err, names)
+	}
+	if err := os.WriteFile(c.Path(stepsFile), []byte(`["enter`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := again(); len(got) > 0 {
+		t.Errorf("Steps of half a file = %q", got)
+	}
+	if err := c.Remove(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A record of the version before, which had the names in it, is read.
+func TestRecordWithSteps(t *testing.T) {
+	root := t.TempDir()
+	c := created(t, root, "a")
+	old := `{"id":"a","phase":"created","cell":1,"pid":42,"steps":["enter root"]}`
+	if err := os.WriteFile(c.Path(stateFile), []byte(old), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Load(root, "a")
+	if err != nil || got.Pid != 42 || got.NoPorts || len(got.Steps()) > 0 {
+		t.Errorf("Load = %+v, %v, steps %q", got, err, got.Steps())
 	}
 }

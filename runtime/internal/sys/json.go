@@ -25,15 +25,14 @@ func WriteJSON(write func(path string, b []byte, mode uint32) error, path string
 // ReadJSON reads a file into v. Without the file the error is fs.ErrNotExist; one
 // that holds or is something else is an error that says how to get rid of it.
 func ReadJSON(path string, v any) error {
-	b, err := ReadFile(path)
+	err := useFile(path, func(b []byte) error {
+		if _, err := strictjson.Unmarshal(b, v); err != nil { // which keeps none of b
+			return fmt.Errorf("read state %s: %w (remove the container with `delete --force`)", path, err)
+		}
+		return nil
+	})
 	if errors.Is(err, errNotRegular) || errors.Is(err, errTooLarge) {
 		return fmt.Errorf("read state: %w (remove the container with `delete --force`)", err)
 	}
-	if err != nil {
-		return err
-	}
-	if _, err := strictjson.Unmarshal(b, v); err != nil {
-		return fmt.Errorf("read state %s: %w (remove the container with `delete --force`)", path, err)
-	}
-	return nil
+	return err
 }

@@ -18,25 +18,32 @@ import (
 // stat field 22) and which boot. ok is false when it is gone or a zombie; an
 // error says that it can't be told.
 func StartTime(pid int) (start uint64, ok bool, err error) {
-	b, err := ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	err = useFile("/proc/"+strconv.Itoa(pid)+"/stat", func(b []byte) (err error) {
+		start, ok, err = parseStat(b)
+		return err
+	})
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) { // before the file was open, or after
 		return 0, false, nil
 	}
 	if err != nil {
 		return 0, false, fmt.Errorf("look at process %d: %w", pid, err)
 	}
+	return start, ok, nil
+}
+
+func parseStat(b []byte) (start uint64, ok bool, err error) {
 	// The command's name may hold anything; the fields follow its last ')'.
 	i := bytes.LastIndexByte(b, ')')
 	f := bytes.Fields(b[i+1:])
 	if i < 0 || len(f) < 20 {
-		return 0, false, fmt.Errorf("look at process %d: its stat is %q", pid, b)
+		return 0, false, fmt.Errorf("its stat is %q", b)
 	}
 	if f[0][0] == 'Z' || f[0][0] == 'X' {
 		return 0, false, nil
 	}
 	ticks, err := strconv.ParseUint(string(f[19]), 10, 64)
 	if err != nil {
-		return 0, false, fmt.Errorf("look at process %d: %w", pid, err)
+		return 0, false, err
 	}
 	boot, err := bootID()
 	return startMark(ticks, boot), err == nil, err

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,13 +33,32 @@ func CloseFD(fd int) {
 const most = 64 << 20
 
 // ReadFile reads a whole regular file of at most 64 MiB. The error is an *os.PathError.
-func ReadFile(path string) ([]byte, error) {
+func ReadFile(path string) ([]byte, error) { return readFile(path, make([]byte, 0, 4096)) }
+
+// buffers are for files of which nothing is kept: who lists containers reads two
+// for each.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// useFile is ReadFile for who is done with the bytes when use returns.
+func useFile(path string, use func(b []byte) error) error {
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	if *buf == nil {
+		*buf = make([]byte, 0, 8192)
+	}
+	b, err := readFile(path, *buf)
+	if err != nil {
+		return err
+	}
+	return use(b)
+}
+
+func readFile(path string, buf []byte) ([]byte, error) {
 	fd, size, err := openRegular(path, unix.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer CloseFD(fd)
-	buf := make([]byte, 0, 4096)
 	for {
 		n, err := unix.Read(fd, buf[len(buf):cap(buf)])
 		if errors.Is(err, unix.EINTR) {
