@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
+	"github.com/netbsd-cells/runcell/runtime"
 )
 
 // The Makefile sets both with -ldflags "-X main.version=…".
@@ -18,9 +19,14 @@ var (
 	commit  = "unknown"
 )
 
-// The main goroutine stays on the main thread: threads that enter a cell are
-// others, so /proc/self, which shows the main thread, stays the host's.
-func init() { goruntime.LockOSThread() }
+// The main goroutine keeps the main thread and does nothing: threads that enter a
+// cell are others, so /proc/self, which shows the main thread, stays the host's. A
+// goroutine that has a thread to itself is woken by a switch of threads each time,
+// so the command is in another.
+func init() {
+	goruntime.LockOSThread()
+	runtime.Calm()
+}
 
 func main() {
 	// A container whose entry point is /proc/self/exe would run this binary
@@ -32,7 +38,10 @@ func main() {
 	// A shell stops jobs in the background that use its terminal. That must not
 	// stop a command that holds a container's lock, or has its process to reap.
 	signal.Ignore(syscall.SIGTTIN, syscall.SIGTTOU)
-	a := newApp()
-	a.last = true
-	os.Exit(a.main(os.Args))
+	go func() {
+		a := newApp()
+		a.last = true
+		os.Exit(a.main(os.Args))
+	}()
+	select {}
 }

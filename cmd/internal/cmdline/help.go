@@ -6,7 +6,7 @@ package cmdline
 import (
 	"context"
 	"fmt"
-	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -133,8 +133,19 @@ func suggest(given, found string) string {
 	return fmt.Sprintf(" (did you mean %q?)", found)
 }
 
-// badValue is what the library says of a flag's value: the value, the flag, why.
-var badValue = regexp.MustCompile(`(?s)^invalid value ("(?:[^"\\]|\\.)*") for flag -(\S+): (.*)$`)
+// badValue takes apart what the library says of a flag's value. Not a regular
+// expression: to compile one costs each command more than to read its flags.
+func badValue(s string) (value, flag, why string, ok bool) {
+	rest, ok := strings.CutPrefix(s, "invalid value ")
+	value, err := strconv.QuotedPrefix(rest)
+	if !ok || err != nil {
+		return "", "", "", false
+	}
+	if rest, ok = strings.CutPrefix(rest[len(value):], " for flag -"); ok {
+		flag, why, ok = strings.Cut(rest, ": ")
+	}
+	return value, flag, why, ok
+}
 
 // wants says what a value has to be, where the library says what Go thinks of it.
 var wants = []struct{ why, want string }{
@@ -158,11 +169,12 @@ func UsageError(_ context.Context, cmd *cli.Command, err error, _ bool) error {
 	if flag, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
 		err = fmt.Errorf("%s has no flag %q%s", cmd.Name, flag, suggest(flag, cli.SuggestFlag(cmd.Flags, flag, false)))
 	}
-	if m := badValue.FindStringSubmatch(err.Error()); m != nil {
-		err = fmt.Errorf("--%s %s: %s", m[2], m[1], wanted(m[3]))
-		if len(m[2]) == 1 {
-			err = fmt.Errorf("-%s %s: %s", m[2], m[1], wanted(m[3]))
+	if value, flag, why, ok := badValue(err.Error()); ok {
+		dashes := "--"
+		if len(flag) == 1 {
+			dashes = "-"
 		}
+		err = fmt.Errorf("%s%s %s: %s", dashes, flag, value, wanted(why))
 	}
 	return fmt.Errorf("%w; \"%s --help\" lists the flags", err, cmd.FullName())
 }

@@ -54,7 +54,7 @@ func lateUserSteps(p *oci.Process) []stage.Step {
 
 // GroupsSettable is false in a user namespace that forbids setgroups(2),
 // where the caller's groups are not mapped and mean nothing. Asked once, by
-// the main thread, before any other has joined a cell without a /proc.
+// a thread that has joined no cell, which may be without a /proc.
 var GroupsSettable = sync.OnceValue(func() bool {
 	b, err := sys.ReadFile("/proc/self/setgroups")
 	return err != nil || strings.TrimSpace(string(b)) != "deny"

@@ -31,6 +31,9 @@ func OnThread(f func() error) error {
 			goruntime.UnlockOSThread()
 			return
 		}
+		if forgetSlack != nil {
+			forgetSlack()
+		}
 		done <- f() // and never unlocked
 	}()
 	return <-done
@@ -133,6 +136,11 @@ func (r *report) fork(prog *stage.Program) (pid int, err error) {
 	prog.Report[0], prog.Tell = int(r.w.Fd()), true
 	r.prog, r.names = prog, prog.Names()
 	step.Program(r.names)
+	if forgetSlack != nil {
+		goruntime.LockOSThread()
+		defer goruntime.UnlockOSThread()
+		forgetSlack()
+	}
 	return prog.Start()
 }
 

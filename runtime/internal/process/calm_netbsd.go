@@ -1,0 +1,6 @@
+package process
+
+// Calm is nil: a sleep lasts a tick of the clock, ten milliseconds, at least.
+var Calm func()
+
+var forgetSlack func()
