@@ -76,8 +76,19 @@ func (c *container) hasCell(cells []kmod.Info) bool {
 }
 
 // sameBoot tells whether the recorded cell still is this container's: after a
-// reboot another container can have the number. Id and name decide.
+// reboot another container can have the number. A process that lives, or that
+// this command has made, has its cell; else id and name decide, for which NetBSD's
+// kernel has to list all cells.
 func (c *container) sameBoot() (bool, error) {
+	if c.Cell == 0 {
+		return false, nil
+	}
+	if c.child != nil {
+		return true, nil
+	}
+	if alive, err := c.Alive(); alive || err != nil {
+		return alive, err
+	}
 	name, err := c.rt.kmod.Name(c.Cell)
 	if errors.Is(err, kmod.ErrUnavailable) || errors.Is(err, kmod.ErrNotFound) {
 		return false, nil

@@ -135,6 +135,32 @@ func TestListingAsksLittle(t *testing.T) {
 	}
 }
 
+// A command that has made a container's process, or finds it alive, need not ask
+// whose its cell is: NetBSD's kernel would have to list all.
+func TestWhoseCellIsKnown(t *testing.T) {
+	var c counted
+	e := newEmbedder(t, func(o *runtime.Options) { c.Client, o.Kmod = o.Kmod, &c })
+	e.config("exit", "3")
+	status, err := e.Run(t.Context(), runtime.CreateOptions{ID: "a", Bundle: e.bundle, Streams: &runtime.Streams{}})
+	if err != nil || status != 3 {
+		t.Errorf("Run = %d, %v; want 3", status, err)
+	}
+	e.config("sleep")
+	p := e.create("b", &runtime.Streams{})
+	e.do(e.Delete(t.Context(), "b", true))
+	e.ended(p)
+	if c.list+c.names+c.name > 0 {
+		t.Errorf("run and delete --force ask %+v", c)
+	}
+	q := e.create("c", &runtime.Streams{})
+	e.do(e.Kill("c", syscall.SIGKILL, true))
+	e.ended(q)
+	e.do(e.Delete(t.Context(), "c", false))
+	if c.list+c.names+c.name != 1 {
+		t.Errorf("delete of a container that has stopped asks %+v; want one question", c)
+	}
+}
+
 // stopped makes n containers whose process has gone.
 func stopped(t testing.TB, n int) (r *runtime.Runtime, root string) {
 	t.Helper()

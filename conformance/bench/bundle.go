@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -37,7 +38,8 @@ func (w *world) makeBundles(o options) error {
 	if err := writeBundle(w.bundle(bundleTrue), config); err != nil {
 		return err
 	}
-	config.Process.Args = []string{"/bin/sleep", "1000"}
+	// As long as it takes to make them all, on a machine that has other work, too.
+	config.Process.Args = []string{"/bin/sleep", strconv.Itoa(1000 + o.cells)}
 	if err := writeBundle(w.bundle(bundleSleep), config); err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/policy"
+	"github.com/netbsd-cells/runcell/kmod/wire"
 )
 
 // cellCreate and cellInfo are the published C structures.
@@ -176,8 +177,14 @@ func TestGoldenList(t *testing.T) {
 		{"big", binary.BigEndian, pad(t, 400, "0", "00000007 00000003 0000000000000004", "16", "776562", "80", "2f63",
 			"336", "000000012a05f200 0000000000000003")},
 	} {
-		if got, err := decodeList(tt.b, nil, tt.order); err != nil || !slices.Equal(got, want) {
-			t.Errorf("%s: %+v, %v; want %+v", tt.name, got, err, want)
+		orders := []binary.ByteOrder{tt.order}
+		if tt.order.Uint16([]byte{1, 2}) == binary.NativeEndian.Uint16([]byte{1, 2}) {
+			orders = append(orders, binary.NativeEndian)
+		}
+		for _, order := range orders {
+			if got, err := decodeList(tt.b, nil, order); err != nil || !slices.Equal(got, want) {
+				t.Errorf("%s, %v: %+v, %v; want %+v", tt.name, order, got, err, want)
+			}
 		}
 	}
 	old := pad(t, 368, "0", "07000000", "16", "776562", "80", "2f63", "336", "0300000000000000")
@@ -230,5 +237,23 @@ func TestNodes(t *testing.T) {
 	}
 	if _, err := decodeNodes(fakeNode(strings.Repeat("n", 32), 1)); err == nil {
 		t.Error("a name without NUL is accepted")
+	}
+}
+
+// BenchmarkDecodeList is what reading the list costs, which Name, List and Names
+// do, beside what the kernel takes to make it.
+func BenchmarkDecodeList(b *testing.B) {
+	for _, n := range []int{10, 1000, 5000} {
+		info := wire.Info{ID: 1, Refs: 1}
+		copy(info.Name[:], "web.0123456789abcdef")
+		copy(info.Root[:], "/cells/web/rootfs")
+		list := bytes.Repeat(encode(&info, binary.NativeEndian), n)
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			for b.Loop() {
+				if got, err := decodeList(list, &layouts[0], binary.NativeEndian); err != nil || len(got) != n {
+					b.Fatal(len(got), err)
+				}
+			}
+		})
 	}
 }
