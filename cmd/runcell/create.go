@@ -10,6 +10,7 @@ import (
 )
 
 func (a *app) createCommand() *cli.Command {
+	image := imageFlags()
 	return &cli.Command{
 		Name:      "create",
 		Usage:     "prepare a container without starting its program",
@@ -18,7 +19,7 @@ func (a *app) createCommand() *cli.Command {
 		UseShortOptionHandling: true, // -it
 		Description: `Makes the cell, its root file system and its first process, which then waits.
 "runcell start ID" lets it run the program named in config.json.`,
-		Flags: append(append(containerFlags(), imageFlags()...),
+		Flags: append(append(containerFlags(), image...),
 			inertBool("detach", "create never waits for the container"),
 			inertBool("no-subreaper", "runcell is never a subreaper")),
 		Action: a.action(func(ctx context.Context, cmd *cli.Command) error {
@@ -27,7 +28,7 @@ func (a *app) createCommand() *cli.Command {
 				return err
 			}
 			return a.caught(ctx, func(ctx context.Context, _ *runtime.Signals) error {
-				return a.withImage(ctx, cmd, &o, func() (bool, error) {
+				return a.withImage(ctx, cmd, image, &o, func() (bool, error) {
 					if done, err := a.rootless(cmd, 0); done {
 						return true, err
 					}

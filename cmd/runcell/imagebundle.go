@@ -46,13 +46,13 @@ func (a *app) bundlePath(cmd *cli.Command, id string) (string, error) {
 
 // withImage runs f, which creates a container, on the bundle that --image
 // asks for. The bundle goes again if f fails, or if the container has gone
-// by itself.
-func (a *app) withImage(ctx context.Context, cmd *cli.Command, o *runtime.CreateOptions, f func() (kept bool, err error)) error {
+// by itself. flags are the command's imageFlags.
+func (a *app) withImage(ctx context.Context, cmd *cli.Command, flags []cli.Flag, o *runtime.CreateOptions, f func() (kept bool, err error)) error {
 	name := cmd.String("image")
 	if name == "" {
-		for _, f := range imageFlags() {
-			if flag := f.Names()[0]; cmd.IsSet(flag) {
-				return fmt.Errorf("--%s says something about an image: name one with --image NAME", flag)
+		for _, f := range flags {
+			if f.IsSet() {
+				return fmt.Errorf("--%s says something about an image: name one with --image NAME", f.Names()[0])
 			}
 		}
 		if cmd.Args().Len() > 1 {

@@ -37,15 +37,14 @@ type supervision struct {
 	patience time.Duration
 }
 
-// supervision reads the flags; nil = none is given.
-func (a *app) supervision(cmd *cli.Command, id string) (*supervision, error) {
+// supervision reads the command's flags; nil = none is given.
+func (a *app) supervision(cmd *cli.Command, flags []cli.Flag, id string) (*supervision, error) {
 	given := false
-	for _, f := range superviseFlags() {
-		name := f.Names()[0]
-		if cmd.IsSet(name) && cmd.Bool("detach") {
-			return nil, fmt.Errorf("--%s needs a runcell that stays, and --detach ends it: leave --detach out, or declare a service (runcell service)", name)
+	for _, f := range flags { // asked by themselves, as to look for one by its name looks at all
+		if f.IsSet() && cmd.Bool("detach") {
+			return nil, fmt.Errorf("--%s needs a runcell that stays, and --detach ends it: leave --detach out, or declare a service (runcell service)", f.Names()[0])
 		}
-		given = given || cmd.IsSet(name)
+		given = given || f.IsSet()
 	}
 	if !given {
 		return nil, nil //nolint:nilnil // none is no error

@@ -74,13 +74,23 @@ func (a *app) root(args []string) *cli.Command {
 			cmd.Commands = append(cmd.Commands, c.build(a))
 		}
 	}
+	cli.FlagStringer = helpOf
 	if whole {
 		cmd.Description = rootDescription
+	} else {
+		cli.FlagStringer = nameOfFlag
 	}
 	cli.VersionPrinter = func(*cli.Command) { _ = printVersion(a.Stdout) } // it can return nothing
 	cmdline.Prepare(cmd)
 	return cmd
 }
+
+// helpOf is a flag's line in the help. The library makes that of all flags of a
+// command that has headings, as keys by which it sorts them: where nobody asks for
+// help the name will do.
+var helpOf = cli.FlagStringer
+
+func nameOfFlag(f cli.Flag) string { return f.Names()[0] }
 
 // needsWholeTree tells whether a command line asks about commands instead of
 // naming one.

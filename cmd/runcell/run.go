@@ -12,6 +12,7 @@ import (
 )
 
 func (a *app) runCommand() *cli.Command {
+	image, stay := imageFlags(), superviseFlags()
 	return &cli.Command{
 		Name:      "run",
 		Usage:     "create a container, start it, and wait for its end",
@@ -21,7 +22,7 @@ func (a *app) runCommand() *cli.Command {
 		Description: `Ends with the exit status of the container's program (128+n when signal n ended
 it) and removes the container. With --detach it returns once the program runs, and says so
 if that ends at once.`,
-		Flags: append(slices.Concat(containerFlags(), imageFlags(), superviseFlags()),
+		Flags: append(slices.Concat(containerFlags(), image, stay),
 			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "return once the program runs"},
 			&cli.BoolFlag{Name: "keep", Usage: "keep the container after its end, until \"runcell delete\""},
 			inertBool("no-subreaper", "runcell is never a subreaper")),
@@ -31,7 +32,7 @@ if that ends at once.`,
 				return err
 			}
 			o.Detach, o.Keep = cmd.Bool("detach"), cmd.Bool("keep")
-			s, err := a.supervision(cmd, o.ID)
+			s, err := a.supervision(cmd, stay, o.ID)
 			if err != nil {
 				return err
 			}
@@ -42,7 +43,7 @@ if that ends at once.`,
 			defer unlock()
 			return a.caught(ctx, func(ctx context.Context, signals *runtime.Signals) error {
 				o.Signals = signals
-				return a.withImage(ctx, cmd, &o, func() (bool, error) { return a.run(ctx, cmd, o, s) })
+				return a.withImage(ctx, cmd, image, &o, func() (bool, error) { return a.run(ctx, cmd, o, s) })
 			})
 		}),
 	}
