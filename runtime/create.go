@@ -135,7 +135,7 @@ func (c *container) build(ctx context.Context, done *undo.Stack, plan *oci.Plan,
 	}
 	c.Record = state.Record{
 		ID: o.ID, OCIVersion: plan.OCIVersion, Phase: state.Creating, Bundle: o.Bundle, Rootfs: root,
-		Created: time.Now().UTC(), Owner: owner(), Annotations: plan.Annotations,
+		Created: time.Now().UTC(), Owner: owner(), Annotations: plan.Annotations, Restarts: o.Restarts,
 		NoPorts: len(plan.Cell.Ports) == 0,
 	}
 	if err := c.SavePlan(plan); err != nil {

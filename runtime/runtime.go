@@ -103,6 +103,9 @@ type CreateOptions struct {
 	AtOnce func(status int)
 	// Signals (run only) go to the program; nil = none are caught.
 	Signals *Signals
+	// Restarts is how many containers of the same kind the caller has made before
+	// this one, since their program ended; State tells it.
+	Restarts int
 
 	run bool // create and start in one
 }

@@ -20,8 +20,8 @@ func (a *app) inspectCommand() *cli.Command {
 		Name:      "inspect",
 		Usage:     "tell all that is known about a container",
 		ArgsUsage: "ID",
-		Description: `Tells its state, age, exit status, image, cell, ports and the plan that it runs by: what became
-of config.json when it was created, whatever that file says now. The table is for people.`,
+		Description: `Tells its state, age, exit status, restarts, image, cell, ports and the plan that it runs by: what
+became of config.json when it was created, whatever that file says now. The table is for people.`,
 		Flags:  []cli.Flag{cmdline.FormatFlag("json", "table")},
 		Action: a.onContainer(a.inspect),
 	}
@@ -31,6 +31,7 @@ of config.json when it was created, whatever that file says now. The table is fo
 type inspected struct {
 	*runtime.State
 	Age        float64          `json:"ageSeconds"`
+	Restarts   int              `json:"restarts"`             // by the runcell that keeps it going
 	ExitStatus *int             `json:"exitStatus,omitempty"` // of a stopped one, if it is known
 	Image      *origin          `json:"image,omitempty"`
 	Cell       *inspectedCell   `json:"cell,omitempty"` // absent after a reboot
@@ -60,7 +61,7 @@ func (a *app) inspect(ctx context.Context, cmd *cli.Command, e engine, id string
 	if err != nil {
 		return err
 	}
-	i := inspected{State: state, Age: a.now().Sub(state.Created).Seconds(), Plan: oci.Explain(plan, features)}
+	i := inspected{State: state, Age: max(0, a.now().Sub(state.Created).Seconds()), Restarts: state.Restarts, Plan: oci.Explain(plan, features)}
 	if o := originOf(state.Bundle); o != (origin{}) {
 		i.Image = &o
 	}
@@ -114,6 +115,9 @@ func (i *inspected) write(a *app) error {
 		status = fmt.Sprintf("%s, exit status %d", i.Status, *i.ExitStatus)
 	}
 	rows := [][]string{{"Container", i.ID}, {"Status", status}}
+	if i.Restarts > 0 {
+		rows = append(rows, []string{"Restarts", fmt.Sprint(i.Restarts)})
+	}
 	if i.Pid != 0 {
 		rows = append(rows, []string{"Process", fmt.Sprint(i.Pid)})
 	}

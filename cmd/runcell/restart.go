@@ -88,6 +88,7 @@ type keeper struct {
 	// created is when the last life's container was made, which is still there;
 	// zero = there is none of ours.
 	created time.Time
+	lives   int // that have begun
 }
 
 // superviseRun is run until the program is not to be started again, or this
@@ -158,6 +159,8 @@ func (k *keeper) once(ctx context.Context) (status int, err error) {
 	if err := k.remove(ctx); err != nil {
 		return 1, err
 	}
+	k.o.Restarts = k.lives
+	k.lives++
 	if status, err = k.Run(ctx, k.o); err != nil {
 		return status, err // nothing is left of it
 	}

@@ -92,8 +92,14 @@ func TestService(t *testing.T) {
 		w.want(0, "diff", "web")
 	})
 	t.Run("crash", func(t *testing.T) {
+		if out := w.ok("inspect", "--format", "json", "web"); !strings.Contains(out, `"restarts": 0,`) {
+			t.Errorf("inspect says %s before", out)
+		}
 		w.ok("kill", "web", "KILL")
 		w.until("it runs again", func() bool { return lives("web") == 3 })
+		if out := w.ok("inspect", "--format", "json", "web"); !strings.Contains(out, `"restarts": 1,`) {
+			t.Errorf("inspect says %s of one that was started again", out)
+		}
 	})
 	t.Run("dead supervisor", func(t *testing.T) {
 		pid, err := lockHolder(w.dir + "/state/@services/db.lock")

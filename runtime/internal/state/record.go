@@ -56,7 +56,8 @@ type Record struct {
 	PidStart    uint64            `json:"pidStart"`
 	Paused      bool              `json:"paused,omitempty"`
 	// NoPorts says that no port was asked for, so that the kernel keeps none.
-	NoPorts bool `json:"noPorts,omitempty"`
+	NoPorts  bool `json:"noPorts,omitempty"`
+	Restarts int  `json:"restarts,omitempty"` // lives before this one
 	// Mounts are the host's mount points of this container, in mount order
 	// (NetBSD, which has one mount table for all).
 	Mounts []string `json:"mounts,omitempty"`

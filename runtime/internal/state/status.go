@@ -36,6 +36,8 @@ type State struct {
 	Created     time.Time         `json:"created"`
 	Owner       string            `json:"owner"`
 	Annotations map[string]string `json:"annotations,omitempty"`
+	// Restarts is how often the caller says that it has started the program again.
+	Restarts int `json:"-"`
 }
 
 // Alive tells whether the container's process is there and no zombie. A pid
@@ -93,6 +95,6 @@ func (c *Container) StateAs(status Status, pid int) *State {
 	}
 	return &State{
 		OCIVersion: c.OCIVersion, ID: c.ID, Status: status, Pid: pid, Bundle: c.Bundle, Rootfs: c.Rootfs,
-		Created: c.Created, Owner: c.Owner, Annotations: c.Annotations,
+		Created: c.Created, Owner: c.Owner, Annotations: c.Annotations, Restarts: c.Restarts,
 	}
 }
