@@ -105,6 +105,10 @@ func TestStartAndStop(t *testing.T) {
 	if b, err := os.ReadFile(filepath.Join(r.dir, "log/db.log")); err != nil || !strings.Contains(string(b), "approximated") {
 		t.Errorf("the log has %q, %v; want the warnings", b, err)
 	}
+	// What programs print is root's business, whatever the umask is at boot.
+	if fi, err := os.Stat(filepath.Join(r.dir, "log")); err != nil || fi.Mode().Perm() != 0o700 {
+		t.Errorf("the directory of the logs: %v, %v; want mode 0700", fi, err)
+	}
 	r.want("start", `recover
 		state db
 		state stubborn
