@@ -5,14 +5,12 @@ package main
 // and whoever has a terminal open can do more to it than that.
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
+	"github.com/netbsd-cells/runcell/cmd/internal/supervise"
 	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/urfave/cli/v3"
 )
@@ -82,29 +80,8 @@ func (a *app) outputLog(cmd *cli.Command, id string) (f *os.File, made bool, err
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, false, fmt.Errorf("make a place for the output: %w %s", err, wayOut)
 	}
-	if f, made, err = openLog(filepath.Join(dir, id+".log")); err != nil {
+	if f, made, err = supervise.Append(filepath.Join(dir, id+".log")); err != nil {
 		return nil, false, fmt.Errorf("open the log of the output: %w %s", err, wayOut)
-	}
-	return f, made, nil
-}
-
-// openLog opens or makes a regular file for appending. It follows no link, and
-// waits for no reader of a FIFO.
-func openLog(path string) (f *os.File, made bool, err error) {
-	const how = os.O_WRONLY | os.O_APPEND | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
-	f, err = os.OpenFile(path, how|os.O_CREATE|os.O_EXCL, 0o600)
-	if made = err == nil; errors.Is(err, fs.ErrExist) {
-		f, err = os.OpenFile(path, how, 0)
-	}
-	if err != nil {
-		return nil, false, err
-	}
-	fi, err := f.Stat()
-	if err == nil && !fi.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no regular file: take it away", path)
-	}
-	if err != nil {
-		return nil, false, errors.Join(err, f.Close())
 	}
 	return f, made, nil
 }

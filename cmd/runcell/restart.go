@@ -34,6 +34,7 @@ func superviseFlags() []cli.Flag {
 type supervision struct {
 	policy   supervise.Policy
 	sink     func() (supervise.Sink, error) // nil = the program has our own streams
+	own      bool                           // the sink is the file of --log, too
 	patience time.Duration
 }
 
@@ -57,6 +58,7 @@ func (a *app) supervision(cmd *cli.Command, flags []cli.Flag, id string) (*super
 	if s.policy, err = supervise.ParsePolicy(cmd.String("restart")); err != nil {
 		return nil, err
 	}
+	s.own = cmd.String("log-file") != "" && cmd.String("log-file") == cmd.Root().String("log")
 	s.sink, err = logSink(cmd.String("log-file"), cmd.String("syslog"), id)
 	return s, err
 }
@@ -103,6 +105,9 @@ func (a *app) superviseRun(ctx context.Context, e engine, o runtime.CreateOption
 			return false, err
 		}
 		defer func() { err = joinErrors(err, k.log.Close()) }()
+		if s.own {
+			defer a.Journal.Divert(k.log.In)()
+		}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

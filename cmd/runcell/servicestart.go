@@ -176,7 +176,7 @@ func (s *services) supervise(ctx context.Context, d *service.Declaration, args [
 	if err := os.MkdirAll(filepath.Dir(s.logFile(d)), 0o700); err != nil {
 		return err
 	}
-	log, err := supervise.OpenLog(s.logFile(d))
+	log, _, err := supervise.Append(s.logFile(d))
 	if err != nil {
 		return fmt.Errorf("open log: %w", err)
 	}

@@ -137,6 +137,16 @@ func (j *Journal) Flush() {
 	j.held, j.direct = nil, true
 }
 
+// Divert has what is said from here on go to w, until back is called: the file of
+// --log may be one that is moved away, and w knows. Without --log it does nothing.
+func (j *Journal) Divert(w io.Writer) (back func()) {
+	if j.file == nil {
+		return func() {}
+	}
+	log.L.Logger.SetOutput(w)
+	return func() { log.L.Logger.SetOutput(j.out) }
+}
+
 // fail writes the error that ends the command to the log, if there is one.
 func (j *Journal) fail(text string) {
 	if j.file == nil {

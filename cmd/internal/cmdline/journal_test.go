@@ -6,8 +6,12 @@ import (
 	"bytes"
 	"context"
 	stdlog "log"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/containerd/log"
 	"github.com/urfave/cli/v3"
 )
 
@@ -32,5 +36,30 @@ func TestLibrariesLogAsWeDo(t *testing.T) {
 		if code := p.Run(root, c.args); code != 0 || out.String() != c.want {
 			t.Errorf("%q: code %d, %q; want %q", c.args, code, out.String(), c.want)
 		}
+	}
+}
+
+// Who has the same file and knows when it is moved writes for the journal.
+func TestDivert(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "log")
+	var out, moved bytes.Buffer
+	p := Program{Stdout: &out, Stderr: &out}
+	root := p.Root()
+	root.Commands = []*cli.Command{{Name: "say", Action: func(context.Context, *cli.Command) error {
+		p.Journal.Flush()
+		log.L.Warn("one")
+		back := p.Journal.Divert(&moved)
+		log.L.Warn("two")
+		back()
+		log.L.Warn("three")
+		return p.Journal.Close()
+	}}}
+	Prepare(root)
+	if code := p.Run(root, []string{"x", "--log", file, "say"}); code != 0 {
+		t.Errorf("status %d: %s", code, out.String())
+	}
+	b, err := os.ReadFile(file)
+	if got := string(b); err != nil || !strings.Contains(got, "one") || strings.Contains(got, "two") || !strings.Contains(got, "three") || !strings.Contains(moved.String(), "two") {
+		t.Errorf("the file has %q, %v, the other one %q", got, err, moved.String())
 	}
 }

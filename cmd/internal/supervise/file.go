@@ -7,8 +7,10 @@ package supervise
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // logMode is for root's eyes: what programs print is nobody else's business.
@@ -29,32 +31,8 @@ func OpenFile(path string) (Sink, error) {
 	return l, nil
 }
 
-// OpenLog opens a log for appending, and makes it if it is not there. It does not
-// wait: a FIFO, for which open(2) waits, and at which a program would wait for who
-// reads, is an error.
-func OpenLog(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|syscall.O_NONBLOCK|syscall.O_NOCTTY, logMode)
-	if errors.Is(err, syscall.ENXIO) {
-		return nil, fmt.Errorf("%s is a FIFO or socket: name a file", path)
-	}
-	if err != nil {
-		return nil, err
-	}
-	fi, err := f.Stat()
-	if err == nil && fi.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0 {
-		err = fmt.Errorf("%s is a FIFO or socket: name a file", path)
-	}
-	if err == nil {
-		err = syscall.SetNonblock(int(f.Fd()), false) // it may become a program's output
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
-}
-
 func (l *file) open() error {
-	f, err := OpenLog(l.path)
+	f, _, err := Append(l.path)
 	if err != nil {
 		return err
 	}
@@ -65,6 +43,41 @@ func (l *file) open() error {
 	l.f, l.info = f, info
 	return nil
 }
+
+// Append opens a log, or makes it if it is not there. It must be a file, or
+// os.DevNull: a FIFO or a terminal could stop who writes to it, and at the end of a
+// symbolic link is a file of which nobody has said that it is a log.
+func Append(path string) (f *os.File, made bool, err error) {
+	const how = os.O_WRONLY | os.O_APPEND | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
+	f, err = os.OpenFile(path, how|os.O_CREATE|os.O_EXCL, logMode)
+	if made = err == nil; errors.Is(err, fs.ErrExist) {
+		f, err = os.OpenFile(path, how|os.O_CREATE, logMode) // it may have been moved meanwhile
+	}
+	if err != nil { // each system has its own word for a link, and for a FIFO
+		if info, lerr := os.Lstat(path); lerr == nil && !isLog(info) {
+			err = fmt.Errorf("%s: %w", path, errNoFile)
+		}
+		return nil, false, err
+	}
+	info, err := f.Stat()
+	if err == nil && !isLog(info) {
+		err = fmt.Errorf("%s: %w", path, errNoFile)
+	}
+	if err != nil {
+		return nil, false, errors.Join(err, f.Close())
+	}
+	return f, made, nil
+}
+
+func isLog(info os.FileInfo) bool {
+	if info.Mode().IsRegular() {
+		return true
+	}
+	null, err := os.Stat(os.DevNull)
+	return err == nil && os.SameFile(info, null)
+}
+
+var errNoFile = errors.New("a log is a file, and no symbolic link, FIFO or device but " + os.DevNull)
 
 // Write writes to the file that has the name now.
 func (l *file) Write(p []byte) (int, error) {

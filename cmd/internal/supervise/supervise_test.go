@@ -176,42 +176,6 @@ func TestFileIsRotated(t *testing.T) {
 	}
 }
 
-// What open(2) would wait for is no log, whether somebody reads or not.
-func TestLogIsNoFIFO(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "fifo")
-	if err := unix.Mkfifo(path, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	refused := func(when string) {
-		t.Helper()
-		done := make(chan error, 1)
-		go func() {
-			_, err := OpenFile(path)
-			done <- err
-		}()
-		select {
-		case err := <-done:
-			if err == nil || !strings.Contains(err.Error(), "FIFO") {
-				t.Errorf("%s: %v", when, err)
-			}
-		case <-time.After(time.Minute):
-			t.Fatalf("%s: it waits", when)
-		}
-	}
-	refused("without a reader")
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = unix.Close(fd) }()
-	refused("with a reader")
-	if f, err := OpenLog("/dev/null"); err != nil {
-		t.Errorf("/dev/null: %v", err)
-	} else if err := f.Close(); err != nil {
-		t.Error(err)
-	}
-}
-
 // Who was handed the program's end keeps the log from its end as little as who
 // never stops to write; what the program printed is there.
 func TestLogEndsWithTheProgram(t *testing.T) {
@@ -274,6 +238,51 @@ func TestLogEndsWithTheProgram(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is no file is refused at once: nobody reads the FIFO, and the link's target
+// is somebody else's.
+func TestWhatIsNoLog(t *testing.T) {
+	dir := t.TempDir()
+	target := filepath.Join(dir, "target")
+	if err := errors.Join(os.WriteFile(target, nil, 0o600), os.Symlink(target, dir+"/link"), os.Symlink(dir+"/nothing", dir+"/dangling"), unix.Mkfifo(dir+"/fifo", 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, dir + "/link", dir + "/dangling", dir + "/fifo", "/dev/full", "/dev/ptmx"} {
+		if _, err := OpenFile(path); !errors.Is(err, errNoFile) || !strings.Contains(err.Error(), path) {
+			t.Errorf("OpenFile(%s) = %v; want that it is no file", path, err)
+		}
+	}
+	if _, err := os.Stat(dir + "/nothing"); err == nil {
+		t.Error("a link's target was made")
+	}
+	s, err := OpenFile(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Write([]byte("x\n")); err != nil {
+		t.Error(err)
+	}
+	_ = s.Close()
+
+	// One that becomes a FIFO is no reason to wait, either.
+	path := filepath.Join(dir, "log")
+	if s, err = OpenFile(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Remove(path), unix.Mkfifo(path, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Write([]byte("x\n")); !errors.Is(err, errNoFile) {
+		t.Errorf("a write to what is a FIFO by now = %v", err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Write([]byte("y\n")); err != nil {
+		t.Error(err)
+	}
+	_ = s.Close()
 }
 
 // broken is a log that can't be written for a while.
