@@ -1,6 +1,6 @@
-// Package etc tests the rc.d script, with a stand-in for rc.subr(8) and for
-// runcell.
 package etc
+
+// The rc.d script, with a stand-in for rc.subr(8) and for runcell.
 
 import (
 	"errors"

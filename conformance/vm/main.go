@@ -129,7 +129,11 @@ func (o *options) planFor() (*protocol.Plan, error) {
 	if o.image != "" {
 		w.prefix = imagePrefix
 	}
-	return makePlan(names, w, have)
+	plan, err := makePlan(names, w, have)
+	if err == nil && o.image != "" && plan.CutsPower() {
+		err = errors.New("a suite that cuts the power needs the guest's own root: leave IMAGE= away")
+	}
+	return plan, err
 }
 
 // imagePrefix is where a system of its own mounts the guest's image.
@@ -193,6 +197,10 @@ func (o *options) prepare(ctx context.Context, m *machine, plan *protocol.Plan, 
 		return err
 	}
 	m.disks = []disk{{payload, false}}
+	if plan.CutsPower() {
+		m.first = filepath.Join(work, "first.img")
+		m.disks = append(m.disks, disk{m.first, false})
+	}
 	if o.image != "" {
 		m.disks = []disk{{o.image, true}, {payload, false}}
 	}
@@ -209,8 +217,22 @@ func (m *machine) accelerator() string {
 	return "TCG"
 }
 
-// boot runs the machine until the session is over.
+// boot runs the machine until the session is over. A machine whose power is cut is
+// QEMU killed: what the guest has not written to its disks is lost.
 func boot(ctx context.Context, m *machine, s *session, log io.Writer, work string, quiet time.Duration) error {
+	for {
+		if err := m.begin(s.next); err != nil {
+			return err
+		}
+		err := bootOnce(ctx, m, s, log, work, quiet)
+		if err != nil || s.fault != nil || !s.dark {
+			return err
+		}
+		s.again()
+	}
+}
+
+func bootOnce(ctx context.Context, m *machine, s *session, log io.Writer, work string, quiet time.Duration) error {
 	r, err := m.start(ctx, work)
 	if err != nil {
 		return err

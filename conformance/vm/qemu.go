@@ -30,6 +30,7 @@ type machine struct {
 	root    string // the kernel's name for its root device
 	flags   string // of boot(8), such as -v
 	disks   []disk // on the IDE bus: wd0, wd1
+	first   string // the file of the disk protocol.FirstStep; "" = the guest boots once
 	console string // "mon:stdio", or what else -serial takes
 	report  string // a local socket to connect to
 }
@@ -67,6 +68,22 @@ func (m *machine) args() []string {
 		args = append(args, "-drive", opts)
 	}
 	return args
+}
+
+// firstDisk is the size of that disk, in bytes.
+const firstDisk = 1 << 20
+
+// begin tells the guest with which step of the plan it begins.
+func (m *machine) begin(step int) error {
+	if m.first == "" {
+		return nil
+	}
+	b := make([]byte, firstDisk)
+	copy(b, strconv.Itoa(step)+"\n")
+	if err := os.WriteFile(m.first, b, 0o600); err != nil {
+		return fmt.Errorf("write first step: %w", err)
+	}
+	return nil
 }
 
 // smp gives each CPU a socket of its own: SeaBIOS lists one CPU for each in the

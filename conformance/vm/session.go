@@ -30,6 +30,7 @@ type session struct {
 	rounds  []protocol.Counters
 	machine *protocol.Machine
 	over    bool
+	dark    bool  // the step that runs wants the power cut
 	fault   error // what ended the run before its time
 	crash   []string
 }
@@ -143,6 +144,7 @@ func (s *session) begin(name string) error {
 		return fmt.Errorf("read report: step %q begins out of turn", name)
 	}
 	s.running, s.doc, s.stderr, s.loud = true, nil, nil, false
+	s.dark = s.step().Do == protocol.PowerCut
 	if step := s.step(); step.TAP {
 		s.doc = newDocument()
 		if !step.Quiet {
@@ -150,6 +152,13 @@ func (s *session) begin(name string) error {
 		}
 	}
 	return nil
+}
+
+// again goes on with the same guest, which lost its power in a step made for it.
+func (s *session) again() {
+	s.out.point(s.step().Name, "", nil)
+	s.next++
+	s.seq, s.running, s.dark = 0, false, false
 }
 
 func (s *session) step() *protocol.Step { return &s.plan.Steps[s.next] }

@@ -48,7 +48,18 @@ func (sc *script) does(step string, ok bool, out ...string) {
 	sc.say(protocol.Result, protocol.Encode(o))
 }
 
+// loses is what the host does in a step that wants the power cut.
+func (sc *script) loses() {
+	if !sc.s.dark {
+		panic("the session does not want that")
+	}
+	sc.s.again()
+	sc.seq = 0
+}
+
 var (
+	cut    = protocol.Step{Name: "cut", Do: protocol.PowerCut}
+	suiteC = protocol.Step{Name: "c", Do: protocol.Exec, Args: []string{"/vm/a"}, Timeout: 60, TAP: true}
 	load   = protocol.Step{Name: "load", Do: protocol.ModLoad, Args: []string{"/x"}, Must: true}
 	suiteA = protocol.Step{Name: "a", Do: protocol.Exec, Args: []string{"/vm/a"}, Timeout: 60, TAP: true}
 	quietB = protocol.Step{Name: "b", Do: protocol.Exec, Args: []string{"/vm/b"}, Timeout: 60, TAP: true, Quiet: true}
@@ -56,7 +67,7 @@ var (
 
 // Each of these is a run with its whole TAP in testdata/NAME.tap. Only those in
 // passes may end with success.
-var passes = map[string]bool{"good": true, "harmless-words": true}
+var passes = map[string]bool{"good": true, "harmless-words": true, "power": true}
 
 var sessions = []struct {
 	name  string
@@ -146,6 +157,21 @@ var sessions = []struct {
 	}, nil},
 	{"no-root", []protocol.Step{suiteA}, func(sc *script) {
 		sc.s.console("root device: ")
+	}, nil},
+	{"power", []protocol.Step{suiteA, cut, suiteC}, func(sc *script) {
+		sc.does("a", true, "1..1", "ok 1")
+		sc.say(protocol.Begin, "cut")
+		sc.loses()
+		sc.say(protocol.Hello, protocol.Encode(protocol.Machine{System: "NetBSD", CPUs: 1}))
+		sc.does("c", true, "1..1", "ok 1")
+		sc.say(protocol.Bye, "")
+	}, nil},
+	{"power-and-all-again", []protocol.Step{suiteA, cut, suiteC}, func(sc *script) {
+		sc.does("a", true, "1..1", "ok 1")
+		sc.say(protocol.Begin, "cut")
+		sc.loses()
+		sc.does("a", true, "1..1", "ok 1")
+		sc.say(protocol.Bye, "")
 	}, nil},
 	{"loader", []protocol.Step{suiteA}, func(sc *script) {
 		sc.s.console("Booting from ROM..loader: the kernel file is truncated")

@@ -85,6 +85,7 @@ var suites = []suite{
 	{"demo", "load the module, the demo of the README, unload", true, false, demoSteps},
 	{"pages", "commands of the documentation's pages, which load the module; unload it", true, false, pagesSteps},
 	{"service", "load the module, a host with three declared cells from boot to boot, unload", true, false, serviceSteps},
+	{"power", "a host with three declared cells whose power is cut, twice; its scripts load the module; unload it", true, false, powerSteps},
 	{"adversary", "load the module, try everything from inside a cell, unload", true, false, adversarySteps},
 	{"repeat", "load, kmod suite, unload, ROUNDS times", true, false, repeatSteps},
 	{"leak", "the same, and no counter of the kernel may grow; on one CPU", true, false, leakSteps},
@@ -270,6 +271,25 @@ func serviceSteps(w want) []protocol.Step {
 		Name: "steps", Do: protocol.Exec, Args: []string{w.prefix + protocol.AgentPath, "service", w.prefix + runcell, w.prefix + demoWeb},
 		Timeout: suiteTimeout, TAP: true,
 	})
+}
+
+// powerSteps are three boots of a host; its rc.d scripts do what there is to do.
+func powerSteps(w want) []protocol.Step {
+	boot := func(when string) protocol.Step {
+		return protocol.Step{
+			Name: "power: the " + when + " boot", Do: protocol.Exec,
+			Args:    []string{w.prefix + protocol.AgentPath, "power", when, w.prefix + runcell, w.prefix + linuxBusybox, w.prefix + moduleFile},
+			Timeout: suiteTimeout, TAP: true,
+		}
+	}
+	return []protocol.Step{
+		boot("first"),
+		{Name: "power: it is cut while the cells write", Do: protocol.PowerCut},
+		boot("second"),
+		{Name: "power: it is cut in the middle of an upgrade", Do: protocol.PowerCut},
+		boot("third"),
+		{Name: "power: unload module", Do: protocol.ModUnload, Args: []string{moduleName}, Must: true},
+	}
 }
 
 func adversarySteps(w want) []protocol.Step {

@@ -80,6 +80,7 @@ func TestOptionsRefused(t *testing.T) {
 		"needs the kernel module": func(o *options) { o.suite = "kmod" },
 		"give CONTAINERD=":        func(o *options) { o.suite, o.module = "containerd", kernel },
 		"use SUITE=repeat":        func(o *options) { o.suite, o.module, o.cpus = "leak", kernel, 2 },
+		"leave IMAGE= away":       func(o *options) { o.suite, o.module, o.image = "power", kernel, kernel },
 		"/sys/param.h is missing": func(o *options) { o.sys = t.TempDir() },
 	} {
 		o := good

@@ -70,6 +70,8 @@ func (w *watcher) watch(events <-chan event) error {
 		}
 		now := time.Now()
 		switch {
+		case w.s.fault == nil && w.s.dark:
+			return nil
 		case w.s.fault == nil && w.s.over && over.IsZero():
 			over = now
 		case w.s.fault == nil && !over.IsZero() && now.Sub(over) > w.farewell:

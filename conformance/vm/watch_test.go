@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -85,6 +87,39 @@ func TestWatchHang(t *testing.T) {
 		if !strings.Contains(sc.out.String(), want) {
 			t.Errorf("no %q in\n%s", want, sc.out.String())
 		}
+	}
+}
+
+// In a step that wants the power cut nothing is waited for, and nothing has failed.
+func TestWatchPowerCut(t *testing.T) {
+	sc := newScript(cut, load)
+	_, _, _, err := runWatcher(t, sc, func(events chan<- event) {
+		events <- event{true, []byte(frame(1, protocol.Begin, "cut"))}
+		events <- event{true, []byte(frame(2, protocol.Alive, ""))}
+	})
+	if err != nil || !sc.s.dark || sc.s.fault != nil {
+		t.Errorf("watch = %v, dark %v, fault %v", err, sc.s.dark, sc.s.fault)
+	}
+}
+
+// The guest reads with which step it begins from a disk.
+func TestFirstStep(t *testing.T) {
+	m := &machine{first: filepath.Join(t.TempDir(), "first.img")}
+	plan := &protocol.Plan{Steps: []protocol.Step{load, cut, suiteA}}
+	for _, step := range []int{0, 2} {
+		if err := m.begin(step); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(m.first)
+		if err != nil || len(b) < protocol.SectorSize {
+			t.Fatal(len(b), err)
+		}
+		if got, err := plan.FirstOf(b[:protocol.SectorSize]); err != nil || got != step {
+			t.Errorf("the guest begins with step %d, %v; want %d", got, err, step)
+		}
+	}
+	if !plan.CutsPower() || (&protocol.Plan{Steps: plan.Steps[:1]}).CutsPower() {
+		t.Error("CutsPower is wrong")
 	}
 }
 

@@ -17,7 +17,7 @@ func record(t *testing.T, steps []protocol.Step, sys operations) ([]protocol.Fra
 	t.Helper()
 	var out bytes.Buffer
 	r := newReporter(&out)
-	err := r.bye(runPlan(r, &protocol.Plan{Steps: steps}, sys))
+	err := r.bye(runPlan(r, &protocol.Plan{Steps: steps}, 0, sys))
 	var frames []protocol.Frame
 	for line := range strings.Lines(out.String()) {
 		f, found, err := protocol.ParseFrame(line)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/netbsd-cells/runcell/conformance/vm/protocol"
 	"golang.org/x/sys/unix"
 )
 
@@ -44,12 +45,26 @@ func openConsole() error {
 func bringUp() error {
 	var errs []error
 	for _, m := range systemMounts {
+		if m.on == "/" && planCutsPower() {
+			m.flags |= mntLog
+		}
 		if err := m.mount(); err != nil {
 			errs = append(errs, err)
 		}
 	}
 	_, err := unix.Setsid()
 	return errors.Join(append(errs, err, setHostname("cells"), loopbackUp())...)
+}
+
+// planCutsPower: after that only a file system with a log can be written to
+// without an fsck(8), which the guest has not.
+func planCutsPower() bool {
+	b, err := os.ReadFile("/" + protocol.PlanPath)
+	if err != nil {
+		return false // who runs the plan tells
+	}
+	plan, err := protocol.ParsePlan(b)
+	return err == nil && plan.CutsPower()
 }
 
 // runAndReap runs the plan in a child, and waits for any process whose parent

@@ -6,6 +6,7 @@
 //	init smoke        tests what the suites take for granted; prints TAP
 //	init demo R W     the demo of the README, with the programs runcell and web
 //	init service R W  three declared cells, from boot to boot, with the same programs
+//	init power WHEN R B M  a host that loses its power: runcell, busybox, the module
 //	init cost MODULE N  measures N times what the module costs; prints TAP
 //	init without-module R  what runcell says before the module is loaded
 //	init pages BUSYBOX MODULE  types the commands of the documentation's pages
@@ -17,6 +18,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -57,10 +59,12 @@ func command() error {
 		return demo(args[1:])
 	case len(args) == 3 && args[0] == "service":
 		return declared(args[1:])
+	case len(args) == 5 && args[0] == "power":
+		return power(args[1], args[2], args[3], args[4])
 	case len(args) >= 1 && args[0] == helperArg:
 		return helper(args[1:])
 	}
-	return errors.New("usage: init run PREFIX | init smoke | init demo RUNCELL WEB | init service RUNCELL WEB | init cost MODULE ROUNDS | init without-module RUNCELL | init pages BUSYBOX MODULE")
+	return errors.New("usage: init run PREFIX | init smoke | init demo RUNCELL WEB | init service RUNCELL WEB | init power WHEN RUNCELL BUSYBOX MODULE | init cost MODULE ROUNDS | init without-module RUNCELL | init pages BUSYBOX MODULE")
 }
 
 // helperArg begins the command line of the smoke test's own children.
@@ -81,5 +85,26 @@ func run(prefix string) error {
 	if err != nil {
 		return r.bye(err)
 	}
-	return r.bye(runPlan(r, plan, system()))
+	first, err := firstStep(prefix, plan)
+	if err != nil {
+		return r.bye(err)
+	}
+	return r.bye(runPlan(r, plan, first, system()))
+}
+
+// firstStep is 0 but in a guest whose power was cut.
+func firstStep(prefix string, plan *protocol.Plan) (int, error) {
+	if !plan.CutsPower() {
+		return 0, nil
+	}
+	sector := make([]byte, protocol.SectorSize)
+	f, err := os.Open(filepath.Join(prefix, protocol.FirstStep))
+	if err == nil {
+		_, err = io.ReadFull(f, sector)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read first step: %w", err)
+	}
+	return plan.FirstOf(sector)
 }

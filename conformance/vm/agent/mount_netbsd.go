@@ -17,6 +17,7 @@ import (
 const (
 	mntReadOnly = 0x1
 	mntUpdate   = 0x10000
+	mntLog      = 0x2000000
 )
 
 // fileSystem is a call of mount(2). Of, if not empty, is the path whose

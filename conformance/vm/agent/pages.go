@@ -223,14 +223,21 @@ func modload(args []string) error {
 	return system().load(os.Getenv(moduleVar))
 }
 
-// showSysctl stands for sysctl(8): numbers.
+// showSysctl stands for sysctl(8), with -n and without.
 func showSysctl(args []string) error {
+	bare := len(args) > 0 && args[0] == "-n"
+	if bare {
+		args = args[1:]
+	}
 	for _, name := range args {
 		value, err := system().sysctl(name)
 		if err != nil {
 			return fmt.Errorf("read %s: %w", name, err)
 		}
-		fmt.Printf("%s = %d\n", name, value)
+		if !bare {
+			fmt.Print(name, " = ")
+		}
+		fmt.Println(value)
 	}
 	return nil
 }

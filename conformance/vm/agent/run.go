@@ -21,7 +21,7 @@ type operations struct {
 	load    func(path string) error
 	unload  func(name string) error
 	count   func() (protocol.Counters, error)
-	sysctl  func(name string) (uint32, error)
+	sysctl  func(name string) (string, error)
 }
 
 // environment is what programs get besides the step's own.
@@ -36,14 +36,15 @@ const (
 	afterExit = 5 * time.Second
 )
 
-// runPlan carries out all steps; a step that fails is no error of the plan.
-func runPlan(r *reporter, plan *protocol.Plan, sys operations) error {
+// runPlan carries out the steps from number first on; a step that fails is no
+// error of the plan.
+func runPlan(r *reporter, plan *protocol.Plan, first int, sys operations) error {
 	machine, err := sys.machine()
 	if err != nil {
 		return err
 	}
 	r.send(protocol.Hello, protocol.Encode(machine))
-	for _, step := range plan.Steps {
+	for _, step := range plan.Steps[first:] {
 		r.send(protocol.Begin, step.Name)
 		start := time.Now()
 		err := runStep(r, &step, sys)
@@ -73,6 +74,8 @@ func runStep(r *reporter, step *protocol.Step, sys operations) error {
 			r.send(protocol.Counts, protocol.Encode(counters))
 		}
 		return err
+	case protocol.PowerCut:
+		select {} // the host has read that the step begins
 	}
 	return fmt.Errorf("do %q: not known", step.Do)
 }

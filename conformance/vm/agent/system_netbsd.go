@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 	"unsafe"
@@ -18,12 +19,22 @@ import (
 )
 
 func system() operations {
-	return operations{machine: machine, load: loadModule, unload: unloadModule, count: count, sysctl: number}
+	return operations{machine: machine, load: loadModule, unload: unloadModule, count: count, sysctl: setting}
 }
 
-// number reads a setting of four bytes. It is not unix.SysctlUint32 itself, which
-// takes more arguments.
-func number(name string) (uint32, error) { return unix.SysctlUint32(name) }
+// setting reads a number of four bytes, or else a text: nothing tells which it is
+// but the size.
+func setting(name string) (string, error) {
+	b, err := unix.SysctlRaw(name)
+	if err != nil {
+		return "", err
+	}
+	const number = 4
+	if len(b) == number {
+		return strconv.Itoa(int(int32(binary.NativeEndian.Uint32(b)))), nil
+	}
+	return strings.TrimRight(string(b), "\x00"), nil
+}
 
 func machine() (m protocol.Machine, err error) {
 	for _, v := range []struct {

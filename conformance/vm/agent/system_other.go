@@ -23,6 +23,8 @@ func demo([]string) error { return errNotNetBSD }
 
 func declared([]string) error { return errNotNetBSD }
 
+func power(string, string, string, string) error { return errNotNetBSD }
+
 func cost(string, int) error { return errNotNetBSD }
 
 func withoutModule(string) error { return errNotNetBSD }
@@ -39,6 +41,6 @@ func system() operations {
 		},
 		load: refuse, unload: refuse,
 		count:  func() (protocol.Counters, error) { return nil, errNotNetBSD },
-		sysctl: func(string) (uint32, error) { return 0, errNotNetBSD },
+		sysctl: func(string) (string, error) { return "", errNotNetBSD },
 	}
 }

@@ -3,9 +3,12 @@ package protocol
 // The plan that the guest carries out, as data.
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
 )
 
@@ -17,7 +20,14 @@ const (
 	ModuleDir  = "stand"     // kernel modules
 	FirstPort  = "dev/tty00" // serial ports, as the kernel numbers them
 	SecondPort = "dev/tty01"
+	// FirstStep is a disk that has the number of the step, from 0, with which a
+	// guest begins whose plan cuts its power: a line of text. Its own file system
+	// could have lost it.
+	FirstStep = "dev/rwd1d"
 )
+
+// SectorSize is what is read of that disk, in bytes.
+const SectorSize = 512
 
 // Action is what a step does.
 type Action string
@@ -28,6 +38,7 @@ const (
 	ModLoad   Action = "modload"   // loads the kernel module in Args[0], a file
 	ModUnload Action = "modunload" // unloads the kernel module in Args[0], a name
 	Count     Action = "count"     // reports the kernel's counters
+	PowerCut  Action = "powercut"  // waits for the host to end the machine and start it again
 )
 
 // Plan is what the guest is to do.
@@ -71,6 +82,21 @@ func ParsePlan(b []byte) (*Plan, error) {
 	return p, p.Check()
 }
 
+// CutsPower tells whether the machine of a plan boots more than once.
+func (p *Plan) CutsPower() bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Do == PowerCut })
+}
+
+// FirstOf reads the number of a step that the host has written to FirstStep.
+func (p *Plan) FirstOf(sector []byte) (int, error) {
+	line, _, found := bytes.Cut(sector, []byte("\n"))
+	n, err := strconv.Atoi(string(line))
+	if !found || err != nil || n < 0 || n >= len(p.Steps) {
+		return 0, fmt.Errorf("read first step: %.20q is none of %d steps", line, len(p.Steps))
+	}
+	return n, nil
+}
+
 // Check says what is wrong with a plan.
 func (p *Plan) Check() error {
 	if len(p.Steps) == 0 {
@@ -102,9 +128,9 @@ func (s *Step) check() error {
 		if len(s.Args) != 1 {
 			return fmt.Errorf("%s needs exactly one argument, not %q", s.Do, s.Args)
 		}
-	case Count:
+	case Count, PowerCut:
 	default:
-		return fmt.Errorf("do %q: known are exec, modload, modunload, count", s.Do)
+		return fmt.Errorf("do %q: known are exec, modload, modunload, count, powercut", s.Do)
 	}
 	if s.TAP && s.Do != Exec {
 		return fmt.Errorf("only a program can print TAP, not %s", s.Do)

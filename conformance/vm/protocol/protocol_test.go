@@ -100,6 +100,15 @@ func TestParsePlanRefuses(t *testing.T) {
 	}
 }
 
+func TestFirstOf(t *testing.T) {
+	p := &Plan{Steps: make([]Step, 2)}
+	for _, bad := range []string{"", "1", "x\n", "-1\n", "2\n", "\n", strings.Repeat("\x00", SectorSize)} {
+		if n, err := p.FirstOf([]byte(bad)); err == nil {
+			t.Errorf("FirstOf(%.10q) = %d; want an error", bad, n)
+		}
+	}
+}
+
 func FuzzParsePlan(f *testing.F) {
 	f.Add([]byte(`{"steps":[{"name":"a","do":"exec","args":["/x"],"timeout":5}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
