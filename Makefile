@@ -19,6 +19,7 @@ BUILD=		CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -tags $(TAGS) -ldfla
 
 GOLANGCI=	github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOFUMPT=	mvdan.cc/gofumpt@v0.12.0
+BENCHSTAT=	golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
 all: build
 
@@ -48,10 +49,13 @@ install: build
 	    chmod 755 $(DESTDIR)$(RCDIR)/$$script || exit 1; done
 
 # Pinned, from the Go proxy, checked against the checksum database.
-tools:
+tools: benchstat
 	@test -x bin/tools/golangci-lint || { echo "building golangci-lint (once, some minutes)"; \
 	    GOBIN="$$(pwd)/bin/tools" $(GO) install $(GOLANGCI); }
 	@test -x bin/tools/gofumpt || GOBIN="$$(pwd)/bin/tools" $(GO) install $(GOFUMPT)
+
+benchstat:
+	@test -x bin/tools/benchstat || GOBIN="$$(pwd)/bin/tools" $(GO) install $(BENCHSTAT)
 
 lint: tools
 	GO="$(GO)" sh .ci/lint
@@ -89,9 +93,12 @@ mutants:
 	$(GO) build -o bin/mutants ./cmd/internal/mutants
 	bin/mutants -run '$(RUN)' -sample "$(SAMPLE)" -seed "$(SEED)" -jobs "$(JOBS)" -quiet
 
-bench: build
-	$(GO) run ./kmod/secmodel_cell/host/bench
-	$(GO) run ./conformance/bench -runcell bin/runcell
+# Measures, and keeps every sample in bin/bench.json; with BASE=REVISION it compares
+# that revision with this tree. RUN names parts: see docs/developing.md.
+BASE=
+bench: build benchstat
+	test -n "$(BASE)$(RUN)" || $(GO) run ./kmod/secmodel_cell/host/bench
+	GO="$(GO)" $(GO) run ./conformance/bench -json bin/bench.json -rounds "$(ROUNDS)" -run '$(RUN)' -base "$(BASE)"
 
 demo: build
 	sh docs/demo.sh
@@ -111,4 +118,4 @@ docs: build
 clean:
 	rm -rf bin
 
-.PHONY: all build install tools lint test cross kmod test-netbsd mutants bench demo docs clean
+.PHONY: all build install tools benchstat lint test cross kmod test-netbsd mutants bench demo docs clean

@@ -24,6 +24,7 @@ type daemon struct {
 	dir, bin string
 	cmd      *exec.Cmd
 	serial   int
+	settle   time.Duration
 }
 
 // way is how containerd runs a container.
@@ -31,24 +32,36 @@ type way struct {
 	name  string
 	flags []string // of ctr run
 	group string   // the annotation by which containers share a shim
+	needs []string // programs
 }
 
 func ways(o options) []way {
-	return []way{
-		{"runc.v2 + runc", []string{"--runc-binary", o.runc}, "io.containerd.runc.v2.group"},
-		{"runc.v2 + runcell", []string{"--runc-binary", o.runcell}, "io.containerd.runc.v2.group"},
-		{"runcell.v1", []string{"--runtime", filepath.Join(filepath.Dir(o.runcell), "containerd-shim-runcell-v1")}, "io.containerd.runcell.v1.group"},
+	var list []way
+	if o.base == "" {
+		list = append(list, way{"runc.v2 + runc", []string{"--runc-binary", o.runc}, "io.containerd.runc.v2.group", []string{o.runc}})
 	}
+	for _, r := range o.runcells() {
+		list = append(list, way{nameOverRunc + r.mark, []string{"--runc-binary", r.path}, "io.containerd.runc.v2.group", nil})
+	}
+	for _, r := range o.runcells() {
+		shim := filepath.Join(filepath.Dir(r.path), "containerd-shim-runcell-v1")
+		list = append(list, way{nameShim + r.mark, []string{"--runtime", shim}, "io.containerd.runcell.v1.group", []string{shim}})
+	}
+	return list
 }
 
+const (
+	nameShim     = "runcell.v1"
+	nameOverRunc = "runc.v2 + runcell"
+)
+
+// opCtr is a command of ctr that asks containerd for next to nothing.
+const opCtr = "version"
+
 // The columns.
-var containerdOps = []string{"run --rm", "run -d", "exec", "RSS MiB", "each further", "descriptors"}
+var containerdOps = []string{opCtr, "run --rm", "run -d", "exec", "RSS MiB", "each further", "descriptors"}
 
-// settle is how long a shim is left alone before it is looked at: ours gives its
-// memory back after two seconds, containerd's at times.
-const settle = 35 * time.Second
-
-func benchContainerd(o options, out io.Writer) (_ map[string][]float64, err error) {
+func benchContainerd(o options, _ string, out io.Writer) (_ map[string][]float64, err error) {
 	d, err := startDaemon(o)
 	if err != nil {
 		return nil, err
@@ -77,6 +90,11 @@ func benchContainerd(o options, out io.Writer) (_ map[string][]float64, err erro
 		}
 	}
 	printContainerd(out, o, d.version(), all, samples)
+	var limits []limit
+	for _, op := range []string{"run --rm", "run -d", "exec"} {
+		limits = append(limits, limit{op, "the start of ctr and an answer of containerd: ctr version", samples[key{nameShim, op}], samples[key{nameShim, opCtr}]})
+	}
+	printLimits(out, limits)
 	flat := map[string][]float64{}
 	for k, v := range samples {
 		flat["containerd/"+k.subject+"/"+k.op] = v
@@ -89,7 +107,7 @@ func startDaemon(o options) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &daemon{dir: dir, bin: cmp.Or(o.containerd, "/usr/bin")}
+	d := &daemon{dir: dir, bin: cmp.Or(o.containerd, "/usr/bin"), settle: o.settle}
 	image, err := clients.Image()
 	if err != nil {
 		return nil, err
@@ -122,6 +140,7 @@ func startDaemon(o options) (*daemon, error) {
 func (d *daemon) stop() error {
 	_ = d.cmd.Process.Signal(os.Interrupt)
 	_ = d.cmd.Wait() // ends as the signal says
+	sweepGroups()
 	return os.RemoveAll(d.dir)
 }
 
@@ -132,7 +151,7 @@ func (d *daemon) version() string {
 
 func (d *daemon) ctr(args ...string) (string, error) {
 	c := exec.Command(filepath.Join(d.bin, "ctr"), append([]string{"--address", filepath.Join(d.dir, "c.sock")}, args...)...)
-	c.Env = append(os.Environ(), "CONTAINERD_SUPPRESS_DEPRECATION_WARNINGS=1")
+	c.Env = append(os.Environ(), "CONTAINERD_NAMESPACE="+ownName, "CONTAINERD_SUPPRESS_DEPRECATION_WARNINGS=1")
 	out, err := c.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("ctr %s: %w: %s", strings.Join(args, " "), err, out)
@@ -156,6 +175,9 @@ func (d *daemon) round(w way) (map[string]float64, error) {
 		err := f()
 		took[op] = float64(time.Since(began)) / float64(time.Millisecond)
 		return err
+	}
+	if err := timed(opCtr, func() error { _, err := d.ctr("version"); return err }); err != nil {
+		return nil, err
 	}
 	if err := timed("run --rm", func() error { _, err := d.run(w, []string{"--rm"}, "true"); return err }); err != nil {
 		return nil, err
@@ -202,7 +224,7 @@ func (d *daemon) rest(w way, samples map[key][]float64) (err error) {
 	if err := start(); err != nil {
 		return err
 	}
-	time.Sleep(settle)
+	time.Sleep(d.settle)
 	one, descriptors, err := d.shim()
 	if err != nil {
 		return err
@@ -212,7 +234,7 @@ func (d *daemon) rest(w way, samples map[key][]float64) (err error) {
 			return err
 		}
 	}
-	time.Sleep(settle)
+	time.Sleep(d.settle)
 	more, _, err := d.shim()
 	samples[key{w.name, "RSS MiB"}] = []float64{one}
 	samples[key{w.name, "each further"}] = []float64{(more - one) / further}
@@ -249,7 +271,7 @@ func (d *daemon) shim() (mib float64, descriptors int, err error) {
 
 func printContainerd(out io.Writer, o options, version string, all []way, samples map[key][]float64) {
 	fmt.Fprintf(out, "\n%s, %d rounds, interleaved: medians in ms and, in brackets, the ratio to the first's.\n", version, o.containerdRounds)
-	fmt.Fprintf(out, "RSS and descriptors: of a shim %v after its one container was started; each further: MiB for each of %d more in the same.\n\n", settle, further)
+	fmt.Fprintf(out, "RSS and descriptors: of a shim %v after its one container was started; each further: MiB for each of %d more in the same.\n\n", o.settle, further)
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "\t%s\n", strings.Join(containerdOps, "\t"))
 	for _, w := range all {

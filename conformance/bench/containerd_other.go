@@ -6,4 +6,4 @@ package main
 
 import "io"
 
-func benchContainerd(options, io.Writer) (map[string][]float64, error) { return nil, nil }
+func benchContainerd(options, string, io.Writer) (map[string][]float64, error) { return nil, nil }

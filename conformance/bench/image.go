@@ -35,16 +35,21 @@ const (
 	imageParts = 2 * (imageLayers - 1)
 )
 
-// forms are the compressions, each with the same content in the same layers.
+// forms are the compressions and none, each with the same content in the same layers.
 var forms = [...]struct {
 	name, media string
 	open        func(io.Writer) (io.WriteCloser, error)
 }{
 	{"gzip", v1.MediaTypeImageLayerGzip, func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriterLevel(w, 6) }},
 	{"zstd", v1.MediaTypeImageLayerZstd, func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w) }},
+	{"plain", v1.MediaTypeImageLayer, func(w io.Writer) (io.WriteCloser, error) { return uncompressed{w}, nil }},
 }
 
-// imageMaker writes the layers of both forms at once.
+type uncompressed struct{ io.Writer }
+
+func (uncompressed) Close() error { return nil }
+
+// imageMaker writes the layers of all forms at once.
 type imageMaker struct {
 	dir     string
 	rnd     *rand.Rand
@@ -57,12 +62,12 @@ type imageMaker struct {
 	layers  [len(forms)][]v1.Descriptor
 }
 
-// makeImage makes the layouts dir/gzip and dir/zstd of mb megabytes and gives
+// makeImage makes the layouts dir/gzip, dir/zstd and dir/plain of mb megabytes and gives
 // the number of their entries.
 func makeImage(dir string, mb int) (int, error) {
 	m := &imageMaker{dir: dir, rnd: rand.New(rand.NewPCG(1, 2)), config: v1.Image{Platform: v1.Platform{OS: runtime.GOOS, Architecture: runtime.GOARCH}}}
 	m.config.RootFS.Type = "layers"
-	m.text = m.material(64 << 20)
+	m.text = m.material(min(max(mb, 8), 64) << 20)
 	for _, f := range forms {
 		if err := os.MkdirAll(filepath.Join(dir, f.name, v1.ImageBlobsDir, "sha256"), 0o755); err != nil {
 			return 0, err

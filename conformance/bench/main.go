@@ -1,32 +1,41 @@
 // Bench measures runcell beside runc, crun, `unshare … chroot` and plain
-// chroot on the same bundle, all interleaved in one run, and prints medians
-// and ratios. Absolute times say little about another machine; ratios carry
-// over. It compares commands among few containers and among many; then it does
-// the same with the ways to unpack an image, counts the requests of a pull, and
-// shows what small inputs make the image program spend;
-// at last it compares our shim with containerd's. It judges nothing.
+// chroot on the same bundle, all interleaved in one run, and prints medians,
+// ratios, and what limits a row. Absolute times say little about another machine; ratios carry
+// over. The parts of a run are the table in parts.go: commands on a quiet and on a busy machine,
+// what idle cells cost, what is done with images, and containerd's shims. With another revision of
+// runcell it compares the two, and benchstat says which rows differ.
+// It judges nothing.
 package main
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
+	"time"
 )
 
 type options struct {
 	runcell, runc, crun string
 	rounds, warmup      int
 	json                string
-	cells, few          int
+	only                *regexp.Regexp
+
+	tree, revision string // the repository, and what of it to compare with
+	base           string // that revision's runcell, once it is built
+	benchstat      string
+
+	cells, few int
 
 	imageMB, unpackRounds int
 	image                 string
 
 	containerd       string
 	containerdRounds int
+	settle           time.Duration
 }
 
 func main() {
@@ -36,22 +45,31 @@ func main() {
 	flag.StringVar(&o.crun, "crun", "/usr/bin/crun", "crun binary")
 	flag.IntVar(&o.rounds, "rounds", 20, "measured rounds of the runtimes; 0: measure none")
 	flag.IntVar(&o.warmup, "warmup", 3, "rounds before measuring")
+	flag.DurationVar(&o.settle, "settle", 35*time.Second, "how long shims are left alone before they are looked at: ours gives its memory back after two seconds, containerd's at times")
 	flag.IntVar(&o.cells, "cells", 500, "detached containers in one state directory for the table of many; 0: measure none")
 	flag.IntVar(&o.few, "few", 10, "containers in the state directory that this is compared with")
 	flag.StringVar(&o.json, "json", "", "write every sample to this file")
+	only := flag.String("run", "", "only the parts whose name matches: "+partNames())
+	flag.StringVar(&o.revision, "base", "", "build this revision, measure runcell beside it and compare the two")
+	flag.StringVar(&o.tree, "tree", ".", "the repository that has it")
+	flag.StringVar(&o.benchstat, "benchstat", "bin/tools/benchstat", "benchstat, which does that: make benchstat")
 	flag.IntVar(&o.imageMB, "image-mb", 1000, "megabytes of the image to unpack; 0: measure no unpacking")
 	flag.IntVar(&o.unpackRounds, "unpack-rounds", 5, "measured rounds of unpacking")
 	flag.StringVar(&o.image, "image", "", "keep the image in this directory and take it from there the next time")
 	flag.IntVar(&o.containerdRounds, "containerd-rounds", 30, "measured rounds of containerd's shims; 0: measure none")
 	flag.StringVar(&o.containerd, "containerd", "", "take containerd, ctr and containerd-shim-runc-v2 from this directory; default: the system's")
 	flag.Parse()
-	if err := bench(o); err != nil {
+	var err error
+	if o.only, err = regexp.Compile(*only); err == nil {
+		err = bench(o, os.Stdout)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func bench(o options) (err error) {
+func bench(o options, out io.Writer) (err error) {
 	dir, err := os.MkdirTemp("", "runcell-bench-")
 	if err != nil {
 		return err
@@ -64,70 +82,33 @@ func bench(o options) (err error) {
 	if o.runcell, err = filepath.Abs(o.runcell); err != nil {
 		return err
 	}
-	samples := map[string][]float64{}
-	var nasty []spent
-	if o.rounds > 0 {
-		if samples, err = benchRuntimes(o, dir); err != nil {
+	if o.revision != "" {
+		if o.base, err = buildBase(o, filepath.Join(dir, "base")); err != nil {
+			return fmt.Errorf("build revision %s: %w", o.revision, err)
+		}
+	}
+	rec := newRecord(o)
+	for _, p := range parts {
+		if !o.only.MatchString(p.name) || !p.wanted(o) || o.base != "" && !p.compares {
+			continue
+		}
+		own := filepath.Join(dir, p.name)
+		if err := os.Mkdir(own, 0o755); err != nil {
 			return err
 		}
-	}
-	if o.cells > 0 {
-		many, err := benchMany(o, dir, os.Stdout)
+		samples, err := p.measure(o, own, out)
 		if err != nil {
-			return fmt.Errorf("many cells: %w", err)
+			return fmt.Errorf("%s: %w", p.name, err)
 		}
-		maps.Copy(samples, many)
+		maps.Copy(rec.samples, samples)
 	}
-	if _, e := os.Stat(o.runcell + "-image"); e == nil {
-		pulled, err := benchPull(o, dir, os.Stdout)
-		if err != nil {
-			return fmt.Errorf("pull: %w", err)
-		}
-		maps.Copy(samples, pulled)
-	}
-	if o.imageMB > 0 {
-		unpacked, err := benchUnpack(o, os.Stdout)
-		if err != nil {
-			return fmt.Errorf("unpack: %w", err)
-		}
-		maps.Copy(samples, unpacked)
-		if err := benchNasty(o.runcell, dir, func(s spent) { nasty = append(nasty, s) }); err != nil {
-			return fmt.Errorf("small inputs: %w", err)
-		}
-		printNasty(os.Stdout, nasty)
-		for _, s := range nasty {
-			key := "nasty/" + s.name + "/" + s.command
-			samples[key+"/wall"], samples[key+"/rss"] = []float64{s.wall}, []float64{s.rss}
+	if o.json != "" {
+		if err := rec.write(o.json); err != nil {
+			return fmt.Errorf("write samples: %w", err)
 		}
 	}
-	if o.containerdRounds > 0 {
-		compared, err := benchContainerd(o, os.Stdout)
-		if err != nil {
-			return fmt.Errorf("containerd: %w", err)
-		}
-		maps.Copy(samples, compared)
-	}
-	if o.json == "" {
+	if o.base == "" {
 		return nil
 	}
-	b, err := json.MarshalIndent(samples, "", "\t")
-	if err != nil {
-		return fmt.Errorf("encode samples: %w", err)
-	}
-	return os.WriteFile(o.json, append(b, '\n'), 0o644)
-}
-
-func benchRuntimes(o options, dir string) (_ map[string][]float64, err error) {
-	w := &world{dir: dir, samples: map[key][]float64{}}
-	if err := w.makeBundles(o); err != nil {
-		return nil, err
-	}
-	if w.inside, err = privateLauncher(); err != nil {
-		return nil, err
-	}
-	w.outside = plainLauncher{}
-	w.subjects = subjects(o, w)
-	w.measure(o.warmup, o.rounds)
-	w.print(os.Stdout, o)
-	return w.flat(), nil
+	return verdicts(o, dir, rec.samples, out)
 }

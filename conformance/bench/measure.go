@@ -57,15 +57,18 @@ func (w *world) measure(warmup, rounds int) {
 			if s.why != "" {
 				continue
 			}
-			if err := w.round(s, record, r == warmup+rounds-1); err != nil {
+			if err := w.round(s, record, r >= warmup+rounds-memoryRounds); err != nil {
 				s.why = err.Error()
 			}
 		}
 	}
 }
 
-// round measures one subject once. The last round also looks at memory and at
-// what stays resident: neither changes from round to round.
+// memoryRounds are as many as benchstat wants of a row: memory hardly changes
+// from round to round, and each look at it is a run more.
+const memoryRounds = 6
+
+// round measures one subject once. The last rounds also look at memory.
 func (w *world) round(s *subject, record, last bool) error {
 	note := func(op string, v float64) {
 		if record {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 )
 
@@ -14,12 +12,11 @@ func TestNastyImages(t *testing.T) {
 	if _, err := os.Stat("/bin/busybox"); err != nil {
 		t.Skip(err)
 	}
-	dir := t.TempDir()
-	runcell := filepath.Join(dir, "runcell")
-	if out, err := exec.Command("go", "build", "-o", runcell+"-image", "../../cmd/runcell-image").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v: %s", err, out)
+	runcell, err := built()
+	if err != nil {
+		t.Fatal(err)
 	}
-	err := benchNasty(runcell, dir, func(s spent) {
+	err = benchNasty(runcell, t.TempDir(), func(s spent) {
 		t.Logf("%-45s %-7s %6.1f s %5.0f MiB", s.name, s.command, s.wall, s.rss)
 		if s.err != nil || s.rss > mostRSS || s.wall > mostWall {
 			t.Errorf("%s, %s: %.1f s, %.0f MiB, %v; want at most %d s, %.0f MiB", s.name, s.command, s.wall, s.rss, s.err, mostWall, mostRSS)

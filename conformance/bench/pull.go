@@ -37,6 +37,9 @@ func (c *counter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else {
 		c.get.Add(1)
 	}
+	if r.URL.Path == "/v2/" {
+		return
+	}
 	kind, id, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v2/x/"), "/")
 	sum := digest.Digest(id)
 	if d, found := c.documents[id]; found && kind == "manifests" {
@@ -101,30 +104,45 @@ func benchPull(o options, dir string, out io.Writer) (_ map[string][]float64, er
 	}()
 	samples := map[string][]float64{}
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintf(t, "\nrequests of a pull, %d layers\tGET\tHEAD\n", imageLayers)
-	for _, tag := range []string{"image", "index"} {
-		store := filepath.Join(dir, "store-"+tag)
-		for _, round := range []struct{ what, name string }{
-			{"new", ":" + tag}, {"again", ":" + tag}, {"again, by digest", "@" + string(c.documents[tag].Digest)},
-		} {
-			if err := pull(o, store, l.Addr().String()+"/x"+round.name); err != nil {
+	_, _ = fmt.Fprintf(t, "\nrequests of a pull, %d layers\tGET\tHEAD\tdocuments and layers that it wants\n", imageLayers)
+	for _, r := range o.runcells() {
+		for _, p := range pulls {
+			name := ":" + p.tag
+			if p.digest {
+				name = "@" + string(c.documents[p.tag].Digest)
+			}
+			if err := pull(r.path, filepath.Join(dir, "store-"+p.tag+stateName.Replace(r.mark)), l.Addr().String()+"/x"+name); err != nil {
 				return nil, err
 			}
 			get, head := c.take()
-			what := fmt.Sprintf("pull the %s, %s", tag, round.what)
-			samples[what+"/GET"], samples[what+"/HEAD"] = []float64{float64(get)}, []float64{float64(head)}
-			_, _ = fmt.Fprintf(t, "%s\t%d\t%d\n", what, get, head)
+			samples[p.name+r.mark+"/GET"], samples[p.name+r.mark+"/HEAD"] = []float64{float64(get)}, []float64{float64(head)}
+			_, _ = fmt.Fprintf(t, "%s\t%d\t%d\t%d\n", p.name+r.mark, get, head, p.least)
 		}
 	}
 	return samples, t.Flush()
 }
 
-func pull(o options, store, name string) error {
+// pulls are what is done with one store after the other, and how many documents
+// and layers have to be fetched.
+var pulls = []struct {
+	name, tag string
+	digest    bool
+	least     int
+}{
+	{"pull the image, new", "image", false, imageLayers + 2},
+	{"pull the image, again", "image", false, 0},
+	{"pull the image, again, by digest", "image", true, 0},
+	{"pull the index, new", "index", false, imageLayers + 3},
+	{"pull the index, again", "index", false, 0},
+	{"pull the index, again, by digest", "index", true, 0},
+}
+
+func pull(runcell, store, name string) error {
 	empty := store + ".auth"
 	if err := os.WriteFile(empty, []byte("{}"), 0o600); err != nil {
 		return err
 	}
-	cmd := exec.Command(o.runcell+"-image", "image", "pull", "-q", "--authfile", empty, "--store", store, name)
+	cmd := exec.Command(runcell+"-image", "image", "pull", "-q", "--authfile", empty, "--store", store, name)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("pull: %w: %s", err, text)
 	}

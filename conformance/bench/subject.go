@@ -25,12 +25,18 @@ type subject struct {
 const (
 	nameCrun    = "crun"
 	nameRuncell = "runcell"
+	hostsCgroup = ", host's cgroup2"
+	nameOutside = nameRuncell + hostsCgroup
 )
 
-// subjects are listed in the order of the table. crun is the measure.
+// stateName makes the name of a directory of a subject's.
+var stateName = strings.NewReplacer(" ", "-", "(", "", ")", "", ",", "", "'", "")
+
+// subjects are listed in the order of the table. crun is the measure; it and
+// runc are left out where two revisions of runcell are compared.
 func subjects(o options, w *world) []*subject {
 	oci := func(name, binary string, flags ...string) *subject {
-		argv := append([]string{binary, "--root", filepath.Join(w.dir, "state-"+strings.ReplaceAll(name, " ", "-"))}, flags...)
+		argv := append([]string{binary, "--root", filepath.Join(w.dir, "state-"+stateName.Replace(name))}, flags...)
 		s := &subject{name: name, launch: w.inside, runtime: argv, floor: []string{binary, "--version"}}
 		if _, err := os.Stat(binary); err != nil {
 			s.why = err.Error()
@@ -41,27 +47,36 @@ func subjects(o options, w *world) []*subject {
 		s.light = true
 		return s
 	}
-	outside := oci(nameRuncell+", host's cgroup2", o.runcell)
-	outside.launch = w.outside
-	return []*subject{
-		oci(nameCrun, o.crun),
-		oci("runc", o.runc),
-		oci(nameRuncell, o.runcell),
-		outside,
-		light(oci("crun, light, no cgroup", o.crun, "--cgroup-manager=disabled")),
-		light(oci("runc, light", o.runc)),
-		light(oci("runcell, light", o.runcell)),
-		{
-			name: "unshare -mpuif chroot", launch: w.inside,
+	var list []*subject
+	if o.base == "" {
+		list = append(list, oci(nameCrun, o.crun), oci("runc", o.runc))
+	}
+	for _, r := range o.runcells() {
+		outside := oci(nameOutside+r.mark, r.path)
+		outside.launch = w.outside
+		list = append(list, oci(nameRuncell+r.mark, r.path), outside)
+	}
+	if o.base == "" {
+		list = append(list,
+			light(oci("crun, light, no cgroup", o.crun, "--cgroup-manager=disabled")),
+			light(oci("runc, light", o.runc)))
+	}
+	for _, r := range o.runcells() {
+		list = append(list, light(oci("runcell, light"+r.mark, r.path)))
+	}
+	return append(
+		list,
+		&subject{
+			name: nameUnshare, launch: w.inside,
 			run:   []string{"/usr/bin/unshare", "-mpuif", "--fork", "/usr/sbin/chroot", w.rootfs(), "/bin/true"},
 			floor: []string{"/usr/bin/unshare", "--version"},
 		},
-		{
-			name: "chroot", launch: w.inside,
+		&subject{
+			name: nameChroot, launch: w.inside,
 			run:   []string{"/usr/sbin/chroot", w.rootfs(), "/bin/true"},
 			floor: []string{"/usr/sbin/chroot", "--version"},
 		},
-	}
+	)
 }
 
 func (s *subject) runArgs(w *world, id string) []string {

@@ -34,6 +34,7 @@ func (w *world) print(out io.Writer, o options) {
 		}
 	}
 	_ = t.Flush()
+	printLimits(out, w.limits())
 	say("\n")
 	seen := map[string]bool{}
 	for _, s := range w.subjects {

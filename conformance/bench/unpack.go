@@ -20,6 +20,7 @@ import (
 // unpacker unpacks one form of the image into a new directory.
 type unpacker struct {
 	name, form string
+	needs      string // the program
 	why        string // not measured, because
 	argv       func(target string) []string
 	wall, cpu  []float64 // seconds
@@ -29,46 +30,71 @@ type unpacker struct {
 
 // unpackers are listed in the order of the table; the first of each form is
 // the measure of the others.
-func unpackers(o options, dir string) ([]*unpacker, error) {
+func unpackers(o options, dir string) (_ []*unpacker, err error) {
 	layout := func(form string) string { return filepath.Join(dir, form) }
-	shell := func(form, step string) (func(string) []string, error) {
-		blobs, err := layerFiles(layout(form))
+	step := func(form, step string) func(string) []string {
+		blobs, e := layerFiles(layout(form))
+		err = errors.Join(err, e)
 		return func(target string) []string {
 			script := "mkdir " + target + "\n"
 			for _, b := range blobs {
 				script += strings.NewReplacer("BLOB", b, "TARGET", target).Replace(step) + "\n"
 			}
 			return []string{"/bin/sh", "-ec", script}
-		}, err
-	}
-	runcell := func(form string) func(string) []string {
-		return func(target string) []string {
-			return []string{o.runcell + "-image", "image", "unpack", layout(form), target}
 		}
-	}
-	gz, err := shell("gzip", "tar -xzf BLOB -C TARGET")
-	if err != nil {
-		return nil, err
-	}
-	zs, err := shell("zstd", "zstd -dcq <BLOB | tar -xf - -C TARGET")
-	if err != nil {
-		return nil, err
 	}
 	list := []*unpacker{
-		{name: "tar -xzf", form: "gzip", argv: gz},
-		{name: "runcell image unpack", form: "gzip", argv: runcell("gzip")},
-		{name: "umoci raw unpack", form: "gzip", argv: func(target string) []string {
+		{name: "tar -xzf", form: "gzip", needs: "/usr/bin/tar", argv: step("gzip", "tar -xzf BLOB -C TARGET")},
+	}
+	list = append(list, runcellUnpackers(o, "gzip", layout("gzip"))...)
+	list = append(
+		list,
+		&unpacker{name: "umoci raw unpack", form: "gzip", needs: "/usr/bin/umoci", argv: func(target string) []string {
 			return []string{"/usr/bin/umoci", "raw", "unpack", "--image", layout("gzip") + ":bench", target}
 		}},
-		{name: "zstd -d | tar -x", form: "zstd", argv: zs},
-		{name: "runcell image unpack", form: "zstd", argv: runcell("zstd")},
-	}
-	for i, needs := range []string{"/usr/bin/tar", o.runcell + "-image", "/usr/bin/umoci", "/usr/bin/zstd", o.runcell + "-image"} {
-		if _, err := os.Stat(needs); err != nil {
-			list[i].why = err.Error()
+		&unpacker{name: "zstd -d | tar -x", form: "zstd", needs: "/usr/bin/zstd", argv: step("zstd", "zstd -dcq <BLOB | tar -xf - -C TARGET")},
+	)
+	list = append(list, runcellUnpackers(o, "zstd", layout("zstd"))...)
+	list = append(list, &unpacker{name: namePlain, form: "none", needs: "/usr/bin/tar", argv: step("plain", "tar -xf BLOB -C TARGET")})
+	for _, u := range list {
+		if _, err := os.Stat(u.needs); err != nil {
+			u.why = err.Error()
 		}
 	}
-	return list, nil
+	return list, err
+}
+
+const (
+	nameUnpack = "runcell image unpack"
+	namePlain  = "tar -xf"
+)
+
+func runcellUnpackers(o options, form, layout string) []*unpacker {
+	var list []*unpacker
+	for _, r := range o.runcells() {
+		list = append(list, &unpacker{name: nameUnpack + r.mark, form: form, needs: r.path + "-image", argv: func(target string) []string {
+			return []string{r.path + "-image", "image", "unpack", layout, target}
+		}})
+	}
+	return list
+}
+
+// unpackLimits are of runcell's rows: what the file system takes for the same
+// files.
+func unpackLimits(list []*unpacker) []limit {
+	rows := map[string]*unpacker{}
+	for _, u := range list {
+		rows[u.form+u.name] = u
+	}
+	var limits []limit
+	plain := rows["none"+namePlain]
+	for _, form := range []string{"gzip", "zstd"} {
+		row := rows[form+nameUnpack]
+		limits = append(limits,
+			limit{form + ", wall", "the same layers, not compressed and not verified: tar -xf", row.wall, plain.wall},
+			limit{form + ", CPU", "the same", row.cpu, plain.cpu})
+	}
+	return limits
 }
 
 // layerFiles are the blobs of a layout's only image, the lowest first.
@@ -103,7 +129,7 @@ func readJSON(file string, v any) error {
 }
 
 // benchUnpack makes the image and measures every unpacker in turn.
-func benchUnpack(o options, out io.Writer) (_ map[string][]float64, err error) {
+func benchUnpack(o options, _ string, out io.Writer) (_ map[string][]float64, err error) {
 	base := os.TempDir()
 	if _, err := os.Stat("/dev/shm"); err == nil {
 		base = "/dev/shm" // a tmpfs: the disk is not what is measured
@@ -137,6 +163,7 @@ func benchUnpack(o options, out io.Writer) (_ map[string][]float64, err error) {
 		}
 	}
 	printUnpack(out, o, list)
+	printLimits(out, unpackLimits(list))
 	samples := map[string][]float64{}
 	for _, u := range list {
 		key := "unpack/" + u.form + "/" + u.name
@@ -146,11 +173,13 @@ func benchUnpack(o options, out io.Writer) (_ map[string][]float64, err error) {
 }
 
 // round unpacks once, and removes what was unpacked.
-func (u *unpacker) round(target string) error {
+func (u *unpacker) round(target string) error { return u.roundIn(plainLauncher{}, target) }
+
+func (u *unpacker) roundIn(l launcher, target string) error {
 	// A process inherits its parent's peak over exec, so a small parent has
 	// to measure: busybox.
 	argv := append([]string{"/bin/busybox", "time", "-f", "peak %M %U %S"}, u.argv(target)...)
-	cost, text, err := capture(plainLauncher{}, argv...)
+	cost, text, err := capture(l, argv...)
 	if err := errors.Join(err, os.RemoveAll(target)); err != nil {
 		return err
 	}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/netbsd-cells/runcell/conformance/owned"
+)
+
+// once runs parts of the bench as small as they can be, and gives what was
+// printed and the rows of its file. Nothing may be left of it.
+func once(t *testing.T, change func(*options)) (string, map[string]series) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	runcell, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := options{
+		runcell: runcell, runc: "/usr/sbin/runc", crun: "/usr/bin/crun", rounds: 1,
+		imageMB: 1, unpackRounds: 1, containerdRounds: 1,
+	}
+	file := filepath.Join(t.TempDir(), "samples.json")
+	o.json = file
+	temp, err := os.MkdirTemp("", "runcell-bench-once-") // buildah makes a name of it: no capitals
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = os.RemoveAll(temp) }()
+	t.Setenv("TMPDIR", temp)
+	change(&o)
+	var out strings.Builder
+	if err := bench(o, &out); err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rec record
+	if err := json.Unmarshal(text, &rec); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(rec.Runcell, "runcell version ") || rec.CPUs < 1 || rec.Load[0] == "" || rec.Load[1] == "" {
+		t.Errorf("the file says of the machine: %.300s", text)
+	}
+	if groups := owned.Cgroups([]string{ownName}); len(groups) > 0 {
+		t.Errorf("control groups left behind: %v", groups)
+	}
+	left, err := os.ReadDir(temp)
+	if err != nil || len(left) > 0 || len(owned.Mounts(temp)) > 0 {
+		t.Errorf("left behind: %v, %v, mounts %v", left, err, owned.Mounts(temp))
+	}
+	if strings.Contains(out.String(), "not measured") {
+		t.Log(out.String())
+	}
+	return out.String(), rec.Rows
+}
+
+// wantRows compares a row's unit, and that it has so many samples.
+func wantRows(t *testing.T, rows map[string]series, want map[string]series) {
+	t.Helper()
+	for name, w := range want {
+		if got := rows[name]; got.Unit != w.Unit || len(got.Values) != len(w.Values) {
+			t.Errorf("row %q is %v; want %d values in %s", name, got, len(w.Values), w.Unit)
+		}
+	}
+}
+
+func TestOneRound(t *testing.T) {
+	text, rows := once(t, func(o *options) { o.only = regexp.MustCompile("runtimes|pull|unpack") })
+	one := []float64{0}
+	wantRows(t, rows, map[string]series{
+		"runcell/run": {"ms", one}, "runcell/run CPU": {"ms", one}, "runcell/peak RSS": {"MiB", one},
+		"runcell/resident": {"processes", one}, "crun/run": {"ms", one}, "runc/exec": {"ms", one}, "chroot/faults": {"page faults", one},
+		"unpack/gzip/runcell image unpack/wall": {"s", one}, "pull the image, new/GET": {"requests", one},
+	})
+	for _, want := range []string{"What limits runcell", "the start of a C program", "tar -xf", "pull the index, new"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("it does not print %q:\n%s", want, text)
+		}
+	}
+}
+
+// Both revisions are measured in one run, and each row of theirs is compared.
+func TestOneRoundOfTwoRevisions(t *testing.T) {
+	stat, err := filepath.Abs("../../bin/tools/benchstat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(stat); err != nil {
+		t.Skipf("make benchstat gets it: %v", err)
+	}
+	tree := t.TempDir()
+	text, rows := once(t, func(o *options) {
+		recipe := "build:\n\tmkdir bin && cp " + o.runcell + " " + o.runcell + "-image bin/\n"
+		if err := os.WriteFile(filepath.Join(tree, "Makefile"), []byte(recipe), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command("sh", "-ec", `cd "$1"; git init -q; git add .; git -c user.name=x -c user.email=x@example.org commit -qm x`, "sh", tree).CombinedOutput()
+		if err != nil {
+			t.Fatalf("make repository: %v: %s", err, out)
+		}
+		o.only, o.tree, o.revision, o.benchstat = regexp.MustCompile("runtimes|pull|unpack"), tree, "HEAD", stat
+	})
+	one := []float64{0}
+	wantRows(t, rows, map[string]series{
+		"runcell/run": {"ms", one}, "runcell (base)/run": {"ms", one}, "runcell, light (base)/run CPU": {"ms", one},
+		"unpack/zstd/runcell image unpack (base)/cpu": {"s", one}, "pull the index, again (base)/HEAD": {"requests", one},
+	})
+	for _, want := range []string{"vs base", "Runcell/run ", "Runcell_light/switches", "Unpack/gzip/runcell_image_unpack/wall", "Pull_the_image_new/GET"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("it does not print %q:\n%s", want, text)
+		}
+	}
+	if rows["crun/run"].Values != nil || rows["runc/run"].Values != nil {
+		t.Errorf("a peer was measured:\n%s", text)
+	}
+}
