@@ -94,11 +94,13 @@ mutants:
 	bin/mutants -run '$(RUN)' -sample "$(SAMPLE)" -seed "$(SEED)" -jobs "$(JOBS)" -quiet
 
 # Measures, and keeps every sample in bin/bench.json; with BASE=REVISION it compares
-# that revision with this tree. RUN names parts: see docs/developing.md.
+# that revision with this tree, with LOAD=N it measures beside N busy processes, too.
+# RUN names parts: see docs/developing.md.
 BASE=
+LOAD=		0
 bench: build benchstat
 	test -n "$(BASE)$(RUN)" || $(GO) run ./kmod/secmodel_cell/host/bench
-	GO="$(GO)" $(GO) run ./conformance/bench -json bin/bench.json -rounds "$(ROUNDS)" -run '$(RUN)' -base "$(BASE)"
+	GO="$(GO)" $(GO) run ./conformance/bench -json bin/bench.json -rounds "$(ROUNDS)" -run '$(RUN)' -base "$(BASE)" -load "$(LOAD)"
 
 demo: build
 	sh docs/demo.sh

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -25,7 +26,7 @@ func once(t *testing.T, change func(*options)) (string, map[string]series) {
 	}
 	o := options{
 		runcell: runcell, runc: "/usr/sbin/runc", crun: "/usr/bin/crun", rounds: 1,
-		imageMB: 1, unpackRounds: 1, containerdRounds: 1,
+		load: 1, starts: atATime, imageMB: 1, unpackRounds: 1, containerdRounds: 1,
 	}
 	file := filepath.Join(t.TempDir(), "samples.json")
 	o.json = file
@@ -75,14 +76,15 @@ func wantRows(t *testing.T, rows map[string]series, want map[string]series) {
 }
 
 func TestOneRound(t *testing.T) {
-	text, rows := once(t, func(o *options) { o.only = regexp.MustCompile("runtimes|pull|unpack") })
+	text, rows := once(t, func(o *options) { o.only = regexp.MustCompile("loaded|beside|starts|pull|unpack") })
 	one := []float64{0}
 	wantRows(t, rows, map[string]series{
-		"runcell/run": {"ms", one}, "runcell/run CPU": {"ms", one}, "runcell/peak RSS": {"MiB", one},
-		"runcell/resident": {"processes", one}, "crun/run": {"ms", one}, "runc/exec": {"ms", one}, "chroot/faults": {"page faults", one},
+		"loaded/runcell/run": {"ms", one}, "loaded/runcell/run CPU": {"ms", one}, "loaded/runcell/peak RSS": {"MiB", one},
+		"loaded/runcell/resident": {"processes", one}, "loaded/crun/run": {"ms", one}, "beside/runc/exec": {"ms", one}, "beside/chroot/faults": {"page faults", one},
+		"starts/runcell/starts/s": {"starts a second", one}, "starts, loaded/crun/wall": {"ms", make([]float64, atATime)},
 		"unpack/gzip/runcell image unpack/wall": {"s", one}, "pull the image, new/GET": {"requests", one},
 	})
-	for _, want := range []string{"What limits runcell", "the start of a C program", "tar -xf", "pull the index, new"} {
+	for _, want := range []string{"Beside 1 busy processes", "Beside 8 starts", "(p99)", "8 at a time", "What limits runcell", "the start of a C program", "tar -xf", "pull the index, new"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("it does not print %q:\n%s", want, text)
 		}
@@ -122,5 +124,23 @@ func TestOneRoundOfTwoRevisions(t *testing.T) {
 	}
 	if rows["crun/run"].Values != nil || rows["runc/run"].Values != nil {
 		t.Errorf("a peer was measured:\n%s", text)
+	}
+}
+
+// What keeps the machine busy ends with who started it.
+func TestBusyEnds(t *testing.T) {
+	gone := exec.Command("/bin/sh", "-c", "exit")
+	if err := gone.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("/bin/sh", "-c", busy, "sh", strconv.Itoa(gone.Process.Pid)).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	stop, err := startBusy(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
 	}
 }

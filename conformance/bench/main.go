@@ -28,6 +28,8 @@ type options struct {
 	base           string // that revision's runcell, once it is built
 	benchstat      string
 
+	load, starts int
+
 	cells, few int
 
 	imageMB, unpackRounds int
@@ -45,6 +47,8 @@ func main() {
 	flag.StringVar(&o.crun, "crun", "/usr/bin/crun", "crun binary")
 	flag.IntVar(&o.rounds, "rounds", 20, "measured rounds of the runtimes; 0: measure none")
 	flag.IntVar(&o.warmup, "warmup", 3, "rounds before measuring")
+	flag.IntVar(&o.load, "load", 0, "busy processes for the table of the runtimes beside them; 0: no such table, and none beside other starts")
+	flag.IntVar(&o.starts, "starts", 200, "starts of each, eight at a time; 0: measure none")
 	flag.DurationVar(&o.settle, "settle", 35*time.Second, "how long shims are left alone before they are looked at: ours gives its memory back after two seconds, containerd's at times")
 	flag.IntVar(&o.cells, "cells", 500, "detached containers in one state directory for the table of many; 0: measure none")
 	flag.IntVar(&o.few, "few", 10, "containers in the state directory that this is compared with")

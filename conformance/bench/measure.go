@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -35,6 +36,9 @@ const (
 
 var operations = []string{opFloor, opRun, opCPU, opSwitches, opFaults, opCreate, opStart, opState, opExec, opKill, opDelete, opRSS, opLeft}
 
+// timed are those that take time.
+var timed = []string{opFloor, opRun, opCreate, opStart, opState, opExec, opKill, opDelete}
+
 type key struct{ subject, op string }
 
 // world is one run of the bench.
@@ -43,7 +47,9 @@ type world struct {
 	inside, outside launcher
 	subjects        []*subject
 	samples         map[key][]float64 // ms; MiB of opRSS; numbers of opSwitches, opFaults, opLeft
-	serial          int
+	serial          atomic.Int64
+	// beside, if set, is what goes on while a subject is measured. It gives what ends it.
+	beside func(*subject) (stop func() error)
 }
 
 // measure runs every operation of every subject in turn, A B C A B C, so that
@@ -57,7 +63,12 @@ func (w *world) measure(warmup, rounds int) {
 			if s.why != "" {
 				continue
 			}
-			if err := w.round(s, record, r >= warmup+rounds-memoryRounds); err != nil {
+			stop := func() error { return nil }
+			if w.beside != nil {
+				stop = w.beside(s)
+			}
+			err := w.round(s, record, r >= warmup+rounds-memoryRounds)
+			if err := errors.Join(err, stop()); err != nil {
 				s.why = err.Error()
 			}
 		}
@@ -76,7 +87,7 @@ func (w *world) round(s *subject, record, last bool) error {
 			w.samples[k] = append(w.samples[k], v)
 		}
 	}
-	timed := func(op string, argv []string) error {
+	take := func(op string, argv []string) error {
 		u, err := run(s.launch, argv...)
 		note(op, ms(u.wall))
 		if op == opRun {
@@ -86,10 +97,10 @@ func (w *world) round(s *subject, record, last bool) error {
 		}
 		return err
 	}
-	if err := timed(opFloor, s.floor); err != nil {
+	if err := take(opFloor, s.floor); err != nil {
 		return err
 	}
-	if err := timed(opRun, s.runArgs(w, w.id())); err != nil {
+	if err := take(opRun, s.runArgs(w, w.id())); err != nil {
 		return err
 	}
 	if last {
@@ -102,12 +113,12 @@ func (w *world) round(s *subject, record, last bool) error {
 	if s.runtime == nil || s.light {
 		return nil
 	}
-	return w.lifecycle(s, timed, note)
+	return w.lifecycle(s, take, note)
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-func (w *world) lifecycle(s *subject, timed func(string, []string) error, note func(string, float64)) (err error) {
+func (w *world) lifecycle(s *subject, take func(string, []string) error, note func(string, float64)) (err error) {
 	id := w.id()
 	defer func() {
 		if err != nil {
@@ -116,39 +127,40 @@ func (w *world) lifecycle(s *subject, timed func(string, []string) error, note f
 		}
 	}()
 	pidFile := filepath.Join(w.dir, "pid")
-	if err := timed(opCreate, s.command("create", "--bundle", w.bundle(bundleSleep), "--pid-file", pidFile, id)); err != nil {
+	if err := take(opCreate, s.command("create", "--bundle", w.bundle(bundleSleep), "--pid-file", pidFile, id)); err != nil {
 		return err
 	}
-	if err := timed(opStart, s.command("start", id)); err != nil {
+	if err := take(opStart, s.command("start", id)); err != nil {
 		return err
 	}
 	pid, err := readPid(pidFile)
 	if err != nil {
 		return err
 	}
-	left, err := residents(pid)
-	if err != nil {
+	if w.beside == nil { // what goes on there is not what stays
+		left, err := residents(pid)
+		if err != nil {
+			return err
+		}
+		note(opLeft, float64(left))
+	}
+	if err := take(opState, s.command("state", id)); err != nil {
 		return err
 	}
-	note(opLeft, float64(left))
-	if err := timed(opState, s.command("state", id)); err != nil {
+	if err := take(opExec, s.command("exec", id, "/bin/true")); err != nil {
 		return err
 	}
-	if err := timed(opExec, s.command("exec", id, "/bin/true")); err != nil {
-		return err
-	}
-	if err := timed(opKill, s.command("kill", id, "KILL")); err != nil {
+	if err := take(opKill, s.command("kill", id, "KILL")); err != nil {
 		return err
 	}
 	if err := w.awaitStopped(s, id); err != nil {
 		return err
 	}
-	return timed(opDelete, s.command("delete", id))
+	return take(opDelete, s.command("delete", id))
 }
 
 func (w *world) id() string {
-	w.serial++
-	return fmt.Sprintf("bench-%d-%d", os.Getpid(), w.serial)
+	return fmt.Sprintf("bench-%d-%d", os.Getpid(), w.serial.Add(1))
 }
 
 func (w *world) awaitStopped(s *subject, id string) error {

@@ -19,6 +19,9 @@ type part struct {
 
 var parts = []part{
 	{"runtimes", func(o options) bool { return o.rounds > 0 }, true, benchRuntimes},
+	{"loaded", func(o options) bool { return o.rounds > 0 && o.load > 0 }, true, benchLoaded},
+	{"beside", func(o options) bool { return o.rounds > 0 && o.load > 0 }, true, benchBeside},
+	{"starts", func(o options) bool { return o.starts > 0 }, true, benchStarts},
 	{"many", func(o options) bool { return o.cells > 0 }, false, benchMany},
 	{"pull", hasImageProgram, true, benchPull},
 	{"unpack", func(o options) bool { return o.imageMB > 0 }, true, benchUnpack},
@@ -54,8 +57,13 @@ func benchSmall(o options, dir string, out io.Writer) (map[string][]float64, err
 	return samples, nil
 }
 
-func benchRuntimes(o options, dir string, out io.Writer) (_ map[string][]float64, err error) {
-	w := &world{dir: dir, samples: map[key][]float64{}}
+func benchRuntimes(o options, dir string, out io.Writer) (map[string][]float64, error) {
+	return runtimesTable(o, &world{dir: dir}, "", out)
+}
+
+// newWorld completes a world that has its directory.
+func newWorld(o options, w *world) (_ *world, err error) {
+	w.samples = map[key][]float64{}
 	if err := w.makeBundles(o); err != nil {
 		return nil, err
 	}
@@ -64,7 +72,16 @@ func benchRuntimes(o options, dir string, out io.Writer) (_ map[string][]float64
 	}
 	w.outside = plainLauncher{}
 	w.subjects = subjects(o, w)
+	return w, nil
+}
+
+// runtimesTable measures and prints; the samples' names begin with prefix.
+func runtimesTable(o options, w *world, prefix string, out io.Writer) (map[string][]float64, error) {
+	w, err := newWorld(o, w)
+	if err != nil {
+		return nil, err
+	}
 	w.measure(o.warmup, o.rounds)
 	w.print(out, o)
-	return w.flat(), nil
+	return w.flat(prefix), nil
 }

@@ -93,6 +93,7 @@ var units = []unitRule{
 	{"", "/" + opSwitches, unit{"switches of context", "switches", 1}},
 	{"", "/" + opFaults, unit{"page faults", "faults", 1}},
 	{"", "/" + opLeft, unit{"processes", "processes", 1}},
+	{"", "/" + opPerSecond, unit{"starts a second", "starts/s", 1}},
 	{"", "/GET", unit{"requests", "requests", 1}},
 	{"", "/HEAD", unit{"requests", "requests", 1}},
 }

@@ -19,59 +19,83 @@ func median(v []float64) float64 {
 	return v[len(v)/2]
 }
 
+// p99 is the sample that 99 of a hundred do not exceed (nearest rank).
+func p99(v []float64) float64 {
+	v = slices.Sorted(slices.Values(v))
+	return v[(99*len(v)+99)/100-1]
+}
+
 // print writes a row a subject: medians, and the ratio to crun's.
 func (w *world) print(out io.Writer, o options) {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format, args...) }
-	say("%d rounds after %d of warm-up, interleaved; %d CPUs, %s/%s.\n", o.rounds, o.warmup, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
+	say("%d rounds after %d of warm-up, interleaved; %d CPUs, %s/%s, load %s.\n", o.rounds, o.warmup, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, load())
 	say("Medians in ms and, in brackets, the ratio to crun's. Peak RSS in MiB.\n")
 	say("run CPU: user and system time of run with its children; switches of context and minor page faults of the same.\n")
 	say("resident: processes that stay while a detached container idles.\n\n")
-	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintf(t, "\t%s\n", strings.Join(operations, "\t"))
-	for _, s := range w.subjects {
-		if s.why == "" {
-			_, _ = fmt.Fprintln(t, s.name+"\t"+strings.Join(w.row(s), "\t"))
-		}
-	}
-	_ = t.Flush()
+	w.printRows(out, operations, median)
+	say("\nThe same, of a hundred the slowest but one (p99): of fewer than a hundred rounds the slowest.\n\n")
+	w.printRows(out, timed, p99)
 	printLimits(out, w.limits())
 	say("\n")
+	w.printMissing(out)
 	seen := map[string]bool{}
 	for _, s := range w.subjects {
 		if s.why != "" {
-			say("not measured: %s: %s\n", s.name, s.why)
-		} else if v := s.version(); v != "" && !seen[s.floor[0]] {
+			continue
+		}
+		if v := s.version(); v != "" && !seen[s.floor[0]] {
 			seen[s.floor[0]] = true
 			say("%s\n", v)
 		}
 	}
 }
 
-func (w *world) row(s *subject) []string {
+// printMissing says what was not measured, and why.
+func (w *world) printMissing(out io.Writer) {
+	for _, s := range w.subjects {
+		if s.why != "" {
+			_, _ = fmt.Fprintf(out, "not measured: %s: %s\n", s.name, s.why)
+		}
+	}
+}
+
+func (w *world) printRows(out io.Writer, ops []string, of func([]float64) float64) {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintf(t, "\t%s\n", strings.Join(ops, "\t"))
+	for _, s := range w.subjects {
+		if s.why == "" {
+			_, _ = fmt.Fprintln(t, s.name+"\t"+strings.Join(w.row(s, ops, of), "\t"))
+		}
+	}
+	_ = t.Flush()
+}
+
+// row has one number of each operation's samples, and its ratio to crun's.
+func (w *world) row(s *subject, ops []string, of func([]float64) float64) []string {
 	var cells []string
-	for _, op := range operations {
+	for _, op := range ops {
 		v := w.samples[key{s.name, op}]
 		if len(v) == 0 {
 			cells = append(cells, "-")
 			continue
 		}
-		m := median(v)
+		m := of(v)
 		cell := fmt.Sprintf("%.1f", m)
 		if base := w.samples[key{nameCrun, op}]; op == opLeft {
 			cell = fmt.Sprintf("%.0f", m)
 		} else if len(base) > 0 {
-			cell += fmt.Sprintf(" (%.2f)", m/median(base))
+			cell += fmt.Sprintf(" (%.2f)", m/of(base))
 		}
 		cells = append(cells, cell)
 	}
 	return cells
 }
 
-// flat is every sample, by "subject/operation".
-func (w *world) flat() map[string][]float64 {
+// flat is every sample, by prefix and "subject/operation".
+func (w *world) flat(prefix string) map[string][]float64 {
 	m := map[string][]float64{}
 	for k, v := range w.samples {
-		m[k.subject+"/"+k.op] = v
+		m[prefix+k.subject+"/"+k.op] = v
 	}
 	return m
 }

@@ -32,9 +32,21 @@ func TestRow(t *testing.T) {
 		{nameRuncell, opLeft}: {0, 0, 0},
 		{nameRuncell, opKill}: {3},
 	}}
-	got := w.row(&subject{name: nameRuncell})
+	got := w.row(&subject{name: nameRuncell}, operations, median)
 	want := []string{"-", "10.0 (0.50)", "-", "-", "-", "-", "-", "-", "-", "3.0", "-", "-", "0"}
 	if !slices.Equal(got, want) {
 		t.Errorf("row = %q; want %q", got, want)
+	}
+}
+
+func TestP99(t *testing.T) {
+	for n, want := range map[int]float64{1: 1, 2: 2, 50: 50, 99: 99, 100: 99, 101: 100, 200: 198, 1000: 990} {
+		var in []float64
+		for i := range n {
+			in = append(in, float64(n-i))
+		}
+		if got := p99(in); got != want {
+			t.Errorf("p99 of 1 to %d = %v; want %v", n, got, want)
+		}
 	}
 }
