@@ -100,7 +100,7 @@ BASE=
 LOAD=		0
 bench: build benchstat
 	test -n "$(BASE)$(RUN)" || $(GO) run ./kmod/secmodel_cell/host/bench
-	GO="$(GO)" $(GO) run ./conformance/bench -json bin/bench.json -rounds "$(ROUNDS)" -run '$(RUN)' -base "$(BASE)" -load "$(LOAD)"
+	GO="$(GO)" $(GO) run ./conformance/bench -json bin/bench.json -rounds "$(ROUNDS)" -run '$(RUN)' -base "$(BASE)" -load "$(LOAD)" -guest "$$(test -n "$(BASE)" || sh .ci/guest-kernel)"
 
 demo: build
 	sh docs/demo.sh

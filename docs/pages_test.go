@@ -27,6 +27,7 @@ var byHand = []struct{ page, begins, reason string }{
 	{"docs/developing.md", "make test-netbsd", "wants a kernel, whose path is made up"},
 	{"docs/developing.md", "mount -t ffs", "is a line for the disk of a NetBSD system that is not ours"},
 	{"docs/developing.md", "go run ./conformance/bench", "wants an idle machine for minutes"},
+	{"docs/developing.md", "make bench", "the same; and fetches a kernel"},
 	{"docs/manual.md", "make -C kmod/secmodel_cell", "wants a NetBSD with compiler and kernel sources: make test-netbsd builds the module from the same files and loads it"},
 	{"pkg/README.md", "make makesum", "wants pkgsrc, and a release on a server"},
 }

@@ -26,7 +26,7 @@ func once(t *testing.T, change func(*options)) (string, map[string]series) {
 	}
 	o := options{
 		runcell: runcell, runc: "/usr/sbin/runc", crun: "/usr/bin/crun", rounds: 1,
-		load: 1, starts: atATime, imageMB: 1, unpackRounds: 1, containerdRounds: 1,
+		load: 1, starts: atATime, idle: 1, imageMB: 1, unpackRounds: 1, containerdRounds: 1,
 	}
 	file := filepath.Join(t.TempDir(), "samples.json")
 	o.json = file
@@ -142,5 +142,76 @@ func TestBusyEnds(t *testing.T) {
 	}
 	if err := stop(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Each way to idle is there, or says why not; and the numbers are what the way is known for.
+func TestDensity(t *testing.T) {
+	text, rows := once(t, func(o *options) { o.only = regexp.MustCompile("density") })
+	at := func(name, op string) float64 {
+		t.Helper()
+		row := rows["density/"+name+"/"+op]
+		if len(row.Values) != 1 {
+			if !strings.Contains(text, "not measured: "+name) {
+				t.Errorf("%s has neither %s nor a reason", name, op)
+			}
+			return -1
+		}
+		return row.Values[0]
+	}
+	for _, name := range []string{"runcell", "runc", "crun", "chroot", "runcell run --image --rootfs shared", "runcell run --image --rootfs copy"} {
+		if n := at(name, opBeside); n > 0 {
+			t.Errorf("%v processes stay beside %s's program", n, name)
+		}
+	}
+	for _, name := range []string{"podman, conmon, crun", "containerd, runc.v2 + runc", "containerd, runcell.v1"} {
+		if n := at(name, opBeside); n == 0 {
+			t.Errorf("no process stays beside the program of %s", name)
+		}
+		if mib := at(name, opPSSBeside); mib == 0 {
+			t.Errorf("what stays beside the program of %s takes no memory", name)
+		}
+	}
+	for _, op := range []string{opNamespaces, opMounts, opCgroups, opDisk} {
+		if n := at("chroot", op); n > 0 {
+			t.Errorf("a chroot has %v %s", n, op)
+		}
+	}
+	for _, op := range []string{opNamespaces, opMounts, opDisk} {
+		if n := at("runcell", op); n == 0 {
+			t.Errorf("a cell has no %s", op)
+		}
+	}
+	if shared, copied := at("runcell run --image --rootfs shared", opDisk), at("runcell run --image --rootfs copy", opDisk); shared*4 > copied {
+		t.Errorf("a cell with a shared root takes %v KiB of the disk, one with a copy %v", shared, copied)
+	}
+	if n := at("containerd, runcell.v1", opOnce); n == 0 {
+		t.Error("containerd takes no memory")
+	}
+}
+
+// The guest's archive is one that bsdcpio and the kernel read: its headers lead from one entry to the next.
+func TestInitramfs(t *testing.T) {
+	archive, names := initramfs([]byte("program")), []string{}
+	for at := 0; at < len(archive); {
+		field := func(i int) int {
+			t.Helper()
+			n, err := strconv.ParseInt(string(archive[at+6+8*i:at+14+8*i]), 16, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return int(n)
+		}
+		size, nameSize := field(6), field(11)
+		name := string(archive[at+110 : at+110+nameSize-1])
+		names = append(names, name)
+		body := (at + 110 + nameSize + 3) &^ 3
+		if name == "bin/busybox" && string(archive[body:body+size]) != "program" {
+			t.Errorf("busybox is %q", archive[body:body+size])
+		}
+		at = (body + size + 3) &^ 3
+	}
+	if got := strings.Join(names, " "); got != "bin dev dev/console bin/busybox init TRAILER!!!" {
+		t.Errorf("the archive has %s", got)
 	}
 }

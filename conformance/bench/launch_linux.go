@@ -20,12 +20,19 @@ type threadLauncher struct {
 	work chan func()
 }
 
-func privateLauncher() (launcher, error) {
+// privateLauncher starts such a thread; then is what else is done to its mounts.
+func privateLauncher(then ...func() error) (launcher, error) {
 	l := &threadLauncher{work: make(chan func())}
 	ready := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with us
-		ready <- isolate()
+		err := isolate()
+		for _, f := range then {
+			if err == nil {
+				err = f()
+			}
+		}
+		ready <- err
 		for f := range l.work {
 			f()
 		}

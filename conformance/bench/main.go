@@ -30,6 +30,9 @@ type options struct {
 
 	load, starts int
 
+	idle  int
+	guest string
+
 	cells, few int
 
 	imageMB, unpackRounds int
@@ -49,6 +52,8 @@ func main() {
 	flag.IntVar(&o.warmup, "warmup", 3, "rounds before measuring")
 	flag.IntVar(&o.load, "load", 0, "busy processes for the table of the runtimes beside them; 0: no such table, and none beside other starts")
 	flag.IntVar(&o.starts, "starts", 200, "starts of each, eight at a time; 0: measure none")
+	flag.IntVar(&o.idle, "idle", 4, "idle cells of each way, to see what one costs; 0: look at none")
+	flag.StringVar(&o.guest, "guest", "", "Linux kernel for the virtual machine that this is compared with")
 	flag.DurationVar(&o.settle, "settle", 35*time.Second, "how long shims are left alone before they are looked at: ours gives its memory back after two seconds, containerd's at times")
 	flag.IntVar(&o.cells, "cells", 500, "detached containers in one state directory for the table of many; 0: measure none")
 	flag.IntVar(&o.few, "few", 10, "containers in the state directory that this is compared with")

@@ -22,6 +22,7 @@ var parts = []part{
 	{"loaded", func(o options) bool { return o.rounds > 0 && o.load > 0 }, true, benchLoaded},
 	{"beside", func(o options) bool { return o.rounds > 0 && o.load > 0 }, true, benchBeside},
 	{"starts", func(o options) bool { return o.starts > 0 }, true, benchStarts},
+	{"density", func(o options) bool { return o.idle > 0 }, false, benchDensity},
 	{"many", func(o options) bool { return o.cells > 0 }, false, benchMany},
 	{"pull", hasImageProgram, true, benchPull},
 	{"unpack", func(o options) bool { return o.imageMB > 0 }, true, benchUnpack},
