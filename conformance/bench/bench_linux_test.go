@@ -215,3 +215,50 @@ func TestInitramfs(t *testing.T) {
 		t.Errorf("the archive has %s", got)
 	}
 }
+
+// Who pulls is counted, and pays for each round trip; who pulls again pays for one layer.
+func TestFarPulls(t *testing.T) {
+	text, rows := once(t, func(o *options) { o.only, o.farMB, o.farRounds = regexp.MustCompile("far"), 1, 1 })
+	for _, name := range []string{"runcell image pull", "skopeo copy", "podman pull"} {
+		if strings.Contains(text, "not measured: "+name) {
+			continue
+		}
+		for tag, least := range map[string]float64{farTag: farLayers + 2, changedTag: 3} {
+			key := "far/" + name + "/" + tag
+			get, wall := rows[key+"/GET"], rows[key+"/wall"]
+			if len(get.Values) != 1 || get.Values[0] < least || len(wall.Values) != 1 || wall.Values[0] < leastTrips*ms(roundTrip) {
+				t.Errorf("%s: %v %v; want %v requests and %d round trips at least", key, get, wall, least, leastTrips)
+			}
+		}
+	}
+	if get := rows["far/runcell image pull/"+changedTag+"/GET"].Values; len(get) != 1 || get[0] != 3 {
+		t.Errorf("runcell asks %v times for an image with one new layer; want 3: manifest, config, layer", get)
+	}
+}
+
+func TestFirst(t *testing.T) {
+	text, rows := once(t, func(o *options) { o.only, o.firstMB, o.firstRounds = regexp.MustCompile("first"), 1, 1 })
+	one := []float64{0}
+	for _, name := range []string{"runcell run --image --rootfs copy", "runcell run --image --rootfs shared", "podman run", nameCopy} {
+		if name == "podman run" && strings.Contains(text, "not measured: podman") {
+			continue
+		}
+		wantRows(t, rows, map[string]series{"first/" + name + "/first byte": {"ms", one}, "first/" + name + "/whole": {"ms", one}})
+	}
+}
+
+func TestPacks(t *testing.T) {
+	text, rows := once(t, func(o *options) { o.only, o.packMB, o.packRounds = regexp.MustCompile("^pack"), 2, 1 })
+	one := []float64{0}
+	want := map[string]series{
+		"pack/tree/runcell image pack/wall": {"s", one}, "pack/tree/tar -czf/cpu": {"s", one}, "pack/difference/runcell image pack --base/rss": {"MiB", one},
+	}
+	for _, form := range []string{formTree, formBase} {
+		for _, peer := range []string{"umoci repack", "buildah commit"} {
+			if !strings.Contains(text, "not measured: "+peer) {
+				want["pack/"+form+"/"+peer+"/wall"] = series{"s", one}
+			}
+		}
+	}
+	wantRows(t, rows, want)
+}

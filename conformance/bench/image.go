@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -31,8 +32,6 @@ import (
 const (
 	imageLayers  = 6
 	entriesPerMB = 47
-	// Layer 1 has as many parts of the content as all the others together.
-	imageParts = 2 * (imageLayers - 1)
 )
 
 // forms are the compressions and none, each with the same content in the same layers.
@@ -52,8 +51,15 @@ func (uncompressed) Close() error { return nil }
 // imageMaker writes the layers of all forms at once.
 type imageMaker struct {
 	dir     string
+	mb      int // megabytes in all
+	count   int // of layers
 	rnd     *rand.Rand
 	text    []byte
+	busybox []byte // in the first layer, if there is any
+	// strict makes what every tool unpacks: a hard link stays within its layer, and no
+	// name is there twice, in names of this layer.
+	strict  bool
+	names   map[string]bool
 	files   []string // regular files of all layers, the candidates for links and whiteouts
 	dirs    []string
 	serial  int
@@ -65,24 +71,49 @@ type imageMaker struct {
 // makeImage makes the layouts dir/gzip, dir/zstd and dir/plain of mb megabytes and gives
 // the number of their entries.
 func makeImage(dir string, mb int) (int, error) {
-	m := &imageMaker{dir: dir, rnd: rand.New(rand.NewPCG(1, 2)), config: v1.Image{Platform: v1.Platform{OS: runtime.GOOS, Architecture: runtime.GOARCH}}}
+	m, err := newImageMaker(dir, mb, imageLayers)
+	if err != nil {
+		return 0, err
+	}
+	for n := range imageLayers {
+		if err := m.nextLayer(n); err != nil {
+			return 0, err
+		}
+	}
+	for i := range forms {
+		image, err := m.manifest(i)
+		if err == nil {
+			err = m.index(i, map[string]v1.Descriptor{"bench": image})
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return m.entries, nil
+}
+
+func newImageMaker(dir string, mb, count int) (*imageMaker, error) {
+	m := &imageMaker{dir: dir, mb: mb, count: count, rnd: rand.New(rand.NewPCG(1, 2)), config: v1.Image{Platform: v1.Platform{OS: runtime.GOOS, Architecture: runtime.GOARCH}}}
 	m.config.RootFS.Type = "layers"
 	m.text = m.material(min(max(mb, 8), 64) << 20)
 	for _, f := range forms {
 		if err := os.MkdirAll(filepath.Join(dir, f.name, v1.ImageBlobsDir, "sha256"), 0o755); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
-	for n := range imageLayers {
-		parts := 1
-		if n == 0 {
-			parts = imageParts - (imageLayers - 1)
-		}
-		if err := m.layer(n, mb*parts*(1<<20)/imageParts, mb*parts*entriesPerMB/imageParts); err != nil {
-			return 0, fmt.Errorf("make layer %d: %w", n+1, err)
-		}
+	return m, nil
+}
+
+// nextLayer adds layer n, from 0. The first has as much as all the others together.
+func (m *imageMaker) nextLayer(n int) error {
+	all, parts := 2*(m.count-1), 1
+	if n == 0 {
+		parts = all - (m.count - 1)
 	}
-	return m.entries, m.manifests()
+	if err := m.layer(n, m.mb*parts*(1<<20)/all, m.mb*parts*entriesPerMB/all); err != nil {
+		return fmt.Errorf("make layer %d: %w", n+1, err)
+	}
+	return nil
 }
 
 // material is what files are cut from: prose, code and noise, so that gzip
@@ -155,6 +186,12 @@ func (m *imageMaker) layer(n, bytes, entries int) (err error) {
 func (m *imageMaker) fill(tw *tar.Writer, n, bytes, entries int) error {
 	lower, lowerDirs := len(m.files), len(m.dirs)
 	mean := max(1, bytes/max(1, entries*3/4))
+	m.names = map[string]bool{}
+	if n == 0 && m.busybox != nil {
+		if err := m.program(tw); err != nil {
+			return err
+		}
+	}
 	dir := ""
 	for i := range entries {
 		var err error
@@ -163,8 +200,8 @@ func (m *imageMaker) fill(tw *tar.Writer, n, bytes, entries int) error {
 			dir, err = m.newDir(tw, n)
 		case r < 12:
 			err = m.put(tw, &tar.Header{Typeflag: tar.TypeSymlink, Name: m.name(dir, "link"), Linkname: "../target/of/link"}, nil)
-		case r < 32 && len(m.files) > 0: // mostly to a file nearby
-			target := m.files[max(0, len(m.files)-1-m.rnd.IntN(40))]
+		case r < 32 && len(m.files) > m.linkable(lower): // mostly to a file nearby
+			target := m.files[max(m.linkable(lower), len(m.files)-1-m.rnd.IntN(40))]
 			err = m.put(tw, &tar.Header{Typeflag: tar.TypeLink, Name: m.name(dir, "hard"), Linkname: target}, nil)
 		case r < 36 && lower > 0: // each file is hidden once at most: the rest stays
 			lower--
@@ -183,13 +220,32 @@ func (m *imageMaker) fill(tw *tar.Writer, n, bytes, entries int) error {
 	}
 	// Opaque directories hide what lower layers have there; nothing above
 	// links to it any more, so they come last and leave m.files alone.
-	for i := 0; i < 5 && n == imageLayers-1 && lowerDirs > 10; i++ {
+	for i := 0; i < 5 && n == m.count-1 && lowerDirs > 10; i++ {
 		d := m.dirs[m.rnd.IntN(lowerDirs)]
 		if err := m.put(tw, &tar.Header{Typeflag: tar.TypeReg, Name: d + "/.wh..wh..opq"}, nil); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// linkable is the first file that a hard link may lead to, if so many are lower
+// layers'.
+func (m *imageMaker) linkable(lower int) int {
+	if m.strict {
+		return lower
+	}
+	return 0
+}
+
+// program puts what a container needs to run busybox.
+func (m *imageMaker) program(tw *tar.Writer) error {
+	for _, dir := range []string{"bin", "dev", "etc", "proc", "sys", "tmp"} {
+		if err := m.put(tw, &tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755}, nil); err != nil {
+			return err
+		}
+	}
+	return m.put(tw, &tar.Header{Typeflag: tar.TypeReg, Name: "bin/busybox", Mode: 0o755}, m.busybox)
 }
 
 func (m *imageMaker) name(dir, kind string) string {
@@ -228,6 +284,11 @@ func (m *imageMaker) put(tw *tar.Writer, h *tar.Header, body []byte) error {
 	if m.rnd.IntN(4) == 0 {
 		h.Uid, h.Gid = 1000, 100
 	}
+	name := strings.Replace(h.Name, "/.wh.", "/", 1)
+	if m.strict && m.names[name] {
+		return nil
+	}
+	m.names[name] = true
 	m.entries++
 	if err := tw.WriteHeader(h); err != nil {
 		return err
@@ -236,34 +297,33 @@ func (m *imageMaker) put(tw *tar.Writer, h *tar.Header, body []byte) error {
 	return err
 }
 
-// manifests completes the layouts.
-func (m *imageMaker) manifests() error {
-	for i, f := range forms {
-		dir := filepath.Join(m.dir, f.name)
-		config, err := writeJSONBlob(dir, v1.MediaTypeImageConfig, m.config)
-		if err != nil {
-			return err
-		}
-		manifest, err := writeJSONBlob(dir, v1.MediaTypeImageManifest, v1.Manifest{
-			Versioned: imagespecs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest, Config: config, Layers: m.layers[i],
-		})
-		if err != nil {
-			return err
-		}
-		manifest.Annotations = map[string]string{v1.AnnotationRefName: "bench"}
-		index, err := json.Marshal(v1.Index{Versioned: imagespecs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageIndex, Manifests: []v1.Descriptor{manifest}})
-		if err != nil {
-			return fmt.Errorf("encode index: %w", err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, v1.ImageIndexFile), index, 0o644); err != nil {
-			return err
-		}
-		layout := `{"imageLayoutVersion":"` + v1.ImageLayoutVersion + `"}`
-		if err := os.WriteFile(filepath.Join(dir, v1.ImageLayoutFile), []byte(layout), 0o644); err != nil {
-			return err
-		}
+// manifest writes the config and the manifest of the layers that there are, in form i.
+func (m *imageMaker) manifest(i int) (v1.Descriptor, error) {
+	dir := filepath.Join(m.dir, forms[i].name)
+	config, err := writeJSONBlob(dir, v1.MediaTypeImageConfig, m.config)
+	if err != nil {
+		return v1.Descriptor{}, err
 	}
-	return nil
+	return writeJSONBlob(dir, v1.MediaTypeImageManifest, v1.Manifest{
+		Versioned: imagespecs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest, Config: config, Layers: m.layers[i],
+	})
+}
+
+// index completes the layout of form i with the images by their tags.
+func (m *imageMaker) index(i int, images map[string]v1.Descriptor) error {
+	dir := filepath.Join(m.dir, forms[i].name)
+	index := v1.Index{Versioned: imagespecs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageIndex}
+	for tag, image := range images {
+		image.Annotations = map[string]string{v1.AnnotationRefName: tag}
+		index.Manifests = append(index.Manifests, image)
+	}
+	text, err := json.Marshal(index)
+	if err != nil {
+		return fmt.Errorf("encode index: %w", err)
+	}
+	layout := `{"imageLayoutVersion":"` + v1.ImageLayoutVersion + `"}`
+	return errors.Join(os.WriteFile(filepath.Join(dir, v1.ImageIndexFile), text, 0o644),
+		os.WriteFile(filepath.Join(dir, v1.ImageLayoutFile), []byte(layout), 0o644))
 }
 
 func writeJSONBlob(layout, media string, v any) (v1.Descriptor, error) {

@@ -35,8 +35,14 @@ type options struct {
 
 	cells, few int
 
+	farMB, farRounds int
+
+	firstMB, firstRounds int
+
 	imageMB, unpackRounds int
 	image                 string
+
+	packMB, packRounds int
 
 	containerd       string
 	containerdRounds int
@@ -62,6 +68,12 @@ func main() {
 	flag.StringVar(&o.revision, "base", "", "build this revision, measure runcell beside it and compare the two")
 	flag.StringVar(&o.tree, "tree", ".", "the repository that has it")
 	flag.StringVar(&o.benchstat, "benchstat", "bin/tools/benchstat", "benchstat, which does that: make benchstat")
+	flag.IntVar(&o.farMB, "far-mb", 24, "megabytes of the image to pull from a registry that is far away")
+	flag.IntVar(&o.farRounds, "far-rounds", 10, "measured rounds of that; 0: measure none")
+	flag.IntVar(&o.firstMB, "first-mb", 200, "megabytes of the image of which a program is run")
+	flag.IntVar(&o.firstRounds, "first-rounds", 10, "measured rounds of that; 0: measure none")
+	flag.IntVar(&o.packMB, "pack-mb", 100, "megabytes of the tree to pack")
+	flag.IntVar(&o.packRounds, "pack-rounds", 5, "measured rounds of that; 0: measure none")
 	flag.IntVar(&o.imageMB, "image-mb", 1000, "megabytes of the image to unpack; 0: measure no unpacking")
 	flag.IntVar(&o.unpackRounds, "unpack-rounds", 5, "measured rounds of unpacking")
 	flag.StringVar(&o.image, "image", "", "keep the image in this directory and take it from there the next time")

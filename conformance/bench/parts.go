@@ -25,7 +25,10 @@ var parts = []part{
 	{"density", func(o options) bool { return o.idle > 0 }, false, benchDensity},
 	{"many", func(o options) bool { return o.cells > 0 }, false, benchMany},
 	{"pull", hasImageProgram, true, benchPull},
+	{"far", func(o options) bool { return o.farRounds > 0 && hasImageProgram(o) }, true, benchFar},
+	{"first", func(o options) bool { return o.firstRounds > 0 && hasImageProgram(o) }, true, benchFirst},
 	{"unpack", func(o options) bool { return o.imageMB > 0 }, true, benchUnpack},
+	{"pack", func(o options) bool { return o.packRounds > 0 && hasImageProgram(o) }, true, benchPack},
 	{"small", func(o options) bool { return o.imageMB > 0 }, false, benchSmall},
 	{"containerd", func(o options) bool { return o.containerdRounds > 0 }, true, benchContainerd},
 }

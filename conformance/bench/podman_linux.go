@@ -70,3 +70,51 @@ func podmanIn(l launcher, dir string, args ...string) (string, error) {
 func podmanArgs(dir string, args ...string) []string {
 	return append([]string{podmanPath, "--root", filepath.Join(dir, "root"), "--runroot", "/run/podman-bench", "--runtime", "/usr/bin/crun"}, args...)
 }
+
+func podmanPuller() *puller {
+	p := &puller{name: "podman pull", needs: podmanPath}
+	l, err := podmanLauncher()
+	if err != nil {
+		p.why = err.Error()
+	}
+	p.pull = func(dir, address, tag string) error {
+		_, err := podmanIn(l, dir, "pull", "--quiet", "--tls-verify=false", address+"/x:"+tag)
+		return err
+	}
+	return p
+}
+
+func podmanStarter(dir, layout string) *starter {
+	s := &starter{name: "podman run"}
+	s.after = func(string) error {
+		sweepGroups()
+		return nil
+	}
+	var err error
+	if s.in, err = podmanLauncher(); err != nil {
+		s.why = err.Error()
+	}
+	s.prepare = func() error {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return err
+		}
+		// Of a layout it takes the path for a name.
+		archive := filepath.Join(dir, "image.tar")
+		if _, err := run(s.in, "/usr/bin/tar", "-cf", archive, "-C", layout, "."); err != nil {
+			return err
+		}
+		_, err := podmanIn(s.in, dir, "load", "--quiet", "--input", archive)
+		return err
+	}
+	s.argv = func(id string) []string {
+		return podmanArgs(dir, "run", "--rm", "--cgroup-parent", ownName, "--network", "none", "--name", id, firstTag)
+	}
+	return s
+}
+
+const buildahPath = "/usr/bin/buildah"
+
+// buildahIn is buildah with its images below dir.
+func buildahIn(dir string) string {
+	return buildahPath + " --root " + filepath.Join(dir, "buildah") + " --runroot /run/buildah-bench"
+}

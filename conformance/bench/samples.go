@@ -84,6 +84,8 @@ type unitRule struct {
 var units = []unitRule{
 	{"unpack/", "/wall", seconds},
 	{"unpack/", "/cpu", seconds},
+	{"pack/", "/wall", seconds},
+	{"pack/", "/cpu", seconds},
 	{"nasty/", "/wall", seconds},
 	{"", "/rss", mebibytes},
 	{"", "/" + opRSS, mebibytes},
