@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/netbsd-cells/runcell/kmod"
-	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/monitor"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
@@ -75,20 +74,16 @@ func (r *Runtime) CellClaims(c Cell) (kmod.Claims, error) {
 }
 
 // planClaims is what the kernel was told.
-func (c *container) planClaims() (kmod.Claims, error) {
-	plan, err := c.Plan()
+func (c *container) planClaims() (claims kmod.Claims, err error) {
+	p, err := c.Plan()
 	if err != nil {
-		return kmod.Claims{}, err
+		return claims, err
 	}
-	return planClaims(plan), nil
-}
-
-func planClaims(p *oci.Plan) kmod.Claims {
-	claims := kmod.Claims{Network: p.Cell.Network, Ports: p.Cell.Ports}
+	claims.Network, claims.Ports = p.Cell.Network, p.Cell.Ports
 	for _, a := range p.Cell.Addresses {
 		claims.Addresses = append(claims.Addresses, a.Prefix.Addr())
 	}
-	return claims
+	return claims, nil
 }
 
 // CellSockets lists the sockets on which a cell's members wait.

@@ -28,12 +28,8 @@ func (r *Runtime) Listing(ctx context.Context) ([]Listed, error) {
 		c *container
 		Listed
 	}
-	all, unread, err := each(r, func(c *container, s *State) one { return one{c, Listed{State: s}} })
-	list := make([]Listed, len(all))
-	if err != nil {
-		return list, err
-	}
-	errs := []error{unread}
+	all, err := each(r, func(c *container, s *State) one { return one{c, Listed{State: s}} })
+	list, errs := make([]Listed, len(all)), []error{err}
 	var names map[kmod.ID]string
 	if slices.ContainsFunc(all, func(o one) bool { return !lives(o.Status) }) {
 		// Asked for after the records were read: a cell that has its number and its

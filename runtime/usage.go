@@ -72,7 +72,7 @@ type Seen struct {
 // Survey is List with statistics of those that count accepts by their id. What
 // ends meanwhile has none.
 func (r *Runtime) Survey(count func(id string) bool) ([]Seen, error) {
-	all, unread, err := each(r, func(c *container, s *State) Seen {
+	return each(r, func(c *container, s *State) Seen {
 		seen := Seen{State: s}
 		if lives(s.Status) && count(s.ID) {
 			stats, err := r.kmod.Stats(c.Cell)
@@ -85,10 +85,6 @@ func (r *Runtime) Survey(count func(id string) bool) ([]Seen, error) {
 		}
 		return seen
 	})
-	if err != nil {
-		return nil, err
-	}
-	return all, unread
 }
 
 // Limit changes how many processes a container may have; 0 is no limit.
