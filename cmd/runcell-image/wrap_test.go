@@ -33,7 +33,7 @@ func holes(t testing.TB, name string) []byte {
 			sum += int(c)
 		}
 		copy(h[148:], fmt.Sprintf("%06o\x00 ", sum))
-		return append(h, append([]byte(body), make([]byte, 512-len(body)%512)...)...)
+		return slices.Concat(h, []byte(body), make([]byte, 512-len(body)%512))
 	}
 	return slices.Concat(block('x', len(records), records), block('0', 512, "0\n"), make([]byte, 1024))
 }

@@ -45,3 +45,47 @@ func TestStartWaitsNotForEver(t *testing.T) {
 		}
 	}
 }
+
+// An import that fails with its last file has put nothing in place.
+func TestSettleTakesBack(t *testing.T) {
+	dir := t.TempDir()
+	for _, file := range []string{"in/config.json", "in/image.json", "in/root/rootfs/f", "in/data-x/rootfs/f", "etc/web.cell/in-the-way"} {
+		path := filepath.Join(dir, file)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("{}"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := []byte("image = web:1\nvolume = x:/a\nvolume = x:/b:ro\n")
+	d, err := service.Parse("web", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newApp()
+	a.dataDir = filepath.Join(dir, "db")
+	s := &services{app: a, dir: filepath.Join(dir, "etc")}
+	if err := s.settle(d, filepath.Join(dir, "in"), text); err == nil || !strings.Contains(err.Error(), "web.cell") {
+		t.Errorf("settle: %v; want what is in the way", err)
+	}
+	for _, pattern := range []string{"db/data/*", "db/services/*"} {
+		if list, _ := filepath.Glob(filepath.Join(dir, pattern)); len(list) > 0 {
+			t.Errorf("a part of it is there: %q", list)
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(s.dir, "web.cell")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "in", "home")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.settle(d, filepath.Join(dir, "in"), text); err != nil {
+		t.Errorf("settle: %v", err)
+	}
+	for _, file := range []string{"db/data/x/f", "db/services/web/1/rootfs/f", "etc/web.cell"} {
+		if _, err := os.Stat(filepath.Join(dir, file)); err != nil {
+			t.Error(err)
+		}
+	}
+}

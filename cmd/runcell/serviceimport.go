@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
@@ -143,21 +144,25 @@ func (s *services) settle(d *service.Declaration, dir string, text []byte) (err 
 	if err := os.Mkdir(home, 0o700); err != nil {
 		return err
 	}
-	type move struct{ from, to string }
-	moves := []move{{root, filepath.Join(home, "1")}}
+	moves := [][2]string{{root, filepath.Join(home, "1")}}
 	for _, name := range dataOf(d) {
-		moves = append(moves, move{filepath.Join(dir, dataImage+name, "rootfs"), filepath.Join(s.dataDirs(), name)})
+		moves = append(moves, [2]string{filepath.Join(dir, dataImage+name, "rootfs"), filepath.Join(s.dataDirs(), name)})
 	}
-	moves = append(moves, move{home, s.home(d)})
-	for i, m := range moves {
-		if err := os.Rename(m.from, m.to); err != nil {
+	moves = append(moves, [2]string{home, s.home(d)})
+	done := 0
+	defer func() {
+		if err == nil {
+			return
+		}
+		for _, m := range slices.Backward(moves[:done]) {
+			err = errors.Join(err, os.Rename(m[1], m[0]))
+		}
+	}()
+	for _, m := range moves {
+		if err := os.Rename(m[0], m[1]); err != nil {
 			return err
 		}
-		defer func() {
-			if err != nil {
-				err = errors.Join(err, os.Rename(moves[i].to, moves[i].from))
-			}
-		}()
+		done++
 	}
 	if err := s.setRoots(d, service.Roots{}.Add(service.Root{Number: 1, Image: d.Image, Manifest: o.Manifest})); err != nil {
 		return err
