@@ -106,7 +106,8 @@ func (a *app) superviseRun(ctx context.Context, e engine, o runtime.CreateOption
 		}
 		defer func() { err = joinErrors(err, k.log.Close()) }()
 		if s.own {
-			defer a.Journal.Divert(k.log.In)()
+			back := a.Journal.Divert(k.log.In)
+			defer back()
 		}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
