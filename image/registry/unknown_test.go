@@ -16,7 +16,7 @@ func (l *lookups) RoundTrip(*http.Request) (*http.Response, error) {
 // A host whose name can't be found is told at once: who misspelt it reads one line.
 func TestUnknownHost(t *testing.T) {
 	l := &lookups{}
-	tr := newTransport(Options{Tell: func(err error) { t.Errorf("tried again: %v", err) }})
+	tr := newTransport(Options{Stall: DefaultStall, Tell: func(err error) { t.Errorf("tried again: %v", err) }})
 	tr.base = l
 	req, err := http.NewRequest(http.MethodGet, "https://no-such-host.example/v2/", nil)
 	if err != nil {
