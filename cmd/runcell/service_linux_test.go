@@ -4,12 +4,17 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/netbsd-cells/runcell/runtime"
 )
 
 // service runs a command on this world's declarations.
@@ -391,9 +396,120 @@ func TestServiceMoves(t *testing.T) {
 			t.Errorf("import of %s: status %d, %q", bad, status, out)
 		}
 	}
-	for _, left := range []string{"etc3/runcell/*", "db3/*", "db/moving*", "db2/moving*", "*/gone*"} {
+	for _, left := range []string{"etc3/runcell/*", "db3/*", "db/moving/*", "db2/moving/*", "*/gone*"} {
 		if list, _ := filepath.Glob(w.dir + "/" + left); len(list) > 0 {
 			t.Errorf("left behind: %q", list)
+		}
+	}
+}
+
+// A supervisor that is killed at whatever moment keeps nothing down.
+func TestServiceKilled(t *testing.T) {
+	w := newWorld(t)
+	w.declare("web", long, "restart = always")
+	held := func() (pid int) {
+		pid, _ = lockHolder(w.dir + "/state/@services/web.lock")
+		return pid
+	}
+	for i := range 12 {
+		cmd, out := w.begin("service", "--etc", w.dir+"/etc", "--db", w.dir+"/db", "start", "web")
+		w.until("there is a supervisor", func() bool { return held() > 0 })
+		time.Sleep(time.Duration(i*i) * time.Millisecond) // whatever it does then
+		if pid := held(); pid > 0 {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		_ = cmd.Wait()
+		w.until("it is gone", func() bool { return held() == 0 })
+		if i%3 == 0 {
+			continue // the next start comes upon what is left
+		}
+		w.want(0, "start", "web")
+		if got := w.want(0, "status", "web"); !strings.Contains(got, "running") {
+			t.Errorf("after kill %d: %s\nthe start said %s", i, got, out)
+		}
+		w.want(0, "stop", "web")
+		if got := w.out("list", "--quiet"); got != "" {
+			t.Errorf("after kill %d and stop there is %q", i, got)
+		}
+	}
+}
+
+// What is declared is one thing, what runs another: a stop keeps to what runs.
+func TestServiceChangedWhileItRuns(t *testing.T) {
+	w := newWorld(t)
+	w.declare("web", "trap 'sleep 3; echo slow; exit 0' TERM; echo begins; while :; do sleep 0.1; done", "# stop-time below")
+	text := w.read("etc/runcell/web.cell")
+	w.write("etc/runcell/web.cell", strings.Replace(text, "stop-time = 1", "stop-time = 60", 1))
+	w.want(0, "start", "web")
+	w.until("it runs", func() bool { return strings.Contains(w.read("web.log"), "begins") })
+	w.write("etc/runcell/web.cell", strings.Replace(text, "stop-time = 1", "stop-time = 0", 1))
+	if out := w.want(0, "stop", "web"); !strings.Contains(out, "1m0s at most") || !strings.Contains(w.read("web.log"), "slow\n") {
+		t.Errorf("stop says %q, the log has %q; want the time that it was started with", out, w.read("web.log"))
+	}
+
+	// A declaration can be a link: an upgrade writes where it leads.
+	w.image("web:2", "two")
+	w.write("kept/web.cell", text)
+	if err := errors.Join(os.Remove(w.dir+"/etc/runcell/web.cell"), os.Symlink(w.dir+"/kept/web.cell", w.dir+"/etc/runcell/web.cell")); err != nil {
+		t.Fatal(err)
+	}
+	w.want(0, "upgrade", "web", "web:2")
+	if got, err := os.Readlink(w.dir + "/etc/runcell/web.cell"); err != nil || got == "" || !strings.Contains(w.read("kept/web.cell"), "web:2") {
+		t.Errorf("after the upgrade the link is %q, %v, and its file %q", got, err, w.read("kept/web.cell"))
+	}
+}
+
+// A log that can't be one is refused before anything is made, and nothing hangs.
+func TestServiceLog(t *testing.T) {
+	w := newWorld(t)
+	w.declare("web", long)
+	log := w.dir + "/web.log"
+	for what, make := range map[string]func() error{
+		"a link": func() error { return os.Symlink(w.write("other", "x"), log) }, "a FIFO": func() error { return syscall.Mkfifo(log, 0o600) },
+		"a directory": func() error { return os.Mkdir(log, 0o700) },
+	} {
+		if err := make(); err != nil {
+			t.Fatal(err)
+		}
+		if out := w.want(1, "start", "web"); !strings.Contains(out, "a log is a file") || w.out("list", "--quiet") != "" || w.read("other") != "x" && what == "a link" {
+			t.Errorf("a log that is %s: %q", what, out)
+		}
+		if err := os.Remove(log); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Its disk is full for a while: the program runs on, and what is lost is told.
+	disk := w.dir + "/disk"
+	if err := errors.Join(os.Mkdir(disk, 0o700), syscall.Mount("none", disk, "tmpfs", 0, "size=16k")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(disk, 2) }) // MNT_DETACH
+	w.write("etc/runcell/web.cell", strings.NewReplacer(log, disk+"/web.log", "echo begins;", "echo begins; i=0; while [ $i -lt 999 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done; echo x >/full;").Replace(w.read("etc/runcell/web.cell")))
+	w.want(0, "start", "web")
+	w.until("it does not wait for the disk", func() bool { return w.read("db/services/web/1/rootfs/full") == "x\n" })
+	if err := os.Truncate(disk+"/web.log", 0); err != nil {
+		t.Fatal(err)
+	}
+	w.want(0, "stop", "web")
+	if got := w.read("disk/web.log"); !regexp.MustCompile(`bytes were lost here: .*\nbye\nruncell: .* ended with status 0, as was asked for\n$`).MatchString(got) {
+		t.Errorf("after the disk was full the log has %q", got)
+	}
+}
+
+// Whatever the clock says: it was set back while a cell was started.
+func TestServiceClock(t *testing.T) {
+	for _, c := range []struct {
+		state runtime.State
+		want  bool
+	}{
+		{runtime.State{Bundle: "/b", Status: runtime.Running, Created: time.Unix(0, 0)}, true},
+		{runtime.State{Bundle: "/b", Status: runtime.Stopped, Created: time.Now().Add(time.Hour)}, true},
+		{runtime.State{Bundle: "/b", Status: runtime.Created}, false},
+		{runtime.State{Bundle: "/b", Status: runtime.Creating}, false},
+		{runtime.State{Bundle: "/other", Status: runtime.Running, Created: time.Now()}, false},
+	} {
+		if got := hasBegun(&c.state, "/b"); got != c.want {
+			t.Errorf("hasBegun(%+v) = %v", c.state, got)
 		}
 	}
 }

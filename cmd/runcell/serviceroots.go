@@ -133,7 +133,11 @@ func (s *services) setImage(d *service.Declaration, image string) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(s.dir, d.Name+service.Suffix)
+	// It may be a link to where its history is kept: that stays one.
+	path, err := filepath.EvalSymlinks(filepath.Join(s.dir, d.Name+service.Suffix))
+	if err != nil {
+		return err
+	}
 	fi, err := os.Stat(path)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	goruntime "runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -181,7 +182,6 @@ func (s *services) supervise(ctx context.Context, d *service.Declaration, args [
 		return fmt.Errorf("open log: %w", err)
 	}
 	defer func() { _ = log.Close() }()
-	began := time.Now()
 	child := &exec.Cmd{
 		Path: own, Args: append([]string{"runcell", "--log", log.Name()}, args...), Dir: "/", Stdout: log, Stderr: log,
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
@@ -198,7 +198,7 @@ func (s *services) supervise(ctx context.Context, d *service.Declaration, args [
 		if pid, err := lockHolder(s.lock(d)); err == nil && pid == child.Process.Pid {
 			s.unlock()
 		}
-		if st, err := s.engine.State(d.Name); err == nil && st.Created.After(began) && (st.Status == runtime.Running || st.Status == runtime.Stopped) {
+		if st, err := s.engine.State(d.Name); err == nil && hasBegun(st, s.bundle(d)) {
 			return nil
 		}
 		select {
@@ -217,6 +217,13 @@ func (s *services) supervise(ctx context.Context, d *service.Declaration, args [
 		case <-time.After(lookAgain):
 		}
 	}
+}
+
+// hasBegun tells whether a program of the bundle has been started. What had the name
+// before is cleared away by then; when the container was made does not tell, since
+// clocks are set, above all at boot.
+func hasBegun(st *runtime.State, bundle string) bool {
+	return st.Bundle == bundle && (st.Status == runtime.Running || st.Status == runtime.Stopped)
 }
 
 const (
@@ -271,21 +278,36 @@ func (s *services) stopOne(ctx context.Context, d *service.Declaration) (string,
 // endPatience is how long a supervisor may take beyond its cell's time.
 const endPatience = 30 * time.Second
 
+// patience is the stop-time that a cell was started with, whatever its declaration
+// says by now.
+func (s *services) patience(d *service.Declaration) (time.Duration, error) {
+	args, err := s.running(d)
+	if i := slices.Index(args, "--stop-time"); err == nil && i >= 0 && i+1 < len(args) {
+		seconds, err := strconv.Atoi(args[i+1])
+		return time.Duration(seconds) * time.Second, err
+	}
+	return d.StopTime, err
+}
+
 func (s *services) endSupervisor(ctx context.Context, d *service.Declaration, pid int) error {
 	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("end process %d, which keeps it going: %w", pid, err)
 	}
 	began, told := time.Now(), false
+	patience, err := s.patience(d)
+	if err != nil {
+		return err
+	}
 	for {
 		holder, err := lockHolder(s.lock(d))
 		if err == nil && holder != pid {
 			return nil
 		}
-		if took := time.Since(began); took > d.StopTime+endPatience {
+		if took := time.Since(began); took > patience+endPatience {
 			return fmt.Errorf("process %d, which keeps it going, has not ended: runcell kill %s KILL, and kill -9 %d", pid, d.Name, pid)
 		} else if took > tellPatience && !told {
 			told = true
-			fmt.Fprintf(s.Stderr, "runcell: wait until %s has ended, %v at most, then SIGKILL\n", d.Name, d.StopTime)
+			fmt.Fprintf(s.Stderr, "runcell: wait until %s has ended, %v at most, then SIGKILL\n", d.Name, patience)
 		}
 		select {
 		case <-ctx.Done():
