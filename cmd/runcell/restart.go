@@ -162,9 +162,21 @@ func (k *keeper) say(line string) {
 // once is a life of the container. What is left of the last one stays until
 // here, so that "runcell stop" and "runcell list" find it.
 func (k *keeper) once(ctx context.Context) (status int, err error) {
-	if err := k.remove(ctx); err != nil {
+	if k.created.IsZero() {
+		return k.live(ctx)
+	}
+	k.created = time.Time{}
+	err = k.Delete(ctx, k.o.ID, false)
+	if errors.Is(err, runtime.ErrNotExist) {
+		return 1, supervise.ErrOver // somebody was about to delete it when over looked
+	}
+	if err != nil {
 		return 1, err
 	}
+	return k.live(ctx)
+}
+
+func (k *keeper) live(ctx context.Context) (status int, err error) {
 	k.o.Restarts = k.lives
 	k.lives++
 	if status, err = k.Run(ctx, k.o); err != nil {

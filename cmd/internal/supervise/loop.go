@@ -12,6 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// ErrOver is Once's where somebody has asked, at the last moment, that no life follow.
+var ErrOver = errors.New("it is not to be started again")
+
 // Loop is a program that is started again.
 type Loop struct {
 	Policy Policy
@@ -39,7 +42,12 @@ func (l Loop) Run(ctx context.Context) (status int, err error) {
 	s := series{Policy: l.Policy}
 	for first := true; ; first = false {
 		began := time.Now()
+		before := status
 		status, err = l.Once(ctx)
+		if errors.Is(err, ErrOver) {
+			l.Say("is not started again, as was asked for")
+			return before, nil
+		}
 		if first && err != nil {
 			return status, err
 		}

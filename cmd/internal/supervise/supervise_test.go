@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,6 +60,9 @@ func TestNextLife(t *testing.T) {
 	}
 }
 
+// deleted is a life that does not begin since somebody has deleted the container.
+const deleted = -2
+
 // loop runs lives that end with these statuses; -1 is one that can't begin.
 func loop(t *testing.T, p Policy, over func(life int) bool, lives ...int) (said []string, status int, err error) {
 	t.Helper()
@@ -69,6 +73,9 @@ func loop(t *testing.T, p Policy, over func(life int) bool, lives ...int) (said 
 			n++
 			if n > len(lives) {
 				t.Fatalf("life %d begins", n)
+			}
+			if lives[n-1] == deleted {
+				return 1, fmt.Errorf("web: %w", ErrOver)
 			}
 			if lives[n-1] < 0 {
 				return 1, errors.New("port taken")
@@ -99,6 +106,7 @@ func TestLoop(t *testing.T) {
 		{"twice", onFailure, nil, []int{3, 139, 0}, 0, false, "ended with status 3 after 1s; it is started again in 100ms|ended with status 139 (SIGSEGV) after 1s; it is started again in 200ms"},
 		{"a later one can't begin", onFailure, nil, []int{3, -1, 0}, 0, false, "ended with status 3 after 1s; it is started again in 100ms|failed: port taken after 1s; it is started again in 200ms"},
 		{"limit", Policy{OnFailure, 1}, nil, []int{3, 4}, 4, false, "ended with status 3 after 1s; it is started again in 100ms (1 of 1)|ended with status 4 after 1s; it was started again 1 times, and is not any more"},
+		{"deleted at the last moment", Policy{When: Always}, nil, []int{137, deleted}, 137, false, "ended with status 137 (SIGKILL) after 1s; it is started again in 100ms|is not started again, as was asked for"},
 		{"asked", Policy{When: Always}, func(life int) bool { return life == 2 }, []int{0, 143}, 143, false, "ended with status 0 after 1s; it is started again in 100ms|ended with status 143 (SIGTERM), as was asked for"},
 	} {
 		said, status, err := loop(t, c.policy, c.over, c.lives...)
