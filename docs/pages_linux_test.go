@@ -24,6 +24,9 @@ const inside = "RUNCELL_TEST_PAGES"
 // private are the directories that the programs use if nobody says otherwise.
 var private = []string{"/run", "/var/log", "/var/lib", "/tmp"}
 
+// copied is private, too, and has what the machine has there.
+const copied = "/etc"
+
 func TestPagesOnLinux(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("wants root: it makes namespaces")
@@ -69,6 +72,11 @@ func prepare(t *testing.T) string {
 		}
 		err = errors.Join(err, unix.Mount(to, dir, "", unix.MS_BIND, ""))
 	}
+	to := filepath.Join(os.Getenv(inside), "private", copied)
+	if out, cerr := exec.Command("cp", "-a", copied, to).CombinedOutput(); cerr != nil {
+		t.Fatalf("copy %s: %v\n%s", copied, cerr, out)
+	}
+	err = errors.Join(err, unix.Mount(to, copied, "", unix.MS_BIND, ""))
 	if err != nil {
 		t.Fatal(err)
 	}
