@@ -24,6 +24,7 @@ echo "$*" >>"$TEST_DIR/calls"
 shift 2 # --root DIR
 [ "$1" = --log ] && { echo "warning: it is approximated" >>"$2"; shift 2; }
 case "$1 $2" in
+"recover ") [ ! -f "$TEST_DIR/run/unreadable" ] || { echo "recover: read state" >&2; exit 1; } ;;
 "run --detach")
 	[ "$5" = broken ] && { echo "no such bundle" >&2; exit 1; }
 	touch "$TEST_DIR/run/$5" ;;
@@ -157,6 +158,18 @@ func TestStartGoesOn(t *testing.T) {
 	calls, out, ok := r.do("start")
 	if ok || !strings.Contains(calls, "/cells/db db") || !strings.Contains(out, "no such bundle") {
 		t.Errorf("start = %v, called %q, printed %q; want it to fail, to say why, and to start db", ok, calls, out)
+	}
+}
+
+// What recover can't take away is told, and keeps no cell down.
+func TestStartAfterRecoverFailed(t *testing.T) {
+	r := newRC(t, "/cells/db")
+	if err := os.WriteFile(filepath.Join(r.dir, "run/unreadable"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	calls, out, ok := r.do("start")
+	if ok || !strings.Contains(calls, "/cells/db db") || !strings.Contains(calls, "service start --autostart") || !strings.Contains(out, "read state") {
+		t.Errorf("start = %v, called %q, printed %q; want a failure, its reason, and all started", ok, calls, out)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/runtime/internal/state"
@@ -79,10 +80,14 @@ func (r *Runtime) recoverOne(ctx context.Context, id string, cells []kmod.Info) 
 	}
 	defer c.Release()
 	if err := c.Read(); err != nil {
-		if !errors.Is(err, state.ErrNotExist) {
+		switch {
+		case errors.Is(err, state.ErrNotExist):
+			return id + ": its create was killed", c.clean()
+		case cellNamed(cells, state.CellName(r.root, id)):
 			return "", err // somebody should look at this one
 		}
-		return id + ": its create was killed", c.clean()
+		// No record is written to the disk at once: a power failure leaves empty ones.
+		return id + ": its record can't be read, and its cell is gone", c.clean()
 	}
 	status, err := c.Status()
 	if err != nil {
@@ -98,6 +103,10 @@ func (r *Runtime) recoverOne(ctx context.Context, id string, cells []kmod.Info) 
 		return "", nil
 	}
 	return why, c.delete(context.WithoutCancel(ctx))
+}
+
+func cellNamed(cells []kmod.Info, name string) bool {
+	return slices.ContainsFunc(cells, func(cell kmod.Info) bool { return cell.Name == name })
 }
 
 // clearRemains removes the remains of a killed create, so that its id can be

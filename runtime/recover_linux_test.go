@@ -81,6 +81,36 @@ func TestRecoverAfterReboot(t *testing.T) {
 	b.ok("delete", "--force", "other")
 }
 
+// A record that can't be read, as a power failure leaves one, keeps nothing from
+// being recovered; but what still has a cell is for somebody to look at.
+func TestRecoverUnreadable(t *testing.T) {
+	b := newBox(t)
+	b.ok("run", "--detach", "runs")
+	record := filepath.Join(b.root, "runs", "state.json")
+	was, err := os.ReadFile(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, text := range map[string]string{"empty": "", "zeros": strings.Repeat("\x00", 512), "half": string(was[:len(was)/2]), "runs": ""} {
+		if err := os.MkdirAll(filepath.Join(b.root, id), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(b.root, id, "state.json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := b.run("recover"); r.status == 0 || !strings.Contains(r.stderr, "runs/state.json") || strings.Count(r.stdout, "its record can't be read, and its cell is gone") != 3 {
+		t.Errorf("recover = %d, %q, %q; want three removed, and the one that runs told", r.status, r.stdout, r.stderr)
+	}
+	if err := os.WriteFile(record, was, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if left := b.ids(); len(left) != 1 || !strings.Contains(b.ok("state", "runs"), `"running"`) {
+		t.Errorf("recover leaves %q; want what runs", left)
+	}
+	b.ok("delete", "--force", "runs")
+}
+
 // TestFailedUndoIsFound: a create that fails for want of descriptors, and for
 // the same reason can't undo all it did, leaves nothing that stops the next
 // create of the id.
