@@ -464,11 +464,11 @@ func TestServiceLog(t *testing.T) {
 	w := newWorld(t)
 	w.declare("web", long)
 	log := w.dir + "/web.log"
-	for what, make := range map[string]func() error{
+	for what, put := range map[string]func() error{
 		"a link": func() error { return os.Symlink(w.write("other", "x"), log) }, "a FIFO": func() error { return syscall.Mkfifo(log, 0o600) },
 		"a directory": func() error { return os.Mkdir(log, 0o700) },
 	} {
-		if err := make(); err != nil {
+		if err := put(); err != nil {
 			t.Fatal(err)
 		}
 		if out := w.want(1, "start", "web"); !strings.Contains(out, "a log is a file") || w.out("list", "--quiet") != "" || w.read("other") != "x" && what == "a link" {
