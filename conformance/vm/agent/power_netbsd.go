@@ -103,14 +103,21 @@ func (h *host) until(name string, f func() bool) {
 	h.point(name, errors.New("not within a minute"))
 }
 
-// write writes a file as an admin's editor does, and has it on the disk.
+// write writes a file, and has it and its name on the disk.
 func write(path, text string, mode os.FileMode) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
 	if err != nil {
 		return err
 	}
 	_, err = f.WriteString(text)
-	return errors.Join(err, f.Sync(), f.Close())
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // install makes the host: scripts, an image in two versions, three declarations.
