@@ -48,7 +48,9 @@ func declare(t *t) *declared {
 			}
 		}
 		// It stays between two lives, since who holds it keeps the cell going.
-		_ = os.Remove(t.Root + "/@services/" + d.name + ".lock")
+		for _, lock := range []string{".lock", ".busy"} { // they stay where a cell was, and hold nothing
+			_ = os.Remove(t.Root + "/@services/" + d.name + lock)
+		}
 	})
 	d.here("start", d.name)
 	d.runs("one", 1)
