@@ -42,11 +42,13 @@ func (v verdict) line(m *mutant) string {
 // court has what all trials share.
 type court struct {
 	root   string
-	dir    string                 // for what is built
-	suite  string                 // the conformance suite, not changed
-	limits map[test]time.Duration // how long a test may take
-	bodies map[string]*body       // by directory: packages with all that can be switched
-	ctx    context.Context        //nolint:containedctx // a command's
+	dir    string // for what is built
+	cache  string // Go's
+	suite  string // the conformance suite, not changed
+	mu     sync.Mutex
+	clean  map[test]func() (time.Duration, error) // how long a test takes without a change
+	bodies map[string]*body                       // by directory: packages with all that can be switched
+	ctx    context.Context                        //nolint:containedctx // a command's
 	stop   context.CancelFunc
 }
 
@@ -59,16 +61,18 @@ type body struct {
 
 // atLeast is how long tests may take, however short they are without a change:
 // only what hangs takes longer.
-const atLeast = 2 * time.Minute
+const atLeast = time.Minute
 
-// newCourt builds what is shared, and runs the tests without a change: where
-// they fail, nothing can be said about mutants.
+// newCourt builds what is shared.
 func newCourt(root string, list []mutant) (*court, error) {
-	c := &court{root: root, limits: map[test]time.Duration{}, bodies: map[string]*body{}}
+	cache, err := goCache()
+	if err != nil {
+		return nil, err
+	}
+	c := &court{root: root, cache: cache, clean: map[test]func() (time.Duration, error){}, bodies: map[string]*body{}}
 	if err := os.MkdirAll(filepath.Join(root, "bin"), 0o755); err != nil {
 		return nil, err
 	}
-	var err error
 	if c.dir, err = os.MkdirTemp(filepath.Join(root, "bin"), ".mutants"); err != nil { // no package of ./...
 		return nil, err
 	}
@@ -79,6 +83,19 @@ func newCourt(root string, list []mutant) (*court, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// goCache is where Go keeps what it has built. Whoever runs many commands asks
+// once.
+func goCache() (string, error) {
+	if dir := os.Getenv("GOCACHE"); dir != "" {
+		return dir, nil
+	}
+	out, err := exec.Command("go", "env", "GOCACHE").Output() //nolint:forbidigo // the developer's own Go
+	if err != nil {
+		return "", fmt.Errorf("ask go for its cache: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
 }
 
 func (c *court) close() {
@@ -92,25 +109,34 @@ func (c *court) prepare(list []mutant) error {
 			return fmt.Errorf("build the suite: %w\n%s", err, out)
 		}
 	}
-	if err := c.embody(list); err != nil {
-		return err
+	return c.embody(list)
+}
+
+// limit is how long a test may take. Where it has not run yet, it runs without a
+// change: only then can anything be said about mutants.
+func (c *court) limit(t test, b *body) (time.Duration, error) {
+	c.mu.Lock()
+	clean, ok := c.clean[t]
+	if !ok {
+		clean = sync.OnceValues(func() (time.Duration, error) { return c.runClean(t, b) })
+		c.clean[t] = clean
 	}
-	for _, m := range list {
-		b := c.bodies[filepath.Dir(m.file)]
-		for _, t := range m.target.tests {
-			if _, ok := c.limits[t]; ok {
-				continue
-			}
-			began := time.Now()
-			if out, err := c.runTest(c.ctx, t, b, "none"); err != nil {
-				return fmt.Errorf("%s, without a change: %w\n%s", t, err, out)
-			}
-			took := time.Since(began)
-			c.limits[t] = max(atLeast, 10*took)
-			fmt.Fprintf(os.Stdout, "%-9s %4.0fs  %s\n", "passes", took.Seconds(), t)
-		}
+	c.mu.Unlock()
+	took, err := clean()
+	return max(atLeast, 10*took), err
+}
+
+func (c *court) runClean(t test, b *body) (took time.Duration, err error) {
+	if err := c.build(t, b); err != nil {
+		return 0, err
 	}
-	return nil
+	began := time.Now()
+	if out, err := c.runTest(c.ctx, t, b, "none"); err != nil {
+		return 0, fmt.Errorf("%s, without a change: %w\n%s", t, err, out)
+	}
+	took = time.Since(began)
+	fmt.Fprintf(os.Stdout, "%-9s %4.0fs  %s\n", "passes", took.Seconds(), t)
+	return took, nil
 }
 
 // try finds out which tests fail on a mutant.
@@ -132,7 +158,14 @@ func (c *court) try(m *mutant) (v verdict) {
 		}
 	}
 	for _, t := range m.target.tests {
-		ctx, cancel := context.WithTimeout(c.ctx, c.limits[t])
+		if err := c.build(t, b); err != nil {
+			return verdict{outcome: broken, by: err.Error()}
+		}
+		limit, err := c.limit(t, c.bodies[filepath.Dir(m.file)])
+		if err != nil {
+			return verdict{outcome: broken, by: err.Error()}
+		}
+		ctx, cancel := context.WithTimeout(c.ctx, limit)
 		out, err := c.runTest(ctx, t, b, m.number)
 		late := ctx.Err()
 		cancel()
@@ -175,11 +208,24 @@ func (c *court) runTest(ctx context.Context, t test, b *body, number string) (ou
 		if t.run != "" {
 			args = append(args, "-test.run", t.run)
 		}
+		if t.skip != "" {
+			args = append(args, "-test.skip", t.skip)
+		}
 		if out, err = c.execIn(ctx, filepath.Join(c.root, pkg), append(b.env(number), switchEnv+"="+number), args...); err != nil {
 			return out, err
 		}
 	}
 	return out, nil
+}
+
+// build makes the programs of a test, which takes none of a mutant's time.
+func (c *court) build(t test, b *body) error {
+	for _, pkg := range strings.Fields(t.packages) {
+		if _, err := c.binary(c.ctx, b, pkg); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // binary is the tests of a package, built once for a body.
@@ -229,7 +275,7 @@ func (c *court) execIn(ctx context.Context, dir string, env []string, args ...st
 	var out bytes.Buffer
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &out
 	cmd.WaitDelay = time.Minute
-	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0"), env...)
+	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0", "GOCACHE="+c.cache), env...)
 	err = cmd.Run()
 	return out.String(), err
 }

@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -61,19 +62,23 @@ func inside(temp string, args []string) int {
 	}
 }
 
-// enclose makes the mounts.
+// enclose makes the mounts. They are the machine's own if whoever starts this is
+// not apart.
 func enclose(temp string) error {
+	if os.Getpid() != 1 {
+		return errors.New(insideArg + " is for the first process of namespaces of its own")
+	}
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mount /proc: %w", err)
 	}
-	cache, err := exec.Command("go", "env", "GOCACHE").Output() //nolint:forbidigo // the developer's own Go
+	cache, err := goCache()
 	if err != nil {
-		return fmt.Errorf("ask go for its cache: %w", err)
+		return err
 	}
-	open := []string{filepath.Dir(temp), strings.TrimSpace(string(cache))}
+	open := []string{filepath.Dir(temp), cache}
 	for _, dir := range open {
 		if err := unix.Mount(dir, dir, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
 			return fmt.Errorf("keep %s open: %w", dir, err)

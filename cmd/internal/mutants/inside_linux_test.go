@@ -4,7 +4,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // What a mutant's tests do outside of the run's own directory fails.
@@ -45,5 +48,11 @@ func TestNothingOfTheMachineIsWritten(t *testing.T) {
 	}
 	if _, err := os.Stat(kept); err != nil {
 		t.Error(err)
+	}
+	// Started by hand it changes no mounts: here they are not the machine's.
+	cmd := exec.Command(program, insideArg, temp, "true")
+	cmd.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWNS}
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "namespaces of its own") {
+		t.Errorf("started by hand: %v, %s; want it refused", err, out)
 	}
 }

@@ -37,7 +37,7 @@ type options struct {
 	list   bool
 	page   string
 	quiet  bool
-	first  bool
+	stages int
 	all    bool
 }
 
@@ -53,7 +53,7 @@ func main() {
 	flag.BoolVar(&o.list, "list", false, "list the mutants and run nothing")
 	flag.StringVar(&o.page, "page", "", "write the page about survivors to this `file`, and run nothing")
 	flag.BoolVar(&o.quiet, "quiet", false, "no line for a mutant that is killed")
-	flag.BoolVar(&o.first, "first", false, "only the first, quickest tests of each: what survives them may not survive the others")
+	flag.IntVar(&o.stages, "stages", 0, "only the first, quickest `number` of tests of each; 0 = all: what survives them may not survive the others")
 	flag.BoolVar(&o.all, "all", false, "also those of targets that are not judged whole yet, as -run does")
 	flag.Parse()
 	o.all = o.all || *run != ""
@@ -84,9 +84,9 @@ func command(o options) error {
 		return os.WriteFile(o.page, page(targets, accepted), 0o644)
 	}
 	chosen := choose(all, o)
-	if o.first {
-		for i := range targets { // which the mutants point to
-			targets[i].tests = targets[i].tests[:1]
+	for i := range targets { // which the mutants point to
+		if t := &targets[i]; o.stages > 0 {
+			t.tests = t.tests[:min(o.stages, len(t.tests))]
 		}
 	}
 	if o.list {

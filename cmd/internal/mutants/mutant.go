@@ -70,10 +70,51 @@ const (
 	switchEnv  = "MUTANT_SWITCH"
 )
 
-// switchFile is what is added to a package.
+// switchFile is what is added to a package: the switch, and what changes use
+// that are no conditions. What is shifted by 64 is 0, of whatever type it is.
 func switchFile(pkg string) string {
-	return "package " + pkg + "\n\nimport \"syscall\"\n\nvar " + linkName + " string\n\nvar " + switchName + " = func() string {\n" +
-		"if " + linkName + " != \"\" { return " + linkName + " }\nv, _ := syscall.Getenv(\"" + switchEnv + "\")\nreturn v\n}()\n"
+	return "package " + pkg + `
+
+import "syscall"
+
+var ` + linkName + ` string
+
+var ` + switchName + ` = func() string {
+	if ` + linkName + ` != "" {
+		return ` + linkName + `
+	}
+	v, _ := syscall.Getenv("` + switchEnv + `")
+	return v
+}()
+
+func mutantBits(on bool) uint {
+	if on {
+		return 64
+	}
+	return 0
+}
+
+func mutantRaw(on bool, form func(string) string) func(string) string {
+	if on {
+		return func(s string) string { return s }
+	}
+	return form
+}
+
+func mutantWithout[S ~[]T, T any](on bool, list S, i int) S {
+	if on {
+		return append(list[:i:i], list[i+1:]...)
+	}
+	return list
+}
+
+func mutantLacking[M ~map[K]V, K comparable, V any](on bool, table M, key K) M {
+	if on {
+		delete(table, key)
+	}
+	return table
+}
+`
 }
 
 // find lists the mutants of all targets, in the order of the table and of the

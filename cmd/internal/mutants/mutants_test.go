@@ -20,7 +20,12 @@ var table = []string{
 	"two",
 }
 
+var fixed = [...]string{"one", "two"}
+
+var named = map[string]int{"one": 1}
+
 func guard(n int, s string) error {
+	const both = C | D
 	if err := check(s); err != nil {
 		return err
 	}
@@ -31,7 +36,11 @@ func guard(n int, s string) error {
 	case n > 7:
 		return errors.New("too many")
 	}
+	if !errors.Is(err, unix.EINTR) {
+		return nil
+	}
 	list = append(list, path.Clean(s))
+	open(A | O_RDONLY)
 	open(A | B)
 	return check(s)
 }
@@ -59,8 +68,11 @@ func TestOperators(t *testing.T) {
 		}
 	}
 	for key, want := range map[string]string{
-		`var row: table: "one"`:                          "{\n\t // the first\n\t\"two\"",
-		`var row: table: "two"`:                          "// the first\n\t\n}",
+		`var row: table: "one"`:                          "table = mutantWithout(true, []string{\n\t\"one\", // the first\n\t\"two\",\n}, 0)",
+		`var row: table: "two"`:                          "}, 1)",
+		`var row: fixed: "one"`:                          "{ \"two\"}",
+		`var row: fixed: "two"`:                          "{\"one\", }",
+		`var row: named: "one": 1`:                       `mutantLacking(true, map[string]int{"one": 1}, "one")`,
 		`guard omit: if err := check(s)`:                 "if false { if err := check(s); err != nil {\n\t\treturn err\n\t} }",
 		`guard skip: if n < 1 || s == ""`:                `if (false && (n < 1 || s == "")) {`,
 		`guard operand: n < 1 ||`:                        `if (false && (n < 1)) || s == "" {`,
@@ -69,10 +81,14 @@ func TestOperators(t *testing.T) {
 		`guard skip: case n > 7`:                         `case (false && (n > 7)):`,
 		`guard boundary: n > 7`:                          `case (false && (n > 7) || true && (n >= 7)):`,
 		`guard omit: list = append(list, path.Clean(s))`: `if false { list = append(list, path.Clean(s)) }`,
-		`guard raw: path.Clean(s)`:                       `append(list, func(s string) string { if false { return path.Clean(s) }; return s }(s))`,
+		`guard raw: path.Clean(s)`:                       `append(list, mutantRaw(true, path.Clean)(s))`,
 		`guard omit: open(A | B)`:                        `if false { open(A | B) }`,
-		`guard flag: A in A | B`:                         `open((A &^ A) | B)`,
-		`guard flag: B in A | B`:                         `open(A | (B &^ B))`,
+		`guard flag: A in A | B`:                         `open((A << mutantBits(true)) | B)`,
+		`guard flag: A in A | O_RDONLY`:                  `open((A << mutantBits(true)) | O_RDONLY)`,
+		`guard omit: open(A | O_RDONLY)`:                 `if false { open(A | O_RDONLY) }`,
+		`guard flag: B in A | B`:                         `open(A | (B << mutantBits(true)))`,
+		`guard flag: C in C | D`:                         `const both = (C &^ C) | D`,
+		`guard flag: D in C | D`:                         `const both = C | (D &^ D)`,
 		`guard nil: return check(s)`:                     `if false { return check(s) }; return nil`,
 		`is const: return n == 3 = true`:                 `return (true || (n == 3))`,
 		`is const: return n == 3 = false`:                `return (false && (n == 3))`,

@@ -5,6 +5,7 @@ package main
 // the rest compiles.
 
 import (
+	"fmt"
 	"go/ast"
 	"go/token"
 	"strings"
@@ -40,7 +41,7 @@ type site struct {
 // harmless are calls and fields without which nothing is let through: what they
 // leave open or locked, other tests look for.
 var harmless = map[string]bool{
-	"Close": true, "CloseFD": true, "CloseChild": true, "Lock": true, "Unlock": true, "Helper": true, "Did": true, // undone, closed
+	"Close": true, "close": true, "CloseFD": true, "CloseChild": true, "Lock": true, "Unlock": true, "Helper": true, "Did": true, // undone, closed
 	"Keep": true, "Name": true, // what a step keeps alive, and is called
 	"Warnf": true, "Infof": true, "Debugf": true, "Program": true, // told
 }
@@ -53,6 +54,7 @@ type finder struct {
 	file  *token.File
 	src   []byte
 	fn    *ast.FuncType // whose returns are looked at
+	fixed bool          // in constants: nothing can be switched there
 	sites []site
 }
 
@@ -93,8 +95,14 @@ func (f *finder) walk(n, parent ast.Node) {
 		f.result(n)
 	case *ast.CallExpr:
 		if plain[f.text(n.Fun)] && len(n.Args) == 1 {
-			f.instead(opRaw, f.text(n), f.offset(n.Pos()), f.offset(n.End()), "func(s string) string { if false { return "+f.text(n.Fun)+"(s) }; return s }("+f.text(n.Args[0])+")")
+			f.add(opRaw, f.text(n), n.Fun, "mutantRaw(@ON, ", ")")
 		}
+	case *ast.GenDecl:
+		outer := f.fixed
+		f.fixed = n.Tok == token.CONST
+		f.children(n)
+		f.fixed = outer
+		return
 	case *ast.FuncLit:
 		f.literal(n)
 		return
@@ -123,6 +131,9 @@ func (f *finder) literal(n *ast.FuncLit) {
 // branch: "if err := f(); err != nil" is f's call, others are a decision.
 func (f *finder) branch(n *ast.IfStmt, parent ast.Node) {
 	_, otherwise := parent.(*ast.IfStmt)
+	if repeats(n.Cond) {
+		return
+	}
 	if !comparesError(n.Cond) {
 		f.falsy(opSkip, "if "+f.text(n.Cond), n.Cond)
 		return
@@ -137,7 +148,7 @@ func (f *finder) cases(n *ast.SwitchStmt) {
 		c := s.(*ast.CaseClause)
 		if n.Tag == nil {
 			for _, e := range c.List {
-				if !comparesError(e) {
+				if !comparesError(e) && !repeats(e) {
 					f.falsy(opSkip, "case "+f.text(e), e)
 				}
 			}
@@ -176,8 +187,15 @@ func (f *finder) binary(n *ast.BinaryExpr) {
 		for _, e := range []ast.Expr{n.X, n.Y} {
 			switch e.(type) {
 			case *ast.SelectorExpr, *ast.Ident:
+				if lastName(e) == "O_RDONLY" { // is 0
+					continue
+				}
 				t := f.text(e)
-				f.instead(opFlag, t+" in "+f.text(n), f.offset(e.Pos()), f.offset(e.End()), "("+t+" &^ "+t+")")
+				if what := t + " in " + f.text(n); f.fixed {
+					f.instead(opFlag, what, f.offset(e.Pos()), f.offset(e.End()), "("+t+" &^ "+t+")")
+				} else {
+					f.add(opFlag, what, e, "(", " << mutantBits(@ON))")
+				}
 			}
 		}
 	}
@@ -230,24 +248,36 @@ func (f *finder) result(n *ast.ReturnStmt) {
 	}
 }
 
-// rows are the elements of a table.
+// rows are the elements of a table. An array has as many as its type says.
 func (f *finder) rows(name string, list *ast.CompositeLit) {
-	switch list.Type.(type) {
-	case *ast.ArrayType, *ast.MapType:
-	default:
-		return
-	}
-	for _, e := range list.Elts {
-		from, to := f.offset(e.Pos()), f.offset(e.End())
-		if rest := strings.TrimLeft(string(f.src[to:]), " \t"); strings.HasPrefix(rest, ",") {
-			to = len(f.src) - len(rest) + 1
+	switch typ := list.Type.(type) {
+	case *ast.ArrayType:
+		for i, e := range list.Elts {
+			if _, keyed := e.(*ast.KeyValueExpr); keyed || typ.Len != nil {
+				f.row(name, e)
+			} else {
+				f.add(opRow, f.rowText(name, e), list, "mutantWithout(@ON, ", fmt.Sprintf(", %d)", i))
+			}
 		}
-		text := f.text(e)
-		if len(text) > 80 {
-			text = text[:80]
+	case *ast.MapType:
+		for _, e := range list.Elts {
+			f.add(opRow, f.rowText(name, e), list, "mutantLacking(@ON, ", ", "+f.text(e.(*ast.KeyValueExpr).Key)+")")
 		}
-		f.instead(opRow, name+": "+text, from, to, "")
 	}
+}
+
+// row takes an element out of the text.
+func (f *finder) row(name string, e ast.Expr) {
+	from, to := f.offset(e.Pos()), f.offset(e.End())
+	if rest := strings.TrimLeft(string(f.src[to:]), " \t"); strings.HasPrefix(rest, ",") {
+		to = len(f.src) - len(rest) + 1
+	}
+	f.instead(opRow, f.rowText(name, e), from, to, "")
+}
+
+func (f *finder) rowText(name string, e ast.Expr) string {
+	text := f.text(e)
+	return name + ": " + text[:min(len(text), 80)]
 }
 
 // inBlock tells whether a statement stands for itself, where another can be put.
@@ -269,6 +299,17 @@ func comparesError(e ast.Expr) bool {
 	}
 	y, isNil := b.Y.(*ast.Ident)
 	return isNil && y.Name == "nil" && isError(b.X)
+}
+
+// repeats tells whether a condition asks only whether a signal has interrupted a
+// system call, which is made again then: without it nothing would end, or, as
+// long as no signal comes, nothing would differ.
+func repeats(e ast.Expr) bool {
+	if not, ok := e.(*ast.UnaryExpr); ok {
+		e = not.X
+	}
+	call, ok := e.(*ast.CallExpr)
+	return ok && lastName(call.Fun) == "Is" && len(call.Args) == 2 && lastName(call.Args[1]) == "EINTR"
 }
 
 func isError(e ast.Expr) bool {

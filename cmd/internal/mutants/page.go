@@ -31,6 +31,7 @@ mutant of its own, refuses what this one does.
 | row | a table lacks a row |
 
 Errors of system calls that are only handed on are not changed: no test can make them all happen (the suite inject does that).
+Nor is the loop around a system call that a signal has interrupted.
 Nor is the module's C, whose core is compared with the engine in Go row by row, and which has a model.
 
 `
@@ -45,7 +46,7 @@ func page(list []target, excuses []excuse) []byte {
 	for _, t := range list {
 		var tests []string
 		for _, one := range t.tests {
-			tests = append(tests, "`"+one.String()+"`")
+			tests = append(tests, "`"+strings.ReplaceAll(one.String(), "|", "\\|")+"`")
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", "`"+strings.Join(strings.Fields(t.files), "` `")+"`", map[bool]string{true: "yes", false: "no"}[t.guard],
 			map[bool]string{true: "**whole**", false: "not yet"}[t.judged], strings.Join(tests, ", then "))
