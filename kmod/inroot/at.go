@@ -4,6 +4,7 @@ package inroot
 // component, and none of them follows it.
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 
@@ -26,7 +27,7 @@ func one(name string) error {
 }
 
 func (d at) close() {
-	if d >= 0 {
+	if d != closed {
 		_ = unix.Close(int(d))
 	}
 }
@@ -42,6 +43,26 @@ func (d at) open(name string, flags int, mode uint32) (int, error) {
 			return fd, err
 		}
 	}
+}
+
+// create makes a regular file and opens it to be written. EEXIST if the name is
+// taken, whatever by.
+func (d at) create(name string, mode uint32) (int, error) {
+	return d.open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, mode)
+}
+
+// openRegular opens a regular file to be read, and looks at it. What else it may
+// be by now is neither waited for nor becomes the terminal of ours.
+func (d at) openRegular(name string, st *unix.Stat_t) (int, error) {
+	fd, err := d.open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return -1, err
+	}
+	if err = unix.Fstat(fd, st); err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
+		return fd, nil
+	}
+	at(fd).close()
+	return -1, cmp.Or(err, errNotRegular)
 }
 
 // openDir opens a directory, to be read.
@@ -147,7 +168,7 @@ func (d at) chmod(name string, mode uint32) error {
 		return err
 	}
 	err := unix.Fchmodat(int(d), name, mode, unix.AT_SYMLINK_NOFOLLOW)
-	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
+	if errors.Is(err, unix.EOPNOTSUPP) { // also from x/sys, where the kernel does not have the call
 		return d.chmodOpened(name, mode)
 	}
 	return err

@@ -90,7 +90,7 @@ func (d at) listXattrs(name string) ([]string, error) {
 		return nil, err
 	}
 	list, err := grown(func(buf []byte) (int, error) { return unix.Llistxattr(path, buf) })
-	if err != nil || len(list) == 0 {
+	if len(list) == 0 {
 		return nil, err
 	}
 	return strings.Split(strings.TrimSuffix(string(list), "\x00"), "\x00"), nil

@@ -50,7 +50,7 @@ func (d at) sameContent(name string, in *io.SectionReader) (bool, error) {
 	if st.Size != in.Size() {
 		return false, nil
 	}
-	fd, err := d.open(name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	fd, err := d.openRegular(name, &st)
 	if err != nil {
 		return false, err
 	}
@@ -81,10 +81,13 @@ func ended(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.
 
 // replace writes a copy beside name and renames it.
 func (d at) replace(name string, in *io.SectionReader, st *unix.Stat_t, mode uint32) (err error) {
-	if err := d.unlink(copyName); err != nil && !errors.Is(err, unix.ENOENT) {
-		return err
+	fd, err := d.create(copyName, 0o600)
+	if errors.Is(err, unix.EEXIST) { // of somebody who was ended meanwhile
+		if err := d.unlink(copyName); err != nil {
+			return err
+		}
+		fd, err = d.create(copyName, 0o600)
 	}
-	fd, err := d.open(copyName, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}

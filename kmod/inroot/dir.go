@@ -172,18 +172,12 @@ func (d *Dir) ReadHead(p string, n int64) ([]byte, error) {
 
 func (d *Dir) read(p string, read func(io.Reader) ([]byte, error)) (data []byte, err error) {
 	err = d.atEnd(p, false, func(dir at, name string) error {
-		fd, err := dir.open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+		var st unix.Stat_t
+		fd, err := dir.openRegular(name, &st)
 		if err != nil {
 			return err
 		}
-		defer func() { _ = unix.Close(fd) }()
-		var st unix.Stat_t
-		if err := unix.Fstat(fd, &st); err != nil {
-			return err
-		}
-		if st.Mode&unix.S_IFMT != unix.S_IFREG {
-			return errNotRegular
-		}
+		defer at(fd).close()
 		data, err = read(reader(fd))
 		return err
 	})
@@ -216,7 +210,7 @@ func (d *Dir) CheckOrdinary(p string) error {
 	_, s := d.from(false)
 	defer s.letGo()
 	for name := range strings.SplitSeq(p, "/") {
-		if name == "" || name == "." {
+		if name == "" {
 			continue
 		}
 		if target, err := s.here().readlink(name); err == nil {

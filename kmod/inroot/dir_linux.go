@@ -16,7 +16,7 @@ import (
 // mount namespace and with the mounts below it, and opens it. The umask applies
 // to what is made in it: such a thread has its own.
 func OpenMount(dir string) (*Dir, error) {
-	fd, err := unix.OpenTree(unix.AT_FDCWD, dir, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
+	fd, err := cloneMount(unix.AT_FDCWD, dir, 0)
 	if err != nil {
 		return nil, fmt.Errorf("clone root %s: %w", dir, err)
 	}
@@ -25,6 +25,12 @@ func OpenMount(dir string) (*Dir, error) {
 		return nil, fmt.Errorf("mount root %s: %w", dir, err)
 	}
 	return &Dir{fd: at(fd)}, nil
+}
+
+// cloneMount opens a copy of what is mounted at a place, and of what is mounted
+// below it.
+func cloneMount(dir int, path string, flags uint) (int, error) {
+	return unix.OpenTree(dir, path, flags|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
 }
 
 // SetReadonly makes the mount that the directory is read-only, and none below
@@ -66,7 +72,7 @@ func (d *Dir) OpenDevice(p string, flags int) (int, error) {
 	place, err := d.find(p, flags)
 	if err == nil {
 		var st unix.Stat_t
-		if st, err = place.Stat(); err == nil && st.Mode&unix.S_IFMT != unix.S_IFCHR {
+		if st, err = place.Stat(); st.Mode&unix.S_IFMT != unix.S_IFCHR {
 			err = unix.ENOTTY
 		}
 	}
@@ -84,7 +90,7 @@ func (d *Dir) MakeFile(p string) (*Place, error) {
 	err := d.atEnd(p, true, func(dir at, name string) error {
 		fd, err := dir.open(name, unix.O_PATH, 0)
 		if errors.Is(err, unix.ENOENT) {
-			if fd, err = dir.open(name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY, 0o644); err != nil {
+			if fd, err = dir.create(name, 0o644); err != nil {
 				return err
 			}
 			at(fd).close()
@@ -105,7 +111,7 @@ func (d *Dir) MakeFile(p string) (*Place, error) {
 func (d *Dir) NewFile(p string) (*Place, error) {
 	place := &Place{fd: closed}
 	err := d.inParent(p, func(dir at, name string) error {
-		fd, err := dir.open(name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY, 0o666)
+		fd, err := dir.create(name, 0o666)
 		place.fd = at(fd)
 		return err
 	})
@@ -123,7 +129,7 @@ func (p *Place) Attach(mnt int) error {
 // Freeze mounts a read-only clone of the place, and of all that is mounted
 // below it, upon itself.
 func (p *Place) Freeze() error {
-	mnt, err := unix.OpenTree(int(p.fd), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE)
+	mnt, err := cloneMount(int(p.fd), "", unix.AT_EMPTY_PATH)
 	if err != nil {
 		return fmt.Errorf("clone mount: %w", err)
 	}

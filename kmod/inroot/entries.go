@@ -34,27 +34,23 @@ func (t *Tree) added(err error) error {
 // Create makes a regular file, mode 0600 less the umask, and opens it to be
 // written. EEXIST if the name is taken, whatever by.
 func (t *Tree) Create(name string) (File, error) {
-	fd, err := t.here().open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o600)
+	fd, err := t.here().create(name, 0o600)
 	return File{fd + 1}, t.added(err)
 }
 
 // OpenFile opens a regular file to be read, if it is still the one that Lstat
 // has put into st, and puts there what is true of it now.
 func (t *Tree) OpenFile(name string, st *unix.Stat_t) (*os.File, error) {
-	fd, err := t.here().open(name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	was := *st
+	fd, err := t.here().openRegular(name, st)
 	if err != nil {
 		return nil, err
 	}
-	f := os.NewFile(uintptr(fd), name)
-	was := *st
-	err = unix.Fstat(fd, st)
-	if err == nil && (st.Ino != was.Ino || st.Dev != was.Dev || st.Mode&unix.S_IFMT != unix.S_IFREG) {
-		err = errReplaced
+	if st.Ino != was.Ino || st.Dev != was.Dev {
+		at(fd).close()
+		return nil, errReplaced
 	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
+	return os.NewFile(uintptr(fd), name), nil
 }
 
 func (t *Tree) readHere(name string, st *unix.Stat_t, most int64) ([]byte, error) {
@@ -68,10 +64,13 @@ func (t *Tree) readHere(name string, st *unix.Stat_t, most int64) ([]byte, error
 
 func readMost(f io.Reader, most int64) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && int64(len(data)) > most {
-		err = fmt.Errorf("it is longer than %d bytes", most)
+	if err != nil {
+		return nil, err
 	}
-	return data, err
+	if int64(len(data)) > most {
+		return nil, fmt.Errorf("it is longer than %d bytes", most)
+	}
+	return data, nil
 }
 
 // Mkdir makes a directory. EEXIST if the name is taken, whatever by. The umask

@@ -220,6 +220,50 @@ func TestLink(t *testing.T) {
 	}
 }
 
+// What is written is there, with its holes, its size, its mode and its owner.
+func TestFile(t *testing.T) {
+	dir := box(t)
+	tree := openTree(t, dir)
+	f, err := tree.Create("f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, gid := os.Geteuid(), os.Getegid()
+	if uid == 0 {
+		uid, gid = 7, 8
+	}
+	if n, err := f.Write([]byte("one")); n != 3 || err != nil {
+		t.Errorf("write = %d, %v", n, err)
+	}
+	err = f.Skip(2)
+	if n, err := f.Write([]byte("two")); n != 3 || err != nil {
+		t.Errorf("write = %d, %v", n, err)
+	}
+	if err := errors.Join(err, f.Truncate(10), f.Chown(uid, gid), f.Chmod(0o4711), f.Close()); err != nil {
+		t.Error(err)
+	}
+	var st unix.Stat_t
+	got, err := os.ReadFile(dir + "/f")
+	if err := errors.Join(err, unix.Stat(dir+"/f", &st)); err != nil || string(got) != "one\x00\x00two\x00\x00" {
+		t.Errorf("it holds %q, %v", got, err)
+	}
+	if int(st.Uid) != uid || int(st.Gid) != gid || uint32(st.Mode) != unix.S_IFREG|0o4711 {
+		t.Errorf("it is %o of %d:%d", st.Mode, st.Uid, st.Gid)
+	}
+}
+
+// A file that is to get the name that it has keeps it.
+func TestLinkToItself(t *testing.T) {
+	dir := box(t, "d/", "d/f")
+	tree := openTree(t, dir)
+	if err := tree.Link([]string{"d", "f"}, []string{"d"}, "f"); err != nil {
+		t.Error(err)
+	}
+	if got, err := os.ReadFile(dir + "/d/f"); err != nil || string(got) != "d/f" {
+		t.Errorf("it holds %q, %v", got, err)
+	}
+}
+
 // A node that is there and the same is taken, another file is not.
 func TestMakeNode(t *testing.T) {
 	dir := box(t, "f", "up -> ../../..", "l -> /f")

@@ -218,7 +218,7 @@ func (t *Tree) Settle() error {
 // the directory that could not be entered, and wraps a unix.Errno.
 func (t *Tree) Enter(names []string, create bool) error {
 	todo, err := t.share(names)
-	if err != nil || len(todo) == 0 {
+	if err != nil {
 		return err
 	}
 	w := walk{in: t, create: create}
@@ -297,10 +297,11 @@ func (t *Tree) remove(name string, top int) error {
 	if errors.Is(err, unix.EPERM) && t.here().clearFlags(name) {
 		err = t.here().unlink(name)
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		t.top().dirty = true
-	}
-	if err == nil || errors.Is(err, unix.ENOENT) {
+		return nil
+	case errors.Is(err, unix.ENOENT):
 		return nil
 	}
 	var st unix.Stat_t
@@ -342,7 +343,7 @@ func (t *Tree) removeAll(top int) error {
 	uppermost := len(t.stack) == top+1
 	for {
 		names, err := t.Names()
-		if err != nil || len(names) == 0 {
+		if len(names) == 0 {
 			return err
 		}
 		for _, n := range names {

@@ -101,7 +101,7 @@ var users = []struct {
 func TestPathsStayInRoot(t *testing.T) {
 	dir := box(t, "a/", "a/b/", "a/b/f", "g", "abs -> /a/b", "rel -> a/b", "up -> ../../../../a", "etc -> /etc",
 		"loop -> loop", "ping -> pong", "pong -> ping", "chain -> abs", "a/b/back -> ../../g", "dang -> /nope/x", "victim -> ../../victim",
-		"a/out -> ../../../victim", "self -> .", "root -> /", "slash -> a/b/", "dots -> a/b/../b/./f")
+		"a/out -> ../../../victim", "a/b/top -> /g", "self -> .", "root -> /", "slash -> a/b/", "dots -> a/b/../b/./f")
 	for _, c := range []struct {
 		path, want string // want is the file, or the error's text
 	}{
@@ -117,9 +117,11 @@ func TestPathsStayInRoot(t *testing.T) {
 		{"/self/self/root/self/g", "g"},
 		{"/../../g", "g"},
 		{"/a/../g", "g"},
+		{"/g/.", "g"}, // a dot at the end means nothing
 		{"/abs/../../../g", "g"},
 		{"/abs/../b/f", "a/b/f"}, // ".." is the target's parent
 		{"/a/b/back", "g"},
+		{"/a/b/top", "g"},                  // from the root, and not from where the link lies
 		{"/etc/passwd", "too many levels"}, // it leads to itself
 		{"/victim", "too many levels"},
 		{"/a/out", "too many levels"},
@@ -254,4 +256,32 @@ func FuzzPaths(f *testing.F) {
 			t.Fatalf("around the root is %v and %v, the victim %q (%v) after %q over %q", left, in, victim, err, path, target)
 		}
 	})
+}
+
+// late is a place where somebody makes a directory at the same time.
+type late struct{ *steps }
+
+func (l *late) mkdir(name string) error {
+	return errors.Join(l.here().mkdir(name, 0o700), l.here().mkdir(name, 0o700))
+}
+
+// Who comes second takes the directory that is there.
+func TestDirectoryIsMadeMeanwhile(t *testing.T) {
+	root := openDir(t, box(t))
+	_, s := root.from(true)
+	defer s.letGo()
+	w := walk{in: &late{s}, create: true}
+	if failed, err := w.enter([]string{"a", "b"}); err != nil || len(s.open) != 2 {
+		t.Errorf("%s: %v; %d entered", failed, err, len(s.open))
+	}
+}
+
+// A name that is long or strange is told in a line that stays short.
+func TestQuote(t *testing.T) {
+	whole, long := strings.Repeat("x", 200), strings.Repeat("x", 201)
+	for s, want := range map[string]string{"a\nb": `"a\nb"`, whole: `"` + whole + `"`, long: `"` + whole + `"... (201 bytes)`} {
+		if got := quote(s); got != want {
+			t.Errorf("quote of %d bytes = %s; want %s", len(s), got, want)
+		}
+	}
 }
