@@ -62,11 +62,11 @@ func ParseName(s string) (n Name, short bool, err error) {
 // in it is an error. The name that it gives has neither.
 func ParseRepository(s string) (n Name, err error) {
 	named, err := reference.ParseNormalizedNamed(s)
-	if err == nil && !reference.IsNameOnly(named) {
-		err = fmt.Errorf("it has a tag or digest: leave that out, as in %s", reference.FamiliarName(named))
-	}
 	if err != nil {
 		return n, fmt.Errorf("parse repository %s: %w: want [REGISTRY/]NAME", image.Quote(s), err)
+	}
+	if !reference.IsNameOnly(named) {
+		return n, fmt.Errorf("parse repository %s: it has a tag or digest: leave that out, as in %s: want [REGISTRY/]NAME", image.Quote(s), reference.FamiliarName(named))
 	}
 	return Name{Registry: reference.Domain(named), Repository: reference.Path(named)}, nil
 }
@@ -76,10 +76,10 @@ func ParseRepository(s string) (n Name, err error) {
 func ParseRegistry(s string) (string, error) {
 	n, short, err := ParseName(s + "/x")
 	switch {
-	case err == nil && n.Registry == "registry-1.docker.io" && n.Repository == "x":
-		return "docker.io", nil
 	case err != nil, short, strings.Contains(s, "/"):
 		return "", fmt.Errorf("parse registry %s: want HOST[:PORT], such as registry.example.com", image.Quote(s))
+	case n.Registry == "registry-1.docker.io":
+		return "docker.io", nil
 	}
 	return n.Registry, nil
 }

@@ -17,6 +17,7 @@ func TestParseName(t *testing.T) {
 		{"docker.io/a", "docker.io/library/a:latest", false},
 		{"index.docker.io/a/b", "docker.io/a/b:latest", false},
 		{"localhost/a:1", "localhost/a:1", false},
+		{"HOST/a:1", "HOST/a:1", false},
 		{"localhost:5000/a", "localhost:5000/a:latest", false},
 		{"[::1]:5000/a", "[::1]:5000/a:latest", false},
 		{"quay.io/a/b/c:x@sha256:" + hex, "quay.io/a/b/c@sha256:" + hex, false},
@@ -50,11 +51,36 @@ func TestParseRegistry(t *testing.T) {
 	for in, want := range map[string]string{
 		"quay.io": "quay.io", "localhost": "localhost", "localhost:5000": "localhost:5000", "[::1]:5000": "[::1]:5000", "127.0.0.1": "127.0.0.1",
 		"docker.io": "docker.io", "index.docker.io": "docker.io", "registry-1.docker.io": "docker.io",
-		"": "", "quay": "", "quay.io/a": "", "quay.io/library": "", "https://quay.io": "", "quay.io/": "", "a b.c": "", "quay.io:x": "", "../x": "", "user@quay.io": "",
+		"": "", "quay": "", "quay.io/a": "", "quay.io/library": "", "registry-1.docker.io/a": "", "https://quay.io": "", "quay.io/": "", "a b.c": "", "quay.io:x": "", "../x": "", "user@quay.io": "",
 	} {
 		if got, err := ParseRegistry(in); got != want || (err == nil) != (want != "") {
 			t.Errorf("ParseRegistry(%q) = %q, %v; want %q", in, got, err, want)
 		}
+	}
+}
+
+// What is made here and has no registry belongs to this machine, and is looked for
+// there before docker.io.
+func TestLocal(t *testing.T) {
+	hex := "@sha256:" + strings.Repeat("0123456789abcdef", 4)
+	for s, want := range map[string]string{
+		"web": "localhost/web:latest", "a/web:1": "localhost/a/web:1", "docker.io/web": "docker.io/library/web:latest", "quay.io/web:1": "quay.io/web:1",
+		"web" + hex: "", "quay.io/web" + hex: "", "A": "",
+	} {
+		if n, err := Local(s); (err == nil) != (want != "") || err == nil && n.String() != want {
+			t.Errorf("Local(%q) = %s, %v; want %q", s, n, err, want)
+		}
+	}
+	for s, want := range map[string]string{
+		"web": "web localhost/web:latest docker.io/library/web:latest", "quay.io/web": "quay.io/web quay.io/web:latest",
+		"a/b" + hex: "a/b" + hex + " localhost/a/b" + hex + " docker.io/a/b" + hex,
+	} {
+		if list, err := Candidates(s); err != nil || strings.Join(list, " ") != want {
+			t.Errorf("Candidates(%q) = %q, %v; want %q", s, list, err, want)
+		}
+	}
+	if list, err := Candidates("A"); err == nil {
+		t.Errorf("Candidates of no name = %q", list)
 	}
 }
 

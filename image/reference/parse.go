@@ -16,11 +16,13 @@ var compressed = []string{".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2"}
 // ParseNew is ParsePlace for an image that need not exist.
 func ParseNew(name string) (Place, error) {
 	r, err := ParsePlace(name)
-	if err == nil && r.Transport == DockerArchive {
-		err = fmt.Errorf("%s: only OCI images are made: write oci-archive:%s", name, r.Path)
-	}
-	if err != nil || r.Transport != "" {
+	switch {
+	case err != nil:
 		return r, err
+	case r.Transport == DockerArchive:
+		return r, fmt.Errorf("%s: only OCI images are made: write oci-archive:%s", name, r.Path)
+	case r.Transport != "":
+		return r, nil
 	}
 	if _, err := os.Stat(r.Path); err != nil { //nolint:forbidigo // the operator's own path
 		r.Path, r.Ref, _ = strings.Cut(r.Path, ":")
@@ -85,7 +87,7 @@ func ParsePlace(s string) (Place, error) {
 	switch {
 	case found && (r.Transport == LayoutDir || r.Transport == LayoutArchive || r.Transport == DockerArchive):
 		r.Path, r.Ref, _ = strings.Cut(rest, ":")
-	case found && strings.HasPrefix(rest, "//"):
+	case strings.HasPrefix(rest, "//"):
 		return Place{}, fmt.Errorf("parse image name %s: no transport %q: name a layout (oci:DIR[:REF]) or an archive (oci-archive:FILE[:REF])", image.Quote(s), scheme)
 	default:
 		r = Place{Path: s}
@@ -104,14 +106,11 @@ func (r Place) Locate() (Place, error) {
 	}
 	fi, err := os.Stat(r.Path) //nolint:forbidigo // the operator's own path
 	if err != nil {
-		path, ref, found := strings.Cut(r.Path, ":")
-		if !found || path == "" {
-			return r, fmt.Errorf("open image: %w", err)
-		}
-		r.Path, r.Ref = path, ref
-		if fi, err = os.Stat(path); err != nil { //nolint:forbidigo // the operator's own path
-			return r, fmt.Errorf("open image: %w", err)
-		}
+		r.Path, r.Ref, _ = strings.Cut(r.Path, ":")
+		fi, err = os.Stat(r.Path) //nolint:forbidigo // the operator's own path
+	}
+	if err != nil {
+		return r, fmt.Errorf("open image: %w", err)
 	}
 	r.Transport = LayoutArchive
 	if fi.IsDir() {

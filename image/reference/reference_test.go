@@ -1,6 +1,8 @@
 package reference
 
 import (
+	"errors"
+	"os"
 	"strings"
 	"testing"
 )
@@ -14,6 +16,8 @@ func TestParseReference(t *testing.T) {
 		{"oci:/a/b:v1", Place{LayoutDir, "/a/b", "v1"}},
 		{"oci:dir:docker.io/x:1", Place{LayoutDir, "dir", "docker.io/x:1"}},
 		{"oci-archive:x.tar:v1", Place{LayoutArchive, "x.tar", "v1"}},
+		{"docker-archive:x.tar", Place{DockerArchive, "x.tar", ""}},
+		{"oci", Place{"", "oci", ""}},
 		{"x.tar", Place{"", "x.tar", ""}},
 		{"./a:b", Place{"", "./a:b", ""}},
 	} {
@@ -32,11 +36,72 @@ func TestParseReference(t *testing.T) {
 func TestNewArchive(t *testing.T) {
 	for name, want := range map[string]Transport{
 		"./x.tar": LayoutArchive, "./x": LayoutDir, "./x:v1": LayoutDir, "./x.tar:v1": LayoutArchive, "oci:x.tar.gz": LayoutDir, "oci-archive:x.tar.gz": LayoutArchive,
-		"./x.tar.gz": "", "./x.tgz": "", "/a/x.tar.zst": "", "./x.tar.xz:v1": "",
+		"./x.tar.gz": "", "./x.tgz": "", "/a/x.tar.zst": "", "./x.tar.xz:v1": "", "./x.tar.bz2": "",
 	} {
 		got, err := ParseNew(name)
 		if want == "" && (err == nil || !strings.Contains(err.Error(), "x.tar, or oci:")) || want != "" && (err != nil || got.Transport != want) {
 			t.Errorf("ParseNew(%q) = %+v, %v; want %q", name, got, err, want)
+		}
+	}
+}
+
+func TestNewIsNothingElse(t *testing.T) {
+	for name, want := range map[string]string{"docker-archive:x.tar": "write oci-archive:x.tar", ":v1": "the path is empty", "docker://x": "no transport", "": "the path is empty; want"} {
+		if got, err := ParseNew(name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("ParseNew(%q) = %+v, %v; want %q", name, got, err, want)
+		}
+	}
+}
+
+// A plain path is what is there: whole, or before a colon.
+func TestLocate(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, name := range []string{"layout", "layout:odd"} {
+		if err := os.Mkdir(name, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile("archive", nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for p, want := range map[Place]Place{
+		{"", "layout", ""}:            {LayoutDir, "layout", ""},
+		{"", "layout:odd", ""}:        {LayoutDir, "layout:odd", ""},
+		{"", "layout:v1", ""}:         {LayoutDir, "layout", "v1"},
+		{"", "archive", ""}:           {LayoutArchive, "archive", ""},
+		{"", "archive:v1", ""}:        {LayoutArchive, "archive", "v1"},
+		{LayoutDir, "none", "x"}:      {LayoutDir, "none", "x"},
+		{LayoutArchive, "layout", ""}: {LayoutArchive, "layout", ""},
+		{"", "none", ""}:              {},
+		{"", "none:v1", ""}:           {},
+		{"", ":v1", ""}:               {},
+	} {
+		got, err := p.Locate()
+		if (err == nil) != (want != Place{}) || err == nil && got != want {
+			t.Errorf("%+v is %+v, %v; want %+v", p, got, err, want)
+		}
+	}
+}
+
+// What a name means does not depend on what lies in the working directory; who
+// may have meant a file is told.
+func TestIsPlace(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("web", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{
+		"/x": true, "./x": true, "../x": true, ".": true, "oci:x": true, "oci-archive:x": true, "docker-archive:x": true, "docker://x": true, "http://x/y": true,
+		"web": false, "web:1": false, "localhost:5000/web": false, "oc:x": false, "": false,
+	} {
+		if got := IsPlace(name); got != want {
+			t.Errorf("IsPlace(%q) = %v", name, got)
+		}
+	}
+	unknown := errors.New("no such image")
+	for name, want := range map[string]string{"web": "no such image (the path is written ./web)", "web:1": "no such image (the path is written ./web:1)", "none": "no such image"} {
+		if got := PlaceHint(unknown, name); !errors.Is(got, unknown) || got.Error() != want {
+			t.Errorf("PlaceHint(%q) = %v; want %s", name, got, want)
 		}
 	}
 }

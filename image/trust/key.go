@@ -145,7 +145,7 @@ func (k *Key) verifyEd25519(p ed25519.PublicKey, message, signature []byte) erro
 		}
 		signature = signature[2+numberSize:]
 	}
-	if len(signature) != ed25519.SignatureSize || !ed25519.Verify(p, message, signature) {
+	if !ed25519.Verify(p, message, signature) {
 		return errNoSignature
 	}
 	return nil

@@ -126,12 +126,12 @@ func checkPrefix(s string) error {
 	if strings.HasSuffix(s, "/") {
 		probe += "x/x"
 	}
-	n, short, err := reference.ParseName(probe)
+	n, _, err := reference.ParseName(probe)
 	if err != nil {
 		return err
 	}
 	full := n.String()
-	if !short && (full == probe || strings.HasPrefix(full, probe+":")) {
+	if full == probe || strings.HasPrefix(full, probe+":") {
 		return nil
 	}
 	return fmt.Errorf("%s: no full name begins like this: write REGISTRY/, REGISTRY/NAMESPACE/ or REGISTRY/REPOSITORY, such as docker.io/library/web", image.Quote(s))

@@ -64,12 +64,76 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
+// The shortest line about a name counts for more than the one about all, and the
+// forms of a host are one.
+func TestWhichLineDecides(t *testing.T) {
+	for _, c := range []struct {
+		policy, name string
+		accepts      bool
+	}{
+		{"default accept\na.b/ refuse", "a.b/x:1", false},
+		{"a.b/ refuse\ndefault accept", "a.b/x:1", false},
+		{"default accept\na.b/ refuse", "a.c/x:1", true},
+		{"  default accept", "a.b/x:1", true},
+		{"\t# x\n \ta.b/ \t accept \t", "a.b/x:1", true},
+		{"a.b/ accept", "A.B:80/x:1", true},
+		{"a.b/ accept", "a.b:8080/x:1", false},
+	} {
+		p, err := ParsePolicy([]byte(c.policy))
+		if err != nil {
+			t.Errorf("%q: %v", c.policy, err)
+			continue
+		}
+		if r := p.For(c.name); r.Accepts() != c.accepts || r.Refuses() == c.accepts {
+			t.Errorf("%q: %q is accepted: %v, refused: %v", c.policy, c.name, r.Accepts(), r.Refuses())
+		}
+	}
+	for action, want := range map[string][2]bool{actionAccept: {true, false}, actionKey: {false, false}, actionRefuse: {false, true}, "": {false, true}} {
+		if r := (Rule{Action: action}); r.Accepts() != want[0] || r.Refuses() != want[1] {
+			t.Errorf("%q accepts: %v, refuses: %v", action, r.Accepts(), r.Refuses())
+		}
+	}
+	p, err := ParsePolicy([]byte("a.b/ key   some file  "))
+	if r := p.For("a.b/x:1"); err != nil || len(r.Keys) != 1 || r.Keys[0] != "some file" {
+		t.Errorf("%v, %+v; want the key's file without the blanks around it", err, r)
+	}
+	for r, want := range map[string]Rule{`the policy (line 7, "a.b/")`: {Prefix: "a.b/", Line: 7}, "the policy, which has no line for it,": {}} {
+		if got := want.String(); got != r {
+			t.Errorf("%+v is %s", want, got)
+		}
+	}
+}
+
+// Names are compared in one form; an address has colons that are no port's.
+func TestCanonical(t *testing.T) {
+	for name, want := range map[string]string{
+		"web": "web", "A.b/X": "a.b/X", "a.b:443/x": "a.b/x", "a.b:80/x": "a.b/x", "a.b:0443/x": "a.b/x", "a.b:8443/x": "a.b:8443/x",
+		"[fe80::0]/x": "[fe80::0]/x", "[::1]:443/x": "[::1]/x", "[::1]:5000/x": "[::1]:5000/x", ":80/x": "/x",
+	} {
+		if got := canonical(name); got != want {
+			t.Errorf("canonical(%q) = %q; want %q", name, got, want)
+		}
+	}
+}
+
+func TestPolicyIsNotEndless(t *testing.T) {
+	text := func(lines int) []byte { return []byte(strings.Repeat("\n", lines-1) + "localhost/ accept") }
+	if _, err := ParsePolicy(text(maxPolicy)); err != nil {
+		t.Error(err)
+	}
+	if _, err := ParsePolicy(text(maxPolicy + 1)); err == nil || !strings.Contains(err.Error(), "more than 10000 lines") {
+		t.Errorf("a line more: %v", err)
+	}
+}
+
 func TestPolicyErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"localhost/":                                "want",
 		"localhost/ allow":                          "\"allow\"",
 		"localhost/ key":                            "want a file",
 		"localhost/ refuse x":                       "after it",
+		"localhost/ accept x":                       "after it",
+		"a.b/ accept\na.b/ key x":                   "line 1 says",
 		"web accept":                                "no full name",
 		"registry.example.com accept":               "no full name",
 		"docker.io/web accept":                      "no full name",

@@ -99,10 +99,13 @@ func (s Signature) verify(k *Key, sum digest.Digest) error {
 		return err
 	}
 	got, err := parsePayload(s.Payload)
-	if err == nil && got != sum {
-		err = fmt.Errorf("it signs %s", got)
+	if err != nil {
+		return err
 	}
-	return err
+	if got != sum {
+		return fmt.Errorf("it signs %s", got)
+	}
+	return nil
 }
 
 // Candidate is a signature in a registry or layout: a blob with the payload, and
