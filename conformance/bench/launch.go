@@ -10,8 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/netbsd-cells/runcell/conformance/owned"
 )
 
 // launcher starts a command somewhere: with the mounts that the bench was
@@ -27,19 +25,6 @@ func (plainLauncher) start(c *exec.Cmd) error { return c.Start() }
 // token marks the environment of everything we start, so that what stays
 // behind can be told from the rest of the machine.
 var token = fmt.Sprintf("RUNCELL_BENCH=%d", os.Getpid())
-
-// ownName is of what has to have a name on the whole machine: containerd's
-// namespace, and the control group above the containers of others.
-var ownName = fmt.Sprintf("runcell-bench-%d-own", os.Getpid())
-
-// sweepGroups removes what is left of the control group with our name. Where a
-// hierarchy is not mounted, tools make a directory of files in its place.
-func sweepGroups() {
-	owned.RemoveCgroups([]string{ownName})
-	for _, dir := range owned.Cgroups([]string{ownName}) {
-		_ = os.RemoveAll(dir)
-	}
-}
 
 // usage is what a command cost, with the children that it waited for.
 type usage struct {

@@ -86,10 +86,10 @@ func (d *declared) runs(version string, lives int) {
 		}
 		begun := 0
 		for _, line := range h.ParseLines(string(text)) {
-			switch {
-			case line.Op == "read":
+			switch line.Op {
+			case "read":
 				last = append(last, line.Text)
-			case line.Op == "ready":
+			case "ready":
 				begun++
 			}
 		}

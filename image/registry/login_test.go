@@ -120,7 +120,7 @@ func TestLogin(t *testing.T) {
 func TestLoginKeepsTheRest(t *testing.T) {
 	host, asked := guarded(t, "basic")
 	dir := t.TempDir()
-	real, file := filepath.Join(dir, "real.json"), filepath.Join(dir, "auth.json")
+	whole, file := filepath.Join(dir, "real.json"), filepath.Join(dir, "auth.json")
 	write := func(path, text string) {
 		t.Helper()
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
@@ -130,8 +130,8 @@ func TestLoginKeepsTheRest(t *testing.T) {
 	if err := os.Symlink("real.json", file); err != nil {
 		t.Fatal(err)
 	}
-	write(real, `{"credsStore":"x","n":12345678901234567890,"auths":{"https://`+host+`/v1/":{"auth":"YTpi"},"other.example":{"auth":"YTpi","email":"e"},"`+host+`/part":{"auth":"YTpi"}}}`)
-	write(real+".runcell-new", "left")
+	write(whole, `{"credsStore":"x","n":12345678901234567890,"auths":{"https://`+host+`/v1/":{"auth":"YTpi"},"other.example":{"auth":"YTpi","email":"e"},"`+host+`/part":{"auth":"YTpi"}}}`)
+	write(whole+".runcell-new", "left")
 	login := func() error {
 		_, err := Login(t.Context(), host, "me", "se:cret", Options{AuthFile: file})
 		return err
@@ -142,10 +142,10 @@ func TestLoginKeepsTheRest(t *testing.T) {
 		}
 	}
 	want := `{"auths":{"` + host + `":{"auth":"bWU6c2U6Y3JldA=="},"` + host + `/part":{"auth":"YTpi"},"other.example":{"auth":"YTpi","email":"e"}},"credsStore":"x","n":12345678901234567890}`
-	if got := strings.Join(strings.Fields(readFile(t, real)), ""); got != want {
+	if got := strings.Join(strings.Fields(readFile(t, whole)), ""); got != want {
 		t.Errorf("the file holds %s; want %s", got, want)
 	}
-	if fi, err := os.Stat(real); err != nil || fi.Mode().Perm() != 0o600 {
+	if fi, err := os.Stat(whole); err != nil || fi.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", fi.Mode(), err)
 	}
 	if to, err := os.Readlink(file); err != nil || to != "real.json" {
@@ -154,16 +154,16 @@ func TestLoginKeepsTheRest(t *testing.T) {
 	if list, _ := os.ReadDir(dir); len(list) != 2 {
 		t.Errorf("there is %v", list)
 	}
-	if gone, err := Logout(t.Context(), host, Options{AuthFile: file}); err != nil || !slices.Equal(gone, []string{file}) || strings.Contains(readFile(t, real), host) || !strings.Contains(readFile(t, real), "other.example") {
-		t.Errorf("logout: %q, %v; left is %s", gone, err, readFile(t, real))
+	if gone, err := Logout(t.Context(), host, Options{AuthFile: file}); err != nil || !slices.Equal(gone, []string{file}) || strings.Contains(readFile(t, whole), host) || !strings.Contains(readFile(t, whole), "other.example") {
+		t.Errorf("logout: %q, %v; left is %s", gone, err, readFile(t, whole))
 	}
 	if _, err := Logout(t.Context(), host, Options{AuthFile: file}); err == nil || !strings.Contains(err.Error(), "no credentials for "+host) {
 		t.Errorf("a second logout: %v", err)
 	}
 	for _, text := range []string{"{", `{"auths":[]}`, `[]`, `null`, `{"auths":{"x":{"auth":1}}}`} {
-		write(real, text)
-		if err := login(); err == nil || readFile(t, real) != text {
-			t.Errorf("%s: %v; the file holds %s", text, err, readFile(t, real))
+		write(whole, text)
+		if err := login(); err == nil || readFile(t, whole) != text {
+			t.Errorf("%s: %v; the file holds %s", text, err, readFile(t, whole))
 		}
 	}
 	fifo := filepath.Join(dir, "fifo")
