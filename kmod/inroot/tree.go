@@ -280,7 +280,11 @@ func (t *Tree) Names() ([]string, error) {
 	}
 	f := os.NewFile(uintptr(dir), t.Path())
 	defer f.Close()
-	return f.Readdirnames(-1)
+	names, err := f.Readdirnames(-1)
+	if err != nil {
+		return nil, err // not what it has read until then
+	}
+	return names, nil
 }
 
 // ErrMounted is the error of Remove for a file system that is mounted in the tree.
