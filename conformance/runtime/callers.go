@@ -29,6 +29,14 @@ func (c tool) call(args ...string) h.CmdResult {
 	return r
 }
 
+// last is the signal after another one, which may have ended the program.
+func (c tool) last(id, signal string) {
+	r := c.t.Do(call{Args: []string{"kill", id, signal}, Global: c.global, Env: c.env, Dir: c.dir})
+	if r.Code != 0 && !strings.Contains(r.Stderr, "not running") {
+		c.t.Errorf("%s", r)
+	}
+}
+
 // waitStatus polls state, as buildah does.
 func (c tool) waitStatus(id, status string) {
 	c.t.Eventually(func() bool { return strings.Contains(c.call("state", id).Stdout, `"`+status+`"`) }, "%s is not %s", id, status)
@@ -99,10 +107,7 @@ var callers = []h.Case{
 			c.call("start", id)
 			c.waitStatus(id, "running")
 			c.call("kill", id)
-			// The first one may have ended it.
-			if r := t.Do(call{Args: []string{"kill", id, "SIGKILL"}, Dir: b.Dir}); r.Code != 0 && !strings.Contains(r.Stderr, "not running") {
-				t.Errorf("%s", r)
-			}
+			c.last(id, "SIGKILL")
 			c.waitStatus(id, "stopped")
 			c.call("delete", id)
 		},
@@ -187,7 +192,7 @@ func podman(t *t) {
 	file := t.WriteFile(`{"cwd":"/","env":["A=1"],"user":{"uid":0,"gid":0},"args":["/bin/probe","exit","4"]}`, "process")
 	c.call("exec", "--pid-file", t.Path("exec.pid"), "--process", file, "--detach", id)
 	c.call("kill", id, "15")
-	c.call("kill", id, "9")
+	c.last(id, "9")
 	c.waitStatus(id, "stopped")
 	c.call("delete", "--force", id)
 }
