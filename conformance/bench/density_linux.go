@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -136,6 +137,7 @@ func (d *idler) measure(n int) (_ map[string]float64, err error) {
 		programs[program] = true
 	}
 	time.Sleep(d.rest)
+	d.still()
 	after, err := disk(d.dirs...)
 	if err != nil {
 		return nil, err
@@ -150,6 +152,18 @@ func (d *idler) measure(n int) (_ map[string]float64, err error) {
 		opDescriptors: float64(h.descriptors) / each, opNamespaces: float64(len(h.namespaces)) / each, opMounts: float64(len(h.mounts)) / each,
 		opCgroups: float64(len(h.cgroups)) / each, opDisk: (after - before) / each, opOnce: once.pss,
 	}, nil
+}
+
+// still waits until no process of the kind has come or gone for half a second: what
+// is on its way out does not stay.
+func (d *idler) still() {
+	const quiet, longest = 500 * time.Millisecond, 10 * time.Second
+	last, began := processesOf(d.mark), time.Now()
+	for since := began; time.Since(since) < quiet && time.Since(began) < longest; time.Sleep(quiet / 10) {
+		if now := processesOf(d.mark); !maps.Equal(now, last) {
+			last, since = now, time.Now()
+		}
+	}
 }
 
 // hold counts what is beside the programs and was not there before.
