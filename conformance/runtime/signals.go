@@ -27,6 +27,10 @@ var passedOn = []string{
 	"ABRT", "TRAP", "SYS", "SEGV", "BUS", "FPE", "ILL", "EMT", "INFO", "VTALRM", "XCPU", "XFSZ",
 }
 
+// firstRare is the first of them that nobody sends to a program which has just
+// begun, and that runtimes may begin to catch a moment later: it is sent again.
+const firstRare = syscall.SIGIO
+
 // realTime is a real-time signal that no library keeps for itself.
 const realTime = syscall.Signal(40)
 
@@ -35,7 +39,10 @@ const realTime = syscall.Signal(40)
 func passAll(t *t, p *h.Process) {
 	send := func(s syscall.Signal, name string) {
 		p.Signal(s)
-		for deadline := time.Now().Add(t.Limit(time.Second)); ; time.Sleep(2 * time.Millisecond) {
+		for looks, deadline := 0, time.Now().Add(t.Limit(time.Second)); ; time.Sleep(2 * time.Millisecond) {
+			if looks++; s == firstRare && looks%100 == 0 {
+				p.Signal(s)
+			}
 			for _, line := range h.ParseLines(p.Output()) {
 				if line.Op == "signal" && line.Text == name {
 					return
