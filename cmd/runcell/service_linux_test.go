@@ -214,7 +214,7 @@ func TestServiceAtOnce(t *testing.T) {
 		}
 		for _, e := range all {
 			status, verb := w.ended(e.cmd), e.cmd.Args[len(e.cmd.Args)-2]
-			overtaken := status == 1 && strings.Contains(e.out.String(), "told to end before it ran")
+			overtaken := status == 1 && strings.Contains(e.out.String(), "interrupted by SIGTERM")
 			if status != 0 && !overtaken && verb != "status" { // for which it may be down meanwhile
 				t.Errorf("of %q at once: %q ends with %q", verbs, verb, e.out)
 			}

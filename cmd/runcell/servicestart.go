@@ -206,9 +206,6 @@ func (s *services) supervise(ctx context.Context, d *service.Declaration, args [
 			if err == nil {
 				return nil // it has done what it was for
 			}
-			if child.ProcessState.ExitCode() == 128+int(syscall.SIGTERM) {
-				return errors.New("was told to end before it ran: somebody has stopped it meanwhile")
-			}
 			return fmt.Errorf("did not start (%w): %s", err, lastLine(log.Name()))
 		case <-ctx.Done():
 			_ = child.Process.Signal(syscall.SIGTERM)

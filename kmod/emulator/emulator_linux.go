@@ -186,15 +186,20 @@ func (c *Client) List() ([]kmod.Info, error) {
 	return infos, nil
 }
 
+// known gives the table, and the ids of all cells in it.
+func (c *Client) known() (table string, ids []kmod.ID, err error) {
+	if _, _, err = c.meet(); err != nil {
+		return "", nil, err
+	}
+	if table, err = c.table(); err != nil {
+		return "", nil, err
+	}
+	ids, err = c.ids(-1)
+	return table, ids, err
+}
+
 func (c *Client) list() ([]kmod.Info, error) {
-	if _, _, err := c.meet(); err != nil {
-		return nil, err
-	}
-	table, err := c.table()
-	if err != nil {
-		return nil, err
-	}
-	ids, err := c.ids(-1)
+	table, ids, err := c.known()
 	if err != nil {
 		return nil, err
 	}
@@ -223,14 +228,7 @@ func (c *Client) Names() (map[kmod.ID]string, error) {
 }
 
 func (c *Client) names() (map[kmod.ID]string, error) {
-	if _, _, err := c.meet(); err != nil {
-		return nil, err
-	}
-	table, err := c.table()
-	if err != nil {
-		return nil, err
-	}
-	ids, err := c.ids(-1)
+	table, ids, err := c.known()
 	if err != nil {
 		return nil, err
 	}
