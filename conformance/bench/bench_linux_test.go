@@ -25,7 +25,7 @@ func once(t *testing.T, change func(*options)) (string, map[string]series) {
 		t.Fatal(err)
 	}
 	o := options{
-		runcell: runcell, runc: "/usr/sbin/runc", crun: "/usr/bin/crun", rounds: 1,
+		runcell: runcell, runc: "/usr/sbin/runc", crun: "/usr/bin/crun", busybox: "/bin/busybox", rounds: 1,
 		load: 1, starts: atATime, idle: 1, imageMB: 1, unpackRounds: 1, containerdRounds: 1,
 	}
 	file := filepath.Join(t.TempDir(), "samples.json")

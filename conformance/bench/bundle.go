@@ -24,8 +24,11 @@ const (
 func (w *world) bundle(name string) string { return filepath.Join(w.dir, name) }
 func (w *world) rootfs() string            { return filepath.Join(w.dir, "rootfs") }
 
+// states has the state directories of a part of the bench.
+func (w *world) states(o options) string { return filepath.Join(o.states, filepath.Base(w.dir)) }
+
 func (w *world) makeBundles(o options) error {
-	if err := makeRootfs(w.rootfs()); err != nil {
+	if err := makeRootfs(w.rootfs(), o.busybox); err != nil {
 		return fmt.Errorf("make rootfs: %w", err)
 	}
 	config, err := exampleConfig(o, w.dir)
@@ -39,7 +42,7 @@ func (w *world) makeBundles(o options) error {
 		return err
 	}
 	// As long as it takes to make them all, on a machine that has other work, too.
-	config.Process.Args = []string{"/bin/sleep", strconv.Itoa(1000 + o.cells)}
+	config.Process.Args = []string{"/bin/sleep", strconv.Itoa(1000 + 10*total(o.cells))}
 	if err := writeBundle(w.bundle(bundleSleep), config); err != nil {
 		return err
 	}
@@ -100,13 +103,13 @@ func writeBundle(dir string, c *specs.Spec) error {
 	return os.WriteFile(filepath.Join(dir, "config.json"), b, 0o644)
 }
 
-func makeRootfs(dir string) (err error) {
+func makeRootfs(dir, busybox string) (err error) {
 	for _, d := range []string{"bin", "dev", "proc", "sys", "tmp", "etc"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			return err
 		}
 	}
-	in, err := os.Open("/bin/busybox")
+	in, err := os.Open(busybox)
 	if err != nil {
 		return fmt.Errorf("%w (install busybox-static)", err)
 	}

@@ -8,6 +8,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -33,7 +34,9 @@ type options struct {
 	idle  int
 	guest string
 
-	cells, few int
+	cells   []int // sorted; none: no table of many
+	busybox string
+	states  string // where state directories are made, and then the bench's own directory there
 
 	farMB, farRounds int
 
@@ -61,8 +64,9 @@ func main() {
 	flag.IntVar(&o.idle, "idle", 4, "idle cells of each way, to see what one costs; 0: look at none")
 	flag.StringVar(&o.guest, "guest", "", "Linux kernel for the virtual machine that this is compared with")
 	flag.DurationVar(&o.settle, "settle", 35*time.Second, "how long shims are left alone before they are looked at: ours gives its memory back after two seconds, containerd's at times")
-	flag.IntVar(&o.cells, "cells", 500, "detached containers in one state directory for the table of many; 0: measure none")
-	flag.IntVar(&o.few, "few", 10, "containers in the state directory that this is compared with")
+	cells := flag.String("cells", "10,500", "`numbers` of detached containers in one state directory for the table of many; empty: no such table")
+	flag.StringVar(&o.busybox, "busybox", "/bin/busybox", "static busybox for the bundles")
+	flag.StringVar(&o.states, "states", memoryDir(), "make the runtimes' state directories in this `directory`; default: a tmpfs, as /run is")
 	flag.StringVar(&o.json, "json", "", "write every sample to this file")
 	only := flag.String("run", "", "only the parts whose name matches: "+partNames())
 	flag.StringVar(&o.revision, "base", "", "build this revision, measure runcell beside it and compare the two")
@@ -82,12 +86,24 @@ func main() {
 	flag.Parse()
 	var err error
 	if o.only, err = regexp.Compile(*only); err == nil {
+		o.cells, err = numbers(*cells)
+	}
+	if err == nil {
 		err = bench(o, os.Stdout)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// memoryDir is a tmpfs where there is one, so that the disk is not what is
+// measured; else where temporary files are.
+func memoryDir() string {
+	if _, err := os.Stat("/dev/shm"); err == nil {
+		return "/dev/shm"
+	}
+	return os.TempDir()
 }
 
 func bench(o options, out io.Writer) (err error) {
@@ -100,6 +116,10 @@ func bench(o options, out io.Writer) (err error) {
 			err = e
 		}
 	}()
+	if o.states, err = os.MkdirTemp(o.states, "runcell-bench-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(o.states)) }()
 	if o.runcell, err = filepath.Abs(o.runcell); err != nil {
 		return err
 	}

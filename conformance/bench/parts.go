@@ -3,6 +3,7 @@ package main
 // The parts of a run, in its order.
 
 import (
+	"errors"
 	"io"
 	"os"
 	"strings"
@@ -23,7 +24,7 @@ var parts = []part{
 	{"beside", func(o options) bool { return o.rounds > 0 && o.load > 0 }, true, benchBeside},
 	{"starts", func(o options) bool { return o.starts > 0 }, true, benchStarts},
 	{"density", func(o options) bool { return o.idle > 0 }, false, benchDensity},
-	{"many", func(o options) bool { return o.cells > 0 }, false, benchMany},
+	{"many", func(o options) bool { return len(o.cells) > 0 }, false, benchMany},
 	{"pull", hasImageProgram, true, benchPull},
 	{"far", func(o options) bool { return o.farRounds > 0 && hasImageProgram(o) }, true, benchFar},
 	{"first", func(o options) bool { return o.firstRounds > 0 && hasImageProgram(o) }, true, benchFirst},
@@ -68,7 +69,7 @@ func benchRuntimes(o options, dir string, out io.Writer) (map[string][]float64, 
 // newWorld completes a world that has its directory.
 func newWorld(o options, w *world) (_ *world, err error) {
 	w.samples = map[key][]float64{}
-	if err := w.makeBundles(o); err != nil {
+	if err := errors.Join(w.makeBundles(o), os.MkdirAll(w.states(o), 0o700)); err != nil {
 		return nil, err
 	}
 	if w.inside, err = privateLauncher(); err != nil {

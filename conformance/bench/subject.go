@@ -36,7 +36,7 @@ var stateName = strings.NewReplacer(" ", "-", "(", "", ")", "", ",", "", "'", ""
 // runc are left out where two revisions of runcell are compared.
 func subjects(o options, w *world) []*subject {
 	oci := func(name, binary string, flags ...string) *subject {
-		argv := append([]string{binary, "--root", filepath.Join(w.dir, "state-"+stateName.Replace(name))}, flags...)
+		argv := append([]string{binary, "--root", filepath.Join(w.states(o), stateName.Replace(name))}, flags...)
 		s := &subject{name: name, launch: w.inside, runtime: argv, floor: []string{binary, "--version"}}
 		if _, err := os.Stat(binary); err != nil {
 			s.why = err.Error()

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -31,7 +32,7 @@ func (w *world) print(out io.Writer, o options) {
 	say("%d rounds after %d of warm-up, interleaved; %d CPUs, %s/%s, load %s.\n", o.rounds, o.warmup, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, load())
 	say("Medians in ms and, in brackets, the ratio to crun's. Peak RSS in MiB.\n")
 	say("run CPU: user and system time of run with its children; switches of context and minor page faults of the same.\n")
-	say("resident: processes that stay while a detached container idles.\n\n")
+	say("resident: processes that stay while a detached container idles. State directories are below %s.\n\n", filepath.Dir(o.states))
 	w.printRows(out, operations, median)
 	say("\nThe same, of a hundred the slowest but one (p99): of fewer than a hundred rounds the slowest.\n\n")
 	w.printRows(out, timed, p99)

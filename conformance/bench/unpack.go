@@ -130,11 +130,7 @@ func readJSON(file string, v any) error {
 
 // benchUnpack makes the image and measures every unpacker in turn.
 func benchUnpack(o options, _ string, out io.Writer) (_ map[string][]float64, err error) {
-	base := os.TempDir()
-	if _, err := os.Stat("/dev/shm"); err == nil {
-		base = "/dev/shm" // a tmpfs: the disk is not what is measured
-	}
-	dir, err := os.MkdirTemp(base, "runcell-bench-")
+	dir, err := os.MkdirTemp(memoryDir(), "runcell-bench-")
 	if err != nil {
 		return nil, err
 	}

@@ -42,6 +42,7 @@ var programs = append([]program{
 	{pkg: module + "/cmd/containerd-snapshotter-runcell", path: snapshotter},
 	{pkg: module + "/cmd/demo-web", path: demoWeb},
 	{pkg: module + "/conformance/adversary", path: adversary},
+	{pkg: module + "/conformance/bench", path: benchmarks},
 }, roomPrograms()...)
 
 func roomPrograms() (list []program) {

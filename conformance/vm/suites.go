@@ -26,6 +26,7 @@ const (
 	adversary   = protocol.ProgramDir + "/adversary"
 	shim        = "sbin/containerd-shim-runcell-v1"
 	snapshotter = "sbin/containerd-snapshotter-runcell"
+	benchmarks  = protocol.ProgramDir + "/bench"
 )
 
 // foreign are the programs of CONTAINERD=, built outside of the project; they
@@ -90,6 +91,7 @@ var suites = []suite{
 	{"repeat", "load, kmod suite, unload, ROUNDS times", true, false, repeatSteps},
 	{"leak", "the same, and no counter of the kernel may grow; on one CPU", true, false, leakSteps},
 	{"cost", "what the module adds to system calls, measured ROUNDS times", true, false, costSteps},
+	{"many", "load the module, what runcell's commands cost beside 10, 100 and 1,000 cells, unload", true, false, manySteps},
 	{"cycles", "ROUNDS times 50 lives of a cell, 4 at a time; with one CPU no counter may grow", true, false, cyclesSteps},
 }
 
@@ -178,6 +180,14 @@ func costSteps(w want) []protocol.Step {
 		Name: "cost", Do: protocol.Exec, Args: []string{w.prefix + protocol.AgentPath, "cost", w.prefix + moduleFile, strconv.Itoa(w.rounds)},
 		Timeout: 2 * suiteTimeout, TAP: true,
 	}}
+}
+
+// manySteps measures, as cost does: what it prints is never right or wrong.
+func manySteps(w want) []protocol.Step {
+	return withModule(w, "many", 0, protocol.Step{
+		Name: "measure", Do: protocol.Exec, Timeout: 2 * suiteTimeout,
+		Args: []string{w.prefix + benchmarks, "-run", "many", "-cells", "10,100,1000", "-runcell", w.prefix + runcell, "-busybox", w.prefix + linuxBusybox},
+	})
 }
 
 func moduleSteps(w want) []protocol.Step {
