@@ -212,17 +212,24 @@ func seenOf(layers []manifest.Layer, progress func(done, total int64)) func(n in
 	}
 }
 
-// syncFS is what sync calls; tests look when it happens.
-var syncFS = syncFileSystem
+// syncTree is what sync calls; tests look when it happens.
+var syncTree = inroot.SyncTree
 
-// sync waits until the file system that holds the bundle is on the disk. One
-// call for all of it is much cheaper than one for each file.
-func (b *bundle) sync() error {
-	f, err := b.dir.Open(".")
+// sync waits until all of the bundle is on the disk.
+func (b *bundle) sync() error { return onDir(b.dir, ".", syncTree) }
+
+// syncNames has the files of the bundle on the disk under their names, and the
+// bundle under its own.
+func (b *bundle) syncNames() error {
+	return errors.Join(onDir(b.dir, ".", (*os.File).Sync), onDir(b.parent, ".", (*os.File).Sync))
+}
+
+func onDir(in *os.Root, name string, do func(*os.File) error) error {
+	f, err := in.Open(name)
 	if err != nil {
 		return err
 	}
-	return errors.Join(syncFS(f), f.Close())
+	return errors.Join(do(f), f.Close())
 }
 
 // writeConfig completes the bundle.
@@ -232,7 +239,13 @@ func (b *bundle) writeConfig(spec *specs.Spec, sync bool) error {
 			return fmt.Errorf("write the root file system to the disk: %w", err)
 		}
 	}
-	return b.writeJSON(configName, spec, sync)
+	if err := b.writeJSON(configName, spec, sync); err != nil || !sync {
+		return err
+	}
+	if err := b.syncNames(); err != nil {
+		return fmt.Errorf("write the bundle's name to the disk: %w", err)
+	}
+	return nil
 }
 
 // writeJSON writes a file of the bundle, whole or not at all.

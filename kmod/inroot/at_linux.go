@@ -5,6 +5,7 @@ package inroot
 
 import (
 	"errors"
+	"os"
 	"strconv"
 	"strings"
 
@@ -119,3 +120,7 @@ func grown(get func(buf []byte) (int, error)) ([]byte, error) {
 		return buf[:n], nil
 	}
 }
+
+// syncFileSystem has the file system of f on the disk (syncfs(2)), and tells that
+// all of it is.
+func syncFileSystem(f *os.File) (all bool, err error) { return true, unix.Syncfs(int(f.Fd())) }

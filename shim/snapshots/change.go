@@ -83,7 +83,7 @@ func (s *Store) Commit(ctx context.Context, name, key, parent string, labels map
 	if err != nil {
 		return err
 	}
-	if err := s.sync(); err != nil {
+	if err := s.sync(n.id); err != nil {
 		return err
 	}
 	now := time.Now().UTC()
@@ -197,7 +197,13 @@ func (s *Store) replace(from, tree, name string) error {
 }
 
 // sync has what was unpacked on the disk: containerd does not unpack it again.
-func (s *Store) sync() error { return syncFileSystem(s.lock) }
+func (s *Store) sync(id string) error {
+	f, err := os.Open(s.path(id))
+	if err != nil {
+		return err
+	}
+	return errors.Join(inroot.SyncTree(f), f.Close())
+}
 
 // Remove removes a snapshot that no other stands upon. First its name goes: what
 // is removed half-way is in nobody's way.

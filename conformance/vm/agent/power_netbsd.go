@@ -6,6 +6,7 @@ package main
 // programs that they call have stand-ins.
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -135,9 +136,12 @@ func (h *host) install(r *pagesRun) {
 		errs = append(errs, err, write("/etc/"+name, strings.ReplaceAll(string(b), "@PREFIX@", ""), 0o755))
 	}
 	h.point("scripts are installed", errors.Join(errs...))
-	h.typed("an image, in two versions", "", `cd /tmp/host; mkdir -p root/bin root/data root/dev root/proc root/tmp; cp tools/busybox root/bin/sh
+	h.typed("an image, in three versions", "", `cd /tmp/host; mkdir -p root/bin root/data root/dev root/proc root/tmp; cp tools/busybox root/bin/sh
 for p in cat sleep; do ln -s sh root/bin/$p; done
-for v in one two; do echo $v >root/version; runcell image pack --entrypoint /bin/sh root host:$v; done`)
+for v in one two late; do
+  echo $v >root/version; if [ $v = late ]; then for i in 0 1 2 3 4 5 6 7; do cp tools/busybox root/blob$i; done; fi
+  runcell image pack --entrypoint /bin/sh root host:$v
+done`)
 	for _, c := range cells {
 		// Each writes to its root and to its data for as long as it lives.
 		text := "image = host:one\nvolume = " + c.name + ":/data\n" +
@@ -157,7 +161,7 @@ func (h *host) running(when string) {
 	h.typed(when+": all run", "(?s)running.*running.*running", "sh /etc/rc.d/runcell status")
 	h.typed(when+": as they are declared", "", "runcell $FLAGS service check --all")
 	for _, c := range cells {
-		h.typed(when+": "+c.name+" works", "^(one|two)$", "runcell $FLAGS exec "+c.name+" /bin/sh -c 'cat /version; test -s /data/x && test -s /n'")
+		h.typed(when+": "+c.name+" works", "^(one|two|late)$", "runcell $FLAGS exec "+c.name+" /bin/sh -c 'cat /version; test -s /data/x && test -s /n'")
 	}
 }
 
@@ -167,6 +171,21 @@ func (h *host) work() {
 	h.point("data is written and is on the disk", write("/var/db/runcell/data/db/kept", "kept\n", 0o644))
 	h.typed("the logs are for root alone", "^drwx------ ", "ls -ld /var/log/runcell")
 	h.crash()
+	// The last thing before the power goes: what is told as done is on the disk.
+	h.typed("a late upgrade", `^app: root 2, of host:late; started$`, "runcell service upgrade app host:late")
+}
+
+// whole compares a root's large files with what they were made of.
+func (h *host) whole(root string) error {
+	want, err := os.ReadFile(hostDir + "/tools/busybox")
+	for i := 0; i < 8 && err == nil; i++ {
+		var b []byte
+		name := fmt.Sprintf("%s/blob%d", root, i)
+		if b, err = os.ReadFile(name); err == nil && !bytes.Equal(b, want) {
+			err = fmt.Errorf("%s is not what the image has", name)
+		}
+	}
+	return err
 }
 
 func (h *host) crash() {
@@ -181,6 +200,7 @@ func (h *host) crash() {
 func (h *host) look() {
 	h.typed("the upgrade has lasted", "^two$", "runcell $FLAGS exec db /bin/sh -c 'cat /version'")
 	h.typed("and the data", "^kept$", "cat /var/db/runcell/data/db/kept")
+	h.point("and the late upgrade, wholly", h.whole("/var/db/runcell/services/app/2/rootfs"))
 	h.crash()
 	h.typed("a log is rotated", "", "mv /var/log/runcell/app.log /var/log/runcell/app.log.0")
 	h.until("and goes on", func() bool { _, err := os.Stat("/var/log/runcell/app.log"); return err == nil })

@@ -1,0 +1,72 @@
+package inroot
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Each file and directory is waited for before the directory that names it, and
+// nothing else is opened: a FIFO would wait for a writer, a link leads away.
+func TestSyncTree(t *testing.T) {
+	outside, dir := t.TempDir(), t.TempDir()
+	for _, path := range []string{outside + "/not", dir + "/a", dir + "/d/e/b"} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte("x"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := errors.Join(os.Symlink(outside, dir+"/d/link"), unix.Mkfifo(dir+"/fifo", 0o600),
+		os.Chmod(dir+"/a", 0), os.Chmod(dir+"/d/e", 0o500))
+	f, err2 := os.Open(dir)
+	if err := errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+
+	inode := map[uint64]string{}
+	for _, name := range []string{".", "a", "d", "d/e", "d/e/b"} {
+		var st unix.Stat_t
+		if err := unix.Lstat(filepath.Join(dir, name), &st); err != nil {
+			t.Fatal(err)
+		}
+		inode[st.Ino] = name
+	}
+	var order []string
+	see := func(fd int) error {
+		var st unix.Stat_t
+		err := unix.Fstat(fd, &st)
+		order = append(order, inode[st.Ino])
+		return err
+	}
+	if err := syncEach(f, see); err != nil {
+		t.Fatal(err)
+	}
+	at := func(name string) int { return slices.Index(order, name) }
+	if len(order) != len(inode) || at("a") < 0 || at("d/e/b") < 0 || at("d/e/b") > at("d/e") || at("d/e") > at("d") || at(".") != len(order)-1 {
+		t.Errorf("waited for %q", order)
+	}
+	if fi, err := os.Stat(dir + "/a"); err != nil || fi.Mode() != 0 {
+		t.Errorf("the file's mode is %v, %v afterwards", fi.Mode(), err)
+	}
+
+	// What the disk does not take is told.
+	for _, name := range []string{"a", "d/e", "."} {
+		err := syncEach(f, func(fd int) error {
+			var st unix.Stat_t
+			if err := unix.Fstat(fd, &st); err != nil || inode[st.Ino] == name {
+				return errors.Join(err, unix.EIO)
+			}
+			return nil
+		})
+		if !errors.Is(err, unix.EIO) {
+			t.Errorf("%s was not written: %v", name, err)
+		}
+	}
+	if err := SyncTree(f); err != nil {
+		t.Error(err)
+	}
+}
