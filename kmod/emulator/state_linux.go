@@ -328,7 +328,8 @@ func (c *Client) ids(n int) ([]kmod.ID, error) {
 	return readIDs(filepath.Join(table, idDir), n)
 }
 
-// readIDs lists the ids that files of a directory are named by.
+// readIDs lists the ids that files of a directory are named by. What is named
+// otherwise is not ours, and in nobody's way.
 func readIDs(dir string, n int) ([]kmod.ID, error) {
 	names, err := readNames(dir, n)
 	if err != nil {
@@ -336,11 +337,12 @@ func readIDs(dir string, n int) ([]kmod.ID, error) {
 	}
 	ids := make([]kmod.ID, 0, len(names))
 	for _, name := range names {
-		id, err := parseID([]byte(name))
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", dir, err)
+		if id, err := parseID([]byte(name)); err == nil {
+			ids = append(ids, id)
 		}
-		ids = append(ids, id)
+	}
+	if n >= 0 && len(ids) < min(n, len(names)) { // those of others came first
+		return readIDs(dir, -1)
 	}
 	return ids, nil
 }

@@ -302,6 +302,37 @@ func TestFileThatStays(t *testing.T) {
 	}
 }
 
+// What somebody has put beside the links stops nobody, and hides no cell.
+func TestForeignFiles(t *testing.T) {
+	h := newHost(t)
+	h.end(h.cell(kmod.Spec{}))
+	table, err := h.table()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(table, idDir)
+	for i := range 200 { // more than fit into the first look
+		name := fmt.Sprintf("%s/%03d-%s", dir, i, strings.Repeat("x", 100))
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		defer os.Remove(name)
+	}
+	id := h.cell(kmod.Spec{Name: "web"})
+	if cells, err := h.List(); err != nil || len(cells) != 1 || cells[0].ID != id {
+		t.Errorf("List = %v, %v; want cell %d", cells, err, id)
+	}
+	if names, err := h.Names(); err != nil || len(names) != 1 {
+		t.Errorf("Names = %v, %v", names, err)
+	}
+	for _, n := range []int{1, -1} {
+		if ids, err := readIDs(dir, n); err != nil || !slices.Equal(ids, []kmod.ID{id}) {
+			t.Errorf("readIDs(%d) = %v, %v; want %d", n, ids, err, id)
+		}
+	}
+	h.end(id)
+}
+
 // A killed Create that had not got hold of its path and ports is a draft, and
 // touches nothing of who has them.
 func TestDraft(t *testing.T) {
