@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -393,6 +394,64 @@ func TestSyslogMessages(t *testing.T) {
 		t.Errorf("the new syslogd got %q", got)
 	}
 	unix.Close(fd)
+}
+
+// A syslogd that is there and takes nothing keeps neither a program's output nor its
+// end; what was lost is told once it goes on.
+func TestSyslogHangs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	old := syslogSockets
+	syslogSockets = []string{path}
+	defer func() { syslogSockets = old }()
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM, 0)
+	if err == nil {
+		defer unix.Close(fd)
+		err = unix.Bind(fd, &unix.SockaddrUnix{Name: path})
+	}
+	y, err2 := ParseSyslog("daemon.info", "web")
+	if err := errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+	s, err := y.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := NewLog("web", s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := io.WriteString(l.In, strings.Repeat("many lines of a program\n", 100_000)) // more than sockets and pipes hold
+		ended <- errors.Join(err, drain(fd, "many lines"), line(l, "more\n"), drain(fd, "bytes were lost here"), l.Close())
+	}()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("the program waits for syslogd")
+	}
+}
+
+func line(l *Log, text string) error {
+	_, err := io.WriteString(l.In, text)
+	return err
+}
+
+// drain takes what is there, and what comes until a message has the text.
+func drain(fd int, text string) error {
+	buf := make([]byte, 4096)
+	for {
+		n, err := unix.Read(fd, buf)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+		if n > 0 && strings.Contains(string(buf[:n]), text) {
+			return nil
+		}
+	}
 }
 
 func FuzzParse(f *testing.F) {

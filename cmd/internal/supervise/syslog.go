@@ -54,9 +54,14 @@ var syslogSockets = []string{"/dev/log", "/var/run/log"}
 // cut at 1024 (RFC 3164, 4.1).
 const longestLine = 900
 
+// patience is how long a syslogd that is there may take for one message: a
+// burst fills its socket, which Linux has a sender wait for.
+const patience = 500 * time.Millisecond
+
 type syslog struct {
 	Syslog
 	fd   int    // -1 = not connected
+	hung bool   // it took nothing for patience: nobody waits for it until it takes a line
 	rest []byte // a line that has not ended
 }
 
@@ -75,7 +80,11 @@ func (s *syslog) connect() (err error) {
 		if serr != nil {
 			return serr
 		}
-		cerr := unix.Connect(fd, &unix.SockaddrUnix{Name: path})
+		limit := unix.NsecToTimeval(patience.Nanoseconds())
+		cerr := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit)
+		if cerr == nil {
+			cerr = unix.Connect(fd, &unix.SockaddrUnix{Name: path})
+		}
 		if cerr == nil {
 			s.fd = fd
 			return nil
@@ -118,15 +127,33 @@ func (s *syslog) send() error {
 	}
 	text := fmt.Appendf(nil, "<%d>%s %s: %s", s.priority, time.Now().Format(time.Stamp), s.tag, line)
 	if s.fd >= 0 {
-		if err := unix.Send(s.fd, text, 0); err == nil {
-			return nil
+		if err := s.post(text); err == nil || s.hung {
+			return err
 		}
 		s.Reopen()
 	}
 	if err := s.connect(); err != nil {
 		return err
 	}
-	return unix.Send(s.fd, text, 0)
+	return s.post(text)
+}
+
+// post sends one message. One that is not taken within patience is lost, and then
+// each is that is not taken at once.
+func (s *syslog) post(text []byte) error {
+	flags := 0
+	if s.hung {
+		flags = unix.MSG_DONTWAIT
+	}
+	limit := time.Now().Add(patience)
+	for {
+		err := unix.Send(s.fd, text, flags)
+		if errors.Is(err, unix.EINTR) && time.Now().Before(limit) {
+			continue
+		}
+		s.hung = errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR)
+		return err
+	}
 }
 
 func (s *syslog) Reopen() {
