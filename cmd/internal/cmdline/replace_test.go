@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestReplaceFile(t *testing.T) {
@@ -61,5 +63,60 @@ func TestReplaceFile(t *testing.T) {
 	}
 	if list, _ := filepath.Glob(dir + "/.*new?*"); len(list) > 0 {
 		t.Errorf("left behind: %q", list)
+	}
+}
+
+// What a killed one has left goes with the next of that name. What is not such a
+// file, or is being written, stays.
+func TestReplaceFileKilled(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	var killed, busy string
+	err := ReplaceFile(path, 0o600, func(io.Writer) error {
+		list, err := filepath.Glob(dir + "/.file.new-*")
+		if err != nil || len(list) != 1 {
+			t.Fatalf("while it is written there is %q, %v", list, err)
+		}
+		busy = list[0]
+		killed = busy[:len(busy)-1] + "A"
+		if killed == busy {
+			killed = busy[:len(busy)-1] + "B"
+		}
+		return os.WriteFile(killed, []byte("half"), 0o600)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stay := []string{"/.file.new", "/.file.new-", "/.file.new1234", "/.file.new-1234", "/.other" + filepath.Base(killed)[len(".file"):], "/file2"}
+	for _, name := range stay {
+		if err := os.WriteFile(dir+name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	end := func(c string) string { return strings.TrimPrefix(killed[:len(killed)-1]+c, dir) }
+	if err := errors.Join(os.Symlink("file2", dir+end("C")), unix.Mkfifo(dir+end("D"), 0o600), os.Mkdir(dir+end("E"), 0o700),
+		os.Link(dir+"/file2", dir+end("F"))); err != nil {
+		t.Fatal(err)
+	}
+	stay = append(stay, end("C"), end("D"), end("E"), end("F"))
+	if os.Geteuid() == 0 {
+		if err := errors.Join(os.WriteFile(dir+end("G"), nil, 0o600), os.Chown(dir+end("G"), 12345, 12345)); err != nil {
+			t.Fatal(err)
+		}
+		stay = append(stay, end("G"))
+	}
+	err = ReplaceFile(path, 0o600, func(io.Writer) error { // one in another
+		if _, err := os.Lstat(killed); err == nil {
+			t.Errorf("%s is still there", killed)
+		}
+		return ReplaceBytes(path, 0o600, []byte("inner"))
+	})
+	if err != nil {
+		t.Errorf("the one that was being written is gone: %v", err)
+	}
+	for _, name := range stay {
+		if _, err := os.Lstat(dir + name); err != nil {
+			t.Errorf("what is not ours is gone: %v", err)
+		}
 	}
 }
