@@ -27,16 +27,13 @@ const deathPatience = 30 * time.Second
 func (c *container) createCell(plan *oci.Plan) (err error) {
 	s := c.cellSpec(plan)
 	if s.Devices, err = devices.Listed(plan.Devices); err != nil {
-		return fmt.Errorf("create cell: %w", err)
+		return err
 	}
 	c.Cell, err = c.rt.kmod.Create(s)
 	if errors.Is(err, kmod.ErrExists) {
-		return fmt.Errorf("create cell: %w, though there is no record of its container: `runcell delete --force %s` removes that cell with its processes", err, c.ID)
+		return fmt.Errorf("%w, though there is no record of its container: `runcell delete --force %s` removes that cell with its processes", err, c.ID)
 	}
-	if err != nil {
-		return fmt.Errorf("create cell: %w", err)
-	}
-	return nil
+	return err
 }
 
 // cellSpec is what the kernel is told.
@@ -146,11 +143,11 @@ func (r *Runtime) killMembers(id kmod.ID) (left int, err error) {
 	}
 	err = r.kmod.Kill(id, int(unix.SIGKILL))
 	if err != nil && !errors.Is(err, kmod.ErrNotFound) {
-		return 0, fmt.Errorf("kill cell: %w", err)
+		return 0, err
 	}
 	pids, err := r.kmod.Processes(id)
 	if err != nil && !errors.Is(err, kmod.ErrNotFound) {
-		return 0, fmt.Errorf("kill cell: %w", err)
+		return 0, err
 	}
 	return len(pids), nil
 }
@@ -178,7 +175,7 @@ func (r *Runtime) destroyByName(id string) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("delete %q: list cells: %w", id, err)
+		return fmt.Errorf("delete %q: %w", id, err)
 	}
 	name := state.CellName(r.root, id)
 	for cell, has := range names {
@@ -211,7 +208,7 @@ func (r *Runtime) destroyCell(id kmod.ID) error {
 			return nil
 		}
 		if !errors.Is(err, kmod.ErrBusy) || time.Now().After(deadline) {
-			return fmt.Errorf("destroy cell %d: %w", id, err)
+			return err
 		}
 		time.Sleep(pause)
 	}

@@ -316,7 +316,23 @@ func (f *fake) runcellAs(t *testing.T, euid int, env map[string]string, args ...
 	a.reenter = func(int) (int, bool, error) { return 0, false, nil }
 	code = a.main(append([]string{"runcell"}, args...))
 	a.Journal.Close()
+	if twice := saysTwice(errs.String()); code != 0 && twice != "" {
+		t.Errorf("%q: %s says twice %q", args, errs.String(), twice)
+	}
 	return out.String(), errs.String(), code
+}
+
+// saysTwice gives the part of a message that says what the part before it has
+// said: one of the two is too many.
+func saysTwice(message string) string {
+	parts := strings.Split(message, ": ")
+	for i, part := range parts[1:] {
+		before, now := strings.Fields(parts[i]), strings.Fields(part)
+		if len(before) >= 2 && len(now) >= 2 && before[0] == now[0] && before[1] == now[1] {
+			return part
+		}
+	}
+	return ""
 }
 
 // golden compares with a file of testdata; UPDATE=1 writes it.

@@ -97,6 +97,11 @@ func (w *world) run(args ...string) (out string, status int) {
 	w.Helper()
 	cmd, buf := w.begin(args...)
 	_ = cmd.Wait()
+	for line := range strings.Lines(buf.String()) {
+		if twice := saysTwice(line); strings.HasPrefix(line, "runcell: ") && twice != "" {
+			w.Errorf("%q: %s says twice %q", args, line, twice)
+		}
+	}
 	return buf.String(), cmd.ProcessState.ExitCode()
 }
 

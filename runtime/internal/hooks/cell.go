@@ -6,7 +6,6 @@ package hooks
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/netbsd-cells/runcell/kmod"
@@ -35,7 +34,7 @@ func RunInCell(ctx context.Context, hooks []oci.Hook, s *state.State, cell Cell)
 func (c Cell) run(ctx context.Context, h oci.Hook, input []byte) error {
 	entry, err := c.Enter()
 	if err != nil {
-		return fmt.Errorf("enter cell: %w", err)
+		return err
 	}
 	defer entry.Close()
 	out, err := newOutput()

@@ -66,7 +66,7 @@ func (l *Launch) Create(ctx context.Context) (child *process.Child, master int, 
 	}
 	defer func() { sys.CloseFD(l.sock) }()
 	if l.entry, err = l.Kmod.Enter(l.Cell); err != nil {
-		return nil, -1, fmt.Errorf("enter cell: %w", err)
+		return nil, -1, err
 	}
 	defer l.entry.Close()
 	if l.link, err = process.NewLink(); err != nil {
@@ -125,7 +125,7 @@ func (l *Launch) closeFiles() {
 // onThread is what happens on the thread that belongs to the cell's namespaces.
 func (l *Launch) onThread(ctx context.Context) error {
 	if err := l.entry.Thread(); err != nil {
-		return fmt.Errorf("enter cell: %w", err)
+		return fmt.Errorf("take a thread to the cell: %w", err)
 	}
 	if b := l.Root.Builder; b != nil {
 		if err := b.Attach(); err != nil {

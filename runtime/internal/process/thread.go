@@ -86,7 +86,7 @@ func StartMember(ctx context.Context, entry kmod.Entry, root string, build func(
 	pid := 0
 	err = OnThread(func() (err error) {
 		if err := entry.Thread(); err != nil {
-			return fmt.Errorf("enter cell: %w", err)
+			return fmt.Errorf("take a thread to the cell: %w", err)
 		}
 		if dir, err = inroot.Open(root); err != nil {
 			return err
