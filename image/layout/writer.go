@@ -366,8 +366,35 @@ func (out *Writer) archiveFile(ctx context.Context, tw *tar.Writer, name string)
 	return err
 }
 
-// CopyBlob copies a blob and verifies it.
+// has tells whether the layout has a blob already, and it is what its name says. All
+// of it is read: who else writes there may have left a damaged one.
+func (out *Writer) has(ctx context.Context, d v1.Descriptor) bool {
+	if verify.Digest(d.Digest) != nil {
+		return false
+	}
+	name := verify.BlobName(d.Digest)
+	fi, err := out.dir.Lstat(name)
+	if err != nil || !fi.Mode().IsRegular() || fi.Size() != d.Size {
+		return false
+	}
+	f, err := out.dir.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	v, err := verify.NewReader(stream.WithContext{Ctx: ctx, R: f}, d)
+	if err != nil {
+		return false
+	}
+	_, err = io.Copy(io.Discard, v)
+	return err == nil
+}
+
+// CopyBlob copies a blob, unless it is there, and verifies it.
 func (out *Writer) CopyBlob(ctx context.Context, from image.Source, d v1.Descriptor) (err error) {
+	if out.has(ctx, d) {
+		return nil
+	}
 	r, err := from.Open(ctx, d, 0)
 	if err != nil {
 		return err

@@ -3,7 +3,9 @@ package pack_test
 // An image under another configuration.
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -124,6 +126,65 @@ func asJSON(t *testing.T, v any) string {
 }
 
 // What is wrong is told, and nothing gets a name.
+// Between two names of one layout nothing is copied. A layer that is damaged there, or
+// is a link, is copied from where it is whole.
+func TestConfigureCopiesNothing(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := pack.Pack(t.Context(), imagetest.Sample(t), "oci:"+dir+"/a:1", pack.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	blobs := func(layout string) map[string]os.FileInfo {
+		all := map[string]os.FileInfo{}
+		list, err := os.ReadDir(filepath.Join(dir, layout, "blobs/sha256"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range list {
+			if all[e.Name()], err = e.Info(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return all
+	}
+	configure := func(to string) {
+		t.Helper()
+		if _, err := pack.Configure(t.Context(), "oci:"+dir+"/a:1", "oci:"+dir+to, pack.ConfigOptions{Set: v1.ImageConfig{User: "7"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := blobs("a")
+	configure("/a:2")
+	after := blobs("a")
+	for name, was := range before {
+		if !os.SameFile(was, after[name]) {
+			t.Errorf("blob %s was written again", name)
+		}
+	}
+	configure("/b:2")
+	for name, fi := range blobs("b") {
+		path := filepath.Join(dir, "b/blobs/sha256", name)
+		if _, layer := before[name]; !layer {
+			continue
+		}
+		for _, spoil := range []func() error{
+			func() error { return os.WriteFile(path, make([]byte, fi.Size()), 0o644) },
+			func() error { return errors.Join(os.Rename(path, path+".away"), os.Symlink(name+".away", path)) },
+			func() error { return os.Truncate(path, 1) },
+		} {
+			if err := spoil(); err != nil {
+				t.Fatal(err)
+			}
+			configure("/b:2")
+			want, err := os.ReadFile(filepath.Join(dir, "a/blobs/sha256", name))
+			got, err2 := os.ReadFile(path)
+			now, err3 := os.Lstat(path)
+			if err := errors.Join(err, err2, err3); err != nil || !bytes.Equal(got, want) || !now.Mode().IsRegular() {
+				t.Errorf("a damaged %s: %v, %d bytes; want %d", name, err, len(got), len(want))
+			}
+		}
+	}
+}
+
 func TestConfigureRefuses(t *testing.T) {
 	s := story.NewStore(t)
 	if _, err := pack.Pack(t.Context(), imagetest.Sample(t), "base:1", pack.Options{Store: s.Path(), Config: full()}); err != nil {
