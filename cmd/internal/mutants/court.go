@@ -177,7 +177,7 @@ func (c *court) try(m *mutant) (v verdict) {
 			return verdict{outcome: broken, by: "ended"}
 		case late != nil:
 			return verdict{outcome: killed, by: t.String() + ": no end"}
-		case !errors.As(err, &exit):
+		case !errors.As(err, &exit) && !errors.Is(err, errNoWord):
 			return verdict{outcome: broken, by: err.Error()}
 		}
 		return verdict{outcome: killed, by: firstFailure(out, t)}
@@ -214,8 +214,20 @@ func (c *court) runTest(ctx context.Context, t test, b *body, number string) (ou
 		if out, err = c.execIn(ctx, filepath.Join(c.root, pkg), append(b.env(number), switchEnv+"="+number), args...); err != nil {
 			return out, err
 		}
+		if !passed(out) {
+			return out, errNoWord
+		}
 	}
 	return out, nil
+}
+
+// errNoWord is what tests fail with that end with success before they say so: a
+// mutant has ended them, or they have become another program.
+var errNoWord = errors.New("the tests ended without a word")
+
+// passed tells whether all tests of a package say that they have passed.
+func passed(out string) bool {
+	return strings.HasPrefix(out, "PASS\n") || strings.Contains(out, "\nPASS\n")
 }
 
 // build makes the programs of a test, which takes none of a mutant's time.

@@ -34,7 +34,8 @@ func apart(ctx context.Context, temp string, args []string) (*exec.Cmd, error) {
 
 func apartBy(ctx context.Context, self, temp string, args []string) (*exec.Cmd, error) {
 	cmd := exec.CommandContext(ctx, self, append([]string{insideArg, temp}, args...)...) //nolint:forbidigo // this program
-	cmd.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
+	// A process group of its own: kill(2) of the own group asks for no namespace.
+	cmd.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL, Setpgid: true}
 	return cmd, nil
 }
 

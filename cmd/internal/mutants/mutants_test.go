@@ -171,6 +171,15 @@ func TestVerdictsAreSummed(t *testing.T) {
 	}
 }
 
+// What ends with success before its tests have said so has not passed them.
+func TestPassed(t *testing.T) {
+	for out, want := range map[string]bool{"PASS\n": true, "log\nPASS\nswept\n": true, "": false, "x": false, "BYPASS\n": false} {
+		if passed(out) != want {
+			t.Errorf("%q: passed %v", out, !want)
+		}
+	}
+}
+
 // A sample is the same for the same seed, in the table's order, and of what is asked for.
 func TestChoice(t *testing.T) {
 	root, err := moduleRoot()
