@@ -117,9 +117,8 @@ func (p *Program) Arrange() {
 	p.Steps = slices.Concat(before, p.Steps[at:at+1], own, p.Steps[at+1:])
 }
 
+// own tells whether a step is about the process itself. Other kinds than calls
+// have no number.
 func (s *Step) own() bool {
-	if s.Kind != Call {
-		return false
-	}
 	return s.Nr == unix.SYS_SETSID || s.Nr == unix.SYS_SETPGID || s.Nr == unix.SYS_IOCTL && s.Args[1] == unix.TIOCSCTTY
 }

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"errors"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -18,8 +19,14 @@ func bear(t *testing.T, steps ...Step) (first, stays int, ws syscall.WaitStatus)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if expects := hasBirth(steps) >= 0; expects != (p.place != nil) {
+		t.Errorf("memory for a birth: %v; want %v", p.place != nil, expects)
+	}
 	if stays, err = p.Settle(first); err != nil {
 		t.Fatal(err)
+	}
+	if p.place != nil {
+		t.Error("memory for the birth stays")
 	}
 	if _, err := syscall.Wait4(stays, &ws, 0, nil); err != nil {
 		t.Fatal(err)
@@ -62,20 +69,32 @@ func TestBirth(t *testing.T) {
 	}
 }
 
+// The first process of a pid namespace can't make one that is its parent's child.
+func TestNotBorn(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	p := &Program{Fork: Fork{Flags: unix.CLONE_NEWPID}, Steps: []Step{BirthStep("be born")}, ExitCode: 7}
+	if ws, err := start(t, p); !errors.Is(err, syscall.EINVAL) || ws.ExitStatus() != 7 {
+		t.Errorf("ended with %d, %v; want 7, EINVAL", ws.ExitStatus(), err)
+	}
+	p.forgetBirth()
+}
+
 // What only the process itself can do is done by the one that stays, in its order.
 func TestArrange(t *testing.T) {
 	steps := []Step{
 		Sys("session", unix.SYS_SETSID), Sys("dup", unix.SYS_DUP3, 4, 0, 0), Sys("tty", unix.SYS_IOCTL, 0, unix.TIOCSCTTY, 0),
-		Sys("size", unix.SYS_IOCTL, 0, unix.TIOCSWINSZ, 0), Sys("group", unix.SYS_SETPGID, 0, 0), BirthStep("birth"), Sys("exec", unix.SYS_EXECVE),
+		Sys("size", unix.SYS_IOCTL, 0, unix.TIOCSWINSZ, 0), Sys("seek", unix.SYS_LSEEK, 0, unix.TIOCSCTTY, 0), Sys("group", unix.SYS_SETPGID, 0, 0), BirthStep("birth"), Sys("exec", unix.SYS_EXECVE),
 	}
 	p := &Program{Steps: slices.Clone(steps)}
 	p.Arrange()
-	if got, want := strings.Join(p.Names(), " "), "dup size birth session tty group exec"; got != want {
+	if got, want := strings.Join(p.Names(), " "), "dup size seek birth session tty group exec"; got != want {
 		t.Errorf("arranged: %s; want %s", got, want)
 	}
-	p = &Program{Steps: slices.Delete(slices.Clone(steps), 5, 6)}
+	p = &Program{Steps: slices.Delete(slices.Clone(steps), 6, 7)}
 	p.Arrange()
-	if got, want := strings.Join(p.Names(), " "), "session dup tty size group exec"; got != want {
+	if got, want := strings.Join(p.Names(), " "), "session dup tty size seek group exec"; got != want {
 		t.Errorf("without a birth: %s; want %s", got, want)
 	}
 }

@@ -7,7 +7,7 @@ import "golang.org/x/sys/unix"
 // descriptorsOf says which arguments of a system call are descriptors of the
 // child's. Where a new one is made (dup3's second), nothing is needed.
 var descriptorsOf = map[uintptr][]int{
-	unix.SYS_CAPSET: nil, unix.SYS_CHDIR: nil, unix.SYS_CHROOT: nil, unix.SYS_CLOSE: {0}, unix.SYS_CONNECT: {0}, unix.SYS_DUP: {0}, unix.SYS_DUP3: {0},
+	unix.SYS_CAPSET: nil, unix.SYS_CHDIR: nil, unix.SYS_CHROOT: nil, unix.SYS_CLOSE: {0}, unix.SYS_CONNECT: {0}, unix.SYS_DUP3: {0},
 	unix.SYS_EXECVE: nil, unix.SYS_FCHDIR: {0}, unix.SYS_FCHOWN: {0}, unix.SYS_FCNTL: {0}, unix.SYS_FSCONFIG: {0}, unix.SYS_FSMOUNT: {0}, unix.SYS_FSOPEN: nil,
 	unix.SYS_GETCWD: nil, unix.SYS_GETPID: nil, unix.SYS_IOCTL: {0}, unix.SYS_MOUNT: nil, unix.SYS_OPENAT: {0}, unix.SYS_PRCTL: nil,
 	unix.SYS_PRLIMIT64: nil, unix.SYS_READ: {0}, unix.SYS_RECVMSG: {0}, unix.SYS_RT_SIGACTION: nil, unix.SYS_SECCOMP: nil,

@@ -75,7 +75,7 @@ func (m *machine) runSteps() {
 		}
 	}
 	for i := range m.steps {
-		if m.tell && m.steps[i].Nr == syscall.SYS_EXECVE && m.steps[i].Kind == Call {
+		if m.tell && m.steps[i].Nr == syscall.SYS_EXECVE { // other kinds have no number
 			m.tell = false
 			m.rec.Index, m.rec.Errno = execIndex, 0
 			m.write()

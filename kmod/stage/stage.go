@@ -11,7 +11,6 @@ package stage
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"syscall"
 	"unsafe"
@@ -300,9 +299,7 @@ func (p *Program) Start() (int, error) {
 	if err := p.expectBirth(m); err != nil {
 		return 0, err
 	}
-	pid, errno := forkRun(m)
-	runtime.KeepAlive(p)
-	runtime.KeepAlive(m)
+	pid, errno := forkRun(m) // all that the child works with is reached from m until it has a copy
 	if errno != 0 {
 		p.forgetBirth()
 		return 0, fmt.Errorf("fork: %w", errno)

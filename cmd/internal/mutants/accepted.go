@@ -95,6 +95,18 @@ var accepted = []excuse{
 		"a directory gets its time back before it is removed, in vain",
 	},
 	{
+		"kmod/stage/birth_linux.go Program.expectBirth flag: unix.PROT_READ in unix.PROT_READ|unix.PROT_WRITE", same,
+		"on these machines, what can be written can be read",
+	},
+	{
+		"kmod/stage/birth_linux.go Program.Arrange boundary: at < 0", same,
+		"before the first step there is none to be moved",
+	},
+	{
+		"kmod/stage/run.go forkRun operand: errno != 0 ||", same,
+		"what fails gives -1, which is no child's 0",
+	},
+	{
 		"oci/cellparse.go ParsePort boundary: i >= 0", second,
 		"what begins with a colon is then no number, and refused as one",
 	},
