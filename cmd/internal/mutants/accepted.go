@@ -167,6 +167,26 @@ var accepted = []excuse{
 		"of two equal limits it is the same which counts",
 	},
 	{
+		"runtime/internal/hostroot/hostroot.go Root.freeze skip: if !inroot.Within(l.dest, m.dest) || covered(l.dest, later[:i])", same,
+		"the places of all later mounts are made now: those elsewhere a moment earlier, those below another mount in vain",
+	},
+	{
+		"runtime/internal/hostroot/hostroot.go Root.freeze operand: !inroot.Within(l.dest, m.dest) ||", same,
+		"what lies elsewhere is made a moment earlier",
+	},
+	{
+		"runtime/internal/hostroot/hostroot.go Root.freeze operand: covered(l.dest, later[:i]) ||", same,
+		"what lies below another mount is made in vain",
+	},
+	{
+		"runtime/internal/hostroot/hostroot.go openSame operand: ok &&", same,
+		"os.Root gives nothing else on the systems here",
+	},
+	{
+		"runtime/internal/hostroot/unmount.go unmountPoint omit: time.Sleep(pause)", same,
+		"it asks more often",
+	},
+	{
 		"shim/mounts/mount_linux.go mount operand: bits&unix.MS_BIND != 0 &&", same,
 		"the second call gives another mount the flags that it has",
 	},

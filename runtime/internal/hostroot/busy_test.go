@@ -41,6 +41,87 @@ func shortPatience(t *testing.T) {
 	t.Cleanup(func() { unmountPatience = old })
 }
 
+// oneMount is a kernel with one mount, which it unmounts with an error.
+type oneMount struct {
+	Kernel
+	on, other string
+	err       error
+}
+
+func (k oneMount) table() ([]mountEntry, error) {
+	return []mountEntry{{kind: fsNull, on: k.on}, {kind: fsNull, on: k.other}}, nil
+}
+
+func (k oneMount) mountOf(*inroot.Place) (mountEntry, error) {
+	return mountEntry{kind: fsNull, on: k.on}, nil
+}
+
+func (k oneMount) unmount(string, bool) error { return k.err }
+
+// What has gone meanwhile is gone, and what can't be unmounted is not waited for.
+func TestUnmountErrors(t *testing.T) {
+	shortPatience(t)
+	k := oneMount{on: t.TempDir(), other: "/elsewhere"}
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{unix.EINVAL, ""},
+		{unix.ENOENT, ""},
+		{unix.EPERM, "unmount " + k.on + ": " + unix.EPERM.Error()},
+		{unix.EBUSY, "unmount " + k.on + ": " + unix.EBUSY.Error() + ": a process uses it (fstat -f shows which)"},
+	} {
+		k.err = c.err
+		got := ""
+		if err := unmountPoint(k, mountEntry{kind: fsNull, on: k.on}); err != nil {
+			got = whyBusy(k, k.on, err).Error() // nothing is mounted below
+		}
+		if got != c.want {
+			t.Errorf("%v: %q; want %q", c.err, got, c.want)
+		}
+	}
+}
+
+// Where the mount point has become something else, nothing is unmounted.
+func TestReplacedMountPoint(t *testing.T) {
+	dir := t.TempDir()
+	file, link := filepath.Join(dir, "file"), filepath.Join(dir, "link")
+	if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Symlink(dir, link)); err != nil {
+		t.Fatal(err)
+	}
+	for _, on := range []string{file, link, dir + "/gone", file + "/below"} {
+		if err := unmountPoint(oneMount{on: on, err: unix.EPERM}, mountEntry{kind: fsNull, on: on}); err != nil {
+			t.Errorf("%s: %v", on, err)
+		}
+	}
+}
+
+// A mount that no path leads to stays the container's, and so does what lies
+// where its root was mounted.
+func TestUnmountIsComplete(t *testing.T) {
+	root := filepath.Join(t.TempDir(), DirName)
+	if err := os.Mkdir(root, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	k := oneMount{on: root + "/gone", other: "/elsewhere"}
+	if err := Unmount(k, root, nil); err == nil || !strings.Contains(err.Error(), "still mounted") {
+		t.Errorf("a mount that is not to be found: %v", err)
+	}
+	k.on = "/elsewhere"
+	if err := os.WriteFile(root+"/f", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Unmount(k, root, nil); err == nil || !strings.Contains(err.Error(), "remove the root's mount point") {
+		t.Errorf("a file in the mount point: %v", err)
+	}
+	if err := os.RemoveAll(root); err != nil {
+		t.Fatal(err)
+	}
+	if err := Unmount(k, root, nil); err != nil {
+		t.Errorf("nothing left: %v", err)
+	}
+}
+
 func TestLostMountIsNamed(t *testing.T) {
 	shortPatience(t)
 	k := lostMounts{root: filepath.Join(t.TempDir(), DirName)}

@@ -186,7 +186,7 @@ func (r *Root) makeContents(later []hostMount) error {
 		}
 	}
 	cwd := r.Plan.Process.Cwd
-	if cwd == "/" || covered(cwd, later) {
+	if covered(cwd, later) {
 		return nil
 	}
 	if err := r.Dir.MakeDir(cwd); err != nil {
@@ -277,7 +277,7 @@ func (r *Root) mountAt(m hostMount, later []hostMount) (err error) {
 		return err
 	}
 	switch frozen := m.kind == fsTmpfs && m.flags&mntReadonly != 0; {
-	case m.kind == fsTmpfs && m.tmpfs.CopyUp:
+	case m.tmpfs.CopyUp:
 		if err := r.mountCopy(m, place, path); err != nil || !frozen {
 			return err
 		}
@@ -381,7 +381,7 @@ func (r *Root) needed(m hostMount, later []hostMount) bool {
 // keeps pages that kernels with DIAGNOSTIC panic over when it is unmounted.
 func (r *Root) freeze(m hostMount, on string, later []hostMount) error {
 	for i, l := range later {
-		if l.dest == m.dest || !inroot.Within(l.dest, m.dest) || covered(l.dest, later[:i]) {
+		if !inroot.Within(l.dest, m.dest) || covered(l.dest, later[:i]) {
 			continue
 		}
 		if err := r.makePlace(l); err != nil {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime/internal/process"
@@ -27,6 +28,8 @@ type linuxMounts struct {
 	dir    string            // the test's
 	kinds  map[uint64]string // our mounts' types, by mount id
 	before func(m hostMount, path string)
+	refuse func(m hostMount, path string) error
+	lie    func(e *mountEntry) // about the mount that a place lies on
 	log    []string
 	forced []string // unmounted by force
 }
@@ -48,6 +51,11 @@ var linuxFlags = []struct {
 func (k *linuxMounts) mount(m hostMount, path string) error {
 	if k.before != nil {
 		k.before(m, path)
+	}
+	if k.refuse != nil {
+		if err := k.refuse(m, path); err != nil {
+			return err
+		}
 	}
 	k.log = append(k.log, m.kind+" "+path)
 	var flags uintptr
@@ -120,7 +128,11 @@ func (k *linuxMounts) mountOf(p *inroot.Place) (mountEntry, error) {
 		return mountEntry{}, err
 	}
 	if i := slices.Index(ids, id); i >= 0 {
-		return entries[i], nil
+		e := entries[i]
+		if k.lie != nil {
+			k.lie(&e)
+		}
+		return e, nil
 	}
 	return mountEntry{}, unix.ENOENT
 }
@@ -258,6 +270,17 @@ func (b *rootBox) sweep() error {
 	return nil
 }
 
+// mounts lists what was mounted on a path of the root, by kind.
+func (b *rootBox) mounts(p string) string {
+	var kinds []string
+	for _, line := range b.kernel.log {
+		if kind, ok := strings.CutSuffix(line, " "+b.in(p)); ok {
+			kinds = append(kinds, kind)
+		}
+	}
+	return strings.Join(kinds, " ")
+}
+
 // in is a path of the root as it is mounted.
 func (b *rootBox) in(p string) string { return filepath.Join(b.state, DirName, p) }
 
@@ -293,7 +316,7 @@ var someFiles = []string{"rootfs/etc/hosts", "rootfs/secret/key", "rootfs/frozen
 func somePlan(b *rootBox) {
 	b.plan.Mounts = someMounts
 	b.plan.Devices = []oci.Device{{Field: "default", Path: "/dev/null", Default: true, Type: "c", Major: -1, Minor: -1}}
-	b.plan.MaskedPaths = []string{"/secret", "/not/there"}
+	b.plan.MaskedPaths = []string{"/secret", "/not/there", "/etc/hosts/below"}
 	b.plan.ReadonlyPaths = []string{"/frozen", "/nowhere"}
 	b.plan.Process.Terminal = true
 	b.plan.Process.Cwd = "/work/here"
@@ -320,7 +343,7 @@ func checkSomePlan(b *rootBox) {
 			b.t.Errorf("%s -> %s, %v; want %s", p, got, err, want)
 		}
 	}
-	if fi, err := os.Stat(b.in("/work/here")); err != nil || !fi.IsDir() {
+	if fi, err := os.Stat(b.in(b.plan.Process.Cwd)); err != nil || !fi.IsDir() {
 		b.t.Errorf("the working directory was not made: %v", err)
 	}
 }
@@ -339,6 +362,9 @@ func TestHostRoot(t *testing.T) {
 			return
 		}
 		checkSomePlan(b)
+		if got := b.mounts("/dev"); got != fsTmpfs {
+			t.Errorf("on /dev was mounted: %s; want one tmpfs", got)
+		}
 		b.wantWrite("/etc/new", nil)
 		if fi, err := os.Stat(b.in("/etc/hosts")); err != nil || fi.Mode().Perm() != 0o444 {
 			t.Errorf("read-only copy has mode %v, %v", fi.Mode(), err)
@@ -357,6 +383,7 @@ func TestReadonlyHostRoot(t *testing.T) {
 	inRootBox(t, someFiles, func(b *rootBox) {
 		somePlan(b)
 		b.plan.Root.Readonly = true
+		b.plan.Process.Cwd = "/dev/work"
 		if err := b.build(); err != nil {
 			t.Error(err)
 			return
@@ -364,8 +391,15 @@ func TestReadonlyHostRoot(t *testing.T) {
 		checkSomePlan(b)
 		b.wantWrite("/etc/new", unix.EROFS)
 		b.wantWrite("/dev/shm-like", nil) // the tmpfs is writable all the same
-		if _, err := os.Lstat(filepath.Join(b.source, "dev/null")); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("a device was made below the tmpfs on /dev: %v", err)
+		if left, err := os.ReadDir(filepath.Join(b.source, "dev")); err != nil || len(left) > 0 {
+			t.Errorf("made below the tmpfs on /dev: %v, %v", left, err)
+		}
+		table, err := b.kernel.table()
+		if err != nil {
+			t.Error(err)
+		}
+		if table = slices.DeleteFunc(table, func(e mountEntry) bool { return e.on != b.in("/") }); len(table) != 1 {
+			t.Errorf("the root is mounted %d times", len(table))
 		}
 	})
 }
@@ -456,7 +490,7 @@ func TestMountsAreRecordedFirst(t *testing.T) {
 }
 
 func TestRecursiveBindBringsSubmounts(t *testing.T) {
-	inRootBox(t, []string{"vol/sub/deep/"}, func(b *rootBox) {
+	inRootBox(t, []string{"vol/sub/deep/", "link -> vol"}, func(b *rootBox) {
 		sub := filepath.Join(b.bundle, "vol/sub")
 		if err := unix.Mount("tmpfs", sub, "tmpfs", unix.MS_NOEXEC, ""); err != nil {
 			t.Error(err)
@@ -465,7 +499,7 @@ func TestRecursiveBindBringsSubmounts(t *testing.T) {
 		defer func() { _ = unix.Unmount(sub, 0) }()
 		b.put("vol/sub/f")
 		b.plan.Mounts = []oci.Mount{
-			{Field: "mounts[0]", Destination: "/r", Type: oci.MountBind, Source: "vol", Recursive: true, Flags: oci.MountFlags{Readonly: true}},
+			{Field: "mounts[0]", Destination: "/r", Type: oci.MountBind, Source: "link", Recursive: true, Flags: oci.MountFlags{Readonly: true}},
 			{Field: "mounts[2]", Destination: "/rr", Type: oci.MountBind, Source: "vol", Recursive: true, Below: oci.MountFlags{Readonly: true}},
 			{Field: "mounts[1]", Destination: "/one", Type: oci.MountBind, Source: "vol"},
 		}
@@ -512,10 +546,226 @@ func TestReadonlyTmpfsHasWhatIsBelow(t *testing.T) {
 		b.wantWrite("/data/cwd/new", unix.EROFS)
 		b.wantWrite("/data/sub/new", nil)
 		b.wantWrite("/data/sub/in/new", nil)
+		if left, err := os.ReadDir(filepath.Join(b.source, "data")); err != nil || len(left) > 0 {
+			t.Errorf("made in the root filesystem: %v, %v", left, err)
+		}
 		if err := b.unmount(); err != nil {
 			t.Error(err)
 		}
 	})
+}
+
+// A tmpfs is made read-only at once where nothing is to be in it, and is covered
+// where anything is, whatever it is.
+func TestReadonlyTmpfsIsCoveredIfNeeded(t *testing.T) {
+	const once, covered = fsTmpfs, fsTmpfs + " " + fsNull
+	tmpfs := func(dest string, flags oci.MountFlags) oci.Mount {
+		return oci.Mount{Field: "mounts[x]", Destination: dest, Type: oci.MountTmpfs, Flags: flags}
+	}
+	readonly := oci.MountFlags{Readonly: true}
+	fifo := []oci.Device{{Field: "linux.devices[0]", Path: "/data/fifo", Type: "p"}}
+	for _, c := range []struct {
+		name    string
+		dest    string
+		flags   oci.MountFlags
+		cwd     string
+		devices []oci.Device
+		later   string
+		there   string // made in it
+		want    string
+	}{
+		{"nothing", "/empty", readonly, "/", fifo, "/other", "", once},
+		{"the working directory itself", "/data", readonly, "/data", nil, "/other", "", once},
+		{"writable", "/data", oci.MountFlags{}, "/data/cwd", fifo, "/data/later", "/data/fifo", once},
+		{"a working directory", "/data", readonly, "//data/cwd", nil, "/other", "/data/cwd", covered},
+		{"a node", "/data", readonly, "/", fifo, "/other", "/data/fifo", covered},
+		{"links", "/dev", readonly, "/", nil, "/other", "/dev/stdin", covered},
+		{"a mount", "/data", readonly, "/", nil, "/data/later", "/data/later", covered},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inRootBox(t, nil, func(b *rootBox) {
+				b.plan.Mounts = []oci.Mount{tmpfs(c.dest, c.flags), tmpfs(c.later, readonly)}
+				b.plan.Devices, b.plan.Process.Cwd = c.devices, c.cwd
+				if err := b.build(); err != nil {
+					t.Error(err)
+					return
+				}
+				if got := b.mounts(c.dest); got != c.want {
+					t.Errorf("mounted: %s; want %s", got, c.want)
+				}
+				if _, err := os.Lstat(b.in(c.there)); err != nil {
+					t.Error(err)
+				}
+				if c.flags.Readonly {
+					b.wantWrite(c.dest+"/new", unix.EROFS)
+				}
+			})
+		})
+	}
+}
+
+// What is mounted read-only from the host is not written to before.
+func TestReadonlyBindIsNotFurnished(t *testing.T) {
+	inRootBox(t, []string{"vol/v"}, func(b *rootBox) {
+		b.plan.Mounts = []oci.Mount{{Field: "mounts[0]", Destination: "/dev", Type: oci.MountBind, Source: "vol", Flags: oci.MountFlags{Readonly: true}}}
+		if err := b.build(); err != nil {
+			t.Error(err)
+			return
+		}
+		if left, err := os.ReadDir(filepath.Join(b.bundle, "vol")); err != nil || len(left) != 1 {
+			t.Errorf("the host's directory has %v, %v; want v alone", left, err)
+		}
+	})
+}
+
+// A tmpfs with the directory's content that could not be mounted is an error, and
+// one that is writable is not covered.
+func TestTmpfsWithContent(t *testing.T) {
+	inRootBox(t, []string{"rootfs/var/f"}, func(b *rootBox) {
+		b.plan.Mounts = []oci.Mount{{Field: "mounts[0]", Destination: "/var", Type: oci.MountTmpfs, Tmpfs: oci.Tmpfs{CopyUp: true, HasMode: true, Mode: 0o700}}}
+		if err := b.build(); err != nil {
+			t.Error(err)
+			return
+		}
+		b.want("/var/f", "rootfs/var/f")
+		b.wantWrite("/var/new", nil)
+		if got := b.mounts("/var"); got != fsTmpfs {
+			t.Errorf("mounted: %s; want one tmpfs", got)
+		}
+		if fi, err := os.Stat(b.in("/var")); err != nil || fi.Mode().Perm() != 0o700 {
+			t.Errorf("mode of the tmpfs = %v, %v; want 0700", fi.Mode(), err)
+		}
+		if err := b.unmount(); err != nil {
+			t.Error(err)
+		}
+		b.plan.Mounts[0].Flags.Readonly = true
+		b.kernel.refuse = func(m hostMount, _ string) error {
+			if m.kind == fsTmpfs {
+				return unix.ENOMEM
+			}
+			return nil
+		}
+		if err := b.build(); !errors.Is(err, unix.ENOMEM) {
+			t.Errorf("build = %v; want ENOMEM", err)
+		}
+	})
+}
+
+// The mount that the kernel has made must be the one that was asked for, for the
+// root as for what is in it.
+func TestOtherMountIsRefused(t *testing.T) {
+	for _, p := range []string{"/", "/data"} {
+		for want, lie := range map[string]func(e *mountEntry){
+			"lies on a ffs":                     func(e *mountEntry) { e.kind = "ffs" },
+			"mounted on /elsewhere":             func(e *mountEntry) { e.on = "/elsewhere" },
+			"was mounted without the flags 0x8": func(e *mountEntry) { e.flags &^= mntNoSuid },
+		} {
+			t.Run(want+" "+p, func(t *testing.T) {
+				inRootBox(t, []string{"vol/v"}, func(b *rootBox) {
+					b.plan.Root.NoSuid = true
+					b.plan.Mounts = []oci.Mount{{Field: "mounts[0]", Destination: "/data", Type: oci.MountBind, Source: "vol", Flags: oci.MountFlags{NoSuid: true}}}
+					b.kernel.lie = func(e *mountEntry) {
+						if filepath.Clean(b.in(p)) == e.on {
+							lie(e)
+						}
+					}
+					err := b.build()
+					b.kernel.lie = nil
+					if err == nil || !strings.Contains(err.Error(), want) {
+						t.Errorf("build = %v; want an error with %q", err, want)
+					}
+				})
+			})
+		}
+	}
+}
+
+// NetBSD names a mount as mount(2) was told, wherever that led: here to another
+// directory, which the destination leads to as well by now.
+func TestMountBehindAnotherNameIsRefused(t *testing.T) {
+	inRootBox(t, []string{"vol/v", "rootfs/data/"}, func(b *rootBox) {
+		b.plan.Mounts = []oci.Mount{{Field: "mounts[0]", Destination: "/data", Type: oci.MountBind, Source: "vol"}}
+		b.kernel.before = func(m hostMount, path string) {
+			if path != b.in("/data") {
+				return
+			}
+			if err := errors.Join(os.Rename(path, b.in("/moved")), os.Symlink("moved", path)); err != nil {
+				t.Error(err)
+			}
+		}
+		b.kernel.lie = func(e *mountEntry) {
+			if e.on == b.in("/moved") {
+				e.on = b.in("/data")
+			}
+		}
+		if err := b.build(); err == nil || !strings.Contains(err.Error(), "/data leads to /moved now") {
+			t.Errorf("build = %v; want the mount refused", err)
+		}
+		_ = unix.Unmount(b.in("/moved"), unix.MNT_DETACH)
+	})
+}
+
+// The restrictions of the file system that the root lies on hold in the root.
+func TestRootInheritsRestrictions(t *testing.T) {
+	inRootBox(t, nil, func(b *rootBox) {
+		if err := unix.Mount("tmpfs", b.source, "tmpfs", unix.MS_NOEXEC, ""); err != nil {
+			t.Error(err)
+			return
+		}
+		defer func() { _ = unix.Unmount(b.source, 0) }()
+		if err := b.build(); err != nil {
+			t.Error(err)
+			return
+		}
+		var fs unix.Statfs_t
+		if err := unix.Statfs(b.in("/"), &fs); err != nil || fs.Flags&unix.ST_NOEXEC == 0 {
+			t.Errorf("the root's noexec was lost: %#x, %v", fs.Flags, err)
+		}
+		if err := b.unmount(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// As long as the kernel takes, and no longer.
+func TestLongPaths(t *testing.T) {
+	long := func(n int) string { return strings.Repeat("/"+strings.Repeat("d", 99), n/100+1)[:n] }
+	for n, want := range map[int]string{kmod.MaxRoot: "make the root's mount point", kmod.MaxRoot + 1: "use a shorter --root"} {
+		r := &Root{Plan: &oci.Plan{Process: &oci.Process{}}, StateDir: long(n - len("/"+DirName))}
+		if err := r.Build(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("a root of %d bytes: %v; want an error with %q", n, err, want)
+		}
+	}
+	inRootBox(t, nil, func(b *rootBox) {
+		mountsOf(b, oci.MountTmpfs, long(maxMountPath-len(b.in("/"))))
+		if err := b.build(); err != nil {
+			t.Errorf("a mount point of %d bytes: %v", maxMountPath, err)
+		}
+	})
+}
+
+// A directory is taken for the one that was looked at by both of its numbers.
+func TestOpenSame(t *testing.T) {
+	dir := t.TempDir()
+	var st unix.Stat_t
+	if err := unix.Stat(dir, &st); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		dev, ino uint64
+		same     bool
+	}{{0, 0, true}, {1, 0, false}, {0, 1, false}} {
+		other := st
+		other.Dev += c.dev
+		other.Ino += c.ino
+		root, err := openSame(dir, &other)
+		if (err == nil) != c.same || (root != nil) != c.same {
+			t.Errorf("openSame = %v, %v; is it the same? %v", root, err, c.same)
+		}
+		if root != nil {
+			_ = root.Close()
+		}
+	}
 }
 
 // A link in place of a kernel file system's directory, or of one's that is not
@@ -575,6 +825,13 @@ func TestImpossibleRootsSayTheWayOut(t *testing.T) {
 		{"file on a directory", func(b *rootBox) {
 			b.plan.Mounts = []oci.Mount{{Field: "mounts[0]", Destination: "/etc", Type: oci.MountBind, Source: "hosts"}}
 		}, "not a plain file"},
+		{"directory on a file", func(b *rootBox) {
+			b.plan.Mounts = []oci.Mount{{Field: "mounts[0]", Destination: "/etc/hosts", Type: oci.MountBind, Source: "vol"}}
+		}, "the source " + "{bundle}/vol is a directory, and /etc/hosts in the root is a file"},
+		{"tmpfs on a file", func(b *rootBox) { mountsOf(b, oci.MountTmpfs, "/etc/hosts") }, "(tmpfs on /etc/hosts): open "},
+		{"default device of another type", func(b *rootBox) {
+			b.plan.Devices = []oci.Device{{Field: "default", Path: "/dev/null", Default: true, Type: "b"}}
+		}, "another type"},
 		{"long path", func(b *rootBox) {
 			b.plan.Mounts = []oci.Mount{{
 				Field: "mounts[0]", Destination: strings.Repeat("/"+strings.Repeat("d", 200), 5), Type: oci.MountTmpfs,
@@ -591,8 +848,9 @@ func TestImpossibleRootsSayTheWayOut(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			inRootBox(t, someFiles, func(b *rootBox) {
 				c.set(b)
-				if err := b.build(); err == nil || !strings.Contains(err.Error(), c.want) {
-					t.Errorf("build = %v; want an error with %q", err, c.want)
+				want := strings.ReplaceAll(c.want, "{bundle}", b.bundle)
+				if err := b.build(); err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("build = %v; want an error with %q", err, want)
 				}
 			})
 		})

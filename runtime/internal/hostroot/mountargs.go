@@ -73,7 +73,6 @@ func mountArgs(a abi, m hostMount, target uint64) ([]byte, error) {
 // export_args30, that must be there and is not read.
 func nullArgs(c *cStruct, target uint64) {
 	c.pointer(target)
-	c.pad(c.abi.pointer)
 	c.u32(0)           // ex_flags
 	c.u32(0)           // ex_root
 	for range 80 / 4 { // ex_anon, struct uucred

@@ -98,7 +98,7 @@ func planMounts(p *oci.Plan, bundle string) ([]hostMount, error) {
 		}
 		mounts = append(mounts, h)
 	}
-	if p.Process != nil && p.Process.Terminal && pty != ptsDir {
+	if p.Process.Terminal && pty != ptsDir {
 		return nil, fmt.Errorf("process.terminal needs a mount of type devpts on %s: add one to mounts", ptsDir)
 	}
 	return mounts, nil

@@ -150,6 +150,10 @@ func TestMountsArePlanned(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("planMounts = %+v, %v; want %+v", got, err, want)
 	}
+	got, err = planMounts(&oci.Plan{Process: &oci.Process{}, Mounts: []oci.Mount{{Destination: "/pts", Type: oci.MountDevpts, Devpts: oci.Devpts{Mode: 0o600}}}}, "/bundle")
+	if want := []hostMount{{kind: "ptyfs", dest: "/pts", gid: ttyGroup, mode: 0o600}}; err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("planMounts = %+v, %v; want %+v", got, err, want)
+	}
 	root := rootMount(oci.Root{Readonly: true, NoSuid: true}, "/r")
 	if root.kind != "null" || root.source != "/r" || root.flags != mntReadonly|mntNoSuid {
 		t.Errorf("rootMount = %+v", root)
@@ -175,10 +179,42 @@ func TestImpossibleMountsAreRefused(t *testing.T) {
 	}
 }
 
+// Terminals need NetBSD's /dev/ptm, once there is a file system for them.
+func TestNodes(t *testing.T) {
+	r := &Root{Plan: &oci.Plan{Devices: []oci.Device{{Path: "/dev/null"}}}}
+	if got := r.nodes(); len(got) != 1 {
+		t.Errorf("nodes without terminals: %+v", got)
+	}
+	r.mounts = []hostMount{{kind: fsTmpfs}, {kind: fsPty}}
+	if got := r.nodes(); len(got) != 2 || got[1].Path != "/dev/ptm" || !got[1].Default || got[1].Type != "c" || *got[1].Mode != 0o666 {
+		t.Errorf("nodes with terminals: %+v", got)
+	}
+	if len(r.Plan.Devices) != 1 {
+		t.Errorf("the plan has %+v now", r.Plan.Devices)
+	}
+}
+
+func TestCopyMode(t *testing.T) {
+	for _, c := range []struct {
+		mode  uint32
+		flags int
+		want  uint32
+	}{
+		{0o6777, 0, 0o777},
+		{0o755, mntReadonly, 0o555},
+		{0o755, mntNoExec, 0o644},
+		{0o777, mntReadonly | mntNoExec | mntNoSuid, 0o444},
+	} {
+		if got := copyMode(c.mode, c.flags); got != c.want {
+			t.Errorf("copyMode(%#o, %#x) = %#o; want %#o", c.mode, c.flags, got, c.want)
+		}
+	}
+}
+
 func TestCovered(t *testing.T) {
 	mounts := []hostMount{{dest: "/dev"}, {dest: "/a/b"}}
 	for p, want := range map[string]bool{
-		"/dev": true, "/dev/pts": true, "/device": false, "/a": false, "/a/b/": true, "/a/b/c": true, "/": false,
+		"/dev": true, "/dev/pts": true, "/device": false, "/a": false, "/a/b/": true, "/a/b/c": true, "/a//b": true, "/": false,
 	} {
 		if got := covered(p, mounts); got != want {
 			t.Errorf("covered(%s) = %v; want %v", p, got, want)
