@@ -85,7 +85,7 @@ func members(data []byte, do func(name string, elements int) error) error {
 		switch c := data[i]; c {
 		case '"':
 			end := stringEnd(data, i)
-			if depth == 1 && key == nil {
+			if key == nil {
 				key = data[i:end]
 			} else if depth == 2 && elements == 0 {
 				elements = 1
@@ -103,7 +103,7 @@ func members(data []byte, do func(name string, elements int) error) error {
 			switch {
 			case c == ',' && depth == 2:
 				elements++
-			case key != nil && (c == ',' && depth == 1 || depth == 0):
+			case key != nil && depth <= 1:
 				var name string
 				if err := json.Unmarshal(key, &name); err != nil {
 					return err

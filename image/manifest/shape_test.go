@@ -55,6 +55,70 @@ func TestCostOfDocuments(t *testing.T) {
 	}
 }
 
+// Each value counts, and nothing in a string does: what is one too many is refused.
+func TestCostCounts(t *testing.T) {
+	for begin, values := range map[string]int{
+		"": 0, "{": 1, "[": 1, ",": 1, `"{[,"`: 0, `"\",["`: 0, `"\\",`: 1, `\[`: 1, `"a":[1,{`: 3,
+	} {
+		rest := strings.Repeat(",", maxValues-values)
+		if err := checkCost([]byte(begin + rest)); err != nil {
+			t.Errorf("%s and %d values more: %v", begin, len(rest), err)
+		}
+		if err := checkCost([]byte(begin + rest + ",")); err == nil || !strings.Contains(err.Error(), "200001 values, at most 200000") {
+			t.Errorf("%s and %d values more: error is %v", begin, len(rest)+1, err)
+		}
+	}
+	large := `{"x":[` + many("0", maxValues) + `]}`
+	for name, parse := range map[string]func(data []byte) error{
+		"config":   func(d []byte) error { _, err := ParseConfig(d); return err },
+		"manifest": func(d []byte) error { _, err := ParseManifest(d, ""); return err },
+	} {
+		if err := parse([]byte(large)); err == nil || !strings.Contains(err.Error(), "values, at most") {
+			t.Errorf("%s: error is %v", name, err)
+		}
+	}
+}
+
+func TestShape(t *testing.T) {
+	for data, want := range map[string]string{
+		`{"must":0}`: "", `{"must":0,"list":[{}]}`: "", `{"list":[],"must":0,"other":0}`: "",
+		`{}`: `no member "must"`, `{"Must":0}`: `no member "must"`, `{"other":{"must":0}}`: `no member "must"`,
+		`{"must":0,"not":0}`: "two kinds", `{"NOT":0,"must":0}`: "two kinds", `{"must":0,"no":0,"nor":0}`: "two kinds",
+		`{"must":0,"MUST":0}`: "occurs twice", `{"must":0,"x":0,"x":1}`: "occurs twice", `{"must":0,"k":0,"` + "\u212a" + `":0}`: "occurs twice", `{"must":0,"s":0,"` + "\u017f" + `":0}`: "occurs twice",
+		`{"must`: "unexpected end", `{"must":"\`: "string escape code", `[]`: "cannot unmarshal",
+		`{"must":0,"list":[` + many("0", maxList) + `]}`:                     "",
+		`{"must":0,"x":[` + many("0", maxList+1) + `]}`:                      "",
+		`{"must":0,"LIST":[` + many("0", maxList+1) + `]}`:                   `member "list": more than 20000`,
+		`{"must":0,"list":{"a":[` + many("0", maxList+1) + `],"b":[1,2,3]}}`: "",
+	} {
+		err := checkShape([]byte(data), "T", "must", "list", "not", "nor")
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%.60s: error is %v; want %q", data, err, want)
+		}
+	}
+}
+
+func TestMembers(t *testing.T) {
+	for data, want := range map[string]string{
+		`{}`: "", `{"a":1}`: "a 0", `{"a":"b","c":[]}`: "a 0, c 0", `{"a":[1]}`: "a 1", `{"a":["x"],"b":["x","y"]}`: "a 1, b 2",
+		`{"a":[[1,2,3],{"b":[4,5]}]}`: "a 2", `{"a":{"b":1,"c":[1,2]}}`: "a 2", `{"a":[[]],"b":[{}]}`: "a 1, b 1",
+		`{"a\"b":0,"c":"\\"}`: `a"b 0, c 0`, " { \"a\" :\t[ 1 ,\n\"]\" ] , \"b\" : {\r} } ": "a 2, b 0", `{"a":{"b":{"c":{}}},"d":"}"}`: "a 1, d 0",
+	} {
+		var got []string
+		err := members([]byte(data), func(name string, elements int) error {
+			got = append(got, fmt.Sprint(name, " ", elements))
+			return nil
+		})
+		if err != nil || strings.Join(got, ", ") != want {
+			t.Errorf("members of %s are %q, %v; want %s", data, got, err, want)
+		}
+	}
+	stop := errors.New("stop")
+	if err := members([]byte(`{"a":0,"b":0}`), func(string, int) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("error is %v", err)
+	}
+}
+
 // documents are blobs in memory.
 type documents map[digest.Digest][]byte
 

@@ -82,7 +82,10 @@ var targets = []target{
 		guard: true, tests: []test{{packages: "./image/registry"}, {packages: "./image/transfer"}},
 	},
 	{files: "image/reference/*.go", guard: true, judged: true, tests: []test{{packages: "./image/reference"}}},
-	{files: "image/manifest/*.go", guard: true, tests: []test{{packages: "./image/manifest", skip: "Bombs|Cost|Many|Large|^Fuzz"}, {packages: "./image/manifest"}, {packages: "./image/transfer"}}},
+	{
+		files: "image/manifest/*.go", guard: true, judged: true,
+		tests: []test{{packages: "./image/manifest", skip: "Bombs|CostOfDocuments|ManyPlatforms|Large|TwoPlatforms|Selection|Confusion|^Fuzz"}, {packages: "./image/manifest"}},
+	},
 	{files: "image/trust/*.go", guard: true, judged: true, tests: []test{{packages: "./image/trust", skip: "^Fuzz"}, {packages: "./image/trust"}}},
 	{files: "image/bundle/spec.go image/bundle/user.go image/bundle/place.go", guard: true, tests: []test{{packages: "./image/bundle"}}},
 	{files: "shim/mounts/*.go", guard: true, tests: []test{{packages: "./shim/mounts"}}},
