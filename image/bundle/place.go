@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/netbsd-cells/runcell/kmod/inroot"
@@ -80,7 +81,7 @@ func openParent(path string) (parent *os.Root, name string, err error) {
 	}
 	fi, err := os.Lstat(path) //nolint:forbidigo // the operator's own path
 	if err == nil && fi.Mode()&fs.ModeSymlink != 0 {
-		if !isOurs(fi) {
+		if !isOurs(fi, os.Geteuid()) {
 			return nil, "", fmt.Errorf("%s is another user's link: name a directory", path)
 		}
 		if path, err = filepath.EvalSymlinks(path); err != nil { //nolint:forbidigo // as above
@@ -94,25 +95,23 @@ func openParent(path string) (parent *os.Root, name string, err error) {
 	return parent, name, err
 }
 
-// isOurs tells whether a file is the caller's or root's.
-func isOurs(fi fs.FileInfo) bool {
+// isOurs tells whether a file is the caller's, whose user id is given, or root's.
+func isOurs(fi fs.FileInfo, euid int) bool {
 	st, ok := fi.Sys().(*syscall.Stat_t)
-	return ok && (int(st.Uid) == os.Geteuid() || st.Uid == 0)
+	return ok && (int(st.Uid) == euid || st.Uid == 0)
 }
 
-// open opens the directory, if it is one and no link to one.
+// open opens the directory, if it is one and no link to one. With "/." what is none
+// is an error, also a FIFO, which would wait for a writer.
 func (b *bundle) open() (err error) {
-	fi, err := b.parent.Lstat(b.name) // opening a FIFO would wait for a writer
-	if err == nil && !fi.IsDir() {
-		err = fmt.Errorf("%s: %w", b.path, syscall.ENOTDIR)
+	if b.dir, err = b.parent.OpenRoot(b.name + "/."); err != nil {
+		return fmt.Errorf("%s: %w", b.path, err)
 	}
-	if err != nil {
-		return err
+	if err = b.check(); err != nil {
+		err = errors.Join(err, b.dir.Close())
+		b.dir = nil
 	}
-	if b.dir, err = b.parent.OpenRoot(b.name); err != nil {
-		return err
-	}
-	return b.check()
+	return err
 }
 
 // check tells whether the directory still has its name.
@@ -141,10 +140,14 @@ func (b *bundle) seize() error {
 	if err := b.checkEmpty(); err != nil || b.mode.Perm() == 0o700 {
 		return err
 	}
+	return b.shut()
+}
+
+// shut closes the directory to others. Who came before may have left something.
+func (b *bundle) shut() error {
 	if err := b.dir.Chmod(".", 0o700); err != nil {
 		return err
 	}
-	// Who came before it was closed may have left something.
 	if err := b.checkEmpty(); err != nil {
 		return errors.Join(err, b.reopen())
 	}
@@ -152,12 +155,7 @@ func (b *bundle) seize() error {
 }
 
 // reopen gives the directory its mode back.
-func (b *bundle) reopen() error {
-	if b.mode.Perm() == 0o700 {
-		return nil
-	}
-	return b.dir.Chmod(".", b.mode)
-}
+func (b *bundle) reopen() error { return b.dir.Chmod(".", b.mode) }
 
 func (b *bundle) checkEmpty() error {
 	f, err := b.dir.Open(".")
@@ -169,15 +167,10 @@ func (b *bundle) checkEmpty() error {
 	if err != nil {
 		return err
 	}
-	var rootfs, config bool
-	for _, n := range names {
-		rootfs = rootfs || n == rootfsName
-		config = config || n == configName
-	}
 	switch {
 	case len(names) == 0:
 		return nil
-	case rootfs && !config:
+	case slices.Contains(names, rootfsName) && !slices.Contains(names, configName):
 		return fmt.Errorf("%s holds a rootfs without %s, as an interrupted unpack leaves it: remove it or name another directory", b.path, configName)
 	default:
 		return fmt.Errorf("%s is not empty: name a new directory", b.path)

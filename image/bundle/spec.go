@@ -189,9 +189,7 @@ func annotate(cfg *v1.Image, reserve bool, n *image.Notes) (map[string]string, e
 			n.Add("config.Labels "+image.Quote(label), "the label was left out: an image may not grant its own cell anything")
 		}
 	}
-	if len(ports) > 0 {
-		all[reservedPorts] = strings.Join(ports, ",")
-	}
+	all[reservedPorts] = strings.Join(ports, ",")
 	maps.DeleteFunc(all, func(k, v string) bool { return v == "" || k == "" })
 	return all, nil
 }

@@ -87,6 +87,12 @@ var targets = []target{
 		tests: []test{{packages: "./image/manifest", skip: "Bombs|CostOfDocuments|ManyPlatforms|Large|TwoPlatforms|Selection|Confusion|^Fuzz"}, {packages: "./image/manifest"}},
 	},
 	{files: "image/trust/*.go", guard: true, judged: true, tests: []test{{packages: "./image/trust", skip: "^Fuzz"}, {packages: "./image/trust"}}},
-	{files: "image/bundle/spec.go image/bundle/user.go image/bundle/place.go", guard: true, tests: []test{{packages: "./image/bundle"}}},
+	{
+		files: "image/bundle/spec.go image/bundle/user.go image/bundle/place.go",
+		guard: true, judged: true, tests: []test{
+			{packages: "./image/bundle", run: "CheckConfig|RuntimeSpec|Environment|^TestPorts|LookupUser|Labels|Mode|NotEmpty|Descriptor|NothingElse|LinkAndOwner|IsOurs|CannotBeMade|RemoveFiles|RemoveDeep"},
+			{packages: "./image/bundle", skip: "Umoci|Buildah|Oddities|Diff|Limited|^Fuzz"},
+		},
+	},
 	{files: "shim/mounts/*.go", guard: true, tests: []test{{packages: "./shim/mounts"}}},
 }
