@@ -43,7 +43,7 @@ type site struct {
 var harmless = map[string]bool{
 	"Close": true, "close": true, "CloseFD": true, "CloseChild": true, "Lock": true, "Unlock": true, "Helper": true, "Did": true, // undone, closed
 	"Keep": true, "Name": true, // what a step keeps alive, and is called
-	"Warnf": true, "Infof": true, "Debugf": true, "Program": true, // told
+	"Warnf": true, "Infof": true, "Debugf": true, "Program": true, "Say": true, // told
 }
 
 // plain are calls that give a name its one form.
