@@ -261,7 +261,7 @@ func (c *compiler) cellAnnotation(field, name, value string) {
 	if near := Nearest(name, known); near != "" {
 		reason += "; did you mean " + AnnotationPrefix + near + "?"
 	}
-	c.fatal(field, quote(value), reason+thereAre(known))
+	c.fatal(field, quote(value), reason+"; there are "+strings.Join(known, ", "))
 }
 
 // nearCell gives the annotation of ours that another one looks like, or "".

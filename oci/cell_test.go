@@ -218,6 +218,7 @@ func TestDistance(t *testing.T) {
 		{"kitten", "sittin", 2},
 		{"abcd", "badc", 2},
 		{"abcdef", "a", 3},
+		{"a", "abcdef", 3},
 	} {
 		if got := distance(c.a, c.b); got != c.want {
 			t.Errorf("distance(%q, %q) = %d; want %d", c.a, c.b, got, c.want)

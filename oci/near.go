@@ -96,15 +96,8 @@ func (c *compiler) unknown(u strictjson.Unknown) {
 	case near != "":
 		c.fatal(u.Field, "", "unknown field; did you mean "+near+"? Correct it, or take it out")
 	case strings.HasPrefix(u.Field, section):
-		c.fatal(u.Field, "", "unknown field"+thereAre(known))
+		c.fatal(u.Field, "", "unknown field; there are "+strings.Join(known, ", "))
 	default:
 		c.refused(u.Field, "", "not a field of runtime-spec "+specs.Version+" or of the netbsd section; ignored")
 	}
-}
-
-func thereAre(known []string) string {
-	if len(known) == 0 {
-		return ""
-	}
-	return "; there are " + strings.Join(known, ", ")
 }

@@ -46,7 +46,8 @@ type Unknown struct {
 // Structs (with json tags, embedded ones flattened), pointers, slices, maps
 // with string keys, strings, bools, integers and encoding.TextUnmarshaler are
 // supported; an interface receives the JSON text of its value as a string.
-// null leaves a value as it is.
+// null leaves a value as it is; an object or an array takes the place of all that
+// a map or a slice held.
 func Unmarshal(data []byte, v any) (unknown []Unknown, err error) {
 	d := &decoder{data: data}
 	if !utf8.Valid(data) {
@@ -142,7 +143,8 @@ func (d *decoder) push(s step) error {
 
 func (d *decoder) pop() { d.path = d.path[:len(d.path)-1] }
 
-// value decodes the next value into v.
+// value decodes the next value into v, which has an address, as all have that a
+// pointer leads to.
 func (d *decoder) value(v reflect.Value) error {
 	c := d.peek()
 	if c == 'n' {
@@ -154,10 +156,8 @@ func (d *decoder) value(v reflect.Value) error {
 		}
 		return d.value(v.Elem())
 	}
-	if v.CanAddr() && v.Kind() != reflect.Interface {
-		if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
-			return d.text(u)
-		}
+	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		return d.text(u)
 	}
 	switch v.Kind() {
 	case reflect.Struct:
@@ -220,15 +220,14 @@ func (d *decoder) object(v reflect.Value) error {
 	})
 }
 
-// mapping decodes a JSON object into a map with string keys.
+// mapping decodes a JSON object into a map with string keys, replacing what it
+// held.
 func (d *decoder) mapping(v reflect.Value) error {
 	t := v.Type()
 	if t.Key().Kind() != reflect.String {
 		return d.errorf("no decoder for %s", t)
 	}
-	if d.peek() == '{' && v.IsNil() {
-		v.Set(reflect.MakeMap(t))
-	}
+	v.Set(reflect.MakeMap(t))
 	return d.members(func(key string) error {
 		k := reflect.ValueOf(key).Convert(t.Key())
 		if v.MapIndex(k).IsValid() {
@@ -245,24 +244,18 @@ func (d *decoder) mapping(v reflect.Value) error {
 
 // array decodes a JSON array into a slice, replacing what it held.
 func (d *decoder) array(v reflect.Value) error {
-	if v.IsNil() {
-		v.Set(reflect.MakeSlice(v.Type(), 0, 0)) // [] is not null
-	}
-	v.SetLen(0)
+	v.Set(reflect.MakeSlice(v.Type(), 0, 0)) // [] is not null
 	return d.elements(func(i int) error {
 		if i == v.Cap() {
 			v.Grow(max(4, i))
 		}
 		v.SetLen(i + 1)
-		e := v.Index(i)
-		e.SetZero()
-		return d.value(e)
+		return d.value(v.Index(i))
 	})
 }
 
-// any keeps a value that nobody looks into as its JSON text.
+// any keeps the next value, which nobody looks into, as its JSON text.
 func (d *decoder) any(v reflect.Value) error {
-	d.peek()
 	start := d.pos
 	if err := d.skip(); err != nil {
 		return err
@@ -287,7 +280,6 @@ func (d *decoder) integer(v reflect.Value) error {
 	if c := d.peek(); c != '-' && (c < '0' || c > '9') {
 		return d.mismatch("a number")
 	}
-	start := d.pos
 	num, err := d.number()
 	if err != nil {
 		return err
@@ -297,14 +289,12 @@ func (d *decoder) integer(v reflect.Value) error {
 	case v.CanInt():
 		n, err := strconv.ParseInt(num, 10, bits())
 		if err != nil {
-			d.pos = start
 			return d.errorf("%s: must be a whole number of %d bits", num, bits())
 		}
 		v.SetInt(n)
 	case v.CanUint():
 		n, err := strconv.ParseUint(num, 10, bits())
 		if err != nil {
-			d.pos = start
 			return d.errorf("%s: must be a whole number from 0, of %d bits", num, bits())
 		}
 		v.SetUint(n)

@@ -34,6 +34,7 @@ func TestMarshalIsEncodingJSONs(t *testing.T) {
 		} `json:"struct,omitempty"`
 	}
 	for _, v := range []any{
+		odd{Zero: netip.MustParseAddr("192.0.2.1"), Empty: []string{""}},
 		sample{},
 		&sample{
 			base: base{math.MinInt64}, Text: "a\"\\/\b\x01é😀<&>", Big: math.MaxUint64, Opt: &opt, List: []string{"", "x"},
@@ -54,6 +55,18 @@ func TestMarshalIsEncodingJSONs(t *testing.T) {
 		}
 		if !sameJSON(t, got, want) {
 			t.Errorf("Marshal(%+v)\n got %s\nwant %s", v, got, want)
+		}
+	}
+}
+
+// As short as JSON lets it be, and no byte that is not of a character.
+func TestMarshalOfStrings(t *testing.T) {
+	for text, want := range map[string]string{
+		"\x1f\x20\x7f": `"\u001f ` + "\x7f" + `"`,
+		"\u0080é\x80":  `"` + "\u0080" + `é` + "\ufffd" + `"`,
+	} {
+		if got, err := Marshal(text); err != nil || string(got) != want {
+			t.Errorf("Marshal(%q) = %s, %v; want %s", text, got, err, want)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package strictjson
 // The scanner: RFC 8259's grammar over a byte slice.
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -22,11 +23,10 @@ func (d *decoder) peek() byte {
 }
 
 func (d *decoder) literal(word string) error {
-	end := d.pos + len(word)
-	if end > len(d.data) || string(d.data[d.pos:end]) != word {
+	if !bytes.HasPrefix(d.data[d.pos:], []byte(word)) {
 		return d.errorf("invalid JSON: expected %s", word)
 	}
-	d.pos = end
+	d.pos += len(word)
 	return nil
 }
 
@@ -232,7 +232,7 @@ func (d *decoder) escape() (rune, error) {
 
 func (d *decoder) unicode() (rune, error) {
 	r, ok := d.hex4()
-	if ok && utf16.IsSurrogate(r) {
+	if utf16.IsSurrogate(r) {
 		var low rune
 		if low, ok = d.hex4(); ok {
 			r = utf16.DecodeRune(r, low)
@@ -248,7 +248,7 @@ func (d *decoder) unicode() (rune, error) {
 	return r, nil
 }
 
-// hex4 consumes \uXXXX.
+// hex4 consumes \uXXXX. Where there is none it gives 0.
 func (d *decoder) hex4() (rune, bool) {
 	if d.pos+6 > len(d.data) || d.data[d.pos] != '\\' || d.data[d.pos+1] != 'u' {
 		return 0, false

@@ -67,7 +67,7 @@ var targets = []target{
 		files: "oci/cell.go oci/cellparse.go oci/compile.go oci/devices.go oci/exec.go oci/linux.go oci/load.go oci/mountopts.go oci/mounts.go oci/permissions.go oci/process.go oci/settle.go",
 		guard: true, judged: true, tests: []test{{packages: "./oci"}},
 	},
-	{files: "oci/near.go oci/strictjson/*.go", guard: true, tests: []test{{packages: "./oci/strictjson ./oci"}}},
+	{files: "oci/near.go oci/strictjson/*.go", guard: true, judged: true, tests: []test{{packages: "./oci/strictjson ./oci"}}},
 	{files: "kmod/inroot/*.go", guard: true, judged: true, tests: []test{{packages: "./kmod/inroot", skip: "Race|Swapped|Deep|LinkLimit$|^Fuzz"}, {packages: "./kmod/inroot"}}},
 	{files: "kmod/policy/*.go", guard: true, tests: []test{{packages: "./kmod/policy"}, {packages: "./kmod/emulator"}}},
 	{files: "kmod/stage/*.go", guard: true, judged: true, tests: []test{{packages: "./kmod/stage"}}},
