@@ -97,7 +97,7 @@ func TestForCapabilitiesRule(t *testing.T) {
 }
 
 func TestDecisions(t *testing.T) {
-	_, ds := ForCapabilities(High, append(slices.Clone(podmanDefault), "CAP_WINGS"), []Permission{Swap})
+	_, ds := ForCapabilities(High, append(slices.Clone(podmanDefault), "CAP_WINGS"), []Permission{Swap, Inet})
 	find := func(capability string, p Permission) string {
 		for _, d := range ds {
 			if d.Permission == p && (capability == "" || d.Capability == capability) {
@@ -115,6 +115,7 @@ func TestDecisions(t *testing.T) {
 		{"CAP_KILL", Kill, "kept: open at profile high"},
 		{"CAP_SYS_PTRACE", Trace, "closed: not among the capabilities listed"},
 		{"", Swap, "opened: granted explicitly"},
+		{"", Inet, "kept: granted explicitly, and open at profile high"},
 		{"CAP_DAC_READ_SEARCH", Never, "ignored: cannot be taken away"},
 		{"CAP_SETPCAP", Never, "ignored: has no counterpart"},
 		{"CAP_WINGS", Never, "ignored: is not a known capability"},
@@ -125,6 +126,15 @@ func TestDecisions(t *testing.T) {
 	}
 	if got := find("CAP_DAC_OVERRIDE", Never); got != "no decision" {
 		t.Errorf("CAP_DAC_OVERRIDE is listed, yet %s", got)
+	}
+}
+
+// Who lists no capabilities has said nothing of them.
+func TestNoListIsNoDecision(t *testing.T) {
+	for _, p := range Profiles {
+		if set, ds := ForCapabilities(p, nil, nil); set != Defaults(p) || len(ds) != 0 {
+			t.Errorf("at %s without a list: %s, %v; want %s and no decisions", p, set, ds, Defaults(p))
+		}
 	}
 }
 

@@ -157,12 +157,7 @@ func onlyCells(c Caller) Verdict {
 
 // Verdict is the row's answer to a member of a living cell with permissions s.
 func (r *Row) Verdict(s Set) Verdict {
-	switch {
-	case r.Opens == Always:
-		return Defer
-	case r.Opens == Never:
-		return Deny
-	case s.Has(r.Opens):
+	if r.Opens == Always || s.Has(r.Opens) { // Never is in no set
 		return Defer
 	}
 	return Deny

@@ -64,7 +64,7 @@ func All() Set { return 1<<len(Permissions) - 1 }
 // List gives the set's permissions in bit order, unknown bits included.
 func (s Set) List() []Permission {
 	var list []Permission
-	for p := Permission(0); p < 64; p++ {
+	for p := range Permission(64) {
 		if s.Has(p) {
 			list = append(list, p)
 		}

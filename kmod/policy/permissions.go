@@ -85,10 +85,6 @@ type PermissionInfo struct {
 	Capabilities []string
 }
 
-// Denyable tells whether the permission is open at every profile, so that
-// only a configuration that lists capabilities (or network none) closes it.
-func (i PermissionInfo) Denyable() bool { return i.UpTo == High }
-
 // Permissions describes every permission, in bit order.
 var Permissions = [...]PermissionInfo{
 	{

@@ -114,6 +114,9 @@ func TestPermissionOpensOnlyItsClasses(t *testing.T) {
 			if got := Decide(High, Set(0).With(p.Permission), row.Example()); got != want {
 				t.Errorf("with only %s, %s = %s; want %s", p.Name, row.Name, got, want)
 			}
+			if got := Decide(Low, ^Set(0), row.Example()); (got == Deny) != (row.Opens == Never) {
+				t.Errorf("with every bit, %s = %s", row.Name, got)
+			}
 			want = Defer
 			if row.Opens == Never || row.Opens == p.Permission {
 				want = Deny
@@ -190,11 +193,42 @@ func TestText(t *testing.T) {
 			t.Errorf("Marshal(%T %v) succeeded", v, v)
 		}
 	}
+	for name, want := range map[string]Profile{"low": Low, "medium": Medium, "high": High} {
+		if got, err := ParseProfile(name); err != nil || got != want {
+			t.Errorf("ParseProfile(%q) = %s, %v", name, got, err)
+		}
+	}
+	for v, want := range map[fmt.Stringer]string{
+		Deny: "deny", Defer: "defer", High: "high", Profile(3): "profile(3)", Always: "always", Never: "never", Permission(0): "chroot",
+		Permission(len(Permissions)): fmt.Sprintf("permission(%d)", len(Permissions)), Set(1 << 63): "permission(63)",
+	} {
+		if got := v.String(); got != want {
+			t.Errorf("%T %v is printed as %q; want %q", v, v, got, want)
+		}
+	}
+	if b, err := High.MarshalText(); err != nil || string(b) != "high" {
+		t.Errorf("Marshal = %s, %v; want high", b, err)
+	}
+	for _, name := range []string{strings.Repeat("a", 64), strings.Repeat("a", 65)} {
+		_, err := ParsePermission(name)
+		if want := fmt.Sprintf("unknown permission %q", name[:64]+strings.Repeat("...", len(name)-64)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("ParsePermission of %d letters = %v; want %s", len(name), err, want)
+		}
+	}
 	if s, err := ParsePermissions(" mount, ,kill,"); err != nil || s != in.Permissions {
 		t.Errorf("ParsePermissions = %s, %v", s, err)
 	}
 	if _, err := ParsePermissions("mount,fly"); err == nil || !strings.Contains(err.Error(), `"fly"`) {
 		t.Errorf("ParsePermissions(mount,fly) = %v; want an error that names fly", err)
+	}
+}
+
+// These every cell can open, whatever its profile: one more, or one less, is
+// another policy.
+func TestOrdinaryDevices(t *testing.T) {
+	const want = "null zero full random urandom tty ptm ptmx pts/* stdin stdout stderr fd/*"
+	if got := strings.Join(OrdinaryDevices[:], " "); got != want {
+		t.Errorf("ordinary devices are %s; want %s", got, want)
 	}
 }
 

@@ -176,6 +176,21 @@ func TestPublishedMatrix(t *testing.T) {
 	t.Logf("%d decisions compared", checked)
 }
 
+// What the published module opens besides is named, so that a plan for it closes
+// nothing that it can't.
+func TestPublishedOpensMore(t *testing.T) {
+	for p, want := range map[Profile]string{
+		Low: "", Medium: "sysv-ipc-override,raw-open,process-pointers", High: "raw-open,process-pointers",
+	} {
+		if got := (Published(p) &^ Defaults(p)).String(); got != want {
+			t.Errorf("at %s the published module opens %s more; want %s", p, got, want)
+		}
+		if Published(p)&Defaults(p) != Defaults(p) {
+			t.Errorf("at %s the published module opens less", p)
+		}
+	}
+}
+
 func TestDefaultColumnIsTheBitmap(t *testing.T) {
 	for i := range Table {
 		row := &Table[i]

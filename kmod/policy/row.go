@@ -121,7 +121,6 @@ var Conditions = [...]Condition{
 }
 
 var conditionWords = [...]string{
-	IfAny:             "",
 	IfOtherCell:       "target in another cell or on the host",
 	IfPrivileged:      "more than an ordinary user may",
 	IfSafeDevice:      "ordinary device node",

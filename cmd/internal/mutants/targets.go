@@ -69,7 +69,7 @@ var targets = []target{
 	},
 	{files: "oci/near.go oci/strictjson/*.go", guard: true, judged: true, tests: []test{{packages: "./oci/strictjson ./oci"}}},
 	{files: "kmod/inroot/*.go", guard: true, judged: true, tests: []test{{packages: "./kmod/inroot", skip: "Race|Swapped|Deep|LinkLimit$|^Fuzz"}, {packages: "./kmod/inroot"}}},
-	{files: "kmod/policy/*.go", guard: true, tests: []test{{packages: "./kmod/policy"}, {packages: "./kmod/emulator"}}},
+	{files: "kmod/policy/*.go", guard: true, judged: true, tests: []test{{packages: "./kmod/policy ./kmod/policy/gen"}}},
 	{files: "kmod/stage/*.go", guard: true, judged: true, tests: []test{{packages: "./kmod/stage"}}},
 	{files: "kmod/emulator/*.go", guard: true, tests: []test{{packages: "./kmod/emulator"}, {suite: "kmod"}, lifecycle}},
 	{files: "kmod/sysctl/*.go", tests: []test{{packages: "./kmod/sysctl"}}},
