@@ -215,6 +215,50 @@ var accepted = []excuse{
 		"it asks more often",
 	},
 	{
+		"runtime/internal/process/calm_linux.go var skip: if errno != 0", same,
+		"prctl(2) does not fail at this",
+	},
+	{
+		"runtime/internal/process/calm_linux.go var operand: tid != 0 &&", same,
+		"there is no thread 0 to write to",
+	},
+	{
+		"runtime/internal/process/interpreter.go elfInterpreter boundary: len(head) < ident+4", same,
+		"what is as short as that is too short for the rest of the header",
+	},
+	{
+		"runtime/internal/process/interpreter.go elfInterpreter boundary: offset > uint64(len(head))", same,
+		"nothing is behind the end, which the next part asks",
+	},
+	{
+		"runtime/internal/process/process.go MemberSteps omit: steps = append(steps, earlyUserSteps(p)...)", same,
+		"Linux has none of these; NetBSD's tests have",
+	},
+	{
+		"runtime/internal/process/process.go kernelLimit skip: if v == kmod.Unlimited", same,
+		"both are 2^64-1 on Linux",
+	},
+	{
+		"runtime/internal/process/process.go callersNofile operand: !ok ||", same,
+		"Linux has said it",
+	},
+	{
+		"runtime/internal/process/stdio.go givable operand: err == nil &&", same,
+		"fcntl(2) of an open descriptor does not fail at this",
+	},
+	{
+		"runtime/internal/process/thread.go OnThread omit: goruntime.UnlockOSThread()", same,
+		"Go's runtime keeps the main thread, whether a goroutine has ended with it or not",
+	},
+	{
+		"runtime/internal/process/thread_linux.go var operand: err != nil ||", same,
+		"a name that is no number gives 0, which is no process",
+	},
+	{
+		"runtime/internal/process/thread_linux.go var operand: its.Dev != own.Dev ||", same,
+		"all namespaces are of one file system",
+	},
+	{
 		"shim/mounts/mount_linux.go mount operand: bits&unix.MS_BIND != 0 &&", same,
 		"the second call gives another mount the flags that it has",
 	},

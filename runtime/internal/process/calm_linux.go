@@ -46,8 +46,8 @@ var Calm = func() {
 func watcher() (tid int) {
 	pid := unix.Getpid()
 	const most = 64
-	for tid := pid + 1; tid <= pid+most; tid++ {
-		if unix.Tgkill(pid, tid, 0) == nil {
+	for i := range most {
+		if tid := pid + 1 + i; unix.Tgkill(pid, tid, 0) == nil {
 			return tid
 		}
 	}

@@ -23,12 +23,31 @@ func slackOf(t *testing.T, pid int) int {
 	return n
 }
 
+// firstThread is the one whose number comes next to the process's.
+func firstThread(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := 1 << 30
+	for _, e := range entries {
+		if tid, err := strconv.Atoi(e.Name()); err == nil && tid > os.Getpid() {
+			first = min(first, tid)
+		}
+	}
+	return first
+}
+
 // The watcher is slow, and no other thread: neither the main one nor one that
 // makes processes, whoever has made it.
 func TestCalm(t *testing.T) {
 	own := slackOf(t, os.Getpid())
 	Calm()
 	tid := watcher()
+	if want := firstThread(t); tid != want && want <= os.Getpid()+64 {
+		t.Errorf("the watcher is %d; want %d, the first thread", tid, want)
+	}
 	if tid == 0 { // on a machine that makes many processes
 		if ordinarySlack != 0 {
 			t.Errorf("the slack of no thread was changed, but children get %d", ordinarySlack)

@@ -24,11 +24,11 @@ func awaitExit(pid int) error {
 // pidfd is opened before the start time is looked at.
 func SignalProcess(pid int, start uint64, sig unix.Signal) error {
 	pidfd, err := unix.PidfdOpen(pid, 0)
-	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINVAL) {
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINVAL) { // a thread, or no number of a process
 		return ErrGone
 	}
 	if err != nil {
-		return os.NewSyscallError("pidfd_open", err)
+		return orGone("pidfd_open", err)
 	}
 	defer sys.CloseFD(pidfd)
 	if alive, err := sys.Alive(pid, start); err != nil {
@@ -36,9 +36,14 @@ func SignalProcess(pid int, start uint64, sig unix.Signal) error {
 	} else if !alive {
 		return ErrGone
 	}
-	err = unix.PidfdSendSignal(pidfd, sig, nil, 0)
+	return orGone("pidfd_send_signal", unix.PidfdSendSignal(pidfd, sig, nil, 0))
+}
+
+// orGone is the error of a system call, or ErrGone where it says that there is no
+// such process.
+func orGone(call string, err error) error {
 	if errors.Is(err, unix.ESRCH) {
 		return ErrGone
 	}
-	return err
+	return os.NewSyscallError(call, err)
 }

@@ -50,7 +50,6 @@ type Message struct {
 	hdr  unix.Msghdr
 	iov  [2]unix.Iovec
 	data [stage.RecordSize]byte
-	home *Home    // what else it has, nil = nothing
 	ctl  [64]byte // one SCM_RIGHTS with one descriptor
 }
 
@@ -75,19 +74,10 @@ func NewMessage(withFD bool) *Message {
 // there afterwards.
 func NewGo(withFD bool, home *Home) *Message {
 	m := NewMessage(withFD)
-	m.home = home
 	m.iov[1].Base = home.Addr()
 	m.iov[1].SetLen(len(home))
 	m.hdr.SetIovlen(len(m.iov))
 	return m
-}
-
-// size is how long the message is.
-func (m *Message) size() uintptr {
-	if m.home == nil {
-		return stage.RecordSize
-	}
-	return stage.RecordSize + uintptr(len(m.home))
 }
 
 // FdAddr is where the descriptor's number lies in the control data, for a step
@@ -109,13 +99,13 @@ func (l *Link) SendStep(name string, index int, m *Message) stage.Step {
 	}
 }
 
-// ReceiveStep makes the child wait for a message.
+// ReceiveStep makes the child wait for the message of SendGo; m is of NewGo.
 func (l *Link) ReceiveStep(name string, m *Message) stage.Step {
 	return stage.Step{
 		Name: name, Nr: unix.SYS_RECVMSG,
 		Args:  [6]uintptr{uintptr(l.Child), uintptr(unsafe.Pointer(&m.hdr)), recvFlags},
 		Keep:  []any{m},
-		Exact: true, Want: m.size(),
+		Exact: true, Want: stage.RecordSize + uintptr(len(Home{})),
 	}
 }
 
@@ -157,13 +147,15 @@ func (l *Link) Receive(names []string) (fd int, err error) {
 	return fd, nil
 }
 
+// parseRights gives the one descriptor of a message's control data, -1 if it has
+// not one.
 func parseRights(oob []byte) int {
-	msgs, err := unix.ParseSocketControlMessage(oob)
-	if err != nil || len(msgs) != 1 {
+	msgs, _ := unix.ParseSocketControlMessage(oob) // none after an error
+	if len(msgs) != 1 {
 		return -1
 	}
-	fds, err := unix.ParseUnixRights(&msgs[0])
-	if err != nil || len(fds) != 1 {
+	fds, _ := unix.ParseUnixRights(&msgs[0])
+	if len(fds) != 1 {
 		return -1
 	}
 	return fds[0]
@@ -189,7 +181,7 @@ func (l *Link) SendGo(fd int, home *Home) error {
 func ReadStageError(fd int, names []string) error {
 	report := make([]byte, (len(names)+2)*stage.RecordSize)
 	filled := 0
-	for filled < len(report) {
+	for {
 		n, err := unix.Read(fd, report[filled:])
 		switch {
 		case errors.Is(err, unix.EINTR):

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -84,6 +85,28 @@ func TestWithoutHome(t *testing.T) {
 	} {
 		if rest, none := WithoutHome(c.env); !slices.Equal(rest, c.rest) || none != c.none {
 			t.Errorf("WithoutHome(%q) = %q, %v", c.env, rest, none)
+		}
+	}
+}
+
+// A HOME that is set is left as it is, and one that is empty is none.
+func TestWithHome(t *testing.T) {
+	dir := t.TempDir()
+	if err := errors.Join(os.Mkdir(dir+"/etc", 0o755), os.WriteFile(dir+passwdFile, []byte("u:x:7:7::/home/u:\n"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	root, err := inroot.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	for _, c := range []struct{ env, want []string }{
+		{[]string{"HOME=/x", "A=1"}, []string{"HOME=/x", "A=1"}},
+		{[]string{"HOME=", "A=1"}, []string{"A=1", "HOME=/home/u"}},
+		{nil, []string{"HOME=/home/u"}},
+	} {
+		if got := WithHome(c.env, root, 7); !slices.Equal(got, c.want) {
+			t.Errorf("WithHome(%q) = %q; want %q", c.env, got, c.want)
 		}
 	}
 }

@@ -124,7 +124,7 @@ func elfInterpreter(head []byte, machines []uint16) string {
 	table, entry := number(head[tableAt:]), half(entryAt)
 	for i := range min(half(countAt), mostSegments) {
 		at := table + uint64(i*entry)
-		if entry < least || at < table || at > uint64(len(head)-least) || len(head) < least {
+		if entry < least || at > uint64(len(head)-least) { // the first is not before the file's begin, and so none is
 			return ""
 		}
 		s := head[at:]
@@ -132,11 +132,11 @@ func elfInterpreter(head []byte, machines []uint16) string {
 			continue
 		}
 		offset, size := number(s[offsetAt:]), number(s[sizeAt:])
-		if size == 0 || size > mostIn || offset > uint64(len(head)) || size > uint64(len(head))-offset {
+		if size > mostIn || offset > uint64(len(head)) || size > uint64(len(head))-offset {
 			return ""
 		}
 		name, _, ended := bytes.Cut(head[offset:offset+size], []byte{0})
-		if !ended {
+		if !ended { // nor has what is empty an end
 			return ""
 		}
 		return string(name)

@@ -55,10 +55,14 @@ func lateUserSteps(p *oci.Process) []stage.Step {
 // GroupsSettable is false in a user namespace that forbids setgroups(2),
 // where the caller's groups are not mapped and mean nothing. Asked once, by
 // a thread that has joined no cell, which may be without a /proc.
-var GroupsSettable = sync.OnceValue(func() bool {
-	b, err := sys.ReadFile("/proc/self/setgroups")
-	return err != nil || strings.TrimSpace(string(b)) != "deny"
-})
+var GroupsSettable = sync.OnceValue(setgroupsFile("/proc/self/setgroups").allows)
+
+type setgroupsFile string
+
+func (f setgroupsFile) allows() bool {
+	b, _ := sys.ReadFile(string(f)) // a kernel without it denies nothing
+	return strings.TrimSpace(string(b)) != "deny"
+}
 
 // DefaultSignals undo what the caller ignores, as nohup(1) does with SIGHUP:
 // an ignored signal stays so through exec. Handlers need no step, the fork

@@ -53,7 +53,7 @@ func lateUserSteps(p *oci.Process) []stage.Step {
 }
 
 // GroupsSettable tells whether setgroups(2) is possible: root may always.
-func GroupsSettable() bool { return true }
+var GroupsSettable = func() bool { return true }
 
 // sigaction is struct sigaction of NetBSD's sys/signal.h.
 type sigaction struct {

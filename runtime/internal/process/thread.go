@@ -53,8 +53,9 @@ func Do(prog *stage.Program) error {
 	}
 	_ = r.w.Close()
 	b, err := io.ReadAll(r.r)
-	if _, werr := (&Child{Pid: pid}).Wait(); err != nil || werr != nil {
-		return errors.Join(err, werr)
+	_, werr := (&Child{Pid: pid}).Wait()
+	if err = errors.Join(err, werr); err != nil {
+		return err
 	}
 	if len(b) == 0 {
 		return stage.ErrKilled

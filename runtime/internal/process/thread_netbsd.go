@@ -10,7 +10,7 @@ import (
 
 // isMainThread does not matter: a thread has nothing here that is not the
 // process's.
-func isMainThread() bool { return false }
+var isMainThread = func() bool { return false }
 
 // EnterSteps change the child's root. It must be the very vnode that the cell
 // was made for, so the descriptor decides and not a path.
