@@ -212,16 +212,50 @@ func TestDecodeListRefuses(t *testing.T) {
 }
 
 func TestCreatedID(t *testing.T) {
-	b := make([]byte, 424)
-	if _, err := createdID(b, &layouts[0], binary.LittleEndian); err == nil {
+	b := make([]byte, 425)
+	if _, err := createdID(b[:424], &layouts[0], binary.LittleEndian); err == nil {
 		t.Error("a reply with id 0 is accepted: that is the host")
 	}
-	if _, err := createdID(b[:423], &layouts[0], binary.LittleEndian); err == nil {
-		t.Error("a short reply is accepted")
-	}
 	b[4] = 9
+	for _, n := range []int{423, 425} {
+		if _, err := createdID(b[:n], &layouts[0], binary.LittleEndian); err == nil {
+			t.Errorf("a reply of %d bytes is accepted", n)
+		}
+	}
+	b = b[:424]
 	if id, err := createdID(b, &layouts[0], binary.LittleEndian); err != nil || id != 9 {
 		t.Errorf("createdID = %d, %v; want 9", id, err)
+	}
+}
+
+// Only the whole structure is one, whatever the order of its bytes.
+func TestDecodeOfAnotherLength(t *testing.T) {
+	for _, order := range []binary.ByteOrder{binary.NativeEndian, binary.BigEndian, binary.LittleEndian} {
+		for _, n := range []int{0, 15, 17, 32} {
+			if s, err := decode[wire.Status](make([]byte, n), order); err == nil {
+				t.Errorf("%d bytes of 16 are decoded as %+v", n, s)
+			}
+		}
+	}
+}
+
+// Once a create has settled which structures the kernel has, no other fits.
+func TestDecodeListOfAnotherLayout(t *testing.T) {
+	old := pad(t, 368, "0", "07000000", "16", "776562", "80", "2f63", "336", "0300000000000000")
+	if list, err := decodeList(old, &layouts[0], binary.LittleEndian); err == nil {
+		t.Errorf("a list of the other layout is decoded as %+v", list)
+	}
+	_, err := decodeList(make([]byte, 399), nil, binary.LittleEndian)
+	if err == nil || !strings.Contains(err.Error(), "no multiple of 400") {
+		t.Errorf("a list that fits nothing: %v; want what the newest layout says of it", err)
+	}
+}
+
+func TestText(t *testing.T) {
+	for b, want := range map[string]string{"ab\x00\x00": "ab", "\x00": "", "ab": "error", "": "error", "a\x00b": "error", "a\x00\x00b": "error"} {
+		if got, err := text([]byte(b)); (err != nil) != (want == "error") || err == nil && got != want {
+			t.Errorf("text(%q) = %q, %v; want %s", b, got, err, want)
+		}
 	}
 }
 

@@ -36,7 +36,7 @@ func claimsOf(p *wire.Policy, id kmod.ID) (kmod.Claims, error) {
 			return c, err
 		}
 		for _, n := range networks {
-			if n.number == p.Network && n.name != "" {
+			if n.number == p.Network {
 				c.Network = n.name
 			}
 		}
@@ -132,7 +132,7 @@ func (c *client) Sockets(id kmod.ID) ([]kmod.Socket, error) {
 // waitingAt lists the sockets of a protocol; a kernel without the family has none.
 func (c *client) waitingAt(family, proto int32, name string, owner map[uint64]int) ([]kmod.Socket, error) {
 	mib, err := c.pcbList(family, proto)
-	if err != nil || mib == nil {
+	if mib == nil {
 		return nil, err
 	}
 	b, err := readAll(c.kernel, append(mib, 0, 0, pcbSize, math.MaxInt32), nil)
@@ -142,7 +142,8 @@ func (c *client) waitingAt(family, proto int32, name string, owner map[uint64]in
 	return waiting(b, name, owner)
 }
 
-// socketsOf notes whose the sockets are: of several processes, the lowest.
+// socketsOf notes whose the sockets are: of several processes, the first that is
+// asked for, which is the lowest.
 func (c *client) socketsOf(pid int, owner map[uint64]int) error {
 	b, err := readAll(c.kernel, []int32{ctlKern, kernFile2, fileByPid, int32(pid), fileSize, math.MaxInt32}, nil)
 	if err != nil {
@@ -156,7 +157,7 @@ func (c *client) socketsOf(pid int, owner map[uint64]int) error {
 		if binary.NativeEndian.Uint32(b[fileType:]) != fileSocket || socket == 0 {
 			continue
 		}
-		if first, ok := owner[socket]; !ok || pid < first {
+		if _, ok := owner[socket]; !ok {
 			owner[socket] = pid
 		}
 	}
@@ -169,7 +170,7 @@ func (c *client) pcbList(family, proto int32) ([]int32, error) {
 	mib := []int32{ctlNet, family, proto}
 	children, err := query(c.kernel, mib)
 	num, ok := children["pcblist"]
-	if err != nil || !ok {
+	if !ok {
 		return nil, err
 	}
 	return below(mib, num), nil

@@ -92,8 +92,75 @@ func TestClaims(t *testing.T) {
 	if got, err := c.Claims(id); err == nil {
 		t.Errorf("Claims of 33 ports = %+v; want an error", got)
 	}
+	k.garbled, k.garble = "policy", func(b []byte) []byte {
+		binary.NativeEndian.PutUint32(b, 99)
+		return b
+	}
+	if got, err := c.Claims(id); err == nil {
+		t.Errorf("Claims that are another cell's = %+v; want an error", got)
+	}
+	k.garble = nil
+	b := mustCreate(t, c, spec("b", "/cells/b"))
+	if got, err := c.Claims(b); err != nil || got.Network != kmod.NetworkHost {
+		t.Errorf("Claims = %+v, %v; want the network host", got, err)
+	}
+	for abi, want := range map[uint32]error{1: kmod.ErrUnsupported, 2: nil} {
+		k.abi = abi
+		old := newClient(k)
+		if _, err := old.Claims(0); !errors.Is(err, want) {
+			t.Errorf("the host's Claims of version %d = %v; want %v", abi, err, want)
+		}
+		if _, err := old.Claims(b); err != nil {
+			t.Errorf("a cell's Claims of version %d = %v", abi, err)
+		}
+	}
 	if _, err := newClient(newFake()).Claims(1); !errors.Is(err, kmod.ErrUnsupported) {
 		t.Errorf("Claims of a published module = %v; want ErrUnsupported", err)
+	}
+}
+
+// As many addresses and ports as there is room for, and no more are believed.
+func TestMostClaims(t *testing.T) {
+	for _, c := range []struct {
+		addresses, ports uint16
+		fine             bool
+	}{
+		{wire.AddressMax, wire.PortMax, true},
+		{wire.AddressMax + 1, 0, false},
+		{0, wire.PortMax + 1, false},
+	} {
+		got, err := claimsOf(&wire.Policy{ID: 1, NAddresses: c.addresses, NPorts: c.ports}, 1)
+		if (err == nil) != c.fine || c.fine && (len(got.Addresses) != wire.AddressMax || len(got.Ports) != wire.PortMax) {
+			t.Errorf("of %d addresses and %d ports: %d and %d, %v", c.addresses, c.ports, len(got.Addresses), len(got.Ports), err)
+		}
+	}
+}
+
+// What is no socket, and what has none, is nobody's.
+func TestFilesThatAreNoSockets(t *testing.T) {
+	k, c := own()
+	id := mustCreate32(t, c)
+	member, host := k.start(id), k.spawn(0)
+	k.open(host.pid, famIP4, protoTCP, "0.0.0.0:22", tcpListen)
+	k.open(host.pid, famIP4, protoTCP, "0.0.0.0:25", tcpListen)
+	none := k.pcbs[[2]int32{famIP4, protoTCP}][pcbSize:]
+	binary.NativeEndian.PutUint64(none[pcbSocket:], 0)
+	file := func(kind uint32, data uint64) []byte {
+		b := make([]byte, fileSize)
+		binary.NativeEndian.PutUint32(b[fileType:], kind)
+		binary.NativeEndian.PutUint64(b[fileData:], data)
+		return b
+	}
+	k.open(member.pid, famIP4, protoTCP, "0.0.0.0:80", tcpListen)
+	k.opened[member.pid] = slices.Concat(k.opened[member.pid],
+		file(1, binary.NativeEndian.Uint64(k.opened[host.pid][fileData:])), file(fileSocket, 0))
+	want := []kmod.Socket{{Proto: "tcp", Local: netip.MustParseAddrPort("0.0.0.0:80"), Pid: member.pid}}
+	if got, err := c.Sockets(kmod.ID(id)); err != nil || !slices.Equal(got, want) {
+		t.Errorf("Sockets = %+v, %v; want %+v", got, err, want)
+	}
+	k.opened[member.pid] = k.opened[member.pid][:fileSize+fileSize*3/4]
+	if got, err := c.Sockets(kmod.ID(id)); err == nil {
+		t.Errorf("Sockets of half a file = %+v; want an error", got)
 	}
 }
 

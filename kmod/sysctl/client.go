@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -46,14 +47,14 @@ type child interface {
 type client struct {
 	kernel   kernel
 	find     func() (*nodes, error)
-	patience time.Duration // with processes that are dying
+	patience time.Duration // with processes that are dying, or stopping
 	mu       sync.Mutex
 	layout   *layout // of a published module, settled by the first create
 }
 
 func newClient(k kernel) *client {
 	return &client{
-		kernel: k, patience: killPatience,
+		kernel: k, patience: patience,
 		find: sync.OnceValues(func() (*nodes, error) { return findNodes(k) }),
 	}
 }
@@ -67,7 +68,7 @@ func (c *client) Features() (kmod.Features, error) {
 		return kmod.Features{}, err
 	}
 	f := n.features()
-	if f.Platforms, err = platforms(c.kernel); err != nil {
+	if f.Platforms, err = platforms(c.kernel, runtime.GOARCH); err != nil {
 		return kmod.Features{}, err
 	}
 	return f, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -115,7 +116,7 @@ func TestCreateErrors(t *testing.T) {
 		{"name in use, port too", nil, func(s *kmod.Spec) { s.Name, s.Ports = "taken", []kmod.Port{{Port: 80}} }, kmod.ErrExists, ""},
 		{"port reserved", nil, func(s *kmod.Spec) { s.Ports = []kmod.Port{{Port: 8080}, {Port: 80}} }, kmod.ErrPortInUse, "8080, 80"},
 		{"no root", nil, func(s *kmod.Spec) { s.Root = "/cells/none" }, syscall.ENOENT, `root "/cells/none" does not exist`},
-		{"root is a file", nil, func(s *kmod.Spec) { s.Root = "/etc/passwd" }, syscall.ENOTDIR, "not a directory"},
+		{"root is a file", nil, func(s *kmod.Spec) { s.Root = "/etc/passwd" }, syscall.ENOTDIR, `root "/etc/passwd" is not a directory`},
 		{"not root", func(k *fakeKernel) { k.self.uid = 1000 }, nil, syscall.EPERM, "only root on the host"},
 		{"inside a cell", inCell, nil, syscall.EPERM, "not inside a cell"},
 		{"ids used up", func(k *fakeKernel) { k.nextID = 0 }, nil, syscall.EOVERFLOW, "used up"},
@@ -165,6 +166,43 @@ func TestCreateErrors(t *testing.T) {
 	}
 }
 
+// The first create settles which structures the kernel has: no other is tried
+// again.
+func TestLayoutIsSettled(t *testing.T) {
+	k := newFake()
+	k.layout = &layouts[1]
+	c := newClient(k)
+	mustCreate(t, c, spec("a", "/cells/a"))
+	if c.layout != &layouts[1] {
+		t.Errorf("the layout is %v; want %s", c.layout, layouts[1].name)
+	}
+	k.layout = &layouts[0]
+	if _, err := c.Create(spec("b", "/cells/b")); !errors.Is(err, syscall.EINVAL) || strings.Contains(err.Error(), "layout") {
+		t.Errorf("Create = %v; want what the kernel says", err)
+	}
+}
+
+// A name that was taken, and is not any more, was: no port is.
+func TestNameWasTaken(t *testing.T) {
+	k := newFake()
+	c := newClient(k)
+	mustCreate(t, c, spec("a", "/cells/a"))
+	k.garble = func([]byte) []byte { return nil } // it has gone before the list is read
+	if _, err := c.Create(spec("a", "/cells/a")); !errors.Is(err, kmod.ErrExists) || errors.Is(err, kmod.ErrPortInUse) {
+		t.Errorf("Create = %v; want ErrExists", err)
+	}
+}
+
+func TestDestroyInsideACell(t *testing.T) {
+	k := newFake()
+	c := newClient(k)
+	mustCreate(t, c, spec("a", "/cells/a"))
+	k.self.cell = 1
+	if err := c.Destroy(1); !errors.Is(err, syscall.EPERM) || !strings.Contains(err.Error(), "only root on the host destroys cells") {
+		t.Errorf("Destroy = %v; want EPERM, and why", err)
+	}
+}
+
 func TestListErrors(t *testing.T) {
 	k := newFake()
 	k.self.cell = 1
@@ -188,6 +226,9 @@ func TestFeatures(t *testing.T) {
 	f, err := newClient(newFake()).Features()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(f.Platforms) == 0 || f.Platforms[0] != "netbsd/"+runtime.GOARCH {
+		t.Errorf("Platforms = %v; want this machine's first", f.Platforms)
 	}
 	if f.Backend != "secmodel_cell" || f.ABI != 0 || f.MaxGroups != 16 || f.Profiles.Level != kmod.Enforced || f.Ports.Level != kmod.Enforced {
 		t.Errorf("Features = %+v", f)

@@ -32,6 +32,7 @@ type fakeProc struct {
 	uid    int
 	root   string // where its root directory is
 	stat   byte
+	thread byte   // what one of its threads does; 0 = the same
 	status uint32 // once it is a zombie
 }
 
@@ -53,10 +54,17 @@ type fakeKernel struct {
 	onEnter func(helper *fakeProc)
 	onKill  func()
 	onStop  func() // after each SIGSTOP to a cell
+	// onKilled runs after each signal to all members.
+	onKilled func()
+	emul     []string // nodes below emul
+	dieAt    string   // the step before which a helper dies
+	endErr   error    // of the end of a helper
+	noMemory bool     // for a helper's list
 	// onWatch runs when the end of a process was asked for, onWait when it is
 	// waited for.
 	onWatch, onWait func()
 	watching        int
+	watchErr        error
 	// garble changes what list, and a node that is garbled, gives.
 	garble  func([]byte) []byte
 	garbled string
@@ -147,6 +155,10 @@ func (k *fakeKernel) query(mib []int32, old, newp []byte) (int, error) {
 		}
 	case slices.Equal(mib, []int32{ctlSecurity, fakeModels, fakeCellNum}) && !k.absent:
 		children = k.children()
+	case slices.Equal(mib, []int32{ctlEmul}) && len(k.emul) > 0:
+		for i, name := range k.emul {
+			children[name] = int32(i)
+		}
 	case len(mib) == 3 && mib[0] == ctlNet && k.pcbs[[2]int32(mib[1:])] != nil:
 		children = map[string]int32{"stats": 1, "pcblist": fakePCBList}
 	default:
@@ -377,6 +389,9 @@ func (k *fakeKernel) proc2(p *fakeProc, mib []int32, old []byte) (int, error) {
 		binary.NativeEndian.PutUint32(one[procReaped+4:], 250)
 		copy(one[procComm:], "prog")
 		one[procStat], one[procRealStat] = q.stat, q.stat
+		if q.thread != 0 {
+			one[procStat] = q.thread
+		}
 		if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 { // a big endian machine
 			one[procRealStat], one[procRealStat+7] = 0, q.stat
 		}
@@ -388,7 +403,7 @@ func (k *fakeKernel) proc2(p *fakeProc, mib []int32, old []byte) (int, error) {
 	if old == nil {
 		return len(b), nil
 	}
-	if len(b) > len(old) || len(b) > int(mib[4]*mib[5]) {
+	if k.noMemory && p.cell != 0 || len(b) > len(old) || len(b) > int(mib[4]*mib[5]) {
 		return 0, syscall.ENOMEM
 	}
 	return copy(old, b), nil
@@ -407,6 +422,9 @@ func (k *fakeKernel) kill(p *fakeProc, sig int) error {
 		}
 	}
 	k.stopped(sig)
+	if k.onKilled != nil {
+		k.onKilled()
+	}
 	if !hit {
 		return syscall.ESRCH
 	}

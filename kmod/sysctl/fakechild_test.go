@@ -25,7 +25,7 @@ func (c fakeChild) end() error {
 	<-c.done
 	c.k.procs = slices.DeleteFunc(c.k.procs, func(p *fakeProc) bool { return p == c.p })
 	c.k.reaped++
-	return nil
+	return c.k.endErr
 }
 
 func (k *fakeKernel) fork(prog *stage.Program) (child, error) {
@@ -54,7 +54,7 @@ type fakeMachine struct {
 func (m *fakeMachine) run(prog *stage.Program, done chan<- struct{}) {
 	defer close(done)
 	for i := range prog.Steps {
-		if m.p.stat == statZombie {
+		if m.p.stat == statZombie || m.k.dieAt == prog.Steps[i].Name {
 			break // killed in the middle
 		}
 		if errno := m.step(&prog.Steps[i]); errno != 0 {

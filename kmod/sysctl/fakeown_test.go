@@ -135,6 +135,9 @@ func (k *fakeKernel) setPolicy(c *fakeCell, set *wire.Policy) error {
 // hostPolicy is the policy of cell 0.
 func (k *fakeKernel) hostPolicy(set *wire.Policy, write bool) ([]byte, error) {
 	if !write {
+		if k.abi < wire.DevicesSince {
+			return view(&k.host)[:wire.PolicySize2], nil
+		}
 		return view(&k.host), nil
 	}
 	if set.Network == wire.NetworkNone || set.Permissions != 0 || set.MaxProcesses != 0 {
@@ -301,7 +304,10 @@ func (k *fakeKernel) watch(pid int) (watch, error) {
 		k.onWatch()
 	}
 	i := slices.IndexFunc(k.procs, func(p *fakeProc) bool { return p.pid == pid })
-	if i < 0 || k.procs[i].stat == statZombie {
+	switch {
+	case k.watchErr != nil:
+		return nil, k.watchErr
+	case i < 0 || k.procs[i].stat == statZombie:
 		return nil, syscall.ESRCH
 	}
 	k.watching++

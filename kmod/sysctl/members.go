@@ -34,7 +34,7 @@ const (
 
 const (
 	helperPatience = 5 * time.Second
-	killPatience   = 10 * time.Second
+	patience       = 10 * time.Second // with members that are to end, or to stop
 	// killBurst signals in one go leave a fork bomb little time between them.
 	killBurst = 64
 	// maxRoom is how long a list may become before it is not believed.
@@ -157,7 +157,7 @@ func (c *client) visitOnce(n *nodes, cell *kmod.Info, sig, times, room int) ([]m
 	report.closeWriter()
 	got, err := readMembers(data)
 	failed := readFailure(report, prog.Names())
-	if endErr := kid.end(); endErr != nil && err == nil {
+	if endErr := kid.end(); err == nil {
 		err = endErr
 	}
 	switch {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/stage"
@@ -116,7 +117,7 @@ func TestKill(t *testing.T) {
 			helper.stat = statZombie // another runcell kills the same cell
 		}
 	}
-	k.onKill = bomb(k, 200)
+	k.onKilled = bomb(k, 200)
 	if err := c.Kill(1, sigKill); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +144,7 @@ func TestKill(t *testing.T) {
 func bomb(k *fakeKernel, n int) func() {
 	return func() {
 		if n--; n >= 0 {
-			defer k.spawn(1)
+			k.spawn(1)
 		}
 	}
 }
@@ -203,6 +204,71 @@ func TestNoDescriptorLeaks(t *testing.T) {
 	_, _ = c.Processes(1)
 	if after := count(); after != before {
 		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+}
+
+// A list that the helper did not finish is none, and who could not be reaped is
+// told of, unless something else was wrong before.
+func TestHelperThatEndsEarly(t *testing.T) {
+	k, c := two(t)
+	notReaped := errors.New("not reaped")
+	for _, at := range []string{"list the members", "report the list's length", "report the list"} {
+		for _, k.endErr = range []error{nil, notReaped} {
+			k.dieAt = at
+			if _, err := c.Processes(1); !errors.Is(err, errHelperDied) {
+				t.Errorf("Processes with a helper that dies before %q = %v; want %v", at, err, errHelperDied)
+			}
+		}
+	}
+	k.dieAt = ""
+	if _, err := c.Processes(1); !errors.Is(err, notReaped) {
+		t.Errorf("Processes = %v; want %v", err, notReaped)
+	}
+}
+
+// What fails for another reason than room is not tried with more of it, and a
+// list that never fits is given up.
+func TestRoomForTheList(t *testing.T) {
+	k, c := two(t)
+	for range 96 - len(k.procs) { // 128 with those that are allowed for
+		k.spawn(0)
+	}
+	k.noMemory = true
+	if _, err := c.Processes(1); !errors.Is(err, syscall.ENOMEM) || k.called("list the members") != 12 {
+		t.Errorf("Processes = %v after %d lists; want ENOMEM after 12, of 128 to 262144 processes", err, k.called("list the members"))
+	}
+	k.noMemory, k.log = false, nil
+	k.dirs = []string{"/"}
+	if _, err := c.Processes(1); !errors.Is(err, syscall.ENOENT) || k.called("chroot") != 1 {
+		t.Errorf("Processes = %v after %d tries; want ENOENT after one", err, k.called("chroot"))
+	}
+	k.log = nil
+	if err := c.Kill(1, sigKill); !errors.Is(err, syscall.ENOENT) || k.called("chroot") != 1 {
+		t.Errorf("Kill = %v after %d tries; want ENOENT after one", err, k.called("chroot"))
+	}
+}
+
+// Who forks faster than it is killed, and who kills each helper, is given up.
+func TestKillThatNeverEnds(t *testing.T) {
+	k, c := two(t)
+	c.patience = 5 * time.Millisecond
+	k.onKilled = func() { k.spawn(1) }
+	if err := c.Kill(1, sigKill); !errors.Is(err, kmod.ErrBusy) || !strings.Contains(err.Error(), "1 processes still run") {
+		t.Errorf("Kill of who forks = %v; want ErrBusy", err)
+	}
+	k.onKilled = nil
+	k.dieAt = "list the members"
+	if err := c.Kill(1, sigKill); !errors.Is(err, errHelperDied) {
+		t.Errorf("Kill by helpers that die = %v; want %v", err, errHelperDied)
+	}
+}
+
+// Members are listed by their numbers, in whatever order the kernel has them.
+func TestProcessesAreSorted(t *testing.T) {
+	k, c := two(t)
+	slices.Reverse(k.procs)
+	if got, err := c.Processes(1); err != nil || !slices.Equal(got, []int{201, 202}) {
+		t.Errorf("Processes = %v, %v; want 201 and 202", got, err)
 	}
 }
 

@@ -5,6 +5,7 @@ package sysctl
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"net/netip"
 	"slices"
@@ -422,6 +423,33 @@ func TestOwnWaitWhileEnding(t *testing.T) {
 	}
 }
 
+// What the event tells is not the status before the module has it.
+func TestOwnWaitForTheStatus(t *testing.T) {
+	k, c := own()
+	first := k.start(mustCreate32(t, c))
+	tries := 0
+	k.onWait = func() { first.stat = statZombie } // without a status
+	k.onWatch = func() {
+		if tries++; tries == 2 {
+			k.exit(first, 7)
+		}
+	}
+	if got, err := c.Wait(context.Background(), 1); err != nil || got != 7 || tries != 2 {
+		t.Errorf("Wait = %d, %v after %d tries; want 7 after 2", got, err, tries)
+	}
+}
+
+// Who can't watch a process does not ask again.
+func TestOwnWaitThatFails(t *testing.T) {
+	k, c := own()
+	c.patience = 5 * time.Millisecond
+	k.start(mustCreate32(t, c))
+	k.watchErr = syscall.EMFILE
+	if _, err := c.Wait(context.Background(), 1); !errors.Is(err, syscall.EMFILE) || !strings.Contains(err.Error(), "watch process 201") {
+		t.Errorf("Wait = %v; want EMFILE of the watch", err)
+	}
+}
+
 func TestOwnWaitEndsWithItsContext(t *testing.T) {
 	k, c := own()
 	first := k.start(mustCreate32(t, c))
@@ -433,6 +461,49 @@ func TestOwnWaitEndsWithItsContext(t *testing.T) {
 	first.stat = statZombie // and no status: it asks again
 	if _, err := c.Wait(ctx, 1); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Wait = %v; want the deadline's error", err)
+	}
+}
+
+// No process is 0, which stands for the caller's own group, and pids are sorted.
+func TestDecodePids(t *testing.T) {
+	for _, c := range []struct{ says, want []int32 }{
+		{[]int32{9, 7, 8}, []int32{7, 8, 9}},
+		{nil, nil},
+		{[]int32{7, 0}, []int32{-1}},
+		{[]int32{-7}, []int32{-1}},
+	} {
+		var b []byte
+		for _, pid := range c.says {
+			b = binary.NativeEndian.AppendUint32(b, uint32(pid))
+		}
+		pids, err := decodePids(b)
+		got := []int32{-1}
+		if err == nil {
+			got = nil
+			for _, pid := range pids {
+				got = append(got, int32(pid))
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("pids %v are read as %v, %v; want %v", c.says, pids, err, c.want)
+		}
+	}
+}
+
+// A first process that there is has a pid, and no state but the three.
+func TestDecodeStatus(t *testing.T) {
+	for s, fine := range map[wire.Status]bool{
+		{State: wire.StateEmpty}:            true,
+		{State: wire.StateRunning, Pid: 1}:  true,
+		{State: wire.StateEnded, Pid: 1}:    true,
+		{State: 3, Pid: 1}:                  false,
+		{State: wire.StateRunning}:          false,
+		{State: wire.StateEnded}:            false,
+		{State: wire.StateRunning, Pid: -1}: false,
+	} {
+		if got, err := decodeStatus(view(&s), 0); (err == nil) != fine {
+			t.Errorf("%+v is read as %+v, %v", s, got, err)
+		}
 	}
 }
 

@@ -27,13 +27,10 @@ const (
 	threadAsleep = 3 // LSSLEEP
 )
 
-const (
-	pausePatience = 10 * time.Second
-	// sleepPatience is how long a process may take to stop that sleeps where
-	// no signal wakes it, as a parent does whose vfork(2) child was stopped. It
-	// can't run its program before it stops.
-	sleepPatience = time.Second
-)
+// sleepPatience is how long a process may take to stop that sleeps where no
+// signal wakes it, as a parent does whose vfork(2) child was stopped. It can't
+// run its program before it stops.
+const sleepPatience = time.Second
 
 // Pause stops every member.
 func (c *client) Pause(id kmod.ID) error {
@@ -75,8 +72,8 @@ func (c *client) pause(id kmod.ID) error {
 			return err
 		case len(running) == 0 && before != nil && slices.Equal(pids, before):
 			return nil
-		case took > pausePatience:
-			return fmt.Errorf("process %d still runs after %v: %w", append(running, pids...)[0], pausePatience, kmod.ErrBusy)
+		case took > c.patience:
+			return fmt.Errorf("process %d still runs after %v: %w", append(running, pids...)[0], c.patience, kmod.ErrBusy)
 		case len(running) == 0:
 			before = append([]int{}, pids...)
 			continue

@@ -17,13 +17,12 @@ import (
 	"github.com/netbsd-cells/runcell/kmod/wire"
 )
 
-// networks are the wire's numbers.
+// networks are the wire's numbers; that of none is the host's, 0.
 var networks = [...]struct {
 	name   kmod.Network
 	number uint32
 }{
 	{kmod.NetworkHost, wire.NetworkHost},
-	{"", wire.NetworkHost},
 	{kmod.NetworkAddresses, wire.NetworkAddresses},
 	{kmod.NetworkNone, wire.NetworkNone},
 }

@@ -95,23 +95,26 @@ func (p *pipe) Read(b []byte) (int, error) {
 		}
 		ready := []unix.PollFd{{Fd: int32(p.r), Events: unix.POLLIN}}
 		n, err := unix.Poll(ready, int(left/time.Millisecond)+1)
-		if err == nil && n > 0 {
+		if n > 0 { // and no error
 			n, err = syscall.Read(p.r, b)
-			if err == nil && n == 0 && len(b) > 0 {
+			if n == 0 && len(b) > 0 {
 				return 0, io.EOF
 			}
 			if err == nil {
 				return n, nil
 			}
 		}
-		if err != nil && !errors.Is(err, syscall.EINTR) {
+		if errors.Is(err, syscall.EINTR) {
+			continue
+		}
+		if err != nil {
 			return 0, os.NewSyscallError("read pipe", err)
 		}
 	}
 }
 
 func (p *pipe) closeWriter() {
-	if p.w >= 0 {
+	if p.w != -1 {
 		_ = syscall.Close(p.w)
 		p.w = -1
 	}

@@ -94,7 +94,7 @@ func (c *client) Stats(id kmod.ID) (kmod.Stats, error) {
 	}
 	var s kmod.Stats
 	if n.own() {
-		if s, err = c.statsOwn(n, id); err == nil && s.Last.At != 0 {
+		if s, err = c.statsOwn(n, id); s.Last.At != 0 { // and no error
 			s.Last.Time, err = c.clock(s.Last.At)
 		}
 		if err != nil {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -51,6 +53,71 @@ func TestMembersThatGo(t *testing.T) {
 	}
 	if members, err := c.Members(kmod.ID(id)); err == nil {
 		t.Errorf("Members = %+v; want an error: the reply is about another process", members)
+	}
+}
+
+// A process that has gone is none, whichever way the kernel says it; another error
+// is one.
+func TestMember(t *testing.T) {
+	for what, c := range map[string]struct {
+		says reply
+		want string
+	}{
+		"gone":             {reply{0, syscall.ESRCH}, ""},
+		"nothing":          {reply{0, nil}, ""},
+		"another errno":    {reply{0, syscall.EPERM}, "operation not permitted"},
+		"half a structure": {reply{100, nil}, "100 bytes of a process, want 680"},
+	} {
+		m, ok, err := newClient(&replies{[]reply{c.says}}).member(7)
+		if ok || (err == nil) != (c.want == "") || err != nil && err.Error() != c.want {
+			t.Errorf("%s: %+v, %v, %v; want %q", what, m, ok, err, c.want)
+		}
+	}
+}
+
+// Where nothing was denied there is no time of it.
+func TestNoDenial(t *testing.T) {
+	k, c := own()
+	id := mustCreate32(t, c)
+	k.start(id)
+	if s, err := c.Stats(kmod.ID(id)); err != nil || s.Last != (kmod.Denial{}) {
+		t.Errorf("Stats = %+v, %v; want no last denial", s, err)
+	}
+}
+
+func TestBoottime(t *testing.T) {
+	want := time.Unix(1000, 5)
+	long := binary.NativeEndian.AppendUint64(binary.NativeEndian.AppendUint64(nil, 1000), 5)
+	short := binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint64(nil, 1000), 5)
+	for _, b := range [][]byte{long, short} {
+		if got, err := decodeBoottime(b); err != nil || !got.Equal(want) {
+			t.Errorf("a boot time of %d bytes is %v, %v; want %v", len(b), got, err, want)
+		}
+	}
+}
+
+// A cell that goes between the look at its policy and the change is not there.
+func TestLimitOfACellThatGoes(t *testing.T) {
+	k, c := own()
+	id := mustCreate32(t, c)
+	k.garbled, k.garble = "policy", func(b []byte) []byte {
+		k.cells = nil
+		return b
+	}
+	if err := c.Limit(kmod.ID(id), 5); !errors.Is(err, kmod.ErrNotFound) {
+		t.Errorf("Limit = %v; want ErrNotFound", err)
+	}
+	if err := c.Limit(0, 5); !errors.Is(err, kmod.ErrNotFound) {
+		t.Errorf("Limit of the host = %v; want ErrNotFound", err)
+	}
+}
+
+func TestReserveInsideACell(t *testing.T) {
+	k, c := own()
+	k.self.cell = 1
+	err := c.Reserve(kmod.Reservations{Ports: []kmod.Port{{Port: 22}}})
+	if !errors.Is(err, syscall.EPERM) || !strings.Contains(err.Error(), "only root on the host reserves for it") {
+		t.Errorf("Reserve = %v; want EPERM, and why", err)
 	}
 }
 

@@ -147,6 +147,54 @@ var accepted = []excuse{
 		"what fails gives -1, which is no child's 0",
 	},
 	{
+		"kmod/sysctl/abi.go decode skip: if order == binary.ByteOrder(binary.NativeEndian) && unsafe.Sizeof(v) == uintptr(len(b))", same,
+		"binary.Decode reads the same, nine times as slowly",
+	},
+	{
+		"kmod/sysctl/abi.go decode operand: unsafe.Sizeof(v) == uintptr(len(b)) &&", same,
+		"none of these structures has padding on this machine",
+	},
+	{
+		"kmod/sysctl/claims.go client.Sockets skip: if len(owner) == 0", same,
+		"lists are read in which nothing is theirs",
+	},
+	{
+		"kmod/sysctl/client.go client.Enter skip: if n.own()", same,
+		"the list of cells tells the same, and costs more the more there are",
+	},
+	{
+		"kmod/sysctl/helper.go lowHalf skip: if bigEndian", same,
+		"this machine is little endian",
+	},
+	{
+		"kmod/sysctl/members.go client.visitKill omit: time.Sleep(pause)", same,
+		"it signals more often",
+	},
+	{
+		"kmod/sysctl/own.go client.killOwn omit: time.Sleep(pause)", same,
+		"it signals more often",
+	},
+	{
+		"kmod/sysctl/pause.go client.pause boundary: took > sleepPatience", same,
+		"that one nanosecond is as good in either",
+	},
+	{
+		"kmod/sysctl/pause.go client.pause boundary: took > c.patience", same,
+		"that one nanosecond is as good in either",
+	},
+	{
+		"kmod/sysctl/pause.go client.pause omit: time.Sleep(pause)", same,
+		"it signals more often",
+	},
+	{
+		"kmod/sysctl/reply.go className boundary: n <= math.MaxUint16", same,
+		"no class has that number",
+	},
+	{
+		"kmod/sysctl/report.go pipe.Read boundary: left <= 0", same,
+		"that one nanosecond is as good in either",
+	},
+	{
 		"oci/cellparse.go ParsePort boundary: i >= 0", second,
 		"what begins with a colon is then no number, and refused as one",
 	},

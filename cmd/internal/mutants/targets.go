@@ -72,7 +72,7 @@ var targets = []target{
 	{files: "kmod/policy/*.go", guard: true, judged: true, tests: []test{{packages: "./kmod/policy ./kmod/policy/gen"}}},
 	{files: "kmod/stage/*.go", guard: true, judged: true, tests: []test{{packages: "./kmod/stage"}}},
 	{files: "kmod/emulator/*.go", guard: true, tests: []test{{packages: "./kmod/emulator"}, {suite: "kmod"}, lifecycle}},
-	{files: "kmod/sysctl/*.go", tests: []test{{packages: "./kmod/sysctl"}}},
+	{files: "kmod/sysctl/*.go", judged: true, tests: []test{{packages: "./kmod/sysctl"}}},
 	{
 		files: "image/layer/apply.go image/layer/entry.go image/layer/metadata.go image/layer/owner.go image/layer/pathset.go image/layer/flags.go image/layer/stream.go image/layer/rootless.go image/layer/tolerate.go",
 		guard: true, tests: []test{layers, {packages: "./image/layer"}, {packages: "./image/bundle"}},
