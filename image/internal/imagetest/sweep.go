@@ -26,6 +26,9 @@ func Main(m *testing.M) {
 	if os.Getenv(ChildVar) != "" {
 		os.Exit(m.Run())
 	}
+	if status, done := apart(); done {
+		os.Exit(status)
+	}
 	dir, err := os.MkdirTemp("", "imagetest-")
 	if err == nil {
 		err = os.Setenv("TMPDIR", dir)
