@@ -19,6 +19,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/internal/lock"
 	"github.com/netbsd-cells/runcell/image/reference"
 	"github.com/netbsd-cells/runcell/kmod/flock"
@@ -132,12 +133,12 @@ func of(key, host string) bool {
 // Logout removes the credentials for a registry and all parts of it, and gives the
 // files in which there were some: o.AuthFile or else REGISTRY_AUTH_FILE alone, or those of
 // podman's. It is an error if there were none, or if docker's own file has some, which
-// is left alone.
+// is left alone. A file that can't be read keeps none of the others.
 func Logout(ctx context.Context, host string, o Options) (files []string, err error) {
 	return logOut(ctx, host, o.AuthFile, os.Getenv)
 }
 
-func logOut(ctx context.Context, host, file string, getenv func(string) string) (gone []string, err error) {
+func logOut(ctx context.Context, host, file string, getenv func(string) string) (gone []string, failed error) {
 	list, docker := podmanFiles(getenv), dockerFiles(getenv)
 	if file = named(file, getenv); file != "" {
 		list, docker = []string{file}, nil
@@ -148,27 +149,29 @@ func logOut(ctx context.Context, host, file string, getenv func(string) string) 
 		if errors.Is(err, fs.ErrNotExist) && file == "" {
 			continue
 		}
-		if err != nil {
-			return gone, fmt.Errorf("read credentials: %w", err)
-		}
 		switch {
+		case err != nil:
+			failed = errors.Join(failed, fmt.Errorf("read credentials: %w", err))
+			continue
 		case !c.has(host):
 			continue
 		case slices.Contains(docker, path):
-			return gone, fmt.Errorf("%s, which is docker's, has credentials for %s: \"docker logout\" removes them, or --authfile %s", path, host, path)
+			failed = errors.Join(failed, fmt.Errorf("%s, which is docker's, has credentials for %s: \"docker logout\" removes them, or --authfile %s", path, host, path))
+			continue
 		}
 		err = changeAuths(ctx, path, func(auths map[string]json.RawMessage) {
 			maps.DeleteFunc(auths, func(key string, _ json.RawMessage) bool { return of(key, host) })
 		})
 		if err != nil {
-			return gone, fmt.Errorf("remove credentials: %w", err)
+			failed = errors.Join(failed, fmt.Errorf("remove credentials: %w", err))
+			continue
 		}
 		gone = append(gone, path)
 	}
-	if len(gone) == 0 {
+	if len(gone) == 0 && failed == nil {
 		return nil, fmt.Errorf("there are no credentials for %s in %s", host, strings.Join(all, ", "))
 	}
-	return gone, nil
+	return gone, failed
 }
 
 func readAuths(path string) (*authConfig, error) {
@@ -189,6 +192,8 @@ func readAuths(path string) (*authConfig, error) {
 func changeAuths(ctx context.Context, path string, edit func(map[string]json.RawMessage)) (err error) {
 	if to, err := filepath.EvalSymlinks(path); err == nil { //nolint:forbidigo // the operator's own file
 		path = to // a link stays one
+	} else if to, linkErr := os.Readlink(path); linkErr == nil {
+		return fmt.Errorf("%s is a link to %s, where nothing is: make an empty file there, or remove the link: %w", path, image.Quote(to), err)
 	}
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil { //nolint:forbidigo // the operator's own path

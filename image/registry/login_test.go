@@ -5,6 +5,7 @@ package registry
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -170,10 +171,17 @@ func TestLoginKeepsTheRest(t *testing.T) {
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{os.DevNull, fifo, dir} {
+	dangling := filepath.Join(dir, "dangling")
+	if err := os.Symlink("nowhere", dangling); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{os.DevNull, fifo, dir, dangling} {
 		if _, err := Login(t.Context(), host, "me", "se:cret", Options{AuthFile: path}); err == nil {
 			t.Errorf("%s was written to", path)
 		}
+	}
+	if to, err := os.Readlink(dangling); err != nil || to != "nowhere" {
+		t.Errorf("a link to nothing leads to %q, %v", to, err)
 	}
 	if asked.Load() == 0 {
 		t.Error("the registry was not asked")
@@ -238,6 +246,29 @@ func TestWhereLoginKeeps(t *testing.T) {
 		if c.gone != "" && readFile(t, dir+"/"+c.there) != entry {
 			t.Errorf("%s: docker's file holds %s", name, readFile(t, dir+"/"+c.there))
 		}
+	}
+}
+
+// Who logs out is told of the file that can't be read, and the others have no password
+// any more.
+func TestLogoutOfWhatCanBeRead(t *testing.T) {
+	dir := t.TempDir()
+	getenv := func(k string) string {
+		return map[string]string{"HOME": dir, "XDG_RUNTIME_DIR": dir + "/run"}[k]
+	}
+	const broken = "{"
+	entry := `{"auths":{"quay.io":{"auth":"YTpi"}}}`
+	for path, text := range map[string]string{"/run/containers/auth.json": broken, "/.config/containers/auth.json": entry, "/.docker/config.json": entry} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(dir+path), 0o755), os.WriteFile(dir+path, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gone, err := logOut(t.Context(), "quay.io", "", getenv)
+	if err == nil || !strings.Contains(err.Error(), "not JSON") || !strings.Contains(err.Error(), "docker's") || !slices.Equal(gone, []string{dir + "/.config/containers/auth.json"}) {
+		t.Errorf("logout: %q, %v", gone, err)
+	}
+	if got := readFile(t, dir+"/.config/containers/auth.json"); strings.Contains(got, "quay.io") {
+		t.Errorf("it still has %s", got)
 	}
 }
 
