@@ -44,17 +44,24 @@ an error.`,
 			if err != nil {
 				return err
 			}
-			in, err := os.Open(file)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = in.Close() }()
-			if err := readTar(ctx, in, dir); err != nil {
+			if err := readExport(ctx, file, dir); err != nil {
 				return fmt.Errorf("unpack %s: %w", file, err)
 			}
 			return nil
 		},
 	}
+}
+
+// readExport unpacks an export, which may be a pipe from where it is made: the end of
+// ctx ends the wait for that.
+func readExport(ctx context.Context, file, dir string) error {
+	in, err := await(ctx, func() (*os.File, error) { return os.Open(file) })
+	if err != nil {
+		return err
+	}
+	defer func() { _ = in.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = in.Close() })()
+	return errors.Join(readTar(ctx, in, dir), context.Cause(ctx))
 }
 
 // writeTar packs a directory of ours; the file has its name when it is whole.

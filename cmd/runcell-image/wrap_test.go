@@ -3,6 +3,8 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // holes is an archive of a few blocks, one of whose files is large.
@@ -50,6 +54,36 @@ func TestReadTarRefusesHoles(t *testing.T) {
 }
 
 // An archive from somewhere writes where it may, or is refused.
+// A pipe that gives nothing, or stops giving, is waited for until somebody has enough.
+func TestReadExportFromPipe(t *testing.T) {
+	fifo, enough := filepath.Join(t.TempDir(), "fifo"), errors.New("enough")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	done := make(chan error, 1)
+	begin := func() { go func() { done <- readExport(ctx, fifo, t.TempDir()) }() }
+	begin()
+	cancel(enough)
+	if err := <-done; !errors.Is(err, enough) {
+		t.Errorf("nobody writes: %v", err)
+	}
+	w, err := os.OpenFile(fifo, os.O_RDWR, 0) // which lets the reader of before go on, too
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = w.Close() }()
+	ctx, cancel = context.WithCancelCause(t.Context())
+	begin()
+	if _, err := w.WriteString("half a header"); err != nil {
+		t.Fatal(err)
+	}
+	cancel(enough)
+	if err := <-done; !errors.Is(err, enough) {
+		t.Errorf("somebody stops writing: %v", err)
+	}
+}
+
 func FuzzReadTar(f *testing.F) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // origin is the file's content.
@@ -21,7 +22,7 @@ type origin struct {
 // that can't be read is as good as none: it is the operator's file, and only told.
 func originOf(bundle string) (o origin) {
 	const most = 64 << 10
-	f, err := os.Open(filepath.Join(bundle, "image.json"))
+	f, err := os.OpenFile(filepath.Join(bundle, "image.json"), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return o
 	}

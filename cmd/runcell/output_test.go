@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	goruntime "runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -468,5 +469,29 @@ func TestListGoesOn(t *testing.T) {
 		if code == 0 || !strings.Contains(stdout, "web") || !strings.Contains(stderr, "bad record") {
 			t.Errorf("%v = %d, %q, %q; want the list and the error", args, code, stdout, stderr)
 		}
+	}
+}
+
+// A FIFO where a bundle says what it was made of keeps nobody waiting.
+func TestOriginIsAPipe(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, "image.json"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		if o := originOf(dir); o != (origin{}) {
+			t.Errorf("originOf = %+v", o)
+		}
+		_, err := readMade(dir)
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err == nil || !strings.Contains(err.Error(), "no regular file") {
+			t.Errorf("readMade: %v", err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("somebody waits for a writer")
 	}
 }

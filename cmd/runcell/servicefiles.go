@@ -138,7 +138,7 @@ func (s *services) lock(d *service.Declaration) string {
 
 // running is how the supervising runcell was called; nil = the cell is to be down.
 func (s *services) running(d *service.Declaration) (args []string, err error) {
-	b, err := os.ReadFile(filepath.Join(s.state, d.Name+".run"))
+	b, err := readSmall(filepath.Join(s.state, d.Name+".run"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -161,7 +161,7 @@ func (s *services) setRunning(d *service.Declaration, args []string) error {
 
 func (s *services) roots(d *service.Declaration) (r service.Roots, err error) {
 	path := filepath.Join(s.home(d), "roots.json")
-	b, err := os.ReadFile(path)
+	b, err := readSmall(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil
 	}

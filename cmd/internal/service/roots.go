@@ -71,6 +71,9 @@ func (r Roots) Check() error {
 		if x.Number <= last {
 			return fmt.Errorf("number %d is behind %d", x.Number, last)
 		}
+		if x.Before < 0 || x.Before >= x.Number {
+			return fmt.Errorf("number %d took the place of %d, which is not older", x.Number, x.Before)
+		}
 		last = x.Number
 	}
 	if _, ok := r.Find(r.Current); !ok && r.Current != 0 {
