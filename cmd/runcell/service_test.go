@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -87,5 +90,31 @@ func TestSettleTakesBack(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(dir, file)); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// What only has such a name is not ours, and a FIFO would be waited for.
+func TestSweep(t *testing.T) {
+	a := newApp()
+	a.dataDir = t.TempDir()
+	s := &services{app: a}
+	path := func(name string) string { return filepath.Join(a.dataDir, name) }
+	if err := errors.Join(os.MkdirAll(path("moving.1/layout"), 0o700), os.Mkdir(path("gone.moving.2"), 0o700), os.Mkdir(path("moving"), 0o700),
+		os.WriteFile(path("moving.file"), nil, 0o600), os.Symlink("moving", path("moving.link")), syscall.Mkfifo(path("moving.fifo"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.sweep() }()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("it waits for a writer")
+	}
+	list, err := filepath.Glob(path("*"))
+	if want := []string{path("moving"), path("moving.fifo"), path("moving.file"), path("moving.link")}; err != nil || !slices.Equal(list, want) {
+		t.Errorf("left is %q, %v; want %q", list, err, want)
 	}
 }

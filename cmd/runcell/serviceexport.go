@@ -70,8 +70,8 @@ func (s *services) sweep() error {
 		return err
 	}
 	for _, e := range entries {
-		if !strings.HasPrefix(strings.TrimPrefix(e.Name(), goneMark), workMark) {
-			continue
+		if !e.IsDir() || !strings.HasPrefix(strings.TrimPrefix(e.Name(), goneMark), workMark) {
+			continue // a file is not ours, and opening a FIFO would wait
 		}
 		dir := filepath.Join(s.dataDir, e.Name())
 		held, free, err := holdDir(dir)
