@@ -60,7 +60,8 @@ func readExport(ctx context.Context, file, dir string) error {
 		return err
 	}
 	defer func() { _ = in.Close() }()
-	defer context.AfterFunc(ctx, func() { _ = in.Close() })()
+	enough := context.AfterFunc(ctx, func() { _ = in.Close() })
+	defer enough()
 	return errors.Join(readTar(ctx, in, dir), context.Cause(ctx))
 }
 

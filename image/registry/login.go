@@ -192,7 +192,7 @@ func readAuths(path string) (*authConfig, error) {
 func changeAuths(ctx context.Context, path string, edit func(map[string]json.RawMessage)) (err error) {
 	if to, err := filepath.EvalSymlinks(path); err == nil { //nolint:forbidigo // the operator's own file
 		path = to // a link stays one
-	} else if to, linkErr := os.Readlink(path); linkErr == nil {
+	} else if to, linkErr := os.Readlink(path); linkErr == nil { //nolint:forbidigo // as above
 		return fmt.Errorf("%s is a link to %s, where nothing is: make an empty file there, or remove the link: %w", path, image.Quote(to), err)
 	}
 	dir := filepath.Dir(path)

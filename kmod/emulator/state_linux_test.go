@@ -316,7 +316,7 @@ func TestForeignFiles(t *testing.T) {
 		if err := os.WriteFile(name, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		defer os.Remove(name)
+		t.Cleanup(func() { _ = os.Remove(name) })
 	}
 	id := h.cell(kmod.Spec{Name: "web"})
 	if cells, err := h.List(); err != nil || len(cells) != 1 || cells[0].ID != id {
