@@ -162,9 +162,9 @@ func readAuthFile(path string) ([]byte, error) {
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxAuthFile+1))
 	switch {
-	case err == nil && len(data) > maxAuthFile:
+	case len(data) > maxAuthFile:
 		err = fmt.Errorf("%s: more than %d bytes", path, maxAuthFile)
-	case pipe && (errors.Is(err, os.ErrDeadlineExceeded) || err == nil && len(data) == 0):
+	case pipe && (errors.Is(err, os.ErrDeadlineExceeded) || len(data) == 0):
 		err = fmt.Errorf("%s: it is a pipe to which nobody writes: give a file", path)
 	}
 	return data, err
@@ -228,8 +228,8 @@ func authKey(s string) string {
 		rest, isURL = strings.CutPrefix(rest, "http://")
 	}
 	rest = strings.TrimRight(rest, "/")
-	if host, _, found := strings.Cut(rest, "/"); found && isURL {
-		rest = host
+	if isURL {
+		rest, _, _ = strings.Cut(rest, "/")
 	}
 	host, path, found := strings.Cut(rest, "/")
 	switch host {

@@ -109,7 +109,6 @@ func (s *scanner) token() string {
 // without "=". A token68 is left out.
 func (s *scanner) params(c *challenge) {
 	const most = 32
-	s.skip(" \t")
 	for len(c.params) < most {
 		before := s.rest
 		s.skip(" \t,")
@@ -135,7 +134,7 @@ func (s *scanner) params(c *challenge) {
 // token68 leaves out what stands there instead of parameters, such as
 // "Negotiate dGV4dA==".
 func (s *scanner) token68(allowed bool) {
-	if !allowed || strings.HasPrefix(strings.TrimLeft(s.rest, " \t"), ",") {
+	if !allowed {
 		return
 	}
 	if end := strings.IndexByte(s.rest, ','); end >= 0 {

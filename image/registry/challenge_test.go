@@ -4,6 +4,7 @@ package registry
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -29,12 +30,38 @@ func TestPickChallenge(t *testing.T) {
 		{[]string{`Bearer realm="open`}, ""},
 		{[]string{"", ",,,", "=", `"`, "Bearer", "Bearer ="}, ""},
 		{nil, ""},
+		{[]string{`Basic realm="a", Basic realm="b"`}, `basic realm="a"`},
+		{[]string{`Basic realm="a"`, `Bearer realm="b"`, `Bearer realm="c"`}, `bearer realm="b"`},
+		{[]string{"Basic\u00e9 realm=x"}, "basic"},
+		{[]string{"Basic\x01 realm=x"}, "basic"},
+		{[]string{`Basic~ realm="x"`}, ""},
+		{[]string{`Basic a=,realm="x"`}, "basic"},
+		{[]string{`Basic ="x"`}, "basic"},
+		{[]string{`Basic realm="x\`}, "basic"},
+		{[]string{`Basic realm="x\"`}, "basic"},
+		{[]string{"Basic \trealm\t=\t\"x\"\t,\ta = b"}, `basic realm="x", a="b"`},
+		{[]string{`Negotiate Basic`}, ""},
+		{[]string{`Negotiate Basic, Digest x="y"`}, ""},
+		{[]string{`Negotiate Basic==, Digest x="y"`}, ""},
+		{[]string{`Negotiate Basic==`, `Basic realm="x"`}, `basic realm="x"`},
+		{[]string{`Negotiate , Basic realm="x"`}, `basic realm="x"`},
+		{[]string{`Bearer error="x", Basic=, Digest`}, "basic"},
+		{[]string{`Bearer error="x" Basic realm="y", z`}, `basic realm="y"`},
+		{[]string{`Bearer ` + strings.Repeat(`a="b",`, 31) + `realm="x"`}, `bearer ` + strings.Repeat(`a="b", `, 31) + `realm="x"`},
+		{[]string{`Bearer ` + strings.Repeat(`a="b",`, 32) + `realm="x"`}, ""},
+		{[]string{strings.Repeat("Negotiate, ", 15) + `Basic realm="x"`}, `basic realm="x"`},
+		{[]string{strings.Repeat("Negotiate, ", 16) + `Basic realm="x"`}, ""},
+		{append(slices.Repeat([]string{"Negotiate"}, 16), `Basic realm="x"`), ""},
 	} {
 		resp := &http.Response{StatusCode: http.StatusUnauthorized, Header: http.Header{"Www-Authenticate": c.values}}
 		got := pickChallenge(resp).Header.Values("WWW-Authenticate")
 		if strings.Join(got, "; ") != c.want {
 			t.Errorf("pickChallenge(%q) = %q; want %q", c.values, got, c.want)
 		}
+	}
+	other := &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Www-Authenticate": {"Digest"}}}
+	if got := pickChallenge(other).Header.Get("WWW-Authenticate"); got != "Digest" {
+		t.Errorf("of an answer that asks nobody, the header is %q", got)
 	}
 }
 

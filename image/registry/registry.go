@@ -121,7 +121,7 @@ func isLoopback(host string) bool {
 		host = h
 	}
 	ip := net.ParseIP(strings.Trim(host, "[]"))
-	return host == reference.LocalRegistry || ip != nil && ip.IsLoopback()
+	return host == reference.LocalRegistry || ip.IsLoopback() // none is not one
 }
 
 // checkRedirect lets a registry send us elsewhere for a blob, but never from

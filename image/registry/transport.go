@@ -117,12 +117,7 @@ func again(req *http.Request) (*http.Request, error) {
 	return req, nil
 }
 
-func final(err error) error {
-	if backoff.IsFinal(err) {
-		return err
-	}
-	return backoff.Final{Err: err}
-}
+func final(err error) error { return backoff.Final{Err: err} }
 
 func (t *transport) report(err error) {
 	if t.tell == nil {

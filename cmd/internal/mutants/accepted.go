@@ -63,6 +63,10 @@ var accepted = []excuse{
 		"the same",
 	},
 	{
+		"image/registry/auth.go authConfig.find boundary: i < 0", same,
+		"a registry has a name: no key begins with a slash",
+	},
+	{
 		"image/trust/policy.go Policy.For boundary: len(r.Prefix) > len(best.Prefix)", same,
 		"two prefixes of one name that are as long are one, and ParsePolicy takes no prefix twice",
 	},

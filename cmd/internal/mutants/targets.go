@@ -79,12 +79,12 @@ var targets = []target{
 	},
 	{
 		files: "image/registry/auth.go image/registry/challenge.go image/registry/registry.go image/registry/transport.go image/registry/fetch.go image/registry/signatures.go",
-		guard: true, tests: []test{{packages: "./image/registry"}, {packages: "./image/transfer"}},
+		guard: true, judged: true, tests: []test{{packages: "./image/registry", skip: "Stall|PushTriedAgain|RefusedForNow|PartAndRange|Pull|Several|Attacks|BadTags|TestCredentials|TestLogin|WhereLogin|Requests|TokenRefused|^Fuzz"}},
 	},
 	{files: "image/reference/*.go", guard: true, judged: true, tests: []test{{packages: "./image/reference"}}},
 	{
 		files: "image/manifest/*.go", guard: true, judged: true,
-		tests: []test{{packages: "./image/manifest", skip: "Bombs|CostOfDocuments|ManyPlatforms|Large|TwoPlatforms|Selection|Confusion|^Fuzz"}, {packages: "./image/manifest"}},
+		tests: []test{{packages: "./image/manifest", skip: "Bombs|CostOfDocuments|ManyPlatforms|Large|TwoPlatforms|Selection|Confusion|^Fuzz"}},
 	},
 	{files: "image/trust/*.go", guard: true, judged: true, tests: []test{{packages: "./image/trust", skip: "^Fuzz"}, {packages: "./image/trust"}}},
 	{
