@@ -119,7 +119,7 @@ func TestRuntimeSpec(t *testing.T) {
 		want   string
 	}{
 		"a NUL in an argument":     {v1.ImageConfig{Entrypoint: []string{"a"}, Cmd: []string{"b\x00"}}, "argument 1 has a NUL byte"},
-		"a working directory":      {v1.ImageConfig{WorkingDir: "/file"}, `config.WorkingDir "/file": enter directory "file": not a directory`},
+		"a working directory":      {v1.ImageConfig{WorkingDir: "/file"}, `config.WorkingDir "/file": enter directory "file": `},
 		"a volume out":             {v1.ImageConfig{Volumes: map[string]struct{}{"/../x": {}}}, `config.Volumes "/../x": ".." in the name`},
 		"a user":                   {v1.ImageConfig{User: "x"}, "config.User"},
 		"a variable with a NUL":    {v1.ImageConfig{Env: []string{"A=\x00"}}, "config.Env[0]"},

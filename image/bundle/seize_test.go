@@ -173,6 +173,9 @@ func TestNoDescriptorLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	above := t.TempDir()
+	if f, err := os.Open(os.DevNull); err != nil || f.Close() != nil { // what waits for files has its own descriptors
+		t.Fatal(err)
+	}
 	_, free := opened(t)
 	less := old
 	less.Cur = uint64(free) + 1 // one more, for the directory above
@@ -338,11 +341,19 @@ func TestRemoveDeep(t *testing.T) {
 			}
 		}
 		below, err := dir.OpenRoot(name)
+		if i > 0 {
+			err = errors.Join(err, dir.Close())
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer below.Close()
 		if dir = below; i == 512 {
+			err = dir.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 512 {
 			break
 		}
 	}
