@@ -32,7 +32,6 @@ type Applier struct {
 	devices bool // device numbers mean the same to this kernel and the image
 	buf     []byte
 	flags   []flagged // for the end
-	aufs    bool      // there is something for dropAufs
 	in      *stream.Counter
 
 	// Of the current layer:
@@ -47,9 +46,8 @@ type Applier struct {
 func NewApplier(t *inroot.Tree, limits image.Limits, n *image.Notes, devices bool) *Applier {
 	a := &Applier{
 		tree: t, Budget: &Budget{Limits: limits}, notes: n,
-		root: os.Geteuid() == 0, group: os.Getegid(), devices: devices, buf: make([]byte, stream.AheadSize),
+		root: os.Geteuid() == 0, group: os.Getegid(), devices: devices, buf: make([]byte, stream.AheadSize), in: &stream.Counter{},
 	}
-	a.in = &stream.Counter{}
 	t.Imply(a.Budget.TakeEntry, a.yields)
 	return a
 }
@@ -124,7 +122,6 @@ func (a *Applier) entry(hdr *tar.Header, r io.Reader) error {
 		if !link {
 			return nil
 		}
-		a.aufs = true
 	case slices.ContainsFunc(dir, func(d string) bool { return strings.HasPrefix(d, Whiteout) }):
 		return fmt.Errorf("a directory in its name starts with %s, which is reserved for whiteouts", Whiteout)
 	case strings.HasPrefix(name, Whiteout):

@@ -174,7 +174,7 @@ func (a *Applier) find(f flagged) (still bool, name string, err error) {
 	names := strings.Split(f.path, "/")
 	name = names[len(names)-1]
 	if err := a.tree.Enter(names[:len(names)-1], false); err != nil {
-		if err, ok := errors.AsType[unix.Errno](err); ok && (err == unix.ENOENT || inroot.IsNotDir(err)) {
+		if errors.Is(err, unix.ENOENT) || inroot.IsNotDir(err) {
 			return false, "", nil
 		}
 		return false, "", err

@@ -65,13 +65,18 @@ func (a *Applier) owner(hdr *tar.Header, name string, f *inroot.File) error {
 	default:
 		err = f.Chown(int(uid), int(gid))
 	}
+	if err != nil {
+		return ownerError(uid, gid, err)
+	}
+	return nil
+}
+
+// ownerError is why a file could not be given away.
+func ownerError(uid, gid uint32, err error) error {
 	if errors.Is(err, unix.EINVAL) {
 		return fmt.Errorf("set owner %d:%d: this user namespace has no such id", uid, gid)
 	}
-	if err != nil {
-		return fmt.Errorf("set owner %d:%d: %w", uid, gid, err)
-	}
-	return nil
+	return fmt.Errorf("set owner %d:%d: %w", uid, gid, err)
 }
 
 // times sets the modification time. A file system rounds and clamps it as it
@@ -115,10 +120,10 @@ func xattrReason(attr string) string {
 	return ""
 }
 
+// noAttribute are the errors of a file that can't have an attribute, here or at all.
+var noAttribute = [...]unix.Errno{unix.EOPNOTSUPP, unix.EPERM, unix.ENOENT}
+
 func (a *Applier) setXattrs(hdr *tar.Header, name string) error {
-	if len(hdr.PAXRecords) == 0 {
-		return nil
-	}
 	a.noteRecords(hdr)
 	var attrs []string
 	for record := range hdr.PAXRecords {
@@ -135,7 +140,7 @@ func (a *Applier) setXattrs(hdr *tar.Header, name string) error {
 		err := a.tree.SetXattr(name, attr, []byte(hdr.PAXRecords[paxXattr+attr]))
 		switch {
 		case err == nil:
-		case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EPERM), errors.Is(err, unix.ENOENT):
+		case isOneOf(err, noAttribute[:]):
 			a.notes.Add(image.Quote(hdr.Name)+" "+image.Quote(attr), "an extended attribute could not be set: "+err.Error())
 		default:
 			return fmt.Errorf("set attribute %s: %w", image.Quote(attr), err)

@@ -18,6 +18,8 @@ func TestOwnerOf(t *testing.T) {
 		bad      bool
 	}{
 		"numbers":         {hdr: tar.Header{Uid: 7, Gid: 8}, uid: 7, gid: 8},
+		"root":            {},
+		"the largest":     {hdr: tar.Header{PAXRecords: text("4294967294", "4294967294")}, uid: 1<<32 - 2, gid: 1<<32 - 2},
 		"negative number": {hdr: tar.Header{Gid: -1}, bad: true},
 		"text":            {hdr: tar.Header{Uid: -294967296, Gid: -2, PAXRecords: text("4000000000", "4294967294")}, uid: 4_000_000_000, gid: 1<<32 - 2},
 		"one text":        {hdr: tar.Header{Uid: 7, Gid: 8, PAXRecords: map[string]string{"gid": "8"}}, uid: 7, gid: 8},
@@ -37,6 +39,9 @@ func TestOwnerOf(t *testing.T) {
 func TestSetOwner(t *testing.T) {
 	for _, id := range []uint32{0, 1<<31 - 1, BigID, BiggestID} {
 		var hdr tar.Header
+		if err := SetOwner(&hdr, 7, 0); err != nil || hdr.Uid != 7 || hdr.Gid != 0 {
+			t.Errorf("7:0 is %d:%d, %v", hdr.Uid, hdr.Gid, err)
+		}
 		err := SetOwner(&hdr, id, 5)
 		if fits := strconv.IntSize == 64 || id < 1<<31; fits != (err == nil) {
 			t.Errorf("SetOwner(%d) = %v", id, err)

@@ -28,6 +28,7 @@ type packer struct {
 	tw      *tar.Writer
 	raw     io.Writer // what tw writes to
 	o       PackOptions
+	euid    int // who we are
 	dev     uint64
 	links   map[Inode]string // (device, inode) → the name it was packed under
 	notes   image.Notes
@@ -68,7 +69,7 @@ func Pack(ctx context.Context, rootfs string, w io.Writer, o PackOptions) (*Pack
 	}
 	bw := bufio.NewWriterSize(w, stream.AheadSize)
 	p := &packer{
-		ctx: ctx, tree: t, tw: tar.NewWriter(bw), raw: bw, o: o,
+		ctx: ctx, tree: t, tw: tar.NewWriter(bw), raw: bw, o: o, euid: os.Geteuid(),
 		links: map[Inode]string{}, buf: make([]byte, stream.AheadSize),
 	}
 	err = p.root()

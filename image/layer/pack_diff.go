@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/image/internal/stream"
@@ -27,7 +28,7 @@ type Original struct {
 // archive with whiteouts. Its errors are those of Pack.
 func PackDiff(ctx context.Context, from Original, to string, w io.Writer, o PackOptions) (*Packed, error) {
 	bw := bufio.NewWriterSize(w, stream.AheadSize)
-	p := &packer{ctx: ctx, tw: tar.NewWriter(bw), raw: bw, o: o, links: map[Inode]string{}, buf: make([]byte, stream.AheadSize)}
+	p := &packer{ctx: ctx, tw: tar.NewWriter(bw), raw: bw, o: o, euid: os.Geteuid(), links: map[Inode]string{}, buf: make([]byte, stream.AheadSize)}
 	d := &Differ{Ctx: ctx}
 	d.Added = func(name, _ string, _ *unix.Stat_t) error { return p.on(d.new).child(name) }
 	d.Changed = func(name, path string, st *unix.Stat_t, _ []string) error {

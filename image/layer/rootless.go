@@ -9,7 +9,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
-	"os"
 
 	"github.com/netbsd-cells/runcell/image"
 	"golang.org/x/sys/unix"
@@ -71,7 +70,7 @@ func (a *Applier) recordOwner(hdr *tar.Header, name string, uid, gid uint32) {
 // root and the file is ours: else whoever may set an attribute in a cell
 // could make a layer's set-id program root's.
 func (p *packer) owner(name string, st *unix.Stat_t) (uid, gid uint32) {
-	if euid := os.Geteuid(); euid != 0 && st.Uid == uint32(euid) {
+	if p.euid != 0 && st.Uid == uint32(p.euid) {
 		if value, err := p.recorded(name, st); err == nil {
 			if uid, gid, ok := decodeOwner(value); ok {
 				return uid, gid

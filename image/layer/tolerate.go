@@ -50,15 +50,11 @@ func (a *Applier) yields(path string) bool {
 // the time of the layer.
 func isAufs(hdr *tar.Header, names []string) (is, link bool) {
 	is = slices.Contains(aufsNames[:], names[0])
-	return is, is && names[0] == aufsLinks && len(names) == 2 && hdr.Typeflag == tar.TypeReg
+	return is, names[0] == aufsLinks && len(names) == 2 && hdr.Typeflag == tar.TypeReg
 }
 
-// dropAufs removes what was kept for the time of the layer.
+// dropAufs removes what was kept for the time of the layer, if there is any.
 func (a *Applier) dropAufs() error {
-	if !a.aufs {
-		return nil
-	}
-	a.aufs = false
 	if err := a.tree.Leave(1); err != nil {
 		return err
 	}
@@ -92,10 +88,12 @@ var hostErrors = [...]unix.Errno{unix.ENOSPC, unix.EDQUOT, unix.EFBIG, unix.EIO,
 // refusal is the error of an entry: the layer is refused, unless this machine
 // could not carry it out.
 func (a *Applier) refusal(hdr *tar.Header, err error) error {
-	for _, e := range hostErrors {
-		if errors.Is(err, e) {
-			return fmt.Errorf("entry %s: %w", image.Quote(hdr.Name), err)
-		}
+	if isOneOf(err, hostErrors[:]) {
+		return fmt.Errorf("entry %s: %w", image.Quote(hdr.Name), err)
 	}
 	return &image.EntryError{Layer: a.number, Digest: a.digest, Entry: hdr.Name, Reason: err}
+}
+
+func isOneOf(err error, list []unix.Errno) bool {
+	return slices.ContainsFunc(list, func(e unix.Errno) bool { return errors.Is(err, e) })
 }

@@ -39,8 +39,10 @@ type target struct {
 var (
 	lifecycle = test{packages: "./runtime"}
 	cases     = test{suite: "runtime"}
-	layers    = test{packages: "./image/layer", skip: "Umoci|Holes|Swapped|Huge|Canonical|Ends|^Fuzz"}
 )
+
+// slowLayers are the tests of layers that take long and look at other sources.
+const slowLayers = "Umoci|Holes|Swapped|Huge|Canonical|Ends|^Fuzz"
 
 var targets = []target{
 	{
@@ -75,7 +77,7 @@ var targets = []target{
 	{files: "kmod/sysctl/*.go", judged: true, tests: []test{{packages: "./kmod/sysctl"}}},
 	{
 		files: "image/layer/apply.go image/layer/entry.go image/layer/metadata.go image/layer/owner.go image/layer/pathset.go image/layer/flags.go image/layer/stream.go image/layer/rootless.go image/layer/tolerate.go",
-		guard: true, tests: []test{layers, {packages: "./image/layer"}, {packages: "./image/bundle"}},
+		guard: true, judged: true, tests: []test{{packages: "./image/layer", skip: slowLayers + "|Attacks$|Lies$|Changes$|Rootless|OddLayers|Implied|Limits|Misnamed|Memory|InTurn"}, {packages: "./image/layer", skip: slowLayers}},
 	},
 	{
 		files: "image/registry/auth.go image/registry/challenge.go image/registry/registry.go image/registry/transport.go image/registry/fetch.go image/registry/signatures.go",
