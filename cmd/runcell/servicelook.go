@@ -222,12 +222,9 @@ func (s *services) enable(_ context.Context, list []*service.Declaration) error 
 	if _, err := os.Stat(filepath.Join(s.etc, "rc.d")); err != nil {
 		return fmt.Errorf("this system has no rc.d scripts: %w", err)
 	}
-	// Those that have a script, or are getting one.
-	var cells []string
+	cells := map[string]bool{}
 	for _, d := range s.all {
-		if s.enabled(d) || slices.Contains(list, d) {
-			cells = append(cells, d.Name)
-		}
+		cells[d.Name] = s.enabled(d) || slices.Contains(list, d)
 	}
 	return s.each(list, func(d *service.Declaration) (string, error) {
 		text, err := service.Script(d, own, cells)

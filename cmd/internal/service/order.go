@@ -39,23 +39,28 @@ func waits(d *Declaration, left []*Declaration) bool {
 const ScriptPrefix = "cell_"
 
 // Script is a cell's rc.d script, which calls the program command. cells are all
-// that have one: others in require and before are rcorder's names.
-func Script(d *Declaration, command string, cells []string) (string, error) {
+// that are declared, and whether they have one: others in require and before are
+// rcorder's names. A cell without one is none: runcell's own script, which comes
+// first, starts it, if anything does.
+func Script(d *Declaration, command string, cells map[string]bool) (string, error) {
 	if strings.ContainsAny(d.Name, "-.") {
 		return "", fmt.Errorf("%s: a script of rc.d has a variable of its name, which can't have - or . in it: rename the file", d.Name)
 	}
-	provided := func(names []string) []string {
-		out := slices.Clone(names)
-		for i, name := range out {
-			if slices.Contains(cells, name) {
-				out[i] = ScriptPrefix + name
+	provided := func(names []string) (out []string) {
+		for _, name := range names {
+			script, declared := cells[name]
+			switch {
+			case !declared:
+				out = append(out, name)
+			case script:
+				out = append(out, ScriptPrefix+name)
 			}
 		}
 		return out
 	}
 	before := ""
-	if len(d.Before) > 0 {
-		before = "# BEFORE: " + strings.Join(provided(d.Before), " ") + "\n"
+	if names := provided(d.Before); len(names) > 0 {
+		before = "# BEFORE: " + strings.Join(names, " ") + "\n"
 	}
 	name := ScriptPrefix + d.Name
 	return strings.NewReplacer(

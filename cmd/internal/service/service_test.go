@@ -124,7 +124,11 @@ func TestScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := Script(d, "/usr/local/sbin/runcell", []string{"web", "db"})
+	bare, err := Script(d, "/usr/local/sbin/runcell", map[string]bool{"web": true, "db": false, "LOGIN": false})
+	if err != nil || !strings.Contains(bare, "# PROVIDE: cell_web\n# REQUIRE: runcell NETWORKING cache\n# KEYWORD: shutdown\n") {
+		t.Errorf("what has no script is required: %v\n%s", err, bare)
+	}
+	text, err := Script(d, "/usr/local/sbin/runcell", map[string]bool{"web": true, "db": true})
 	if err != nil {
 		t.Fatal(err)
 	}
