@@ -10,6 +10,8 @@ DOCDIR=		$(PREFIX)/share/doc/runcell
 # Where the rc.d script goes; nowhere on a system without rc.d scripts.
 RCDIR!=		test "$$(uname -s)" != NetBSD || echo /etc/rc.d
 DESTDIR=
+# Where programs are built.
+OUT=		bin
 VERSION!=	git describe --tags 2>/dev/null || echo 0.1.0
 COMMIT!=	git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null || echo unknown
 LDFLAGS=	-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
@@ -25,17 +27,17 @@ all: build
 
 # The same sources and Go version give the same bytes.
 build:
-	$(BUILD) -o bin/runcell ./cmd/runcell
-	$(BUILD) -o bin/runcell-image ./cmd/runcell-image
-	$(BUILD) -o bin/containerd-shim-runcell-v1 ./cmd/containerd-shim-runcell-v1
-	$(BUILD) -o bin/containerd-snapshotter-runcell ./cmd/containerd-snapshotter-runcell
+	$(BUILD) -o $(OUT)/runcell ./cmd/runcell
+	$(BUILD) -o $(OUT)/runcell-image ./cmd/runcell-image
+	$(BUILD) -o $(OUT)/containerd-shim-runcell-v1 ./cmd/containerd-shim-runcell-v1
+	$(BUILD) -o $(OUT)/containerd-snapshotter-runcell ./cmd/containerd-snapshotter-runcell
 
 install: build
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(DOCDIR)/docs
-	install -m 755 bin/runcell $(DESTDIR)$(BINDIR)/runcell
-	install -m 755 bin/runcell-image $(DESTDIR)$(LIBEXECDIR)/runcell-image
-	install -m 755 bin/containerd-shim-runcell-v1 $(DESTDIR)$(BINDIR)/containerd-shim-runcell-v1
-	install -m 755 bin/containerd-snapshotter-runcell $(DESTDIR)$(BINDIR)/containerd-snapshotter-runcell
+	install -m 755 $(OUT)/runcell $(DESTDIR)$(BINDIR)/runcell
+	install -m 755 $(OUT)/runcell-image $(DESTDIR)$(LIBEXECDIR)/runcell-image
+	install -m 755 $(OUT)/containerd-shim-runcell-v1 $(DESTDIR)$(BINDIR)/containerd-shim-runcell-v1
+	install -m 755 $(OUT)/containerd-snapshotter-runcell $(DESTDIR)$(BINDIR)/containerd-snapshotter-runcell
 	install -m 644 docs/*.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 644 docs/*.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 644 README.md CHANGES.md LICENSE $(DESTDIR)$(DOCDIR)/
@@ -82,7 +84,7 @@ test-netbsd:
 	$(GO) build -o bin/test-netbsd ./conformance/vm
 	bin/test-netbsd -kernel "$(KERNEL)" -sys "$(NETBSD_SYS)" -module "$(MODULE)" -image "$(IMAGE)" \
 	    -suite "$(SUITE)" -run '$(RUN)' -rounds "$(ROUNDS)" -tries "$(TRIES)" -smp "$(SMP)" -memory "$(MEMORY)" \
-	    -root "$(ROOT)" -flags "$(FLAGS)" -logs "$(LOGS)" -containerd "$(CONTAINERD)" -icount="$$(test -n "$(ICOUNT)" && echo true || echo false)"
+	    -root "$(ROOT)" -flags "$(FLAGS)" -logs "$(LOGS)" -containerd "$(CONTAINERD)" -userland "$(USERLAND)" -icount="$$(test -n "$(ICOUNT)" && echo true || echo false)"
 
 # Takes checks out of the sources, one at a time, and runs the tests that should
 # notice: docs/mutants.md. Needs root, on Linux.

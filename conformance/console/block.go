@@ -11,15 +11,16 @@ import (
 
 // Where a block's commands are typed.
 const (
-	Linux  = "linux"  // in a directory of the page's own, with the project's programs
-	NetBSD = "netbsd" // the same on a NetBSD kernel
-	Tools  = "tools"  // on Linux, with podman, buildah, containerd
-	Shim   = "shim"   // on Linux, by containerd's shim
-	CI     = "ci"     // it is a line of what CI runs
-	Hand   = "hand"   // nowhere by itself: the test has the reason
+	Linux  = "linux"      // in a directory of the page's own, with the project's programs
+	NetBSD = "netbsd"     // the same on a NetBSD kernel
+	Port   = "containerd" // on a NetBSD kernel, with containerd's port
+	Tools  = "tools"      // on Linux, with podman, buildah, containerd
+	Shim   = "shim"       // on Linux, by containerd's shim
+	CI     = "ci"         // it is a line of what CI runs
+	Hand   = "hand"       // nowhere by itself: the test has the reason
 )
 
-var wheres = []string{Linux, NetBSD, Tools, Shim, CI, Hand}
+var wheres = []string{Linux, NetBSD, Port, Tools, Shim, CI, Hand}
 
 // kinds are the words that can follow a fence. A block of a console or of a shell
 // is commands; of the others, text is all that nobody types: output, drawings,

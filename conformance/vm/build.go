@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -89,6 +90,16 @@ func buildGuest(ctx context.Context, dir string, plan *protocol.Plan, o *options
 			}
 		}
 	}
+	if o.userland != "" {
+		if plan.CutsPower() {
+			if err := g.install(ctx); err != nil {
+				return nil, err
+			}
+		}
+		if err := g.tree(o.userland); err != nil {
+			return nil, err
+		}
+	}
 	if o.module != "" {
 		if err := g.copy(o.module, moduleFile, 0o444); err != nil {
 			return nil, err
@@ -166,6 +177,55 @@ func (g *guest) linuxAdversary(ctx context.Context) error {
 		return fmt.Errorf("read program for Linux: %w", err)
 	}
 	return errors.Join(os.RemoveAll(dir), g.write(adversary+"-linux", b))
+}
+
+// install has make install the project's programs, manuals and scripts, as on a
+// NetBSD.
+func (g *guest) install(ctx context.Context) error {
+	dir, err := os.MkdirTemp(g.dir, "install-")
+	if err != nil {
+		return fmt.Errorf("make directory: %w", err)
+	}
+	root := filepath.Join(dir, "root")
+	cmd := exec.CommandContext(ctx, "make", "install", "OUT="+filepath.Join(dir, "bin"), "DESTDIR="+root, "PREFIX=/usr/local", "RCDIR=/etc/rc.d")
+	cmd.Env = append(os.Environ(), "GOOS=netbsd", "GOARCH="+g.port.goarch)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("install for the guest: %w\n%s", err, out)
+	}
+	return g.tree(root)
+}
+
+// tree takes the files below a directory, such as a NetBSD's, but for those that the
+// guest has of its own. Devices are the image's.
+func (g *guest) tree(dir string) error {
+	own := map[string]bool{protocol.PlanPath: true, moduleFile: true}
+	for _, f := range g.files {
+		own[f.Path] = true
+	}
+	tree := os.DirFS(dir)
+	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || own[name] {
+			return err
+		}
+		switch d.Type() {
+		case 0:
+			info, err := d.Info()
+			if err != nil {
+				return err
+			}
+			return g.copy(filepath.Join(dir, name), name, int(info.Mode().Perm()))
+		case fs.ModeSymlink:
+			to, err := os.Readlink(filepath.Join(dir, name))
+			full := filepath.Join(g.dir, name)
+			g.files = append(g.files, image.File{Path: name, Link: to})
+			return errors.Join(err, os.MkdirAll(filepath.Dir(full), 0o755), os.Symlink(to, full))
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("take files of %s: %w", dir, err)
+	}
+	return nil
 }
 
 // copy takes a file of the host's.

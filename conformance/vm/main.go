@@ -28,7 +28,7 @@ import (
 type options struct {
 	kernel, sys, module, image string
 	suite, run, root, flags    string
-	logs, containerd           string
+	logs, containerd, userland string
 	cpus, memory, rounds       int
 	tries                      int
 	icount                     bool
@@ -56,6 +56,7 @@ func parse() options {
 	flag.StringVar(&o.module, "module", "", "a kernel module that is built already (`file`)")
 	flag.StringVar(&o.image, "image", "", "disk `image` of a NetBSD system that runs the suites; see docs/developing.md")
 	flag.StringVar(&o.containerd, "containerd", "", "`directory` with "+strings.Join(foreign, ", ")+" for the guest; see docs/containerd-netbsd.md")
+	flag.StringVar(&o.userland, "userland", "", "`directory` with bin, sbin, usr, etc of a NetBSD for the guest; see docs/developing.md")
 	flag.StringVar(&o.suite, "suite", "", "`suites` to run, separated by commas: "+suiteNames()+" (default: smoke, and kmod if there is a module)")
 	flag.StringVar(&o.run, "run", "", "run only cases whose name matches this `regexp`")
 	flag.StringVar(&o.root, "root", "wd0a", "the kernel's `name` for its root device")
@@ -82,6 +83,8 @@ func (o *options) check() error {
 		return errors.New("no kernel: say KERNEL=/path/to/netbsd (a NetBSD kernel for amd64 or i386), or IMAGE= (docs/developing.md)")
 	case o.sys != "" && o.module != "":
 		return errors.New("NETBSD_SYS= builds the module, MODULE= names one that is built: give one of them")
+	case o.userland != "" && o.image != "":
+		return errors.New("USERLAND= is for the guest's own root, IMAGE= names a system that has one: give one of them")
 	case o.icount && o.cpus > 1:
 		return fmt.Errorf("ICOUNT=1 needs SMP=1: processors would count together")
 	case o.cpus < 1 || o.memory < 256 || o.rounds < 1 || o.tries < 0:
@@ -104,6 +107,9 @@ func (o *options) check() error {
 			paths = append(paths, filepath.Join(o.containerd, name))
 		}
 	}
+	if o.userland != "" {
+		paths = append(paths, filepath.Join(o.userland, "bin/sh"), filepath.Join(o.userland, "etc/rc.subr"))
+	}
 	for _, path := range paths {
 		if path == "" {
 			continue
@@ -125,7 +131,7 @@ func (o *options) planFor() (*protocol.Plan, error) {
 	case have.module:
 		names = append(names, "kmod")
 	}
-	w := want{prefix: "/", run: o.run, rounds: o.rounds, tries: o.tries, cpus: o.cpus}
+	w := want{prefix: "/", run: o.run, rounds: o.rounds, tries: o.tries, cpus: o.cpus, rc: o.userland != ""}
 	if o.image != "" {
 		w.prefix = imagePrefix
 	}

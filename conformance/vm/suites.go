@@ -4,6 +4,7 @@ package main
 // explains them to the user.
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -74,6 +75,8 @@ type want struct {
 	rounds int
 	tries  int // 0: as many as every day
 	cpus   int
+	// rc says that the guest has rc(8), which loads the module for good.
+	rc bool
 }
 
 var suites = []suite{
@@ -106,7 +109,7 @@ func suiteNames() string {
 // makePlan writes out the steps of some suites, one after the other.
 func makePlan(names []string, w want, have have) (*protocol.Plan, error) {
 	plan := &protocol.Plan{Hostname: "cells"}
-	for _, name := range names {
+	for n, name := range names {
 		i := slices.IndexFunc(suites, func(s suite) bool { return s.name == name })
 		switch {
 		case i < 0:
@@ -115,6 +118,8 @@ func makePlan(names []string, w want, have have) (*protocol.Plan, error) {
 			return nil, fmt.Errorf("suite %s needs the kernel module: give NETBSD_SYS=, or a built one with MODULE=", name)
 		case suites[i].foreign && !have.foreign:
 			return nil, fmt.Errorf("suite %s needs containerd: give CONTAINERD=, a directory with %s for the guest (docs/containerd-netbsd.md)", name, strings.Join(foreign, ", "))
+		case name == "power" && w.rc && n < len(names)-1:
+			return nil, errors.New("suite power leaves the module in the kernel with USERLAND=: name it last in SUITE=")
 		case name == "leak" && w.cpus > 1:
 			return nil, fmt.Errorf("suite leak needs SMP=1: each CPU keeps objects for itself, which looks like a leak; with SMP=%d, use SUITE=repeat", w.cpus)
 		}
@@ -222,7 +227,8 @@ func runtimeSteps(w want) []protocol.Step {
 }
 
 // containerdSteps ask each program for its version first: so it is in the log,
-// and the suite finds the program beside itself.
+// and the suite finds the program beside itself. The pages say how the module is
+// loaded.
 func containerdSteps(w want) []protocol.Step {
 	steps := append(roomSteps(w, "pkg"), roomSteps(w, "shim")...)
 	steps = append(steps,
@@ -233,9 +239,19 @@ func containerdSteps(w want) []protocol.Step {
 			Name: name + "'s version", Do: protocol.Exec, Args: []string{w.prefix + foreignPath(name), "--version"}, Timeout: shortTimeout,
 		})
 	}
+	page := []protocol.Step{
+		{
+			Name: "containerd: commands of the pages", Do: protocol.Exec, Timeout: suiteTimeout, TAP: true,
+			Args: []string{
+				w.prefix + protocol.AgentPath, "port", w.prefix + linuxBusybox, w.prefix + moduleFile, w.prefix + path.Dir(foreignPath("")),
+				w.prefix + runcell, w.prefix + runcellImg, w.prefix + shim, w.prefix + snapshotter,
+			},
+		},
+		{Name: "containerd: unload module after the pages", Do: protocol.ModUnload, Args: []string{moduleName}, Must: true},
+	}
 	suite := conformanceStep(w, "containerd", "--runtime", w.prefix+runcell+",runcell-netbsd")
 	suite.Timeout *= 4 // programs of 30 MB are started some hundred times
-	return withModule(w, "containerd", 0, append(steps, suite)...)
+	return append(page, withModule(w, "containerd", 0, append(steps, suite)...)...)
 }
 
 // notInGuest are tests of images that need other tools, or what Linux's file
@@ -292,14 +308,17 @@ func powerSteps(w want) []protocol.Step {
 			Timeout: suiteTimeout, TAP: true,
 		}
 	}
-	return []protocol.Step{
+	steps := []protocol.Step{
 		boot("first"),
 		{Name: "power: it is cut while the cells write", Do: protocol.PowerCut},
 		boot("second"),
 		{Name: "power: it is cut in the middle of an upgrade", Do: protocol.PowerCut},
 		boot("third"),
-		{Name: "power: unload module", Do: protocol.ModUnload, Args: []string{moduleName}, Must: true},
 	}
+	if w.rc {
+		return steps
+	}
+	return append(steps, protocol.Step{Name: "power: unload module", Do: protocol.ModUnload, Args: []string{moduleName}, Must: true})
 }
 
 func adversarySteps(w want) []protocol.Step {

@@ -72,6 +72,9 @@ func TestOptionsRefused(t *testing.T) {
 	for want, change := range map[string]func(*options){
 		"KERNEL=/path/to/netbsd":  func(o *options) { o.kernel = "" },
 		"give one of them":        func(o *options) { o.sys, o.module = "/x", "/y" },
+		"a system that has one":   func(o *options) { o.userland, o.image = t.TempDir(), kernel },
+		"bin/sh: no such":         func(o *options) { o.userland = t.TempDir() },
+		"name it last":            func(o *options) { o.userland, o.suite, o.module = userlandHere(t), "power,smoke", kernel },
 		"SMP=0":                   func(o *options) { o.cpus = 0 },
 		"RUN=":                    func(o *options) { o.run = "(" },
 		"not an ELF file":         func(o *options) { o.kernel = "suites_test.go" },
@@ -90,6 +93,20 @@ func TestOptionsRefused(t *testing.T) {
 			t.Errorf("test(%+v) = %v; want %q", o, err, want)
 		}
 	}
+}
+
+// userlandHere is a directory that looks like one.
+func userlandHere(t *testing.T) string {
+	dir := t.TempDir()
+	for _, name := range []string{"bin/sh", "etc/rc.subr"} {
+		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }
 
 // With a system of its own in IMAGE=, all paths are below its mount point.

@@ -10,6 +10,7 @@
 //	init cost MODULE N  measures N times what the module costs; prints TAP
 //	init without-module R  what runcell says before the module is loaded
 //	init pages BUSYBOX MODULE  types the commands of the documentation's pages
+//	init port B M DIR P…  those with containerd's port in DIR, and our programs P
 //
 // It does its work on NetBSD only; elsewhere "run" carries out steps that are
 // programs, which is how it is tested.
@@ -55,6 +56,8 @@ func command() error {
 		return cost(args[1], rounds)
 	case len(args) == 3 && args[0] == "pages":
 		return pages(args[1], args[2], "/rescue")
+	case len(args) > 4 && args[0] == "port":
+		return port(args[1], args[2], args[3], args[4:])
 	case len(args) == 3 && args[0] == "demo":
 		return demo(args[1:])
 	case len(args) == 3 && args[0] == "service":
@@ -64,7 +67,7 @@ func command() error {
 	case len(args) >= 1 && args[0] == helperArg:
 		return helper(args[1:])
 	}
-	return errors.New("usage: init run PREFIX | init smoke | init demo RUNCELL WEB | init service RUNCELL WEB | init power WHEN RUNCELL BUSYBOX MODULE | init cost MODULE ROUNDS | init without-module RUNCELL | init pages BUSYBOX MODULE")
+	return errors.New("usage: init run PREFIX | init smoke | init demo RUNCELL WEB | init service RUNCELL WEB | init power WHEN RUNCELL BUSYBOX MODULE | init cost MODULE ROUNDS | init without-module RUNCELL | init pages BUSYBOX MODULE | init port BUSYBOX MODULE DIR PROGRAM…")
 }
 
 // helperArg begins the command line of the smoke test's own children.

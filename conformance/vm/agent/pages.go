@@ -2,8 +2,8 @@ package main
 
 // The commands of the documentation's pages that are marked "netbsd", typed in the
 // guest as they are printed. The guest has a kernel and the project's programs; for
-// what else a NetBSD has there are stand-ins: this program under other names, and
-// busybox for Linux, by the kernel's emulation.
+// what else a NetBSD has there are stand-ins, unless it has a userland: this program
+// under other names, and busybox for Linux, by the kernel's emulation.
 
 import (
 	"archive/tar"
@@ -17,7 +17,9 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/netbsd-cells/runcell/conformance/console"
@@ -33,11 +35,12 @@ const (
 )
 
 // standIns are this program's other names.
-var standIns = map[string]func(args []string) error{"ftp": ftp, "modload": modload, "sysctl": showSysctl}
+var standIns = map[string]func(args []string) error{"ftp": ftp, "install": install, "modload": modload, "sysctl": showSysctl}
 
 // pagesRun is a run through the pages.
 type pagesRun struct {
 	busybox, dir string
+	before       string // what the shell is given before each command
 	env          []string
 	points       int
 	failed       int
@@ -54,8 +57,52 @@ func pages(busybox, module, rescue string) (err error) {
 	if err := errors.Join(r.tools(rescue), r.mirror()); err != nil {
 		return err
 	}
-	r.env = append(os.Environ(), "PATH="+dir+"/tools:"+os.Getenv("PATH"), mirrorVar+"="+dir+"/mirror", moduleVar+"="+module)
+	r.env = append(os.Environ(), "PATH="+r.path(), mirrorVar+"="+dir+"/mirror", moduleVar+"="+module)
+	if userland() {
+		if err := installModule(module); err != nil {
+			return err
+		}
+	}
 	fmt.Println("TAP version 14")
+	if err := r.all(console.NetBSD, r.page); err != nil {
+		return err
+	}
+	if err := r.end(); err != nil {
+		return err
+	}
+	return os.RemoveAll(dir)
+}
+
+// userland says whether the guest has a NetBSD's own programs and rc(8).
+func userland() bool {
+	_, err := os.Stat("/etc/rc")
+	return err == nil
+}
+
+// path is where commands are found: what stands for a program comes after it.
+func (r *pagesRun) path() string {
+	if userland() {
+		return os.Getenv("PATH") + ":" + r.dir + "/tools"
+	}
+	return r.dir + "/tools:" + os.Getenv("PATH")
+}
+
+// shell is what commands are typed into, in a directory.
+func (r *pagesRun) shell(dir, state string) *console.Shell {
+	s := &console.Shell{Command: []string{r.busybox, "sh", "-c"}, Dir: dir, State: state, Env: r.env, Before: r.functions() + r.before}
+	if userland() {
+		s.Command, s.Before = []string{"/bin/sh", "-c"}, unloadable+r.before
+	}
+	return s
+}
+
+// unloadable has modload(8) load modules so that secmodel_cell can be unloaded.
+const unloadable = `
+modload() { /sbin/modload -b unload=true "$@"; }
+`
+
+// all plays the steps of each page that are typed at a place.
+func (r *pagesRun) all(where string, play func(name string, steps []console.Step) error) error {
 	entries, err := docs.Pages.ReadDir(".")
 	if err != nil {
 		return fmt.Errorf("list pages: %w", err)
@@ -65,19 +112,24 @@ func pages(busybox, module, rescue string) (err error) {
 		if err != nil {
 			return fmt.Errorf("read page: %w", err)
 		}
-		steps, err := console.Page(string(text), console.NetBSD)
+		steps, err := console.Page(string(text), where)
 		if err != nil {
 			return fmt.Errorf("docs/%s: %w", e.Name(), err)
 		}
-		if err := r.page(e.Name(), steps); err != nil {
+		if err := play(e.Name(), steps); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// end ends the document.
+func (r *pagesRun) end() error {
 	fmt.Printf("1..%d\n# %d passed, %d failed, 0 skipped\n", r.points, r.points-r.failed, r.failed)
 	if r.failed > 0 {
 		return fmt.Errorf("%d commands of the pages failed", r.failed)
 	}
-	return os.RemoveAll(dir)
+	return nil
 }
 
 // page is one session; its containers have to be gone at its end.
@@ -85,11 +137,8 @@ func (r *pagesRun) page(name string, steps []console.Step) error {
 	if len(steps) == 0 {
 		return nil
 	}
-	shell := &console.Shell{
-		Command: []string{r.busybox, "sh", "-c"}, Dir: filepath.Join(r.dir, name), State: filepath.Join(r.dir, name+".state"),
-		Env: r.env, Before: r.functions(),
-	}
-	if err := errors.Join(os.Mkdir(shell.Dir, 0o755), os.Mkdir(shell.State, 0o755)); err != nil {
+	shell := r.shell(filepath.Join(r.dir, name), filepath.Join(r.dir, name+".state"))
+	if err := errors.Join(os.MkdirAll(shell.Dir, 0o755), os.Mkdir(shell.State, 0o755)); err != nil {
 		return fmt.Errorf("make directory of page: %w", err)
 	}
 	for _, s := range append(steps, console.Step{Command: "runcell list --quiet"}) {
@@ -146,7 +195,9 @@ func (r *pagesRun) tools(rescue string) error {
 		}
 	}
 	for _, name := range []string{"sh", "ls", "sleep"} {
-		errs = append(errs, os.Symlink(program, filepath.Join(rescue, name)))
+		if _, err := os.Lstat(filepath.Join(rescue, name)); err != nil { // a userland has its own
+			errs = append(errs, os.Symlink(program, filepath.Join(rescue, name)))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -211,6 +262,53 @@ func ftp(urls []string) error {
 		if err := errors.Join(err, in.Close()); err != nil {
 			return fmt.Errorf("fetch %s: %w", url, err)
 		}
+	}
+	return nil
+}
+
+// install stands for install(1): files, with a mode, into a directory.
+func install(args []string) error {
+	if len(args) < 4 || args[0] != "-m" {
+		return fmt.Errorf("install %q: this one knows -m MODE FILE… DIRECTORY", args)
+	}
+	mode, err := strconv.ParseUint(args[1], 8, 12)
+	if err != nil {
+		return fmt.Errorf("read mode: %w", err)
+	}
+	dir := args[len(args)-1]
+	for _, file := range args[2 : len(args)-1] {
+		to := filepath.Join(dir, filepath.Base(file))
+		b, err := os.ReadFile(file)
+		if err == nil {
+			err = os.WriteFile(to, b, 0o600)
+		}
+		if err == nil {
+			err = os.Chmod(to, os.FileMode(mode))
+		}
+		if err != nil {
+			return fmt.Errorf("install %s: %w", file, err)
+		}
+	}
+	return nil
+}
+
+// installModule puts the module where modload(8) looks for a name.
+func installModule(file string) error {
+	release, err := system().sysctl("kern.osrelease")
+	if err != nil {
+		return fmt.Errorf("ask for release: %w", err)
+	}
+	name := strings.TrimSuffix(filepath.Base(file), ".kmod")
+	dir := filepath.Join("/stand", runtime.GOARCH, release, "modules", name)
+	b, err := os.ReadFile(file)
+	if err == nil {
+		err = os.MkdirAll(dir, 0o755)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, name+".kmod"), b, 0o444)
+	}
+	if err != nil {
+		return fmt.Errorf("install module: %w", err)
 	}
 	return nil
 }

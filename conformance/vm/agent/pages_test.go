@@ -41,9 +41,15 @@ func TestStandIns(t *testing.T) {
 	if err := modload([]string{"other"}); err == nil {
 		t.Error("another module was loaded")
 	}
+	if err := install([]string{"-m", "751", "SHA512", "base.tar.xz", dir + "/rescue/"}); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := os.Stat(dir + "/rescue/SHA512"); err != nil || st.Mode() != 0o751 {
+		t.Errorf("what was installed: %v, %v", st, err)
+	}
 	r.env = []string{"PATH=" + r.dir + "/tools:/bin"}
 	if err := r.page("page", []console.Step{
-		{Command: "xz -dc ../base.tar.xz | tar tf - ./bin/sh; ls ../rescue", Want: strings.Split("./bin/sh ls sh sleep", " ")},
+		{Command: "xz -dc ../base.tar.xz | tar tf - ./bin/sh; ls ../rescue", Want: strings.Split("./bin/sh SHA512 base.tar.xz ls sh sleep", " ")},
 		{Command: "sha512sum ../etc.tar.xz | cut -c 1-128 >sum; grep -cf sum ../SHA512", Want: []string{"1"}},
 		{Command: "which ftp; type sysctl", Want: []string{"…/tools/ftp", "sysctl is a function"}},
 	}); err != nil {

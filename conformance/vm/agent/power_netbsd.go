@@ -2,8 +2,9 @@ package main
 
 // A host with three declared cells that loses its power while they run and write.
 // Its disk has what was written to it; /var/run and /tmp are in memory. What a host
-// does by itself, its rc.d scripts do, run by busybox's shell; rc.subr(8) and the
-// programs that they call have stand-ins.
+// does by itself, rc(8) does, where the guest has a NetBSD's userland: all scripts
+// of /etc/rc.d in rcorder(8)'s order. Else our scripts are run by busybox's shell;
+// rc.subr(8) and the programs that they call have stand-ins.
 
 import (
 	"bytes"
@@ -32,10 +33,31 @@ run_rc_command()
 }
 `
 
+// standInWords are what is typed for a boot, a shutdown and a script where there is
+// no userland.
+const standInWords = `
+service() { sh "/etc/rc.d/$1" "$2"; }
+rc_boot() { service secmodel_cell start && service runcell start; }
+rc_shutdown() { service runcell stop; }
+`
+
+// realWords are the same with one.
+const realWords = `
+rc_boot() { sh /etc/rc autoboot; }
+rc_shutdown() { sh /etc/rc.shutdown; }
+`
+
+// hostFiles are of a host with a userland: what its admin sets up.
+var hostFiles = map[string]string{
+	"/etc/fstab": "/dev/wd0a / ffs rw,log 1 1\ntmpfs /tmp tmpfs rw,-m=1777 0 0\ntmpfs /var/run tmpfs rw,-m=755 0 0\nprocfs /proc procfs rw 0 0\nptyfs /dev/pts ptyfs rw 0 0\n",
+}
+
 // host is one boot.
 type host struct {
 	demoRun
-	shell *console.Shell
+	shell  *console.Shell
+	module string // its file
+	real   bool   // with a userland
 }
 
 // boots are what is tried after each of them.
@@ -48,8 +70,9 @@ var boots = map[string]func(*host, *pagesRun){
 // flags are runcell's, of what runs when a boot is over.
 var flags = map[string]string{"third": "--root /var/db/state"}
 
-// hostDir is in memory, and the same in each boot: the stand-ins' names are in a file.
-const hostDir = "/tmp/host"
+// hostDir is the same in each boot: the stand-ins' names are in a file. It is on the
+// disk, as rc(8) mounts what is in memory anew.
+const hostDir = "/var/host"
 
 func power(when, runcell, busybox, module string) error {
 	do := boots[when]
@@ -57,13 +80,24 @@ func power(when, runcell, busybox, module string) error {
 		return fmt.Errorf("boot %q: there are first, second and third", when)
 	}
 	r := &pagesRun{busybox: busybox, dir: hostDir}
+	if err := os.RemoveAll(hostDir); err != nil {
+		return fmt.Errorf("remove what the last boot had: %w", err)
+	}
 	if err := r.tools(hostDir + "/rescue"); err != nil {
 		return err
 	}
-	h := &host{demoRun: demoRun{runcell: runcell, dir: hostDir}}
+	h := &host{demoRun: demoRun{runcell: runcell, dir: hostDir}, module: module, real: userland()}
 	h.shell = &console.Shell{
-		Command: []string{r.busybox, "sh", "-c"}, Dir: "/", State: hostDir + "/shell", Before: r.functions(),
+		Command: []string{r.busybox, "sh", "-c"}, Dir: "/", State: hostDir + "/shell", Before: r.functions() + standInWords,
 		Env: append(os.Environ(), "FLAGS="+flags[when], "PATH="+filepath.Dir(runcell)+":"+hostDir+"/tools", moduleVar+"="+module),
+	}
+	if h.real {
+		h.shell.Command, h.shell.Before = []string{"/bin/sh", "-c"}, realWords
+		h.shell.Env = append(h.shell.Env, "PATH=/usr/local/sbin:/sbin:/usr/sbin:/bin:/usr/bin")
+		// The disk has a log, and the first process has mounted it to be written to.
+		if err := write("/fastboot", "", 0o644); err != nil {
+			return err
+		}
 	}
 	if err := os.Mkdir(h.shell.State, 0o755); err != nil {
 		return fmt.Errorf("make directory of shell: %w", err)
@@ -121,27 +155,27 @@ func write(path, text string, mode os.FileMode) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// install makes the host: scripts, an image in two versions, three declarations.
+// install makes the host: scripts, an image in three versions, three declarations.
 func (h *host) install(r *pagesRun) {
 	var errs []error
 	for _, dir := range []string{"/etc/rc.d", "/etc/runcell", "/var/db", "/var/log"} {
 		errs = append(errs, os.MkdirAll(dir, 0o755))
 	}
-	errs = append(errs, write("/etc/rc.subr", subr+r.functions(), 0o644), write("/etc/rc.conf", "secmodel_cell=YES\nruncell=YES\n", 0o644))
-	scripts, err := fs.Glob(etc.Scripts, "rc.d/*")
-	errs = append(errs, err)
-	for _, name := range scripts {
-		b, err := etc.Scripts.ReadFile(name)
-		// The guest's programs are below the root itself.
-		errs = append(errs, err, write("/etc/"+name, strings.ReplaceAll(string(b), "@PREFIX@", ""), 0o755))
+	errs = append(errs, h.system(r), h.settings(""))
+	if !h.real {
+		errs = append(errs, installScripts())
 	}
-	h.point("scripts are installed", errors.Join(errs...))
-	h.typed("an image, in three versions", "", `cd /tmp/host; mkdir -p root/bin root/data root/dev root/proc root/tmp; cp tools/busybox root/bin/sh
+	h.point("the host has what its admin installs", errors.Join(errs...))
+	if h.real {
+		h.typed("make install has left its scripts", "^/etc/rc.d/runcell\n/etc/rc.d/secmodel_cell$", "grep -l /usr/local/ /etc/rc.d/*")
+	}
+	// Their tree is in memory: the disk has no room for it beside the cells'.
+	h.typed("an image, in three versions", "", `(tools=/var/host/tools; mkdir -p /tmp/host && cd /tmp/host && mkdir -p root/bin root/data root/dev root/proc root/tmp && cp $tools/busybox root/bin/sh
 for p in cat sleep; do ln -s sh root/bin/$p; done
 for v in one two late; do
-  echo $v >root/version; if [ $v = late ]; then for i in 0 1 2 3 4 5 6 7; do cp tools/busybox root/blob$i; done; fi
+  echo $v >root/version; if [ $v = late ]; then for i in 0 1 2 3 4 5 6 7; do cp $tools/busybox root/blob$i; done; fi
   runcell image pack --entrypoint /bin/sh root host:$v
-done`)
+done)`)
 	for _, c := range cells {
 		// Each writes to its root and to its data for as long as it lives.
 		text := "image = host:one\nvolume = " + c.name + ":/data\n" +
@@ -150,15 +184,48 @@ done`)
 	}
 }
 
-// start is what rc(8) does, in rcorder(8)'s order.
+// installScripts writes the scripts of rc.d: the guest's programs are below the root
+// itself.
+func installScripts() error {
+	scripts, err := fs.Glob(etc.Scripts, "rc.d/*")
+	errs := []error{err}
+	for _, name := range scripts {
+		b, err := etc.Scripts.ReadFile(name)
+		errs = append(errs, err, write("/etc/"+name, strings.ReplaceAll(string(b), "@PREFIX@", ""), 0o755))
+	}
+	return errors.Join(errs...)
+}
+
+// system is what the host has before our scripts come.
+func (h *host) system(r *pagesRun) error {
+	if !h.real {
+		return write("/etc/rc.subr", subr+r.functions(), 0o644)
+	}
+	errs := []error{installModule(h.module)}
+	for name, text := range hostFiles {
+		errs = append(errs, write(name, text, 0o644))
+	}
+	return errors.Join(errs...)
+}
+
+// settings writes rc.conf(5).
+func (h *host) settings(more string) error {
+	text := "secmodel_cell=YES\nruncell=YES\n" + more
+	if h.real {
+		text = ". /etc/defaults/rc.conf\nrc_configured=YES\nhostname=cells\n" + text
+	}
+	return write("/etc/rc.conf", text, 0o644)
+}
+
+// start is a boot, by rc(8).
 func (h *host) start(when string) {
-	h.typed(when+" boot: the module is loaded", "^Loading secmodel_cell.$", "sh /etc/rc.d/secmodel_cell start")
-	h.typed(when+" boot: the cells start in order", `(?s)^Starting cells\..*\ndb: started\nweb: started\napp: started$`, "sh /etc/rc.d/runcell start")
+	h.typed(when+" boot: the module is loaded, and the cells start in order",
+		`(?s)(^|\n)Loading secmodel_cell\.\n.*Starting cells\.\n.*db: started\nweb: started\napp: started(\n|$)`, "rc_boot")
 	h.running(when + " boot")
 }
 
 func (h *host) running(when string) {
-	h.typed(when+": all run", "(?s)running.*running.*running", "sh /etc/rc.d/runcell status")
+	h.typed(when+": all run", "(?s)running.*running.*running", "service runcell status")
 	h.typed(when+": as they are declared", "", "runcell $FLAGS service check --all")
 	for _, c := range cells {
 		h.typed(when+": "+c.name+" works", "^(one|two|late)$", "runcell $FLAGS exec "+c.name+" /bin/sh -c 'cat /version; test -s /data/x && test -s /n'")
@@ -202,24 +269,46 @@ func (h *host) look() {
 	h.typed("and the data", "^kept$", "cat /var/db/runcell/data/db/kept")
 	h.point("and the late upgrade, wholly", h.whole("/var/db/runcell/services/app/2/rootfs"))
 	h.crash()
+	if h.real {
+		h.rotate()
+		return
+	}
 	h.typed("a log is rotated", "", "mv /var/log/runcell/app.log /var/log/runcell/app.log.0")
 	h.until("and goes on", func() bool { _, err := os.Stat("/var/log/runcell/app.log"); return err == nil })
 }
 
+// rotate has newsyslog(8) do it, with the lines of the manual: for a declared cell
+// without a signal, for another with one.
+func (h *host) rotate() {
+	h.typed("another cell has a lock file", "", hostDir+"/tools/setsid runcell $FLAGS run --image host:one --restart always --log-file /var/log/loose.log "+
+		"--lock-file /var/run/loose.pid loose -- -c 'while :; do echo works; sleep 1; done' >/dev/null 2>&1 </dev/null &")
+	for log, more := range map[string]string{"/var/log/runcell/app.log": "ZN", "/var/log/loose.log": "Z /var/run/loose.pid"} {
+		works := func() bool {
+			b, _ := os.ReadFile(log)
+			return strings.Contains(string(b), "\nworks\n")
+		}
+		h.until(log+" has something", works)
+		h.typed("newsyslog(8) rotates it", "", "echo '"+log+" 600 5 100 * "+more+"' >/etc/newsyslog.conf; newsyslog -F "+log)
+		h.until("it goes on", works)
+		h.typed("what it had is whole", "^works$", "gzip -dc "+log+".0.gz | sed '/turned over/d' | tail -n 1")
+	}
+	h.typed("the other one goes", "", "runcell $FLAGS stop loose; runcell $FLAGS delete --force loose; rm /var/log/loose.log*")
+}
+
 // stops is what the script says at the end.
-const stops = `(?s)^Stopping cells\.\napp: stopped\nweb: stopped\ndb: stopped$`
+const stops = `(?s)(^|\n)Stopping cells\.\napp: stopped\nweb: stopped\ndb: stopped(\n|$)`
 
 // otherState moves the state directory to the disk: what is in it outlives the power.
 func (h *host) otherState() {
-	h.typed("shutdown stops them in the opposite order", stops, "sh /etc/rc.d/runcell stop")
-	h.point("the state is on the disk from now on", write("/etc/rc.conf", "secmodel_cell=YES\nruncell=YES\nruncell_flags='--root /var/db/state'\n", 0o644))
-	h.typed("they start there", `(?s)db: started\nweb: started\napp: started$`, "sh /etc/rc.d/runcell start")
+	h.typed("shutdown stops them in the opposite order", stops, "rc_shutdown")
+	h.point("the state is on the disk from now on", h.settings("runcell_flags='--root /var/db/state'\n"))
+	h.typed("they start there", `(?s)db: started\nweb: started\napp: started$`, "service runcell start")
 }
 
 // halfUpgrade begins an upgrade that is cut off: its step ends as soon as there is
 // something of it.
 func (h *host) halfUpgrade() {
-	h.typed("an upgrade begins", "", "setsid runcell --root /var/db/state service upgrade web host:two >/tmp/upgrade 2>&1 </dev/null &")
+	h.typed("an upgrade begins", "", hostDir+"/tools/setsid runcell --root /var/db/state service upgrade web host:two >/tmp/upgrade 2>&1 </dev/null &")
 	h.until("and is at work", func() bool { _, err := os.Stat("/var/db/runcell/services/web/2"); return err == nil })
 }
 
@@ -230,11 +319,15 @@ func (h *host) end() {
 	h.typed("to what was", "^one$", "runcell $FLAGS exec db /bin/sh -c 'cat /version'")
 	h.typed("with its data", "^kept$", "runcell $FLAGS exec db /bin/sh -c 'cat /data/kept'")
 	h.typed("a cell gets a script of its own", "^app: enabled: /etc/rc.d/cell_app$", "runcell $FLAGS service enable app")
-	h.typed("which does", "^app: stopped\napp: started$", "sh /etc/rc.d/cell_app restart")
+	h.typed("which does", "^app: stopped\napp: started$", "service cell_app restart")
+	if h.real {
+		h.typed("rcorder(8) finds what each script requires", "^/etc/rc.d/secmodel_cell\n/etc/rc.d/runcell\n/etc/rc.d/cell_app$", "rcorder /etc/rc.d/* 2>&1 | grep cell")
+		h.typed("service(8) lists what is enabled", "^/etc/rc.d/secmodel_cell\n/etc/rc.d/runcell\n", "service -e | grep cell")
+	}
 	h.typed("and goes again", "", "runcell $FLAGS service disable app")
 	h.running("the end")
-	h.typed("shutdown stops them in the opposite order", stops, "sh /etc/rc.d/runcell stop")
-	h.typed("each had the time to end", "^bye\nbye\nbye$", `for c in app web db; do grep -v works /var/log/runcell/$c.log | tail -n 2 | head -n 1; done`)
+	h.typed("shutdown stops them in the opposite order", stops, "rc_shutdown")
+	h.typed("each had the time to end", "^bye\nbye\nbye$", `for c in app web db; do sed /works/d /var/log/runcell/$c.log | tail -n 2 | head -n 1; done`)
 	h.typed("nothing is left that runs", "^$", "runcell $FLAGS list --quiet")
 	h.typed("old roots go", "(?m)^db: removed [12]$", "runcell $FLAGS service prune --all")
 	h.typed("nothing else is left", "^$", "cd /var/db/runcell && ls -d moving.* services/*/gone.* services/*/*.new services/*/*/*.new /etc/runcell/*.new 2>/dev/null || :")

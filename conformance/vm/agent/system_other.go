@@ -25,6 +25,8 @@ func declared([]string) error { return errNotNetBSD }
 
 func power(string, string, string, string) error { return errNotNetBSD }
 
+func port(string, string, string, []string) error { return errNotNetBSD }
+
 func cost(string, int) error { return errNotNetBSD }
 
 func withoutModule(string) error { return errNotNetBSD }

@@ -16,13 +16,14 @@ import (
 )
 
 // Free is the room in an image beside its files, in bytes.
-const Free = 64 << 20
+const Free = 192 << 20
 
 // File is a file of the image. Its content is the regular file of the same
 // path in the directory that the image is made of.
 type File struct {
 	Path string // relative to the root, without a leading slash
 	Mode int    // permissions
+	Link string // what a symbolic link points to; empty for a regular file
 }
 
 // Spec describes an image of these files to makefs, as mtree(5) does. What it
@@ -37,6 +38,9 @@ func Spec(port string, files []File) (string, error) {
 	for _, f := range files {
 		if !isPlain(f.Path) {
 			return "", fmt.Errorf("describe image: path %q is not plain and relative", f.Path)
+		}
+		if strings.ContainsAny(f.Link, " \t\n\\#") {
+			return "", fmt.Errorf("describe image: link %s: %q is not plain", f.Path, f.Link)
 		}
 		for dir := path.Dir(f.Path); !known[dir]; dir = path.Dir(dir) {
 			known[dir] = true
@@ -58,15 +62,24 @@ func Spec(port string, files []File) (string, error) {
 		fmt.Fprintf(&b, "./dev/%s type=%s device=netbsd,%d,%d mode=%04o\n", d.name, kind, d.majorOn(port), d.minor, d.mode)
 	}
 	for _, f := range files {
-		fmt.Fprintf(&b, "./%s type=file mode=%04o\n", f.Path, f.Mode)
+		name := bracket.Replace(f.Path)
+		if f.Link != "" {
+			fmt.Fprintf(&b, "./%s type=link mode=0755 link=%s\n", name, f.Link)
+			continue
+		}
+		fmt.Fprintf(&b, "./%s type=file mode=%04o\n", name, f.Mode)
 	}
 	return b.String(), nil
 }
 
+// bracket writes the name of test(1)'s other name so that mtree(5) takes it for no
+// pattern.
+var bracket = strings.NewReplacer("[", `\133`)
+
 // isPlain: mtree(5) would take blanks, backslashes and wildcards for
 // something else.
 func isPlain(p string) bool {
-	return p != "." && filepath.IsLocal(p) && path.Clean(p) == p && !strings.ContainsAny(p, " \t\n\\*?[#=")
+	return p != "." && filepath.IsLocal(p) && path.Clean(p) == p && !strings.ContainsAny(p, " \t\n\\*?#=")
 }
 
 // Make makes a port's image out of files in the directory from.
@@ -77,7 +90,7 @@ func Make(ctx context.Context, makefs, out, port, from string, files []File) err
 	}
 	size := int64(Free)
 	for _, f := range files {
-		st, err := os.Stat(filepath.Join(from, f.Path))
+		st, err := os.Lstat(filepath.Join(from, f.Path))
 		if err != nil {
 			return fmt.Errorf("make image: %w", err)
 		}

@@ -13,7 +13,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-var sample = []File{{"sbin/init", 0o555}, {"vm/deep/program", 0o555}, {"etc/plan", 0o444}}
+var sample = []File{{"sbin/init", 0o555, ""}, {"vm/deep/program", 0o555, ""}, {"etc/plan", 0o444, ""}, {"bin/[", 0o555, ""}, {"usr/bin/vi", 0, "nvi"}}
 
 func TestSpecGolden(t *testing.T) {
 	got, err := Spec("amd64", sample)
@@ -34,7 +34,7 @@ func TestSpecGolden(t *testing.T) {
 
 func TestSpecRefuses(t *testing.T) {
 	for _, p := range []string{"", ".", "/abs", "../up", "a/../b", "a b", "a\nb", "a\\040b", "a*"} {
-		if _, err := Spec("amd64", []File{{p, 0o444}}); err == nil {
+		if _, err := Spec("amd64", []File{{p, 0o444, ""}}); err == nil {
 			t.Errorf("Spec takes the path %q", p)
 		}
 	}
@@ -81,7 +81,13 @@ func TestMake(t *testing.T) {
 		if err := os.MkdirAll(filepath.Join(from, filepath.Dir(f.Path)), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(from, f.Path), []byte("the content of "+f.Path+"\n"), 0o644); err != nil {
+		put := func() error {
+			return os.WriteFile(filepath.Join(from, f.Path), []byte("the content of "+f.Path+"\n"), 0o644)
+		}
+		if f.Link != "" {
+			put = func() error { return os.Symlink(f.Link, filepath.Join(from, f.Path)) }
+		}
+		if err := put(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -106,7 +112,7 @@ func TestMake(t *testing.T) {
 		t.Errorf("image has %d bytes; want at least %d", len(b), Free)
 	}
 	for _, f := range sample {
-		if !bytes.Contains(b, []byte("the content of "+f.Path)) {
+		if f.Link == "" && !bytes.Contains(b, []byte("the content of "+f.Path)) || !bytes.Contains(b, []byte(filepath.Base(f.Path)+"\x00")) {
 			t.Errorf("%s is not in the image", f.Path)
 		}
 	}
