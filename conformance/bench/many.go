@@ -125,7 +125,7 @@ func (c *crowd) gather(o options, w *world) error {
 			return err
 		}
 		c.made = append(c.made, id)
-		if len(c.made)%100 == 0 {
+		if len(c.made)%10 == 0 {
 			fmt.Fprintf(os.Stderr, "# %d of %d containers\n", len(c.made), c.size)
 		}
 	}
@@ -137,7 +137,7 @@ func (c *crowd) disperse(o options) error {
 	for i, id := range c.made {
 		_, err := run(plainLauncher{}, c.command(o, "delete", "--force", id)...)
 		errs = append(errs, err)
-		if (i+1)%100 == 0 {
+		if (i+1)%10 == 0 {
 			fmt.Fprintf(os.Stderr, "# %d of %d containers deleted\n", i+1, c.size)
 		}
 	}
