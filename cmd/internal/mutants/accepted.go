@@ -39,6 +39,14 @@ var accepted = []excuse{
 		"the same",
 	},
 	{
+		`runtime/internal/rootfs/rootfs_linux.go Root.pivot nil: return unix.Chdir("/")`, same,
+		"the thread has entered the root, and is there still",
+	},
+	{
+		`runtime/internal/rootfs/rootfs_linux.go Root.moveRoot nil: return unix.Chdir("/")`, same,
+		"the same",
+	},
+	{
 		"image/bundle/place.go isOurs operand: ok &&", same,
 		"the systems here give nothing else for a file",
 	},
@@ -97,10 +105,6 @@ var accepted = []excuse{
 	{
 		"image/layer/metadata.go Applier.metadata operand: mode&^0o777 != 0 &&", same,
 		"the same",
-	},
-	{
-		`image/layer/metadata.go Applier.metadata omit: a.notes.Add(image.Quote(hdr.Name), "set-id and sticky bits are not kept: only root can set them here")`, same,
-		"never reached on Linux, but where the unpack ends with an error",
 	},
 	{
 		"image/layer/metadata.go Applier.metadata omit: err = a.tree.Chmod(name, mode&0o777)", same,
@@ -323,6 +327,14 @@ var accepted = []excuse{
 		"utf8.DecodeRuneInString gives such a letter, too, and takes longer",
 	},
 	{
+		"runtime/internal/exeseal/exeseal_linux.go Protect operand: err != nil ||", same,
+		"without /proc, the copy can't be made either, and the error says the same",
+	},
+	{
+		"runtime/internal/exeseal/exeseal_linux.go RefuseSelf operand: errors.Is(err, unix.ESRCH) ||", same,
+		"Linux says ENOENT of who has ended",
+	},
+	{
 		"runtime/internal/hostroot/hostroot.go Root.freeze skip: if !inroot.Within(l.dest, m.dest) || covered(l.dest, later[:i])", same,
 		"the places of all later mounts are made now: those elsewhere a moment earlier, those below another mount in vain",
 	},
@@ -385,6 +397,26 @@ var accepted = []excuse{
 	{
 		"runtime/internal/process/thread_linux.go var operand: its.Dev != own.Dev ||", same,
 		"all namespaces are of one file system",
+	},
+	{
+		"runtime/internal/rootfs/devices_linux.go Root.makeDevice nil: return f.Dir.CheckNode(d.Path, node)", second,
+		"hostNode mounts nothing else than that device",
+	},
+	{
+		"runtime/internal/rootfs/mounts_linux.go attachEmpty boundary: *empty < 0", same,
+		"descriptor 0 is open, so none is made that is 0",
+	},
+	{
+		"runtime/internal/rootfs/mounts_linux.go hostNode operand: err != nil ||", same,
+		"fstat(2) of an open file does not fail",
+	},
+	{
+		"runtime/internal/rootfs/rootfs_linux.go Root.bindTarget operand: err != nil ||", same,
+		"fstat(2) of an open file does not fail",
+	},
+	{
+		`image/layer/metadata.go Applier.metadata omit: a.notes.Add(image.Quote(hdr.Name), "set-id and sticky bits are not kept: only root can set them here")`, same,
+		"never reached on Linux, but where the unpack ends with an error",
 	},
 	{
 		"shim/mounts/mount_linux.go mount operand: bits&unix.MS_BIND != 0 &&", same,

@@ -59,7 +59,7 @@ var targets = []target{
 	},
 	{
 		files: "runtime/internal/rootfs/*.go runtime/internal/devices/*.go runtime/internal/exeseal/*.go",
-		guard: true, tests: []test{{packages: "./runtime/internal/rootfs ./runtime/internal/devices"}, lifecycle, cases},
+		guard: true, judged: true, tests: []test{{packages: "./runtime/internal/rootfs ./runtime/internal/devices ./runtime/internal/exeseal"}},
 	},
 	{
 		files: "runtime/internal/hostroot/mountplan.go runtime/internal/hostroot/mountargs.go runtime/internal/hostroot/hostroot.go runtime/internal/hostroot/hostfiles.go runtime/internal/hostroot/unmount.go",

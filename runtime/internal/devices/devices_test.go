@@ -2,11 +2,13 @@ package devices
 
 import (
 	"errors"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/oci"
 	"golang.org/x/sys/unix"
 )
@@ -25,6 +27,9 @@ func TestNode(t *testing.T) {
 		want string // of the error
 	}{
 		{"number", oci.Device{Path: "/dev/x", Type: "c", Major: 7, Minor: 9}, unix.S_IFCHR | 0o666, unix.Mkdev(7, 9), ""},
+		{"number 0", oci.Device{Path: "/dev/x", Type: "c", Major: 0, Minor: 0}, unix.S_IFCHR | 0o666, 0, ""},
+		{"half a number", oci.Device{Path: "/dev/null", Type: "c", Major: 7, Minor: -1}, null.Mode, null.Rdev, ""},
+		{"the other half", oci.Device{Path: "/dev/null", Type: "c", Major: -1, Minor: 7}, null.Mode, null.Rdev, ""},
 		{"unbuffered", oci.Device{Path: "/dev/x", Type: "u", Major: 7, Minor: 9, Mode: &perm}, unix.S_IFCHR | 0o640, unix.Mkdev(7, 9), ""},
 		{"block", oci.Device{Path: "/dev/x", Type: "b", Major: 7, Minor: 9}, unix.S_IFBLK | 0o666, unix.Mkdev(7, 9), ""},
 		{"pipe", oci.Device{Path: "/dev/x", Type: "p", Major: 7, Minor: 9}, unix.S_IFIFO | 0o666, 0, ""},
@@ -55,6 +60,30 @@ func TestListed(t *testing.T) {
 	}
 	if _, err := Listed([]oci.Device{{Path: "/dev/nope", Type: "c", Major: -1, Minor: -1, Listed: true}}); !errors.Is(err, unix.ENOENT) {
 		t.Errorf("Listed of what the host lacks = %v; want ENOENT", err)
+	}
+}
+
+// A link is made where nothing is, and missing where it can't be.
+func TestMakeLink(t *testing.T) {
+	dir := t.TempDir()
+	root, err := inroot.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if err := os.WriteFile(dir+"/file", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]error{"/dev/fd": nil, "/file": nil, "/file/below": unix.ENOTDIR} {
+		if err := MakeLink(root, Link{path, "target"}); !errors.Is(err, want) {
+			t.Errorf("MakeLink(%s) = %v; want %v", path, err, want)
+		}
+	}
+	if to, err := os.Readlink(dir + "/dev/fd"); err != nil || to != "target" {
+		t.Errorf("/dev/fd -> %s, %v", to, err)
+	}
+	if fi, err := os.Lstat(dir + "/file"); err != nil || !fi.Mode().IsRegular() {
+		t.Errorf("what was there is %v now, %v", fi, err)
 	}
 }
 

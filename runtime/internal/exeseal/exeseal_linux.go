@@ -66,8 +66,10 @@ func RefuseSelf(pid int) error {
 	if err != nil {
 		return fmt.Errorf("look at the program of process %d: %w", pid, err)
 	}
-	if self.Dev == other.Dev && self.Ino == other.Ino {
+	if sameFile(&self, &other) {
 		return errOwnBinary
 	}
 	return nil
 }
+
+func sameFile(a, b *unix.Stat_t) bool { return a.Dev == b.Dev && a.Ino == b.Ino }

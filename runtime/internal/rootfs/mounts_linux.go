@@ -64,8 +64,11 @@ func (f *Root) tmpfs(m oci.Mount) error {
 			return fmt.Errorf("copy the directory's content: %w", err)
 		}
 	}
-	if err := dest.Attach(mnt); err != nil || !m.Flags.Readonly {
+	if err := dest.Attach(mnt); err != nil {
 		return err
+	}
+	if !m.Flags.Readonly {
+		return nil
 	}
 	return f.freezeLater(mnt)
 }
@@ -129,6 +132,9 @@ func tmpfsOptions(m *oci.Mount) []option {
 	return options
 }
 
+// groupsSettable is process.GroupsSettable; a test has another.
+var groupsSettable = process.GroupsSettable
+
 func (f *Root) devpts(m oci.Mount) error {
 	base := []option{{"source", sourceName(&m)}, {"ptmxmode", "0666"}}
 	if m.Devpts.Mode != 0 {
@@ -139,7 +145,7 @@ func (f *Root) devpts(m oci.Mount) error {
 		options = append(options, option{"gid", strconv.FormatUint(uint64(m.Devpts.GID), 10)})
 	}
 	mnt, err := newFilesystem("devpts", mountAttrs(m.Flags), options)
-	if errors.Is(err, unix.EINVAL) && m.Devpts.HasGID && !process.GroupsSettable() {
+	if errors.Is(err, unix.EINVAL) && !groupsSettable() {
 		// A user namespace that maps one id only: the group does not exist.
 		mnt, err = newFilesystem("devpts", mountAttrs(m.Flags), base)
 	}
@@ -212,9 +218,15 @@ func attachEmpty(place *inroot.Place, empty *int) error {
 	return place.Attach(mnt)
 }
 
+// cloneTree clones the mount of what a path leads to, detached. No exec hands it
+// on.
+func cloneTree(dir int, path string, flags uint) (int, error) {
+	return unix.OpenTree(dir, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|flags)
+}
+
 // hostNode clones the mount of a host device, which must have this number.
 func hostNode(path string, dev uint64) (int, error) {
-	mnt, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	mnt, err := cloneTree(unix.AT_FDCWD, path, 0)
 	if err != nil {
 		return -1, fmt.Errorf("open host's %s: %w", path, err)
 	}

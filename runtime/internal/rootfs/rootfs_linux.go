@@ -286,11 +286,11 @@ func (f *Root) bind(m oci.Mount) error {
 	if !filepath.IsAbs(source) {
 		source = f.o.Bundle + "/" + source // ".." in it is the kernel's to resolve
 	}
-	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
+	flags := uint(0)
 	if m.Recursive {
-		flags |= unix.AT_RECURSIVE
+		flags = unix.AT_RECURSIVE
 	}
-	mnt, err := unix.OpenTree(unix.AT_FDCWD, source, flags)
+	mnt, err := cloneTree(unix.AT_FDCWD, source, flags)
 	if err != nil {
 		return fmt.Errorf("open source %s: %w", m.Source, err)
 	}
@@ -390,7 +390,7 @@ func (f *Root) bindConsole(slave int) error {
 		return fmt.Errorf("make /dev/console: %w", err)
 	}
 	defer dest.Close()
-	mnt, err := unix.OpenTree(slave, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
+	mnt, err := cloneTree(slave, "", unix.AT_EMPTY_PATH)
 	if err != nil {
 		return fmt.Errorf("clone terminal for /dev/console: %w", err)
 	}
