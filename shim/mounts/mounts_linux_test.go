@@ -372,6 +372,9 @@ func TestEnded(t *testing.T) {
 		if err := errors.Join(Ended(bundle), Remove(bundle)); err != nil {
 			t.Errorf("%s: afterwards: %v", name, err)
 		}
+		if err := errors.Join(os.RemoveAll(root), Ended(bundle)); err != nil {
+			t.Errorf("%s: without a root: %v", name, err)
+		}
 	}
 }
 

@@ -431,6 +431,14 @@ var accepted = []excuse{
 		"the same",
 	},
 	{
+		"shim/mounts/mounts.go Ended operand: !makesRoots ||", same,
+		"it is false here",
+	},
+	{
+		"shim/mounts/mounts.go hooked operand: err != nil ||", same,
+		"what was not read is no JSON",
+	},
+	{
 		"shim/mounts/mounts.go Remove omit: time.Sleep(10 * time.Millisecond)", same,
 		"it asks more often",
 	},
