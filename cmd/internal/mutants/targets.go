@@ -54,8 +54,12 @@ var targets = []target{
 		guard: true, judged: true, tests: []test{{packages: "./runtime/internal/process"}},
 	},
 	{
-		files: "runtime/internal/launch/*.go",
+		files: "runtime/internal/launch/create.go runtime/internal/launch/exec.go runtime/internal/launch/foreground.go",
 		guard: true, tests: []test{{packages: "./runtime/internal/launch"}, lifecycle, cases},
+	},
+	{
+		files: "runtime/internal/launch/caller.go runtime/internal/launch/streams.go runtime/internal/launch/pidfile.go runtime/internal/launch/release*.go",
+		guard: true, judged: true, tests: []test{{packages: "./runtime/internal/launch"}},
 	},
 	{
 		files: "runtime/internal/rootfs/*.go runtime/internal/devices/*.go runtime/internal/exeseal/*.go",

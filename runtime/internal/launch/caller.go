@@ -51,8 +51,8 @@ func (s Sockets) env() []string {
 }
 
 // check refuses what can't be passed on.
-func (s Sockets) check() error {
-	if s.N > 0 && process.FirstPid == 0 {
+func (s Sockets) check(firstPid int) error {
+	if s.N > 0 && firstPid == 0 {
 		return errors.New("LISTEN_FDS: the program's pid, for LISTEN_PID, is not known before it runs: unset it, and use --preserve-fds")
 	}
 	return nil
@@ -63,7 +63,7 @@ func (c Caller) Check(p *oci.Process) error {
 	if err := console.Check(p.Terminal, c.Detach, c.ConsoleSocket, c.Terminal != nil); err != nil {
 		return err
 	}
-	return errors.Join(c.checkStreams(), c.Sockets.check(), c.checkPreserved())
+	return errors.Join(c.checkStreams(), c.Sockets.check(process.FirstPid), c.checkPreserved())
 }
 
 // dial connects to the console socket, if there is one (-1 = none).

@@ -31,10 +31,13 @@ func writePidFile(path string, pid int) error {
 // leftover of a killed command is removed, somebody else's link is not followed.
 func replaceFile(path, text string) error {
 	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	create := func() (*os.File, error) { return os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) }
+	f, err := create()
+	if errors.Is(err, fs.ErrExist) {
+		if err = os.Remove(tmp); err == nil {
+			f, err = create()
+		}
 	}
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
@@ -50,10 +53,10 @@ func replaceFile(path, text string) error {
 
 // writeTo writes to a device, or to a FIFO that somebody reads.
 func writeTo(path, text string) error {
-	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
-		return &os.PathError{Op: "open", Path: path, Err: err}
+		return err
 	}
-	_, err = unix.Write(fd, []byte(text))
-	return errors.Join(err, unix.Close(fd))
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
 }

@@ -15,14 +15,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// execPatience is how long the program may take from release to exec.
-const execPatience = 30 * time.Second
+// execPatience is how long the program may take from release to exec; a test
+// shortens it.
+var execPatience = 30 * time.Second
 
 // Release lets the process of a created container exec its program, and waits
 // until it has: it writes to the FIFO, and the exec closes the child's end of
 // it. The error names the step that failed instead.
 func Release(c *state.Container) error {
-	fd, err := unix.Open(c.Path(state.FifoFile), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	fd, err := sys.Open(c.Path(state.FifoFile), unix.O_WRONLY|unix.O_NONBLOCK, 0)
 	if errors.Is(err, unix.ENXIO) {
 		return errors.New("its process is running already, or gone")
 	}
@@ -32,7 +33,7 @@ func Release(c *state.Container) error {
 	defer sys.CloseFD(fd)
 	// Open before the process goes on: what it says is kept as long as somebody
 	// has the FIFO.
-	report, err := unix.Open(c.Path(state.ErrorFile), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	report, err := sys.Open(c.Path(state.ErrorFile), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return fmt.Errorf("open %s: %w", state.ErrorFile, err)
 	}

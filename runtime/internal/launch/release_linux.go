@@ -20,10 +20,13 @@ func awaitHangup(fd int, _ string) error {
 		}
 		p := []unix.PollFd{{Fd: int32(fd)}}
 		_, err := unix.Poll(p, int(left.Milliseconds())+1)
-		if err != nil && !errors.Is(err, unix.EINTR) {
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
 			return fmt.Errorf("wait for exec: %w", err)
 		}
-		if p[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0 {
+		if p[0].Revents&unix.POLLERR != 0 { // of a FIFO's writing end (poll(2))
 			return nil
 		}
 	}

@@ -71,18 +71,23 @@ func (c Caller) openStreams() (s process.Streams, err error) {
 
 func openStream(file *os.File) (fd int, err error) {
 	if file == nil {
-		null, err := sys.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
-		if err != nil || null >= stdio {
-			return null, err
+		null, err := sys.Open(os.DevNull, unix.O_RDWR, 0)
+		if err != nil {
+			return -1, err
 		}
 		defer sys.CloseFD(null)
 		return unix.FcntlInt(uintptr(null), unix.F_DUPFD_CLOEXEC, stdio)
 	}
+	fd = -1 // and not 0, which is the caller's
 	err = control(file, func(from int) error {
 		if fd, err = unix.FcntlInt(uintptr(from), unix.F_DUPFD_CLOEXEC, stdio); err != nil {
 			return err
 		}
 		return unix.SetNonblock(fd, false)
 	})
-	return fd, err
+	if err != nil {
+		sys.CloseFD(fd)
+		return -1, err
+	}
+	return fd, nil
 }

@@ -237,7 +237,7 @@ func (r *Addresses) file() string { return filepath.Join(r.root, addressFile) }
 // changeBook reads the book under the state root's lock for change, which
 // saves it. A book of an earlier boot is empty.
 func (r *Addresses) changeBook(ctx context.Context, change func(book *addressBook, save func() error) error) error {
-	lock, err := sys.Open(r.root, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	lock, err := sys.Open(r.root, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return fmt.Errorf("lock addresses: %w", err)
 	}

@@ -48,7 +48,7 @@ func (c *Container) Acquire(ctx context.Context) error {
 
 // TryLock is Acquire that does not wait: it tells whether it got the lock.
 func (c *Container) TryLock() (got bool, err error) {
-	fd, err := sys.Open(c.Dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := sys.Open(c.Dir, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, fmt.Errorf("container %q: %w", c.Name(), ErrNotExist)
 	}
@@ -90,7 +90,7 @@ func (c *Container) Release() {
 
 // locked tells whether another command holds the container's lock.
 func (c *Container) locked() (bool, error) {
-	fd, err := sys.Open(c.Dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := sys.Open(c.Dir, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return false, sys.Unless(err, fs.ErrNotExist)
 	}

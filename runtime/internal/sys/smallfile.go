@@ -140,10 +140,10 @@ func openRegular(path string, flags int, mode uint32) (fd int, size int64, err e
 	return fd, st.Size, nil
 }
 
-// Open is open(2), again after a signal.
+// Open is open(2), again after a signal, of what closes with an exec.
 func Open(path string, flags int, mode uint32) (int, error) {
 	for {
-		fd, err := unix.Open(path, flags, mode)
+		fd, err := unix.Open(path, flags|unix.O_CLOEXEC, mode)
 		if !errors.Is(err, unix.EINTR) {
 			return fd, err
 		}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // A file comes back as it was written, however long it is, and is replaced as
@@ -89,5 +91,16 @@ func TestAlive(t *testing.T) {
 		if alive, err := Alive(c.pid, c.start); alive != c.want || err != nil {
 			t.Errorf("Alive(%d, %d) = %v, %v; want %v", c.pid, c.start, alive, err, c.want)
 		}
+	}
+}
+
+func TestOpenIsNotHandedOn(t *testing.T) {
+	fd, err := Open(t.TempDir(), unix.O_RDONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer CloseFD(fd)
+	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+		t.Errorf("flags %#x, %v; want that no exec hands it on", flags, err)
 	}
 }
