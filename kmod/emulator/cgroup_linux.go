@@ -30,9 +30,6 @@ func cgroupV2() string {
 	return ""
 }
 
-// ownPrefix begins the names of directories that hold cells and nothing else.
-const ownPrefix = "runcell."
-
 // cgroupName is the directory of all cells of a state root.
 func cgroupName(root string) string {
 	h := fnv.New64a()
@@ -42,7 +39,7 @@ func cgroupName(root string) string {
 	if unix.Stat(root, &st) == nil {
 		_, _ = fmt.Fprintf(h, " %d %d", st.Dev, st.Ino)
 	}
-	return ownPrefix + strconv.FormatUint(h.Sum64(), 16)
+	return "runcell." + strconv.FormatUint(h.Sum64(), 16)
 }
 
 // ownCgroup is a cell's directory unless it was given one.
@@ -50,9 +47,11 @@ func (c *Client) ownCgroup(mount string, id kmod.ID) string {
 	return filepath.Join(mount, cgroupName(c.root), strconv.FormatUint(uint64(id), 10))
 }
 
-// ownMark is an attribute of directories that were made on the way to a
-// cell's: they go with the last cell below them, others' stay.
-const ownMark = "trusted.runcell"
+// Directories that were made on the way to a cell's go with the last cell below
+// them, others' stay. Ours have the sticky bit, which means nothing in a cgroup
+// that nobody else writes to, and which mkdir(2) sets as it makes them: whoever
+// is killed leaves none that looks like another's.
+const ownMode, ownMark = 0o1755, unix.S_ISVTX
 
 // makeCgroup makes a directory below a hierarchy's mount point. One that is
 // there was left by a Create that did not get further, or is given by others.
@@ -70,16 +69,14 @@ func makeCgroup(mount, leaf string) error {
 	return nil
 }
 
-// makeBelow makes dir and its parents, and marks those.
+// makeBelow makes dir and its parents, all with our mark.
 func makeBelow(mount, dir string) error {
-	err := unix.Mkdir(dir, 0o755)
+	err := unix.Mkdir(dir, ownMode)
 	if parent := filepath.Dir(dir); errors.Is(err, unix.ENOENT) && len(parent) > len(mount) {
 		if err := makeBelow(mount, parent); err != nil {
 			return err
 		}
-		// Without the attribute the directory stays, empty.
-		_ = unix.Setxattr(parent, ownMark, []byte{'1'}, 0)
-		err = unix.Mkdir(dir, 0o755)
+		err = unix.Mkdir(dir, ownMode)
 	}
 	if errors.Is(err, unix.EEXIST) {
 		return directory(dir)
@@ -122,21 +119,19 @@ func removeCgroup(leaf string) error {
 		}
 		time.Sleep(time.Duration(i) * time.Millisecond / 2)
 	}
-	for dir := filepath.Dir(leaf); marked(dir); dir = filepath.Dir(dir) {
-		if unix.Rmdir(dir) != nil {
+	for dir := filepath.Dir(leaf); !foreign(dir); dir = filepath.Dir(dir) {
+		if err := unix.Rmdir(dir); err != nil && !noCgroup(err) {
 			break // EBUSY: other cells use it
 		}
 	}
 	return nil
 }
 
-func marked(dir string) bool {
-	if strings.HasPrefix(filepath.Base(dir), ownPrefix) {
-		return true // in a user namespace there is no attribute
-	}
-	var b [1]byte
-	n, err := unix.Getxattr(dir, ownMark, b[:])
-	return err == nil && n == 1
+// foreign tells whether a directory is there that others have made. What is
+// missing may have ours above it, of one who was killed on the way.
+func foreign(dir string) bool {
+	var st unix.Stat_t
+	return unix.Stat(dir, &st) == nil && st.Mode&ownMark == 0
 }
 
 // handDown enables controllers in every directory on the way to dir, "+pids".

@@ -121,6 +121,27 @@ func TestCgroupsPathOfOthers(t *testing.T) {
 	gone(t, path)
 }
 
+// Whoever is killed while he makes the directories leaves some of them, and the
+// cell's end finds those wherever he stopped.
+func TestHalfMadeCgroups(t *testing.T) {
+	path := placed(t) + "/a/b"
+	for n := range strings.Count(path, "/") {
+		for _, s := range spotsOf(path) {
+			made := s.dir
+			for range n {
+				made = filepath.Dir(made)
+			}
+			if err := makeCgroup(s.mount, made); err != nil {
+				t.Fatal(err)
+			}
+			if err := removeCgroup(s.dir); err != nil {
+				t.Error(err)
+			}
+		}
+		gone(t, path)
+	}
+}
+
 // Reserved ports hold among cells wherever their cgroups are, and whichever
 // came first.
 func TestPortsWithCgroupsPaths(t *testing.T) {

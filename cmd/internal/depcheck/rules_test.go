@@ -153,7 +153,7 @@ var calls = map[string]struct {
 		"a file of a layout, which is the caller's",
 	},
 	"./kmod/emulator": {
-		"Access Getxattr Lstat Mkdir Open Readlink Rmdir SYS_CHOWN SYS_FCHOWNAT SYS_LCHOWN SYS_MKNOD SYS_MKNODAT SYS_NAME_TO_HANDLE_AT SYS_OPEN_BY_HANDLE_AT Setxattr Stat Symlink Unlink",
+		"Access Lstat Mkdir Open Readlink Rmdir SYS_CHOWN SYS_FCHOWNAT SYS_LCHOWN SYS_MKNOD SYS_MKNODAT SYS_NAME_TO_HANDLE_AT SYS_OPEN_BY_HANDLE_AT Stat Symlink Unlink",
 		"its own state, the host's /proc, /dev and cgroups; numbers of calls that the filter denies",
 	},
 	"./kmod/stage": {
