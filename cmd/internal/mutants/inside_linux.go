@@ -4,8 +4,8 @@ package main
 // where the check kept names inside a directory, they remove and write what is
 // the machine's. So nothing of the machine can be written: all is mounted
 // read-only, but for the run's own directory, Go's cache and the control groups.
-// What they leave of processes and mounts, which no sweep of theirs finds, ends
-// with the pid namespace and the mount namespace that they are in.
+// What they leave of processes, mounts and System V IPC, which no sweep of theirs
+// finds, ends with the namespaces that they are in, and so does another host name.
 
 import (
 	"context"
@@ -35,7 +35,8 @@ func apart(ctx context.Context, temp string, args []string) (*exec.Cmd, error) {
 func apartBy(ctx context.Context, self, temp string, args []string) (*exec.Cmd, error) {
 	cmd := exec.CommandContext(ctx, self, append([]string{insideArg, temp}, args...)...) //nolint:forbidigo // this program
 	// A process group of its own: kill(2) of the own group asks for no namespace.
-	cmd.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL, Setpgid: true}
+	const flags = unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC
+	cmd.SysProcAttr = &unix.SysProcAttr{Cloneflags: flags, Pdeathsig: unix.SIGKILL, Setpgid: true}
 	return cmd, nil
 }
 

@@ -27,7 +27,7 @@ func TestNothingOfTheMachineIsWritten(t *testing.T) {
 	if err := os.Mkdir(temp, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for script, works := range map[string]bool{
+	scripts := map[string]bool{
 		`rm "$1"`:                        false,
 		`mv "$1" "$1.away"`:              false,
 		`: >"${1%/*}/new"`:               false,
@@ -38,7 +38,15 @@ func TestNothingOfTheMachineIsWritten(t *testing.T) {
 		`: >/run/new`:                    true,
 		`test ! -e "$(go env GOROOT)/x"`: true,
 		`kill -KILL 0; sleep 60`:         false, // it ends itself, and not this test
-	} {
+	}
+	for _, ns := range []string{"pid", "mnt", "uts", "ipc"} {
+		own, err := os.Readlink("/proc/self/ns/" + ns)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scripts[`test "$(readlink /proc/self/ns/`+ns+`)" != "`+own+`"`] = true
+	}
+	for script, works := range scripts {
 		cmd, err := apartBy(t.Context(), program, temp, []string{"sh", "-c", script, "sh", kept, temp})
 		if err != nil {
 			t.Fatal(err)

@@ -138,6 +138,36 @@ func TestAccepted(t *testing.T) {
 	}
 }
 
+// A package that is split has all its sources in one target or another.
+func TestNoSourceIsLeftOut(t *testing.T) {
+	root, err := moduleRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{"kmod/emulator"} {
+		whole := target{files: dir + "/*.go"}
+		want, err := whole.sources(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for i := range targets {
+			files, err := targets[i].sources(root)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range files {
+				if filepath.Dir(f) == dir {
+					got = append(got, f)
+				}
+			}
+		}
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("%s: targets have %q; want %q", dir, got, want)
+		}
+	}
+}
+
 func TestFaultsOfTheTable(t *testing.T) {
 	guard, other := &target{guard: true}, &target{}
 	all := []mutant{{key: "guard", target: guard}, {key: "other", target: other}}

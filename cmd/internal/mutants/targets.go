@@ -39,6 +39,8 @@ type target struct {
 var (
 	lifecycle = test{packages: "./runtime"}
 	cases     = test{suite: "runtime"}
+	tables    = test{packages: "./kmod/emulator", run: "Filter(Answers|s)|LinuxOnly|Architectures|Every(C|G)|TooMany|NoneCloses|Line|Decode|Parse|Version|Flow|FilesAre|OddCg|OfAPid|ThatEnds|SinceBoot|Namespaces$"}
+	cells     = test{packages: "./kmod/emulator", skip: "CostIsFlat|KilledWriters|ManyClients|EveryCut|^Fuzz"}
 )
 
 // slowLayers are the tests of layers that take long and look at other sources.
@@ -77,7 +79,26 @@ var targets = []target{
 	{files: "kmod/inroot/*.go", guard: true, judged: true, tests: []test{{packages: "./kmod/inroot", skip: "Race|Swapped|Deep|LinkLimit$|^Fuzz"}, {packages: "./kmod/inroot"}}},
 	{files: "kmod/policy/*.go", guard: true, judged: true, tests: []test{{packages: "./kmod/policy ./kmod/policy/gen"}}},
 	{files: "kmod/stage/*.go", guard: true, judged: true, tests: []test{{packages: "./kmod/stage"}}},
-	{files: "kmod/emulator/*.go", guard: true, tests: []test{{packages: "./kmod/emulator"}, {suite: "kmod"}, lifecycle}},
+	{ // what encloses a cell
+		files: "kmod/emulator/seccomp_linux.go kmod/emulator/table_linux.go kmod/emulator/sys_linux_amd64.go kmod/emulator/caps_linux.go kmod/emulator/seal_linux.go kmod/emulator/enter_linux.go kmod/emulator/devices_linux.go kmod/emulator/members_linux.go kmod/emulator/proc_linux.go kmod/emulator/spec_linux.go",
+		guard: true, tests: []test{tables, cells, {packages: "./kmod/emulator"}},
+	},
+	{ // cells without root
+		files: "kmod/emulator/userns_linux.go",
+		guard: true, tests: []test{{packages: "./kmod/emulator", run: "UserNamespace"}},
+	},
+	{ // ports and addresses
+		files: "kmod/emulator/bindprog_linux.go kmod/emulator/bind_linux.go kmod/emulator/bpf_linux.go kmod/emulator/ports_linux.go",
+		guard: true, tests: []test{{packages: "./kmod/emulator", run: "BindPrograms|Rules|Hook"}, cells, {packages: "./kmod/emulator"}},
+	},
+	{ // the table of cells
+		files: "kmod/emulator/emulator_linux.go kmod/emulator/state_linux.go kmod/emulator/record_linux.go kmod/emulator/line_linux.go kmod/emulator/file_linux.go kmod/emulator/places_linux.go kmod/emulator/share_linux.go kmod/emulator/module_linux.go",
+		guard: true, tests: []test{tables, cells, {packages: "./kmod/emulator"}},
+	},
+	{ // what is counted, limited and waited for
+		files: "kmod/emulator/usage_linux.go kmod/emulator/pids_linux.go kmod/emulator/cgroup_linux.go kmod/emulator/freeze_linux.go kmod/emulator/wait_linux.go kmod/emulator/features_linux.go kmod/emulator/sockets_linux.go",
+		guard: true, tests: []test{tables, cells, {packages: "./kmod/emulator"}},
+	},
 	{files: "kmod/sysctl/*.go", judged: true, tests: []test{{packages: "./kmod/sysctl"}}},
 	{
 		files: "image/layer/apply.go image/layer/entry.go image/layer/metadata.go image/layer/owner.go image/layer/pathset.go image/layer/flags.go image/layer/stream.go image/layer/rootless.go image/layer/tolerate.go",
