@@ -9,8 +9,8 @@ package emulator
 //go:generate go run -C bindgen . ../bindprog_linux.go
 
 import (
+	"bytes"
 	"encoding/binary"
-	"net/netip"
 	"unsafe"
 )
 
@@ -26,13 +26,11 @@ var _ = [1]struct{}{}[unsafe.Sizeof(ruleKey{})-ruleKeySize]
 // everyone is the owner of a wildcard that several cells own a part of.
 const everyone = ^uint32(0)
 
-// anyAddr is the address of a reservation of every address, wildcard the
-// question of one who binds to every address.
+// anyAddr is the address of a reservation of every address, as netip has it of
+// none; wildcard the question of one who binds to every address.
 var (
 	anyAddr  = [16]byte{}
-	wildcard = [16]byte{
-		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-	}
+	wildcard = [16]byte(bytes.Repeat([]byte{0xff}, 16))
 )
 
 func portKey(proto uint32, port uint16, addr [16]byte) ruleKey {
@@ -45,12 +43,4 @@ func cgroupKey(id uint64) ruleKey {
 	k := ruleKey{kind: kindCgroup}
 	binary.NativeEndian.PutUint64(k.addr[:], id)
 	return k
-}
-
-// addrKey gives an address as the program sees it.
-func addrKey(a netip.Addr) [16]byte {
-	if !a.IsValid() {
-		return anyAddr
-	}
-	return a.As16()
 }

@@ -19,7 +19,7 @@ const bindMap = 0
 // A program is its struct bpf_insn, as numbers of a little-endian machine.
 
 // bind4 guards bind(2) to IPv4 addresses.
-var bind4 = [...]uint64{
+var bind4 = []uint64{
 	0x0000000000001818, // LoadMapPtr dst: r8 fd: 0 <rules>
 	0x0000000000000000,
 	0x00000000000016bf, // MovReg dst: r6 src: r1
@@ -50,8 +50,6 @@ var bind4 = [...]uint64{
 	0x00000000ffd47a63, // StXMemW dst: rfp src: r7 off: -44 imm: 0
 	0x00000000ffd80a62, // StMemW dst: rfp src: r0 off: -40 imm: 0
 	0x00000000ffdc0a62, // StMemW dst: rfp src: r0 off: -36 imm: 0
-	0x00000000ffe00a62, // StMemW dst: rfp src: r0 off: -32 imm: 0
-	0x00000000ffe40a62, // StMemW dst: rfp src: r0 off: -28 imm: 0
 	0x00000000000081bf, // MovReg dst: r1 src: r8
 	0x000000000000a2bf, // MovReg dst: r2 src: rfp
 	0xffffffd000000207, // AddImm dst: r2 imm: -48
@@ -119,7 +117,7 @@ var bind4 = [...]uint64{
 }
 
 // bind6 guards bind(2) to IPv6 addresses.
-var bind6 = [...]uint64{
+var bind6 = []uint64{
 	0x0000000000001818, // LoadMapPtr dst: r8 fd: 0 <rules>
 	0x0000000000000000,
 	0x00000000000016bf, // MovReg dst: r6 src: r1
@@ -163,8 +161,6 @@ var bind6 = [...]uint64{
 	0x00000000ffd47a63, // StXMemW dst: rfp src: r7 off: -44 imm: 0
 	0x00000000ffd80a62, // StMemW dst: rfp src: r0 off: -40 imm: 0
 	0x00000000ffdc0a62, // StMemW dst: rfp src: r0 off: -36 imm: 0
-	0x00000000ffe00a62, // StMemW dst: rfp src: r0 off: -32 imm: 0
-	0x00000000ffe40a62, // StMemW dst: rfp src: r0 off: -28 imm: 0
 	0x00000000000081bf, // MovReg dst: r1 src: r8
 	0x000000000000a2bf, // MovReg dst: r2 src: rfp
 	0xffffffd000000207, // AddImm dst: r2 imm: -48
@@ -232,7 +228,7 @@ var bind6 = [...]uint64{
 }
 
 // bind4Old is bind4 for Linux before 5.18.
-var bind4Old = [...]uint64{
+var bind4Old = []uint64{
 	0x0000000000001818, // LoadMapPtr dst: r8 fd: 0 <rules>
 	0x0000000000000000,
 	0x00000000000016bf, // MovReg dst: r6 src: r1
@@ -263,8 +259,6 @@ var bind4Old = [...]uint64{
 	0x00000000ffd47a63, // StXMemW dst: rfp src: r7 off: -44 imm: 0
 	0x00000000ffd80a62, // StMemW dst: rfp src: r0 off: -40 imm: 0
 	0x00000000ffdc0a62, // StMemW dst: rfp src: r0 off: -36 imm: 0
-	0x00000000ffe00a62, // StMemW dst: rfp src: r0 off: -32 imm: 0
-	0x00000000ffe40a62, // StMemW dst: rfp src: r0 off: -28 imm: 0
 	0x00000000000081bf, // MovReg dst: r1 src: r8
 	0x000000000000a2bf, // MovReg dst: r2 src: rfp
 	0xffffffd000000207, // AddImm dst: r2 imm: -48
@@ -330,7 +324,7 @@ var bind4Old = [...]uint64{
 }
 
 // bind6Old is bind6 for Linux before 5.18.
-var bind6Old = [...]uint64{
+var bind6Old = []uint64{
 	0x0000000000001818, // LoadMapPtr dst: r8 fd: 0 <rules>
 	0x0000000000000000,
 	0x00000000000016bf, // MovReg dst: r6 src: r1
@@ -374,8 +368,6 @@ var bind6Old = [...]uint64{
 	0x00000000ffd47a63, // StXMemW dst: rfp src: r7 off: -44 imm: 0
 	0x00000000ffd80a62, // StMemW dst: rfp src: r0 off: -40 imm: 0
 	0x00000000ffdc0a62, // StMemW dst: rfp src: r0 off: -36 imm: 0
-	0x00000000ffe00a62, // StMemW dst: rfp src: r0 off: -32 imm: 0
-	0x00000000ffe40a62, // StMemW dst: rfp src: r0 off: -28 imm: 0
 	0x00000000000081bf, // MovReg dst: r1 src: r8
 	0x000000000000a2bf, // MovReg dst: r2 src: rfp
 	0xffffffd000000207, // AddImm dst: r2 imm: -48

@@ -140,7 +140,7 @@ func hookable(typ uint32) error {
 	if err := usable(mount); err != nil {
 		return err
 	}
-	fd, err := unix.Open(mount, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := openDir(mount)
 	if err != nil {
 		return fmt.Errorf("open cgroup %s: %w", mount, err)
 	}

@@ -93,12 +93,17 @@ func unlink(path string) error {
 	return nil
 }
 
+// openDir opens a directory.
+func openDir(dir string) (int, error) {
+	return retry(func() (int, error) {
+		return unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	})
+}
+
 // readNames lists a directory: at least n names if it has so many, all if n is
 // negative. One that is missing has none.
 func readNames(dir string, n int) ([]string, error) {
-	fd, err := retry(func() (int, error) {
-		return unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
-	})
+	fd, err := openDir(dir)
 	if errors.Is(err, unix.ENOENT) {
 		return nil, nil
 	}

@@ -3,6 +3,7 @@ package emulator
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -13,10 +14,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// thisRun is no other run's of these tests, whose process may have the same id
+// in another namespace.
+var thisRun = rand.Uint64()
+
 // placed makes a path for a cell that this test alone uses.
 func placed(t *testing.T) string {
 	t.Helper()
-	return fmt.Sprintf("/runcell-test-%d/%s", os.Getpid(), t.Name())
+	return fmt.Sprintf("/runcell-test-%x/%s", thisRun, t.Name())
 }
 
 // spotsOf are all directories of a path, in every hierarchy that a cell at
@@ -156,6 +161,16 @@ func TestPortsWithCgroupsPaths(t *testing.T) {
 		h.binds(id, map[string]string{at: "EACCES", "tcp=127.0.0.1:0": "ok"})
 	}
 	h.binds(owner, map[string]string{at: "ok"})
+	// One more that is elsewhere comes and goes with its rules, and no other's.
+	second := freePort(t)
+	for second == port {
+		second = freePort(t)
+	}
+	other := h.running(kmod.Spec{Name: "other", CgroupsPath: path + "/other", Ports: []kmod.Port{{Port: second}}})
+	next := "tcp=0.0.0.0:" + strconv.Itoa(int(second))
+	h.binds(early, map[string]string{at: "EACCES", next: "EACCES"})
+	h.end(other)
+	h.binds(early, map[string]string{at: "EACCES", next: "ok"})
 	h.end(late)
 	h.binds(early, map[string]string{at: "EACCES"})
 	h.end(owner)

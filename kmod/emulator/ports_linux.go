@@ -8,8 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"golang.org/x/sys/unix"
@@ -28,8 +28,8 @@ type hook struct {
 }
 
 var hooks = [...]hook{
-	{"runcell_bind4", unix.BPF_CGROUP_INET4_BIND, bind4[:], bind4Old[:]},
-	{"runcell_bind6", unix.BPF_CGROUP_INET6_BIND, bind6[:], bind6Old[:]},
+	{"runcell_bind4", unix.BPF_CGROUP_INET4_BIND, bind4, bind4Old},
+	{"runcell_bind6", unix.BPF_CGROUP_INET6_BIND, bind6, bind6Old},
 }
 
 // maxRules bounds the map: 65536 bound cells, or ports, or addresses.
@@ -61,7 +61,7 @@ func (m rules) add(x *cell) error {
 	}
 	for _, p := range x.Spec.Ports {
 		for _, proto := range protocols(p.Proto) {
-			m[portKey(proto, p.Port, addrKey(p.Addr))] = uint32(x.ID)
+			m[portKey(proto, p.Port, p.Addr.As16())] = uint32(x.ID)
 			w := portKey(proto, p.Port, wildcard)
 			if owner, ok := m[w]; ok && owner != uint32(x.ID) {
 				m[w] = everyone
@@ -75,25 +75,24 @@ func (m rules) add(x *cell) error {
 	}
 	m[ruleKey{kind: kindBound, arg: uint32(x.ID)}] = 1
 	for _, a := range x.Spec.Addresses {
-		m[ruleKey{kindAddress, uint32(x.ID), addrKey(a)}] = 1
+		m[ruleKey{kindAddress, uint32(x.ID), a.As16()}] = 1
 	}
 	return nil
 }
 
 // share makes the wildcards of the cell's ports those of all cells that have a
-// part of one, and takes out those of ports that none has.
-func (m rules) share(table string, x *cell) (gone []ruleKey, err error) {
+// part of one.
+func (m rules) share(table string, x *cell) error {
 	for _, p := range x.Spec.Ports {
 		for _, proto := range protocols(p.Proto) {
 			have, err := owners(portsDir(table, p.Port, proto))
 			if err != nil {
-				return nil, err
+				return err
 			}
 			w := portKey(proto, p.Port, wildcard)
 			switch len(have) {
 			case 0:
 				delete(m, w)
-				gone = append(gone, w)
 			case 1:
 				m[w] = uint32(have[0])
 			default:
@@ -101,7 +100,7 @@ func (m rules) share(table string, x *cell) (gone []ruleKey, err error) {
 			}
 		}
 	}
-	return gone, nil
+	return nil
 }
 
 func protocols(name string) []uint32 {
@@ -175,7 +174,7 @@ func (c *Client) enforceBeside(n *cell) error {
 		return err
 	}
 	some, err := readNames(filepath.Join(table, bindDir), 1)
-	if err != nil || len(some) == 0 {
+	if len(some) == 0 {
 		return err
 	}
 	unlock, err := c.lockShared()
@@ -198,18 +197,21 @@ func (c *Client) enforce(n *cell) error {
 			return err
 		}
 	}
-	id, some, err := c.findMap(n.ID, n.hookDir())
-	if err != nil || !some {
+	id, some, err := c.findMap(n.hookDir())
+	if err != nil {
 		return err
+	}
+	if !some {
+		return nil
 	}
 	if id == 0 {
 		return c.enforceAll()
 	}
 	want, err := rulesOf(n)
-	if err == nil {
-		_, err = want.share(table, n)
-	}
 	if err != nil {
+		return err
+	}
+	if err := want.share(table, n); err != nil {
 		return err
 	}
 	fd, err := byID(unix.BPF_MAP_GET_FD_BY_ID, id)
@@ -259,10 +261,10 @@ func (c *Client) unenforce(x *cell, had rules) error {
 		return err
 	}
 	marked := filepath.Join(table, bindDir, strconv.FormatUint(uint64(x.ID), 10))
-	if owner, err := ownerOf(marked); owner == 0 || err != nil {
+	if owner, err := ownerOf(marked); owner == 0 {
 		return err
 	}
-	id, _, err := c.findMap(x.ID, x.hookDir())
+	id, _, err := c.findMap(x.hookDir())
 	if err != nil {
 		return err
 	}
@@ -295,19 +297,16 @@ func (c *Client) takeRules(table string, x *cell, had rules, id uint32) error {
 	}
 	defer func() { _ = unix.Close(fd) }()
 	rest := rules{}
-	gone, err := rest.share(table, x)
-	if err != nil {
+	if err := rest.share(table, x); err != nil {
 		return err
 	}
 	if err := setRules(fd, rest); err != nil {
 		return err
 	}
 	for k := range had {
-		if k.kind != kindPort || k.addr != wildcard {
-			gone = append(gone, k)
+		if _, others := rest[k]; others {
+			continue
 		}
-	}
-	for _, k := range gone {
 		if err := deleteElem(fd, k); err != nil {
 			return err
 		}
@@ -319,44 +318,50 @@ func (c *Client) takeRules(table string, x *cell, had rules, id uint32) error {
 // anywhere, and tells whether a cell has rules. The programs hang where each
 // such cell is, so it looks there, but at the directories in first before:
 // most often they or the first other one tell.
-func (c *Client) findMap(self kmod.ID, first []string) (id uint32, some bool, err error) {
+func (c *Client) findMap(first []string) (id uint32, some bool, err error) {
 	table, err := c.table()
 	if err != nil {
 		return 0, false, err
 	}
 	for _, n := range [...]int{1, -1} {
 		ids, err := readIDs(filepath.Join(table, bindDir), n)
-		if err != nil || len(ids) == 0 {
+		if len(ids) == 0 {
 			return 0, false, err
 		}
-		if id, err = mapAt(first); id != 0 || err != nil {
-			return id, true, err
+		if id, err = mapAt(first); err != nil {
+			return 0, true, err
 		}
-		if id, err = mapOf(table, ids, self); id != 0 || err != nil {
-			return id, true, err
+		if id != 0 {
+			return id, true, nil
+		}
+		if id, err = mapOf(table, ids); err != nil {
+			return 0, true, err
+		}
+		if id != 0 {
+			return id, true, nil
 		}
 	}
 	return 0, true, nil
 }
 
 // mapOf looks at the directories of cells.
-func mapOf(table string, ids []kmod.ID, self kmod.ID) (uint32, error) {
-	var seen []string
-	for _, other := range ids {
-		if other == self {
-			continue
-		}
-		x, err := read(table, other)
+func mapOf(table string, ids []kmod.ID) (uint32, error) {
+	seen := ""
+	for _, id := range ids {
+		x, err := read(table, id)
 		if err != nil {
 			return 0, err
 		}
 		dirs := x.hookDir()
-		if len(dirs) == 0 || slices.Contains(seen, dirs[0]) {
-			continue
-		}
-		seen = append(seen, dirs[0])
-		if id, err := mapAt(dirs); id != 0 || err != nil {
-			return id, err
+		if at := strings.Join(dirs, ""); at != seen { // most are where the one before is
+			seen = at
+			m, err := mapAt(dirs)
+			if err != nil {
+				return 0, err
+			}
+			if m != 0 {
+				return m, nil
+			}
 		}
 	}
 	return 0, nil
@@ -375,7 +380,7 @@ func mapAt(dirs []string) (id uint32, err error) {
 // eachCgroup opens directories. One that is gone has no process in it.
 func eachCgroup(dirs []string, do func(cgroup int) error) error {
 	for _, dir := range dirs {
-		cgroup, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		cgroup, err := openDir(dir)
 		if noCgroup(err) {
 			continue
 		}
@@ -395,8 +400,11 @@ func eachCgroup(dirs []string, do func(cgroup int) error) error {
 func hookAt(dirs []string, fd int, id uint32) error {
 	return eachCgroup(dirs, func(cgroup int) error {
 		there, err := findRules(cgroup)
-		if err != nil || there != 0 && there == id {
+		if err != nil {
 			return err
+		}
+		if there != 0 && there == id {
+			return nil
 		}
 		return errors.Join(unhook(cgroup), hookAll(cgroup, fd))
 	})
@@ -423,7 +431,7 @@ func programs(cgroup int, h hook, do func(prog int, firstMap uint32) error) erro
 			return err
 		}
 		name, m, err := progInfo(prog)
-		if err == nil && name == nameOf(h.name) {
+		if name == nameOf(h.name) { // none with an error
 			err = do(prog, m)
 		}
 		_ = unix.Close(prog)
@@ -443,7 +451,7 @@ func findRules(cgroup int) (uint32, error) {
 			return 0, err
 		}
 	}
-	if found[0] != 0 && found[0] == found[1] {
+	if found[0] == found[1] {
 		return found[0], nil
 	}
 	return 0, unhook(cgroup)

@@ -89,7 +89,7 @@ var targets = []target{
 	},
 	{ // ports and addresses
 		files: "kmod/emulator/bindprog_linux.go kmod/emulator/bind_linux.go kmod/emulator/bpf_linux.go kmod/emulator/ports_linux.go",
-		guard: true, tests: []test{{packages: "./kmod/emulator", run: "BindPrograms|Rules|Hook"}, cells, {packages: "./kmod/emulator"}},
+		guard: true, judged: true, tests: []test{{packages: "./kmod/emulator", run: "BindPrograms|Rules|Hook"}, cells, {packages: "./kmod/emulator"}},
 	},
 	{ // the table of cells
 		files: "kmod/emulator/emulator_linux.go kmod/emulator/state_linux.go kmod/emulator/record_linux.go kmod/emulator/line_linux.go kmod/emulator/file_linux.go kmod/emulator/places_linux.go kmod/emulator/share_linux.go kmod/emulator/module_linux.go",

@@ -172,7 +172,8 @@ func address6() asm.Instructions {
 func ownAddress() asm.Instructions {
 	return slices.Concat(
 		label("own address", question(sideKey, kindBound, cell)...),
-		fill(sideKey, 0),
+		// The rest of it is 0 since the first question.
+		asm.Instructions{put(sideKey+offAddr, 0), put(sideKey+offAddr+4, 0)},
 		ask(sideKey),
 		asm.Instructions{asm.JEq.Imm(asm.R0, 0, "port")},
 		question(mainKey, kindAddress, cell),

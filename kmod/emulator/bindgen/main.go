@@ -68,7 +68,7 @@ func render() ([]byte, error) {
 		{"bind4Old", "is bind4 for Linux before 5.18", false, false},
 		{"bind6Old", "is bind6 for Linux before 5.18", true, false},
 	} {
-		fmt.Fprintf(b, "\n// %s %s.\nvar %s = [...]uint64{\n", p.name, p.comment, p.name)
+		fmt.Fprintf(b, "\n// %s %s.\nvar %s = []uint64{\n", p.name, p.comment, p.name)
 		if err := table(b, program(p.v6, p.errno)); err != nil {
 			return nil, fmt.Errorf("assemble %s: %w", p.name, err)
 		}
