@@ -24,7 +24,7 @@ const always = ^policy.Set(0)
 // keepers has a row for every capability; one that is not kept is dropped.
 // CAP_SYS_ADMIN and CAP_SYS_RAWIO open far more than the permissions of
 // medium and high that policy maps to them, so those do not keep them.
-var keepers = [...]keeper{
+var keepers = []keeper{
 	{unix.CAP_CHOWN, 1 << policy.Chown},
 	{unix.CAP_DAC_OVERRIDE, always},
 	{unix.CAP_DAC_READ_SEARCH, always}, // open_by_handle_at has its own rule

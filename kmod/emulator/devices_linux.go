@@ -20,7 +20,7 @@ func deviceHook() error { return hookable(unix.BPF_CGROUP_DEVICE) }
 
 // closeDevices keeps the processes of a cgroup from opening device nodes.
 func closeDevices(dir string) error {
-	cgroup, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	cgroup, err := openDir(dir)
 	if err != nil {
 		return fmt.Errorf("open cgroup %s: %w", dir, err)
 	}

@@ -54,6 +54,34 @@ func TestCreateRefusesWhatTheModuleRefuses(t *testing.T) {
 	}
 }
 
+func TestOpenRefuses(t *testing.T) {
+	if _, err := Open("relative"); err == nil {
+		t.Error("Open takes a state root that is not absolute")
+	}
+	k, err := Open("/a/../b/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := k.(*Client).root; got != "/b" {
+		t.Errorf("state root %q; want /b", got)
+	}
+}
+
+// Where ports are not enforced cells are made all the same, and nothing hooked.
+func TestPortsThatAreNotEnforced(t *testing.T) {
+	h := newHost(t)
+	features := h.features
+	h.features = func() (kmod.Features, error) {
+		f, err := features()
+		f.Ports = recorded("not here")
+		return f, err
+	}
+	h.cell(kmod.Spec{Ports: []kmod.Port{{Port: 80}}})
+	if n := h.hooks(); n != 0 {
+		t.Errorf("%d programs are attached; want none", n)
+	}
+}
+
 func TestIdsAreNotReused(t *testing.T) {
 	h := newHost(t)
 	for want := kmod.ID(1); want <= 3; want++ {
@@ -235,11 +263,22 @@ func TestKillReachesOrphansAndLaterEntries(t *testing.T) {
 	if got, err := h.Processes(id); err != nil || len(got) != 3 {
 		t.Errorf("Processes = %v, %v; want 3", got, err)
 	}
+	x, err := h.lookup(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dying, err := x.dying(); dying || err != nil {
+		t.Errorf("dying of a cell that lives = %v, %v", dying, err)
+	}
 	begin := time.Now()
 	if err := h.Kill(id, int(unix.SIGKILL)); err != nil {
 		t.Errorf("Kill: %v", err)
 	}
 	t.Logf("Kill took %v", time.Since(begin))
+	// Nobody has waited for the later entry yet.
+	if err := eventually(func() (bool, error) { return x.dying() }); err != nil {
+		t.Errorf("dying of a cell that was killed: %v", err)
+	}
 	if ws := later.end(); ws.Signal() != unix.SIGKILL {
 		t.Errorf("later entry ended by %v; want SIGKILL", ws)
 	}

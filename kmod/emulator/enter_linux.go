@@ -99,7 +99,7 @@ func (e *entry) prepare(x *cell) error {
 // openCgroup opens the directory that the child is born in.
 func (e *entry) openCgroup(path string) (err error) {
 	if path != "" {
-		e.cgroup, err = e.open(path, unix.O_PATH|unix.O_DIRECTORY)
+		e.cgroup, err = e.open(path, unix.O_PATH)
 	}
 	return err
 }
@@ -108,7 +108,7 @@ func (e *entry) openCgroup(path string) (err error) {
 // host unmounts goes away here too, so that a cell keeps no disk busy;
 // nothing that is mounted here is seen by the host.
 func unshareMounts() error {
-	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS); err != nil {
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil { // and CLONE_FS, unshare(2)
 		return fmt.Errorf("unshare mounts: %w", err)
 	}
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
@@ -127,7 +127,7 @@ func (e *entry) join(x *cell) error {
 		return err
 	}
 	e.fds = append(e.fds, pidfd)
-	root, err := e.open(procPath(x.First.Pid, "root"), unix.O_PATH|unix.O_DIRECTORY)
+	root, err := e.open(procPath(x.First.Pid, "root"), unix.O_PATH)
 	if err != nil {
 		return fmt.Errorf("its first process has ended or is not ours: %w", err)
 	}
@@ -158,8 +158,7 @@ func joinThread(pidfd, root, flags int, hostRoot bool) error {
 	if err := unix.Fstat(root, &st); err != nil {
 		return fmt.Errorf("look at the cell's root: %w", err)
 	}
-	inside := place{st.Dev, st.Ino}
-	if inside == outside && !hostRoot {
+	if (place{st.Dev, st.Ino}) == outside && !hostRoot {
 		return fmt.Errorf("join cell: its first process has not changed its root directory yet: %w", unix.EPERM)
 	}
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
@@ -170,9 +169,6 @@ func joinThread(pidfd, root, flags int, hostRoot bool) error {
 	}
 	// setns moved the root directory to the mount namespace's root, which is
 	// the cell's after pivot_root(2) but not after chroot(2).
-	if here, err := rootInode(); err != nil || here == inside {
-		return err
-	}
 	if err := unix.Fchdir(root); err != nil {
 		return fmt.Errorf("change to the cell's root: %w", err)
 	}

@@ -54,6 +54,8 @@ type host struct {
 	*Client
 	t      *testing.T
 	rootfs string
+	chroot bool   // its cells' roots are no mounts' roots
+	probe  string // where its cells have the program
 }
 
 func newHost(t *testing.T) *host {
@@ -67,7 +69,7 @@ func newHostAs(t *testing.T, m Module) *host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &host{Client: c.(*Client), t: t, rootfs: t.TempDir()}
+	h := &host{Client: c.(*Client), t: t, rootfs: t.TempDir(), probe: "/probe"}
 	for _, dir := range []string{"proc", "dev", "tmp"} {
 		if err := os.Mkdir(filepath.Join(h.rootfs, dir), 0o755); err != nil {
 			t.Fatal(err)
@@ -228,7 +230,7 @@ func (h *host) fork(id kmod.ID, first bool, uid int, stdio [3]*os.File, args []s
 	if err := e.Thread(); err != nil {
 		return 0, err
 	}
-	if first {
+	if first && h.probe == "/probe" {
 		if err := h.mounts(); err != nil {
 			return 0, err
 		}
@@ -260,7 +262,7 @@ func (h *host) fork(id kmod.ID, first bool, uid int, stdio [3]*os.File, args []s
 		p.Steps = append(p.Steps, e.Lower...)
 	}
 	p.Steps = append(p.Steps, e.Birth...)
-	x, err := stage.Exec("/probe", append([]string{"probe"}, args...), []string{"GOMAXPROCS=1", "HOME=/"})
+	x, err := stage.Exec(h.probe, append([]string{"probe"}, args...), []string{"GOMAXPROCS=1", "HOME=/"})
 	if err != nil {
 		return 0, err
 	}
@@ -309,6 +311,9 @@ func (h *host) mounts() error {
 	}
 	if err := unix.Chdir(h.rootfs); err != nil {
 		return err
+	}
+	if h.chroot {
+		return unix.Chroot(".")
 	}
 	if err := unix.PivotRoot(".", "."); err != nil {
 		return err

@@ -39,7 +39,7 @@ func (x *cell) processes() ([]int, error) {
 			return nil, err
 		}
 	}
-	if alive, err := x.First.alive(); !alive || err != nil {
+	if alive, err := x.First.alive(); !alive {
 		return nil, err
 	}
 	return x.scan()
@@ -115,18 +115,20 @@ func (x *cell) killAll() error {
 		return err
 	}
 	defer func() { _ = unix.Close(fd) }()
-	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+	if err := send(fd, unix.SIGKILL); err != nil {
 		return err
 	}
 	// The init ends when all others are reaped; one whose parent is outside
 	// the cell waits for that parent, so the end is not waited for, and what
 	// remains has a bound: a process in an uninterruptible sleep.
 	for end := time.Now().Add(time.Second); time.Now().Before(end); {
-		if ended, err := poll(fd, time.Millisecond); ended || err != nil {
+		_, _ = poll(fd, time.Millisecond) // a pause, or until the init has ended
+		dying, err := x.dying()
+		if err != nil {
 			return err
 		}
-		if dying, err := x.dying(); dying || err != nil {
-			return err
+		if dying {
+			return nil
 		}
 	}
 	return nil
@@ -196,7 +198,7 @@ func (x *cell) signalMember(p process, sig unix.Signal) error {
 	if x.First.Pid != 0 && pidNamespace(p.Pid) != pidNamespace(x.First.Pid) {
 		return nil
 	}
-	if err := unix.PidfdSendSignal(fd, sig, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+	if err := send(fd, sig); err != nil {
 		return fmt.Errorf("signal process %d: %w", p.Pid, err)
 	}
 	return nil

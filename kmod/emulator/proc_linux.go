@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -72,15 +71,25 @@ func procPath(pid int, name string) string {
 }
 
 func readStat(pid int) (stat, error) {
-	b, err := readFile(procPath(pid, "stat"))
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
-		return stat{}, errGone
-	}
+	b, err := readProc(pid, "stat")
 	if err != nil {
 		return stat{}, fmt.Errorf("read process %d: %w", pid, err)
 	}
 	return parseStat(b)
 }
+
+// readProc reads a file about a process; errGone when it has been reaped.
+func readProc(pid int, name string) ([]byte, error) {
+	b, err := readFile(procPath(pid, name))
+	if reaped(err) {
+		return nil, errGone
+	}
+	return b, err
+}
+
+// reaped tells whether a call about a process failed because there is none: ENOENT
+// of files below /proc, and of pidfd_open(2) when it ends meanwhile.
+func reaped(err error) bool { return errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENOENT) }
 
 // identify gives the identity of a running process or zombie.
 func identify(pid int) (process, error) {
@@ -94,22 +103,25 @@ func identify(pid int) (process, error) {
 // stat gives the process's state; errGone when it has been reaped.
 func (p process) stat() (stat, error) {
 	s, err := readStat(p.Pid)
-	if err == nil && s.start != p.Start {
+	if err != nil {
+		return stat{}, err
+	}
+	if s.start != p.Start {
 		return stat{}, errGone
 	}
-	return s, err
+	return s, nil
 }
 
-// alive tells whether the process runs: a zombie does not.
+// alive tells whether the process runs: a zombie does not, and no process neither.
 func (p process) alive() (bool, error) {
-	if p.Pid == 0 {
-		return false, nil
-	}
 	s, err := p.stat()
 	if errors.Is(err, errGone) {
 		return false, nil
 	}
-	return err == nil && !s.dead(), err
+	if err != nil {
+		return false, err
+	}
+	return !s.dead(), nil
 }
 
 // open gives a descriptor that stands for the process, not for its pid. The
@@ -119,7 +131,7 @@ func (p process) open(flags int) (pidfd int, err error) {
 		return -1, errGone
 	}
 	fd, err := unix.PidfdOpen(p.Pid, flags)
-	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENOENT) { // ENOENT: reaped meanwhile
+	if reaped(err) {
 		return -1, errGone
 	}
 	if err != nil {
@@ -132,13 +144,19 @@ func (p process) open(flags int) (pidfd int, err error) {
 	return fd, nil
 }
 
+// send signals a process. One that has ended needs no signal.
+func send(pidfd int, sig unix.Signal) error {
+	if err := unix.PidfdSendSignal(pidfd, sig, nil, 0); !errors.Is(err, unix.ESRCH) {
+		return err
+	}
+	return nil
+}
+
 // pidNamespace gives the inode of a process's pid namespace; 0 when the
 // process has ended.
 func pidNamespace(pid int) uint64 {
 	var st unix.Stat_t
-	if unix.Stat(procPath(pid, "ns/pid"), &st) != nil {
-		return 0
-	}
+	_ = unix.Stat(procPath(pid, "ns/pid"), &st)
 	return st.Ino
 }
 

@@ -84,16 +84,13 @@ func filter(set policy.Set) []bpf.Instruction {
 	rules := answers(set)
 	var flat []uint32 // denied whatever the arguments
 	for _, nr := range slices.Sorted(maps.Keys(rules)) {
-		if slices.ContainsFunc(rules[nr], func(c call) bool { return len(c.when) == 0 }) {
+		if len(rules[nr][0].when) == 0 {
 			flat = append(flat, nr)
-			continue
+		} else {
+			prog = append(prog, judge(nr, rules[nr])...)
 		}
-		prog = append(prog, judge(nr, rules[nr])...)
 	}
-	prog = append(prog, ranges(flat, func(nr uint32) unix.Errno {
-		i := slices.IndexFunc(rules[nr], func(c call) bool { return len(c.when) == 0 })
-		return rules[nr][i].errno
-	})...)
+	prog = append(prog, ranges(flat, func(nr uint32) unix.Errno { return rules[nr][0].errno })...)
 	return append(prog, allow)
 }
 

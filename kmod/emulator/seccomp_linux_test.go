@@ -4,6 +4,7 @@ package emulator
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 	"testing"
 
@@ -221,6 +222,54 @@ func TestEveryFilterFits(t *testing.T) {
 	t.Logf("filter at profile high: %d instructions", len(filter(policy.Defaults(policy.High))))
 }
 
+// others names what keeps the classes closed that no permission opens, by
+// their condition and name.
+func others(r *policy.Row) string {
+	switch {
+	case r.When == policy.IfOtherCell && r.Scope == policy.ScopeNetwork:
+		return "Linux lists the sockets of the network namespace to everybody"
+	case r.When == policy.IfOtherCell:
+		return "pid namespace: processes of other cells do not exist"
+	case r.When == policy.IfTakenPort:
+		return "Linux gives SO_REUSEPORT's ports to one user only, and no waiting socket's port by SO_REUSEADDR"
+	case r.When == policy.IfFPRegs:
+		return "Linux has no such file"
+	case r.Action == "":
+		return "Linux has no request that the filter does not know"
+	case r.When == policy.IfReservedPort, r.When == policy.IfForeignAddress, r.When == policy.IfWildcardAddress:
+		return "eBPF at the cells' cgroups"
+	case r.When == policy.IfProcessLimit:
+		return "pids.max of the cell's cgroup"
+	case r.Name == "system.sysctl.private":
+		return "Linux has no private settings"
+	}
+	return ""
+}
+
+// A jump is of 255 instructions at most.
+func TestRulesThatAreTooMany(t *testing.T) {
+	for n, want := range map[int]bool{math.MaxUint8 - 1: false, math.MaxUint8: true} {
+		func() {
+			defer func() {
+				if got := recover() != nil; got != want {
+					t.Errorf("%d rules are refused: %v; want %v", n, got, want)
+				}
+			}()
+			judge(1, make([]call, n))
+		}()
+	}
+}
+
+// What is not emulated is told, with the reason.
+func TestEveryGapIsTold(t *testing.T) {
+	told := Gaps()
+	for _, e := range emulation() {
+		if e.gap != "" && !slices.Contains(told, Gap{e.permission, e.gap}) || e.gap == "" && slices.ContainsFunc(told, func(g Gap) bool { return g.Permission == e.permission }) {
+			t.Errorf("%v: the gap %q is not told as it is: %v", e.permission, e.gap, told)
+		}
+	}
+}
+
 // A class of the policy that the emulator neither keeps closed nor explains
 // is a hole that nobody would see.
 func TestEveryClassIsEmulatedOrExplained(t *testing.T) {
@@ -245,7 +294,7 @@ func TestEveryClassIsEmulatedOrExplained(t *testing.T) {
 			continue
 		}
 		e := rows[r.Opens]
-		kept := slices.ContainsFunc(keepers[:], func(k keeper) bool { return k.by != always && k.by.Has(r.Opens) })
+		kept := slices.ContainsFunc(keepers, func(k keeper) bool { return k.by != always && k.by.Has(r.Opens) })
 		if !kept && len(e.deny) == 0 && len(e.readonly) == 0 && e.gap == "" {
 			t.Errorf("%s: %v is not emulated, and no reason is given", r.Name, r.Opens)
 		}

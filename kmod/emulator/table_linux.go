@@ -210,30 +210,6 @@ func linuxOnly() []call {
 	}
 }
 
-// others names what keeps the classes closed that no permission opens, by
-// their condition and name.
-func others(r *policy.Row) string {
-	switch {
-	case r.When == policy.IfOtherCell && r.Scope == policy.ScopeNetwork:
-		return "Linux lists the sockets of the network namespace to everybody"
-	case r.When == policy.IfOtherCell:
-		return "pid namespace: processes of other cells do not exist"
-	case r.When == policy.IfTakenPort:
-		return "Linux gives SO_REUSEPORT's ports to one user only, and no waiting socket's port by SO_REUSEADDR"
-	case r.When == policy.IfFPRegs:
-		return "Linux has no such file"
-	case r.Action == "":
-		return "Linux has no request that the filter does not know"
-	case r.When == policy.IfReservedPort, r.When == policy.IfForeignAddress, r.When == policy.IfWildcardAddress:
-		return "eBPF at the cells' cgroups"
-	case r.When == policy.IfProcessLimit:
-		return "pids.max of the cell's cgroup"
-	case r.Name == "system.sysctl.private":
-		return "Linux has no private settings"
-	}
-	return ""
-}
-
 // Gap is a permission that the emulator does not keep exactly.
 type Gap struct {
 	Permission policy.Permission

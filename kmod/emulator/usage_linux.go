@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/netbsd-cells/runcell/kmod"
-	"golang.org/x/sys/unix"
 )
 
 // tick is the unit of times in /proc/PID/stat: USER_HZ, which is 100 on every
@@ -76,14 +75,6 @@ func readMember(pid int, users bool) (kmod.Member, error) {
 	}
 	m.Pid = pid
 	return m, nil
-}
-
-func readProc(pid int, name string) ([]byte, error) {
-	b, err := readFile(procPath(pid, name))
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
-		return nil, errGone
-	}
-	return b, err
 }
 
 // parseMember reads /proc/PID/stat, see proc_pid_stat(5). The command may hold

@@ -155,6 +155,58 @@ var accepted = []excuse{
 		"usable refuses the empty path",
 	},
 	{
+		"kmod/emulator/enter_linux.go entry.join skip: if err != nil || !alive", second,
+		"setns(2) by the descriptor fails when that process has ended: until then the pid was its own",
+	},
+	{
+		"kmod/emulator/enter_linux.go entry.join operand: err != nil ||", second,
+		"the same",
+	},
+	{
+		"kmod/emulator/enter_linux.go entry.join operand: !alive ||", second,
+		"the same",
+	},
+	{
+		"kmod/emulator/members_linux.go cell.busy skip: if x.First.Pid != 0", same,
+		"the first process is a member, and the last to end",
+	},
+	{
+		"kmod/emulator/members_linux.go cell.scan skip: if ns == 0", same,
+		"only what has ended has no namespace, and no signal reaches it",
+	},
+	{
+		"kmod/emulator/members_linux.go cell.scan operand: err == nil &&", same,
+		"what is no number is process 0, which is not there",
+	},
+	{
+		"kmod/emulator/members_linux.go cell.scan omit: slices.Sort(pids)", same,
+		"/proc lists the processes by their numbers",
+	},
+	{
+		"kmod/emulator/members_linux.go cell.killAll skip: if dying", same,
+		"it asks for a second more, and returns the same",
+	},
+	{
+		"kmod/emulator/members_linux.go cell.dying operand: err == nil &&", same,
+		"what can't be read has ended, and is not on the list when it is asked again",
+	},
+	{
+		"kmod/emulator/members_linux.go cell.signal operand: err != nil ||", same,
+		"who has ended can't be opened, either, and gets no signal",
+	},
+	{
+		"kmod/emulator/proc_linux.go parseStat boundary: i < 0", same,
+		"the pid comes first: no line begins with a parenthesis",
+	},
+	{
+		"kmod/emulator/seccomp_linux.go filter skip: if len(rules[nr][0].when) == 0", same,
+		"judge answers the same, with more instructions",
+	},
+	{
+		"kmod/emulator/seccomp_linux.go ranges skip: if n == 1", same,
+		"a range of one is the same, with an instruction more",
+	},
+	{
 		"kmod/inroot/at.go at.openRegular operand: err == nil &&", same,
 		"fstat(2) of an open file does not fail",
 	},

@@ -81,7 +81,7 @@ var targets = []target{
 	{files: "kmod/stage/*.go", guard: true, judged: true, tests: []test{{packages: "./kmod/stage"}}},
 	{ // what encloses a cell
 		files: "kmod/emulator/seccomp_linux.go kmod/emulator/table_linux.go kmod/emulator/sys_linux_amd64.go kmod/emulator/caps_linux.go kmod/emulator/seal_linux.go kmod/emulator/enter_linux.go kmod/emulator/devices_linux.go kmod/emulator/members_linux.go kmod/emulator/proc_linux.go kmod/emulator/spec_linux.go",
-		guard: true, tests: []test{tables, cells, {packages: "./kmod/emulator"}},
+		guard: true, judged: true, tests: []test{tables, cells, {packages: "./kmod/emulator"}},
 	},
 	{ // cells without root
 		files: "kmod/emulator/userns_linux.go",
