@@ -43,7 +43,7 @@ func UserNamespace(pid int) (status int, done bool, err error) {
 	}
 	child, err := start(exe)
 	if err != nil {
-		return 0, false, explainUserNS(err)
+		return 0, false, explainUserNS(err, userNSLimits)
 	}
 	p, err := os.FindProcess(child)
 	if err != nil {
@@ -139,29 +139,31 @@ func forward(signals <-chan os.Signal, p *os.Process) {
 }
 
 func inForeground() bool {
-	fd, err := unix.Open("/dev/tty", unix.O_RDONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open("/dev/tty", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return false
 	}
 	defer func() { _ = unix.Close(fd) }()
-	group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
-	return err == nil && group == unix.Getpgrp()
+	group, _ := unix.IoctlGetInt(fd, unix.TIOCGPGRP) // 0 with an error
+	return group == unix.Getpgrp()
 }
 
-// userNSLimits are the settings that forbid user namespaces to ordinary users.
-var userNSLimits = [...]struct{ file, closed, way string }{
+// userNSLimit is a setting that forbids user namespaces to ordinary users.
+type userNSLimit struct{ file, closed, way string }
+
+var userNSLimits = []userNSLimit{
 	{"/proc/sys/user/max_user_namespaces", "0", "sysctl user.max_user_namespaces=15000"},
 	{"/proc/sys/kernel/unprivileged_userns_clone", "0", "sysctl kernel.unprivileged_userns_clone=1"},
 	{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1", "sysctl kernel.apparmor_restrict_unprivileged_userns=0"},
 }
 
 // explainUserNS says which setting forbids the namespace, and the way out.
-func explainUserNS(err error) error {
+func explainUserNS(err error, limits []userNSLimit) error {
 	if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EACCES) {
 		return fmt.Errorf("start in a user namespace: %w", err)
 	}
-	for _, l := range userNSLimits {
-		if b, e := os.ReadFile(l.file); e == nil && strings.TrimSpace(string(b)) == l.closed {
+	for _, l := range limits {
+		if b, _ := os.ReadFile(l.file); strings.TrimSpace(string(b)) == l.closed { // not there: nothing forbids it
 			return fmt.Errorf("start in a user namespace: this host forbids it to users who are not root (run as root, or: %s): %w", l.way, err)
 		}
 	}
