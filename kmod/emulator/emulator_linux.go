@@ -96,8 +96,11 @@ func (c *Client) furnish(r *record, n *cell, enforced bool) error {
 			return err
 		}
 	}
-	if err := c.settleIn(n); err != nil || !enforced {
+	if err := c.settleIn(n); err != nil {
 		return err
+	}
+	if !enforced {
+		return nil
 	}
 	if n.shares() {
 		return c.enforce(n)

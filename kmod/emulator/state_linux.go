@@ -110,11 +110,11 @@ func (c *Client) header() (m Module, there bool, err error) {
 
 // meet holds the client to the module of the cells that there are.
 func (c *Client) meet() (m Module, there bool, err error) {
-	if m, there, err = c.header(); !there || err != nil || c.is(m) {
+	if m, there, err = c.header(); !there || c.is(m) {
 		return m, there, err
 	}
 	ids, err := c.ids(1)
-	if err == nil && len(ids) > 0 {
+	if len(ids) > 0 {
 		err = c.agree(m)
 	}
 	return m, there, err
@@ -352,13 +352,12 @@ func (c *Client) lock() (unlock func(), err error) { return lockDir(c.dir) }
 
 // lockDir takes the lock on a directory, which it makes if it is missing.
 func lockDir(dir string) (unlock func(), err error) {
-	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC | unix.O_NOFOLLOW
-	fd, err := unix.Open(dir, flags, 0)
+	fd, err := openDir(dir)
 	if errors.Is(err, unix.ENOENT) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make state directory: %w", err)
 		}
-		fd, err = unix.Open(dir, flags, 0)
+		fd, err = openDir(dir)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open state directory %s: %w", dir, err)

@@ -95,7 +95,7 @@ func TestParseHeader(t *testing.T) {
 			t.Errorf("parseHeader(%q) = %q, %v, %v; want %q", in, m, there, err, want)
 		}
 	}
-	for _, in := range []string{"cells 2 b\n1\tweb\troot=/\n", "cells 4 b\n", "cells 3\n", "cells 3-other b\n", "hello 3 a\n", "cells 3 b"} {
+	for _, in := range []string{"cells 2 b\n1\tweb\troot=/\n", "cells 4 b\n", "cells 3\n", "cells 3-other b\n", "hello 3 a\n", "cells 3 b", "cells 2 b", "2\n"} {
 		if _, there, err := parseHeader([]byte(in), "b"); there || err == nil || !strings.Contains(err.Error(), "another version of runcell") {
 			t.Errorf("parseHeader(%q) = %v, %v; want an error that names the way out", in, there, err)
 		}
