@@ -240,8 +240,8 @@ func TestLookupUser(t *testing.T) {
 			t.Errorf("%s: %+v, %v; want %+v, %q", c.name, u, err, c.want, c.err)
 		}
 	}
-	for n, want := range map[int]bool{-1: false, 0: true, math.MaxUint32 - 1: true, math.MaxUint32: false, math.MaxInt: false, math.MinInt: false} {
-		if isID(n) != want {
+	for n, want := range map[int64]bool{-1: false, 0: true, math.MaxUint32 - 1: true, math.MaxUint32: false, math.MaxInt64: false, math.MinInt64: false} {
+		if i := int(n); int64(i) == n && isID(i) != want { // an int of 32 bits holds less
 			t.Errorf("isID(%d) = %v", n, !want)
 		}
 	}
