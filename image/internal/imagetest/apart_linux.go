@@ -5,10 +5,7 @@ package imagetest
 
 import (
 	"errors"
-	"fmt"
 	"os"
-	"os/exec"
-	"os/signal"
 	"runtime"
 
 	"golang.org/x/sys/unix"
@@ -17,36 +14,20 @@ import (
 // apartVar marks the run that has mounts of its own.
 const apartVar = "RUNCELL_IMAGE_TEST_APART"
 
-// apart runs this program again with mounts of its own, which end with it, and
-// gives its status. Only root can have them.
-func apart() (status int, done bool) {
+// apart begins this program anew with mounts of its own, which end with it. Only
+// root can have them. It is still the same process, so that signals and the exit
+// status need nobody between.
+func apart() error {
 	if os.Getenv(apartVar) != "" || os.Geteuid() != 0 {
-		return 0, false
+		return nil
 	}
-	runtime.LockOSThread() // the thread whose end is the child's
-	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
-	cmd.Args[0] = os.Args[0]
-	cmd.Env = append(os.Environ(), apartVar+"=1")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.SysProcAttr = &unix.SysProcAttr{Unshareflags: unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT) // go test asks so for a trace
-	err := cmd.Start()
+	self, err := os.Executable()
 	if err == nil {
-		go func() {
-			for s := range signals {
-				_ = cmd.Process.Signal(s)
-			}
-		}()
-		err = cmd.Wait()
+		err = os.Setenv(apartVar, "1")
 	}
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		fmt.Fprintln(os.Stderr, "run the tests with mounts of their own:", err)
-		return 1, true
-	}
-	if status = cmd.ProcessState.ExitCode(); status < 0 { // by a signal
-		status = 1
-	}
-	return status, true
+	runtime.LockOSThread() // that has them
+	return errors.Join(err,
+		unix.Unshare(unix.CLONE_NEWNS),
+		unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
+		unix.Exec(self, os.Args, os.Environ()))
 }

@@ -26,8 +26,9 @@ func Main(m *testing.M) {
 	if os.Getenv(ChildVar) != "" {
 		os.Exit(m.Run())
 	}
-	if status, done := apart(); done {
-		os.Exit(status)
+	if err := apart(); err != nil {
+		fmt.Fprintln(os.Stderr, "run the tests with mounts of their own:", err)
+		os.Exit(1)
 	}
 	dir, err := os.MkdirTemp("", "imagetest-")
 	if err == nil {
