@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -235,6 +236,10 @@ func TestLookupUser(t *testing.T) {
 		{"many", specs.User{}, "group id 4294967295 is out of range"},
 		{"few", specs.User{}, "group id "},
 	} {
+		// Who reads the files has ints: where they have 32 bits, larger ids are refused.
+		if strconv.IntSize == 32 && slices.Contains([]string{"web", "most", "uid", "gid", "many"}, c.name) {
+			c.err = "is out of range"
+		}
 		u, _, err := lookupUser(tree, c.name)
 		if !matches(err, c.err) || err == nil && !reflect.DeepEqual(u, c.want) {
 			t.Errorf("%s: %+v, %v; want %+v, %q", c.name, u, err, c.want, c.err)
