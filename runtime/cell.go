@@ -99,12 +99,12 @@ func (c *container) sameBoot() (bool, error) {
 // owns tells whether a cell that has no container was made below this state
 // root: there its root is mounted. Where each state root has cells of its own,
 // all are.
-func (r *Runtime) owns(cell kmod.Info) bool {
-	if !cellsAreShared {
-		return true
-	}
+func (r *Runtime) owns(cell kmod.Info) bool { return !cellsAreShared || r.hasBelow(cell.Root) }
+
+// hasBelow tells whether a cell's root is below this state root.
+func (r *Runtime) hasBelow(root string) bool {
 	dir, err := filepath.EvalSymlinks(r.root) //nolint:forbidigo // the state directory is ours alone
-	return err == nil && cell.Root != dir && inroot.Within(cell.Root, dir)
+	return err == nil && root != dir && inroot.Within(root, dir)
 }
 
 // killAll ends every process of the cell and returns when none is left. It
@@ -112,21 +112,16 @@ func (r *Runtime) owns(cell kmod.Info) bool {
 // execve(2), and kill(2) says that it was sent.
 func (c *container) killAll() error {
 	err := untilNobody(func() (int, error) {
-		alive, err := c.Alive()
-		if err != nil {
-			return 0, err
-		}
-		if alive {
-			if err := process.SignalProcess(c.Pid, c.PidStart, unix.SIGKILL); err != nil && !errors.Is(err, process.ErrGone) {
-				return 0, fmt.Errorf("kill process %d: %w", c.Pid, err)
-			}
+		if err := process.SignalProcess(c.Pid, c.PidStart, unix.SIGKILL); err != nil && !errors.Is(err, process.ErrGone) {
+			return 0, fmt.Errorf("kill process %d: %w", c.Pid, err)
 		}
 		c.child.Reap()
 		left, err := c.rt.killMembers(c.Cell)
 		if left > 0 || err != nil {
 			return left, err
 		}
-		if alive, err = c.Alive(); alive {
+		alive, err := c.Alive()
+		if alive {
 			left = 1
 		}
 		return left, err

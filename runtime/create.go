@@ -121,9 +121,6 @@ func (r *Runtime) loadPlan(o CreateOptions) (*oci.Plan, error) {
 	if o.NoCgroup {
 		plan.CgroupsPath = ""
 	}
-	if plan.Process == nil {
-		return nil, errors.New("config.json: process is missing: name a program in process.args")
-	}
 	return plan, nil
 }
 

@@ -84,17 +84,38 @@ func whatWeAre(t *testing.T) identity {
 	return identity{link("cwd"), link("root"), link("ns/mnt"), link("ns/pid_for_children")}
 }
 
-// A program that did not call Embed is told so, and not replaced.
+// unprotected runs this program as one that did not call Embed.
+func (e *embedder) unprotected(args ...string) string {
+	e.t.Helper()
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), payloadEnv...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		e.t.Errorf("%q: %v, %s", args, err, out)
+	}
+	return string(out)
+}
+
+// A program that did not call Embed is told so, and not replaced: before it enters
+// a container, and before it makes one whose hooks see it.
 func TestWithoutEmbed(t *testing.T) {
+	const told = "has to call runtime.Embed"
 	e := newEmbedder(t, nil)
 	e.create("one", &runtime.Streams{})
 	e.do(e.Start(t.Context(), "one"))
-	cmd := exec.Command(os.Args[0], "spawn", e.root, "one")
-	cmd.Env = payloadEnv
-	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "has to call runtime.Embed") {
-		t.Errorf("Spawn said %q, %v", out, err)
+	if out := e.unprotected("spawn", e.root, "one"); !strings.Contains(out, told) {
+		t.Errorf("Spawn said %q", out)
 	}
 	e.do(e.Delete(t.Context(), "one", true))
+	if out := e.unprotected("create", e.root, e.bundle); out != "<nil>\n" {
+		t.Errorf("Create without hooks said %q", out)
+	}
+	e.spec.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: "/payload", Args: []string{"payload", "exit", "0"}, Env: payloadEnv}}}
+	e.config()
+	if out := e.unprotected("create", e.root, e.bundle); !strings.Contains(out, told) {
+		t.Errorf("Create with hooks said %q", out)
+	}
 }
 
 // exampleBundle is a bundle of the example's.
@@ -116,7 +137,7 @@ func TestCommandsBeside(t *testing.T) {
 	e := newEmbedder(t, nil)
 	runcell := func(args ...string) string {
 		t.Helper()
-		out, err := exec.Command(runcellBin, append([]string{"--root", e.root}, args...)...).CombinedOutput()
+		out, err := exec.Command(runcellBin(), append([]string{"--root", e.root}, args...)...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("runcell %v: %v: %s", args, err, out)
 		}
@@ -131,7 +152,7 @@ func TestCommandsBeside(t *testing.T) {
 	if ws := e.ended(p); ws.Signal() != syscall.SIGKILL {
 		t.Errorf("the process ended with %#x; want SIGKILL", ws)
 	}
-	cmd := exec.Command(runcellBin, "--root", e.root, "run", "--detach", "two")
+	cmd := exec.Command(runcellBin(), "--root", e.root, "run", "--detach", "two")
 	cmd.Dir = e.bundle
 	e.do(cmd.Run())
 	q, err := e.Spawn(t.Context(), execOptions("two", &runtime.Streams{}, "exit", "4"))

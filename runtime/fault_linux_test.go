@@ -42,7 +42,7 @@ type faultBox struct{ *box }
 // newFaultBox has hooks at every point, as they are steps too.
 func newFaultBox(t *testing.T) faultBox {
 	b := faultBox{newBox(t)}
-	b.bin = faultBin
+	b.bin = faultBin()
 	b.withHooks()
 	return b
 }

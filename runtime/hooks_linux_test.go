@@ -14,7 +14,7 @@ import (
 // a file of the point's name.
 func (b *box) withHooks() {
 	host := func(name string) []specs.Hook {
-		return []specs.Hook{{Path: probeBin, Args: []string{"probe", "hook", filepath.Join(b.bundle, name)}}}
+		return []specs.Hook{{Path: probeBin(), Args: []string{"probe", "hook", filepath.Join(b.bundle, name)}}}
 	}
 	b.spec.Hooks = &specs.Hooks{
 		Prestart:        host("prestart"), //nolint:staticcheck // deprecated, and still in the spec
@@ -61,7 +61,7 @@ func TestHooksGetTheState(t *testing.T) {
 func TestFailingHookUndoesCreate(t *testing.T) {
 	b := newBox(t)
 	b.withHooks()
-	b.spec.Hooks.CreateRuntime = []specs.Hook{{Path: probeBin, Args: []string{"probe", "exit", "7"}}}
+	b.spec.Hooks.CreateRuntime = []specs.Hook{{Path: probeBin(), Args: []string{"probe", "exit", "7"}}}
 	r := b.run("create", "h")
 	if r.status != 1 || !strings.Contains(r.stderr, "hooks.createRuntime[0]") || !strings.Contains(r.stderr, "exit status 7") {
 		t.Errorf("create = %d, %q; want 1 and the hook's name and status", r.status, r.stderr)
@@ -77,7 +77,7 @@ func TestFailingHookUndoesCreate(t *testing.T) {
 func TestHookTimeout(t *testing.T) {
 	b := newBox(t)
 	second := 1
-	b.spec.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{{Path: probeBin, Args: []string{"probe", "sleep"}, Timeout: &second}}}
+	b.spec.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{{Path: probeBin(), Args: []string{"probe", "sleep"}, Timeout: &second}}}
 	r := b.run("create", "h") // ended by the test where the hook is not
 	if r.status != 1 || !strings.Contains(r.stderr, "timed out after 1s") {
 		t.Errorf("create = %d, %q; want a timeout", r.status, r.stderr)
@@ -90,7 +90,7 @@ func TestFailingStartHooksDelete(t *testing.T) {
 	for _, point := range []string{"startContainer", "poststart"} {
 		b := newBox(t)
 		b.withHooks()
-		bad := []specs.Hook{{Path: probeBin, Args: []string{"probe", "exit", "3"}}}
+		bad := []specs.Hook{{Path: probeBin(), Args: []string{"probe", "exit", "3"}}}
 		if point == "poststart" {
 			b.spec.Hooks.Poststart = bad
 		} else {

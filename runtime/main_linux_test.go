@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,44 +22,41 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Binaries that TestMain builds.
+// Programs that are built when a test asks for the first time: most make their
+// containers in their own process, and need none.
 var (
-	runcellBin string
-	faultBin   string // with -tags faultinject
-	probeBin   string
+	runcellBin = built("runcell", "../cmd/runcell")
+	faultBin   = built("runcell-fault", "-tags", "faultinject", "../cmd/runcell")
+	probeBin   = built("probe", "./testdata/probe")
 )
+
+// programs is where they are, until TestMain ends.
+var programs string
+
+func built(name string, args ...string) func() string {
+	return sync.OnceValue(func() string {
+		bin := filepath.Join(programs, name)
+		cmd := exec.Command("go", append([]string{"build", "-o", bin}, args...)...)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			panic(fmt.Sprintf("build %s: %v\n%s", name, err, out))
+		}
+		return bin
+	})
+}
 
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
 func testMain(m *testing.M) int {
-	if err := runtime.Embed(); err != nil { // embedded_linux_test.go
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+	err := runtime.Embed() // embedded_linux_test.go
+	if err == nil {
+		programs, err = os.MkdirTemp("", "runcell-test")
 	}
-	dir, err := os.MkdirTemp("", "runcell-test")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	builds := []struct {
-		to   *string
-		name string
-		args []string
-	}{
-		{&runcellBin, "runcell", []string{"../cmd/runcell"}},
-		{&faultBin, "runcell-fault", []string{"-tags", "faultinject", "../cmd/runcell"}},
-		{&probeBin, "probe", []string{"./testdata/probe"}},
-	}
-	for _, b := range builds {
-		*b.to = filepath.Join(dir, b.name)
-		cmd := exec.Command("go", append([]string{"build", "-o", *b.to}, b.args...)...)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "build %s: %v\n%s", b.name, err, out)
-			return 1
-		}
-	}
+	defer func() { _ = os.RemoveAll(programs) }()
 	return m.Run()
 }
 
@@ -79,13 +77,13 @@ func newBox(t *testing.T) *box {
 		t.Fatal("these tests make cells and need root")
 	}
 	dir := t.TempDir()
-	b := &box{t: t, bin: runcellBin, root: filepath.Join(dir, "state"), bundle: filepath.Join(dir, "bundle")}
+	b := &box{t: t, bin: runcellBin(), root: filepath.Join(dir, "state"), bundle: filepath.Join(dir, "bundle")}
 	for _, d := range []string{"proc", "dev", "tmp", "etc", "usr/bin"} {
 		if err := os.MkdirAll(filepath.Join(b.bundle, "rootfs", d), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	probe, err := os.ReadFile(probeBin)
+	probe, err := os.ReadFile(probeBin())
 	if err != nil {
 		t.Fatal(err)
 	}

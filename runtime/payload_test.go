@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/netbsd-cells/runcell/runtime/internal/nofile"
 	"golang.org/x/sys/unix"
 )
@@ -32,6 +33,8 @@ var payloads = map[string]func(args []string) error{
 	"tty":   payloadTTY,
 	"limit": func([]string) error { l, _ := nofile.Inherited(); fmt.Println(l.Soft, l.Hard); return nil },
 	"spawn": payloadSpawn,
+
+	"create": payloadCreate,
 }
 
 func init() {
@@ -98,4 +101,19 @@ func payloadSpawn(args []string) error {
 	_, err = r.Spawn(background, execOptions(args[1], nil, "exit", "0"))
 	fmt.Println(err)
 	return nil
+}
+
+// payloadCreate makes a container and removes it, and tells whether it has a
+// terminal afterwards.
+func payloadCreate(args []string) error {
+	r, err := openRuntime(args[0], nil)
+	if err != nil {
+		return err
+	}
+	_, err = r.Create(background, runtime.CreateOptions{ID: "made", Bundle: args[1], Streams: &runtime.Streams{}})
+	fmt.Println(err)
+	if f, err := os.Open("/dev/tty"); err == nil {
+		fmt.Println("it has a terminal", f.Name())
+	}
+	return r.Delete(background, "made", true)
 }

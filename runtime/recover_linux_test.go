@@ -117,13 +117,13 @@ func TestRecoverUnreadable(t *testing.T) {
 func TestFailedUndoIsFound(t *testing.T) {
 	b := newBox(t)
 	for n := 6; ; n++ {
-		script := fmt.Sprintf("#!/bin/sh\nexec /usr/bin/prlimit --nofile=%d:%d %s \"$@\"\n", n, n, runcellBin)
+		script := fmt.Sprintf("#!/bin/sh\nexec /usr/bin/prlimit --nofile=%d:%d %s \"$@\"\n", n, n, runcellBin())
 		b.bin = filepath.Join(t.TempDir(), "runcell")
 		if err := os.WriteFile(b.bin, []byte(script), 0o700); err != nil {
 			t.Fatal(err)
 		}
 		limited := b.run("create", "c")
-		b.bin = runcellBin
+		b.bin = runcellBin()
 		if limited.status == 0 {
 			b.ok("delete", "--force", "c")
 			return

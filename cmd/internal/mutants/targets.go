@@ -41,15 +41,21 @@ var (
 	cases     = test{suite: "runtime"}
 	tables    = test{packages: "./kmod/emulator", run: "Filter(Answers|s)|LinuxOnly|Architectures|Every(C|G)|TooMany|NoneCloses|Line|Decode|Parse|Version|Flow|FilesAre|OddCg|OfAPid|ThatEnds|SinceBoot|Namespaces$"}
 	cells     = test{packages: "./kmod/emulator", skip: "CostIsFlat|KilledWriters|ManyClients|EveryCut|^Fuzz"}
+	// inProcess are tests of the lifecycle that make their containers themselves.
+	inProcess = test{packages: "./runtime", run: inProcessTests}
 )
+
+const inProcessTests = "^TestHostsRoot|NoDescriptorReaches|^TestStreams$|NoDirectoryAsStream|^TestTerminal$|^TestProcess$|KillAllOfStopped|^TestNofile$|WarnedOnce|^TestFeatures$|RecoverBesideACreate|WhoseCell|WithoutEmbed" +
+	"|CellIsTold|CellsOfOthers|^TestKillAll$|KillMembers|^TestPatience$|DestroyByName|^TestOwner|NamespacesAre|FailedCreate|RecordComes|^TestRefused$|NoCgroup|IsNoNamespace|ExecRefuses|ExecStays|UnreadWarning"
 
 // slowLayers are the tests of layers that take long and look at other sources.
 const slowLayers = "Umoci|Holes|Swapped|Huge|Canonical|Ends|^Fuzz"
 
 var targets = []target{
+	{files: "runtime/exec.go runtime/cell_linux.go", guard: true, judged: true, tests: []test{inProcess}},
 	{
-		files: "runtime/exec.go runtime/create.go runtime/cell.go runtime/cell_linux.go runtime/namespaces_linux.go",
-		guard: true, tests: []test{lifecycle, cases},
+		files: "runtime/create.go runtime/cell.go runtime/namespaces_linux.go",
+		guard: true, tests: []test{inProcess, lifecycle, cases},
 	},
 	{
 		files: "runtime/internal/process/*.go",
@@ -57,7 +63,7 @@ var targets = []target{
 	},
 	{
 		files: "runtime/internal/launch/create.go runtime/internal/launch/exec.go runtime/internal/launch/foreground.go",
-		guard: true, tests: []test{{packages: "./runtime/internal/launch"}, lifecycle, cases},
+		guard: true, tests: []test{{packages: "./runtime/internal/launch"}, inProcess, lifecycle, cases},
 	},
 	{
 		files: "runtime/internal/launch/caller.go runtime/internal/launch/streams.go runtime/internal/launch/pidfile.go runtime/internal/launch/release*.go",
