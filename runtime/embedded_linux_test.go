@@ -90,6 +90,7 @@ func (e *embedder) unprotected(args ...string) string {
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), payloadEnv...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.ExtraFiles = []*os.File{os.Stderr}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		e.t.Errorf("%q: %v, %s", args, err, out)

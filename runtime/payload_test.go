@@ -4,6 +4,7 @@ package runtime_test
 // program itself, so that it is there on a system without others.
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,7 +35,10 @@ var payloads = map[string]func(args []string) error{
 	"limit": func([]string) error { l, _ := nofile.Inherited(); fmt.Println(l.Soft, l.Hard); return nil },
 	"spawn": payloadSpawn,
 
-	"create": payloadCreate,
+	"create":  payloadCreate,
+	"is":      payloadIs,
+	"sockets": payloadSockets,
+	"listen":  payloadListen,
 }
 
 func init() {
@@ -116,4 +120,46 @@ func payloadCreate(args []string) error {
 		fmt.Println("it has a terminal", f.Name())
 	}
 	return r.Delete(background, "made", true)
+}
+
+// payloadIs tells who it is to signals, to its session and to the kernel.
+func payloadIs([]string) error {
+	sid, err := unix.Getsid(0)
+	if err != nil {
+		return err
+	}
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return err
+	}
+	fmt.Printf("leader %v HOME=%s", sid == os.Getpid(), os.Getenv("HOME"))
+	for line := range strings.Lines(string(status)) {
+		if name, value, _ := strings.Cut(line, ":\t"); name == "SigIgn" || name == "Seccomp" {
+			fmt.Printf(" %s %s", name, strings.Trim(value, "0\n"))
+		}
+	}
+	fmt.Println()
+	return nil
+}
+
+// payloadSockets gives a program a descriptor that it has been given.
+func payloadSockets(args []string) error {
+	r, err := openRuntime(args[0], nil)
+	if err != nil {
+		return err
+	}
+	p, err := r.Create(background, runtime.CreateOptions{ID: "made", Bundle: args[1], Streams: &runtime.Streams{Out: os.Stdout}, Sockets: runtime.Sockets{N: 1}})
+	if err == nil {
+		err = r.Start(background, "made")
+	}
+	if err == nil {
+		_, err = p.Wait(background)
+	}
+	return errors.Join(err, r.Delete(background, "made", true))
+}
+
+func payloadListen([]string) error {
+	_, err := unix.FcntlInt(3, unix.F_GETFD, 0)
+	fmt.Println(os.Getenv("LISTEN_FDS"), os.Getenv("LISTEN_PID") == strconv.Itoa(os.Getpid()), err)
+	return nil
 }

@@ -43,6 +43,8 @@ var (
 	cells     = test{packages: "./kmod/emulator", skip: "CostIsFlat|KilledWriters|ManyClients|EveryCut|^Fuzz"}
 	// inProcess are tests of the lifecycle that make their containers themselves.
 	inProcess = test{packages: "./runtime", run: inProcessTests}
+	// programs are those, too, and of what create and exec make a process of.
+	programs = test{packages: "./runtime", run: inProcessTests + "|WhatAProcessIs|LimitsOfExec|SocketsAreTold|ExecThatFails|CreateThatCannot|StaysWithout|FailingStartIs|HooksOfAFailed"}
 )
 
 const inProcessTests = "^TestHostsRoot|NoDescriptorReaches|^TestStreams$|NoDirectoryAsStream|^TestTerminal$|^TestProcess$|KillAllOfStopped|^TestNofile$|WarnedOnce|^TestFeatures$|RecoverBesideACreate|WhoseCell|WithoutEmbed" +
@@ -63,7 +65,7 @@ var targets = []target{
 	},
 	{
 		files: "runtime/internal/launch/create.go runtime/internal/launch/exec.go runtime/internal/launch/foreground.go",
-		guard: true, tests: []test{{packages: "./runtime/internal/launch"}, inProcess, lifecycle, cases},
+		guard: true, tests: []test{{packages: "./runtime/internal/launch"}, programs, lifecycle, cases},
 	},
 	{
 		files: "runtime/internal/launch/caller.go runtime/internal/launch/streams.go runtime/internal/launch/pidfile.go runtime/internal/launch/release*.go",

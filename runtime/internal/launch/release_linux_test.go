@@ -56,6 +56,24 @@ var children = map[string]func(arg string) error{
 		}
 		return nil
 	},
+	// A hook, which says that it has run, if the record is there.
+	"hook": func(arg string) error {
+		dir, name, _ := strings.Cut(arg, " ")
+		if err := (&state.Container{Dir: dir}).Read(); err != nil {
+			return err
+		}
+		return appendTo(dir+"/ran", name)
+	},
+	"fail": func(string) error { return errors.New("no") },
+	// It ends when its window changes.
+	"winch": func(string) error {
+		c := make(chan os.Signal, 1)
+		signal.Notify(c, unix.SIGWINCH)
+		fmt.Println("ready")
+		<-c
+		os.Exit(3)
+		return nil
+	},
 	"wait": func(string) error {
 		_, err := os.Stdin.Read(make([]byte, 1))
 		return err
