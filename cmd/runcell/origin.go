@@ -4,10 +4,7 @@ package main
 
 import (
 	"encoding/json"
-	"io"
-	"os"
 	"path/filepath"
-	"syscall"
 )
 
 // origin is the file's content.
@@ -21,16 +18,7 @@ type origin struct {
 // originOf reads it. A bundle that was made without an image has none, and one
 // that can't be read is as good as none: it is the operator's file, and only told.
 func originOf(bundle string) (o origin) {
-	const most = 64 << 10
-	f, err := os.OpenFile(filepath.Join(bundle, "image.json"), os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return o
-	}
-	defer func() { _ = f.Close() }()
-	if fi, err := f.Stat(); err != nil || !fi.Mode().IsRegular() {
-		return o
-	}
-	b, err := io.ReadAll(io.LimitReader(f, most))
+	b, err := readSmall(filepath.Join(bundle, "image.json"))
 	if err != nil || json.Unmarshal(b, &o) != nil {
 		return origin{}
 	}

@@ -14,13 +14,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/cmd/internal/service"
@@ -158,29 +156,6 @@ func dataOf(d *service.Declaration) (names []string) {
 // pack makes an image of a directory, with all that an image can have of it.
 func (s *services) pack(ctx context.Context, dir, layout, name string) error {
 	return s.runImage(ctx, s.cmd, []string{"image", "pack", "--cmd", "/", "--", dir, "oci:" + layout + ":" + name})
-}
-
-// readSmall reads a regular file: of an export, a bundle, or our own. Nobody waits for
-// a writer of what is a FIFO.
-func readSmall(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	fi, err := f.Stat()
-	if err == nil && !fi.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no regular file", path)
-	}
-	if err != nil {
-		return nil, err
-	}
-	const most = 16 << 20
-	b, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && len(b) > most {
-		err = fmt.Errorf("%s has more than %d MiB", filepath.Base(path), most>>20)
-	}
-	return b, err
 }
 
 func copyFile(from, to, name string) error {

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 )
 
 // crowd is a state directory with idle containers.
@@ -116,30 +117,37 @@ func (c *crowd) command(o options, args ...string) []string {
 	return append([]string{o.runcell, "--root", c.state}, args...)
 }
 
-// gather starts containers that sleep. It says how far it is: where thousands
-// are slow, silence would be taken for a hang.
+// say tells how far a crowd is, every few seconds: where thousands are slow,
+// silence would be taken for a hang.
+func (c *crowd) say(said time.Time, n int, done string) time.Time {
+	if time.Since(said) < 10*time.Second {
+		return said
+	}
+	fmt.Fprintf(os.Stderr, "# %d of %d containers %s\n", n, c.size, done)
+	return time.Now()
+}
+
+// gather starts containers that sleep.
 func (c *crowd) gather(o options, w *world) error {
+	said := time.Now()
 	for i := range c.size {
 		id := fmt.Sprintf("c%d", i+1)
 		if _, err := run(plainLauncher{}, c.command(o, "run", "--detach", "--bundle", w.bundle(bundleSleep), id)...); err != nil {
 			return err
 		}
 		c.made = append(c.made, id)
-		if len(c.made)%10 == 0 {
-			fmt.Fprintf(os.Stderr, "# %d of %d containers\n", len(c.made), c.size)
-		}
+		said = c.say(said, len(c.made), "made")
 	}
 	return nil
 }
 
 func (c *crowd) disperse(o options) error {
 	var errs []error
+	said := time.Now()
 	for i, id := range c.made {
 		_, err := run(plainLauncher{}, c.command(o, "delete", "--force", id)...)
 		errs = append(errs, err)
-		if (i+1)%10 == 0 {
-			fmt.Fprintf(os.Stderr, "# %d of %d containers deleted\n", i+1, c.size)
-		}
+		said = c.say(said, i+1, "deleted")
 	}
 	return errors.Join(errs...)
 }
