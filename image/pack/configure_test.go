@@ -43,12 +43,23 @@ func inspect(t *testing.T, s *store.Store, name string) *store.Inspected {
 	return i
 }
 
+// plainTree is what every file system can hold: of which files an image is does not
+// matter to its configuration.
+func plainTree(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "bin"), 0o755), os.WriteFile(filepath.Join(dir, "bin/sh"), []byte("sh"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // set takes the place of what is there, or is added to it; unset comes first; the
 // layers, and the image that was, stay what they are.
 func TestConfigure(t *testing.T) {
 	s := story.NewStore(t)
 	created := time.Date(2020, 1, 2, 3, 4, 5, 600, time.UTC)
-	if _, err := pack.Pack(t.Context(), imagetest.Sample(t), "base:1", pack.Options{Store: s.Path(), MTime: &created, Author: "who", Config: full()}); err != nil {
+	if _, err := pack.Pack(t.Context(), plainTree(t), "base:1", pack.Options{Store: s.Path(), MTime: &created, Author: "who", Config: full()}); err != nil {
 		t.Fatal(err)
 	}
 	base := inspect(t, s, "base:1")
@@ -130,7 +141,7 @@ func asJSON(t *testing.T, v any) string {
 // is a link, is copied from where it is whole.
 func TestConfigureCopiesNothing(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := pack.Pack(t.Context(), imagetest.Sample(t), "oci:"+dir+"/a:1", pack.Options{}); err != nil {
+	if _, err := pack.Pack(t.Context(), plainTree(t), "oci:"+dir+"/a:1", pack.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	blobs := func(layout string) map[string]os.FileInfo {
@@ -187,10 +198,10 @@ func TestConfigureCopiesNothing(t *testing.T) {
 
 func TestConfigureRefuses(t *testing.T) {
 	s := story.NewStore(t)
-	if _, err := pack.Pack(t.Context(), imagetest.Sample(t), "base:1", pack.Options{Store: s.Path(), Config: full()}); err != nil {
+	if _, err := pack.Pack(t.Context(), plainTree(t), "base:1", pack.Options{Store: s.Path(), Config: full()}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := pack.Pack(t.Context(), imagetest.Sample(t), "bare:1", pack.Options{Store: s.Path()}); err != nil {
+	if _, err := pack.Pack(t.Context(), plainTree(t), "bare:1", pack.Options{Store: s.Path()}); err != nil {
 		t.Fatal(err)
 	}
 	before := story.Names(t, s)
