@@ -280,10 +280,11 @@ func (c *court) execIn(ctx context.Context, dir string, env []string, args ...st
 		return "", err
 	}
 	defer func() { _ = os.RemoveAll(temp) }()
-	cmd, err := apart(ctx, temp, args)
+	cmd, end, err := apart(ctx, temp, args)
 	if err != nil {
 		return "", err
 	}
+	defer end()
 	var out bytes.Buffer
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &out
 	cmd.WaitDelay = time.Minute

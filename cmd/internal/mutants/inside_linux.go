@@ -6,6 +6,7 @@ package main
 // read-only, but for the run's own directory, Go's cache and the control groups.
 // What they leave of processes, mounts and System V IPC, which no sweep of theirs
 // finds, ends with the namespaces that they are in, and so does another host name.
+// Their control groups end with the run's own: see groups.
 
 import (
 	"context"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -22,27 +24,40 @@ import (
 // insideArg makes this program the first process of the namespaces.
 const insideArg = "-inside"
 
-// apart is a command there. What it has as its temporary directory is temp: names
-// below stay as short as tests expect them.
-func apart(ctx context.Context, temp string, args []string) (*exec.Cmd, error) {
+// apart is a command there, and what ends it. What it has as its temporary
+// directory is temp: names below stay as short as tests expect them.
+func apart(ctx context.Context, temp string, args []string) (*exec.Cmd, func(), error) {
 	self, err := os.Executable()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	return apartBy(ctx, self, temp, args)
 }
 
-func apartBy(ctx context.Context, self, temp string, args []string) (*exec.Cmd, error) {
-	cmd := exec.CommandContext(ctx, self, append([]string{insideArg, temp}, args...)...) //nolint:forbidigo // this program
+func apartBy(ctx context.Context, self, temp string, args []string) (*exec.Cmd, func(), error) {
+	name := fmt.Sprintf("mutants.%d.%s", os.Getpid(), filepath.Base(temp))
+	g, err := groupsNamed(name)
+	if err == nil {
+		err = g.make()
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	cmd := exec.CommandContext(ctx, self, append([]string{insideArg, name, temp}, args...)...) //nolint:forbidigo // this program
 	// A process group of its own: kill(2) of the own group asks for no namespace.
 	const flags = unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC
 	cmd.SysProcAttr = &unix.SysProcAttr{Cloneflags: flags, Pdeathsig: unix.SIGKILL, Setpgid: true}
-	return cmd, nil
+	cmd.Cancel = func() error {
+		defer g.thaw() // the first process ends after all others
+		return cmd.Process.Kill()
+	}
+	return cmd, g.end, nil
 }
 
 // inside runs a command, reaps what it leaves, and gives its exit status.
-func inside(temp string, args []string) int {
-	err := enclose(temp)
+func inside(name, temp string, args []string) int {
+	runtime.LockOSThread() // it has the namespace of the control groups
+	g, err := enclose(name, temp)
 	cmd := exec.Command(args[0], args[1:]...) //nolint:forbidigo // the developer's own Go
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if err == nil {
@@ -52,6 +67,7 @@ func inside(temp string, args []string) int {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		return 125
 	}
+	defer g.thaw()
 	for {
 		var ws unix.WaitStatus
 		pid, err := unix.Wait4(-1, &ws, 0, nil)
@@ -66,16 +82,28 @@ func inside(temp string, args []string) int {
 
 // enclose makes the mounts. They are the machine's own if whoever starts this is
 // not apart.
-func enclose(temp string) error {
+func enclose(name, temp string) (groups, error) {
 	if os.Getpid() != 1 {
-		return errors.New(insideArg + " is for the first process of namespaces of its own")
+		return nil, errors.New(insideArg + " is for the first process of namespaces of its own")
 	}
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("make mounts private: %w", err)
+		return nil, fmt.Errorf("make mounts private: %w", err)
 	}
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
-		return fmt.Errorf("mount /proc: %w", err)
+		return nil, fmt.Errorf("mount /proc: %w", err)
 	}
+	g, err := groupsNamed(name)
+	if err == nil {
+		err = g.enter()
+	}
+	if err == nil {
+		err = keepOpen(temp)
+	}
+	return g, err
+}
+
+// keepOpen makes all read-only but what a run may write.
+func keepOpen(temp string) error {
 	cache, err := goCache()
 	if err != nil {
 		return err

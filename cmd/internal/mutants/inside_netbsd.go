@@ -12,6 +12,6 @@ const insideArg = "-inside"
 
 var errLinux = errors.New("the tests are Linux's: run it there")
 
-func apart(context.Context, string, []string) (*exec.Cmd, error) { return nil, errLinux }
+func apart(context.Context, string, []string) (*exec.Cmd, func(), error) { return nil, nil, errLinux }
 
-func inside(string, []string) int { return 1 }
+func inside(string, string, []string) int { return 1 }

@@ -42,8 +42,8 @@ type options struct {
 }
 
 func main() {
-	if len(os.Args) > 3 && os.Args[1] == insideArg {
-		os.Exit(inside(os.Args[2], os.Args[3:]))
+	if len(os.Args) > 4 && os.Args[1] == insideArg {
+		os.Exit(inside(os.Args[2], os.Args[3], os.Args[4:]))
 	}
 	var o options
 	run := flag.String("run", "", "only mutants whose name matches this `regexp`")
