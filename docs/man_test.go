@@ -104,3 +104,18 @@ func TestManPagesHaveTheirSections(t *testing.T) {
 		}
 	}
 }
+
+// A macro in a line takes all that is behind it: what is optional ends before a comma.
+func TestOptionalPartsEnd(t *testing.T) {
+	for _, page := range manPages(t) {
+		b, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(b)) {
+			if _, rest, found := strings.Cut(line, " Op "); found && strings.HasPrefix(line, ".") && strings.Contains(rest, " , ") {
+				t.Errorf("%s: write Oo and Oc, for Op takes the rest of the line: %s", page, line)
+			}
+		}
+	}
+}

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -19,6 +21,7 @@ const (
 	bundleTrue  = "true"  // runc spec's config, /bin/true
 	bundleSleep = "sleep" // the same with a process that stays
 	bundleLight = "light" // pid, ipc, uts and mount namespaces, no cgroup
+	bundleBind  = "bind"  // on the host's network, /bin/httpd that binds a port of its cell and goes
 )
 
 func (w *world) bundle(name string) string { return filepath.Join(w.dir, name) }
@@ -42,13 +45,39 @@ func (w *world) makeBundles(o options) error {
 		return err
 	}
 	// As long as it takes to make them all, on a machine that has other work, too.
+	config.Process.Args = []string{"/bin/httpd", "-p", "127.0.0.1:" + bindPort}
+	if err := writeBundle(w.bundle(bundleBind), onHostsNetwork(config)); err != nil {
+		return err
+	}
 	config.Process.Args = []string{"/bin/sleep", strconv.Itoa(1000 + 10*total(o.cells))}
+	mounts := config.Mounts
+	if o.lean {
+		config.Mounts = nil
+	}
 	if err := writeBundle(w.bundle(bundleSleep), config); err != nil {
 		return err
 	}
+	config.Mounts = mounts
 	config.Process.Args = []string{"/bin/true"}
 	lighten(config)
 	return writeBundle(w.bundle(bundleLight), config)
+}
+
+// bindPort is one that nothing else on the machine is likely to have.
+const bindPort = "47113"
+
+// onHostsNetwork is a configuration of a cell that has a port of the host.
+func onHostsNetwork(c *specs.Spec) *specs.Spec {
+	host, linux := *c, *c.Linux
+	linux.Namespaces = slices.DeleteFunc(slices.Clone(linux.Namespaces), func(n specs.LinuxNamespace) bool { return n.Type == specs.NetworkNamespace })
+	host.Linux = &linux
+	host.Annotations = maps.Clone(c.Annotations)
+	if host.Annotations == nil {
+		host.Annotations = map[string]string{}
+	}
+	host.Annotations["org.netbsd.cell.network"] = "host"
+	host.Annotations["org.netbsd.cell.reserved-ports"] = bindPort
+	return &host
 }
 
 // exampleConfig is what `runc spec` writes, or runcell's where runc is missing.
@@ -125,7 +154,7 @@ func makeRootfs(dir, busybox string) (err error) {
 	if err := out.Close(); err != nil {
 		return err
 	}
-	for _, name := range []string{"sh", "true", "sleep"} {
+	for _, name := range []string{"sh", "true", "sleep", "httpd"} {
 		if err := os.Symlink("busybox", filepath.Join(dir, "bin", name)); err != nil {
 			return err
 		}

@@ -35,6 +35,7 @@ type options struct {
 	guest string
 
 	cells   []int // sorted; none: no table of many
+	lean    bool  // without mounts but their root
 	busybox string
 	states  string // where state directories are made, and then the bench's own directory there
 
@@ -65,6 +66,7 @@ func main() {
 	flag.StringVar(&o.guest, "guest", "", "Linux kernel for the virtual machine that this is compared with")
 	flag.DurationVar(&o.settle, "settle", 35*time.Second, "how long shims are left alone before they are looked at: ours gives its memory back after two seconds, containerd's at times")
 	cells := flag.String("cells", "10,500", "`numbers` of detached containers in one state directory for the table of many; empty: no such table")
+	flag.BoolVar(&o.lean, "lean", false, "those have no mounts but their root")
 	flag.StringVar(&o.busybox, "busybox", "/bin/busybox", "static busybox for the bundles")
 	flag.StringVar(&o.states, "states", memoryDir(), "make the runtimes' state directories in this `directory`; default: a tmpfs, as /run is")
 	flag.StringVar(&o.json, "json", "", "write every sample to this file")

@@ -42,8 +42,9 @@ func numbers(text string) (list []int, err error) {
 	return slices.Compact(list), nil
 }
 
-// benchMany prints medians of run, state, list and metrics, and their ratios to
-// those beside the smallest crowd.
+// benchMany prints medians of run, of a run whose program binds a port that is its
+// cell's, of exec, state, list and metrics, and their ratios to those beside the
+// smallest crowd.
 func benchMany(o options, dir string, out io.Writer) (_ map[string][]float64, err error) {
 	w := &world{dir: filepath.Join(dir, "many"), samples: map[key][]float64{}}
 	if err := w.makeBundles(o); err != nil {
@@ -67,6 +68,8 @@ func benchMany(o options, dir string, out io.Writer) (_ map[string][]float64, er
 		argv []string
 	}{
 		{"run", []string{"run", "--bundle", w.bundle(bundleTrue), "one"}},
+		{"bind", []string{"run", "--bundle", w.bundle(bundleBind), "one"}},
+		{"exec", []string{"exec", "c1", "/bin/true"}},
 		{"state", []string{"state", "c1"}},
 		{"list", []string{"list"}},
 		{"metrics", []string{"metrics"}},

@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/inroot"
@@ -40,6 +41,9 @@ type Kernel interface {
 	unmount(path string, force bool) error
 	// table lists all mounts, oldest first.
 	table() ([]mountEntry, error)
+	// walk has the kernel go through all mounts, and tells their number and what
+	// time of a processor it took.
+	walk() (int, time.Duration, error)
 	// mountOf gives the mount that a place lies on.
 	mountOf(p *inroot.Place) (mountEntry, error)
 }
@@ -68,6 +72,9 @@ func (r *Root) Build() (err error) {
 	if len(r.path) > kmod.MaxRoot {
 		return fmt.Errorf("the cell's root %s has %d bytes, and the kernel takes %d: use a shorter --root or container id",
 			r.path, len(r.path), kmod.MaxRoot)
+	}
+	if err := checkCrowd(r.Kernel); err != nil {
+		return err
 	}
 	if err := os.Mkdir(r.path, 0o700); err != nil { //nolint:forbidigo // the state directory is ours alone
 		return fmt.Errorf("make the root's mount point: %w", err)

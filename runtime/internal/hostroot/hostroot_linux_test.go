@@ -395,7 +395,7 @@ func TestRootInheritsRestrictions(t *testing.T) {
 func TestLongPaths(t *testing.T) {
 	long := func(n int) string { return strings.Repeat("/"+strings.Repeat("d", 99), n/100+1)[:n] }
 	for n, want := range map[int]string{kmod.MaxRoot: "make the root's mount point", kmod.MaxRoot + 1: "use a shorter --root"} {
-		r := &Root{Plan: &oci.Plan{Process: &oci.Process{}}, StateDir: long(n - len("/"+DirName))}
+		r := &Root{Kernel: crowded{}, Plan: &oci.Plan{Process: &oci.Process{}}, StateDir: long(n - len("/"+DirName))}
 		if err := r.Build(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("a root of %d bytes: %v; want an error with %q", n, err, want)
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	goruntime "runtime"
+	"time"
 	"unsafe"
 
 	"github.com/netbsd-cells/runcell/kmod/inroot"
@@ -101,13 +102,13 @@ func (*netbsdKernel) unmount(path string, force bool) error {
 // table asks for the number of mounts first, and again while they grow.
 func (k *netbsdKernel) table() ([]mountEntry, error) {
 	for spare := 8; ; spare *= 2 {
-		n, _, errno := unix.Syscall(k.getvfsstat, 0, 0, statNoWait)
-		if errno != 0 {
-			return nil, fmt.Errorf("read mount table: %w", errno)
+		have, err := k.count()
+		if err != nil {
+			return nil, err
 		}
-		room := int(n) + spare
+		room := have + spare
 		buf := make([]byte, room*k.layout.size)
-		n, _, errno = unix.Syscall(k.getvfsstat, uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), statNoWait)
+		n, _, errno := unix.Syscall(k.getvfsstat, uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), statNoWait)
 		if errno != 0 {
 			return nil, fmt.Errorf("read mount table: %w", errno)
 		}
@@ -115,6 +116,36 @@ func (k *netbsdKernel) table() ([]mountEntry, error) {
 			return k.layout.parse(buf[:int(n)*k.layout.size])
 		}
 	}
+}
+
+func (k *netbsdKernel) count() (int, error) {
+	n, _, errno := unix.Syscall(k.getvfsstat, 0, 0, statNoWait)
+	if errno != 0 {
+		return 0, fmt.Errorf("count mounts: %w", errno)
+	}
+	return int(n), nil
+}
+
+func (k *netbsdKernel) walk() (int, time.Duration, error) {
+	before, err := used()
+	if err != nil {
+		return 0, 0, err
+	}
+	n, err := k.count()
+	if err != nil {
+		return 0, 0, err
+	}
+	after, err := used()
+	return n, after - before, err
+}
+
+// used is what this process has had of the processors.
+func used() (time.Duration, error) {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		return 0, fmt.Errorf("ask for the time used: %w", err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), nil
 }
 
 func (k *netbsdKernel) mountOf(p *inroot.Place) (mountEntry, error) {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/oci"
@@ -103,6 +104,11 @@ func (k *linuxMounts) unmount(path string, force bool) error {
 		flags |= unix.MNT_DETACH
 	}
 	return unix.Unmount(path, flags)
+}
+
+func (k *linuxMounts) walk() (int, time.Duration, error) {
+	table, err := k.table()
+	return len(table), 0, err
 }
 
 func (k *linuxMounts) table() ([]mountEntry, error) {

@@ -1,0 +1,32 @@
+package hostroot
+
+// How many mounts a host bears. NetBSD's syncer looks at every mount once a second,
+// and finds its own note about each in a list that has all of them (sched_sync in
+// sys/kern/vfs_subr.c, fstrans_alloc_lwp_info in vfs_trans.c), so that its time
+// grows with the square of their number. Once it takes more than a second it never
+// rests: a host with one processor then does nothing else, as a thread of the kernel
+// comes before all programs, and with several each unmount takes minutes.
+
+import (
+	"fmt"
+	"time"
+)
+
+// maxWalk is how long the kernel may take to go through all mounts for us, in
+// processor time. It does half of what the syncer does, which then takes less than
+// a third of each second. What a host bears so depends on how fast it is.
+const maxWalk = 150 * time.Millisecond
+
+// checkCrowd refuses one more root where the kernel has enough to do with the mounts
+// that are there.
+func checkCrowd(k Kernel) error {
+	mounts, took, err := k.walk()
+	if err != nil {
+		return err
+	}
+	if took > maxWalk {
+		return fmt.Errorf("mount the root: it takes the kernel %d ms (at most %d) to go through the host's %d mounts, which it does every second, "+
+			"and with more it would soon do nothing else: give cells fewer mounts, or run fewer of them", took.Milliseconds(), maxWalk.Milliseconds(), mounts)
+	}
+	return nil
+}
