@@ -11,6 +11,7 @@ import (
 
 	"github.com/netbsd-cells/runcell/conformance/harness"
 	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/policy"
 	"golang.org/x/sys/unix"
 )
 
@@ -84,6 +85,19 @@ var counters = append([]harness.Case{
 			w.agent(id, entry{}).want("EPERM", "mknod", "/dev/null")
 			if after := w.denials(other); !maps.Equal(before, after) {
 				w.Errorf("another cell's counts went from %v to %v", before, after)
+			}
+		}),
+	},
+	{
+		Name: "stats/asked-before", Clause: "class process.rlimit.bypass", Does: "fork(2) within the limits is no denial, though the kernel asks whether it may exceed them",
+		Run: in(func(w *world) {
+			w.needs(stats)
+			id := w.cell(w.high(func(s *kmod.Spec) { s.Permissions = s.Permissions.Without(policy.Resource) }))
+			m := w.agent(id, entry{})
+			before := w.denials(id)
+			m.must("fork", "3")
+			if after := w.denials(id); !maps.Equal(before, after) {
+				w.Errorf("after three forks, counts went from %v to %v", before, after)
 			}
 		}),
 	},

@@ -2,8 +2,10 @@
  * The answer to a request, and what is kept of a denial: an exact count, and
  * now and then a line in the log.
  *
- * What is left out of a list is not something that anybody asked for, and is
- * not counted: processes, sockets and kernel pointers that may not be seen.
+ * What nobody asked for is not counted: processes, sockets and kernel pointers
+ * that are left out of a list, and what the kernel asks before it looks whether a
+ * limit is reached at all: with each fork(2), each exec(2) after a change of user,
+ * each block of a file system with quotas.
  *
  * A listener may hold any lock, under which nothing can be printed.  So a line
  * waits in a small ring for a soft interrupt.
@@ -116,6 +118,8 @@ cell_denied(struct cell *c, const struct cell_row *row, kauth_cred_t cred)
 	case CELL_CLASS_PROCESS_CANSEE_OTHER_CELL:
 	case CELL_CLASS_PROCESS_CANSEE_KPTR:
 	case CELL_CLASS_NETWORK_SOCKET_CANSEE_OTHER_CELL:
+	case CELL_CLASS_PROCESS_RLIMIT_BYPASS:
+	case CELL_CLASS_SYSTEM_FS_QUOTA_NOLIMIT:
 		return;
 	default:
 		break;

@@ -97,6 +97,47 @@ limit(void)
 	EXPECT(cells_destroy(id), 0);
 }
 
+/*
+ * fork(2) asks whether it may exceed a limit before it looks whether it does: that
+ * is denied, and no denial that anybody would look for.  One that is asked for is.
+ */
+static void
+asked_before(void)
+{
+	static const struct rlimit limit = { 1, 1 };
+	uint32_t id = cells_new(0, PROFILE_HIGH);
+	struct cell_stats before, after;
+	struct cell_policy cp;
+	struct lwp *l;
+
+	CHECK(cells_policy_of(id, &cp) == 0, "no policy");
+	cp.cp_permissions = 0;
+	EXPECT(cells_policy(&cp), 0);
+	l = cells_member(id, 0);
+	as(root);
+	EXPECT(cells_stats(id, &before), 0);
+	as(l);
+	EXPECT(kern_ask(KAUTH_SCOPE_PROCESS, l->l_cred, KAUTH_PROCESS_RLIMIT,
+	    l->l_proc, KAUTH_ARG(KAUTH_REQ_PROCESS_RLIMIT_BYPASS),
+	    __UNCONST(&limit), KAUTH_ARG(1)), EPERM);
+	EXPECT(kern_ask(KAUTH_SCOPE_SYSTEM, l->l_cred, KAUTH_SYSTEM_FS_QUOTA,
+	    KAUTH_ARG(KAUTH_REQ_SYSTEM_FS_QUOTA_NOLIMIT), NULL, NULL, NULL),
+	    EPERM);
+	as(root);
+	EXPECT(cells_stats(id, &after), 0);
+	CHECK(memcmp(before.cs_denials, after.cs_denials,
+	    sizeof(after.cs_denials)) == 0, "a question is counted as denied");
+	as(l);
+	EXPECT(kern_ask(KAUTH_SCOPE_SYSTEM, l->l_cred,
+	    KAUTH_SYSTEM_FS_RESERVEDSPACE, NULL, NULL, NULL, NULL), EPERM);
+	as(root);
+	EXPECT(cells_stats(id, &after), 0);
+	CHECK(memcmp(before.cs_denials, after.cs_denials,
+	    sizeof(after.cs_denials)) != 0, "a denial is not counted");
+	end(l, 0);
+	EXPECT(cells_destroy(id), 0);
+}
+
 /* Everything that goes over members, while one of them is only half made. */
 static uint32_t half_cell;
 
@@ -271,6 +312,7 @@ const struct harness_case life_cases[] = {
 	{ "life/one", one_cell, false, NULL },
 	{ "life/refusals", refusals, false, NULL },
 	{ "life/limit", limit, false, NULL },
+	{ "life/asked-before", asked_before, false, NULL },
 	{ "life/half-made", half_made, false, NULL },
 	{ "life/killed", killed, false, NULL },
 	{ "life/credential-stays", credential_stays, false, NULL },
