@@ -193,7 +193,7 @@ func costSteps(w want) []protocol.Step {
 func manySteps(w want) []protocol.Step {
 	return withModule(w, "many", 0, protocol.Step{
 		Name: "measure", Do: protocol.Exec, Timeout: 2 * suiteTimeout,
-		Args: []string{w.prefix + benchmarks, "-run", "many", "-cells", "10,100,1000", "-lean", "-runcell", w.prefix + runcell, "-busybox", w.prefix + linuxBusybox},
+		Args: []string{w.prefix + protocol.AgentPath, "crowd", "2000", w.prefix + benchmarks, "-run", "many", "-cells", "10,100,1000", "-lean", "-runcell", w.prefix + runcell, "-busybox", w.prefix + linuxBusybox},
 	})
 }
 

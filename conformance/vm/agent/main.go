@@ -54,6 +54,12 @@ func command() error {
 			return fmt.Errorf("read rounds: %w", err)
 		}
 		return cost(args[1], rounds)
+	case len(args) > 2 && args[0] == "crowd":
+		processes, err := strconv.ParseUint(args[1], 10, 31)
+		if err != nil {
+			return fmt.Errorf("read processes: %w", err)
+		}
+		return crowd(int(processes), args[2:])
 	case len(args) == 3 && args[0] == "pages":
 		return pages(args[1], args[2], "/rescue")
 	case len(args) > 4 && args[0] == "port":
@@ -67,7 +73,7 @@ func command() error {
 	case len(args) >= 1 && args[0] == helperArg:
 		return helper(args[1:])
 	}
-	return errors.New("usage: init run PREFIX | init smoke | init demo RUNCELL WEB | init service RUNCELL WEB | init power WHEN RUNCELL BUSYBOX MODULE | init cost MODULE ROUNDS | init without-module RUNCELL | init pages BUSYBOX MODULE | init port BUSYBOX MODULE DIR PROGRAM…")
+	return errors.New("usage: init run PREFIX | init smoke | init demo RUNCELL WEB | init service RUNCELL WEB | init power WHEN RUNCELL BUSYBOX MODULE | init cost MODULE ROUNDS | init crowd PROCESSES PROGRAM… | init without-module RUNCELL | init pages BUSYBOX MODULE | init port BUSYBOX MODULE DIR PROGRAM…")
 }
 
 // helperArg begins the command line of the smoke test's own children.

@@ -29,6 +29,8 @@ func port(string, string, string, []string) error { return errNotNetBSD }
 
 func cost(string, int) error { return errNotNetBSD }
 
+func crowd(int, []string) error { return errNotNetBSD }
+
 func withoutModule(string) error { return errNotNetBSD }
 
 func helper([]string) error { return errNotNetBSD }
