@@ -23,7 +23,7 @@ var cgroupV2Mounts = [...]string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}
 func cgroupV2() string {
 	for _, dir := range cgroupV2Mounts {
 		var st unix.Statfs_t
-		if unix.Statfs(dir, &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC {
+		if _ = unix.Statfs(dir, &st); st.Type == unix.CGROUP2_SUPER_MAGIC { // 0 of what is not there
 			return dir
 		}
 	}
@@ -102,22 +102,13 @@ func noCgroup(err error) bool {
 }
 
 // removeCgroup removes a cell's cgroup, and those of its parents that were
-// made for cells and have none any more. The kernel takes a moment to let go
-// of the last process.
+// made for cells and have none any more.
 func removeCgroup(leaf string) error {
 	if leaf == "" {
 		return nil
 	}
-	const tries = 50
-	for i := range tries {
-		err := unix.Rmdir(leaf)
-		if err == nil || noCgroup(err) {
-			break
-		}
-		if !errors.Is(err, unix.EBUSY) || i == tries-1 {
-			return fmt.Errorf("remove cgroup %s: %w", leaf, err)
-		}
-		time.Sleep(time.Duration(i) * time.Millisecond / 2)
+	if err := removeEmpty(leaf, unix.Rmdir); err != nil {
+		return fmt.Errorf("remove cgroup %s: %w", leaf, err)
 	}
 	for dir := filepath.Dir(leaf); !foreign(dir); dir = filepath.Dir(dir) {
 		if err := unix.Rmdir(dir); err != nil && !noCgroup(err) {
@@ -125,6 +116,22 @@ func removeCgroup(leaf string) error {
 		}
 	}
 	return nil
+}
+
+// removeEmpty removes a cgroup that has no process any more: the kernel takes a
+// moment to let go of the last one. One that is not there is removed.
+func removeEmpty(dir string, rmdir func(string) error) error {
+	const tries = 50
+	for i := 1; ; i++ {
+		err := rmdir(dir)
+		if noCgroup(err) {
+			return nil
+		}
+		if !errors.Is(err, unix.EBUSY) || i == tries {
+			return err
+		}
+		time.Sleep(time.Duration(i) * time.Millisecond / 2)
+	}
 }
 
 // foreign tells whether a directory is there that others have made. What is
@@ -144,8 +151,8 @@ func handDown(mount, dir, controllers string) error {
 		if err != nil {
 			return err
 		}
-		next, below, more := strings.Cut(rest, "/")
-		if !more || below == "" {
+		next, _, more := strings.Cut(rest, "/")
+		if !more {
 			return nil
 		}
 		at = filepath.Join(at, next)

@@ -3,6 +3,7 @@ package emulator
 // What this host lets the emulator enforce, and why not where it does not.
 
 import (
+	"os"
 	"runtime"
 	"strings"
 
@@ -29,10 +30,6 @@ func (c *Client) probe() (kmod.Features, error) {
 	case m == Published:
 		return published(), nil
 	}
-	exit := absent("this kernel tells an exit status only to the parent (Linux 6.15 tells others)")
-	if exitInfo() {
-		exit = recorded("known to the parent, and to a wait that began before the end")
-	}
 	filter, ports := seccomp(), bindHooks()
 	return kmod.Features{
 		Platforms:    platforms(),
@@ -46,19 +43,31 @@ func (c *Client) probe() (kmod.Features, error) {
 		PortAddress:  ports,
 		Addresses:    ports,
 		Network:      filter,
-		MaxProcesses: maxProcesses(),
+		MaxProcesses: maxProcesses(pidsController()),
 		Processes:    enforced(),
 		Kill:         enforced(),
 		Stats:        absent("Linux does not count denied system calls by process"),
-		ExitStatus:   exit,
+		ExitStatus:   exitStatus(),
 		MaxGroups:    kmod.MaxGroups, // what is over NetBSD's limit must fail here too
 	}, nil
 }
 
+// exitStatus asks about this process, as it runs.
+func exitStatus() kmod.Support {
+	self, _ := unix.PidfdOpen(os.Getpid(), 0) // -1 is no process's
+	defer func() { _ = unix.Close(self) }()
+	if exitInfo(self) {
+		return recorded("known to the parent, and to a wait that began before the end")
+	}
+	return absent("this kernel tells an exit status only to the parent (Linux 6.15 tells others)")
+}
+
 // platforms are the host's, and that of the 32-bit programs it runs as well.
-func platforms() []string {
-	list := []string{"linux/" + runtime.GOARCH}
-	switch runtime.GOARCH {
+func platforms() []string { return platformsOf(runtime.GOARCH) }
+
+func platformsOf(arch string) []string {
+	list := []string{"linux/" + arch}
+	switch arch {
 	case "amd64":
 		list = append(list, "linux/386")
 	case "arm64":
@@ -85,15 +94,22 @@ func permissions(filter kmod.Support) kmod.Support {
 // seccomp asks for the calling thread's filter mode: EINVAL says that the
 // kernel was built without filters, seccomp(2). Entering a cell fails then.
 func seccomp() kmod.Support {
-	if _, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0); err != nil {
+	_, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0)
+	return filters(err)
+}
+
+func filters(err error) kmod.Support {
+	if err != nil {
 		return absent("this kernel has no seccomp filters: no cell can be entered")
 	}
 	return enforced()
 }
 
 // bindHooks asks for the programs at a hook.
-func bindHooks() kmod.Support {
-	if err := hookable(hooks[0].attach); err != nil {
+func bindHooks() kmod.Support { return reservations(hookable(hooks[0].attach)) }
+
+func reservations(err error) kmod.Support {
+	if err != nil {
 		return recorded(err.Error())
 	}
 	// NetBSD stops them; here it would mean a hook for the whole machine.

@@ -70,36 +70,54 @@ func freezeCgroup(dir string, on bool) error {
 // stop sends SIGSTOP until two looks find the same members, all stopped: one
 // that ran at the first may have forked before the second.
 func (x *cell) stop() error {
-	var before []int
-	return eventually(func() (bool, error) {
+	return eventually(twice(func() ([]int, bool, error) {
 		if err := x.signal(unix.SIGSTOP); err != nil {
-			return false, err
+			return nil, false, err
 		}
 		pids, err := x.processes()
-		if err != nil {
-			return false, err
-		}
-		for _, pid := range pids {
-			if s, err := readStat(pid); err == nil && s.state != 'T' && !s.dying() {
-				before = nil
-				return false, nil
-			}
-		}
-		same := before != nil && slices.Equal(pids, before)
-		before = append([]int{}, pids...)
-		return same, nil
-	})
+		return pids, stopped(pids), err
+	}))
 }
 
-func eventually(done func() (bool, error)) error {
-	deadline := time.Now().Add(pausePatience)
+// twice is done when two looks, one after the other, find the same processes,
+// all at rest.
+func twice(look func() (pids []int, rest bool, err error)) func() (bool, error) {
+	var before []int
+	return func() (bool, error) {
+		pids, rest, err := look()
+		if !rest {
+			before = nil
+			return false, err
+		}
+		same := slices.Equal(pids, before)
+		before = pids
+		return same, err
+	}
+}
+
+// stopped tells whether none of the processes runs: those that end never will.
+func stopped(pids []int) bool {
+	for _, pid := range pids {
+		if s, err := readStat(pid); err == nil && s.state != 'T' && !s.dying() {
+			return false
+		}
+	}
+	return true
+}
+
+func eventually(done func() (bool, error)) error { return within(pausePatience, done) }
+
+// within asks until it is done, with pauses that grow; ErrBusy when that takes
+// longer than patience.
+func within(patience time.Duration, done func() (bool, error)) error {
+	deadline := time.Now().Add(patience)
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 10*time.Millisecond) {
 		ok, err := done()
 		if ok || err != nil {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("not done after %v: %w", pausePatience, kmod.ErrBusy)
+			return fmt.Errorf("not done after %v: %w", patience, kmod.ErrBusy)
 		}
 		time.Sleep(pause)
 	}

@@ -22,22 +22,23 @@ import (
 const pidsV1 = "/sys/fs/cgroup/pids"
 
 // pidsController tells where a process limit can be set.
-func pidsController() (v2 bool, mount string, err error) {
-	if mount := cgroupV2(); mount != "" {
-		if lists(mount, "cgroup.controllers", "pids") {
-			return true, mount, delegable(mount)
-		}
+func pidsController() (v2 bool, mount string, err error) { return controllerIn(cgroupV2(), pidsV1) }
+
+// controllerIn looks in the v2 hierarchy, if there is one, and in that of v1.
+func controllerIn(unified, legacy string) (v2 bool, mount string, err error) {
+	if unified != "" && lists(unified, "cgroup.controllers", "pids") {
+		return true, unified, delegable(unified)
 	}
-	if isV1(pidsV1) {
-		return false, pidsV1, usable(pidsV1)
+	if isV1(legacy) {
+		return false, legacy, usable(legacy)
 	}
 	return false, "", errors.New("no cgroup hierarchy has the pids controller")
 }
 
-// lists tells whether a word is in a cgroup's file.
+// lists tells whether a word is in a cgroup's file. One that can't be read has none.
 func lists(dir, file, word string) bool {
-	b, err := readFile(filepath.Join(dir, file))
-	return err == nil && slices.Contains(strings.Fields(string(b)), word)
+	b, _ := readFile(filepath.Join(dir, file))
+	return slices.Contains(strings.Fields(string(b)), word)
 }
 
 // delegable tells whether the pids controller works below the mount, or can
@@ -50,7 +51,8 @@ func delegable(mount string) error {
 	if _, err := os.Stat(filepath.Join(mount, "cgroup.type")); err != nil {
 		return nil //nolint:nilerr // it is missing at the root
 	}
-	if pids, err := cgroupProcesses(mount); err != nil || len(pids) > 0 {
+	// One that this pid namespace does not see counts, too.
+	if b, err := readFile(filepath.Join(mount, "cgroup.procs")); err != nil || len(b) > 0 {
 		return fmt.Errorf("%s is a cgroup with processes and does not hand down the pids controller", mount)
 	}
 	return nil
@@ -109,35 +111,43 @@ func (c *Client) Limit(id kmod.ID, processes uint64) error {
 
 func (c *Client) changeLimit(id kmod.ID, processes uint64) error {
 	m, err := c.find()
-	if err == nil && m == Published {
-		err = fmt.Errorf("%s: %w", kmod.Published().MaxProcesses.Reason, kmod.ErrUnsupported)
-	}
 	if err != nil {
 		return err
+	}
+	if m == Published {
+		return fmt.Errorf("%s: %w", kmod.Published().MaxProcesses.Reason, kmod.ErrUnsupported)
 	}
 	v2, mount, err := pidsController()
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, kmod.ErrUnsupported)
 	}
+	return c.limitIn(v2, mount, id, processes)
+}
+
+// limitIn changes the limit by the controller of one hierarchy.
+func (c *Client) limitIn(v2 bool, mount string, id kmod.ID, processes uint64) error {
 	x, err := c.lookup(id)
 	if err != nil {
 		return err
 	}
+	if v2 {
+		return x.setLimit(v2, mount, processes)
+	}
 	// The record comes first, so that Destroy finds what is made here.
-	if !v2 && x.Pids == "" {
-		err = c.change(id, func(y *cell) error {
+	if x.Pids == "" {
+		err := c.change(id, func(y *cell) error {
 			y.Pids = c.pidsCgroup(mount, y)
 			x = y
 			return nil
 		})
+		if err != nil {
+			return err
+		}
 	}
-	if err == nil {
-		err = x.setLimit(v2, mount, processes)
+	if err := x.setLimit(v2, mount, processes); err != nil {
+		return err
 	}
-	if err == nil && !v2 {
-		err = x.gather(x.Pids)
-	}
-	return err
+	return x.gather(x.Pids)
 }
 
 // processLimit is the limit that the kernel has, or what the cell was made with
@@ -212,8 +222,9 @@ func (e *entry) enterSpots(x *cell) error {
 	return nil
 }
 
-func maxProcesses() kmod.Support {
-	if _, _, err := pidsController(); err != nil {
+// maxProcesses tells what comes of what pidsController says.
+func maxProcesses(_ bool, _ string, err error) kmod.Support {
+	if err != nil {
 		return recorded(err.Error())
 	}
 	// NetBSD counts processes. Programs with many threads need a higher limit here.

@@ -9,14 +9,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"os"
 	"strconv"
 	"strings"
 
 	"github.com/netbsd-cells/runcell/kmod"
-	"golang.org/x/sys/unix"
 )
 
 // Claims tells what a cell reserves. The host reserves nothing here.
@@ -44,20 +42,25 @@ func (c *Client) Sockets(id kmod.ID) ([]kmod.Socket, error) {
 	return list, nil
 }
 
-func (x *cell) sockets() (list []kmod.Socket, err error) {
+func (x *cell) sockets() ([]kmod.Socket, error) {
 	pids, err := x.processes()
 	if err != nil {
 		return nil, err
 	}
 	owner := map[uint64]int{}
 	for _, pid := range pids {
-		if err := socketsOf(pid, owner); err != nil {
+		if err := socketsOf(pid, procPath(pid, "fd"), owner); err != nil {
 			return nil, err
 		}
 	}
 	if len(owner) == 0 {
 		return nil, nil
 	}
+	return seenBy(pids, owner)
+}
+
+// seenBy lists the sockets of owners in the network that the processes have.
+func seenBy(pids []int, owner map[uint64]int) (list []kmod.Socket, err error) {
 	for _, t := range [...]struct{ file, proto string }{{"tcp", "tcp"}, {"tcp6", "tcp"}, {"udp", "udp"}, {"udp6", "udp"}} {
 		// The members have one network, whichever of them is asked.
 		b, err := firstOf(pids, "net/"+t.file)
@@ -87,20 +90,11 @@ func firstOf(pids []int, name string) ([]byte, error) {
 	return nil, errGone
 }
 
-// socketsOf notes whose the sockets are: of several processes, the lowest. One
-// that has ended has none.
-func socketsOf(pid int, owner map[uint64]int) error {
-	dir := procPath(pid, "fd")
-	d, err := os.Open(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("list files of process %d: %w", pid, err)
-	}
-	defer func() { _ = d.Close() }()
-	names, err := d.Readdirnames(-1)
-	if err != nil && !errors.Is(err, unix.ESRCH) && !errors.Is(err, fs.ErrNotExist) {
+// socketsOf notes whose the sockets in a directory of open files are: of several
+// processes, the first one's that is asked. One that has ended has none.
+func socketsOf(pid int, dir string, owner map[uint64]int) error {
+	names, err := readNames(dir, -1)
+	if err != nil && !reaped(err) {
 		return fmt.Errorf("list files of process %d: %w", pid, err)
 	}
 	for _, name := range names {
@@ -113,7 +107,7 @@ func socketsOf(pid int, owner map[uint64]int) error {
 			continue
 		}
 		if inode, err := strconv.ParseUint(strings.TrimSuffix(number, "]"), 10, 64); err == nil {
-			if first, ok := owner[inode]; !ok || pid < first {
+			if _, ok := owner[inode]; !ok {
 				owner[inode] = pid
 			}
 		}
@@ -150,10 +144,10 @@ func waiting(text, proto string, owner map[uint64]int) (list []kmod.Socket, err 
 
 // parseLocal reads 0100007F:1F90: words of the host's order, and the port.
 func parseLocal(s string) (netip.AddrPort, error) {
-	at, port, ok := strings.Cut(s, ":")
+	at, port, _ := strings.Cut(s, ":") // without a colon there is no port
 	b, err := hex.DecodeString(at)
 	n, perr := strconv.ParseUint(port, 16, 16)
-	if !ok || err != nil || perr != nil || len(b) != 4 && len(b) != 16 {
+	if err != nil || perr != nil || len(b) != 4 && len(b) != 16 {
 		return netip.AddrPort{}, fmt.Errorf("parse a socket's address: %q", s)
 	}
 	for i := 0; i < len(b); i += 4 {

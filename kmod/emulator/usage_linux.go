@@ -61,31 +61,39 @@ func readMember(pid int, users bool) (kmod.Member, error) {
 		return kmod.Member{}, err
 	}
 	m, err := parseMember(stat)
-	if err == nil && users {
-		var status []byte
-		if status, err = readProc(pid, "status"); errors.Is(err, errGone) {
-			return m, err
-		}
-		if err == nil {
-			m.UID, err = effectiveUID(status)
-		}
-	}
 	if err != nil {
-		return m, fmt.Errorf("read process %d: %w", pid, err)
+		return kmod.Member{}, fmt.Errorf("read process %d: %w", pid, err)
 	}
 	m.Pid = pid
-	return m, nil
+	if users {
+		m.UID, err = userOf(pid)
+	}
+	return m, err
+}
+
+// userOf reads whose a process is; errGone when it has been reaped.
+func userOf(pid int) (uint32, error) {
+	status, err := readProc(pid, "status")
+	if err != nil {
+		return 0, err
+	}
+	uid, err := effectiveUID(status)
+	if err != nil {
+		return 0, fmt.Errorf("read process %d: %w", pid, err)
+	}
+	return uid, nil
 }
 
 // parseMember reads /proc/PID/stat, see proc_pid_stat(5). The command may hold
 // anything.
 func parseMember(stat []byte) (kmod.Member, error) {
-	begin, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
-	if begin < 0 || end < begin {
+	_, command, _ := bytes.Cut(stat, []byte("("))
+	end := bytes.LastIndexByte(command, ')')
+	if end < 0 {
 		return kmod.Member{}, errors.New("parse /proc stat: no command")
 	}
 	const first = 3 // the command is field 2
-	f := bytes.Fields(stat[end+1:])
+	f := bytes.Fields(command[end+1:])
 	if len(f) <= 24-first {
 		return kmod.Member{}, fmt.Errorf("parse /proc stat: %d fields", len(f)+2)
 	}
@@ -97,7 +105,7 @@ func parseMember(stat []byte) (kmod.Member, error) {
 	}
 	ticks := func(own, reaped int) time.Duration { return time.Duration(number(own)+number(reaped)) * tick }
 	m := kmod.Member{
-		Parent: int(number(4)), Memory: number(24) * uint64(os.Getpagesize()), Command: string(stat[begin+1 : end]),
+		Parent: int(number(4)), Memory: number(24) * uint64(os.Getpagesize()), Command: string(command[:end]),
 		CPU: kmod.CPU{User: ticks(14, 16), System: ticks(15, 17)},
 	}
 	m.CPU.Total = m.CPU.User + m.CPU.System
@@ -133,18 +141,25 @@ func (c *Client) Stats(id kmod.ID) (kmod.Stats, error) {
 	if err != nil {
 		return kmod.Stats{}, fmt.Errorf("count for cell %d: %w", id, err)
 	}
-	s := kmod.Stats{Processes: uint64(len(members)), MaxProcesses: x.processLimit()}
+	s := sum(members)
+	s.MaxProcesses = x.processLimit()
+	// The cgroup also knows of those that nobody of the cell has waited for.
+	if cpu, err := cgroupCPU(x.Cgroup); err == nil {
+		s.CPU = cpu
+	}
+	return s, nil
+}
+
+// sum is what members use together.
+func sum(members []kmod.Member) (s kmod.Stats) {
+	s.Processes = uint64(len(members))
 	for _, m := range members {
 		s.Memory += m.Memory
 		s.CPU.Total += m.CPU.Total
 		s.CPU.User += m.CPU.User
 		s.CPU.System += m.CPU.System
 	}
-	// The cgroup also knows of those that nobody of the cell has waited for.
-	if cpu, err := cgroupCPU(x.Cgroup); err == nil {
-		s.CPU = cpu
-	}
-	return s, nil
+	return s
 }
 
 // cgroupCPU reads cpu.stat, which every cgroup of v2 has (cgroup-v2.rst).

@@ -3,6 +3,7 @@ package emulator
 // Wait: the first process's exit status, for one who is not its parent.
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,15 +39,20 @@ func (c *Client) Wait(ctx context.Context, id kmod.ID) (uint32, error) {
 	if err != nil {
 		return 0, fmt.Errorf("wait for cell %d: %w", id, err)
 	}
-	// Destroyed meanwhile: the status is still the answer.
-	err = c.change(id, func(x *cell) error {
+	return status, c.keepStatus(id, status)
+}
+
+// keepStatus notes the status for later ones. Of a cell that was destroyed
+// meanwhile nobody will ask.
+func (c *Client) keepStatus(id kmod.ID, status uint32) error {
+	err := c.change(id, func(x *cell) error {
 		x.Status = &status
 		return nil
 	})
 	if err != nil && !errors.Is(err, kmod.ErrNotFound) {
-		return status, fmt.Errorf("keep status of cell %d: %w", id, err)
+		return fmt.Errorf("keep status of cell %d: %w", id, err)
 	}
-	return status, nil
+	return nil
 }
 
 // wait blocks until p has ended, reaped or not.
@@ -83,27 +89,19 @@ func (p process) wait(ctx context.Context) (uint32, error) {
 // and the descriptor that of one who was reaped while it was open (Linux 6.15).
 func (p process) status(pidfd int) (uint32, error) {
 	s, err := p.stat()
-	if err == nil && s.dead() {
+	if s.dead() {
 		return s.exit, nil
 	}
-	if err != nil && !errors.Is(err, errGone) {
-		return 0, err
-	}
 	info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
-	if err := unix.IoctlPidfdInfo(pidfd, &info); err != nil || info.Mask&unix.PIDFD_INFO_EXIT == 0 {
-		return 0, errGone
+	if ierr := unix.IoctlPidfdInfo(pidfd, &info); ierr != nil || info.Mask&unix.PIDFD_INFO_EXIT == 0 {
+		return 0, cmp.Or(err, errGone)
 	}
 	return uint32(info.Exit_code), nil
 }
 
-// exitInfo tells whether this kernel's pidfds keep a reaped process's status:
+// exitInfo tells whether the kernel's pidfds keep a reaped process's status:
 // asking about a running one succeeds where the request is known.
-func exitInfo() bool {
-	fd, err := unix.PidfdOpen(os.Getpid(), 0)
-	if err != nil {
-		return false
-	}
-	defer func() { _ = unix.Close(fd) }()
+func exitInfo(pidfd int) bool {
 	info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
-	return unix.IoctlPidfdInfo(fd, &info) == nil
+	return unix.IoctlPidfdInfo(pidfd, &info) == nil
 }
