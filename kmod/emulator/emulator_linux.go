@@ -43,7 +43,7 @@ func OpenAs(root string, m Module) (kmod.Client, error) {
 	c := &Client{root: root, dir: filepath.Join(root, stateDir), module: m}
 	c.features, c.boot = sync.OnceValues(c.probe), sync.OnceValues(bootID)
 	if m != "" {
-		if _, _, err := c.meet(); err != nil {
+		if _, err := c.meet(); err != nil {
 			return nil, fmt.Errorf("open emulator: %w", err)
 		}
 	}
@@ -151,7 +151,7 @@ func (c *Client) settle(id kmod.ID) {
 		return
 	}
 	defer func() { _ = unix.Close(fd) }()
-	if dying, err := x.dying(); dying && err == nil {
+	if dying, _ := x.dying(); dying {
 		_, _ = poll(fd, 200*time.Millisecond)
 	}
 }
@@ -191,7 +191,7 @@ func (c *Client) List() ([]kmod.Info, error) {
 
 // known gives the table, and the ids of all cells in it.
 func (c *Client) known() (table string, ids []kmod.ID, err error) {
-	if _, _, err = c.meet(); err != nil {
+	if _, err = c.meet(); err != nil {
 		return "", nil, err
 	}
 	if table, err = c.table(); err != nil {

@@ -47,6 +47,11 @@ func TestCreateRefusesWhatTheModuleRefuses(t *testing.T) {
 		"sctp":            {port(kmod.Port{Port: 80, Proto: "sctp"}), unix.EINVAL},
 		"profile 3":       {kmod.Spec{Name: "x", Root: h.rootfs, Profile: 3}, unix.EINVAL},
 		"network bridge":  {kmod.Spec{Name: "x", Root: h.rootfs, Network: "bridge"}, unix.EINVAL},
+		"relative cgroup": {kmod.Spec{Name: "x", Root: h.rootfs, CgroupsPath: "a"}, unix.EINVAL},
+		"all cgroups":     {kmod.Spec{Name: "x", Root: h.rootfs, CgroupsPath: "/"}, unix.EINVAL},
+		"outside":         {kmod.Spec{Name: "x", Root: h.rootfs, CgroupsPath: "/a/../../b"}, unix.EINVAL},
+		"tab in cgroup":   {kmod.Spec{Name: "x", Root: h.rootfs, CgroupsPath: "/a\tdraft=1"}, unix.EINVAL},
+		"cgroup's file":   {kmod.Spec{Name: "x", Root: h.rootfs, CgroupsPath: "/cgroup.procs"}, unix.ENOTDIR},
 	} {
 		if id, err := h.Create(tt.spec); !errors.Is(err, tt.want) {
 			t.Errorf("%s: Create = %d, %v; want %v", name, id, err, tt.want)

@@ -5,6 +5,7 @@ package emulator
 
 import (
 	"errors"
+	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -128,6 +129,16 @@ func readNames(dir string, n int) ([]string, error) {
 		_, _, names = unix.ParseDirent(b[:got], -1, names)
 	}
 	return names, nil
+}
+
+// writeOnce writes with one call, and fails where a part had no room: that is
+// there then.
+func writeOnce(b []byte, write func([]byte) (int, error)) error {
+	n, err := retry(func() (int, error) { return write(b) })
+	if err == nil && n < len(b) {
+		return io.ErrShortWrite
+	}
+	return err
 }
 
 // writeFile writes to a file, which it opens with flags, at once.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"syscall"
@@ -39,6 +40,9 @@ func TestMain(m *testing.M) {
 	if os.Geteuid() != 0 {
 		fmt.Fprintln(os.Stderr, "the emulator's tests make namespaces and cgroups: run them as root")
 		os.Exit(1)
+	}
+	if signal.Ignored(unix.SIGINT) { // by a shell, for what runs in its background: a test sends it
+		signal.Notify(make(chan os.Signal, 1), unix.SIGINT)
 	}
 	code := m.Run()
 	// Each host checks its own mounts and cgroups.

@@ -286,7 +286,7 @@ func (as *addresses) parse(s string) error {
 // parseID reads a cell's id. The last number is not one: Next comes after it.
 func parseID(b []byte) (kmod.ID, error) {
 	n, err := strconv.ParseUint(string(b), 10, 32)
-	if err != nil || n == 0 || n == 1<<32-1 || b[0] == '0' || b[0] == '+' {
+	if err != nil || n == 1<<32-1 || b[0] == '0' {
 		return 0, fmt.Errorf("id %q is not a number from 1", b)
 	}
 	return kmod.ID(n), nil

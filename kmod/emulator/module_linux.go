@@ -65,7 +65,7 @@ func (c *Client) decided() Module {
 
 // find gives the module after a look at the cells.
 func (c *Client) find() (Module, error) {
-	if _, _, err := c.meet(); err != nil {
+	if _, err := c.meet(); err != nil {
 		return "", err
 	}
 	return c.decided(), nil

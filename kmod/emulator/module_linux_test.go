@@ -132,7 +132,8 @@ func TestModuleOfARoot(t *testing.T) {
 			_, err := h.Create(kmod.Spec{Name: "y", Root: h.rootfs, Permissions: policy.Defaults(policy.Low)})
 			return err
 		},
-		"Enter": func() error { _, err := h.Enter(last); return err },
+		"Enter":   func() error { _, err := h.Enter(last); return err },
+		"Destroy": func() error { return h.Destroy(last) },
 	} {
 		if err := call(); err == nil || !strings.Contains(err.Error(), "are the current module's, not the published one's") {
 			t.Errorf("%s by a client of the other module = %v; want an error", what, err)
@@ -154,5 +155,44 @@ func TestParseModule(t *testing.T) {
 	}
 	if _, err := ParseModule("newest"); err == nil || !strings.Contains(err.Error(), "use current or published") {
 		t.Errorf("ParseModule(newest) = %v; want an error", err)
+	}
+}
+
+func TestWithoutDevices(t *testing.T) {
+	for p, want := range map[policy.Profile]bool{policy.Low: false, policy.Medium: true, policy.High: true} {
+		s := &kmod.Spec{Profile: p}
+		if got := Published.withoutDevices(s); got != want {
+			t.Errorf("the published module's cell at %s is without devices: %v", p, got)
+		}
+		if Current.withoutDevices(s) {
+			t.Errorf("the current module's cell at %s is without devices", p)
+		}
+	}
+}
+
+// A host that can't close device nodes says so, and has cells all the same.
+func TestDevicesThatCannotBeClosed(t *testing.T) {
+	h := newHost(t)
+	onThread(func() {
+		if err := forbid(unix.SYS_BPF, 0, 0, unix.EPERM); err != nil {
+			t.Error(err)
+			return
+		}
+		k, err := OpenAs(h.root, Published)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if f, err := k.Features(); err != nil || !strings.Contains(f.Devices.Reason, "could not close them") {
+			t.Errorf("Features = %+v, %v; want why devices stay open", f.Devices, err)
+		}
+		s := publishedSpec(policy.High)
+		s.Root = h.rootfs
+		if err := lifeOf(k, s); err != nil {
+			t.Error(err)
+		}
+	})
+	if f := newHostAs(t, Published).can(); strings.Contains(f.Devices.Reason, "could not close them") {
+		t.Errorf("Features = %+v here, where they can be closed", f.Devices)
 	}
 }

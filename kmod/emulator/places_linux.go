@@ -48,7 +48,7 @@ func (x *cell) spots() []spot {
 // choose says where the new cell will be, as far as the host lets it: where
 // nothing can be made, Features says what is not enforced.
 func (c *Client) choose(n *cell) {
-	if mount := cgroupV2(); mount != "" && usable(mount) == nil {
+	if mount := cgroupV2(); usable(mount) == nil {
 		n.Cgroup = c.ownCgroup(mount, n.ID)
 		if n.Spec.CgroupsPath != "" {
 			n.Cgroup = filepath.Join(mount, n.Spec.CgroupsPath)
@@ -80,9 +80,6 @@ func (c *Client) limits(n *cell) bool {
 // cell's, or below one's, takePath says.
 func (x *cell) free() error {
 	for _, s := range append(x.spots(), spot{dir: x.Cgroup}) {
-		if s.dir == "" {
-			continue
-		}
 		if errors.Is(directory(s.dir), unix.ENOTDIR) {
 			return fmt.Errorf("cgroup %s: it is a file or lies below one: give the container a path of its own: %w", s.dir, unix.ENOTDIR)
 		}
@@ -93,19 +90,20 @@ func (x *cell) free() error {
 	return nil
 }
 
-// used tells whether a cgroup has a process or a cgroup in it.
+// used tells whether a cgroup has a process or a cgroup in it, which it has if it
+// does not say: of a threaded one's processes it does not.
 func used(dir string) bool {
 	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return false
-	}
 	for _, e := range entries {
 		if e.IsDir() {
 			return true
 		}
 	}
-	b, err := readFile(filepath.Join(dir, "cgroup.procs"))
-	return err == nil && len(b) > 0
+	var b []byte
+	if err == nil {
+		b, err = readFile(filepath.Join(dir, "cgroup.procs"))
+	}
+	return len(b) > 0 || err != nil && !noCgroup(err)
 }
 
 // settleIn makes the new cell's cgroups, with what is enforced by them alone.
@@ -126,7 +124,7 @@ func (c *Client) settleIn(n *cell) error {
 			return err
 		}
 	}
-	if c.decided().withoutDevices(&n.Spec) && n.Cgroup != "" && deviceHook() == nil {
+	if c.decided().withoutDevices(&n.Spec) && deviceHook() == nil {
 		if err := closeDevices(n.Cgroup); err != nil {
 			return err
 		}

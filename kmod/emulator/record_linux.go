@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/netbsd-cells/runcell/kmod"
@@ -21,11 +20,9 @@ import (
 
 // record is a cell's file, open and locked: nobody else changes the cell.
 type record struct {
-	fd    int
-	whole int  // the file's size up to its last line's end
-	cut   bool // half a line follows
-	line  []byte
-	x     *cell // what the file says
+	fd   int
+	line []byte
+	x    *cell // what the file says
 }
 
 func (r *record) close() { _ = unix.Close(r.fd) }
@@ -69,7 +66,7 @@ func parseRecord(id kmod.ID, b []byte) (x *cell, line []byte, whole int, err err
 func newRecord(table string, n *cell) (*record, error) {
 	file := namePath(table, n.Spec.Name)
 	fd, err := retry(func() (int, error) {
-		return unix.Open(file, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_APPEND|unix.O_CLOEXEC, 0o600)
+		return unix.Open(file, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make %s: %w", file, err)
@@ -90,30 +87,20 @@ func newRecord(table string, n *cell) (*record, error) {
 	return r, nil
 }
 
-// save adds the cell's line, if something has changed.
+// save adds the cell's line, if something has changed. Where it fails, it may
+// leave half a line, and is not called again: whoever opens the file takes it away.
 func (r *record) save(x *cell) error {
 	row := x.row()
 	line := row.append(nil)
 	if bytes.Equal(line[:len(line)-1], r.line) {
 		return nil
 	}
-	if r.cut {
-		if err := unix.Ftruncate(r.fd, int64(r.whole)); err != nil {
-			return fmt.Errorf("write cell: %w", err)
-		}
-		r.cut = false
-	}
 	// One write, or a kill could leave the beginning of a line before another.
-	n, err := retry(func() (int, error) { return unix.Write(r.fd, line) })
-	if err == nil && n < len(line) {
-		err = io.ErrShortWrite
-	}
-	if err != nil {
-		r.cut = n > 0
+	if err := writeOnce(line, func(b []byte) (int, error) { return unix.Write(r.fd, b) }); err != nil {
 		return fmt.Errorf("write cell: %w", err)
 	}
 	y := *x
-	r.x, r.line, r.whole = &y, line[:len(line)-1], r.whole+n
+	r.x, r.line = &y, line[:len(line)-1]
 	return nil
 }
 
@@ -124,7 +111,7 @@ func (c *Client) open(id kmod.ID) (*record, error) {
 		return nil, err
 	}
 	file := idPath(table, id)
-	const flags = unix.O_RDWR | unix.O_APPEND | unix.O_CLOEXEC | unix.O_NONBLOCK
+	const flags = unix.O_RDWR | unix.O_APPEND | unix.O_CLOEXEC
 	fd, err := retry(func() (int, error) { return unix.Open(file, flags, 0) })
 	if errors.Is(err, unix.ENOENT) {
 		return nil, c.missing(id)
@@ -159,10 +146,16 @@ func (r *record) read(id kmod.ID, file string) error {
 	if st.Nlink == 0 { // it was removed while we waited
 		return fmt.Errorf("cell %d: %w", id, kmod.ErrNotFound)
 	}
-	if r.x, r.line, r.whole, err = parseRecord(id, b); err != nil {
+	x, line, whole, err := parseRecord(id, b)
+	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	r.cut = r.whole < len(b)
+	if whole < len(b) { // half a line follows, with which the next one would go on
+		if err := unix.Ftruncate(r.fd, int64(whole)); err != nil {
+			return fmt.Errorf("cut %s: %w", file, err)
+		}
+	}
+	r.x, r.line = x, line
 	return nil
 }
 
@@ -219,7 +212,7 @@ func read(table string, id kmod.ID) (*cell, error) {
 // missing is the error of a cell that is not in the table: it may be in one that
 // another version of runcell wrote.
 func (c *Client) missing(id kmod.ID) error {
-	if _, _, err := c.header(); err != nil {
+	if _, err := c.header(); err != nil {
 		return err
 	}
 	return fmt.Errorf("cell %d: %w", id, kmod.ErrNotFound)

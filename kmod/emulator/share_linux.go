@@ -22,7 +22,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"golang.org/x/sys/unix"
@@ -141,9 +140,6 @@ func (c *Client) release(x *cell, had rules) error {
 	if err := c.unenforce(x, had); err != nil {
 		return err
 	}
-	if x.Spec.CgroupsPath == "" {
-		return nil
-	}
 	return unmark(pathFile(table, x.Spec.CgroupsPath), x.ID)
 }
 
@@ -190,7 +186,7 @@ func mark(file string, id kmod.ID) error {
 // unmark takes it back, unless it is another's.
 func unmark(file string, id kmod.ID) error {
 	owner, err := ownerOf(file)
-	if err != nil || owner != id {
+	if owner != id { // nobody with an error
 		return err
 	}
 	return unlink(file)
@@ -213,7 +209,7 @@ func ownerOf(file string) (kmod.ID, error) {
 }
 
 // owners gives the cells that have a part of a port: two at most, as more make
-// no difference.
+// no difference. It is called under the lock.
 func owners(dir string) ([]kmod.ID, error) {
 	names, err := readNames(dir, -1)
 	if err != nil {
@@ -225,7 +221,7 @@ func owners(dir string) ([]kmod.ID, error) {
 		if err != nil {
 			return nil, err
 		}
-		if id != 0 && !slices.Contains(ids, id) {
+		if !slices.Contains(ids, id) {
 			if ids = append(ids, id); len(ids) == 2 {
 				break
 			}
@@ -237,7 +233,7 @@ func owners(dir string) ([]kmod.ID, error) {
 // nameOfCell is for messages.
 func nameOfCell(table string, id kmod.ID) string {
 	name, err := linkName(table, id)
-	if err != nil || strings.Contains(name, "/") {
+	if err != nil {
 		return strconv.FormatUint(uint64(id), 10)
 	}
 	return name

@@ -57,28 +57,28 @@ func bootID() (string, error) {
 	return strings.TrimSpace(string(b)), nil
 }
 
-// parseHeader reads the file that says whose cells these are. there is false of
-// one of another boot, of one that was not on the disk yet when the machine
-// lost its power, which is empty or begins with zeros, and of the table of the
-// version before, which was one file, if it has no cell: those have tabs.
-func parseHeader(b []byte, boot string) (m Module, there bool, err error) {
+// parseHeader reads the file that says whose cells these are: nobody's is one of
+// another boot, one that was not on the disk yet when the machine lost its power,
+// which is empty or begins with zeros, and the table of the version before, which
+// was one file, if it has no cell: those have tabs.
+func parseHeader(b []byte, boot string) (Module, error) {
 	if len(b) == 0 || b[0] == 0 {
-		return "", false, nil
+		return "", nil
 	}
 	line, _, whole := bytes.Cut(b, []byte("\n"))
 	head, ok := strings.CutPrefix(string(line), stateWord)
 	version, in, _ := strings.Cut(head, " ")
 	switch {
 	case ok && in != "" && in != boot:
-		return "", false, nil
+		return "", nil
 	case ok && whole && (version == "2" || version == "2-published") && !bytes.ContainsRune(b, '\t'):
-		return "", false, nil
+		return "", nil
 	case ok && whole && in == boot && version == stateVersion:
-		return Current, true, nil
+		return Current, nil
 	case ok && whole && in == boot && version == statePublished:
-		return Published, true, nil
+		return Published, nil
 	}
-	return "", false, fmt.Errorf("parse cells, line 1: %q, want %q (if another version of runcell wrote it, end its cells and remove the file)",
+	return "", fmt.Errorf("parse cells, line 1: %q, want %q (if another version of runcell wrote it, end its cells and remove the file)",
 		line, stateWord+stateVersion+" "+boot)
 }
 
@@ -88,44 +88,45 @@ func (c *Client) table() (string, error) {
 	return filepath.Join(c.dir, stateVersion+"-"+boot), err
 }
 
-// header tells which module's the cells are, if a cell was ever made.
-func (c *Client) header() (m Module, there bool, err error) {
+// header tells which module's the cells are, empty if none was made yet.
+func (c *Client) header() (m Module, err error) {
 	boot, err := c.boot()
 	if err != nil {
-		return "", false, err
+		return "", err
 	}
 	file := filepath.Join(c.dir, stateFile)
 	b, err := readRegular(file)
 	if errors.Is(err, os.ErrNotExist) {
-		return "", false, nil
+		return "", nil
 	}
 	if err == nil {
-		m, there, err = parseHeader(b, boot)
+		m, err = parseHeader(b, boot)
 	}
 	if err != nil {
-		return "", false, fmt.Errorf("read %s: %w", file, err)
+		return "", fmt.Errorf("read %s: %w", file, err)
 	}
-	return m, there, nil
+	return m, nil
 }
 
 // meet holds the client to the module of the cells that there are.
-func (c *Client) meet() (m Module, there bool, err error) {
-	if m, there, err = c.header(); !there || c.is(m) {
-		return m, there, err
+func (c *Client) meet() (Module, error) {
+	m, err := c.header()
+	if m == "" || c.is(m) {
+		return m, err
 	}
 	ids, err := c.ids(1)
 	if len(ids) > 0 {
 		err = c.agree(m)
 	}
-	return m, there, err
+	return m, err
 }
 
 // begin makes the table, if this boot has none yet, the client's module's. A
 // table without cells can become another module's. It is called under the lock.
 func (c *Client) begin(table string) error {
-	m, there, err := c.meet()
+	m, err := c.meet()
 	want := c.decided()
-	if err != nil || there && m == want {
+	if err != nil || m == want {
 		return err
 	}
 	if err := c.dropOld(filepath.Base(table)); err != nil {
@@ -139,14 +140,16 @@ func (c *Client) begin(table string) error {
 	return c.writeHeader(want)
 }
 
-// dropOld removes the tables of other boots.
+// dropOld removes the tables of other boots, and a header that is not this one's.
+// It is not truncated, as someone may be reading it, and who finds none says that
+// there are no cells, which is true.
 func (c *Client) dropOld(own string) error {
 	names, err := readNames(c.dir, -1)
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		if name == own || name == stateFile {
+		if name == own {
 			continue
 		}
 		if err := os.RemoveAll(filepath.Join(c.dir, name)); err != nil {
@@ -156,8 +159,7 @@ func (c *Client) dropOld(own string) error {
 	return nil
 }
 
-// writeHeader replaces the header. There are no cells, which is what one says
-// who finds none.
+// writeHeader makes the header.
 func (c *Client) writeHeader(m Module) error {
 	boot, err := c.boot()
 	if err != nil {
@@ -168,7 +170,6 @@ func (c *Client) writeHeader(m Module) error {
 		version = statePublished
 	}
 	file := filepath.Join(c.dir, stateFile)
-	_ = unix.Unlink(file) // not truncated, as someone may be reading it
 	if err := writeFile(file, unix.O_CREAT|unix.O_EXCL, []byte(stateWord+version+" "+boot+"\n")); err != nil {
 		_ = unix.Unlink(file)
 		return fmt.Errorf("write cells: %w", err)
@@ -203,7 +204,7 @@ func nextID(table string) (kmod.ID, error) {
 	}
 	// Of one length, so that one write replaces it, and no reader has it half:
 	// there are none but under the lock.
-	if _, err := retry(func() (int, error) { return unix.Pwrite(fd, fmt.Appendf(nil, "%010d\n", id), 0) }); err != nil {
+	if err := writeOnce(fmt.Appendf(nil, "%010d\n", id), func(b []byte) (int, error) { return unix.Pwrite(fd, b, 0) }); err != nil {
 		return 0, fmt.Errorf("write %s: %w", file, err)
 	}
 	return id, nil
@@ -303,7 +304,8 @@ func (c *Client) clear(id kmod.ID) (found bool, err error) {
 		return false, fmt.Errorf("look for cell %d: %w", id, err)
 	}
 	file := namePath(table, name)
-	if b, err := readRegular(file); err == nil {
+	b, err := readRegular(file)
+	if err == nil {
 		line, whole := lastLine(b)
 		of, _, _ := strings.Cut(string(line), "\t")
 		switch {
@@ -312,9 +314,9 @@ func (c *Client) clear(id kmod.ID) (found bool, err error) {
 		case of == strconv.FormatUint(uint64(id), 10):
 			return false, nil // its Create has gone on
 		}
-		if err != nil {
-			return false, fmt.Errorf("remove remains of cell %d: %w", id, err)
-		}
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return false, fmt.Errorf("remove remains of cell %d: %w", id, err)
 	}
 	return true, unlink(idPath(table, id))
 }
@@ -341,7 +343,7 @@ func readIDs(dir string, n int) ([]kmod.ID, error) {
 			ids = append(ids, id)
 		}
 	}
-	if n >= 0 && len(ids) < min(n, len(names)) { // those of others came first
+	if len(ids) < min(n, len(names)) { // those of others came first
 		return readIDs(dir, -1)
 	}
 	return ids, nil

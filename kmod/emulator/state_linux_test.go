@@ -65,39 +65,48 @@ func TestLine(t *testing.T) {
 
 func TestDecodeRefuses(t *testing.T) {
 	for data, want := range map[string]string{
-		"":                        "no root",
-		"root=/x\tcolour=red":     `unknown field "colour"`,
-		"root=/x\tprofile=256":    "profile",
-		"root=/x\tcreated=-1":     "created",
-		"root=/x\tports=80,":      "ports",
-		"root=/x\taddresses=host": "addresses",
-		"root=/x\tstatus=":        "status",
-		"root=/x\tmodule=current": "module",
-		"root=/x\tdraft=0":        "draft",
+		"":                                     "no root",
+		"root=/x\tcolour=red":                  `unknown field "colour"`,
+		"root=/x\tprofile=256":                 "profile",
+		"root=/x\tcreated=-1":                  "created",
+		"root=/x\tcreated=9223372036854775808": "created", // which int64 takes for a negative one
+		"root=/x\tports=80,":                   "ports",
+		"root=/x\taddresses=host":              "addresses",
+		"root=/x\tstatus=":                     "status",
+		"root=/x\tmodule=current":              "module",
+		"root=/x\tdraft=0":                     "draft",
 	} {
 		if _, err := (row{id: 1, name: "x", data: []byte(data)}).decode(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("decode(%q) = %v; want an error with %q", data, err, want)
 		}
+	}
+	if x, err := (row{id: 1, name: "x", data: []byte("root=/x\tcreated=0\tpid=0")}).decode(); err != nil || x.Created != 0 {
+		t.Errorf("decode of a nought = %+v, %v", x, err)
 	}
 }
 
 func TestParseHeader(t *testing.T) {
 	for in, want := range map[string]Module{
 		"cells 3 b\n": Current, "cells 3-published b\n": Published,
-		"cells 3 a\n":          "", // of another boot
-		"cells 9 a\nhello\n":   "", // and its damage
-		"cells 2 b\n26\n":      "", // the version before's, without cells
-		"":                     "", // it was not written before ...
-		"\x00\x00\x00":         "", // ... the power was lost
-		"\x00\x00 3 b\nmore\n": "", // the first page was lost
+		"cells 3 a\n":           "", // of another boot
+		"cells 3-published a\n": "",
+		"cells 9 a\nhello\n":    "", // and its damage
+		"cells 2 b\n26\n":       "", // the version before's, without cells
+		"cells 2-published b\n": "",
+		"":                      "", // it was not written before ...
+		"\x00\x00\x00":          "", // ... the power was lost
+		"\x00\x00 3 b\nmore\n":  "", // the first page was lost
 	} {
-		if m, there, err := parseHeader([]byte(in), "b"); m != want || there != (want != "") || err != nil {
-			t.Errorf("parseHeader(%q) = %q, %v, %v; want %q", in, m, there, err, want)
+		if m, err := parseHeader([]byte(in), "b"); m != want || err != nil {
+			t.Errorf("parseHeader(%q) = %q, %v; want %q", in, m, err, want)
 		}
 	}
-	for _, in := range []string{"cells 2 b\n1\tweb\troot=/\n", "cells 4 b\n", "cells 3\n", "cells 3-other b\n", "hello 3 a\n", "cells 3 b", "cells 2 b", "2\n"} {
-		if _, there, err := parseHeader([]byte(in), "b"); there || err == nil || !strings.Contains(err.Error(), "another version of runcell") {
-			t.Errorf("parseHeader(%q) = %v, %v; want an error that names the way out", in, there, err)
+	for _, in := range []string{
+		"cells 2 b\n1\tweb\troot=/\n", "cells 4 b\n", "cells 3\n", "cells 3-published\n", "cells 3-other b\n", "hello 3 a\n",
+		"3 b\n", "3-published b\n", "2\n", "cells 3 b", "cells 3-published b", "cells 2 b",
+	} {
+		if m, err := parseHeader([]byte(in), "b"); m != "" || err == nil || !strings.Contains(err.Error(), "another version of runcell") {
+			t.Errorf("parseHeader(%q) = %q, %v; want an error that names the way out", in, m, err)
 		}
 	}
 }
@@ -119,6 +128,7 @@ func TestAnotherVersionsTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	for what, call := range map[string]func() error{
+		"OpenAs":  func() error { _, err := OpenAs(h.root, Current); return err },
 		"Create":  func() error { _, err := h.Create(kmod.Spec{Name: "x", Root: h.rootfs}); return err },
 		"List":    func() error { _, err := h.List(); return err },
 		"Enter":   func() error { _, err := h.Enter(1); return err },
@@ -154,7 +164,7 @@ func TestParseRecord(t *testing.T) {
 	for in, want := range map[string]string{
 		"": kmod.ErrNotFound.Error(), "7\tweb\troot=/a": kmod.ErrNotFound.Error(), "8\tweb\troot=/a\n": kmod.ErrNotFound.Error(),
 		"7\tweb\t\n": "no root", "7\tweb\n": "want id, name", "0\tweb\troot=/\n": "number from 1", "4294967295\tweb\troot=/\n": "number from 1",
-		"7\ta/b\troot=/\n": "not allowed", "\n": "number from 1",
+		"7\ta/b\troot=/\n": "not allowed", "\n": "number from 1", "07\tweb\troot=/\n": "number from 1", "x\tweb\troot=/\n": "number from 1",
 	} {
 		if _, _, _, err := parseRecord(7, []byte(in)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("parseRecord(%q) = %v; want %q", in, err, want)
@@ -428,6 +438,13 @@ func TestTableStaysSmall(t *testing.T) {
 	if now := h.files(); !slices.Equal(now, before) {
 		t.Errorf("files after 30 lives: %q; want %q", now, before)
 	}
+	table, err := h.table()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(table, bindDir)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("cells that share nothing have used the lock of those that do: %v", err)
+	}
 }
 
 // churn makes and removes cells until it is killed, and prints their ids. Some
@@ -552,8 +569,8 @@ func FuzzParseHeader(f *testing.F) {
 	f.Add([]byte("cells 3-published b\n"))
 	f.Add([]byte("cells 2 a\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		if m, there, err := parseHeader(in, "b"); there && (err != nil || m != Current && m != Published) || !there && m != "" {
-			t.Fatalf("parseHeader = %q, %v, %v", m, there, err)
+		if m, err := parseHeader(in, "b"); m != "" && (err != nil || m != Current && m != Published) {
+			t.Fatalf("parseHeader = %q, %v", m, err)
 		}
 	})
 }
