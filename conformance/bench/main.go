@@ -130,6 +130,11 @@ func bench(o options, out io.Writer) (err error) {
 			return fmt.Errorf("build revision %s: %w", o.revision, err)
 		}
 	}
+	remove, err := o.installAll()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
 	rec := newRecord(o)
 	for _, p := range parts {
 		if !o.only.MatchString(p.name) || !p.wanted(o) || o.base != "" && !p.compares {
