@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	goruntime "runtime"
 	"syscall"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
@@ -19,14 +18,7 @@ var (
 	commit  = "unknown"
 )
 
-// The main goroutine keeps the main thread and does nothing: threads that enter a
-// cell are others, so /proc/self, which shows the main thread, stays the host's. A
-// goroutine that has a thread to itself is woken by a switch of threads each time,
-// so the command is in another.
-func init() {
-	goruntime.LockOSThread()
-	runtime.Calm()
-}
+func init() { runtime.Calm() }
 
 func main() {
 	// A container whose entry point is /proc/self/exe would run this binary
@@ -38,10 +30,22 @@ func main() {
 	// A shell stops jobs in the background that use its terminal. That must not
 	// stop a command that holds a container's lock, or has its process to reap.
 	signal.Ignore(syscall.SIGTTIN, syscall.SIGTTOU)
-	go func() {
-		a := newApp()
-		a.last = true
-		os.Exit(a.main(os.Args))
-	}()
-	select {}
+	growStack()
+	// The command is on the main thread, which no goroutine locks, so that nobody is
+	// woken by a switch of threads. What enters a cell is on others, and /proc/self,
+	// which shows the main thread, stays the host's: see process.OnThread.
+	a := newApp()
+	a.last = true
+	os.Exit(a.main(os.Args))
+}
+
+// growStack makes the calling goroutine's stack as large as a command needs it, at
+// once. Otherwise it is copied to one of twice the size four times, each of which
+// is new memory, and the tables that the Go runtime looks into for that are a tenth
+// of what is in memory of the program's file.
+//
+//go:noinline
+func growStack() byte {
+	var room [20 << 10]byte
+	return room[len(os.Args)%len(room)]
 }
