@@ -31,11 +31,12 @@ type Catcher struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	ch     chan os.Signal
-	ready  chan struct{} // closed when the common ones are caught
+	ready  chan struct{} // closed when the early ones are caught
 	all    chan struct{} // closed when all are
 	over   chan struct{} // closed by Close and Leave: no more are caught
 	closed chan struct{} // closed by Close: none is handled
 	began  time.Time
+	early  []syscall.Signal // caught before there is a program
 
 	mu      sync.Mutex
 	to      func(syscall.Signal) // nil = there is no program yet
@@ -48,19 +49,19 @@ type Catcher struct {
 const maxWaiting = 256
 
 // Catch catches signals from now until Close. The context ends, with Interrupted
-// as its cause, at the first that asks to end before PassTo; the other common ones
-// wait for the program. SIGHUP and SIGINT stay ignored where the caller ignores them, as
+// as its cause, at the first that asks to end before PassTo; others that are
+// likely then wait for the program. SIGHUP and SIGINT stay ignored where the caller ignores them, as
 // nohup(1) does and a shell for what it runs in the background.
 func Catch(ctx context.Context) (context.Context, *Catcher) {
 	c := &Catcher{
-		ch: make(chan os.Signal, maxWaiting), began: time.Now(),
+		ch: make(chan os.Signal, maxWaiting), began: time.Now(), early: early(),
 		ready: make(chan struct{}), all: make(chan struct{}), over: make(chan struct{}), closed: make(chan struct{}),
 	}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	c.catch(caught(ending))
 	go func() {
 		defer close(c.ready)
-		c.catch(common)
+		c.catch(c.early)
 	}()
 	go func() {
 		for {
@@ -108,7 +109,7 @@ func (c *Catcher) catchRest() {
 	for _, s := range lost() {
 		ignore(s)
 	}
-	c.catch(rare())
+	c.catch(late(c.early))
 }
 
 func (c *Catcher) handle(s syscall.Signal) {

@@ -83,10 +83,32 @@ func TestPassTo(t *testing.T) {
 	}
 }
 
+// What a terminal sends waits for the program, too, where there is one.
+func TestTyped(t *testing.T) {
+	was := atTerminal
+	defer func() { atTerminal = was }()
+	for _, there := range []bool{true, false} {
+		atTerminal = func() bool { return there }
+		_, c := Catch(t.Context())
+		<-c.ready
+		raise(t, unix.SIGWINCH)
+		for i, s := range []syscall.Signal{unix.SIGUSR1, unix.SIGUSR2} { // the second shows that what came before the first has come
+			raise(t, s)
+			for !slices.Contains(c.held(), s) {
+				time.Sleep(time.Millisecond)
+			}
+			if i == 1 && slices.Contains(c.held(), unix.SIGWINCH) != there {
+				t.Errorf("at a terminal: %t; %v wait for the program", there, c.held())
+			}
+		}
+		c.Close()
+	}
+}
+
 func (c *Catcher) held() []syscall.Signal {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.waiting
+	return slices.Clone(c.waiting)
 }
 
 // A signal that asks to end does so, and the program gets none any more.

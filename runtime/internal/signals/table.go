@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 )
 
 // Last is the highest signal number that users give: real-time signals are
@@ -40,16 +41,30 @@ var exceptions = map[syscall.Signal]whose{
 	unix.SIGTTIN: own, unix.SIGTTOU: own,
 }
 
-// common are the passed ones that people and terminals send. Each one that is
-// caught costs the Go runtime thread switches (some 25 microseconds), so the
-// others follow when the program runs.
-var common = []syscall.Signal{
-	unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGPIPE, unix.SIGCONT, unix.SIGTSTP, unix.SIGWINCH,
+// common are the passed ones that programs send one that has just begun, and
+// SIGPIPE, which ends a Go program that writes to a stream nobody reads. typed are
+// those that a terminal sends, or a shell with one. Each one that is caught costs
+// the Go runtime two switches of threads (some 25 microseconds), so the others follow
+// when the program runs: until then they have no effect, or stop runcell alone.
+var (
+	common = []syscall.Signal{unix.SIGUSR1, unix.SIGUSR2, unix.SIGPIPE}
+	typed  = []syscall.Signal{unix.SIGCONT, unix.SIGTSTP, unix.SIGWINCH}
+)
+
+// atTerminal tells whether one of this process's streams is a terminal.
+var atTerminal = func() bool { return term.IsTerminal(0) || term.IsTerminal(1) || term.IsTerminal(2) }
+
+// early are the passed ones that are caught before the program runs.
+func early() []syscall.Signal {
+	if atTerminal() {
+		return slices.Concat(common, typed)
+	}
+	return common
 }
 
-// rare are the rest of the passed ones.
-func rare() []syscall.Signal {
-	return slices.DeleteFunc(caught(passed), func(s syscall.Signal) bool { return slices.Contains(common, s) })
+// late are the rest of the passed ones.
+func late(early []syscall.Signal) []syscall.Signal {
+	return slices.DeleteFunc(caught(passed), func(s syscall.Signal) bool { return slices.Contains(early, s) })
 }
 
 // Ends tells whether a signal is one by which people and service managers end
