@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"os"
+	"os/exec"
+	goruntime "runtime"
 	"strconv"
 	"syscall"
 	"testing"
@@ -47,6 +49,27 @@ func TestInterruptedStatus(t *testing.T) {
 		f.err = &runtime.Interrupted{Signal: syscall.SIGTERM}
 		if _, stderr, code := f.runcell(t, line...); code != 128+15 {
 			t.Errorf("%v = %d, %q; want 143", line, code, stderr)
+		}
+	}
+}
+
+// A process that ends with its command has one processor from the first signal
+// that is caught on; another one keeps what it has.
+func TestOneProcessor(t *testing.T) {
+	const child = "RUNCELL_TEST_PROCESSORS"
+	if last := os.Getenv(child); last != "" {
+		a := &app{last: last == "true"}
+		_ = a.caught(t.Context(), func(context.Context, *runtime.Signals) error {
+			os.Exit(10 + goruntime.GOMAXPROCS(0))
+			return nil
+		})
+	}
+	for last, want := range map[string]int{"true": 1, "false": 3} {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestOneProcessor$")
+		cmd.Env = append(os.Environ(), child+"="+last, "GOMAXPROCS=3")
+		out, _ := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode() - 10; got != want {
+			t.Errorf("the last command: %s; %d processors, want %d: %s", last, got, want, out)
 		}
 	}
 }
