@@ -24,7 +24,15 @@ type Interrupted = signals.Interrupted
 // to Run or Exec in their options, they go to the program once that runs.
 // Before, and in every command that has the context alone, one that asks to end
 // ends the context, and so the command, with an Interrupted.
-func CatchSignals(ctx context.Context) (context.Context, *Signals) { return signals.Catch(ctx) }
+func CatchSignals(ctx context.Context) (context.Context, *Signals) {
+	return signals.Catch(ctx, signals.Passing)
+}
+
+// CatchInterrupts is CatchSignals for a command that stays with no program: fewer are
+// caught, and each of them costs some time.
+func CatchInterrupts(ctx context.Context) (context.Context, *Signals) {
+	return signals.Catch(ctx, signals.Ending)
+}
 
 // ParseSignal reads a signal as kill(1) does: a number, or a name with or
 // without SIG, in any case. The empty string is SIGTERM.

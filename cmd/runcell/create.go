@@ -27,7 +27,7 @@ func (a *app) createCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return a.caught(ctx, func(ctx context.Context, _ *runtime.Signals) error {
+			return a.interruptible(ctx, func(ctx context.Context) error {
 				return a.withImage(ctx, cmd, image, &o, func() (bool, error) {
 					if done, err := a.rootless(cmd, 0); done {
 						return true, err

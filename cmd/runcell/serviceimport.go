@@ -14,7 +14,6 @@ import (
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/cmd/internal/service"
-	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/urfave/cli/v3"
 )
 
@@ -32,7 +31,7 @@ already under their names is an error, and is left alone. The cell is not starte
 			if err != nil {
 				return err
 			}
-			return a.caught(ctx, func(ctx context.Context, _ *runtime.Signals) error {
+			return a.interruptible(ctx, func(ctx context.Context) error {
 				name, err := s.importFrom(ctx, file)
 				if err != nil {
 					return fmt.Errorf("import %s: %w", file, err)

@@ -16,7 +16,6 @@ import (
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/cmd/internal/service"
 	"github.com/netbsd-cells/runcell/kmod/inroot"
-	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/urfave/cli/v3"
 )
 
@@ -50,7 +49,7 @@ func (a *app) onOne(name, usage, args, more string, most int, do func(*services,
 			if err != nil {
 				return err
 			}
-			return a.caught(ctx, func(ctx context.Context, _ *runtime.Signals) error {
+			return a.interruptible(ctx, func(ctx context.Context) error {
 				return s.eachAlone(ctx, list, func(d *service.Declaration) (string, error) { return do(s, ctx, d, cmd.Args().Get(1)) })
 			})
 		}),
@@ -146,7 +145,7 @@ func (s *services) setImage(d *service.Declaration, image string) error {
 }
 
 func (s *services) prune(ctx context.Context, list []*service.Declaration) error {
-	return s.caught(ctx, func(ctx context.Context, _ *runtime.Signals) error {
+	return s.interruptible(ctx, func(ctx context.Context) error {
 		return s.eachAlone(ctx, list, s.pruneOne)
 	})
 }

@@ -25,7 +25,7 @@ import (
 )
 
 func (s *services) start(ctx context.Context, list []*service.Declaration) error {
-	return s.caught(ctx, func(ctx context.Context, _ *runtime.Signals) error {
+	return s.interruptible(ctx, func(ctx context.Context) error {
 		return s.eachAlone(ctx, list, func(d *service.Declaration) (string, error) { return s.startOne(ctx, d) })
 	})
 }
@@ -33,7 +33,7 @@ func (s *services) start(ctx context.Context, list []*service.Declaration) error
 func (s *services) stop(ctx context.Context, list []*service.Declaration) error {
 	list = append(slices.Clone(list), s.unnamed()...)
 	slices.Reverse(list)
-	return s.caught(ctx, func(ctx context.Context, _ *runtime.Signals) error {
+	return s.interruptible(ctx, func(ctx context.Context) error {
 		return s.eachAlone(ctx, list, func(d *service.Declaration) (string, error) { return s.stopOne(ctx, d) })
 	})
 }

@@ -14,9 +14,19 @@ import (
 	"github.com/netbsd-cells/runcell/runtime"
 )
 
-// caught runs f with this process's signals caught. A user who is not root has
-// the command run again in a user namespace: signals are caught there.
+// caught runs f with this process's signals caught, for a program that they go to.
 func (a *app) caught(ctx context.Context, f func(context.Context, *runtime.Signals) error) error {
+	return a.catching(ctx, runtime.CatchSignals, f)
+}
+
+// interruptible runs f with those caught that end a command.
+func (a *app) interruptible(ctx context.Context, f func(context.Context) error) error {
+	return a.catching(ctx, runtime.CatchInterrupts, func(ctx context.Context, _ *runtime.Signals) error { return f(ctx) })
+}
+
+// catching leaves the signals alone for a user who is not root: he has the command
+// run again in a user namespace, and they are caught there.
+func (a *app) catching(ctx context.Context, catch func(context.Context) (context.Context, *runtime.Signals), f func(context.Context, *runtime.Signals) error) error {
 	if a.euid != 0 {
 		return f(ctx, nil)
 	}
@@ -28,7 +38,7 @@ func (a *app) caught(ctx context.Context, f func(context.Context, *runtime.Signa
 		// catches no signals is too short to gain what the change costs, 0.1 ms.
 		goruntime.GOMAXPROCS(1)
 	}
-	ctx, signals := runtime.CatchSignals(ctx)
+	ctx, signals := catch(ctx)
 	if a.last {
 		defer signals.Leave()
 	} else {

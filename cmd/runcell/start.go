@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 
-	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/urfave/cli/v3"
 )
 
@@ -15,7 +14,7 @@ func (a *app) startCommand() *cli.Command {
 		Usage:     "start the program of a created container",
 		ArgsUsage: "ID",
 		Action: a.onContainer(func(ctx context.Context, _ *cli.Command, e engine, id string) error {
-			return a.caught(ctx, func(ctx context.Context, _ *runtime.Signals) error { return e.Start(ctx, id) })
+			return a.interruptible(ctx, func(ctx context.Context) error { return e.Start(ctx, id) })
 		}),
 	}
 }

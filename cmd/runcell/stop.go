@@ -50,7 +50,7 @@ in time. Prints a line for each container. Nothing is deleted: that is for "runc
 				states, unread = e.List()
 				list = ids(states)
 			}
-			return a.caught(ctx, func(ctx context.Context, _ *runtime.Signals) error {
+			return a.interruptible(ctx, func(ctx context.Context) error {
 				return errors.Join(unread, a.stop(ctx, e, list, time.Duration(seconds)*time.Second))
 			})
 		}),

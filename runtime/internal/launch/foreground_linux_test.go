@@ -228,7 +228,7 @@ func TestTerminalsAreJoined(t *testing.T) {
 
 // Whoever stays with an exec passes signals on, and ends what it can't stay with.
 func TestExecutedIsAttended(t *testing.T) {
-	_, caught := signals.Catch(t.Context())
+	_, caught := signals.Catch(t.Context(), signals.Passing)
 	done := make(chan struct{})
 	go func() { // it is caught some time, and does nothing before
 		for {

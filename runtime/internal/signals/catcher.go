@@ -49,12 +49,12 @@ type Catcher struct {
 const maxWaiting = 256
 
 // Catch catches signals from now until Close. The context ends, with Interrupted
-// as its cause, at the first that asks to end before PassTo; others that are
-// likely then wait for the program. SIGHUP and SIGINT stay ignored where the caller ignores them, as
-// nohup(1) does and a shell for what it runs in the background.
-func Catch(ctx context.Context) (context.Context, *Catcher) {
+// as its cause, at the first that asks to end before PassTo; others that are likely
+// then wait for the program. SIGHUP and SIGINT stay ignored where the caller ignores
+// them, as nohup(1) does and a shell for what it runs in the background.
+func Catch(ctx context.Context, p Purpose) (context.Context, *Catcher) {
 	c := &Catcher{
-		ch: make(chan os.Signal, maxWaiting), began: time.Now(), early: early(),
+		ch: make(chan os.Signal, maxWaiting), began: time.Now(), early: early(p),
 		ready: make(chan struct{}), all: make(chan struct{}), over: make(chan struct{}), closed: make(chan struct{}),
 	}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)

@@ -46,7 +46,7 @@ func raise(t *testing.T, s syscall.Signal) {
 // What comes before the program waits for it, what comes later goes to it, and
 // neither ends this process.
 func TestPassTo(t *testing.T) {
-	ctx, c := Catch(t.Context())
+	ctx, c := Catch(t.Context(), Passing)
 	defer c.Close()
 	<-c.ready
 	raise(t, unix.SIGUSR1)
@@ -83,32 +83,53 @@ func TestPassTo(t *testing.T) {
 	}
 }
 
-// What a terminal sends waits for the program, too, where there is one.
-func TestTyped(t *testing.T) {
+// Which signals wait for the program goes by whether there will be one, and by
+// whether a terminal can send any.
+func TestEarly(t *testing.T) {
 	was := atTerminal
 	defer func() { atTerminal = was }()
-	for _, there := range []bool{true, false} {
-		atTerminal = func() bool { return there }
-		_, c := Catch(t.Context())
-		<-c.ready
-		raise(t, unix.SIGWINCH)
-		for i, s := range []syscall.Signal{unix.SIGUSR1, unix.SIGUSR2} { // the second shows that what came before the first has come
-			raise(t, s)
-			for !slices.Contains(c.held(), s) {
-				time.Sleep(time.Millisecond)
-			}
-			if i == 1 && slices.Contains(c.held(), unix.SIGWINCH) != there {
-				t.Errorf("at a terminal: %t; %v wait for the program", there, c.held())
+	for _, c := range []struct {
+		purpose  Purpose
+		terminal bool
+		want     []syscall.Signal
+	}{
+		{Passing, false, []syscall.Signal{unix.SIGUSR1, unix.SIGUSR2}},
+		{Passing, true, []syscall.Signal{unix.SIGUSR1, unix.SIGUSR2, unix.SIGTSTP, unix.SIGWINCH}},
+		{Ending, false, nil},
+		{Ending, true, []syscall.Signal{unix.SIGTSTP, unix.SIGWINCH}},
+	} {
+		atTerminal = func() bool { return c.terminal }
+		_, catcher := Catch(t.Context(), c.purpose)
+		<-catcher.ready
+		for _, s := range []syscall.Signal{unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGTSTP, unix.SIGWINCH} {
+			if s != unix.SIGTSTP || c.terminal { // it would stop the test
+				raise(t, s)
 			}
 		}
-		c.Close()
+		for range 2 { // the second shows that what came before the first has come
+			before := len(catcher.held(unix.SIGPIPE))
+			raise(t, unix.SIGPIPE)
+			for len(catcher.held(unix.SIGPIPE)) == before {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		got := slices.DeleteFunc(catcher.held(), func(s syscall.Signal) bool { return s == unix.SIGPIPE })
+		slices.Sort(got)
+		slices.Sort(c.want)
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %v wait for the program", c, got)
+		}
+		catcher.Close()
 	}
 }
 
-func (c *Catcher) held() []syscall.Signal {
+// held are those that wait: all, or the ones that are asked about.
+func (c *Catcher) held(which ...syscall.Signal) []syscall.Signal {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.waiting)
+	return slices.DeleteFunc(slices.Clone(c.waiting), func(s syscall.Signal) bool {
+		return len(which) > 0 && !slices.Contains(which, s)
+	})
 }
 
 // A signal that asks to end does so, and the program gets none any more.
@@ -117,7 +138,7 @@ func TestInterrupted(t *testing.T) {
 		if signal.Ignored(s) {
 			continue // by the caller: nohup(1)
 		}
-		ctx, c := Catch(t.Context())
+		ctx, c := Catch(t.Context(), Passing)
 		raise(t, s)
 		<-ctx.Done()
 		var why *Interrupted
@@ -136,7 +157,7 @@ func TestInterrupted(t *testing.T) {
 func TestLeave(t *testing.T) {
 	const child = "SIGNALS_TEST_LEAVE"
 	if n, err := strconv.Atoi(os.Getenv(child)); err == nil {
-		_, c := Catch(t.Context())
+		_, c := Catch(t.Context(), Passing)
 		if err := c.PassTo(func(s syscall.Signal) { t.Errorf("%s went to the program", Name(s)) }); err != nil {
 			t.Fatal(err)
 		}

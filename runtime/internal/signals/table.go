@@ -41,25 +41,39 @@ var exceptions = map[syscall.Signal]whose{
 	unix.SIGTTIN: own, unix.SIGTTOU: own,
 }
 
-// common are the passed ones that programs send one that has just begun, and
-// SIGPIPE, which ends a Go program that writes to a stream nobody reads. typed are
-// those that a terminal sends, or a shell with one. Each one that is caught costs
-// the Go runtime two switches of threads (some 25 microseconds), so the others follow
-// when the program runs: until then they have no effect, or stop runcell alone.
+// Besides those that ask to end, few are caught before the program runs: each one
+// costs the Go runtime two switches of threads (some 25 microseconds). The others follow
+// then, and have no effect until then, or stop runcell alone.
 var (
-	common = []syscall.Signal{unix.SIGUSR1, unix.SIGUSR2, unix.SIGPIPE}
-	typed  = []syscall.Signal{unix.SIGCONT, unix.SIGTSTP, unix.SIGWINCH}
+	// written is of own writes: to a stream that nobody reads they end a Go program.
+	written = []syscall.Signal{unix.SIGPIPE}
+	// typed are those that a terminal sends, or a shell with one.
+	typed = []syscall.Signal{unix.SIGCONT, unix.SIGTSTP, unix.SIGWINCH}
+	// sent are those that somebody may send a program which has just begun.
+	sent = []syscall.Signal{unix.SIGUSR1, unix.SIGUSR2}
 )
 
 // atTerminal tells whether one of this process's streams is a terminal.
 var atTerminal = func() bool { return term.IsTerminal(0) || term.IsTerminal(1) || term.IsTerminal(2) }
 
-// early are the passed ones that are caught before the program runs.
-func early() []syscall.Signal {
+// Purpose is what signals are caught for.
+type Purpose uint8
+
+const (
+	Ending  Purpose = iota // of a command
+	Passing                // them on to a program, too
+)
+
+// early are the passed ones that are caught before a program runs.
+func early(p Purpose) []syscall.Signal {
+	list := slices.Clone(written)
 	if atTerminal() {
-		return slices.Concat(common, typed)
+		list = append(list, typed...)
 	}
-	return common
+	if p == Passing {
+		list = append(list, sent...)
+	}
+	return list
 }
 
 // late are the rest of the passed ones.
