@@ -17,16 +17,17 @@ import (
 // tell after which entry the archive is damaged.
 func Entries(r io.Reader, each func(hdr *tar.Header, content io.Reader) error) error {
 	tr := tar.NewReader(r)
-	last := "none"
+	last := func() string { return "none" }
 	for {
 		hdr, err := tr.Next()
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil && !errors.Is(err, tar.ErrInsecurePath) {
-			return fmt.Errorf("read the entry after %s: %w", last, err)
+			return fmt.Errorf("read the entry after %s: %w", last(), err)
 		}
-		last = image.Quote(hdr.Name)
+		name := hdr.Name // each may change the header
+		last = func() string { return image.Quote(name) }
 		if err := each(hdr, tr); err != nil {
 			return err
 		}
