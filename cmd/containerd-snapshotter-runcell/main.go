@@ -73,6 +73,8 @@ func run(args []string) error {
 func serve(store *snapshots.Store, address string) error {
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGTERM, syscall.SIGINT)
+	// Who reads its log may end first, which is no reason to end.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	l, err := listen(address)
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"strconv"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
+	"github.com/netbsd-cells/runcell/kmod/stdstream"
 	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/urfave/cli/v3"
 )
@@ -157,8 +158,12 @@ func (a *app) runImage(ctx context.Context, cmd *cli.Command, args []string) err
 			global = append(global, "--"+flag)
 		}
 	}
+	out := a.Stderr
+	if f, ok := stdstream.File(out); ok { // not through a pipe
+		out = f
+	}
 	for _, path := range places {
-		child := &exec.Cmd{Path: path, Args: slices.Concat([]string{"runcell"}, global, args), Stdout: a.Stderr, Stderr: a.Stderr}
+		child := &exec.Cmd{Path: path, Args: slices.Concat([]string{"runcell"}, global, args), Stdout: out, Stderr: out}
 		err := a.spawn(ctx, child)
 		var ended *exec.ExitError
 		switch {

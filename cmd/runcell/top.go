@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/stdstream"
 	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/urfave/cli/v3"
 	"golang.org/x/term"
@@ -208,7 +208,7 @@ func (a *app) drawTop(list []*topRow, unread error) error {
 
 // terminalSize is what the terminal says, or what most have.
 func terminalSize(w io.Writer) (width, height int) {
-	if f, ok := w.(*os.File); ok {
+	if f, ok := stdstream.File(w); ok {
 		if width, height, err := term.GetSize(int(f.Fd())); err == nil && width > 0 && height > 2 {
 			return width, height
 		}

@@ -24,6 +24,7 @@ import (
 	"sync"
 
 	"github.com/containerd/log"
+	"github.com/netbsd-cells/runcell/kmod/stdstream"
 	"golang.org/x/term"
 )
 
@@ -63,7 +64,7 @@ func (j *Journal) open(path, format string, debug bool, stderr io.Writer) error 
 		log.L.Logger.SetLevel(log.WarnLevel) // nothing would come of the others
 	}
 	defer func() {
-		log.L.Logger.SetOutput(j.out)
+		log.L.Logger.SetOutput(lossy{j.out})
 		log.L.Logger.SetFormatter(j)
 		stdlog.SetFlags(0)
 		stdlog.SetOutput(standardLog{})
@@ -99,6 +100,15 @@ func (j *Journal) Format(e *log.Entry) ([]byte, error) {
 	}
 	j.held = append(j.held, entry{slices.Clone(line), e.Message + fields(e.Data)})
 	return nil, nil
+}
+
+// lossy keeps to itself what could not be written: the library would complain on
+// standard error, which is the container's, or is not read, and would be our end.
+type lossy struct{ io.Writer }
+
+func (l lossy) Write(b []byte) (int, error) {
+	_, _ = l.Writer.Write(b)
+	return len(b), nil
 }
 
 // standardLog takes what libraries say by the standard logger, past us: net/http
@@ -143,8 +153,8 @@ func (j *Journal) Divert(w io.Writer) (back func()) {
 	if j.file == nil {
 		return func() {}
 	}
-	log.L.Logger.SetOutput(w)
-	return func() { log.L.Logger.SetOutput(j.out) }
+	log.L.Logger.SetOutput(lossy{w})
+	return func() { log.L.Logger.SetOutput(lossy{j.out}) }
 }
 
 // fail writes the error that ends the command to the log, if there is one.
@@ -176,6 +186,7 @@ func (j *Journal) Close() error {
 
 // IsTerminal tells whether v is a file that is a terminal.
 func IsTerminal(v any) bool {
-	f, ok := v.(*os.File)
+	w, _ := v.(io.Writer)
+	f, ok := stdstream.File(w)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

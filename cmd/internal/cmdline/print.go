@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -18,6 +17,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"github.com/netbsd-cells/runcell/kmod/stdstream"
 	"github.com/urfave/cli/v3"
 	"golang.org/x/term"
 )
@@ -143,7 +143,7 @@ func Shorten(s string, width int) string {
 // characters elsewhere, or if that is less.
 func TableWidth(w io.Writer) int {
 	const least = 80
-	if f, ok := w.(*os.File); ok {
+	if f, ok := stdstream.File(w); ok {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
 			return max(width, least)
 		}

@@ -9,10 +9,16 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"unicode"
 
+	"github.com/netbsd-cells/runcell/kmod/stdstream"
 	"github.com/urfave/cli/v3"
 )
+
+// exitUnread is the one that shells give a program whose output nobody reads: it
+// has ended without a word, as `list | head -1` does.
+const exitUnread = 128 + int(syscall.SIGPIPE)
 
 // ExitFailure is the exit code of a command that could not do what was asked.
 const ExitFailure = 1
@@ -24,8 +30,11 @@ type Program struct {
 	Journal Journal
 }
 
-// NewProgram writes to the standard streams.
-func NewProgram() Program { return Program{Stdout: os.Stdout, Stderr: os.Stderr} }
+// NewProgram writes to the standard streams. A reader who has gone ends no program
+// that is in the middle of something.
+func NewProgram() Program {
+	return Program{Stdout: stdstream.Stream{File: os.Stdout}, Stderr: stdstream.Stream{File: os.Stderr}}
+}
 
 // Root is the root command, still without commands.
 func (p *Program) Root() *cli.Command {
@@ -63,6 +72,10 @@ func (p *Program) finish(err error) int {
 	if err == nil || errors.As(err, &status) {
 		p.Journal.Flush()
 		return int(status)
+	}
+	if stdstream.OnlyUnread(err) {
+		p.Journal.Flush()
+		return exitUnread
 	}
 	text := OneLine(err.Error())
 	p.Journal.fail(text)

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/netbsd-cells/runcell/kmod/stdstream"
 	"github.com/netbsd-cells/runcell/runtime/internal/sys"
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -175,11 +176,7 @@ func (r *Relay) HasTerminal() bool { return r.own >= 0 }
 
 // Unread tells whether nobody reads our standard output any more: then a write of
 // ours gives us SIGPIPE.
-func (r *Relay) Unread() bool {
-	p := []unix.PollFd{{Fd: int32(unix.Stdout)}}
-	n, err := unix.Poll(p, 0)
-	return n == 1 && err == nil
-}
+func (r *Relay) Unread() bool { return stdstream.Unread(unix.Stdout) }
 
 // Resize gives the container's terminal the size of ours.
 func (r *Relay) Resize() {
@@ -219,6 +216,7 @@ func (r *Relay) taken() *term.State {
 // that is not the end.
 func (r *Relay) show() {
 	defer close(r.done)
+	out := stdstream.Stream{File: os.Stdout}
 	buf := make([]byte, 32<<10)
 	pause := firstPause
 	for left := lastOutput; left > 0; {
@@ -232,7 +230,7 @@ func (r *Relay) show() {
 			if ended {
 				left -= n
 			}
-			if _, err := os.Stdout.Write(buf[:n]); err != nil {
+			if _, err := out.Write(buf[:n]); err != nil {
 				if !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.EIO) {
 					r.lost = fmt.Errorf("show output: %w", err)
 				}

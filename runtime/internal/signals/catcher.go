@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/netbsd-cells/runcell/kmod/stdstream"
 	"golang.org/x/sys/unix"
 )
 
@@ -116,6 +117,7 @@ func (c *Catcher) handle(s syscall.Signal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
+	case s == unix.SIGPIPE && stdstream.Unread(unix.Stderr): // of what we said ourselves: nobody has sent it
 	case c.to != nil:
 		c.to(s)
 	case Ends(s):

@@ -153,6 +153,43 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// A SIGPIPE of what this process said itself is nobody's: it neither waits for the
+// program nor goes to it. Any other one does.
+func TestOwnPipe(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stderr, err := unix.FcntlInt(uintptr(unix.Stderr), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := errors.Join(unix.Dup2(stderr, unix.Stderr), unix.Close(stderr)); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	if err := errors.Join(unix.Dup2(int(w.Fd()), unix.Stderr), w.Close(), r.Close()); err != nil {
+		t.Fatal(err)
+	}
+	_, c := Catch(t.Context())
+	defer c.Close()
+	var got []syscall.Signal
+	c.handle(unix.SIGPIPE)
+	if held := c.held(); len(held) > 0 {
+		t.Errorf("%v wait for the program", held)
+	}
+	if err := c.PassTo(func(s syscall.Signal) { got = append(got, s) }); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []syscall.Signal{unix.SIGPIPE, unix.SIGUSR1} {
+		c.handle(s)
+	}
+	if want := []syscall.Signal{unix.SIGUSR1}; !slices.Equal(got, want) {
+		t.Errorf("the program gets %v; want %v", got, want)
+	}
+}
+
 // After Leave a signal has its default effect, as if none was caught.
 func TestLeave(t *testing.T) {
 	const child = "SIGNALS_TEST_LEAVE"
