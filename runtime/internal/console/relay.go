@@ -158,12 +158,12 @@ func (r *Relay) raw() error {
 	if r.own < 0 {
 		return nil
 	}
+	r.mu.Lock() // who sees the terminal raw sees that it is taken
+	defer r.mu.Unlock()
 	old, err := term.MakeRaw(r.own)
 	if err != nil {
 		return fmt.Errorf("set terminal to raw mode: %w", err)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.before == nil {
 		r.before = old
 	}

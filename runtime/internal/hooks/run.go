@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/netbsd-cells/runcell/kmod/stage"
@@ -54,7 +53,7 @@ func run(ctx context.Context, h oci.Hook, state []byte, start func(in *os.File, 
 func attend(ctx context.Context, h oci.Hook, proc *process.Child, in *input) error {
 	ctx, cancel := withTimeout(ctx, h)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { proc.SignalGroup(syscall.SIGKILL) })
+	stop := context.AfterFunc(ctx, proc.KillGroup)
 	status, err := proc.ExitStatus()
 	werr := in.end()
 	switch {

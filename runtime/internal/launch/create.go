@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/netbsd-cells/runcell/kmod"
@@ -82,7 +81,7 @@ func (l *Launch) Create(ctx context.Context) (child *process.Child, master int, 
 	}
 	defer l.closeFiles()
 	// Whoever waits for the child below does not wait for one that was ended.
-	stop := context.AfterFunc(ctx, func() { _ = l.child.Signal(syscall.SIGKILL) })
+	stop := context.AfterFunc(ctx, l.child.Kill)
 	defer stop()
 	if err := process.OnThread(func() error { return l.onThread(ctx) }); err != nil {
 		return nil, -1, err

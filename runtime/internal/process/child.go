@@ -10,6 +10,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // ErrGone means that a process is not there any more.
@@ -22,8 +23,9 @@ type Child struct {
 
 	mu     sync.Mutex
 	reaped bool
-	status syscall.WaitStatus // once it is reaped
-	err    error              // why there is none: somebody else has reaped it
+	send   func(pid int, s syscall.Signal) error // nil = kill(2)
+	status syscall.WaitStatus                    // once it is reaped
+	err    error                                 // why there is none: somebody else has reaped it
 }
 
 // Born gives a Child that others know already its process.
@@ -47,13 +49,29 @@ func (c *Child) Signal(s syscall.Signal) error {
 	return syscall.Kill(c.Pid, s)
 }
 
-// SignalGroup signals the process group that the child leads.
-func (c *Child) SignalGroup(s syscall.Signal) {
+// firstKill and mostKill are the pauses between two signals to one that is to end.
+const firstKill, mostKill = 10 * time.Millisecond, time.Second
+
+// Kill kills the child, which somebody waits for. It does so again and again until
+// the child is reaped: NetBSD drops a signal that comes at the end of an execve(2),
+// and kill(2) says that it was sent.
+func (c *Child) Kill() { c.kill(1, firstKill) }
+
+// KillGroup is Kill for the process group that the child leads.
+func (c *Child) KillGroup() { c.kill(-1, firstKill) }
+
+func (c *Child) kill(sign int, pause time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.reaped {
-		_ = syscall.Kill(-c.Pid, s)
+	if c.reaped || c.Pid == 0 {
+		return
 	}
+	send := syscall.Kill
+	if c.send != nil {
+		send = c.send
+	}
+	_ = send(sign*c.Pid, syscall.SIGKILL)
+	time.AfterFunc(pause, func() { c.kill(sign, min(2*pause, mostKill)) })
 }
 
 // Wait reaps the child, and gives its status again afterwards. It first waits
@@ -126,7 +144,7 @@ func ShellStatus(ws syscall.WaitStatus) int {
 
 // End kills the child and reaps it.
 func (c *Child) End() error {
-	_ = c.Signal(syscall.SIGKILL)
+	c.Kill()
 	_, err := c.Wait()
 	return err
 }

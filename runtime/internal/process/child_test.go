@@ -88,9 +88,9 @@ func TestChild(t *testing.T) {
 
 func TestSignalsEndAChild(t *testing.T) {
 	for name, end := range map[string]func(*Child) error{
-		"Signal":      func(c *Child) error { return c.Signal(unix.SIGKILL) },
-		"SignalGroup": func(c *Child) error { c.SignalGroup(unix.SIGKILL); return nil },
-		"End":         (*Child).End,
+		"Signal":    func(c *Child) error { return c.Signal(unix.SIGKILL) },
+		"KillGroup": func(c *Child) error { c.KillGroup(); return nil },
+		"End":       (*Child).End,
 	} {
 		c, _ := sleeper(t)
 		if err := unix.Setpgid(c.Pid, c.Pid); err != nil { // it executes nothing
@@ -164,7 +164,7 @@ func TestReapedChildIsNobody(t *testing.T) {
 			t.Errorf("Wait = %#x, %v; want status 7", ws, err)
 		}
 	})
-	c.SignalGroup(unix.SIGKILL)
+	c.KillGroup()
 	if err := c.Signal(unix.SIGKILL); !errors.Is(err, os.ErrProcessDone) {
 		t.Errorf("Signal = %v", err)
 	}
@@ -246,6 +246,65 @@ func TestAwait(t *testing.T) {
 	soon(t, "Await", func() {
 		if ws, err := c.Await(t.Context()); err != nil || ws.ExitStatus() != 7 {
 			t.Errorf("Await = %#x, %v; want status 7", ws, err)
+		}
+	})
+}
+
+// A child, and a group, is killed until it has gone: NetBSD drops a signal that comes
+// at the end of an execve(2).
+func TestKillIsRepeated(t *testing.T) {
+	for _, group := range []bool{false, true} {
+		var first []stage.Step
+		if group {
+			first = append(first, stage.Sys("own process group", unix.SYS_SETPGID, 0, 0))
+		}
+		c, _ := sleeper(t, first...)
+		var sent []int // below c's lock
+		c.send = func(pid int, s syscall.Signal) error {
+			if sent = append(sent, pid); len(sent) < 3 {
+				return nil // as if it was
+			}
+			return syscall.Kill(pid, s)
+		}
+		kill, want := c.Kill, c.Pid
+		if group {
+			kill, want = c.KillGroup, -c.Pid
+		}
+		kill()
+		soon(t, "Wait for a child whose first signals were dropped", func() {
+			if ws, err := c.Wait(); err != nil || ws.Signal() != unix.SIGKILL {
+				t.Errorf("Wait = %#x, %v; want it killed", ws, err)
+			}
+		})
+		kill() // nobody: the pid may be another's by now
+		c.mu.Lock()
+		if len(sent) < 3 || sent[0] != want || sent[2] != want {
+			t.Errorf("signals were sent to %v; want three to %d", sent, want)
+		}
+		n := len(sent)
+		c.mu.Unlock()
+		kill()
+		c.mu.Lock()
+		if len(sent) != n {
+			t.Error("a child that is reaped gets a signal")
+		}
+		c.mu.Unlock()
+	}
+}
+
+// End ends one whose first signals were dropped.
+func TestEndInsists(t *testing.T) {
+	c, _ := sleeper(t)
+	n := 0
+	c.send = func(pid int, s syscall.Signal) error {
+		if n++; n < 3 {
+			return nil
+		}
+		return syscall.Kill(pid, s)
+	}
+	soon(t, "End", func() {
+		if err := c.End(); err != nil {
+			t.Errorf("End = %v", err)
 		}
 	})
 }
