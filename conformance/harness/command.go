@@ -194,6 +194,33 @@ func (p *Process) WaitFor(limit time.Duration) (r CmdResult, ended bool) {
 	}
 }
 
+// Ends waits for the runtime's end; a failure after five seconds, more on a busy
+// machine, ends the case with the message. The report has what a runtime in Go says
+// of where it stands then: it is told to quit, as often as one has to insist.
+func (p *Process) Ends(format string, args ...any) {
+	p.ends(p.t.Limit(5*time.Second), format, args...)
+}
+
+func (p *Process) ends(limit time.Duration, format string, args ...any) {
+	const insist, most = 3, 16 << 10 // bytes
+	for i := range insist + 1 {
+		select {
+		case <-p.done:
+			if i == 0 {
+				return
+			}
+		case <-time.After(limit):
+			p.Signal(syscall.SIGQUIT)
+			limit = p.t.Limit(time.Second)
+			continue
+		}
+		break
+	}
+	said := readAll(p.stderr)
+	p.t.logf("it was told to quit: %s", said[:min(len(said), most)])
+	p.t.Fatalf("in vain: "+format, args...)
+}
+
 // Do runs a call to its end.
 func (t *T) Do(c Cmd) CmdResult { return t.Begin(c).Wait() }
 

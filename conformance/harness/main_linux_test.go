@@ -38,6 +38,7 @@ func fakeRuntime(root string, args []string) int {
 	case "crash":
 		panic("fake")
 	case "sleep":
+		fmt.Println("ready")
 		time.Sleep(time.Minute)
 	case "delete":
 	case "leave-process":

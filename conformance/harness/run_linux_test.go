@@ -25,6 +25,12 @@ var fakeSuite = &Suite{
 		{Name: "end/other-system", Clause: "none", Does: "holds", OS: []string{"plan9"}, Run: func(t *T) { t.Errorf("ran") }},
 		fake("end/known", func(t *T) { t.Errorf("as ever") }),
 		fake("end/fixed", func(*T) {}),
+		fake("end/goes-on", func(t *T) {
+			p := t.Begin(Cmd{Args: []string{"sleep"}})
+			t.Eventually(func() bool { return p.Output() != "" }, "it does not begin")
+			p.ends(0, "%s goes on", "it")
+			t.Errorf("not reached")
+		}),
 		fake("leave/nothing", func(t *T) { t.Must("make root", t.makeRoot()); t.OK("leave-lock", t.ID()) }),
 		fake("leave/process", func(t *T) { t.OK("leave-process") }),
 		fake("leave/state", func(t *T) { t.Must("make root", t.makeRoot()); t.OK("leave-state", t.ID()) }),
@@ -54,6 +60,7 @@ func TestOutcomes(t *testing.T) {
 		{"end/other-system", Skip, ""},
 		{"end/known", Known, "as ever"},
 		{"end/fixed", Fixed, ""},
+		{"end/goes-on", Fail, "in vain: it goes on"},
 		{"leave/nothing", Pass, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -63,6 +70,9 @@ func TestOutcomes(t *testing.T) {
 			}
 			if contains(r.Message, "not reached") {
 				t.Errorf("the case went on after Fatalf")
+			}
+			if tt.name == "end/goes-on" && !contains(r.Log, "goroutine") {
+				t.Errorf("log %q; want where the runtime stood", r.Log)
 			}
 			if r.Outcome == Skip && r.Reason == "" {
 				t.Errorf("a skip without a reason")

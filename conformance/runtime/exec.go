@@ -241,7 +241,7 @@ var execs = slices.Concat(execStatuses(), execFlags, []h.Case{
 			p := t.Begin(call{Args: []string{"exec", c.ID, h.ProbePath, "sleep", "600s"}})
 			t.Eventually(func() bool { return strings.Contains(p.Output(), "ready") }, "the process is not ready")
 			c.Stop()
-			t.Eventually(p.Done, "exec goes on after its container was killed")
+			p.Ends("exec goes on after its container was killed")
 		},
 	},
 })

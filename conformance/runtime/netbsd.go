@@ -157,7 +157,7 @@ var onNetBSD = []h.Case{
 			p := t.Begin(call{Args: []string{"exec", c.ID, h.ProbePath, "sleep", "600s"}})
 			t.Eventually(func() bool { return strings.Contains(p.Output(), "ready") }, "the process is not ready")
 			t.OK("kill", "--all", c.ID, "KILL")
-			t.Eventually(p.Done, "exec goes on after its container was killed")
+			p.Ends("exec goes on after its container was killed")
 			c.WaitStatus("stopped")
 		},
 	},

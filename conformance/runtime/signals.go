@@ -135,7 +135,7 @@ func interrupted() []h.Case {
 	return append(cases, h.Case{
 		Name: "signals/run-start", Clause: "runtime.md Lifecycle, steps 7 and 13",
 		Does: "TERM during a startContainer hook ends run with 143, and nothing is left", Run: func(t *t) {
-			p := t.Begin(call{Args: []string{"run", "--bundle", t.Bundle(withLog(t), h.Do("mark", "ran"),
+			p := t.Begin(call{Args: []string{"--debug", "run", "--bundle", t.Bundle(withLog(t), h.Do("mark", "ran"),
 				addHook("startContainer", hook(t, "startContainer", "slow", "sleep", "600s")), addHook("poststop", hook(t, "poststop", "poststop"))).Dir, t.ID()}})
 			t.Eventually(func() bool { return slices.Contains(logged(t).Ops(), "ready") }, "the hook is not there")
 			p.Signal(syscall.SIGTERM)
@@ -147,7 +147,7 @@ func interrupted() []h.Case {
 func interrupt(t *t, command string, s syscall.Signal) {
 	b := t.Bundle(withLog(t), h.Idle, addHook("createRuntime", hook(t, "createRuntime", "slow", "sleep", "600s", ";", "mark", "survived")),
 		addHook("poststop", hook(t, "poststop", "poststop")))
-	p := t.Begin(call{Args: []string{command, "--bundle", b.Dir, t.ID()}})
+	p := t.Begin(call{Args: []string{"--debug", command, "--bundle", b.Dir, t.ID()}}) // it says what it waits for
 	t.Eventually(func() bool { return slices.Contains(logged(t).Ops(), "ready") }, "the hook is not there")
 	p.Signal(s)
 	endsInterrupted(t, p, s)
@@ -156,7 +156,7 @@ func interrupt(t *t, command string, s syscall.Signal) {
 // endsInterrupted checks how a command ends, and that the sweep will find
 // nothing: before it could remove it.
 func endsInterrupted(t *t, p *h.Process, s syscall.Signal) {
-	t.Eventually(p.Done, "the runtime goes on")
+	p.Ends("the runtime goes on")
 	r := p.Wait()
 	if r.Code != 128+int(s) {
 		t.Errorf("want exit status %d: %s", 128+int(s), r)
@@ -187,7 +187,7 @@ func brokenPipe(t *t) {
 	_, err = r.Read(make([]byte, 10))
 	t.Must("read the first bytes", err)
 	t.Must("close pipe", r.Close())
-	t.Eventually(p.Done, "run goes on, with nobody to read what it says")
+	p.Ends("run goes on, with nobody to read what it says")
 	if res := p.Wait(); res.Code == 128+int(syscall.SIGPIPE) {
 		// As the program's status it would be right, too, but it does not die of it.
 		t.Errorf("SIGPIPE ended the runtime: %s", res)

@@ -20,7 +20,7 @@ var terminals = []h.Case{
 		Does: "exec --tty returns when its program ends, with a process in the background still holding the terminal", Run: func(t *t) {
 			c := t.Running(h.Idle)
 			out, p := inTerminal(t, "exec", "--tty", c.ID, h.ProbePath, "linger", ";", "mark", "last", ";", "exit", "4")
-			t.Eventually(p.Done, "exec goes on after its program has ended")
+			p.Ends("exec goes on after its program has ended")
 			if r := p.Wait(); r.Code != 4 {
 				t.Errorf("want exit status 4: %s", r)
 			}
