@@ -78,8 +78,9 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestDeleteThatTakesLong: containerd kills a delete after five seconds, and does not try
-// it again. What was to be deleted goes all the same.
+// TestDeleteThatTakesLong: containerd kills a delete after five seconds, does not try
+// it again, and does not remove the bundle, which keeps a container of the name from
+// being started. What was to be deleted goes all the same, and the bundle with it.
 func TestDeleteThatTakesLong(t *testing.T) {
 	d := newDaemon(t, "native")
 	d.must(d.run([]string{"-d"}, "long", "sleep", "1000")...)
@@ -112,11 +113,12 @@ func TestDeleteThatTakesLong(t *testing.T) {
 	if _, err := os.Lstat(strings.TrimPrefix(string(address), "unix://")); err == nil {
 		t.Errorf("the shim's socket %s is left", address)
 	}
-	if err := os.RemoveAll(bundle); err != nil { // containerd's next step
-		t.Fatal(err)
-	}
 	_ = record.Close()
 	d.eventually("the container goes: "+said.String(), 20*time.Second, func() bool { return unix.Kill(pid, 0) != nil && len(d.left()) == 0 })
+	d.eventually("the bundle goes", 20*time.Second, func() bool {
+		left, err := os.ReadDir(filepath.Dir(bundle))
+		return err == nil && len(left) == 0
+	})
 	d.start()
 }
 

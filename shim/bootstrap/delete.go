@@ -42,7 +42,7 @@ const (
 // record, and the socket if nobody serves it. Nothing is fine.
 func Delete(f *Flags, cells Remover, stdout io.Writer) error {
 	if f.Apart {
-		return deleteApart(f, cells)
+		return deleteApart(f, cells, os.Stdin, stdout)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), deleteLimit)
 	defer cancel()
@@ -79,13 +79,27 @@ func remove(ctx context.Context, f *Flags, cells Remover) error {
 	return mounts.Remove(f.Bundle)
 }
 
-// deleteApart is the process that goes on when delete is killed.
-func deleteApart(f *Flags, cells Remover) error {
+// deleteApart is the process that goes on when delete is killed. Then nobody removes
+// the bundle, either.
+func deleteApart(f *Flags, cells Remover, stdin io.Reader, stdout io.Writer) error {
 	// Nobody reads a warning then, which is no reason to end.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, cancel := context.WithTimeoutCause(context.Background(), apartLimit, fmt.Errorf("it takes more than %v", apartLimit))
 	defer cancel()
-	return remove(ctx, f, cells)
+	b, err := openBundle(f.Bundle)
+	if err != nil {
+		return err
+	}
+	if b != nil {
+		defer b.close()
+	}
+	if err := remove(ctx, f, cells); err != nil {
+		return err
+	}
+	if hears(stdout, stdin) || b == nil {
+		return nil
+	}
+	return b.remove()
 }
 
 // runApart has a process of its own remove the container, and waits for it while
@@ -96,26 +110,37 @@ func runApart(ctx context.Context, f *Flags) error {
 	if err != nil {
 		return fmt.Errorf("find own program: %w", err)
 	}
-	r, w, err := os.Pipe()
-	if err != nil {
-		return fmt.Errorf("delete %q: %w", f.ID, err)
+	var pipes [3][2]*os.File
+	defer func() {
+		for _, p := range pipes {
+			_, _ = p[0].Close(), p[1].Close() // of nil, too
+		}
+	}()
+	for i := range pipes {
+		if pipes[i][0], pipes[i][1], err = os.Pipe(); err != nil {
+			return fmt.Errorf("delete %q: %w", f.ID, err)
+		}
 	}
-	defer r.Close()
+	in, done, said := pipes[0], pipes[1], pipes[2]
 	cmd := exec.Cmd{
 		Path: self, Args: []string{self, "-namespace", f.Namespace, "-id", f.ID, "-address", f.Address, "-bundle", f.Bundle, "-apart", "delete"},
-		Dir: "/", Stderr: w, SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+		Dir: "/", Stdin: in[0], Stdout: done[1], Stderr: said[1], SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
-	if err := errors.Join(cmd.Start(), w.Close()); err != nil {
+	if err := errors.Join(cmd.Start(), in[0].Close(), done[1].Close(), said[1].Close()); err != nil {
 		return fmt.Errorf("delete %q: start process: %w", f.ID, err)
 	}
 	ended := make(chan error, 1)
 	go func() {
-		said, _ := io.ReadAll(r) // ends with the process
-		if err := cmd.Wait(); err != nil {
-			ended <- fmt.Errorf("delete %q: %w: %s", f.ID, err, bytes.TrimSpace(said))
+		if tells(done[0], in[1]) {
+			ended <- nil
 			return
 		}
-		ended <- nil
+		text, _ := io.ReadAll(said[0]) // ends with the process
+		err := cmd.Wait()
+		if err == nil {
+			err = errors.New("it does not say that it is done")
+		}
+		ended <- fmt.Errorf("delete %q: %w: %s", f.ID, err, bytes.TrimSpace(text))
 	}()
 	select {
 	case err := <-ended:
