@@ -100,6 +100,9 @@ func parseTime(what, s string) (*time.Time, error) {
 	}
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		t := time.Unix(n, 0)
+		if year := t.UTC().Year(); year < 0 || year > 9999 { // RFC 3339, which an image's times are in
+			return nil, fmt.Errorf("%s %q: it is in the year %d; want seconds since 1970, and none after 9999", what, s, year)
+		}
 		return &t, nil
 	}
 	t, err := time.Parse(time.RFC3339, s)

@@ -73,16 +73,62 @@ func TestCheckConfig(t *testing.T) {
 		want   string
 	}{
 		"nothing":    {v1.ImageConfig{}, ""},
-		"good":       {v1.ImageConfig{Env: []string{"A=b"}, WorkingDir: "/a/../b", ExposedPorts: map[string]struct{}{"80/tcp": {}, "": {}}}, ""},
+		"good":       {v1.ImageConfig{Env: []string{"A=b"}, WorkingDir: "/a/../b", ExposedPorts: map[string]struct{}{"80/tcp": {}}, Volumes: map[string]struct{}{"/": {}, "/d": {}}}, ""},
+		"no port":    {v1.ImageConfig{ExposedPorts: map[string]struct{}{"": {}}}, `config.ExposedPorts "": want PORT`},
+		"relative":   {v1.ImageConfig{WorkingDir: "rel"}, `config.WorkingDir "rel": want a path from the image's root: begin it with a slash`},
+		"no volume":  {v1.ImageConfig{Volumes: map[string]struct{}{"": {}}}, `config.Volumes "": want a path from the image's root`},
+		"volumes":    {v1.ImageConfig{Volumes: map[string]struct{}{"/d": {}, "d": {}}}, `config.Volumes "d": want a path from the image's root`},
+		"out":        {v1.ImageConfig{Volumes: map[string]struct{}{"/../d": {}}}, `config.Volumes "/../d": ".." in the name`},
 		"a variable": {v1.ImageConfig{Env: []string{"A"}}, `config.Env[0] "A": want NAME=value`},
 		"no name":    {v1.ImageConfig{Env: []string{"A=b", "=x"}}, `config.Env[1] "=x": want NAME=value`},
 		"a NUL":      {v1.ImageConfig{Env: []string{"A=\x00"}}, "want NAME=value"},
-		"a way out":  {v1.ImageConfig{WorkingDir: "../x"}, `config.WorkingDir "../x": ".." in the name leads out`},
+		"a way out":  {v1.ImageConfig{WorkingDir: "/../x"}, `config.WorkingDir "/../x": ".." in the name leads out`},
 		"a long way": {v1.ImageConfig{WorkingDir: strings.Repeat("/a", 2049)}, "a name of 4098 bytes"},
 		"a port":     {v1.ImageConfig{ExposedPorts: map[string]struct{}{"http": {}}}, "config.ExposedPorts"},
 	} {
 		if err := CheckConfig(&c.config); !matches(err, c.want) {
 			t.Errorf("%s: error is %v; want %q", name, err, c.want)
+		}
+	}
+}
+
+func TestCheckUser(t *testing.T) {
+	for _, s := range []string{"web", "web:www", "0", "0:0", "4294967294:4294967294", "web:0", "a.b-c_d"} {
+		if err := CheckConfig(&v1.ImageConfig{User: s}); err != nil {
+			t.Errorf("%q: %v", s, err)
+		}
+	}
+	for s, want := range map[string]string{
+		"a:b:c": `config.User "a:b:c": want USER or USER:GROUP`, ":": "want USER", ":g": "want USER", "u:": "want USER", "u:g:": "want USER",
+		"-1": "want USER", "u:-1": "want USER", "a b": "want USER", "a\nb": "want USER", "a\x00": "want USER", "u:a\x7f": "want USER",
+		"4294967295": "4294967295 is no id: they go to 4294967294", "0:4294967295": "is no id", "99999999999999999999999": "is no id",
+	} {
+		if err := CheckConfig(&v1.ImageConfig{User: s}); !matches(err, want) {
+			t.Errorf("%q: error is %v; want %q", s, err, want)
+		}
+	}
+}
+
+// A signal is one of this system or of another, on which the image runs: made and
+// read by one rule.
+func TestStopSignal(t *testing.T) {
+	for s, is := range map[string]bool{
+		"SIGINT": true, "int": true, "SigTerm": true, "1": true, "64": true, "SIGINFO": true, "SIGPWR": true, "winch": true,
+		"NOPE": false, "0": false, "65": false, "-9": false, "SIG": false, "SIGSIGINT": false, "SIGRTMIN+3": false, " INT": false, "15 ": false,
+	} {
+		want, notes := "", []string(nil)
+		if !is {
+			want = "config.StopSignal " + image.Quote(s) + ": want a name such as SIGINT, or a number from 1 to 64"
+			notes = []string{"config.StopSignal " + image.Quote(s) + ": it is no signal: \"runcell stop\" needs --time 0, which kills"}
+		}
+		c := v1.ImageConfig{StopSignal: s, Cmd: []string{"c"}}
+		if err := CheckConfig(&c); !matches(err, want) {
+			t.Errorf("%q: error is %v; want %q", s, err, want)
+		}
+		n := &image.Notes{}
+		spec, err := runtimeSpec(treeOf(t, nil), &v1.Image{Config: c}, false, n)
+		if err != nil || !slices.Equal(notesOf(n), notes) || spec.Annotations["org.opencontainers.image.stopSignal"] != s {
+			t.Errorf("%q is read as %v, %q, %v; want the notes %q", s, spec, notesOf(n), err, notes)
 		}
 	}
 }

@@ -19,21 +19,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CheckConfig refuses what Unpack would refuse of an image's configuration. Its
-// errors name the field.
-func CheckConfig(c *v1.ImageConfig) error {
-	if _, err := environment(c.Env, "", "", nil); err != nil {
-		return err
-	}
-	if c.WorkingDir != "" {
-		if _, err := image.Components(c.WorkingDir, 4096); err != nil {
-			return fmt.Errorf("config.WorkingDir %s: %w", image.Quote(c.WorkingDir), err)
-		}
-	}
-	_, err := exposed(c.ExposedPorts)
-	return err
-}
-
 // Annotations that conversion.md names, and ours.
 const (
 	annotationPrefix = "org.opencontainers.image."
@@ -150,7 +135,7 @@ func directory(t *inroot.Tree, field, path string) (string, error) {
 	if path == "" {
 		return "/", nil
 	}
-	names, err := image.Components(path, 4096)
+	names, err := image.Components(path, maxDirectory)
 	if err == nil {
 		err = t.Enter(names, true)
 	}
@@ -167,6 +152,9 @@ func annotate(cfg *v1.Image, reserve bool, n *image.Notes) (map[string]string, e
 	ports, err := reservable(cfg.Config.ExposedPorts, reserve, n)
 	if err != nil {
 		return nil, err
+	}
+	if s := cfg.Config.StopSignal; s != "" && !isSignal(s) {
+		n.Add("config.StopSignal "+image.Quote(s), "it is no signal: \"runcell stop\" needs --time 0, which kills")
 	}
 	all := map[string]string{
 		annotationPrefix + "os":           cfg.OS,
