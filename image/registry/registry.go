@@ -115,13 +115,15 @@ func prepare(n reference.Name, o Options, l *login) *Repository {
 // Close ends idle connections.
 func (r *Repository) Close() { r.line.close() }
 
-// isLoopback tells whether host[:port] can only be this machine.
+// isLoopback tells whether host[:port] can only be this machine: names of hosts have
+// no case, and may end with a dot (RFC 4343; RFC 1034, section 3.1).
 func isLoopback(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
 	ip := net.ParseIP(strings.Trim(host, "[]"))
-	return host == reference.LocalRegistry || ip.IsLoopback() // none is not one
+	name := strings.TrimSuffix(strings.ToLower(host), ".")
+	return name == reference.LocalRegistry || ip.IsLoopback() // none is not one
 }
 
 // checkRedirect lets a registry send us elsewhere for a blob, but never from

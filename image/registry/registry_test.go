@@ -355,6 +355,8 @@ func TestTLS(t *testing.T) {
 	}
 	for host, want := range map[string]bool{
 		"localhost": true, "localhost:5000": true, "127.0.0.1:1": true, "[::1]:5000": true, "127.1.2.3": true,
+		"LOCALHOST:5000": true, "Localhost": true, "localhost.": true, "localhost.:80": true, "[::1]": true, "[::ffff:127.0.0.1]:1": true,
+		"localhost..": false, ".": false, "": false, "127.1": false, "[::2]:1": false, "localhost.localdomain": false,
 		"localhost.example.com": false, "10.0.0.1": false, "127.0.0.1.example.com:80": false, "docker.io": false,
 	} {
 		if got := registry.IsLoopback(host); got != want {
