@@ -64,12 +64,19 @@ func (r Roots) Prune() (left Roots, gone []Root) {
 	return left, gone
 }
 
+// mostRoots is the highest number: a new root takes the next one, which an int of 32
+// bits has, too.
+const mostRoots = 1_000_000_000
+
 // Check refuses what runcell did not write.
 func (r Roots) Check() error {
 	last := 0
 	for _, x := range r.List {
 		if x.Number <= last {
 			return fmt.Errorf("number %d is behind %d", x.Number, last)
+		}
+		if x.Number > mostRoots {
+			return fmt.Errorf("number %d is more than %d", x.Number, mostRoots)
 		}
 		if x.Before < 0 || x.Before >= x.Number {
 			return fmt.Errorf("number %d took the place of %d, which is not older", x.Number, x.Before)

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -180,7 +181,7 @@ func TestRoots(t *testing.T) {
 	if x, err := r.Add(Root{Number: 4}).Back(); err != nil || x.Number != 1 {
 		t.Errorf("Back = %v, %v; want root 1, as root 3 was gone back from", x, err)
 	}
-	for _, bad := range []Roots{{Current: 1}, {List: []Root{{Number: 0}}}, {List: []Root{{Number: 1, Before: 1}}}, {List: []Root{{Number: 1, Before: -1}}}, {Current: 2, List: []Root{{Number: 2}, {Number: 2}}}} {
+	for _, bad := range []Roots{{Current: 1}, {List: []Root{{Number: 0}}}, {List: []Root{{Number: 1, Before: 1}}}, {List: []Root{{Number: 1, Before: -1}}}, {Current: 2, List: []Root{{Number: 2}, {Number: 2}}}, {List: []Root{{Number: mostRoots + 1}}}, {List: []Root{{Number: math.MaxInt}}}} {
 		if bad.Check() == nil {
 			t.Errorf("Check of %v = nil", bad)
 		}
