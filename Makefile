@@ -70,39 +70,30 @@ cross:
 	GO="$(GO)" TAGS=$(TAGS) sh .ci/cross
 
 # The kernel module for a NetBSD source tree, with the host's compilers.
-PORT=		amd64
+# PORT is amd64 unless it is given. What is given to make is the shell's as a variable
+# of its environment, and never a part of its text.
 kmod:
-	$(GO) run ./kmod/modbuild -port "$(PORT)" -sys "$(NETBSD_SYS)" -o bin/kmod/secmodel_cell.kmod
+	$(GO) run ./kmod/modbuild -port "$${PORT:-amd64}" -sys "$$NETBSD_SYS" -o bin/kmod/secmodel_cell.kmod
 
 # Boots a NetBSD kernel in QEMU and runs suites in it: see docs/developing.md.
-SMP=		1
-MEMORY=		1024
-ROUNDS=		20
-TRIES=		0
-ROOT=		wd0a
 test-netbsd:
 	$(GO) build -o bin/test-netbsd ./conformance/vm
-	bin/test-netbsd -kernel "$(KERNEL)" -sys "$(NETBSD_SYS)" -module "$(MODULE)" -image "$(IMAGE)" \
-	    -suite "$(SUITE)" -run '$(RUN)' -rounds "$(ROUNDS)" -tries "$(TRIES)" -smp "$(SMP)" -memory "$(MEMORY)" \
-	    -root "$(ROOT)" -flags "$(FLAGS)" -logs "$(LOGS)" -containerd "$(CONTAINERD)" -userland "$(USERLAND)" -icount="$$(test -n "$(ICOUNT)" && echo true || echo false)"
+	bin/test-netbsd -kernel "$$KERNEL" -sys "$$NETBSD_SYS" -module "$$MODULE" -image "$$IMAGE" \
+	    -suite "$$SUITE" -run "$$RUN" -rounds "$${ROUNDS:-20}" -tries "$${TRIES:-0}" -smp "$${SMP:-1}" -memory "$${MEMORY:-1024}" \
+	    -root "$${ROOT:-wd0a}" -flags "$$FLAGS" -logs "$$LOGS" -containerd "$$CONTAINERD" -userland "$$USERLAND" -icount="$$(test -n "$$ICOUNT" && echo true || echo false)"
 
 # Takes checks out of the sources, one at a time, and runs the tests that should
 # notice: docs/mutants.md. Needs root, on Linux.
-SAMPLE=		0
-SEED=		1
-JOBS=		1
 mutants:
 	$(GO) build -o bin/mutants ./cmd/internal/mutants
-	bin/mutants -run '$(RUN)' -sample "$(SAMPLE)" -seed "$(SEED)" -jobs "$(JOBS)" -quiet
+	bin/mutants -run "$$RUN" -sample "$${SAMPLE:-0}" -seed "$${SEED:-1}" -jobs "$${JOBS:-1}" -quiet
 
 # Measures, and keeps every sample in bin/bench.json; with BASE=REVISION it compares
 # that revision with this tree, with LOAD=N it measures beside N busy processes, too.
 # RUN names parts: see docs/developing.md.
-BASE=
-LOAD=		0
 bench: build benchstat
-	test -n "$(BASE)$(RUN)" || $(GO) run ./kmod/secmodel_cell/host/bench
-	GO="$(GO)" $(GO) run ./conformance/bench -json bin/bench.json -rounds "$(ROUNDS)" -run '$(RUN)' -base "$(BASE)" -load "$(LOAD)" -guest "$$(test -n "$(BASE)" || sh .ci/guest-kernel)"
+	test -n "$$BASE$$RUN" || $(GO) run ./kmod/secmodel_cell/host/bench
+	GO="$(GO)" $(GO) run ./conformance/bench -json bin/bench.json -rounds "$${ROUNDS:-20}" -run "$$RUN" -base "$$BASE" -load "$${LOAD:-0}" -guest "$$(test -n "$$BASE" || sh .ci/guest-kernel)"
 
 demo: build
 	sh docs/demo.sh
