@@ -329,6 +329,10 @@ func TestServiceUpgrade(t *testing.T) {
 func TestServiceMoves(t *testing.T) {
 	w := newWorld(t)
 	w.declare("web", "echo begins; echo x >>/n; "+long, "# a note", "volume = data:/data", "user = 5:6")
+	// A file that can't be written is told of before anything is looked at, or packed.
+	if out := w.want(1, "export", "web", w.dir+"/missing/web.tar"); !strings.Contains(out, "write "+w.dir+"/missing/web.tar: ") {
+		t.Errorf("export to where no file can be says %q", out)
+	}
 	w.want(0, "start", "web")
 	w.until("it runs", func() bool { return strings.Contains(w.read("web.log"), "begins") })
 	if out := w.want(1, "export", "web", w.dir+"/web.tar"); !strings.Contains(out, "stop it first") {

@@ -109,6 +109,9 @@ func (s *services) export(ctx context.Context, d *service.Declaration, file stri
 	if err != nil {
 		return "", err
 	}
+	if err := cmdline.CheckReplace(file); err != nil { // before anything is packed
+		return "", err
+	}
 	base, err := s.base(d)
 	if err == nil && base == "" {
 		err = errors.New("it has no root file system yet: start it once")

@@ -23,16 +23,9 @@ import (
 // gives way to the file. What a ReplaceFile of the same name that was killed has
 // left goes. The error is write's, or names the file.
 func ReplaceFile(path string, mode fs.FileMode, write func(io.Writer) error) error {
-	if fi, err := os.Stat(path); err == nil && !fi.Mode().IsRegular() { // such as /dev/null: it must stay
-		return fmt.Errorf("write %s: it is not a regular file", path)
-	}
-	dir := filepath.Dir(path)
-	// No directory's reader takes it for one of its files: of rc.d, of a collector's.
-	prefix := filepath.Join(dir, "."+filepath.Base(path)+".new-")
-	removeStale(prefix)
-	f, err := lockedFile(prefix)
+	f, err := beside(path)
 	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+		return err
 	}
 	err = write(f)
 	if err == nil {
@@ -45,11 +38,39 @@ func ReplaceFile(path string, mode fs.FileMode, write func(io.Writer) error) err
 		return fmt.Errorf("write %s: %w", path, errors.Join(err, f.Close(), os.Remove(f.Name())))
 	}
 	_ = f.Close() // Sync has told its errors
-	if d, err := os.Open(dir); err == nil {
+	if d, err := os.Open(filepath.Dir(path)); err == nil {
 		_ = d.Sync() // not every file system can
 		_ = d.Close()
 	}
 	return nil
+}
+
+// CheckReplace tells what would keep ReplaceFile from beginning, for who has much to
+// do before. It leaves nothing.
+func CheckReplace(path string) error {
+	f, err := beside(path)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(os.Remove(f.Name()), f.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+// beside makes the file that is to have a path's name, and is locked until then.
+func beside(path string) (*os.File, error) {
+	if fi, err := os.Stat(path); err == nil && !fi.Mode().IsRegular() { // such as /dev/null: it must stay
+		return nil, fmt.Errorf("write %s: it is not a regular file", path)
+	}
+	// No directory's reader takes it for one of its files: of rc.d, of a collector's.
+	prefix := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new-")
+	removeStale(prefix)
+	f, err := lockedFile(prefix)
+	if err != nil {
+		return nil, fmt.Errorf("write %s: %w", path, err)
+	}
+	return f, nil
 }
 
 // ReplaceBytes is ReplaceFile of what is there already.

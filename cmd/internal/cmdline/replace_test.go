@@ -120,3 +120,23 @@ func TestReplaceFileKilled(t *testing.T) {
 		}
 	}
 }
+
+// What would keep a file from being written is known before, and nothing is left.
+func TestCheckReplace(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "old"), []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, good := range map[string]bool{
+		filepath.Join(dir, "new"): true, filepath.Join(dir, "old"): true, filepath.Join(dir, "missing/new"): false,
+		filepath.Join(dir, "old/new"): false, dir: false, os.DevNull: false,
+	} {
+		if err := CheckReplace(path); (err == nil) != good || err != nil && !strings.Contains(err.Error(), "write "+path) {
+			t.Errorf("CheckReplace(%s) = %v; want an error %v", path, err, !good)
+		}
+	}
+	list, err := os.ReadDir(dir)
+	if text, rerr := os.ReadFile(filepath.Join(dir, "old")); err != nil || rerr != nil || len(list) != 1 || string(text) != "text" {
+		t.Errorf("left are %v, %v, %q, %v", list, err, text, rerr)
+	}
+}
