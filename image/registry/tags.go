@@ -21,6 +21,10 @@ import (
 const (
 	maxTags  = 100_000
 	maxPages = 1000
+	// maxList is how many bytes all pages may have: twice what the most tags need.
+	maxList = 2 * maxTags * (tagLength + 3)
+	// tagLength is the longest tag (distribution-spec, "Pulling manifests").
+	tagLength = 128
 )
 
 // tagsPath is where the list begins.
@@ -31,6 +35,7 @@ const tagsPath = "/tags/list"
 func (r *Repository) Tags(ctx context.Context) ([]string, error) {
 	tags := []string{}
 	seen := map[string]bool{}
+	size := 0 // in bytes
 	for path := tagsPath; path != ""; {
 		if seen[path] = true; len(seen) > maxPages {
 			return nil, fmt.Errorf("%s%s: more than %d pages of tags", r.base, tagsPath, maxPages)
@@ -42,6 +47,9 @@ func (r *Repository) Tags(ctx context.Context) ([]string, error) {
 		page, err := parseTags(data)
 		if err == nil && len(tags)+len(page) > maxTags {
 			err = fmt.Errorf("more than %d tags", maxTags)
+		}
+		if size += len(data); err == nil && size > maxList {
+			err = fmt.Errorf("more than %d bytes in the pages of tags so far", maxList)
 		}
 		next := ""
 		if err == nil {

@@ -126,6 +126,33 @@ func TestBadTags(t *testing.T) {
 			},
 			"more than 100000 tags",
 		},
+		"pages of nothing": {
+			func(w http.ResponseWriter, _ *http.Request, n int) {
+				w.Header().Set("Link", fmt.Sprintf(`<?last=%d>; rel="next"`, n))
+				fmt.Fprintf(w, `{"tags":[],"more":"%s"}`, strings.Repeat(" ", image.MaxJSON-100))
+			},
+			"more than 26200000 bytes in the pages",
+		},
+		"a file": {
+			func(w http.ResponseWriter, _ *http.Request, _ int) { page(w, "file:///etc/passwd?x", "a") },
+			"elsewhere",
+		},
+		"no address": {
+			func(w http.ResponseWriter, _ *http.Request, _ int) { page(w, "mailto:x?a=b", "a") },
+			"elsewhere",
+		},
+		"a redirect to a file": {
+			func(w http.ResponseWriter, r *http.Request, _ int) {
+				http.Redirect(w, r, "file:///v2/x/tags/list", http.StatusFound)
+			},
+			"unsupported protocol scheme",
+		},
+		"redirects without end": {
+			func(w http.ResponseWriter, r *http.Request, n int) {
+				http.Redirect(w, r, fmt.Sprint("/v2/x/tags/list?n=", n), http.StatusFound)
+			},
+			"redirects",
+		},
 		"another's list": {
 			func(w http.ResponseWriter, _ *http.Request, _ int) { page(w, "/v2/y/tags/list?last=a", "a") },
 			"elsewhere",
