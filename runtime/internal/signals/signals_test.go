@@ -172,7 +172,7 @@ func TestOwnPipe(t *testing.T) {
 	if err := errors.Join(unix.Dup2(int(w.Fd()), unix.Stderr), w.Close(), r.Close()); err != nil {
 		t.Fatal(err)
 	}
-	_, c := Catch(t.Context())
+	_, c := Catch(t.Context(), Passing)
 	defer c.Close()
 	var got []syscall.Signal
 	c.handle(unix.SIGPIPE)
