@@ -199,7 +199,7 @@ func (r *Runtime) destroyCell(id kmod.ID) error {
 	deadline := time.Now().Add(deathPatience)
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 10*time.Millisecond) {
 		err := r.kmod.Destroy(id)
-		if err == nil || errors.Is(err, kmod.ErrNotFound) {
+		if errors.Is(err, kmod.ErrNotFound) {
 			return nil
 		}
 		if !errors.Is(err, kmod.ErrBusy) || time.Now().After(deadline) {

@@ -428,7 +428,8 @@ func TestDestroyByName(t *testing.T) {
 	}
 }
 
-// Who has a number and no name is known by the number.
+// Who has a number and no name is known by the number, but root is root, whatever
+// the host's list of users says.
 func TestOwner(t *testing.T) {
 	if got := owner(); got != "root" {
 		t.Errorf("root is %q", got)
@@ -437,8 +438,11 @@ func TestOwner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for uid, want := range map[uint32]string{1: first.Username, 987654: "987654"} {
+	for uid, want := range map[uint32]string{0: "root", 1: first.Username, 987654: "987654"} {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestOwnerIs$")
+		if uid == 0 {
+			cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
+		}
 		cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %s", ownerVar, uid, want))
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("user %d: %v, %s", uid, err, out)
@@ -448,12 +452,18 @@ func TestOwner(t *testing.T) {
 
 const ownerVar = "RUNCELL_TEST_OWNER"
 
-// TestOwnerIs is for a process of its own, as a user.
+// TestOwnerIs is for a process of its own, as a user. Root's has mounts of its
+// own, and takes the list of users away.
 func TestOwnerIs(t *testing.T) {
 	var uid int
 	var want string
 	if _, err := fmt.Sscan(os.Getenv(ownerVar), &uid, &want); err != nil {
 		return // TestOwner's alone
+	}
+	if uid == 0 {
+		if err := unix.Mount("/dev/null", "/etc/passwd", "", unix.MS_BIND, ""); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := syscall.Setuid(uid); err != nil {
 		t.Fatal(err)

@@ -343,10 +343,6 @@ var accepted = []excuse{
 		"who is left counts, whether the first process is asked for or not",
 	},
 	{
-		"runtime/cell.go Runtime.destroyCell operand: err == nil ||", same,
-		"what is no error is no ErrBusy either, and returned as it is",
-	},
-	{
 		"runtime/create.go container.build omit: if err := c.holdAddresses(ctx, done, plan.Cell.Addresses)", same,
 		"Linux gives a cell no addresses of its own; package network has its own tests",
 	},

@@ -57,11 +57,7 @@ const inProcessTests = "^TestHostsRoot|NoDescriptorReaches|^TestStreams$|NoDirec
 const slowLayers = "Umoci|Holes|Swapped|Huge|Canonical|Ends|^Fuzz"
 
 var targets = []target{
-	{files: "runtime/exec.go runtime/cell_linux.go", guard: true, judged: true, tests: []test{inProcess}},
-	{
-		files: "runtime/create.go runtime/cell.go runtime/namespaces_linux.go",
-		guard: true, tests: []test{inProcess, lifecycle, cases},
-	},
+	{files: "runtime/exec.go runtime/cell_linux.go runtime/create.go runtime/cell.go runtime/namespaces_linux.go", guard: true, judged: true, tests: []test{inProcess}},
 	{
 		files: "runtime/internal/process/*.go",
 		guard: true, judged: true, tests: []test{{packages: "./runtime/internal/process"}},
