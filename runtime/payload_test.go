@@ -37,6 +37,7 @@ var payloads = map[string]func(args []string) error{
 
 	"create":  payloadCreate,
 	"is":      payloadIs,
+	"reopen":  payloadReopen,
 	"sockets": payloadSockets,
 	"listen":  payloadListen,
 }
@@ -122,7 +123,8 @@ func payloadCreate(args []string) error {
 	return r.Delete(background, "made", true)
 }
 
-// payloadIs tells who it is to signals, to its session and to the kernel.
+// payloadIs tells who it is to signals, to its session and to the kernel, and what
+// its environment has for HOME, and without a name.
 func payloadIs([]string) error {
 	sid, err := unix.Getsid(0)
 	if err != nil {
@@ -132,7 +134,16 @@ func payloadIs([]string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("leader %v HOME=%s", sid == os.Getpid(), os.Getenv("HOME"))
+	env, err := os.ReadFile("/proc/self/environ")
+	if err != nil {
+		return err
+	}
+	fmt.Printf("leader %v", sid == os.Getpid())
+	for _, v := range strings.Split(strings.TrimSuffix(string(env), "\x00"), "\x00") {
+		if name, _, _ := strings.Cut(v, "="); name == "HOME" || name == "" {
+			fmt.Printf(" %s", v)
+		}
+	}
 	for line := range strings.Lines(string(status)) {
 		if name, value, _ := strings.Cut(line, ":\t"); name == "SigIgn" || name == "Seccomp" {
 			fmt.Printf(" %s %s", name, strings.Trim(value, "0\n"))
@@ -140,6 +151,16 @@ func payloadIs([]string) error {
 	}
 	fmt.Println()
 	return nil
+}
+
+// payloadReopen writes to its standard output as to a file of that name.
+func payloadReopen([]string) error {
+	f, err := os.OpenFile("/proc/self/fd/1", os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(f, os.Getuid(), "writes")
+	return errors.Join(err, f.Close())
 }
 
 // payloadSockets gives a program a descriptor that it has been given.

@@ -9,10 +9,12 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -67,6 +69,55 @@ func TestWhatAProcessIs(t *testing.T) {
 	e.do(e.Delete(t.Context(), "up", true))
 }
 
+// The streams of a user are the user's, who can open them by name.
+func TestWhatAProcessIsGiven(t *testing.T) {
+	e := newEmbedder(t, nil)
+	e.create("up", &runtime.Streams{})
+	e.do(e.Start(t.Context(), "up"))
+	e.spec.Process.User = specs.User{UID: 54321, GID: 54321}
+	e.config("reopen")
+	const want = "54321 writes\n"
+	out, read := pipe(t)
+	p := e.create("one", out)
+	e.do(e.Start(t.Context(), "one"))
+	e.ended(p)
+	if got := read(); got != want {
+		t.Errorf("create: %q; want %q", got, want)
+	}
+	e.do(e.Delete(t.Context(), "one", true))
+	out, read = pipe(t)
+	o := execOptions("up", out, "reopen")
+	o.Process.UID, o.Process.GID = 54321, 54321
+	p, err := e.Spawn(t.Context(), o)
+	e.do(err)
+	e.ended(p)
+	if got := read(); got != want {
+		t.Errorf("exec: %q; want %q", got, want)
+	}
+	e.do(e.Delete(t.Context(), "up", true))
+}
+
+// Where a cell seals nobody, who waits for start still is what made it, and becomes
+// the user's with the start.
+func TestWhatAProcessIsUntilStart(t *testing.T) {
+	e, c := inTrouble(t, nil)
+	c.entered = func(entry *kmod.Entry) { entry.Seal, entry.Birth = nil, nil }
+	e.spec.Process.User = specs.User{UID: 54321, GID: 54321}
+	e.config("reopen")
+	out, read := pipe(t)
+	p := e.create("one", out)
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Pid()))
+	if err != nil || !strings.Contains(string(status), "\nUid:\t0\t0\t0\t0\n") {
+		t.Errorf("before it is started: %v, %s", err, status)
+	}
+	e.do(e.Start(t.Context(), "one"))
+	e.ended(p)
+	if got, want := read(), "54321 writes\n"; got != want {
+		t.Errorf("the program says %q; want %q", got, want)
+	}
+	e.do(e.Delete(t.Context(), "one", true))
+}
+
 // exec's limits are the process's, or the embedder's.
 func TestLimitsOfExec(t *testing.T) {
 	e := newEmbedder(t, func(o *runtime.Options) { o.Nofile = &oci.Rlimit{Soft: 100, Hard: 300} })
@@ -100,6 +151,10 @@ func TestSocketsAreTold(t *testing.T) {
 func TestExecThatFails(t *testing.T) {
 	e := newEmbedder(t, nil)
 	e.file("script", "#!/proc/self/exe\n")
+	self, err := filepath.Abs(os.Args[0])
+	e.do(err)
+	e.spec.Mounts = append(slices.Clone(e.spec.Mounts), specs.Mount{Destination: "/self", Type: "bind", Source: self, Options: []string{"bind", "ro"}})
+	e.config()
 	e.create("up", &runtime.Streams{})
 	e.do(e.Start(t.Context(), "up"))
 	take := func(m *os.File) error { return m.Close() }
@@ -124,8 +179,11 @@ func TestExecThatFails(t *testing.T) {
 		fds := len(openDescriptors(t, os.Getpid()))
 		try(with("/proc/self/exe"), "")
 		try(with("/script"), `interpreter "/proc/self/exe"`)
+		o := with("/self")
+		o.Process.Args = []string{"/self", "sleep"}
+		try(o, "it leads to the runcell binary")
 		try(with("/none"), "/none")
-		o := with("/payload")
+		o = with("/payload")
 		o.PidFile = "/nonexistent/pid"
 		try(o, "--pid-file")
 		if terminal {
@@ -179,16 +237,57 @@ func TestCreateThatCannotTell(t *testing.T) {
 	})
 }
 
+// The terminal of a create that fails later is closed, whoever would have got it.
+func TestCreateThatCannotKeepATerminal(t *testing.T) {
+	e, c := inTrouble(t, nil)
+	e.do(os.Symlink("/", filepath.Join(e.bundle, "rootfs/all")))
+	fds := e.once()
+	take := func(m *os.File) error { return m.Close() }
+	for _, one := range []struct {
+		want string
+		set  func(*specs.Spec, *runtime.CreateOptions)
+	}{
+		{"linux.readonlyPaths /all", func(s *specs.Spec, _ *runtime.CreateOptions) { s.Linux = &specs.Linux{ReadonlyPaths: []string{"/all"}} }},
+		{"set process.rlimits RLIMIT_NOFILE", func(s *specs.Spec, _ *runtime.CreateOptions) {
+			s.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 1 << 40, Hard: 1 << 40}}
+		}},
+		{"--pid-file", func(_ *specs.Spec, o *runtime.CreateOptions) { o.PidFile = "/nonexistent/pid" }},
+	} {
+		for _, wanted := range []bool{true, false} {
+			spec, o := payloadSpec("sleep"), e.options("one")
+			spec.Process.Terminal = true
+			one.set(&spec, &o)
+			e.do(writeConfig(e.bundle, &spec))
+			if o.Streams = nil; wanted {
+				o.Terminal = take
+			}
+			if _, err := e.Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), one.want) {
+				t.Errorf("Run = %v; want %q", err, one.want)
+			}
+			e.nothing("one", c.Client, fds)
+		}
+	}
+}
+
 // A terminal that somebody else has got is not joined with ours, also where a
 // command stays.
 func TestStaysWithoutTheTerminal(t *testing.T) {
 	e := newEmbedder(t, nil)
 	e.spec.Process.Terminal = true
 	e.config("exit", "3")
-	take := func(m *os.File) error { t.Cleanup(func() { _ = m.Close() }); return nil } // else the program hangs up
+	var taken *os.File
+	take := func(m *os.File) error { taken = m; return nil } // and closed later, or the program hangs up
+	still := func(what string) {
+		t.Helper()
+		if _, err := taken.Stat(); err != nil {
+			t.Errorf("%s: who has given the terminal away has closed it: %v", what, err)
+		}
+		_ = taken.Close()
+	}
 	if status, err := e.Run(t.Context(), runtime.CreateOptions{ID: "one", Bundle: e.bundle, Terminal: take}); status != 3 || err != nil {
 		t.Errorf("Run = %d, %v; want 3", status, err)
 	}
+	still("Run")
 	e.spec.Process.Terminal = false
 	e.config("sleep")
 	e.create("up", &runtime.Streams{})
@@ -198,6 +297,7 @@ func TestStaysWithoutTheTerminal(t *testing.T) {
 	if status, err := e.Exec(t.Context(), o); status != 3 || err != nil {
 		t.Errorf("Exec = %d, %v; want 3", status, err)
 	}
+	still("Exec")
 	e.do(e.Delete(t.Context(), "up", true))
 }
 

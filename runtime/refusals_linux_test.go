@@ -16,6 +16,7 @@ import (
 
 	"github.com/containerd/log"
 	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -26,8 +27,9 @@ var errKernel = errors.New("the kernel is out of order")
 // troubled are cells of which calls fail.
 type troubled struct {
 	kmod.Client
-	before map[string]func() error // by the call's name
-	told   kmod.Spec
+	before  map[string]func() error // by the call's name
+	told    kmod.Spec
+	entered func(*kmod.Entry) // what an entry is changed by, nil = nothing
 }
 
 func (c *troubled) ask(call string) error {
@@ -49,7 +51,11 @@ func (c *troubled) Enter(id kmod.ID) (kmod.Entry, error) {
 	if err := c.ask("Enter"); err != nil {
 		return kmod.Entry{}, err
 	}
-	return c.Client.Enter(id)
+	entry, err := c.Client.Enter(id)
+	if err == nil && c.entered != nil {
+		c.entered(&entry)
+	}
+	return entry, err
 }
 
 func (c *troubled) Entered(id kmod.ID, pid int) error {
@@ -142,7 +148,8 @@ func TestFailedCreateLeavesNothing(t *testing.T) {
 	for _, call := range []string{"Create", "Enter", "Entered"} {
 		for _, fail := range []error{errKernel, nil} {
 			ctx, cancel := context.WithCancelCause(t.Context())
-			c.before = map[string]func() error{call: func() error { cancel(why); return fail }}
+			c.before = map[string]func() error{"Entered": func() error { t.Errorf("ended in %s: a process is made a member", call); return nil }}
+			c.before[call] = func() error { cancel(why); return fail }
 			if _, err := e.Create(ctx, e.options("one")); !errors.Is(err, why) || errors.Is(err, errKernel) {
 				t.Errorf("ended in %s: Create = %v; want the context's cause", call, err)
 			}
@@ -159,6 +166,106 @@ func TestFailedCreateLeavesNothing(t *testing.T) {
 	c.before = nil
 	e.do(e.Delete(t.Context(), "one", true))
 	e.nothing("one", c.Client, fds)
+}
+
+// lacking calls a function that lacks descriptors until it has enough: each time
+// it may open one more. What has failed has left none open, whatever it was.
+func (e *embedder) lacking(what string, call func() error, failed func(error)) {
+	e.t.Helper()
+	var was unix.Rlimit
+	e.do(unix.Getrlimit(unix.RLIMIT_NOFILE, &was))
+	fds := len(openDescriptors(e.t, os.Getpid()))
+	for n := uint64(3); ; n++ {
+		e.do(unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: n, Max: was.Max}))
+		err := call()
+		e.do(unix.Setrlimit(unix.RLIMIT_NOFILE, &was))
+		if err == nil {
+			return
+		}
+		if failed != nil {
+			failed(err)
+		}
+		if now := openDescriptors(e.t, os.Getpid()); len(now) > fds {
+			e.t.Fatalf("%s with %d descriptors: %v; %d were open, and now %v", what, n, err, fds, now)
+		}
+		if n > was.Cur {
+			e.t.Fatalf("%s: %v", what, err)
+		}
+	}
+}
+
+// Wherever it is that one descriptor is missing, none is left open.
+func TestFailedCreateLacksADescriptor(t *testing.T) {
+	e, c := inTrouble(t, func(o *runtime.Options) { o.Nofile = &oci.Rlimit{Soft: 1024, Hard: 1024} })
+	ctx := t.Context()
+	take := func(m *os.File) error { return m.Close() }
+	e.once()
+	for _, terminal := range []bool{false, true} {
+		e.spec.Process.Terminal = terminal
+		e.do(writeConfig(e.bundle, &e.spec))
+		o := e.options("one")
+		x := execOptions("one", o.Streams, "exit", "0")
+		if x.Process.Terminal = terminal; terminal {
+			o.Streams, o.Terminal = nil, take
+			x.Streams, x.Terminal = nil, take
+		}
+		var first, p *runtime.Process
+		create := func() (err error) { first, err = e.Create(ctx, o); return err }
+		undone := func(err error) {
+			if strings.Contains(err.Error(), "and undoing it") {
+				e.do(e.Delete(ctx, "one", true))
+			}
+			e.nothing("one", c.Client, len(openDescriptors(t, os.Getpid())))
+		}
+		e.lacking("Create", create, undone)
+		e.lacking("Start", func() error { return e.Start(ctx, "one") }, func(error) {
+			if err := e.Delete(ctx, "one", true); err != nil && !errors.Is(err, runtime.ErrNotExist) {
+				t.Error(err)
+			}
+			e.ended(first)
+			e.do(create())
+		})
+		e.lacking("Spawn", func() (err error) { p, err = e.Spawn(ctx, x); return err }, nil)
+		e.ended(p)
+		if pids, err := e.Processes("one"); err != nil || len(pids) != 1 {
+			t.Errorf("processes %v, %v; want the first one alone", pids, err)
+		}
+		e.lacking("Delete", func() error { return e.Delete(ctx, "one", true) }, nil)
+		e.ended(first)
+		e.nothing("one", c.Client, len(openDescriptors(t, os.Getpid())))
+	}
+}
+
+// So with what is asked and told of a container.
+func TestCallsLackADescriptor(t *testing.T) {
+	e := newEmbedder(t, nil)
+	ctx := t.Context()
+	p := e.create("one", &runtime.Streams{})
+	e.do(e.Start(ctx, "one"))
+	for _, one := range []struct {
+		what string
+		call func() error
+	}{
+		{"State", func() error { _, err := e.State("one"); return err }},
+		{"List", func() error { _, err := e.List(); return err }},
+		{"Listing", func() error { _, err := e.Listing(ctx); return err }},
+		{"Cells", func() error { _, err := e.Cells(); return err }},
+		{"Plan", func() error { _, err := e.Plan("one"); return err }},
+		{"Processes", func() error { _, err := e.Processes("one"); return err }},
+		{"Members", func() error { _, err := e.Members("one"); return err }},
+		{"Stats", func() error { _, err := e.Stats("one"); return err }},
+		{"Survey", func() error { _, err := e.Survey(func(string) bool { return true }); return err }},
+		{"Limit", func() error { return e.Limit("one", 100) }},
+		{"Pause", func() error { return e.Pause("one") }},
+		{"Resume", func() error { return e.Resume("one") }},
+		{"Recover", func() error { _, err := e.Recover(ctx); return err }},
+		{"Kill", func() error { return e.Kill("one", unix.SIGKILL, true) }},
+	} {
+		e.lacking(one.what, one.call, nil)
+	}
+	e.ended(p)
+	e.lacking("ExitStatus", func() error { _, _, err := e.ExitStatus(ctx, "one"); return err }, nil)
+	e.lacking("Delete", func() error { return e.Delete(ctx, "one", false) }, nil)
 }
 
 // The record is there before the cell: who finds the one finds the other.

@@ -112,18 +112,23 @@ func (t *Setup) Prepare(root *inroot.Dir, uid uint32) ([]stage.Step, error) {
 	return SlaveSteps(process.AddressOf(slave), slave), nil
 }
 
-// Collect gives the terminal after the fork, without our copy of the slave.
+// Collect gives the terminal after the fork, without our copy of the slave. It is
+// the caller's from then on.
 func (t *Setup) Collect() (*Terminal, error) {
-	sys.CloseFD(t.term.Slave)
-	t.term.Slave = -1
-	return t.term, nil
+	term := t.term
+	t.term = nil
+	sys.CloseFD(term.Slave)
+	term.Slave = -1
+	return term, nil
 }
 
-// Abandon is for a fork that failed.
+// Abandon lets go of what is not collected. It can be repeated, and be called
+// when nothing was prepared.
 func (t *Setup) Abandon() {
 	if t.term != nil {
 		t.term.Close()
 	}
+	t.term = nil
 }
 
 // SendPidfd sends a pidfd of the process to --pidfd-socket.

@@ -89,7 +89,8 @@ func (t *Setup) Prepare(_ *inroot.Dir, uid uint32) (steps []stage.Step, err erro
 	return append(PtySteps(t.ptm, uid, msg), t.link.SendStep("send terminal", 0, msg)), nil
 }
 
-// Collect takes the master, which was sent before the exec.
+// Collect takes the master, which was sent before the exec. It is the caller's
+// from then on.
 func (t *Setup) Collect() (*Terminal, error) {
 	defer t.Abandon()
 	t.link.CloseChild()
@@ -120,13 +121,15 @@ func SlaveName(master int) string {
 	return fmt.Sprintf("%s/%d", slaveDir, unix.Minor(st.Rdev))
 }
 
-// Abandon is for a fork that failed.
+// Abandon lets go of what is not collected. It can be repeated, and be called
+// when nothing was prepared.
 func (t *Setup) Abandon() {
 	if t.link == nil {
 		return
 	}
 	sys.CloseFD(t.ptm)
 	t.link.Close()
+	t.link = nil
 }
 
 // SendPidfd is for callers that know what a pidfd is.

@@ -87,6 +87,7 @@ func (l *Launch) Create(ctx context.Context) (child *process.Child, master int, 
 		return nil, -1, err
 	}
 	if err := l.finish(ctx); err != nil {
+		sys.CloseFD(l.master) // unless it is somebody else's by now
 		return nil, -1, err
 	}
 	return l.child, l.master, nil
@@ -101,7 +102,9 @@ func (l *Launch) openFiles() (err error) {
 	if l.fifo, err = makeFIFO(l.Path(state.FifoFile)); err != nil {
 		return err
 	}
-	l.errFile, err = makeFIFO(l.Path(state.ErrorFile))
+	if l.errFile, err = makeFIFO(l.Path(state.ErrorFile)); err != nil {
+		l.closeFiles()
+	}
 	return err
 }
 
@@ -364,9 +367,7 @@ func (l *Launch) finish(ctx context.Context) error {
 	if err := l.Caller.tell(ctx, l.Pid); err != nil {
 		return err
 	}
-	if l.Caller.PidFile != "" {
-		l.Undo.Did("pid file", nil)
-	}
+	l.Undo.Did("caller told", nil)
 	return nil
 }
 

@@ -44,7 +44,8 @@ type execution struct {
 	entry   kmod.Entry
 	streams process.Streams
 	sock    int
-	term    *console.Terminal
+	tty     console.Setup     // until the process runs
+	term    *console.Terminal // nil = none
 	proc    *process.Child
 }
 
@@ -64,12 +65,13 @@ func (e Exec) Run(ctx context.Context) (_ *Executed, err error) {
 		return nil, err
 	}
 	defer x.entry.Close()
+	defer x.tty.Abandon()
 	if err := x.start(ctx); err != nil {
 		return nil, err
 	}
-	master, err := x.announce(ctx)
+	master, err := x.introduce(ctx)
 	if err != nil {
-		return nil, errors.Join(err, x.proc.End())
+		return nil, errors.Join(err, x.proc.End()) // of which nobody knows
 	}
 	return &Executed{x.proc, master}, nil
 }
@@ -90,31 +92,17 @@ func (x *Executed) Attend(caught *signals.Catcher) (status int, err error) {
 	return status, errors.Join(err, fg.Leave())
 }
 
-// start makes the process and takes its terminal.
+// start makes the process.
 func (x *execution) start(ctx context.Context) (err error) {
 	signals := process.DefaultSignals() // looks at /proc, which the cell may not have
-	var tty console.Setup
 	x.proc, err = process.StartMember(ctx, x.entry, rootfs.JoinedPath(x.Rootfs, x.Mounts), func(root *inroot.Dir) (*stage.Program, error) {
-		return x.program(root, signals, &tty)
+		return x.program(root, signals)
 	})
-	if err == nil {
-		if err = exeseal.RefuseSelf(x.proc.Pid); err != nil {
-			err = errors.Join(err, x.proc.End())
-		}
-	}
-	switch {
-	case !x.Process.Terminal:
-		return err
-	case err != nil:
-		tty.Abandon()
-		return err
-	}
-	x.term, err = tty.Collect()
 	return err
 }
 
 // program is everything that the process does, from fork to exec.
-func (x *execution) program(root *inroot.Dir, signals []stage.Step, tty *console.Setup) (*stage.Program, error) {
+func (x *execution) program(root *inroot.Dir, signals []stage.Step) (*stage.Program, error) {
 	p := *x.Process
 	if err := process.LookExec(root, p.Args[0], p.Cwd, p.Env); err != nil {
 		return nil, err
@@ -133,7 +121,7 @@ func (x *execution) program(root *inroot.Dir, signals []stage.Step, tty *console
 	steps = append(steps, signals...)
 	steps = append(steps, x.streams.TakeSteps()...)
 	if p.Terminal {
-		ttySteps, err := tty.Prepare(root, p.UID)
+		ttySteps, err := x.tty.Prepare(root, p.UID)
 		if err != nil {
 			return nil, err
 		}
@@ -144,6 +132,20 @@ func (x *execution) program(root *inroot.Dir, signals []stage.Step, tty *console
 	return &stage.Program{
 		Fork: x.entry.Fork, Steps: append(steps, identity.Steps()...), Inherit: x.Caller.inherited(), ExitCode: ExecFailed,
 	}, nil
+}
+
+// introduce finds out that what runs is no program of ours, takes its terminal
+// and tells the caller.
+func (x *execution) introduce(ctx context.Context) (master int, err error) {
+	if err := exeseal.RefuseSelf(x.proc.Pid); err != nil {
+		return -1, err
+	}
+	if x.Process.Terminal {
+		if x.term, err = x.tty.Collect(); err != nil {
+			return -1, err
+		}
+	}
+	return x.announce(ctx)
 }
 
 // announce tells the caller about the running process, and gives the terminal's

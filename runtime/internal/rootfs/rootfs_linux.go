@@ -29,9 +29,9 @@ type Root struct {
 	plan  *oci.Plan
 	proc  *process.Message
 	slave *process.Message
-	term  *console.Terminal
-	procs int   // how many of the Plan's proc mounts are there
-	ro    []int // mounts that become read-only at the end
+	term  *console.Terminal // nil = none, or it is the caller's
+	procs int               // how many of the Plan's proc mounts are there
+	ro    []int             // mounts that become read-only at the end
 }
 
 // unmountHost is nil: the mounts ended with the last process in their namespace.
@@ -55,6 +55,10 @@ func (f *Root) Close() {
 		sys.CloseFD(mnt)
 	}
 	f.ro = nil
+	if f.term != nil {
+		f.term.Close()
+	}
+	f.term = nil
 }
 
 // Attach is of Builder.
@@ -366,21 +370,20 @@ func (f *Root) openTerminal() (slave int, err error) {
 	if f.term, err = console.Open(f.Dir, f.plan.Process.UID); err != nil {
 		return -1, err
 	}
-	if err := f.bindConsole(f.term.Slave); err != nil {
-		f.term.Close()
-		return -1, err
-	}
-	return f.term.Slave, nil
+	return f.term.Slave, f.bindConsole(f.term.Slave)
 }
 
 // Terminal gives the terminal's master, and its name in the container, once
-// the child has the slave. received is what the child has sent: nothing.
+// the child has the slave. The master is the caller's from then on. received is
+// what the child has sent: nothing.
 func (f *Root) Terminal(received int) (master int, name string) {
 	if f.term == nil {
 		return received, ""
 	}
-	sys.CloseFD(f.term.Slave)
-	return f.term.Master, f.term.Name
+	term := f.term
+	f.term = nil
+	sys.CloseFD(term.Slave)
+	return term.Master, term.Name
 }
 
 // bindConsole shows the terminal as /dev/console as well.

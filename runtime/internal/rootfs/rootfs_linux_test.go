@@ -71,7 +71,13 @@ func inBox(t *testing.T, files []string, f func(b *box)) {
 		if err := errors.Join(unix.Unshare(unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")); err != nil {
 			return err
 		}
-		defer b.close()
+		before := b.fds(os.Getpid())
+		defer func() {
+			b.close()
+			if now := b.fds(os.Getpid()); len(now) > len(before) {
+				t.Errorf("descriptors %v are left; there were %v", now, before)
+			}
+		}()
 		f(b)
 		return nil
 	})
@@ -92,7 +98,7 @@ func (b *box) close() {
 	}
 	if b.root != nil {
 		b.root.Close()
-		if b.root.ro != nil {
+		if b.root.ro != nil || b.root.term != nil {
 			b.t.Error("what is closed can be closed again")
 		}
 	}
@@ -266,10 +272,10 @@ func mountID(dir int, path string) uint64 {
 	return st.Mnt_id
 }
 
-// fds lists what the child has open.
-func (b *box) fds() (list []string) {
+// fds lists what a process has open.
+func (b *box) fds(pid int) (list []string) {
 	b.t.Helper()
-	dir, err := b.proc.Open(fmt.Sprintf("%d/fd", b.child))
+	dir, err := b.proc.Open(fmt.Sprintf("%d/fd", pid))
 	if err == nil {
 		list, err = dir.Readdirnames(-1)
 		_ = dir.Close()
@@ -353,9 +359,10 @@ func TestRoot(t *testing.T) {
 			if err := errors.Join(unix.Fstat(b.slave, &slave), unix.Stat("/dev/console", &console)); err != nil || slave.Rdev != console.Rdev {
 				t.Errorf("/dev/console is %#x, %v; want the terminal, %#x", console.Rdev, err, slave.Rdev)
 			}
+			made := b.root.term.Master
 			master, name := b.root.Terminal(-1)
-			if name != "/dev/pts/0" || master != b.root.term.Master {
-				t.Errorf("the terminal is %d, %s", master, name)
+			if name != "/dev/pts/0" || master != made || b.root.term != nil {
+				t.Errorf("the terminal is %d, %s, and the root's still: %v", master, name, b.root.term)
 			}
 			if err := unix.Fstat(b.slave, &slave); err == nil {
 				t.Error("the slave is open still")
@@ -367,7 +374,7 @@ func TestRoot(t *testing.T) {
 					t.Errorf("%s leads to %s, %v; want the new root", link, to, err)
 				}
 			}
-			if fds := b.fds(); len(fds) != 6 { // 0, 1, 2, the terminal once more, the link, what it waits for
+			if fds := b.fds(b.child); len(fds) != 6 { // 0, 1, 2, the terminal once more, the link, what it waits for
 				t.Errorf("the child has descriptors %v", fds)
 			}
 		})
@@ -390,7 +397,7 @@ func TestReadonlyRoot(t *testing.T) {
 		if list := b.mounts(); len(list) != 1 {
 			t.Errorf("mounts: %v; want the root alone", list)
 		}
-		if fds := b.fds(); len(fds) != 5 {
+		if fds := b.fds(b.child); len(fds) != 5 {
 			t.Errorf("the child has descriptors %v", fds)
 		}
 	})
@@ -539,6 +546,10 @@ func TestImpossibleRootsSayTheWayOut(t *testing.T) {
 				{Field: "mounts[1]", Destination: "/dev/console", Type: oci.MountTmpfs},
 			}
 		}, "/dev/console"},
+		{"the root masked, where there is a terminal", func(p *oci.Plan) {
+			p.Process.Terminal, p.MaskedPaths = true, []string{"/up"}
+			p.Mounts = []oci.Mount{{Field: "mounts[0]", Destination: "/dev/pts", Type: oci.MountDevpts}}
+		}, "linux.maskedPaths /up: it leads to the root itself"},
 		{"a file for the working directory", func(p *oci.Plan) { p.Process.Cwd = "/file" }, "process.cwd"},
 		{"a link in a file's place", func(p *oci.Plan) {
 			p.Devices = []oci.Device{{Field: "linux.devices[0]", Path: "/file/null", Type: "p"}}
