@@ -387,10 +387,6 @@ var accepted = []excuse{
 		"it asks more often",
 	},
 	{
-		"runtime/internal/launch/caller.go Caller.handTerminal boundary: sock >= 0", same,
-		"descriptor 0 is open, so no socket is 0",
-	},
-	{
 		"runtime/internal/launch/caller.go Caller.checkPreserved operand: err == nil &&", same,
 		"the only error is EBADF, as which it counts either way",
 	},

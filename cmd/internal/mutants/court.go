@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -44,7 +43,6 @@ type court struct {
 	root   string
 	dir    string // for what is built
 	cache  string // Go's
-	suite  string // the conformance suite, not changed
 	mu     sync.Mutex
 	clean  map[test]func() (time.Duration, error) // how long a test takes without a change
 	bodies map[string]*body                       // by directory: packages with all that can be switched
@@ -77,8 +75,7 @@ func newCourt(root string, list []mutant) (*court, error) {
 		return nil, err
 	}
 	c.ctx, c.stop = context.WithCancel(context.Background())
-	c.suite = filepath.Join(c.dir, "conformance")
-	if err := c.prepare(list); err != nil {
+	if err := c.embody(list); err != nil {
 		c.close()
 		return nil, err
 	}
@@ -101,15 +98,6 @@ func goCache() (string, error) {
 func (c *court) close() {
 	c.stop()
 	_ = os.RemoveAll(c.dir)
-}
-
-func (c *court) prepare(list []mutant) error {
-	if slices.ContainsFunc(list, func(m mutant) bool { return slices.ContainsFunc(m.target.tests, test.isSuite) }) {
-		if out, err := c.exec(c.ctx, nil, "go", "build", "-o", c.suite, "./conformance"); err != nil {
-			return fmt.Errorf("build the suite: %w\n%s", err, out)
-		}
-	}
-	return c.embody(list)
 }
 
 // limit is how long a test may take. Where it has not run yet, it runs without a
@@ -187,18 +175,6 @@ func (c *court) try(m *mutant) (v verdict) {
 
 // runTest runs one test of a target against a mutant.
 func (c *court) runTest(ctx context.Context, t test, b *body, number string) (out string, err error) {
-	dir, err := os.MkdirTemp(c.dir, "")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	if t.isSuite() {
-		bin := filepath.Join(dir, "runcell")
-		if out, err = c.exec(ctx, b.env(number), "go", "build", "-o", bin, "./cmd/runcell"); err != nil {
-			return out, err
-		}
-		return c.exec(ctx, nil, c.suite, "--suite", t.suite, "--run", t.run, "--runtime", bin)
-	}
 	for _, pkg := range strings.Fields(t.packages) {
 		bin, err := c.binary(ctx, b, pkg)
 		if err != nil {
@@ -257,12 +233,9 @@ func (c *court) binary(ctx context.Context, b *body, pkg string) (string, error)
 // firstFailure names the test that has failed.
 func firstFailure(out string, t test) string {
 	for line := range strings.Lines(out) {
-		line = strings.TrimSpace(line)
-		for _, begin := range []string{"--- FAIL: ", "not ok "} {
-			if name, ok := strings.CutPrefix(line, begin); ok && !strings.Contains(name, "# TODO") {
-				name, _, _ = strings.Cut(name, " (")
-				return t.String() + ": " + name
-			}
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "--- FAIL: "); ok {
+			name, _, _ = strings.Cut(name, " (")
+			return t.String() + ": " + name
 		}
 	}
 	return t.String()

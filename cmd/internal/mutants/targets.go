@@ -4,26 +4,19 @@ package main
 
 import "strings"
 
-// test is a part of the tests: packages for go test, or a suite of conformance
-// for a runcell of the changed sources.
+// test is a part of the tests, for go test.
 type test struct {
 	packages string
-	suite    string
 	run      string // only those that match; empty = all
 	skip     string // not those that match; empty = none
 }
 
 func (t test) String() string {
-	if t.isSuite() {
-		return strings.TrimSpace("suite " + t.suite + " " + t.run)
-	}
 	if t.skip != "" {
 		return t.packages + " without " + t.skip
 	}
 	return strings.TrimSpace(t.packages + " " + t.run)
 }
-
-func (t test) isSuite() bool { return t.suite != "" }
 
 // target is a group of sources with the same tests, the quickest first.
 type target struct {
@@ -37,11 +30,9 @@ type target struct {
 
 // Tests that several targets share.
 var (
-	lifecycle = test{packages: "./runtime"}
-	cases     = test{suite: "runtime"}
-	tables    = test{packages: "./kmod/emulator", run: "Filter(Answers|s)|LinuxOnly|Architectures|Every(C|G)|TooMany|NoneCloses|Line|Decode|Parse|Version|Flow|FilesAre|OddCg|OfAPid|ThatEnds|SinceBoot|Namespaces$"}
-	cells     = test{packages: "./kmod/emulator", skip: "CostIsFlat|KilledWriters|ManyClients|EveryCut|^Fuzz"}
-	counted   = test{packages: "./kmod/emulator", run: "Cgroup|Limit|Usage|Parse(Member|CPU)|Sockets|TestWait|Features|Pause|OnTheWayIn|TestNamespaces$"}
+	tables  = test{packages: "./kmod/emulator", run: "Filter(Answers|s)|LinuxOnly|Architectures|Every(C|G)|TooMany|NoneCloses|Line|Decode|Parse|Version|Flow|FilesAre|OddCg|OfAPid|ThatEnds|SinceBoot|Namespaces$"}
+	cells   = test{packages: "./kmod/emulator", skip: "CostIsFlat|KilledWriters|ManyClients|EveryCut|^Fuzz"}
+	counted = test{packages: "./kmod/emulator", run: "Cgroup|Limit|Usage|Parse(Member|CPU)|Sockets|TestWait|Features|Pause|OnTheWayIn|TestNamespaces$"}
 	// shelf are those of the table of cells, and of where a cell is.
 	shelf = test{packages: "./kmod/emulator", run: "TestLine|Decode|Parse(Header|Record|Module)|AnotherVersions|Remains|FileThatStays|ForeignFiles|TestDraft|StaysSmall|CreateRefuses|OpenRefuses|NotEnforced|NotReused|Exclusive|AnotherBoots|TestMembers$|CgroupsPath|HalfMade|^TestPublished|ModuleOfARoot|EveryCut|ManyClients|SmallFiles|NamesInParts|Descriptors$|TestLocks|RecordOfACell|NewRecord|LineWithoutRoom|NextID|LostHeader|DyingCell|PartsOfPorts|UsedCgroups|ThreadedCgroup|ChosenPlaces|LimitedCells|CountersAt|WithoutDevices|DevicesThat"}
 	// inProcess are tests of the lifecycle that make their containers themselves.
@@ -64,7 +55,7 @@ var targets = []target{
 	},
 	{
 		files: "runtime/internal/launch/create.go runtime/internal/launch/exec.go runtime/internal/launch/foreground.go",
-		guard: true, tests: []test{{packages: "./runtime/internal/launch"}, programs, lifecycle, cases},
+		guard: true, judged: true, tests: []test{{packages: "./runtime/internal/launch"}, programs},
 	},
 	{
 		files: "runtime/internal/launch/caller.go runtime/internal/launch/streams.go runtime/internal/launch/pidfile.go runtime/internal/launch/release*.go",

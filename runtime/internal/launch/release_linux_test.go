@@ -56,6 +56,7 @@ var children = map[string]func(arg string) error{
 		}
 		return nil
 	},
+	"zero": zero,
 	// A hook, which says that it has run, if the record is there.
 	"hook": func(arg string) error {
 		dir, name, _ := strings.Cut(arg, " ")
@@ -118,6 +119,7 @@ func TestOwnDescriptors(t *testing.T) {
 	defer func() { _ = dir.Close() }()
 	again(t, "preserve", func(cmd *exec.Cmd) { cmd.ExtraFiles = []*os.File{os.Stderr, os.Stderr} })
 	again(t, "directory", func(cmd *exec.Cmd) { cmd.Stdin = dir })
+	again(t, "zero", func(*exec.Cmd) {})
 	again(t, "full "+filepath.Join(t.TempDir(), "pid"), func(*exec.Cmd) {})
 }
 
