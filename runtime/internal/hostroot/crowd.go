@@ -9,6 +9,7 @@ package hostroot
 
 import (
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -17,16 +18,25 @@ import (
 // a third of each second. What a host bears so depends on how fast it is.
 const maxWalk = 150 * time.Millisecond
 
+// walks are how often that is tried: in a virtual machine whose host has other work
+// to do a processor's time runs on while it has none.
+const walks = 5
+
 // checkCrowd refuses one more root where the kernel has enough to do with the mounts
 // that are there.
 func checkCrowd(k Kernel) error {
-	mounts, took, err := k.walk()
-	if err != nil {
-		return err
+	var mounts int
+	least := time.Duration(math.MaxInt64)
+	for try := 0; try < walks && least > maxWalk; try++ {
+		n, took, err := k.walk()
+		if err != nil {
+			return err
+		}
+		mounts, least = n, min(least, took)
 	}
-	if took > maxWalk {
+	if least > maxWalk {
 		return fmt.Errorf("mount the root: it takes the kernel %d ms (at most %d) to go through the host's %d mounts, which it does every second, "+
-			"and with more it would soon do nothing else: give cells fewer mounts, or run fewer of them", took.Milliseconds(), maxWalk.Milliseconds(), mounts)
+			"and with more it would soon do nothing else: give cells fewer mounts, or run fewer of them", least.Milliseconds(), maxWalk.Milliseconds(), mounts)
 	}
 	return nil
 }

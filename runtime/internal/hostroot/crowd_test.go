@@ -9,15 +9,22 @@ import (
 	"github.com/netbsd-cells/runcell/oci"
 )
 
-// crowded is a kernel with many mounts.
+// crowded is a kernel with many mounts, which has no processor for some walks.
 type crowded struct {
 	Kernel
 
-	took time.Duration
-	err  error
+	took    time.Duration
+	err     error
+	without *int
 }
 
-func (k crowded) walk() (int, time.Duration, error) { return 4400, k.took, k.err }
+func (k crowded) walk() (int, time.Duration, error) {
+	if k.without != nil && *k.without > 0 {
+		*k.without--
+		return 4400, k.took + time.Second, nil
+	}
+	return 4400, k.took, k.err
+}
 
 // A root that would bring the host nearer to a standstill is refused before it is mounted.
 func TestCrowd(t *testing.T) {
@@ -28,6 +35,9 @@ func TestCrowd(t *testing.T) {
 		{crowded{}, ""},
 		{crowded{took: maxWalk}, ""},
 		{crowded{took: maxWalk + 2*time.Millisecond}, "152 ms (at most 150) to go through the host's 4400 mounts"},
+		{crowded{without: new(walks - 1)}, ""},
+		{crowded{without: new(walks)}, "1000 ms (at most 150)"},
+		{crowded{took: time.Second, without: new(1)}, "1000 ms (at most 150)"},
 		{crowded{err: errors.New("unread")}, "unread"},
 	} {
 		err := checkCrowd(c.kernel)
