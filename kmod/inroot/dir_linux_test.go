@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -418,6 +419,7 @@ const ownerEnv = "INROOT_OWNER"
 func TestLoosenedForTheOwner(t *testing.T) {
 	if dir := os.Getenv(ownerEnv); dir != "" {
 		loosenedChild(t, dir)
+		syncedChild(t, dir)
 		return
 	}
 	if os.Geteuid() != 0 {
@@ -436,6 +438,34 @@ func TestLoosenedForTheOwner(t *testing.T) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// syncedChild waits for own files whose mode forbids it, which have that mode again
+// before, and lets go of each.
+func syncedChild(t *testing.T, dir string) {
+	dir += "/sync"
+	for name, mode := range map[string]os.FileMode{"a": 0o044, "b": 0o644, "c": 0o044, "d": 0o644} {
+		if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(dir+"/"+name, nil, 0o600), os.Chmod(dir+"/"+name, mode)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var fds []int
+	see := func(fd int) error {
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err != nil || st.Mode&0o7777 == 0o444 {
+			t.Errorf("the mode is %o, %v", st.Mode, err)
+		}
+		fds = append(fds, fd)
+		return nil
+	}
+	tree := openTree(t, dir)
+	if err := tree.syncHere(see); err != nil || len(fds) != 5 || len(slices.Compact(slices.Clone(fds[:4]))) != 1 {
+		t.Errorf("waited for %v, %v; want four files by one descriptor, and the directory", fds, err)
+	}
+	tree.loosen = false
+	if err := tree.syncHere(see); !errors.Is(err, unix.EACCES) {
+		t.Errorf("without leave to open it up: %v; want EACCES", err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -68,5 +69,36 @@ func TestSyncTree(t *testing.T) {
 	}
 	if err := SyncTree(f); err != nil {
 		t.Error(err)
+	}
+}
+
+// What goes meanwhile, or lies too deep, is not on the disk: that is told by its name.
+func TestSyncTreeIsWhole(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a", "b"} {
+		if err := os.WriteFile(dir+"/"+name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sync := func(dir string, fsync func(int) error) error {
+		f, err := os.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		return syncEach(f, fsync)
+	}
+	err := sync(dir, func(int) error { // whichever comes first, the other goes
+		return errors.Join(os.RemoveAll(dir+"/a"), os.RemoveAll(dir+"/b"))
+	})
+	if !errors.Is(err, unix.ENOENT) || !strings.HasPrefix(err.Error(), `"a": `) && !strings.HasPrefix(err.Error(), `"b": `) {
+		t.Errorf("a file that has gone: %v", err)
+	}
+	for more, want := range map[int]error{1: nil, 2: errDeep} {
+		deep := t.TempDir()
+		dig(t, deep, maxDepth+more)
+		if err := sync(deep, func(int) error { return nil }); !errors.Is(err, want) {
+			t.Errorf("%d more than %d deep: %v; want %v", more, maxDepth, err, want)
+		}
 	}
 }
