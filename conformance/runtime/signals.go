@@ -23,9 +23,13 @@ import (
 // that can't be caught, that runtimes need for themselves, and those by which a
 // kernel stops a job in the background.
 var passedOn = []string{
-	"HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "PIPE", firstRare, "ALRM", "CONT", "WINCH", "IO", "TSTP",
+	first, "HUP", "INT", "QUIT", "TERM", "USR2", "PIPE", firstRare, "ALRM", "CONT", "WINCH", "IO", "TSTP",
 	"ABRT", "TRAP", "SYS", "SEGV", "BUS", "FPE", "ILL", "EMT", "INFO", "VTALRM", "XCPU", "XFSZ",
 }
+
+// first ends no runtime that has not learned of its program yet. It is sent again
+// until it arrives, and then the runtime knows.
+const first = "USR1"
 
 // firstRare is the first of them that nobody sends to a program which has just
 // begun, and that runtimes may begin to catch a moment later: it is sent again. Its
@@ -41,7 +45,7 @@ func passAll(t *t, p *h.Process) {
 	send := func(s syscall.Signal, name string) {
 		p.Signal(s)
 		for looks, deadline := 0, time.Now().Add(t.Limit(time.Second)); ; time.Sleep(2 * time.Millisecond) {
-			if looks++; name == "SIG"+firstRare && looks%100 == 0 {
+			if looks++; (name == "SIG"+first || name == "SIG"+firstRare) && looks%100 == 0 {
 				p.Signal(s)
 			}
 			for _, line := range h.ParseLines(p.Output()) {
