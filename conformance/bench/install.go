@@ -1,5 +1,7 @@
 package main
 
+// Copies of the programs, as users have them.
+
 import (
 	"errors"
 	"fmt"
