@@ -17,6 +17,7 @@ import (
 	"github.com/containerd/containerd/api/types"
 	"github.com/containerd/log"
 	"github.com/containerd/ttrpc"
+	"github.com/netbsd-cells/runcell/shim"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -59,7 +60,7 @@ func New(address, namespace string) *Queue {
 		close(q.done)
 		return q
 	}
-	go q.run()
+	shim.Go("send events", q.run)
 	return q
 }
 
@@ -163,7 +164,11 @@ func (q *Queue) run() {
 			}
 			continue
 		}
-		err := q.send(&client, event)
+		var err error
+		if !shim.Guard("send event "+event.GetTopic(), func() { err = q.send(&client, event) }) {
+			q.sent(event) // it would be the same again
+			continue
+		}
 		if _, answered := status.FromError(err); err != nil && answered {
 			if refused++; refused < refusals {
 				time.Sleep(pause)

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/containerd/containerd/api/types"
+	"github.com/netbsd-cells/runcell/shim"
 	"golang.org/x/sys/unix"
 )
 
@@ -111,17 +112,18 @@ func mountFrom(dir, source, target, fstype string, bits uintptr, data string) er
 		return unix.Mount(source, target, fstype, bits, data)
 	}
 	done := make(chan error)
-	go func() {
+	shim.Go("mount "+target, func() {
+		err := errors.New("a fault in the shim")
+		defer func() { done <- err }()
 		runtime.LockOSThread() // for good: the thread ends with the goroutine
-		err := unix.Unshare(unix.CLONE_FS)
+		err = unix.Unshare(unix.CLONE_FS)
 		if err == nil {
 			err = unix.Chdir(dir)
 		}
 		if err == nil {
 			err = unix.Mount(source, target, fstype, bits, data)
 		}
-		done <- err
-	}()
+	})
 	return <-done
 }
 

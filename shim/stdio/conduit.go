@@ -30,13 +30,14 @@ func newConduit(to io.WriteCloser) (c *conduit, w *os.File, err error) {
 	return &conduit{os.NewFile(uintptr(fds[0]), "pipe"), to}, os.NewFile(uintptr(fds[1]), "pipe"), nil
 }
 
-// run copies until the pipe ends, or end was called.
+// run copies until the pipe ends, or end was called. After a fault the process has
+// nobody who reads: it would wait for one.
 func (c *conduit) run() {
+	defer c.close()
 	err := carry(c.to, c.from)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		c.rest()
 	}
-	c.close()
 }
 
 // end says that nothing is of interest any more but what is in the pipe.

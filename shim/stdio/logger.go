@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/containerd/log"
+	"github.com/netbsd-cells/runcell/shim"
 	"golang.org/x/sys/unix"
 )
 
@@ -88,7 +89,7 @@ func startLogger(ctx context.Context, spec Spec, u *url.URL) (*logger, error) {
 	if err := l.cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start logger: %w", err), l.out.Close(), l.err.Close())
 	}
-	go l.watch(spec.ID, out, errs)
+	shim.Go("watch logger of "+spec.ID, func() { l.watch(spec.ID, out, errs) })
 	files = files[2:] // the streams' are watch's
 	_ = readied.Close()
 	if err := awaitReady(ctx, ready); err != nil {
@@ -113,10 +114,10 @@ func (l *logger) watch(id string, streams ...*os.File) {
 		log.L.Errorf("logger %s of %s has ended (%v): what the container says from now on is lost", l.cmd.Path, id, cmp.Or(err, errLoggerEnded))
 	}
 	for _, f := range streams {
-		go func() {
+		shim.Go("read for the logger of "+id, func() {
+			defer f.Close()
 			_, _ = io.Copy(io.Discard, f) // ends with the last one who can write
-			_ = f.Close()
-		}()
+		})
 	}
 }
 
@@ -167,13 +168,13 @@ func (l *logger) end() {
 	default:
 		close(l.ending)
 	}
-	go func() {
+	shim.Go("end logger", func() {
 		select {
 		case <-l.exited:
 		case <-time.After(loggerEnd):
 			_ = l.cmd.Process.Kill()
 		}
-	}()
+	})
 }
 
 // pipe makes one whose writing end blocks, for a process, and gives the other.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/containerd/log"
+	"github.com/netbsd-cells/runcell/shim"
 	"golang.org/x/sys/unix"
 )
 
@@ -67,6 +68,11 @@ func (s *Streams) Open(ctx context.Context) error {
 		e.close()
 		return err
 	}
+	return s.take(e)
+}
+
+// take has what is open, and begins to copy.
+func (s *Streams) take(e opened) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
@@ -78,7 +84,7 @@ func (s *Streams) Open(ctx context.Context) error {
 		closeFile(&s.keep[0])
 	}
 	for _, c := range s.pipes {
-		s.copies.Go(c.run)
+		s.copies.Go(func() { shim.Guard("copy output of "+s.spec.ID, c.run) })
 	}
 	return nil
 }
@@ -252,21 +258,24 @@ func (s *Streams) Attach(master *os.File) error {
 	}
 	s.master = master
 	if in := s.files[0]; in != nil {
-		go func() { // ends with the streams: see End
+		shim.Go("copy input of "+s.spec.ID, func() { // ends with the streams: see End
+			defer in.Close()
 			_ = carry(master, in)
-			_ = in.Close()
-		}()
+		})
 	}
 	out := s.files[1]
-	s.copies.Go(func() {
-		if out == nil {
-			_ = carry(discard{}, master)
-			return
-		}
-		_ = carry(out, master)
-		_ = out.Close()
-	})
+	s.copies.Go(func() { shim.Guard("copy terminal of "+s.spec.ID, func() { show(master, out) }) })
 	return nil
+}
+
+// show copies what a terminal shows; nil: nobody sees it.
+func show(master, out *os.File) {
+	if out == nil {
+		_ = carry(discard{}, master)
+		return
+	}
+	defer out.Close()
+	_ = carry(out, master)
 }
 
 // Begin is called before the program runs. A client that has closed standard input
@@ -341,14 +350,7 @@ const (
 // stop to read then, whatever there still is (containerd's package cio, nerdctl's
 // logger).
 func (s *Streams) Flush() {
-	s.mu.Lock()
-	for _, c := range s.pipes {
-		c.end()
-	}
-	if !s.ended {
-		s.onlyWrite()
-	}
-	s.mu.Unlock()
+	s.lastWords()
 	limit := time.After(flushLimit)
 	if s.spec.Terminal {
 		s.copied(drainLimit) // a process that has left its session may still hold it
@@ -364,6 +366,18 @@ func (s *Streams) Flush() {
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+// lastWords says that nothing comes any more but what is written.
+func (s *Streams) lastWords() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.pipes {
+		c.end()
+	}
+	if !s.ended {
+		s.onlyWrite()
 	}
 }
 
@@ -420,13 +434,13 @@ func (s *Streams) End() {
 		s.closeAll()
 		return
 	}
-	go func() {
+	shim.Go("end output of "+s.spec.ID, func() {
 		s.copies.Wait()
 		s.Close()
-	}()
+	})
 	// One that has left its session may still hold a terminal, and a client that has
 	// stopped to read holds up a copy.
-	time.AfterFunc(drainLimit, s.Close)
+	time.AfterFunc(drainLimit, func() { shim.Guard("end output of "+s.spec.ID, s.Close) })
 }
 
 // Drain waits until what the process has written is read, at most for
@@ -439,10 +453,10 @@ func (s *Streams) Drain() {
 // copied waits until all is copied, at most for some time.
 func (s *Streams) copied(limit time.Duration) {
 	done := make(chan struct{})
-	go func() {
+	shim.Go("await output of "+s.spec.ID, func() {
 		s.copies.Wait()
 		close(done)
-	}()
+	})
 	select {
 	case <-done:
 	case <-time.After(limit):

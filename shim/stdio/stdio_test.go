@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/containerd/log"
 	"golang.org/x/sys/unix"
 )
 
@@ -555,4 +556,37 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// faulty is somewhere to write to where a fault is.
+type faulty struct{ closed chan struct{} }
+
+func (faulty) Write([]byte) (int, error) { panic("a fault") }
+
+func (f faulty) Close() error {
+	close(f.closed)
+	return nil
+}
+
+// A fault in a copy ends the copy, and nothing else: what the process writes is an
+// error for it then, and nobody waits.
+func TestFaultInCopy(t *testing.T) {
+	log.L.Logger.SetOutput(io.Discard)
+	defer log.L.Logger.SetOutput(os.Stderr)
+	s, to := New(Spec{}), faulty{make(chan struct{})}
+	var e opened
+	out, err := e.through(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	if err := s.take(e); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.WriteString("said"); err != nil {
+		t.Fatal(err)
+	}
+	<-to.closed
+	s.Flush()
+	s.End()
 }

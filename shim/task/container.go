@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/containerd/containerd/api/types"
 	"github.com/containerd/log"
 	"github.com/netbsd-cells/runcell/runtime"
+	"github.com/netbsd-cells/runcell/shim"
 	"github.com/netbsd-cells/runcell/shim/mounts"
 	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/proto"
@@ -72,7 +72,7 @@ func (c *container) create(ctx context.Context, rootfs []*types.Mount) (err erro
 		ContainerID: c.id, Bundle: c.bundle, Rootfs: rootfs, Pid: uint32(handle.Pid()),
 		IO: &api.TaskIO{Stdin: spec.In, Stdout: spec.Out, Stderr: spec.Err, Terminal: spec.Terminal},
 	})
-	go c.watchInit(handle)
+	shim.Go("watch "+c.id, func() { c.watchInit(handle) })
 	return nil
 }
 
@@ -96,15 +96,44 @@ func (c *container) start(ctx context.Context) (pid int, err error) {
 }
 
 // watchInit waits for the end of the first process. With it everything in the
-// cell ends, and its exit is the last one that containerd hears of.
+// cell ends, and its exit is the last one that containerd hears of, also after a
+// fault in what comes before: who waits would wait for ever.
 func (c *container) watchInit(h Process) {
-	defer func() { guard("watch "+c.id, recover()) }()
-	status := await(context.Background(), h)
-	if err := c.engine.Kill(c.id, unix.SIGKILL, true); err != nil && !errors.Is(err, runtime.ErrNotExist) && !errors.Is(err, runtime.ErrNotRunning) {
-		log.L.Warnf("end the other processes of %s: %v", c.id, err)
+	status := c.outcome(h)
+	shim.Guard("end the other processes of "+c.id, func() {
+		err := c.engine.Kill(c.id, unix.SIGKILL, true)
+		if err != nil && !errors.Is(err, runtime.ErrNotExist) && !errors.Is(err, runtime.ErrNotRunning) {
+			log.L.Warnf("end the other processes of %s: %v", c.id, err)
+		}
+	})
+	c.awaitOutput()
+	c.life.Lock() // the event of a start that goes on comes before
+	defer c.life.Unlock()
+	c.exited(c.init, status)
+	c.ended()
+	if err := mounts.Ended(c.bundle); err != nil {
+		log.L.Warnf("%s has ended: %v", c.id, err)
 	}
+}
+
+// outcome waits for the end of a process, and gives its exit status. One that can't
+// be waited for is killed: nobody would hear of its end.
+func (c *container) outcome(h Process) (status uint32) {
+	status = unknown
+	var err error
+	if shim.Guard("wait for a process of "+c.id, func() { status, err = await(context.Background(), h) }) && err == nil {
+		return status
+	}
+	shim.Guard("kill a process of "+c.id, func() { err = errors.Join(err, h.Signal(unix.SIGKILL)) })
+	log.L.Errorf("process %d of %s can't be waited for, and is killed: %v", h.Pid(), c.id, err)
+	return unknown
+}
+
+// awaitOutput waits until all is read of what the processes have written, and until
+// those of exec have ended.
+func (c *container) awaitOutput() {
 	var output sync.WaitGroup
-	output.Go(c.init.io.Flush) // while the others' is waited for
+	output.Go(func() { shim.Guard("output of "+c.id, c.init.io.Flush) }) // while the others' is waited for
 	limit := time.After(endLimit)
 	for _, p := range c.finalExecs() {
 		select {
@@ -114,13 +143,6 @@ func (c *container) watchInit(h Process) {
 		}
 	}
 	output.Wait()
-	c.life.Lock() // the event of a start that goes on comes before
-	defer c.life.Unlock()
-	c.exited(c.init, status)
-	c.ended()
-	if err := mounts.Ended(c.bundle); err != nil {
-		log.L.Warnf("%s has ended: %v", c.id, err)
-	}
 }
 
 // finalExecs says that no exec can start any more, and gives those that run.
@@ -139,6 +161,7 @@ func (c *container) finalExecs() []*process {
 
 // exited records an end and tells of it.
 func (c *container) exited(p *process, status uint32) {
+	defer close(p.done)
 	p.finish(status)
 	id := p.execID
 	if id == "" {
@@ -146,19 +169,11 @@ func (c *container) exited(p *process, status uint32) {
 	}
 	now := p.look()
 	c.send(&api.TaskExit{ContainerID: c.id, ID: id, Pid: uint32(now.pid), ExitStatus: status, ExitedAt: timestamppb.New(now.at)})
-	close(p.done)
 }
 
 // delete takes away a container that has ended, or was never started.
 func (c *container) delete(ctx context.Context) (look, error) {
-	c.life.Lock()
-	now := c.init.look()
-	if now.phase == running {
-		c.life.Unlock()
-		return now, precondition("delete %q: it is running; kill it first", c.id)
-	}
-	err := c.engine.Delete(ctx, c.id, true)
-	c.life.Unlock() // for the end of one that was never started
+	now, err := c.destroy(ctx)
 	if err != nil {
 		return now, err
 	}
@@ -175,6 +190,18 @@ func (c *container) delete(ctx context.Context) (look, error) {
 	now = c.init.look()
 	c.send(&api.TaskDelete{ContainerID: c.id, Pid: uint32(now.pid), ExitStatus: now.status, ExitedAt: timestamppb.New(now.at)})
 	return now, nil
+}
+
+// destroy removes what package runtime has of it. The lock is free afterwards for the
+// end of one that was never started.
+func (c *container) destroy(ctx context.Context) (look, error) {
+	c.life.Lock()
+	defer c.life.Unlock()
+	now := c.init.look()
+	if now.phase == running {
+		return now, precondition("delete %q: it is running; kill it first", c.id)
+	}
+	return now, c.engine.Delete(ctx, c.id, true)
 }
 
 // addExec takes a process in, which startExec runs.
@@ -205,13 +232,13 @@ func (c *container) startExec(ctx context.Context, p *process) (pid int, err err
 	}()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	go func() { // what it waits for would hold up the container's end
+	shim.Go("start exec in "+c.id, func() { // what it waits for would hold up the container's end
 		select {
 		case <-c.over:
 			cancel(errOver)
 		case <-ctx.Done():
 		}
-	}()
+	})
 	if err := p.io.Open(ctx); err != nil {
 		return 0, err
 	}
@@ -225,14 +252,13 @@ func (c *container) startExec(ctx context.Context, p *process) (pid int, err err
 	p.io.Given()
 	p.born(handle)
 	c.send(&api.TaskExecStarted{ContainerID: c.id, ExecID: p.execID, Pid: uint32(handle.Pid())})
-	go func() {
-		defer func() { guard("watch exec in "+c.id, recover()) }()
-		status := await(context.Background(), handle)
-		p.io.Flush()
+	shim.Go("watch exec in "+c.id, func() {
+		status := c.outcome(handle)
+		shim.Guard("output of an exec in "+c.id, p.io.Flush)
 		p.life.Lock()
 		defer p.life.Unlock()
 		c.exited(p, status)
-	}()
+	})
 	return handle.Pid(), nil
 }
 
@@ -327,11 +353,4 @@ func (c *container) kill(execID string, sig syscall.Signal, all bool) error {
 		return notFound("kill %q: it has ended", c.id)
 	}
 	return c.engine.Kill(c.id, sig, all)
-}
-
-// guard keeps a fault in what is done for one container from the others.
-func guard(what string, fault any) {
-	if fault != nil {
-		log.L.Errorf("%s: %v\n%s", what, fault, debug.Stack())
-	}
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"strings"
 	"syscall"
-	"time"
 
 	task "github.com/containerd/containerd/api/runtime/task/v2"
 	"github.com/containerd/containerd/api/types/runc/options"
@@ -49,7 +48,7 @@ func (s *Service) Create(ctx context.Context, r *task.CreateTaskRequest) (*task.
 	}
 	c := &container{
 		id: r.GetID(), bundle: r.GetBundle(), engine: s.engine, send: s.send, execs: map[string]*process{}, over: make(chan struct{}),
-		ended: func() { time.AfterFunc(idleLimit, s.closeIfEmpty) },
+		ended: func() { s.retireLater() },
 		init: newProcess("", stdio.Spec{
 			Namespace: s.namespace, ID: r.GetID(), In: r.GetStdin(), Out: r.GetStdout(), Err: r.GetStderr(), Terminal: r.GetTerminal(),
 		}),

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	tasks "github.com/containerd/containerd/api/types/task"
-	"github.com/containerd/log"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/shim/stdio"
 )
@@ -88,8 +87,12 @@ func (p *process) enter(from, next phase) bool {
 	return was
 }
 
-// execFailed is the exit status of an exec whose program did not run.
-const execFailed = 255
+const (
+	// execFailed is the exit status of an exec whose program did not run, unknown of
+	// a process that could not be waited for.
+	execFailed = 255
+	unknown    = 255
+)
 
 // giveUp ends an exec that was not started: it never is, and who waits for its end
 // hears of that.
@@ -123,14 +126,13 @@ func (p *process) signal(sig syscall.Signal) error {
 
 // await waits for the end and gives the exit status: 128 and the signal for one
 // that a signal has ended.
-func await(ctx context.Context, h Process) uint32 {
+func await(ctx context.Context, h Process) (uint32, error) {
 	ws, err := h.Wait(ctx)
 	switch {
 	case err != nil:
-		log.G(ctx).Errorf("wait for process %d: %v", h.Pid(), err)
-		return 255
+		return unknown, err
 	case ws.Signaled():
-		return 128 + uint32(ws.Signal())
+		return 128 + uint32(ws.Signal()), nil
 	}
-	return uint32(ws.ExitStatus())
+	return uint32(ws.ExitStatus()), nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/netbsd-cells/runcell/runtime"
+	"github.com/netbsd-cells/runcell/shim"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -39,7 +40,7 @@ func New(engine Engine, namespace string, send func(proto.Message)) *Service {
 		engine: engine, namespace: namespace, send: send, done: make(chan struct{}),
 		containers: map[string]*container{}, creating: map[string]context.CancelCauseFunc{},
 	}
-	s.idle = time.AfterFunc(idleLimit, s.closeIfEmpty)
+	s.idle = s.retireLater()
 	return s
 }
 
@@ -98,6 +99,11 @@ func (s *Service) giveUp(id string) {
 		cancel(fmt.Errorf("create %q: containerd has given it up", id))
 		s.idle.Reset(0)
 	}
+}
+
+// retireLater ends it some time later if it has none then.
+func (s *Service) retireLater() *time.Timer {
+	return time.AfterFunc(idleLimit, func() { shim.Guard("look for containers that are gone", s.closeIfEmpty) })
 }
 
 // closeIfEmpty ends a shim that has no container. One that has ended and has no

@@ -44,6 +44,7 @@ type child struct {
 	once sync.Once
 	ws   syscall.WaitStatus
 	done chan struct{}
+	fail chan struct{} // closed: Wait panics
 }
 
 func (c *child) Pid() int { return c.pid }
@@ -52,6 +53,8 @@ func (c *child) Wait(ctx context.Context) (syscall.WaitStatus, error) {
 	select {
 	case <-c.done:
 		return c.ws, nil
+	case <-c.fail:
+		panic("a fault")
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
@@ -93,7 +96,7 @@ func (f *fake) make(id string) *child {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.pids++
-	c := &child{pid: f.pids, done: make(chan struct{})}
+	c := &child{pid: f.pids, done: make(chan struct{}), fail: make(chan struct{})}
 	f.children[id] = append(f.children[id], c)
 	return c
 }
@@ -157,6 +160,9 @@ func (f *fake) Pause(string) error  { f.paused = true; return f.fail }
 func (f *fake) Resume(string) error { f.paused = false; return f.fail }
 
 func (f *fake) Delete(_ context.Context, id string, _ bool) error {
+	if f.panics {
+		panic("a fault")
+	}
 	_ = f.Kill(id, unix.SIGKILL, true)
 	return f.fail
 }
@@ -566,6 +572,48 @@ func TestFaults(t *testing.T) {
 		t.Errorf("exit status of an exec that did not run: %d", got)
 	}
 	c.do("Delete", &task.DeleteRequest{ID: "a", ExecID: "x"})
+}
+
+// So is one that comes while nobody asks: the process has ended for whoever waits,
+// and the containers beside it go on.
+func TestFaultWhileWaiting(t *testing.T) {
+	f, r, _, c := begin(t)
+	for _, id := range []string{"a", "b"} {
+		c.create(id)
+		c.do("Start", &task.StartRequest{ID: id})
+	}
+	close(f.of("a", 0).fail)
+	if got := c.wait("a", ""); got != unknown {
+		t.Errorf("exit status %d; want %d", got, unknown)
+	}
+	select {
+	case <-f.of("a", 0).done:
+	case <-time.After(10 * time.Second):
+		t.Error("a process that nobody waits for lives on")
+	}
+	c.do("Exec", &task.ExecProcessRequest{ID: "b", ExecID: "x", Spec: &anypb.Any{Value: []byte("{}")}})
+	c.do("Start", &task.StartRequest{ID: "b", ExecID: "x"})
+	close(f.of("b", 1).fail)
+	if got := c.wait("b", "x"); got != unknown {
+		t.Errorf("exit status of the exec %d; want %d", got, unknown)
+	}
+	if got := c.state("b", "").GetStatus(); got != tasks.Status_RUNNING {
+		t.Errorf("the container beside it: %v", got)
+	}
+	c.do("Delete", &task.DeleteRequest{ID: "a"})
+	r.is(t, "create", "start a 1", "create", "start b 2", "exit a 1 255", "execadded", "exec-started x 3", "exit x 3 255", "delete a 1 255")
+}
+
+// A fault in a request leaves nothing locked.
+func TestFaultInDelete(t *testing.T) {
+	f, _, _, c := begin(t)
+	c.create("a")
+	f.panics = true
+	c.fails(codes.Internal, "Delete", &task.DeleteRequest{ID: "a"})
+	f.panics = false
+	f.of("a", 0).end(0)
+	c.wait("a", "")
+	c.do("Delete", &task.DeleteRequest{ID: "a"})
 }
 
 // What is not there is said, not ignored.
