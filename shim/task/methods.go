@@ -246,11 +246,14 @@ func (s *Service) Update(_ context.Context, r *task.UpdateTaskRequest) (*emptypb
 		return nil, invalid("update %q: %v", c.id, err)
 	}
 	update := oci.CompileUpdate(resources)
-	if lacking := append(unknown, update.Lacking...); len(lacking) > 0 {
-		log.L.Warnf("update %s: cells lack %s", c.id, strings.Join(lacking, ", "))
-	}
-	if update.MaxProcesses == nil {
+	lacking := strings.Join(append(unknown, update.Lacking...), ", ")
+	switch {
+	case update.MaxProcesses == nil && lacking != "":
+		return nil, status.Errorf(codes.Unimplemented, "update %q: cells lack %s; what can be changed is pids.limit", c.id, lacking)
+	case update.MaxProcesses == nil:
 		return empty, nil
+	case lacking != "": // clients send all that they know
+		log.L.Warnf("update %s: cells lack %s", c.id, lacking)
 	}
 	return empty, s.engine.Limit(c.id, *update.MaxProcesses)
 }

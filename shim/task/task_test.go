@@ -641,6 +641,15 @@ func TestLimitsAndUse(t *testing.T) {
 	if f.limit != 9 {
 		t.Errorf("limit %d; want 9", f.limit)
 	}
+	// Nothing of what is asked for would be done: that is no success.
+	memory := &task.UpdateTaskRequest{ID: "a", Resources: &anypb.Any{Value: []byte(`{"memory":{"limit":1},"cpu":{"shares":2}}`)}}
+	if err := c.try("Update", memory, &emptypb.Empty{}); status.Code(err) != codes.Unimplemented || !strings.Contains(err.Error(), "memory.limit") || !strings.Contains(err.Error(), "cpu.shares") {
+		t.Errorf("Update of what cells lack = %v; want that it is unimplemented, and of which fields", err)
+	}
+	c.do("Update", &task.UpdateTaskRequest{ID: "a", Resources: &anypb.Any{Value: []byte(`{}`)}})
+	if f.limit != 9 {
+		t.Errorf("limit %d; want 9 as before", f.limit)
+	}
 	stats, used := &task.StatsResponse{}, &cgroups.Metrics{}
 	if err := c.try("Stats", &task.StatsRequest{ID: "a"}, stats); err != nil || stats.GetStats().GetTypeUrl() != "io.containerd.cgroups.v2.Metrics" {
 		t.Errorf("Stats = %v, %v", stats, err)
