@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -109,20 +110,33 @@ func (s *Service) retireLater() *time.Timer {
 // closeIfEmpty ends a shim that has no container. One that has ended and has no
 // record any more was removed by `delete`, and nobody asks for it again.
 func (s *Service) closeIfEmpty() {
+	gone := slices.DeleteFunc(s.over(), func(c *container) bool {
+		_, err := s.engine.State(c.id) // without the lock: a disk that hangs holds nobody up
+		return !errors.Is(err, runtime.ErrNotExist)
+	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, c := range s.containers {
-		if c.init.look().phase != ended {
-			continue
-		}
-		if _, err := s.engine.State(id); errors.Is(err, runtime.ErrNotExist) {
-			delete(s.containers, id)
+	for _, c := range gone {
+		if s.containers[c.id] == c { // no other one by now
+			delete(s.containers, c.id)
 		}
 	}
 	if s.empty() && !s.closed {
 		s.closed = true
 		close(s.done)
 	}
+}
+
+// over lists the containers that have ended.
+func (s *Service) over() (all []*container) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.containers {
+		if c.init.look().phase == ended {
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 func (s *Service) find(id string) (*container, error) {

@@ -84,6 +84,7 @@ type fake struct {
 	fail     error
 	panics   bool
 	gone     bool          // nothing has a record
+	asking   chan struct{} // gets an element with each State, which then waits for one of block
 	starting chan struct{} // gets an element with each Start, which then waits for one of block
 	block    chan struct{}
 	killing  chan struct{} // gets an element with each Kill
@@ -168,6 +169,10 @@ func (f *fake) Delete(_ context.Context, id string, _ bool) error {
 }
 
 func (f *fake) State(string) (*runtime.State, error) {
+	if f.asking != nil {
+		f.asking <- struct{}{}
+		<-f.block
+	}
 	if f.gone {
 		return nil, runtime.ErrNotExist
 	}
@@ -707,5 +712,29 @@ func TestRemovedByOthers(t *testing.T) {
 	case <-s.Done():
 	case <-time.After(10 * time.Second):
 		t.Error("the shim stays")
+	}
+}
+
+// A record that can't be read holds up no other container.
+func TestRecordThatHangs(t *testing.T) {
+	f, _, s, c := begin(t)
+	c.create("a")
+	c.create("b")
+	f.of("a", 0).end(0)
+	c.wait("a", "")
+	f.gone, f.asking, f.block = true, make(chan struct{}), make(chan struct{})
+	over := make(chan error, 1)
+	go func() { over <- c.try("Shutdown", &task.ShutdownRequest{ID: "a"}, &emptypb.Empty{}) }()
+	<-f.asking
+	c.state("b", "") // is answered
+	close(f.block)
+	if err := <-over; err != nil {
+		t.Errorf("Shutdown: %v", err)
+	}
+	if _, err := s.find("a"); err == nil {
+		t.Error("a container that was removed is there")
+	}
+	if _, err := s.find("b"); err != nil {
+		t.Errorf("find b: %v", err)
 	}
 }
