@@ -28,8 +28,9 @@ const (
 	// capacity is how many events wait at most; then the oldest are dropped.
 	capacity = 1024
 	// refusals is how often an event is sent that containerd answers with an
-	// error of its own, as it does while it starts.
-	refusals = 5
+	// error of its own, as it does while it starts: for some 15 seconds, as long as
+	// its own shim tries (package runtime/v2/shim, RemoteEventsPublisher).
+	refusals = 13
 	// linger is how long a connection is kept without events.
 	linger = 2 * time.Second
 
@@ -172,6 +173,7 @@ func (q *Queue) run() {
 		if _, answered := status.FromError(err); err != nil && answered {
 			if refused++; refused < refusals {
 				time.Sleep(pause)
+				pause = min(2*pause, maxPause)
 				continue
 			}
 			log.L.Errorf("send event %s: containerd refuses it: %v", event.GetTopic(), err)

@@ -106,6 +106,27 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// An event that containerd refuses for a while, as it does while it starts, is not
+// given up sooner than by its own shim.
+func TestRefused(t *testing.T) {
+	all, pause := time.Duration(0), minPause
+	for range refusals - 1 {
+		all, pause = all+pause, min(2*pause, maxPause)
+	}
+	if all < 13*time.Second {
+		t.Errorf("an event that is refused is given up after %v", all)
+	}
+	path := filepath.Join(t.TempDir(), "s")
+	c := &containerd{refuse: 5}
+	c.serve(t, path)
+	q := New(path, "ns")
+	q.Send(event(0))
+	closeQueue(t, q)
+	if len(c.got) != 1 || c.got[0] != want(0) {
+		t.Errorf("events %q; want %q", c.got, want(0))
+	}
+}
+
 // A queue that nobody takes anything from is bounded, and its end does not wait
 // for ever.
 func TestNobody(t *testing.T) {
