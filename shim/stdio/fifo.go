@@ -15,8 +15,8 @@ import (
 )
 
 // readerLimit is how long a FIFO's reader may take to come. Then the process
-// runs without: what it writes waits in the FIFO.
-const readerLimit = 10 * time.Second
+// runs without: what it writes waits in the FIFO. A variable for tests.
+var readerLimit = 10 * time.Second
 
 // openReader opens a FIFO to be read, and an end to write that keeps it from
 // ending: a client that leaves may come back. With polled the reader does not

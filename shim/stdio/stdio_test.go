@@ -590,3 +590,34 @@ func TestFaultInCopy(t *testing.T) {
 	s.Flush()
 	s.End()
 }
+
+// A process runs without a reader when none comes, and what it writes is for one who
+// comes later.
+func TestReaderComesTooLate(t *testing.T) {
+	log.L.Logger.SetOutput(io.Discard)
+	defer log.L.Logger.SetOutput(os.Stderr)
+	defer func(was time.Duration) { readerLimit = was }(readerLimit)
+	readerLimit = 20 * time.Millisecond
+	for _, copied := range []bool{false, true} {
+		path := fifo(t)
+		s := open(t, Spec{Out: path, Copied: copied})
+		_, out, _ := s.Files()
+		if _, err := out.WriteString("kept"); err != nil {
+			t.Fatalf("copied %v: write without a reader: %v", copied, err)
+		}
+		late, err := os.Open(path) // waits for nobody: we keep an end
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make(chan string, 1)
+		go func() {
+			defer late.Close()
+			text, _ := io.ReadAll(late)
+			got <- string(text)
+		}()
+		s.Given()
+		s.Flush()
+		s.End()
+		ends(t, got, "kept")
+	}
+}
