@@ -207,6 +207,42 @@ func TestListen(t *testing.T) {
 	}
 }
 
+// A socket that others could put another in the place of is not made, nor one whose
+// name is too long for the kernel, which says "invalid argument".
+func TestListenWhere(t *testing.T) {
+	dir := t.TempDir()
+	name := strings.Repeat("x", 64)
+	for mode, want := range map[os.FileMode]string{0o700: "", 0o711: "", 0o755: "", 0o777: "others can write", 0o770: "others can write", 0o702: "others can write"} {
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, filepath.Join(dir, "s"), want)
+	}
+	if os.Geteuid() == 0 {
+		if err := errors.Join(os.Chmod(dir, 0o755), os.Chown(dir, 1, 0)); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, filepath.Join(dir, "s"), "others can write")
+	}
+	long := filepath.Join(dir, strings.Repeat("d", 120-len(dir)))
+	refused(t, filepath.Join(long, name), "socket_dir")
+	if _, err := os.Stat(long); err == nil {
+		t.Error("a directory is made that no socket can be in")
+	}
+}
+
+// refused expects that listen fails with some words; empty: that it does not.
+func refused(t *testing.T, path, want string) {
+	t.Helper()
+	f, err := listen(path)
+	if f != nil {
+		_ = f.Close()
+	}
+	if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+		t.Errorf("listen at %s = %v; want %q", path, err, want)
+	}
+}
+
 // gone is package runtime for a container that is not there any more.
 type gone struct{ err error }
 

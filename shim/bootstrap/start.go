@@ -119,11 +119,37 @@ func groupOf(f *Flags) (string, error) {
 // dialLimit is how long a shim may take to accept a connection.
 const dialLimit = time.Second
 
+// longest is how long the name of a socket may be, in bytes (unix(4), unix(7): with a
+// zero behind it).
+const longest = len(unix.RawSockaddrUnix{}.Path) - 1
+
+// makeSocketDir makes the directory of a socket. In one that others can write to they
+// could put a socket of their own in its place.
+func makeSocketDir(path string) error {
+	if len(path) > longest {
+		most := longest - len(path) + len(filepath.Dir(path))
+		return fmt.Errorf("make socket: the directory %s has %d bytes, and may have %d here: name a shorter one (socket_dir in containerd's configuration)", filepath.Dir(path), len(filepath.Dir(path)), most)
+	}
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make directory of socket: %w", err)
+	}
+	fi, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("look at directory of socket: %w", err)
+	}
+	const others = 0o022
+	if st, ok := fi.Sys().(*syscall.Stat_t); !ok || int(st.Uid) != os.Geteuid() || fi.Mode()&others != 0 {
+		return fmt.Errorf("make socket: others can write to %s (%v): make it user %d's, with mode 0700", dir, fi.Mode(), os.Geteuid())
+	}
+	return nil
+}
+
 // listen makes the socket, or gives nil if somebody serves it already. One that
 // nobody serves is what a killed shim has left.
 func listen(path string) (*os.File, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("make directory of socket: %w", err)
+	if err := makeSocketDir(path); err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), lockLimit, fmt.Errorf("others hold it for %v", lockLimit))
 	defer cancel()
