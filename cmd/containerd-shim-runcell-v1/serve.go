@@ -36,6 +36,7 @@ func serve(f *bootstrap.Flags) error {
 	// would be so in the containers, too.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGPIPE)
 	logTo(2, f.Debug)
+	dumpOnSignal()
 	e, err := openEngine(f)
 	if err != nil {
 		return err

@@ -80,8 +80,11 @@ func (c *container) create(ctx context.Context, rootfs []*types.Mount) (err erro
 func (c *container) start(ctx context.Context) (pid int, err error) {
 	c.life.Lock()
 	defer c.life.Unlock()
-	if now := c.init.look(); now.phase != created {
+	switch now := c.init.look(); now.phase {
+	case running:
 		return 0, precondition("start %q: it is started already", c.id)
+	case ended:
+		return 0, precondition("start %q: its process has ended, with status %d", c.id, now.status)
 	}
 	if err := c.init.io.Begin(); err != nil {
 		return 0, err

@@ -557,6 +557,18 @@ func TestDeleteCreated(t *testing.T) {
 	r.is(t, "create", "exit a 1 137", "delete a 1 137")
 }
 
+// One whose process has died before its start is not called started.
+func TestStartOfOneThatDied(t *testing.T) {
+	f, _, _, c := begin(t)
+	c.create("a")
+	f.of("a", 0).end(9)
+	c.wait("a", "")
+	err := c.try("Start", &task.StartRequest{ID: "a"}, &task.StartResponse{})
+	if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "has ended, with status 137") {
+		t.Errorf("Start = %v; want that the process has ended", err)
+	}
+}
+
 // A fault in what is done for one container is that request's error.
 func TestFaults(t *testing.T) {
 	f, _, _, c := begin(t)
