@@ -93,7 +93,7 @@ mutants:
 # RUN names parts: see docs/developing.md.
 bench: build benchstat
 	test -n "$$BASE$$RUN" || $(GO) run ./kmod/secmodel_cell/host/bench
-	GO="$(GO)" $(GO) run ./conformance/bench -json bin/bench.json -rounds "$${ROUNDS:-20}" -run "$$RUN" -base "$$BASE" -load "$${LOAD:-0}" -guest "$$(test -n "$$BASE" || sh .ci/guest-kernel)"
+	GO="$(GO)" $(GO) run ./conformance/bench -json bin/bench.json -rounds "$${ROUNDS:-20}" -run "$$RUN" -base "$$BASE" -load "$${LOAD:-0}" -containerd "$$CONTAINERD" -guest "$$(test -n "$$BASE" || sh .ci/guest-kernel)"
 
 demo: build
 	sh docs/demo.sh
