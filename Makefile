@@ -45,6 +45,10 @@ install: build
 	for to in bash:bash-completion/completions/runcell zsh:zsh/site-functions/_runcell fish:fish/vendor_completions.d/runcell.fish; do \
 	    file="$(DESTDIR)$(PREFIX)/share/$${to#*:}" && install -d "$${file%/*}" && \
 	    sed 's|@RUNCELL@|$(BINDIR)/runcell|' cmd/runcell/completion/runcell.$${to%%:*} >"$$file" && chmod 644 "$$file" || exit 1; done
+	install -d $(DESTDIR)$(PREFIX)/share/examples/runcell/rc.d
+	for script in containerd containerd_snapshotter; do \
+	    file="$(DESTDIR)$(PREFIX)/share/examples/runcell/rc.d/$$script" && \
+	    sed 's|@PREFIX@|$(PREFIX)|' pkg/containerd/rc.d/$$script >"$$file" && chmod 755 "$$file" || exit 1; done
 	test -z "$(RCDIR)" || install -d $(DESTDIR)$(RCDIR)
 	test -z "$(RCDIR)" || for script in runcell secmodel_cell; do \
 	    sed 's|@PREFIX@|$(PREFIX)|' etc/rc.d/$$script >$(DESTDIR)$(RCDIR)/$$script && \

@@ -53,7 +53,7 @@ install-dirs:
 // that are empty.
 func tree(t *testing.T, to string) {
 	t.Helper()
-	for _, name := range []string{"Makefile", "README.md", "CHANGES.md", "LICENSE", "docs", "etc/rc.d", "cmd/runcell/completion", "kmod/secmodel_cell/secmodel_cell.9"} {
+	for _, name := range []string{"Makefile", "README.md", "CHANGES.md", "LICENSE", "docs", "etc/rc.d", "pkg/containerd/rc.d", "cmd/runcell/completion", "kmod/secmodel_cell/secmodel_cell.9"} {
 		err := filepath.WalkDir(filepath.Join("..", name), func(path string, d fs.DirEntry, err error) error {
 			if err == nil && d.Type().IsRegular() {
 				copyFile(t, path, filepath.Join(to, strings.TrimPrefix(path, "../")))
@@ -86,6 +86,8 @@ func namesItself(t *testing.T, root, prefix string) {
 			want = `"` + prefix + `/sbin/runcell"`
 		case strings.HasPrefix(f, "/etc/rc.d/"):
 			want = prefix + "/libexec/secmodel_cell.kmod"
+		case strings.Contains(f, "/examples/runcell/rc.d/"):
+			want = prefix + "/sbin/containerd"
 		}
 		if b, err := os.ReadFile(filepath.Join(root, f)); err != nil || !strings.Contains(string(b), want) {
 			t.Errorf("%s does not name %s, %v", f, want, err)
