@@ -3,6 +3,7 @@ package depcheck
 import (
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -308,6 +309,18 @@ func TestRoomsAreSmall(t *testing.T) {
 		if n, err := lines(files); err != nil || n > roomLines {
 			t.Errorf("%s has %d lines, %v; want at most %d", p, n, err, roomLines)
 		}
+	}
+}
+
+// What an embedder of package runtime has to know is a page: as a printer counts its
+// lines.
+func TestRuntimeIsAPage(t *testing.T) {
+	const page = 66
+	doc := exec.Command("go", "doc", "./runtime")
+	doc.Dir = root
+	text, err := doc.Output()
+	if n := strings.Count(string(text), "\n"); err != nil || n < 20 || n > page {
+		t.Errorf("go doc ./runtime has %d lines, %v; want at most %d", n, err, page)
 	}
 }
 
