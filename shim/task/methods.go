@@ -5,6 +5,7 @@ package task
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -178,6 +179,12 @@ func (s *Service) Pids(_ context.Context, r *task.PidsRequest) (*task.PidsRespon
 		return nil, err
 	}
 	pids, err := s.engine.Processes(c.id)
+	if errors.Is(err, runtime.ErrNotRunning) || err == nil && len(pids) == 0 {
+		// An empty list, or that there is none, is to a containerd that starts anew the
+		// sign of a shim that never got a task: it would delete this one, and nobody
+		// would learn of its exit status.
+		return nil, precondition("processes of %q: it has ended", c.id)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -186,7 +186,11 @@ func (f *fake) Processes(id string) (pids []int, _ error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, c := range f.children[id] {
-		pids = append(pids, c.pid)
+		select {
+		case <-c.done:
+		default:
+			pids = append(pids, c.pid)
+		}
 	}
 	return pids, nil
 }
@@ -345,6 +349,7 @@ func TestLife(t *testing.T) {
 			t.Errorf("exit status %d", got)
 		}
 		c.fails(codes.NotFound, "Kill", &task.KillRequest{ID: "a", Signal: 15})
+		c.fails(codes.FailedPrecondition, "Pids", &task.PidsRequest{ID: "a"}) // it is there: see Pids
 		c.do("Delete", &task.DeleteRequest{ID: "a"})
 		c.fails(codes.NotFound, "State", &task.StateRequest{ID: "a"})
 		r.is(t, "create", "start a 1", "paused", "resumed", "exit a 1 3", "delete a 1 3")
