@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -51,11 +52,20 @@ type daemon struct {
 	t        *testing.T
 	dir, bin string
 	cmd      *exec.Cmd
+	wrap     []string  // a command that runs containerd
 	proxy    *exec.Cmd // the snapshotter, if it is ours
 	ids      []string  // that containers had
 }
 
 func newDaemon(t *testing.T, snapshotter string) *daemon {
+	t.Helper()
+	d := prepareDaemon(t, snapshotter)
+	d.begin()
+	return d
+}
+
+// prepareDaemon gives one that begin starts.
+func prepareDaemon(t *testing.T, snapshotter string) *daemon {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
@@ -87,10 +97,14 @@ func newDaemon(t *testing.T, snapshotter string) *daemon {
 	write(t, filepath.Join(dir, "busybox.tar"), busybox)
 	t.Setenv("CONTAINERD_SNAPSHOTTER", snapshotter)
 	t.Setenv("CONTAINERD_NAMESPACE", d.namespace())
-	d.start()
-	t.Cleanup(d.end)
-	d.must("image", "import", "--snapshotter", snapshotter, filepath.Join(dir, "busybox.tar"))
 	return d
+}
+
+func (d *daemon) begin() {
+	d.t.Helper()
+	d.start()
+	d.t.Cleanup(d.end)
+	d.must("image", "import", "--snapshotter", os.Getenv("CONTAINERD_SNAPSHOTTER"), filepath.Join(d.dir, "busybox.tar"))
 }
 
 func write(t *testing.T, name string, content []byte) {
@@ -107,7 +121,8 @@ func (d *daemon) start() {
 		d.t.Fatal(err)
 	}
 	defer log.Close()
-	d.cmd = exec.Command(filepath.Join(d.bin, "containerd"), "--config", filepath.Join(d.dir, "config.toml"))
+	line := append(slices.Clone(d.wrap), filepath.Join(d.bin, "containerd"), "--config", filepath.Join(d.dir, "config.toml"))
+	d.cmd = exec.Command(line[0], line[1:]...)
 	d.cmd.Stdout, d.cmd.Stderr = log, log
 	if err := d.cmd.Start(); err != nil {
 		d.t.Fatalf("start containerd: %v", err)
@@ -168,9 +183,16 @@ func (d *daemon) must(args ...string) string {
 
 // run gives the arguments of a run with the shim; flags come before the image.
 func (d *daemon) run(flags []string, id string, program ...string) []string {
-	d.ids = append(d.ids, id)
-	return append(append(append([]string{"run", "--runtime", shimBin}, flags...), clients.ImageName, id), program...)
+	return d.runWith(shimBin, flags, id, program...)
 }
+
+func (d *daemon) runWith(runtime string, flags []string, id string, program ...string) []string {
+	d.ids = append(d.ids, id)
+	return append(append(append([]string{"run", "--runtime", runtime}, flags...), clients.ImageName, id), program...)
+}
+
+// runcShim is containerd's own shim.
+func (d *daemon) runcShim() string { return filepath.Join(d.bin, "containerd-shim-runc-v2") }
 
 // remove takes a container away, whatever state it is in.
 func (d *daemon) remove(id string) {
@@ -198,14 +220,28 @@ func (d *daemon) shims(ids ...string) (pids []int) {
 
 // taskPid is the pid of a task's first process, 0 if it has none that lives.
 func (d *daemon) taskPid(id string) int {
+	pid, status := d.task(id)
+	if status != "RUNNING" {
+		return 0
+	}
+	return pid
+}
+
+// status is what containerd says a task is.
+func (d *daemon) status(id string) string {
+	_, status := d.task(id)
+	return status
+}
+
+func (d *daemon) task(id string) (pid int, status string) {
 	out, _ := d.ctr("task", "ls")
 	for line := range strings.Lines(out) {
-		if f := strings.Fields(line); len(f) == 3 && f[0] == id && f[2] == "RUNNING" {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == id {
 			pid, _ := strconv.Atoi(f[1])
-			return pid
+			return pid, f[2]
 		}
 	}
-	return 0
+	return 0, ""
 }
 
 func (d *daemon) eventually(what string, limit time.Duration, is func() bool) {
