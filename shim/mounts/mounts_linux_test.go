@@ -240,7 +240,7 @@ func TestFlagsOfBindMounts(t *testing.T) {
 		if err := unix.Statfs(dir, &st); err != nil {
 			t.Fatal(err)
 		}
-		return st.Flags & (unix.ST_RDONLY | unix.ST_NOSUID | unix.ST_NODEV | unix.ST_NOEXEC)
+		return int64(st.Flags) & (unix.ST_RDONLY | unix.ST_NOSUID | unix.ST_NODEV | unix.ST_NOEXEC)
 	}
 	source := t.TempDir()
 	for _, words := range []string{"ro,noatime", "nosuid", "nodev,relatime", "noexec", "rw,nosuid,nodev,noexec", "noatime"} {
