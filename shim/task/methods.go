@@ -172,7 +172,10 @@ func (s *Service) Delete(ctx context.Context, r *task.DeleteRequest) (*task.Dele
 	return &task.DeleteResponse{Pid: uint32(last.pid), ExitStatus: last.status, ExitedAt: timestamppb.New(last.at)}, nil
 }
 
-// Pids lists a container's processes by the host's numbers.
+// Pids lists a container's processes by the host's numbers. One that has ended has
+// its first process until Delete: a containerd that starts takes a shim with no
+// process for one whose container was never made, and removes it, with an exit status
+// that nobody has seen.
 func (s *Service) Pids(_ context.Context, r *task.PidsRequest) (*task.PidsResponse, error) {
 	c, err := s.find(r.GetID())
 	if err != nil {
@@ -198,6 +201,9 @@ func (s *Service) Pids(_ context.Context, r *task.PidsRequest) (*task.PidsRespon
 			}
 		}
 		answer.Processes = append(answer.Processes, info)
+	}
+	if now := c.init.look(); now.phase == ended && len(pids) == 0 {
+		answer.Processes = append(answer.Processes, &tasks.ProcessInfo{Pid: uint32(now.pid)})
 	}
 	return answer, nil
 }

@@ -347,6 +347,11 @@ func TestLife(t *testing.T) {
 		if got := c.wait("a", ""); got != 3 {
 			t.Errorf("exit status %d", got)
 		}
+		// Without a process containerd would take it for a container that was never made.
+		pids := &task.PidsResponse{}
+		if err := c.try("Pids", &task.PidsRequest{ID: "a"}, pids); err != nil || len(pids.GetProcesses()) != 1 || pids.GetProcesses()[0].GetPid() != 1 {
+			t.Errorf("Pids of one that has ended = %v, %v", pids, err)
+		}
 		c.fails(codes.NotFound, "Kill", &task.KillRequest{ID: "a", Signal: 15})
 		c.fails(codes.FailedPrecondition, "Pids", &task.PidsRequest{ID: "a"}) // it is there: see Pids
 		c.do("Delete", &task.DeleteRequest{ID: "a"})
