@@ -3,11 +3,13 @@ package containerd
 // A containerd of a case's own, its clients, and what it may not leave.
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -241,6 +243,37 @@ func (d *daemon) status(id, want string) {
 		}
 		return want == "none" && !strings.Contains(d.ctr("tasks", "ls").Stdout, id)
 	}, "task %s is not %s", id, want)
+}
+
+// pid is the process of a task; 0: there is none.
+func (d *daemon) pid(id string) int {
+	for line := range strings.Lines(d.ok("tasks", "ls").Stdout) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == id {
+			n, err := strconv.Atoi(f[1])
+			d.t.Must("read pid", err)
+			return n
+		}
+	}
+	return 0
+}
+
+// metric is a number of those that ctr tasks metrics prints.
+func (d *daemon) metric(id, name string) uint64 {
+	r := d.ok("tasks", "metrics", id)
+	for line := range strings.Lines(r.Stdout) {
+		if f := strings.Fields(line); len(f) == 2 && f[0] == name {
+			n, err := strconv.ParseUint(f[1], 10, 64)
+			d.t.Must("read "+name, err)
+			return n
+		}
+	}
+	d.t.Fatalf("no %s: %s", name, r)
+	return 0
+}
+
+// gone waits until a process has ended and was waited for.
+func gone(t *t, pid int) {
+	eventually(t, func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }, "process %d is still there", pid)
 }
 
 // remove ends a container of running.

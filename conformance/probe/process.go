@@ -129,7 +129,12 @@ func (p *probe) listen(after func()) error {
 		if name == "" {
 			name = fmt.Sprintf("signal %d", int(s.(syscall.Signal)))
 		}
-		if err := p.print(&fact.Line{Op: "signal", OK: true, Text: name}); err != nil {
+		line := &fact.Line{Op: "signal", OK: true, Text: name}
+		if s == syscall.SIGWINCH {
+			size := terminal()
+			line.Terminal = &size
+		}
+		if err := p.print(line); err != nil {
 			return err
 		}
 		after()

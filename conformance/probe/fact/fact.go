@@ -13,6 +13,8 @@ type Line struct {
 	Names []string `json:"names,omitempty"`
 	Stat  *Stat    `json:"stat,omitempty"`
 	Facts *Facts   `json:"facts,omitempty"`
+	// Terminal is what it is when SIGWINCH arrives.
+	Terminal *Terminal `json:"terminal,omitempty"`
 }
 
 // Stat describes a file.
