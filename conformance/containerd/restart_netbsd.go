@@ -50,6 +50,44 @@ var restarts = []h.Case{
 		},
 	},
 	{
+		Name: "restart/group", Clause: "ctr run -d --annotation io.kubernetes.cri.sandbox-id",
+		Does: "the containers of a group share a shim: all outlive containerd, end with the shim, and can be started again", Run: func(t *t) {
+			d := with(t)
+			group := []string{"pod-a", "pod-b"}
+			alive := func(when string) {
+				for _, id := range group {
+					d.status(id, "RUNNING")
+					said(t, d.ctr("tasks", "exec", "--exec-id", when, id, h.ProbePath, "say", "alive in "+id), 0, "alive in "+id)
+				}
+				if len(shims()) != 1 {
+					t.Fatalf("%s: shims %v; want one", when, shims())
+				}
+			}
+			for _, id := range group {
+				d.ok("run", "-d", "--annotation", "io.kubernetes.cri.sandbox-id=pod", image, id, h.ProbePath, "sleep", "1000s")
+			}
+			alive("first")
+			d.stop(syscall.SIGKILL)
+			d.start()
+			alive("again")
+			pids := []int{d.pid(group[0]), d.pid(group[1])}
+			killShims(t)
+			for i, id := range group {
+				d.status(id, "none")
+				gone(t, pids[i])
+			}
+			eventually(t, func() bool { return d.runcell("list", "--quiet").Stdout == "" }, "a cell is still there")
+			for _, id := range group {
+				d.ok("tasks", "start", "-d", id)
+			}
+			alive("anew")
+			d.remove(group[0])
+			group = group[1:]
+			alive("alone")
+			d.remove(group[0])
+		},
+	},
+	{
 		Name: "restart/both-killed", Clause: "ctr tasks ls", Does: "a containerd that starts after it and its shims were killed cleans up", Run: func(t *t) {
 			d := with(t)
 			d.running("web")
