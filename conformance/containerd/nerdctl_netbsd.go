@@ -4,6 +4,7 @@ package containerd
 
 import (
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -38,6 +39,16 @@ func (d *daemon) inspected(name, template, want string) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
+}
+
+// process is the pid of a container of nerdctl's.
+func (d *daemon) process(name string) int {
+	pid, err := strconv.Atoi(strings.TrimSpace(d.nerd("inspect", "--format", "{{.State.Pid}}", name).Stdout))
+	d.t.Must("read pid", err)
+	if pid <= 1 {
+		d.t.Fatalf("container %s has process %d", name, pid)
+	}
+	return pid
 }
 
 var nerdctls = []h.Case{
@@ -127,10 +138,50 @@ var nerdctls = []h.Case{
 		},
 	},
 	{
+		Name: "nerdctl/restart-on-failure", Clause: "nerdctl run --restart=on-failure",
+		Does: "while containerd is away programs end: their status is known, and who failed is started again, and no one else", Run: func(t *t) {
+			d := nerd(t)
+			start := func(name, policy string, ops ...string) {
+				d.nerd(append([]string{"run", "-d", "--name", name, "--restart=" + policy, "--net", "none", "-v", t.MkdirAll(name) + ":/count", image, "to", "/count/starts", ";"}, ops...)...)
+			}
+			starts := func(name string) int { return strings.Count(readIfThere(t.Path(name, "starts")), `"ready"`) }
+			start("plain", "no", "trap", "3")
+			start("failed", "on-failure", "trap", "3")
+			start("fine", "on-failure", "trap", "0")
+			names := []string{"plain", "failed", "fine"}
+			eventually(t, func() bool { return starts("plain") == 1 && starts("failed") == 1 && starts("fine") == 1 }, "not all are ready")
+			pids := map[string]int{}
+			for _, name := range names {
+				pids[name] = d.process(name)
+			}
+			d.stop(syscall.SIGKILL)
+			for _, name := range names {
+				t.Must("end "+name, syscall.Kill(pids[name], syscall.SIGTERM))
+				gone(t, pids[name])
+			}
+			d.start()
+			d.inspected("plain", "{{.State.Status}} {{.State.ExitCode}}", "exited 3")
+			d.inspected("fine", "{{.State.Status}} {{.State.ExitCode}}", "exited 0")
+			eventually(t, func() bool { return starts("failed") == 2 }, "who failed is not started again; containerd's log ends with %s", d.tail())
+			d.inspected("failed", "{{.State.Status}}", "running")
+			t.Must("end it again", syscall.Kill(d.process("failed"), syscall.SIGTERM))
+			// A third start is another round of containerd's: what the last one did is done.
+			eventually(t, func() bool { return starts("failed") == 3 }, "who failed is not started a third time; containerd's log ends with %s", d.tail())
+			if a, b := starts("plain"), starts("fine"); a != 1 || b != 1 {
+				t.Errorf("the program without a policy was started %d times, the one that did not fail %d times; want once", a, b)
+			}
+			d.rm(names...)
+		},
+	},
+	{
 		Name: "nerdctl/restart-unless-stopped", Clause: "nerdctl run --restart=unless-stopped",
-		Does: "after containerd and all shims were killed the container runs again, and not after it was stopped", Run: func(t *t) {
+		Does: "after its shim was killed, and after containerd was, too, the container runs again, and not after it was stopped", Run: func(t *t) {
 			d := nerd(t)
 			d.nerd("run", "-d", "--name", "web", "--restart=unless-stopped", "--net", "none", image, "sleep", "1000s")
+			first := d.process("web")
+			killShims(t)
+			gone(t, first)
+			d.inspected("web", "{{and (gt .State.Pid 0) (ne .State.Pid "+strconv.Itoa(first)+")}}", "true")
 			d.stop(syscall.SIGKILL)
 			killShims(t)
 			d.start()
