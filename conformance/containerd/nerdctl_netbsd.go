@@ -26,6 +26,13 @@ func nerd(t *t) *daemon {
 // rm removes a container of nerdctl's, whatever it does.
 func (d *daemon) rm(names ...string) { d.nerd(append([]string{"rm", "-f"}, names...)...) }
 
+// lists wants a list of nerdctl's to be as said.
+func (d *daemon) lists(want string, args ...string) {
+	if r := d.nerd(args...); strings.TrimSpace(r.Stdout) != want {
+		d.t.Errorf("%s; want %q", r, want)
+	}
+}
+
 // inspected waits until nerdctl inspect shows a text for a template.
 func (d *daemon) inspected(name, template, want string) {
 	var last h.CmdResult
@@ -211,19 +218,33 @@ var nerdctls = []h.Case{
 		},
 	},
 	{
-		Name: "nerdctl/prune", Clause: "nerdctl container prune, image prune -a, system prune", Does: "nothing is left of containers that ended, nor of images that nobody uses", Run: func(t *t) {
+		Name: "nerdctl/prune", Clause: "nerdctl container prune, volume prune, image prune -a, system prune -a",
+		Does: "what ended and what nobody uses goes, and nothing else", Run: func(t *t) {
 			d := nerd(t)
-			d.nerd("run", "-d", "--name", "done", "--net", "none", image, "exit", "0")
-			d.inspected("done", "{{.State.Status}}", "exited")
+			ended := func() {
+				d.nerd("run", "-d", "--name", "done", "--net", "none", "-v", "/data", image, "exit", "0")
+				d.inspected("done", "{{.State.Status}}", "exited")
+			}
+			d.nerd("volume", "create", "named")
+			d.nerd("run", "-d", "--name", "busy", "--net", "none", "-v", "named:/data", image, "sleep", "1000s")
+			ended()
 			d.nerd("container", "prune", "-f")
-			if r := d.nerd("ps", "-a", "-q"); strings.TrimSpace(r.Stdout) != "" {
-				t.Errorf("containers: %s", r)
-			}
+			d.lists("busy", "ps", "-a", "--format", "{{.Names}}")
+			d.nerd("volume", "prune", "-f")
+			d.lists("named", "volume", "ls", "-q")
 			d.nerd("image", "prune", "-a", "-f")
-			if r := d.nerd("images", "-q"); strings.TrimSpace(r.Stdout) != "" {
-				t.Errorf("images: %s", r)
+			if r := d.nerd("images", "-q"); strings.TrimSpace(r.Stdout) == "" {
+				t.Errorf("the image of a container that runs has gone: %s", r)
 			}
-			eventually(t, func() bool { return !strings.Contains(d.ctr("snapshots", "ls").Stdout, "ed") }, "snapshots are left")
+			d.rm("busy")
+			ended()
+			d.nerd("system", "prune", "-a", "-f", "--volumes")
+			d.lists("", "ps", "-a", "-q")
+			d.lists("named", "volume", "ls", "-q")
+			d.lists("", "images", "-q")
+			d.nerd("volume", "prune", "-a", "-f")
+			d.lists("", "volume", "ls", "-q")
+			eventually(t, func() bool { return strings.Count(strings.TrimSpace(d.ok("snapshots", "ls").Stdout), "\n") == 0 }, "snapshots are left")
 		},
 	},
 }
