@@ -17,7 +17,7 @@ type (
 
 // Suite is every case, group by group.
 var Suite = &h.Suite{
-	Name: "containerd", Cases: timed(slices.Concat(daemons, images, runs, execs, execStdin, terminals, restarts, nerdctls, composes, snapshots, many)),
+	Name: "containerd", Cases: timed(slices.Concat(daemons, images, runs, execs, execStdin, terminals, restarts, powerCuts, nerdctls, composes, snapshots, many)),
 	Intro: "Clauses are the commands of ctr and nerdctl.",
 }
 
