@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/netbsd-cells/runcell/conformance/harness"
 )
 
 func TestPlansGolden(t *testing.T) {
@@ -140,6 +143,29 @@ func TestDefaultSuites(t *testing.T) {
 		}
 		if got := strings.Join(names, " "); got != want {
 			t.Errorf("default plan = %q; want %q", got, want)
+		}
+	}
+}
+
+// TRIES= reaches the suite, and whoever has asked for more has the time. Every day's
+// run takes a limit of its own: here is what 200 containers need, four at a time, if
+// each takes a minute.
+func TestTries(t *testing.T) {
+	for _, tries := range []int{0, 200} {
+		plan, err := makePlan([]string{"containerd"}, want{prefix: "/", run: "^many/at-once", tries: tries, rounds: 1}, have{module: true, foreign: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		step := &plan.Steps[len(plan.Steps)-2]
+		env, limit := "", time.Duration(0)
+		if tries > 0 {
+			env, limit = fmt.Sprintf("%s=%d", harness.TriesVar, tries), time.Duration(tries)*time.Minute/4
+		}
+		if got := strings.Join(step.Env, " "); step.Name != "containerd: suite" || got != env || step.Limit() < limit {
+			t.Errorf("TRIES=%d: step %q has %q and %v; want %q and at least %v", tries, step.Name, got, step.Limit(), env, limit)
+		}
+		if sum := total(plan); sum < step.Limit() {
+			t.Errorf("TRIES=%d: the plan has %v, its longest step %v", tries, sum, step.Limit())
 		}
 	}
 }
