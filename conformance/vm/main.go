@@ -131,7 +131,7 @@ func (o *options) planFor() (*protocol.Plan, error) {
 	case have.module:
 		names = append(names, "kmod")
 	}
-	w := want{prefix: "/", run: o.run, rounds: o.rounds, tries: o.tries, cpus: o.cpus, rc: o.userland != ""}
+	w := want{prefix: "/", run: o.run, rounds: o.rounds, tries: o.tries, cpus: o.cpus, rc: o.userland != "", foreign: have.foreign}
 	if o.image != "" {
 		w.prefix = imagePrefix
 	}

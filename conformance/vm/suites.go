@@ -77,6 +77,8 @@ type want struct {
 	cpus   int
 	// rc says that the guest has rc(8), which loads the module for good.
 	rc bool
+	// foreign says that there are programs of CONTAINERD=.
+	foreign bool
 }
 
 var suites = []suite{
@@ -301,14 +303,17 @@ func serviceSteps(w want) []protocol.Step {
 	})
 }
 
-// powerSteps are three boots of a host; its rc.d scripts do what there is to do.
+// powerSteps are three boots of a host; its rc.d scripts do what there is to do. With
+// rc(8) and containerd's programs it has a project of containers, too.
 func powerSteps(w want) []protocol.Step {
 	boot := func(when string) protocol.Step {
-		return protocol.Step{
-			Name: "power: the " + when + " boot", Do: protocol.Exec,
-			Args:    []string{w.prefix + protocol.AgentPath, "power", when, w.prefix + runcell, w.prefix + linuxBusybox, w.prefix + moduleFile},
-			Timeout: suiteTimeout, TAP: true,
+		args := []string{w.prefix + protocol.AgentPath, "power", when, w.prefix + runcell, w.prefix + linuxBusybox, w.prefix + moduleFile}
+		if w.rc && w.foreign {
+			for _, name := range foreign {
+				args = append(args, w.prefix+foreignPath(name))
+			}
 		}
+		return protocol.Step{Name: "power: the " + when + " boot", Do: protocol.Exec, Args: args, Timeout: suiteTimeout, TAP: true}
 	}
 	steps := []protocol.Step{
 		boot("first"),

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -143,6 +144,29 @@ func TestDefaultSuites(t *testing.T) {
 		}
 		if got := strings.Join(names, " "); got != want {
 			t.Errorf("default plan = %q; want %q", got, want)
+		}
+	}
+}
+
+// A host that loses its power has a project of containers where the guest has rc(8) and
+// containerd's programs, at each boot.
+func TestPowerWithContainers(t *testing.T) {
+	for _, w := range []want{{rc: true}, {foreign: true}, {rc: true, foreign: true}} {
+		w.prefix, w.rounds = "/", 1
+		plan, err := makePlan([]string{"power"}, w, have{module: true, foreign: w.foreign})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range foreign {
+			boots := 0
+			for _, s := range plan.Steps {
+				if slices.Contains(s.Args, "/"+foreignPath(name)) {
+					boots++
+				}
+			}
+			if all := w.rc && w.foreign; all != (boots == 3) || !all && boots > 0 {
+				t.Errorf("rc %v, containerd %v: %d boots have %s", w.rc, w.foreign, boots, name)
+			}
 		}
 	}
 }

@@ -6,7 +6,8 @@
 //	init smoke        tests what the suites take for granted; prints TAP
 //	init demo R W     the demo of the README, with the programs runcell and web
 //	init service R W  three declared cells, from boot to boot, with the same programs
-//	init power WHEN R B M  a host that loses its power: runcell, busybox, the module
+//	init power WHEN R B M P…  a host that loses its power: runcell, busybox, the module,
+//	                  and programs of containerd's port, if it has a project of containers
 //	init cost MODULE N  measures N times what the module costs; prints TAP
 //	init without-module R  what runcell says before the module is loaded
 //	init pages BUSYBOX MODULE  types the commands of the documentation's pages
@@ -68,12 +69,12 @@ func command() error {
 		return demo(args[1:])
 	case len(args) == 3 && args[0] == "service":
 		return declared(args[1:])
-	case len(args) == 5 && args[0] == "power":
-		return power(args[1], args[2], args[3], args[4])
+	case len(args) >= 5 && args[0] == "power":
+		return power(args[1], args[2], args[3], args[4], args[5:])
 	case len(args) >= 1 && args[0] == helperArg:
 		return helper(args[1:])
 	}
-	return errors.New("usage: init run PREFIX | init smoke | init demo RUNCELL WEB | init service RUNCELL WEB | init power WHEN RUNCELL BUSYBOX MODULE | init cost MODULE ROUNDS | init crowd PROCESSES PROGRAM… | init without-module RUNCELL | init pages BUSYBOX MODULE | init port BUSYBOX MODULE DIR PROGRAM…")
+	return errors.New("usage: init run PREFIX | init smoke | init demo RUNCELL WEB | init service RUNCELL WEB | init power WHEN RUNCELL BUSYBOX MODULE PROGRAM… | init cost MODULE ROUNDS | init crowd PROCESSES PROGRAM… | init without-module RUNCELL | init pages BUSYBOX MODULE | init port BUSYBOX MODULE DIR PROGRAM…")
 }
 
 // helperArg begins the command line of the smoke test's own children.

@@ -58,13 +58,26 @@ type host struct {
 	shell  *console.Shell
 	module string // its file
 	real   bool   // with a userland
+	port   []string
 }
 
 // boots are what is tried after each of them.
 var boots = map[string]func(*host, *pagesRun){
-	"first":  func(h *host, r *pagesRun) { h.install(r); h.start("first"); h.work() },
-	"second": func(h *host, _ *pagesRun) { h.start("second"); h.look(); h.otherState(); h.halfUpgrade() },
-	"third":  func(h *host, _ *pagesRun) { h.start("third"); h.look(); h.end() },
+	"first": func(h *host, r *pagesRun) { h.install(r); h.start("first"); h.project(); h.work() },
+	"second": func(h *host, _ *pagesRun) {
+		h.start("second")
+		h.projectRuns("second boot")
+		h.look()
+		h.otherState()
+		h.halfUpgrade()
+	},
+	"third": func(h *host, _ *pagesRun) {
+		h.start("third")
+		h.projectRuns("third boot")
+		h.projectEnds()
+		h.look()
+		h.end()
+	},
 }
 
 // flags are runcell's, of what runs when a boot is over.
@@ -74,7 +87,7 @@ var flags = map[string]string{"third": "--root /var/db/state"}
 // disk, as rc(8) mounts what is in memory anew.
 const hostDir = "/var/host"
 
-func power(when, runcell, busybox, module string) error {
+func power(when, runcell, busybox, module string, port []string) error {
 	do := boots[when]
 	if do == nil {
 		return fmt.Errorf("boot %q: there are first, second and third", when)
@@ -86,7 +99,7 @@ func power(when, runcell, busybox, module string) error {
 	if err := r.tools(hostDir + "/rescue"); err != nil {
 		return err
 	}
-	h := &host{demoRun: demoRun{runcell: runcell, dir: hostDir}, module: module, real: userland()}
+	h := &host{demoRun: demoRun{runcell: runcell, dir: hostDir}, module: module, real: userland(), port: port}
 	h.shell = &console.Shell{
 		Command: []string{r.busybox, "sh", "-c"}, Dir: "/", State: hostDir + "/shell", Before: r.functions() + standInWords,
 		Env: append(os.Environ(), "FLAGS="+flags[when], "PATH="+filepath.Dir(runcell)+":"+hostDir+"/tools", moduleVar+"="+module),
@@ -169,6 +182,7 @@ func (h *host) install(r *pagesRun) {
 	if h.real {
 		h.typed("make install has left its scripts", "^/etc/rc.d/runcell\n/etc/rc.d/secmodel_cell$", "grep -l /usr/local/ /etc/rc.d/*")
 	}
+	h.installPort()
 	// Their tree is in memory: the disk has no room for it beside the cells'.
 	h.typed("an image, in three versions", "", `(tools=/var/host/tools; mkdir -p /tmp/host && cd /tmp/host && mkdir -p root/bin root/data root/dev root/proc root/tmp && cp $tools/busybox root/bin/sh
 for p in cat sleep; do ln -s sh root/bin/$p; done
@@ -211,6 +225,9 @@ func (h *host) system(r *pagesRun) error {
 // settings writes rc.conf(5).
 func (h *host) settings(more string) error {
 	text := "secmodel_cell=YES\nruncell=YES\n" + more
+	if len(h.port) > 0 {
+		text += "containerd=YES\n"
+	}
 	if h.real {
 		text = ". /etc/defaults/rc.conf\nrc_configured=YES\nhostname=cells\n" + text
 	}

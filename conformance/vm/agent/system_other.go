@@ -23,7 +23,7 @@ func demo([]string) error { return errNotNetBSD }
 
 func declared([]string) error { return errNotNetBSD }
 
-func power(string, string, string, string) error { return errNotNetBSD }
+func power(string, string, string, string, []string) error { return errNotNetBSD }
 
 func port(string, string, string, []string) error { return errNotNetBSD }
 
