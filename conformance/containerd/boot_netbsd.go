@@ -40,7 +40,7 @@ func boot(left func(d *daemon, saved string)) func(*t) {
 		d.start()
 		for _, p := range policies {
 			if p.up {
-				eventually(t, func() bool { return starts(p.name) == 2 }, "%s does not come up; containerd's log ends with %s", p.name, d.tail())
+				d.eventually(func() bool { return starts(p.name) == 2 }, p.name+" comes up")
 				d.inspected(p.name, "{{.State.Status}}", "running")
 				said(t, d.nerdctl("exec", p.name, h.ProbePath, "say", "inside"), 0, "inside")
 			}

@@ -271,6 +271,15 @@ func (d *daemon) metric(id, name string) uint64 {
 	return 0
 }
 
+// eventually is eventually, and tells what containerd has said until then.
+func (d *daemon) eventually(ok func() bool, what string) {
+	for deadline := time.Now().Add(d.t.Limit(change)); !ok(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			d.t.Fatalf("in vain: %s; containerd's log ends with %s", what, d.tail())
+		}
+	}
+}
+
 // gone waits until a process has ended and was waited for.
 func gone(t *t, pid int) {
 	eventually(t, func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }, "process %d is still there", pid)
