@@ -232,34 +232,6 @@ func TestEndsWhileAway(t *testing.T) {
 	_ = os.Remove(filepath.Join("/run/containerd/runc", d.namespace())) // runc.v2 leaves it
 }
 
-// TestEndedMeanwhile: the exit status of a program that ends while containerd is away is
-// there when it is back.
-func TestEndedMeanwhile(t *testing.T) {
-	d := newDaemon(t, "")
-	d.must(d.run([]string{"-d"}, "brief", "sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.1; done")...)
-	pid := d.taskPid("brief")
-	d.eventually("it has a trap", 20*time.Second, func() bool {
-		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-		_, rest, _ := strings.Cut(string(text), "SigCgt:")
-		line, _, _ := strings.Cut(rest, "\n")
-		caught, err := strconv.ParseUint(strings.TrimSpace(line), 16, 64)
-		return err == nil && caught&(1<<(unix.SIGTERM-1)) != 0
-	})
-	d.kill()
-	if err := unix.Kill(pid, unix.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	d.eventually("it ends", 20*time.Second, func() bool { return unix.Kill(pid, 0) != nil })
-	d.start()
-	if out := d.must("task", "ls"); !strings.Contains(out, "STOPPED") {
-		t.Errorf("tasks: %s; want one that is stopped", out)
-	}
-	if _, said, code := d.ctrAll("", "task", "rm", "brief"); code != 0 || !strings.Contains(said, "exit code 3") {
-		t.Errorf("task rm: status %d, %q; want the program's exit code, 3", code, said)
-	}
-	d.remove("brief")
-}
-
 // TestMany: nothing of a container's output is lost. RUNCELL_SHIM_CONTAINERS says of
 // how many.
 func TestMany(t *testing.T) {

@@ -173,20 +173,17 @@ func (s *Service) Delete(ctx context.Context, r *task.DeleteRequest) (*task.Dele
 }
 
 // Pids lists a container's processes by the host's numbers. One that has ended has
-// its first process until Delete: a containerd that starts takes a shim with no
-// process for one whose container was never made, and removes it, with an exit status
-// that nobody has seen.
+// its first process until Delete: a containerd that starts takes a shim that names no
+// process, or before 2.4 gives an error, for one whose container was never made, and
+// removes it, with an exit status that nobody has seen.
 func (s *Service) Pids(_ context.Context, r *task.PidsRequest) (*task.PidsResponse, error) {
 	c, err := s.find(r.GetID())
 	if err != nil {
 		return nil, err
 	}
 	pids, err := s.engine.Processes(c.id)
-	if errors.Is(err, runtime.ErrNotRunning) || err == nil && len(pids) == 0 {
-		// An empty list, or that there is none, is to a containerd that starts anew the
-		// sign of a shim that never got a task: it would delete this one, and nobody
-		// would learn of its exit status.
-		return nil, precondition("processes of %q: it has ended", c.id)
+	if now := c.init.look(); now.phase == ended && (errors.Is(err, runtime.ErrNotRunning) || err == nil && len(pids) == 0) {
+		return &task.PidsResponse{Processes: []*tasks.ProcessInfo{{Pid: uint32(now.pid)}}}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -201,9 +198,6 @@ func (s *Service) Pids(_ context.Context, r *task.PidsRequest) (*task.PidsRespon
 			}
 		}
 		answer.Processes = append(answer.Processes, info)
-	}
-	if now := c.init.look(); now.phase == ended && len(pids) == 0 {
-		answer.Processes = append(answer.Processes, &tasks.ProcessInfo{Pid: uint32(now.pid)})
 	}
 	return answer, nil
 }

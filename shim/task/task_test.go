@@ -353,7 +353,6 @@ func TestLife(t *testing.T) {
 			t.Errorf("Pids of one that has ended = %v, %v", pids, err)
 		}
 		c.fails(codes.NotFound, "Kill", &task.KillRequest{ID: "a", Signal: 15})
-		c.fails(codes.FailedPrecondition, "Pids", &task.PidsRequest{ID: "a"}) // it is there: see Pids
 		c.do("Delete", &task.DeleteRequest{ID: "a"})
 		c.fails(codes.NotFound, "State", &task.StateRequest{ID: "a"})
 		r.is(t, "create", "start a 1", "paused", "resumed", "exit a 1 3", "delete a 1 3")
