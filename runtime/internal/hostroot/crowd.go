@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// maxWalk is how long the kernel may take to go through all mounts for us, in
-// processor time. It does half of what the syncer does, which then takes less than
-// a third of each second. What a host bears so depends on how fast it is.
-const maxWalk = 150 * time.Millisecond
+// maxWalk is how long the kernel may take to go through all mounts, in processor
+// time: of each second the syncer has a third then. What a host bears so depends on
+// how fast it is.
+const maxWalk = 300 * time.Millisecond
 
 // walks are how often that is tried: in a virtual machine whose host has other work
 // to do a processor's time runs on while it has none.

@@ -34,10 +34,10 @@ func TestCrowd(t *testing.T) {
 	}{
 		{crowded{}, ""},
 		{crowded{took: maxWalk}, ""},
-		{crowded{took: maxWalk + 2*time.Millisecond}, "152 ms (at most 150) to go through the host's 4400 mounts"},
+		{crowded{took: maxWalk + 2*time.Millisecond}, "302 ms (at most 300) to go through the host's 4400 mounts"},
 		{crowded{without: new(walks - 1)}, ""},
-		{crowded{without: new(walks)}, "1000 ms (at most 150)"},
-		{crowded{took: time.Second, without: new(1)}, "1000 ms (at most 150)"},
+		{crowded{without: new(walks)}, "1000 ms (at most 300)"},
+		{crowded{took: time.Second, without: new(1)}, "1000 ms (at most 300)"},
 		{crowded{err: errors.New("unread")}, "unread"},
 	} {
 		err := checkCrowd(c.kernel)

@@ -41,8 +41,8 @@ type Kernel interface {
 	unmount(path string, force bool) error
 	// table lists all mounts, oldest first.
 	table() ([]mountEntry, error)
-	// walk has the kernel go through all mounts, and tells their number and what
-	// time of a processor it took.
+	// walk has the kernel go through all mounts, as its syncer does, and tells their
+	// number and what time of a processor it took.
 	walk() (int, time.Duration, error)
 	// mountOf gives the mount that a place lies on.
 	mountOf(p *inroot.Place) (mountEntry, error)
