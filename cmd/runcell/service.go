@@ -174,13 +174,17 @@ func (s *services) each(list []*service.Declaration, do func(*service.Declaratio
 	var errs []error
 	for _, d := range list {
 		says, err := do(d)
+		var told cmdline.ExitStatus
 		if err != nil {
-			err = fmt.Errorf("%s: %w", d.Name, err)
-			fmt.Fprintln(s.Stderr, "runcell: "+cmdline.OneLine(err.Error()))
+			if !errors.As(err, &told) || err.Error() != told.Error() { // a child has said why
+				fmt.Fprintln(s.Stderr, "runcell: "+cmdline.OneLine(fmt.Sprintf("%s: %v", d.Name, err)))
+			}
 			errs = append(errs, err)
 			continue
 		}
-		fmt.Fprintf(s.Stdout, "%s: %s\n", d.Name, says)
+		if says != "" {
+			fmt.Fprintf(s.Stdout, "%s: %s\n", d.Name, says)
+		}
 	}
 	if err := s.unread(); err != nil {
 		return err

@@ -96,6 +96,39 @@ func TestService(t *testing.T) {
 		w.want(0, "check", "web")
 		w.want(0, "diff", "web")
 	})
+	t.Run("a change that can't be started", func(t *testing.T) {
+		was := w.read("etc/runcell/web.cell")
+		w.image("web:0", "zero")
+		for line, says := range map[string]string{
+			"port = 80:80": "80:80", "network = bridge": "bridge", "network = none\naddress = wm0=192.0.2.1/24": "address",
+			"volume = " + w.dir + "/nosuch:/x": w.dir + "/nosuch is not there", "image": "no root file system of nosuch:1; what runs is left alone",
+		} {
+			text := was + line + "\n"
+			if line == "image" {
+				text = strings.Replace(was, "web:1", "nosuch:1", 1)
+			}
+			w.write("etc/runcell/web.cell", text)
+			if out := w.want(1, "restart", "web"); !strings.Contains(out, says) || strings.Contains(out, "exit status") {
+				t.Errorf("restart with %q says %q; want %q", line, out, says)
+			}
+			if line != "image" { // which an upgrade takes another one of
+				if out := w.want(1, "upgrade", "web", "web:0"); !strings.Contains(out, says) {
+					t.Errorf("upgrade with %q says %q; want %q", line, out, says)
+				}
+			}
+			if st, err := lockHolder(w.dir + "/state/@services/web.lock"); err != nil || st == 0 || lives("web") != 2 {
+				t.Fatalf("with %q it does not run on: %d, %v, %d lives", line, st, err, lives("web"))
+			}
+		}
+		// The others are started again.
+		before := lives("db")
+		if out := w.want(1, "restart", "web", "db"); !strings.Contains(out, "db: started") || strings.Contains(out, "web: st") {
+			t.Errorf("restart says %q", out)
+		}
+		w.until("the other one runs again", func() bool { return lives("db") == before+1 })
+		w.write("etc/runcell/web.cell", was)
+		w.want(0, "status", "web")
+	})
 	t.Run("crash", func(t *testing.T) {
 		if out := w.ok("inspect", "--format", "json", "web"); !strings.Contains(out, `"restarts": 0,`) {
 			t.Errorf("inspect says %s before", out)
@@ -118,8 +151,9 @@ func TestService(t *testing.T) {
 		if out := w.want(1, "status", "db"); !strings.Contains(out, "dead") {
 			t.Errorf("status says %q", out)
 		}
+		before := lives("db")
 		w.want(0, "start", "db")
-		w.until("it runs again", func() bool { return lives("db") == 2 })
+		w.until("it runs again", func() bool { return lives("db") == before+1 })
 	})
 	t.Run("another's name", func(t *testing.T) {
 		w.declare("guest", long)

@@ -234,7 +234,11 @@ func (s *services) plan(cfg *oci.Config) (*oci.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return oci.Compile(cfg, features)
+	plan, err := oci.Compile(cfg, features)
+	if err == nil && s.cmd.Root().Bool("strict") {
+		err = plan.Strict()
+	}
+	return plan, err
 }
 
 // logFile is where the output goes unless it goes to syslogd, which gets none of

@@ -75,6 +75,9 @@ func (s *services) upgrade(ctx context.Context, d *service.Declaration, image st
 	if was, ok := old.Find(old.Current); ok && was.Manifest == x.Manifest && was.Image == x.Image {
 		return next.Image + " is what it has already", removeTree(dir)
 	}
+	if err := s.fitsIfUp(&next, dir); err != nil {
+		return "", errors.Join(err, removeTree(dir))
+	}
 	return s.change(ctx, d, old.Add(x))
 }
 
@@ -88,7 +91,22 @@ func (s *services) rollback(ctx context.Context, d *service.Declaration, _ strin
 		return "", err
 	}
 	r.Current = x.Number
+	if err := s.fitsIfUp(d, s.rootDir(d, x.Number)); err != nil {
+		return "", err
+	}
 	return s.change(ctx, d, r)
+}
+
+// fitsIfUp is fitsOn for a cell that is to run when it is changed.
+func (s *services) fitsIfUp(d *service.Declaration, base string) error {
+	is, _, err := s.condition(d)
+	if err != nil || is == isDown {
+		return err
+	}
+	if err := s.fitsOn(d, base); err != nil {
+		return fmt.Errorf("%w; what runs is left alone", err)
+	}
+	return nil
 }
 
 // change makes another root the current one, says so in the declaration, and has

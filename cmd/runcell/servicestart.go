@@ -38,12 +38,28 @@ func (s *services) stop(ctx context.Context, list []*service.Declaration) error 
 	})
 }
 
-// restart stops all before it starts the first: they may need each other.
+// restart stops all before it starts the first: they may need each other. What
+// can't be started again runs on.
 func (s *services) restart(ctx context.Context, list []*service.Declaration) error {
-	if err := s.unread(); err != nil { // what can't be started again runs on
+	if err := s.unread(); err != nil {
 		return err
 	}
-	return errors.Join(s.stop(ctx, list), s.start(ctx, list))
+	var fit []*service.Declaration
+	refused := s.caught(ctx, func(ctx context.Context, _ *runtime.Signals) error {
+		err := s.eachAlone(ctx, list, func(d *service.Declaration) (string, error) {
+			err := s.fits(ctx, d)
+			if err == nil {
+				fit = append(fit, d)
+			}
+			return "", err
+		})
+		return errors.Join(err, context.Cause(ctx))
+	})
+	var why *runtime.Interrupted
+	if errors.As(refused, &why) || len(fit) == 0 {
+		return refused
+	}
+	return errors.Join(refused, s.stop(ctx, fit), s.start(ctx, fit))
 }
 
 func (s *services) startOne(ctx context.Context, d *service.Declaration) (string, error) {
@@ -139,7 +155,10 @@ func (s *services) unpack(ctx context.Context, d *service.Declaration, r service
 	if d.Platform != "" {
 		args = append(args, "--platform", d.Platform)
 	}
-	if err := s.runImage(ctx, s.cmd, append(args, "--", d.Image, dir)); err != nil {
+	var told cmdline.ExitStatus
+	if err := s.runImage(ctx, s.cmd, append(args, "--", d.Image, dir)); errors.As(err, &told) {
+		return "", x, fmt.Errorf("there is no root file system of %s", d.Image) // why, that one has said
+	} else if err != nil {
 		return "", x, err
 	}
 	o, err := readMade(dir)
