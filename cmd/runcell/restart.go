@@ -58,8 +58,12 @@ func (a *app) supervision(cmd *cli.Command, flags []cli.Flag, id string) (*super
 	if s.policy, err = supervise.ParsePolicy(cmd.String("restart")); err != nil {
 		return nil, err
 	}
-	s.own = cmd.String("log-file") != "" && cmd.String("log-file") == cmd.Root().String("log")
-	s.sink, err = logSink(cmd.String("log-file"), cmd.String("syslog"), id)
+	var file string
+	if err := absolute(cmd, map[string]*string{"log-file": &file}); err != nil {
+		return nil, err
+	}
+	s.own = file != "" && file == cmd.Root().String("log")
+	s.sink, err = logSink(file, cmd.String("syslog"), id)
 	return s, err
 }
 
@@ -69,8 +73,7 @@ func logSink(file, syslog, id string) (func() (supervise.Sink, error), error) {
 	case file != "" && syslog != "":
 		return nil, errors.New("--log-file and --syslog exclude each other: give one of them")
 	case file != "":
-		path, err := filepath.Abs(file)
-		return func() (supervise.Sink, error) { return supervise.OpenFile(path) }, err
+		return func() (supervise.Sink, error) { return supervise.OpenFile(file) }, nil
 	case syslog != "":
 		y, err := supervise.ParseSyslog(syslog, id)
 		return y.Open, err

@@ -4,16 +4,19 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime"
 )
 
@@ -271,6 +274,40 @@ func TestServiceAtOnce(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(w.dir + "/db/services/web/*"); len(left) != 3 {
 		t.Errorf("there are %q; want root 1, bundle and roots.json", left)
+	}
+}
+
+// What is typed is meant where it is typed: the runcell that keeps a cell going is
+// in another directory.
+func TestServiceAnywhere(t *testing.T) {
+	w := &world{t, t.TempDir()}
+	t.Chdir(w.dir)
+	spec := oci.Example()
+	spec.Process.Terminal = false
+	config, err := json.Marshal(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write("b/config.json", string(config))
+	w.write("etc/runcell/web.cell", "bundle = "+w.dir+"/b\nlog-file = "+w.dir+"/web.log\n")
+	own := w.write("keeper", "#!/bin/sh\necho \"$*\" >'"+w.dir+"/called'\n")
+	if err := os.Chmod(own, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	a, f := newApp(), &fake{err: runtime.ErrNotExist}
+	a.executable = func() (string, error) { return own, nil }
+	a.open = func(root, _ string, _ bool) (engine, error) { f.root = root; return f, nil }
+	if status := a.main(strings.Fields("runcell --log log --root state service --etc etc --db db start web")); status != 0 {
+		t.Errorf("status %d", status)
+	}
+	called := strings.Fields(w.read("called"))
+	for i, arg := range called {
+		if strings.HasPrefix(arg, "--") && i+1 < len(called) && slices.Contains([]string{"--root", "--log", "--bundle", "--lock-file", "--log-file"}, arg) && !filepath.IsAbs(called[i+1]) {
+			t.Errorf("%s is %q where it is kept going", arg, called[i+1])
+		}
+	}
+	if !slices.Contains(called, w.dir+"/state") || f.root != w.dir+"/state" || w.read("db/services/web/bundle/config.json") == "" {
+		t.Errorf("it is kept going by %q; the state is in %s", called, f.root)
 	}
 }
 

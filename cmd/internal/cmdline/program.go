@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"unicode"
@@ -45,10 +46,32 @@ func (p *Program) Root() *cli.Command {
 		ErrWriter: p.Stderr,
 		Flags:     globalFlags(),
 		Before: func(ctx context.Context, root *cli.Command) (context.Context, error) {
+			if err := anywhere(root, "root", "log"); err != nil {
+				return ctx, err
+			}
 			return ctx, p.openJournal(root)
 		},
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // finish does it
 	}
+}
+
+// anywhere makes the paths of flags absolute: they are handed to processes that
+// are in another directory.
+func anywhere(cmd *cli.Command, flags ...string) error {
+	for _, name := range flags {
+		path := cmd.String(name)
+		if path == "" || filepath.IsAbs(path) {
+			continue
+		}
+		abs, err := filepath.Abs(path)
+		if err == nil {
+			err = cmd.Set(name, abs)
+		}
+		if err != nil {
+			return fmt.Errorf("resolve --%s %q: %w", name, path, err)
+		}
+	}
+	return nil
 }
 
 // Run runs one command line, the program's name first, and gives the
