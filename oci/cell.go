@@ -122,7 +122,7 @@ func (c *compiler) giveProfile(field, value string) {
 }
 
 func (c *compiler) giveNetwork(field, value string) {
-	n, err := parseNetwork(value)
+	n, err := ParseNetwork(value)
 	if err != nil {
 		c.invalid(field, "", err.Error())
 		return
@@ -133,8 +133,7 @@ func (c *compiler) giveNetwork(field, value string) {
 func (c *compiler) givePermissions(field string, names []string, name func(int) string) {
 	w := permissionWish{fields: make(map[policy.Permission]string)}
 	for i, n := range names {
-		bare, closing := strings.CutPrefix(n, "-")
-		p, err := policy.ParsePermission(bare)
+		p, closing, err := ParsePermission(n)
 		if err != nil {
 			c.invalid(name(i), "", err.Error())
 			return
@@ -211,7 +210,7 @@ var cellAnnotations = [...]struct {
 func (c *compiler) addressesAnnotation(field, value string) {
 	var list []Address
 	for _, s := range splitList(value) {
-		a, err := parseAddressPair(s)
+		a, err := ParseAddressPair(s)
 		if err != nil {
 			c.invalid(field, "", err.Error())
 			return

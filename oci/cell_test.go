@@ -46,16 +46,16 @@ func TestParseAddress(t *testing.T) {
 	for s, want := range map[string]string{
 		"wm0=192.0.2.10/24": "wm0=192.0.2.10/24", "lo0=::1/128": "lo0=::1/128", "vlan0.5=2001:DB8::1/64": "vlan0.5=2001:db8::1/64",
 	} {
-		if a, err := parseAddressPair(s); err != nil || a.String() != want {
-			t.Errorf("parseAddressPair(%q) = %s, %v; want %s", s, a, err, want)
+		if a, err := ParseAddressPair(s); err != nil || a.String() != want {
+			t.Errorf("ParseAddressPair(%q) = %s, %v; want %s", s, a, err, want)
 		}
 	}
 	for _, s := range []string{
 		"", "wm0", "wm0=", "=192.0.2.1/24", "wm0=192.0.2.1", "wm0=192.0.2.1/33", "wm0=0.0.0.0/0", "wm0=224.0.0.1/24", "wm0=::ffff:1.2.3.4/120",
 		"wm 0=192.0.2.1/24", "an-interface-name=192.0.2.1/24", "wm0;reboot=192.0.2.1/24", "wm0=fe80::1%wm0/64",
 	} {
-		if a, err := parseAddressPair(s); err == nil {
-			t.Errorf("parseAddressPair(%q) = %s; want an error", s, a)
+		if a, err := ParseAddressPair(s); err == nil {
+			t.Errorf("ParseAddressPair(%q) = %s; want an error", s, a)
 		}
 	}
 }

@@ -5,10 +5,12 @@ package oci
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/netbsd-cells/runcell/kmod"
+	"github.com/netbsd-cells/runcell/kmod/policy"
 )
 
 // ParsePort reads a reserved port: "8080", "8080/udp", "192.0.2.1:80/tcp" or
@@ -44,6 +46,35 @@ func ParsePort(s string) (kmod.Port, error) {
 	return port, nil
 }
 
+// ParsePermission reads a permission's name; "-" in front closes it.
+func ParsePermission(s string) (p policy.Permission, closed bool, err error) {
+	bare, closed := strings.CutPrefix(s, "-")
+	if p, err = policy.ParsePermission(bare); err != nil {
+		if near := Nearest(bare, policy.All().Names()); near != "" {
+			err = fmt.Errorf("unknown permission %s; did you mean %s?", quote(bare), near)
+		}
+	}
+	return p, closed, err
+}
+
+// CheckLimit tells whether NetBSD has a resource limit of the name, such as
+// "nofile" (setrlimit(2)).
+func CheckLimit(name string) error {
+	var known []string
+	for _, l := range limits {
+		if l.exists&onNetBSD != 0 {
+			known = append(known, strings.ToLower(strings.TrimPrefix(l.name, "RLIMIT_")))
+		}
+	}
+	switch near := Nearest(name, known); {
+	case slices.Contains(known, strings.ToLower(name)):
+		return nil
+	case near != "":
+		return fmt.Errorf("NetBSD has no limit %s; did you mean %s?", quote(name), near)
+	}
+	return fmt.Errorf("NetBSD has no limit %s; there are %s", quote(name), strings.Join(known, ", "))
+}
+
 // maxInterface is IFNAMSIZ without the NUL: if_nametoindex(3).
 const maxInterface = 15
 
@@ -70,8 +101,8 @@ func notInterface(r rune) bool {
 	return !('0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || r == '_' || r == '-' || r == '.')
 }
 
-// parseAddressPair reads the annotations' form, "wm0=192.0.2.10/24".
-func parseAddressPair(s string) (Address, error) {
+// ParseAddressPair reads the annotations' form, "wm0=192.0.2.10/24".
+func ParseAddressPair(s string) (Address, error) {
 	iface, address, ok := strings.Cut(s, "=")
 	if !ok {
 		return Address{}, fmt.Errorf("%s is not of the form interface=address/prefix, such as wm0=192.0.2.10/24", quote(s))
@@ -79,7 +110,8 @@ func parseAddressPair(s string) (Address, error) {
 	return ParseAddress(iface, address)
 }
 
-func parseNetwork(s string) (kmod.Network, error) {
+// ParseNetwork reads the kind of a cell's network: host, addresses or none.
+func ParseNetwork(s string) (kmod.Network, error) {
 	switch n := kmod.Network(s); n {
 	case kmod.NetworkHost, kmod.NetworkAddresses, kmod.NetworkNone:
 		return n, nil

@@ -87,12 +87,12 @@ func FuzzAddress(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		a, err := parseAddressPair(s)
+		a, err := ParseAddressPair(s)
 		if err != nil {
 			return
 		}
-		if again, err := parseAddressPair(a.String()); err != nil || again != a {
-			t.Fatalf("parseAddressPair(%q) = %s; that reads %+v, %v", s, a, again, err)
+		if again, err := ParseAddressPair(a.String()); err != nil || again != a {
+			t.Fatalf("ParseAddressPair(%q) = %s; that reads %+v, %v", s, a, again, err)
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -143,6 +144,10 @@ func (a *app) releaseImage(ctx context.Context, cmd *cli.Command, id string) (pa
 // runImage runs a command of the image program. Its messages go to standard
 // error or the log, as this program's do.
 func (a *app) runImage(ctx context.Context, cmd *cli.Command, args []string) error {
+	return a.runImageTo(ctx, cmd, a.Stderr, args)
+}
+
+func (a *app) runImageTo(ctx context.Context, cmd *cli.Command, out io.Writer, args []string) error {
 	places, err := a.imagePrograms()
 	if err != nil {
 		return err
@@ -158,12 +163,8 @@ func (a *app) runImage(ctx context.Context, cmd *cli.Command, args []string) err
 			global = append(global, "--"+flag)
 		}
 	}
-	out := a.Stderr
-	if f, ok := stdstream.File(out); ok { // not through a pipe
-		out = f
-	}
 	for _, path := range places {
-		child := &exec.Cmd{Path: path, Args: slices.Concat([]string{"runcell"}, global, args), Stdout: out, Stderr: out}
+		child := &exec.Cmd{Path: path, Args: slices.Concat([]string{"runcell"}, global, args), Stdout: direct(out), Stderr: direct(a.Stderr)}
 		err := a.spawn(ctx, child)
 		var ended *exec.ExitError
 		switch {
@@ -174,4 +175,12 @@ func (a *app) runImage(ctx context.Context, cmd *cli.Command, args []string) err
 		}
 	}
 	return missingImageProgram(places)
+}
+
+// direct is a stream as a child gets it: not through a pipe.
+func direct(w io.Writer) io.Writer {
+	if f, ok := stdstream.File(w); ok {
+		return f
+	}
+	return w
 }

@@ -85,7 +85,7 @@ func TestService(t *testing.T) {
 		}
 		w.declare("web", long, "require = db", "env = A=2", "autostart = yes", "restart = always")
 		out := w.want(2, "check", "web")
-		if !strings.Contains(out, `"A=1" -> "A=2"`) || !strings.Contains(out, "supervisor: ") {
+		if out != "web: running; a restart changes:\n  process.env[1]: \"A=1\" -> \"A=2\"\n  restart: on-failure -> always\n" {
 			t.Errorf("check says %q of a change", out)
 		}
 		if out := w.want(1, "diff", "web"); strings.Count(out, "\n") != 2 || w.want(1, "check", "odd") == "" {
@@ -274,6 +274,38 @@ func TestServiceAtOnce(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(w.dir + "/db/services/web/*"); len(left) != 3 {
 		t.Errorf("there are %q; want root 1, bundle and roots.json", left)
+	}
+}
+
+// What could not be started is told before the first start, and beside another
+// image all else that changes.
+func TestServiceCheckFirst(t *testing.T) {
+	w := newWorld(t)
+	for line, want := range map[string]string{
+		"": "web: stopped, as declared\n", "port = 80:80": "web.cell:6: port", "network = bridge": "network", "permission = mout": "did you mean mount?",
+		"ulimit = nofil=3": "did you mean nofile?", "network = none\naddress = wm0=192.0.2.1/24": "address", "volume = /nonesuch:/x": "/nonesuch is not there",
+	} {
+		w.declare("web", long, line)
+		status := 1
+		if line == "" {
+			status = 0
+		}
+		if out := w.want(status, "check", "web"); !strings.Contains(out, want) {
+			t.Errorf("check of %q says %q; want %q", line, out, want)
+		}
+	}
+	w.declare("web", long)
+	text := w.read("etc/runcell/web.cell")
+	w.write("etc/runcell/web.cell", strings.Replace(text, "web:1", "nosuch:1", 1))
+	if out := w.want(1, "check", "web"); !strings.Contains(out, "web: there is no root file system of nosuch:1") {
+		t.Errorf("check of an image that is not there says %q", out)
+	}
+	w.write("etc/runcell/web.cell", text)
+	w.want(0, "start", "web")
+	w.image("web:2", "two")
+	w.write("etc/runcell/web.cell", strings.Replace(text, "web:1", "web:2", 1)+"restart = no\npermission = mount\n")
+	if out := w.want(2, "check", "web"); !strings.Contains(out, "\n  image: web:1 -> web:2\n") || !strings.Contains(out, "permission mount: closed -> open\n  restart: on-failure -> no\n") {
+		t.Errorf("check of another image says %q", out)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/service"
+	"github.com/netbsd-cells/runcell/kmod/policy"
 	"github.com/netbsd-cells/runcell/runtime"
 )
 
@@ -46,6 +47,24 @@ func TestStartWaitsNotForEver(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatal("what was started does not end")
 		}
+	}
+}
+
+// What a restart changes is told in the words of the declaration.
+func TestDriftInWords(t *testing.T) {
+	is, will := policy.Defaults(policy.High), policy.Defaults(policy.High).With(policy.Mount)
+	got := lines(slices.Concat(openings(is, will), openings(will, is), calls(
+		strings.Fields("--root /r run --bundle /b --restart always --stop-time 10 --log-file /l -- web"),
+		strings.Fields("--root /r --strict run --bundle /b --restart no --stop-time 10 --syslog daemon.info -- web"))))
+	want := `
+  permission mount: closed -> open
+  permission mount: open -> closed
+  log-file: /l -> nothing
+  restart: always -> no
+  strict: nothing -> yes
+  syslog: nothing -> daemon.info`
+	if got != want {
+		t.Errorf("it is told as %s\nwant %s", got, want)
 	}
 }
 

@@ -14,7 +14,6 @@ import (
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/cmd/internal/service"
-	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime"
 )
 
@@ -91,61 +90,10 @@ func (s *services) status(_ context.Context, list []*service.Declaration) error 
 	return nil
 }
 
-// drift is what a restart would change.
-func (s *services) drift(d *service.Declaration) (list []service.Difference, err error) {
-	base, err := s.base(d)
-	if err != nil {
-		return nil, err
-	}
-	is, _, err := s.condition(d)
-	if err != nil {
-		return nil, err
-	}
-	up := is == isRunning || is == isWaiting
-	if base == "" {
-		r, err := s.roots(d)
-		if err != nil || r.Current == 0 {
-			return nil, err
-		}
-		x, _ := r.Find(r.Current)
-		return []service.Difference{{Field: "image", Is: x.Image, Will: d.Image}}, nil
-	}
-	cfg, err := s.config(d, base)
-	if err != nil {
-		return nil, err
-	}
-	will, err := s.plan(cfg)
-	if err != nil {
-		return nil, err
-	}
-	if !up {
-		return nil, nil
-	}
-	plan, err := s.engine.Plan(d.Name)
-	if err != nil {
-		return nil, err
-	}
-	if list, err = service.Differ(bare(plan), bare(will)); err != nil {
-		return nil, err
-	}
-	args, err := s.running(d)
-	if was, now := strings.Join(args, " "), strings.Join(s.supervisor(d), " "); was != now {
-		list = append(list, service.Difference{Field: "supervisor", Is: was, Will: now})
-	}
-	return list, err
-}
-
-// bare leaves out what is said about a plan.
-func bare(p *oci.Plan) oci.Plan {
-	b := *p
-	b.Notes, b.Cell.Grants = nil, nil
-	return b
-}
-
-func (s *services) check(_ context.Context, list []*service.Declaration) error {
+func (s *services) check(ctx context.Context, list []*service.Declaration) error {
 	drifted := false
 	err := s.each(list, func(d *service.Declaration) (string, error) {
-		differ, err := s.drift(d)
+		differ, err := s.drift(ctx, d)
 		if err != nil {
 			return "", err
 		}
@@ -154,7 +102,7 @@ func (s *services) check(_ context.Context, list []*service.Declaration) error {
 			return is + ", as declared", err
 		}
 		drifted = true
-		return is + "; a restart changes " + lines(differ), err
+		return is + "; a restart changes:" + lines(differ), err
 	})
 	if err == nil && drifted {
 		return cmdline.ExitStatus(exitDrift)
@@ -178,11 +126,11 @@ func orNothing(s string) string {
 	return s
 }
 
-func (s *services) diff(_ context.Context, list []*service.Declaration) error {
+func (s *services) diff(ctx context.Context, list []*service.Declaration) error {
 	some := false
 	var errs []error
 	for _, d := range list {
-		differ, err := s.drift(d)
+		differ, err := s.drift(ctx, d)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", d.Name, err))
 		}

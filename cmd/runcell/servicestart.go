@@ -148,22 +148,30 @@ func (s *services) unpack(ctx context.Context, d *service.Declaration, r service
 	if err := os.MkdirAll(s.home(d), 0o700); err != nil {
 		return "", x, err
 	}
-	args := []string{"image", "unpack"}
-	if d.Store != "" {
-		args = append(args, "--store", d.Store)
-	}
-	if d.Platform != "" {
-		args = append(args, "--platform", d.Platform)
-	}
-	var told cmdline.ExitStatus
-	if err := s.runImage(ctx, s.cmd, append(args, "--", d.Image, dir)); errors.As(err, &told) {
-		return "", x, fmt.Errorf("there is no root file system of %s", d.Image) // why, that one has said
-	} else if err != nil {
+	if err := s.imageOf(ctx, d, s.Stderr, "unpack", d.Image, dir); err != nil {
 		return "", x, err
 	}
 	o, err := readMade(dir)
 	x.Manifest = o.Manifest
 	return dir, x, err
+}
+
+// imageOf runs a command of the image program on a cell's image. Why it failed, that
+// one has said.
+func (s *services) imageOf(ctx context.Context, d *service.Declaration, out io.Writer, command string, args ...string) error {
+	call := []string{"image", command}
+	if d.Store != "" {
+		call = append(call, "--store", d.Store)
+	}
+	if d.Platform != "" {
+		call = append(call, "--platform", d.Platform)
+	}
+	var told cmdline.ExitStatus
+	err := s.runImageTo(ctx, s.cmd, out, slices.Concat(call, []string{"--"}, args))
+	if errors.As(err, &told) {
+		return fmt.Errorf("there is no root file system of %s", d.Image)
+	}
+	return err
 }
 
 // clear removes what a supervisor has left that was killed: nothing that is dead

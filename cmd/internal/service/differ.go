@@ -52,10 +52,17 @@ func flat(v any) (map[string]string, error) {
 	return out, nil
 }
 
+// said is what documents call the place of a configuration where something was
+// said; that something has moved there is no difference.
+const said = "field"
+
 func flatten(field string, v any, out map[string]string) {
 	switch v := v.(type) {
 	case map[string]any:
 		for name, below := range v {
+			if name == said {
+				continue
+			}
 			at := name
 			if field != "" {
 				at = field + "." + name

@@ -79,6 +79,12 @@ func TestParseRefuses(t *testing.T) {
 		"image = oci:layout:web":                         "x.cell:1: image: \"oci:layout:web\" is a path",
 		"image = a\nenv = A":                             "x.cell:2: env: \"A\" is not NAME=VALUE",
 		"image = a\nstop-time = -1":                      "number of seconds",
+		"image = a\nport = 80:80":                        "x.cell:2: port: port \"80:80\"",
+		"image = a\nnetwork = bridge":                   "x.cell:2: network: unknown network \"bridge\"",
+		"image = a\npermission = mout":                  "x.cell:2: permission: unknown permission \"mout\"; did you mean mount?",
+		"image = a\nulimit = nofil=3":                   "x.cell:2: ulimit: NetBSD has no limit \"nofil\"; did you mean nofile?",
+		"image = a\nprofile = hihg":                     "x.cell:2: profile: unknown profile \"hihg\"",
+		"image = a\naddress = wm0":                      "x.cell:2: address: \"wm0\" is not of the form",
 		"image = a\x00":                                  "want \"key = value\"",
 		"image = \xff":                                   "UTF-8",
 		"imgae = a\nprot = 80\nimage = a":                "x.cell:2: unknown key \"prot\"; did you mean port?",
@@ -193,7 +199,7 @@ func TestDiffer(t *testing.T) {
 		A map[string]int `json:"a,omitempty"`
 		L []string       `json:"l"`
 	}
-	got, err := Differ(x{map[string]int{"b": 1, "c": 2}, []string{"p", "q"}}, x{map[string]int{"b": 1}, []string{"p", "r", "s"}})
+	got, err := Differ(x{map[string]int{"b": 1, "c": 2, "field": 1}, []string{"p", "q"}}, x{map[string]int{"b": 1, "field": 2}, []string{"p", "r", "s"}})
 	want := []Difference{{"a.c", "2", ""}, {"l[1]", `"q"`, `"r"`}, {"l[2]", "", `"s"`}}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("Differ = %v, %v; want %v", got, err, want)

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/netbsd-cells/runcell/kmod/policy"
+	"github.com/netbsd-cells/runcell/oci"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -60,11 +62,11 @@ var Table = []Setting{
 	{"workdir", "w", "start in `DIR`, an absolute path in the container", false, false, (*Settings).workdir},
 	{"tty", "t", "give the program a terminal", false, true, func(s *Settings, _ string) error { s.Tty = true; return nil }},
 	{"volume", "v", "show `SRC:DST[:ro]`: a directory or file of the host, or the data directory of that name", true, false, (*Settings).volume},
-	{"profile", "", "start from the profile `high|medium|low`", false, false, text(func(s *Settings) *string { return &s.Profile })},
-	{"permission", "", "open the permission `NAME`, or close -NAME", true, false, list(func(s *Settings) *[]string { return &s.Permissions })},
-	{"network", "", "give it the network `host|addresses|none`", false, false, text(func(s *Settings) *string { return &s.Network })},
-	{"port", "p", "reserve `PORT`, as 8080, 8080/udp or 192.0.2.1:80/tcp", true, false, list(func(s *Settings) *[]string { return &s.Ports })},
-	{"address", "", "give it an address of its own, `INTERFACE=ADDRESS/LENGTH`", true, false, list(func(s *Settings) *[]string { return &s.Addresses })},
+	{"profile", "", "start from the profile `high|medium|low`", false, false, text(func(s *Settings) *string { return &s.Profile }, checked(policy.ParseProfile))},
+	{"permission", "", "open the permission `NAME`, or close -NAME", true, false, list(func(s *Settings) *[]string { return &s.Permissions }, permission)},
+	{"network", "", "give it the network `host|addresses|none`", false, false, text(func(s *Settings) *string { return &s.Network }, checked(oci.ParseNetwork))},
+	{"port", "p", "reserve `PORT`, as 8080, 8080/udp or 192.0.2.1:80/tcp", true, false, list(func(s *Settings) *[]string { return &s.Ports }, checked(oci.ParsePort))},
+	{"address", "", "give it an address of its own, `INTERFACE=ADDRESS/LENGTH`", true, false, list(func(s *Settings) *[]string { return &s.Addresses }, checked(oci.ParseAddressPair))},
 	{"ulimit", "", "limit each process, `NAME=SOFT[:HARD]`, as nofile=1024 or as=unlimited", true, false, (*Settings).ulimit},
 	{"pids-limit", "", "limit the cell to `N` processes; 0 is no limit", false, false, (*Settings).pids},
 	{"memory", "m", "refused: cells have no limit of `BYTES` for all of their memory", false, false, func(*Settings, string) error {
@@ -83,23 +85,28 @@ func (t Setting) Set(s *Settings, value string) error {
 	return nil
 }
 
-func text(of func(*Settings) *string) func(*Settings, string) error {
+// checked asks a parser of package oci's, so that what is wrong is told where it
+// is said.
+func checked[T any](parse func(string) (T, error)) func(string) error {
+	return func(v string) error { _, err := parse(v); return err }
+}
+
+func permission(v string) error { _, _, err := oci.ParsePermission(v); return err }
+
+func text(of func(*Settings) *string, check func(string) error) func(*Settings, string) error {
 	return func(s *Settings, v string) error {
-		if v == "" {
-			return errors.New("want a value")
-		}
 		*of(s) = v
-		return nil
+		return check(v)
 	}
 }
 
-func list(of func(*Settings) *[]string) func(*Settings, string) error {
+func list(of func(*Settings) *[]string, check func(string) error) func(*Settings, string) error {
 	return func(s *Settings, v string) error {
 		if v == "" || strings.ContainsAny(v, ", ") {
 			return fmt.Errorf("%q: want one value; say it again for another", v)
 		}
 		*of(s) = append(*of(s), v)
-		return nil
+		return check(v)
 	}
 }
 
@@ -179,7 +186,7 @@ func (s *Settings) pids(v string) error {
 	return nil
 }
 
-// ulimit reads NAME=SOFT[:HARD]. Which names there are, package oci knows.
+// ulimit reads NAME=SOFT[:HARD].
 func (s *Settings) ulimit(v string) error {
 	name, values, ok := strings.Cut(v, "=")
 	soft, hard, two := strings.Cut(values, ":")
@@ -192,6 +199,12 @@ func (s *Settings) ulimit(v string) error {
 	l.Hard, herr = limit(hard)
 	if !ok || name == "" || err != nil || herr != nil {
 		return fmt.Errorf("%q is not NAME=SOFT[:HARD], in numbers or \"unlimited\"", v)
+	}
+	if l.Soft > l.Hard {
+		return fmt.Errorf("%q: the first limit is above the second", v)
+	}
+	if err := oci.CheckLimit(name); err != nil {
+		return err
 	}
 	s.Rlimits = append(s.Rlimits, l)
 	return nil
