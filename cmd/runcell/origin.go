@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 )
 
+// originName is the file's name.
+const originName = "image.json"
+
 // origin is the file's content.
 type origin struct {
 	Image    string `json:"image,omitempty"`
@@ -18,7 +21,7 @@ type origin struct {
 // originOf reads it. A bundle that was made without an image has none, and one
 // that can't be read is as good as none: it is the operator's file, and only told.
 func originOf(bundle string) (o origin) {
-	b, err := readSmall(filepath.Join(bundle, "image.json"))
+	b, err := readSmall(filepath.Join(bundle, originName))
 	if err != nil || json.Unmarshal(b, &o) != nil {
 		return origin{}
 	}

@@ -370,8 +370,18 @@ func TestServiceUpgrade(t *testing.T) {
 		t.Helper()
 		w.until("it runs on "+version, func() bool { return strings.HasSuffix(w.read("web.log"), version+"\nbegins\n") })
 	}
+	changed := func(image string) {
+		t.Helper()
+		if out, status := w.run("image", "diff", "web"); status != 1 || !strings.Contains(out, "/n") {
+			t.Errorf("image diff: status %d, %q", status, out)
+		}
+		if out := w.ok("inspect", "--format", "table", "web"); !strings.Contains(out, "localhost/"+image+" sha256:") || !strings.Contains(w.ok("list"), image) {
+			t.Errorf("inspect says %q; want the image %s", out, image)
+		}
+	}
 	w.want(0, "start", "web")
 	runs("one")
+	changed("web:1")
 	if out := w.want(0, "upgrade", "web"); !strings.Contains(out, "has already") {
 		t.Errorf("an upgrade to the same image says %q", out)
 	}
@@ -385,11 +395,13 @@ func TestServiceUpgrade(t *testing.T) {
 		t.Errorf("upgrade says %q", out)
 	}
 	runs("two")
+	changed("web:2")
 	if got, want := w.read("etc/runcell/web.cell"), strings.Replace(before, "web:1", "web:2", 1); got != want {
 		t.Errorf("the declaration is\n%s\nwant\n%s", got, want)
 	}
 	w.want(0, "rollback", "web")
 	runs("one")
+	changed("web:1")
 	if got := w.read("etc/runcell/web.cell"); got != before {
 		t.Errorf("after the rollback the declaration is\n%s", got)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,10 +104,24 @@ func (s *services) prepare(ctx context.Context, d *service.Declaration) error {
 	if err != nil {
 		return err
 	}
-	if err := replaceJSON(filepath.Join(s.bundle(d), "config.json"), cfg); err != nil {
+	err = errors.Join(s.tellOrigin(d, base), replaceJSON(filepath.Join(s.bundle(d), "config.json"), cfg))
+	if err != nil {
 		return err
 	}
 	return s.makeData(cfg, &d.Settings)
+}
+
+// tellOrigin says beside the configuration what the root file system was made of.
+func (s *services) tellOrigin(d *service.Declaration, base string) error {
+	err := copyFile(base, s.bundle(d), originName)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	// A bundle of no image has none; one that it took the place of may have had.
+	if err = os.Remove(filepath.Join(s.bundle(d), originName)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // ownRoot is base, and makes what base does not find.

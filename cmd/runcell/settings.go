@@ -91,7 +91,7 @@ type made struct {
 
 // readMade: a bundle of no image has none.
 func readMade(bundle string) (o made, err error) {
-	b, err := readSmall(filepath.Join(bundle, "image.json"))
+	b, err := readSmall(filepath.Join(bundle, originName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return o, nil
 	}

@@ -218,4 +218,5 @@ func changedFiles(t *t) {
 	if r := t.Try("image", "diff", id); r.Code != 1 || !strings.Contains(r.Stdout, "/etc/new") {
 		t.Errorf("want the new file, and 1: %s", r)
 	}
+	askServiceFiles(t)
 }

@@ -114,6 +114,16 @@ func askUpgrade(t *t) {
 	d.says(d.here("check", d.name), "running, as declared")
 }
 
+// askServiceFiles: what changed in a declared cell's files.
+func askServiceFiles(t *t) {
+	d := declare(t)
+	root := d.db + "/services/" + d.name + "/1/rootfs"
+	t.Must("change a file", os.WriteFile(root+"/etc/version", []byte("mine"), 0o644))
+	if r := t.Try("image", "diff", d.name); r.Code != 1 || !strings.Contains(r.Stdout, "/etc/version") {
+		t.Errorf("want the file of a declared cell, and 1: %s", r)
+	}
+}
+
 func askRollback(t *t) {
 	d := declare(t)
 	d.here("upgrade", d.name, "v:2")
