@@ -156,6 +156,17 @@ func (d *denied) write(w io.Writer) error {
 	return cmdline.WriteLines(w, lines)
 }
 
+// line is the same in one.
+func (d *denied) line() string {
+	s := plural(d.Total, "request") + " denied"
+	if l := d.Last; l != nil && l.Permission != "" {
+		s += ", the last " + l.Class + ": the permission " + l.Permission + " opens it"
+	} else if l != nil {
+		s += ", the last " + l.Class + ": no permission opens it"
+	}
+	return s
+}
+
 // denialWidth is how long a line gets.
 const denialWidth = 79
 

@@ -10,15 +10,19 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
+// heldLock is such a lock that is ours; nil = none was asked for.
+type heldLock struct{ f *os.File }
+
 // lockFile takes the lock and writes our number into the file; "" is no file.
 // The lock ends with unlock, or the process.
-func lockFile(path string) (unlock func(), err error) {
+func lockFile(path string) (*heldLock, error) {
 	if path == "" {
-		return func() {}, nil
+		return nil, nil //nolint:nilnil // none is no error
 	}
 	// Nobody else's to read: who can read it could lock it against us.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -38,7 +42,48 @@ func lockFile(path string) (unlock func(), err error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
 	}
-	return func() { _ = f.Close() }, nil
+	return &heldLock{f}, nil
+}
+
+func (l *heldLock) unlock() {
+	if l != nil {
+		_ = l.f.Close()
+	}
+}
+
+// endedStopped stands in the file where somebody has asked for the end.
+const endedStopped = "stopped"
+
+// tell writes how it ended in the number's place: the exit status, or that it was
+// asked for. To open the file again would lose the lock (fcntl(2)).
+func (l *heldLock) tell(status int, asked bool) error {
+	if l == nil {
+		return nil
+	}
+	text := "ended " + strconv.Itoa(status)
+	if asked {
+		text = endedStopped
+	}
+	err := l.f.Truncate(0)
+	if err == nil {
+		_, err = l.f.WriteAt([]byte(text+"\n"), 0)
+	}
+	return err
+}
+
+// readEnd reads what tell wrote; status is -1 where nothing is known.
+func readEnd(path string) (status int, asked bool, err error) {
+	b, err := readSmall(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return -1, false, nil
+	}
+	text := strings.TrimSpace(string(b))
+	if number, ok := strings.CutPrefix(text, "ended "); ok {
+		if n, nerr := strconv.Atoi(number); nerr == nil {
+			return n, false, nil
+		}
+	}
+	return -1, text == endedStopped, err
 }
 
 // lockHolder gives the number of the process that holds a file's lock; 0 = none

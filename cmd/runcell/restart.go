@@ -36,6 +36,7 @@ type supervision struct {
 	sink     func() (supervise.Sink, error) // nil = the program has our own streams
 	own      bool                           // the sink is the file of --log, too
 	patience time.Duration
+	lock     *heldLock
 }
 
 // supervision reads the command's flags; nil = none is given.
@@ -93,7 +94,8 @@ type keeper struct {
 	// created is when the last life's container was made, which is still there;
 	// zero = there is none of ours.
 	created time.Time
-	lives   int // that have begun
+	lives   int  // that have begun
+	asked   bool // somebody has stopped or deleted it
 }
 
 // superviseRun is run until the program is not to be started again, or this
@@ -126,6 +128,9 @@ func (a *app) superviseRun(ctx context.Context, e engine, o runtime.CreateOption
 	var why *runtime.Interrupted
 	if err != nil && errors.As(context.Cause(ctx), &why) {
 		err = cmdline.WithCode(err, why.ExitStatus())
+	}
+	if err == nil {
+		err = s.lock.tell(status, k.asked || ctx.Err() != nil)
 	}
 	kept = err == nil && o.Keep
 	return kept, asStatus(status, joinErrors(err, k.end(kept)))
@@ -171,6 +176,7 @@ func (k *keeper) once(ctx context.Context) (status int, err error) {
 	k.created = time.Time{}
 	err = k.Delete(ctx, k.o.ID, false)
 	if errors.Is(err, runtime.ErrNotExist) {
+		k.asked = true
 		return 1, supervise.ErrOver // somebody was about to delete it when over looked
 	}
 	if err != nil {
@@ -188,13 +194,38 @@ func (k *keeper) live(ctx context.Context) (status int, err error) {
 	s, err := k.State(k.o.ID)
 	if err == nil {
 		k.created = s.Created
+		k.sayDenied()
 	}
 	return status, unlessGone(err)
+}
+
+// sayDenied keeps what goes with the container: what was denied to it, before the
+// line that says how it ended.
+func (k *keeper) sayDenied() {
+	cells, err := cellsOf(k.engine, k.o.ID, false)
+	if err != nil {
+		return // it has none any more, or never came to have one
+	}
+	for _, c := range cells {
+		s, err := k.CellStats(c.ID)
+		if err != nil {
+			continue
+		}
+		if d := deniedTo(c, &s); d.Total > 0 {
+			k.say(d.line())
+		}
+	}
 }
 
 // over: somebody has stopped or deleted the container, and perhaps made another
 // one of its name.
 func (k *keeper) over() (bool, error) {
+	over, err := k.isOver()
+	k.asked = k.asked || over
+	return over, err
+}
+
+func (k *keeper) isOver() (bool, error) {
 	if k.created.IsZero() {
 		return false, nil // it could not be made
 	}

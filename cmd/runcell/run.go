@@ -36,11 +36,14 @@ if that ends at once.`,
 			if err != nil {
 				return err
 			}
-			unlock, err := lockFile(cmd.String("lock-file"))
+			lock, err := lockFile(cmd.String("lock-file"))
 			if err != nil {
 				return err
 			}
-			defer unlock()
+			defer lock.unlock()
+			if s != nil {
+				s.lock = lock
+			}
 			return a.caught(ctx, func(ctx context.Context, signals *runtime.Signals) error {
 				o.Signals = signals
 				return a.withImage(ctx, cmd, image, &o, func() (bool, error) { return a.run(ctx, cmd, o, s) })

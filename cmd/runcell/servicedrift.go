@@ -33,7 +33,7 @@ func (s *services) drift(ctx context.Context, d *service.Declaration) (list []se
 	if x, ok := r.Find(r.Current); ok && d.Bundle == "" && x.Image != d.Image {
 		list = append(list, service.Difference{Field: "image", Is: x.Image, Will: d.Image})
 	}
-	if is == isDead || is == isDown {
+	if !isUp(is) {
 		return list, nil
 	}
 	plan, err := s.engine.Plan(d.Name)

@@ -6,7 +6,8 @@ package main
 //	DB/services/NAME/roots.json     which root file systems there are
 //	DB/services/NAME/N/             one of them: a bundle that "image unpack" made
 //	DB/services/NAME/bundle/        config.json as it is run: of the two above
-//	STATE/@services/NAME.lock       held by the runcell that keeps the cell going
+//	STATE/@services/NAME.lock       held by the runcell that keeps the cell going; it
+//	                                says how that ended
 //	STATE/@services/NAME.run        how that was called; there until "stop"
 //	STATE/@services/NAME.busy       locked by the command that changes the cell
 

@@ -36,10 +36,12 @@ func (s *services) list(_ context.Context, list []*service.Declaration) error {
 
 // The conditions of a cell.
 const (
-	isRunning = "running"
-	isWaiting = "ended, is started again"
-	isDead    = "dead"
-	isDown    = "stopped"
+	isRunning  = "running"
+	isPaused   = "paused"
+	isStarting = "is being started"
+	isWaiting  = "ended, is started again"
+	isDead     = "dead" // perhaps with an exit status
+	isDown     = "stopped"
 )
 
 // condition tells whether a cell runs, and who keeps it going.
@@ -51,20 +53,34 @@ func (s *services) condition(d *service.Declaration) (is string, pid int, err er
 	switch {
 	case err != nil && !errors.Is(err, runtime.ErrNotExist):
 		return "", pid, err
-	case pid > 0 && err == nil && (st.Status == runtime.Running || st.Status == runtime.Paused):
+	case pid > 0 && err == nil && st.Status == runtime.Running:
 		return isRunning, pid, nil
-	case pid > 0:
+	case pid > 0 && err == nil && st.Status == runtime.Paused:
+		return isPaused, pid, nil
+	case pid > 0 && err == nil && st.Status == runtime.Stopped:
 		return isWaiting, pid, nil
+	case pid > 0:
+		return isStarting, pid, nil
 	}
 	args, err := s.running(d)
-	if args != nil {
-		return isDead, 0, err
+	if args == nil || err != nil {
+		return isDown, 0, err
 	}
-	return isDown, 0, err
+	status, asked, err := readEnd(s.lock(d))
+	switch {
+	case err != nil || asked:
+		return isDown, 0, err
+	case status >= 0:
+		return fmt.Sprintf("%s (%d)", isDead, status), 0, nil
+	}
+	return isDead, 0, nil
 }
 
+// isUp tells of a condition whether somebody keeps the cell going.
+func isUp(is string) bool { return is != isDown && !strings.HasPrefix(is, isDead) }
+
 func (s *services) status(_ context.Context, list []*service.Declaration) error {
-	rows, dead := [][]string{{"NAME", "STATUS", "SUPERVISOR", "FROM"}}, false
+	rows, dead := [][]string{{"NAME", "STATUS", "SUPERVISOR", "FROM", "LOG"}}, false
 	for _, d := range list {
 		is, pid, err := s.condition(d)
 		if err != nil {
@@ -76,7 +92,7 @@ func (s *services) status(_ context.Context, list []*service.Declaration) error 
 		}
 		wanted := len(s.args) > 0 || d.Autostart || s.enabled(d)
 		dead = dead || is != isRunning && (is != isDown || wanted)
-		rows = append(rows, []string{d.Name, is, keeper, d.Image + d.Bundle})
+		rows = append(rows, []string{d.Name, is, keeper, d.Image + d.Bundle, s.logOf(d)})
 	}
 	if err := cmdline.WriteTable(s.Stdout, rows); err != nil {
 		return err
@@ -108,6 +124,14 @@ func (s *services) check(ctx context.Context, list []*service.Declaration) error
 		return cmdline.ExitStatus(exitDrift)
 	}
 	return err
+}
+
+// logOf is where a cell's output goes.
+func (s *services) logOf(d *service.Declaration) string {
+	if d.Syslog != "" {
+		return "syslog " + d.Syslog
+	}
+	return s.logFile(d)
 }
 
 // lines are differences, a line each, indented.

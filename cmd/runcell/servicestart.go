@@ -72,7 +72,11 @@ func (s *services) startOne(ctx context.Context, d *service.Declaration) (string
 		return "", err
 	}
 	if pid > 0 {
-		return "runs already", nil
+		is, _, err := s.condition(d)
+		if is == isRunning {
+			is = "runs already"
+		}
+		return is, err
 	}
 	if err := s.prepare(ctx, d); err != nil {
 		return "", err
