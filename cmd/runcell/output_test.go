@@ -25,6 +25,18 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 )
 
+// The help of a command that has commands is the same, however it is asked for.
+func TestHelpOfCommands(t *testing.T) {
+	for _, name := range []string{"service", "completion"} {
+		want, _, _ := (&fake{}).runcell(t, "help", name)
+		for _, args := range [][]string{{name}, {name, "--help"}, {name, "help"}} {
+			if got, errs, status := (&fake{}).runcell(t, args...); got != want || status != 0 || name == "service" && !strings.Contains(got, "--etc DIR") {
+				t.Errorf("%q prints\n%s%s\nwant\n%s", args, got, errs, want)
+			}
+		}
+	}
+}
+
 func someStates() []*runtime.State {
 	at := time.Date(2026, 3, 1, 12, 30, 0, 5e8, time.UTC)
 	return []*runtime.State{

@@ -66,13 +66,18 @@ func noCommand(_ context.Context, cmd *cli.Command) error {
 	case cmd == cmd.Root():
 		return cli.ShowRootCommandHelp(cmd)
 	}
-	return cli.ShowSubcommandHelp(cmd)
+	return helpBelow(cmd, nil)
 }
+
+// stringOf is a flag's line in a help. A program may have another one where
+// nobody asks for help.
+var stringOf = cli.FlagStringer
 
 // helpBelow prints the help of cmd, or of one of its commands.
 func helpBelow(cmd *cli.Command, path []string) error {
+	cli.FlagStringer = stringOf
 	if len(path) == 0 {
-		return cli.ShowSubcommandHelp(cmd)
+		return cli.ShowCommandHelp(context.Background(), cmd.Lineage()[1], cmd.Name)
 	}
 	if cmd.Command(path[0]) == nil {
 		return unknownCommand(cmd, path[0])
@@ -105,14 +110,34 @@ var elsewhere = map[string]map[string]string{
 		"unpause": `"runcell resume ID"`,
 		"attach":  `"runcell exec --tty ID PROGRAM" goes in; "runcell run" without --detach stays with the program`,
 		"restart": `"runcell stop ID", "runcell delete ID" and "runcell run" again`,
+		"cut":     `a running cell can't lose its network: "runcell pause ID" stops it, and npf(7) can shut it off`,
+		"network": `"network", "address" and "port" are flags of "runcell run" and keys of a declaration; "runcell inspect ID" tells what a cell has`,
+		"volume":  `"--volume NAME:DIR" of "runcell run" makes a data directory, which stays; they are below the directory that --db of "runcell service" names`,
+		"rename":  `a container keeps its ID: "runcell stop ID", "runcell delete ID", and "runcell run" with another`,
 		"cp":      `a container's files are in its bundle: "runcell inspect ID" says where`,
 		"prune":   `"runcell recover", "runcell image gc"`,
 		"system":  `"runcell recover" and "runcell image gc" clean up, "runcell features" tells what there is`,
+	},
+	"service": {
+		"logs": logOfCell, "log": logOfCell, "show": `"runcell service explain NAME" shows what a declaration means, "runcell service status" what runs`,
+		"reload": `declarations are read with every command: "runcell service check NAME" tells what changed, "runcell service restart NAME" does it`,
+		"rm":     noCell, "remove": noCell, "delete": noCell,
 	},
 	"image": {
 		"ls": `"runcell image list"`, "save": `"runcell image push NAME oci-archive:FILE"`, "load": `"runcell image import oci-archive:FILE"`,
 		"build": `"runcell image pack DIR NAME"`, "prune": `"runcell image gc"`, "delete": `"runcell image rm NAME"`, "remove": `"runcell image rm NAME"`,
 	},
+}
+
+const (
+	logOfCell = `"runcell service status NAME" says where the log is`
+	noCell    = `"runcell service stop NAME", remove NAME.cell, and "runcell service prune NAME" removes what is left`
+)
+
+// flagsElsewhere are flags of docker's and podman's, and what is typed here.
+var flagsElsewhere = map[string]string{
+	"rm":   "a container goes with its program's end, unless there is --keep",
+	"name": "the name is the ID, which stands alone: runcell run … ID",
 }
 
 func unknownCommand(cmd *cli.Command, name string) error {
@@ -167,6 +192,9 @@ func wanted(why string) string {
 // UsageError adds the way out to an error in the command line.
 func UsageError(_ context.Context, cmd *cli.Command, err error, _ bool) error {
 	if flag, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
+		if hint := flagsElsewhere[flag]; hint != "" && (cmd.Name == "run" || cmd.Name == "create") {
+			return fmt.Errorf("%s has no flag %q: %s", cmd.Name, flag, hint)
+		}
 		err = fmt.Errorf("%s has no flag %q%s", cmd.Name, flag, suggest(flag, cli.SuggestFlag(cmd.Flags, flag, false)))
 	}
 	if value, flag, why, ok := badValue(err.Error()); ok {

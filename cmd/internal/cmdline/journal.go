@@ -37,6 +37,7 @@ type Journal struct {
 	json   bool
 	debug  bool
 	quiet  bool // without --log: drop what is not asked for
+	twice  bool // --log is standard error's file
 	direct bool // write at once
 	format interface {
 		Format(*log.Entry) ([]byte, error)
@@ -80,8 +81,18 @@ func (j *Journal) open(path, format string, debug bool, stderr io.Writer) error 
 	if err != nil {
 		return fmt.Errorf("open log: %w", err)
 	}
-	j.file, j.out, j.direct, j.quiet = f, f, debug, false
+	j.file, j.out, j.direct, j.quiet, j.twice = f, f, debug, false, sameFile(f, stderr)
 	return nil
+}
+
+func sameFile(f *os.File, w io.Writer) bool {
+	other, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	a, err := f.Stat()
+	b, oerr := other.Stat()
+	return err == nil && oerr == nil && os.SameFile(a, b)
 }
 
 // Format gives the bytes to write now, or none.
@@ -160,6 +171,10 @@ func (j *Journal) Divert(w io.Writer) (back func()) {
 // fail writes the error that ends the command to the log, if there is one.
 func (j *Journal) fail(text string) {
 	if j.file == nil {
+		return
+	}
+	if j.twice && !j.json { // it is told there anyway
+		j.Flush()
 		return
 	}
 	out := log.L
