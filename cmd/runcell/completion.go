@@ -17,6 +17,7 @@ import (
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/cmd/internal/completion"
 	"github.com/netbsd-cells/runcell/cmd/internal/service"
+	"github.com/netbsd-cells/runcell/kmod/policy"
 	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/urfave/cli/v3"
 )
@@ -103,21 +104,21 @@ func (a *app) completions() completion.Table {
 			"explain": {func(q completion.Query) []completion.Word { return append(all(q), completion.Dirs(q)...) }},
 			"help":    {commands},
 
-			"service list": {cells}, "service check": {cells}, "service diff": {cells}, "service start": {cells}, "service stop": {cells},
+			"service list": {cells}, "service check": {cells}, "service diff": {cells}, "service explain": {cells}, "service start": {cells}, "service stop": {cells},
 			"service restart": {cells}, "service status": {cells}, "service enable": {cells}, "service disable": {cells},
 			"service upgrade": {cells, a.offerImages}, "service rollback": {cells}, "service prune": {cells},
 			"service export": {cells, completion.Files}, "service import": {completion.Files},
 		},
 		Repeats: []string{
 			"metrics", "stop",
-			"service list", "service check", "service diff", "service start", "service stop", "service restart", "service status", "service enable", "service disable", "service prune",
+			"service list", "service check", "service diff", "service explain", "service start", "service stop", "service restart", "service status", "service enable", "service disable", "service prune",
 		},
 		Flags: map[string]completion.Offer{
 			"DIR": completion.Dirs, "FILE": completion.Files, "SOCKET": completion.Files,
 			"cwd": nil, "workdir": nil, // directories of the container
 			"restart": completion.Plain("no", "on-failure", "always"),
-			"volume":  completion.Paths,
-			"image":   a.offerImages, "OS/ARCH[/VARIANT]": completion.Platforms,
+			"volume":  completion.Paths, "permission": completion.Plain(policy.All().Names()...),
+			"image": a.offerImages, "OS/ARCH[/VARIANT]": completion.Platforms,
 		},
 	}
 }

@@ -62,6 +62,9 @@ func (a *app) withImage(ctx context.Context, cmd *cli.Command, flags []cli.Flag,
 			return fmt.Errorf("%w (a command behind it takes the place of an image's: name one with --image NAME, or change process.args in the bundle's config.json)", err)
 		}
 		_, err := f()
+		if _, serr := os.Stat("config.json"); !cmd.IsSet("bundle") && errors.Is(err, fs.ErrNotExist) && errors.Is(serr, fs.ErrNotExist) {
+			err = fmt.Errorf("%w; name a bundle with --bundle, or an image with --image", err)
+		}
 		return err
 	}
 	said, err := a.settingsOf(cmd)

@@ -25,6 +25,9 @@ own in the background, which starts it again and keeps its log.`
 // exitDrift is check's exit code where what runs is not what is declared.
 const exitDrift = 2
 
+// exitTrouble is diff's where it can't tell, as diff(1) has it.
+const exitTrouble = 2
+
 func (a *app) serviceCommand() *cli.Command {
 	all := &cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "all cells that are declared"}
 	boot := &cli.BoolFlag{Name: "autostart", Usage: "the cells that are to run from boot on and have no script of their own"}
@@ -40,7 +43,8 @@ func (a *app) serviceCommand() *cli.Command {
 		Commands: append([]*cli.Command{
 			a.onServices("list", "list the declared cells in the order of starting", "", (*services).list, all),
 			a.onServices("check", "tell what a restart would change, and change nothing", "Ends with 0 if that is nothing, with 1 if a declaration is wrong, and with 2 if what runs is something else.", (*services).check, all),
-			a.onServices("diff", "print what a restart would change, a line each", "Ends with 1 if there is something.", (*services).diff, all),
+			a.onServices("diff", "print what a restart would change, a line each", "Ends with 1 if there is something, and with 2 for an error.", (*services).diff, all),
+			a.onServices("explain", "show what declarations mean for their cells", "As runcell explain does for a bundle. Nothing is changed.", (*services).explain),
 			a.onServices("start", "start cells, those first that others require", "One that can't be started keeps no other from it.", (*services).start, all, boot),
 			a.onServices("stop", "stop cells, in the opposite order, and delete nothing that lasts", "", (*services).stop, all),
 			a.onServices("restart", "stop cells and start them as they are declared now", "", (*services).restart, all),
@@ -78,21 +82,28 @@ func (a *app) onServices(name, usage, more string, do verb, flags ...cli.Flag) *
 	if len(flags) > 0 {
 		args = "NAME… | --all"
 	}
+	if name == "start" {
+		args += " | --autostart"
+	}
 	if name == "status" || name == "list" {
 		args = "[NAME…]"
 	}
 	return &cli.Command{
 		Name: name, Usage: usage, ArgsUsage: args, Description: more, Flags: flags,
 		Action: a.action(func(ctx context.Context, cmd *cli.Command) error {
+			var list []*service.Declaration
 			s, err := a.openServices(cmd)
-			if err != nil {
-				return err
+			if err == nil {
+				list, err = s.named()
 			}
-			list, err := s.named()
-			if err != nil {
-				return err
+			if err == nil {
+				err = do(s, ctx, list)
 			}
-			return do(s, ctx, list)
+			var told cmdline.ExitStatus
+			if err != nil && name == "diff" && !errors.As(err, &told) {
+				err = cmdline.WithCode(err, exitTrouble)
+			}
+			return err
 		}),
 	}
 }
@@ -112,8 +123,13 @@ func (s *services) named() (list []*service.Declaration, err error) {
 		}
 		return list, nil
 	}
+	var left []*service.Declaration
+	if s.cmd.Name == "prune" {
+		left = s.withdrawn()
+	}
 	for _, name := range names {
-		if s.find(name) == nil && s.broken[name] == nil {
+		withdrawn := slices.ContainsFunc(left, func(d *service.Declaration) bool { return d.Name == name })
+		if s.find(name) == nil && s.broken[name] == nil && !withdrawn {
 			return nil, fmt.Errorf("%s is not declared: there is no %s/%s%s", name, s.dir, name, service.Suffix)
 		}
 	}

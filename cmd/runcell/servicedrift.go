@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -85,6 +86,24 @@ func (s *services) declared(ctx context.Context, d *service.Declaration) (*oci.P
 		return nil, err
 	}
 	return plan, s.found(d, plan)
+}
+
+// explain shows what a declaration means, whatever runs.
+func (s *services) explain(ctx context.Context, list []*service.Declaration) error {
+	features, err := s.engine.Features()
+	if err != nil {
+		return err
+	}
+	return s.each(list, func(d *service.Declaration) (string, error) {
+		plan, err := s.declared(ctx, d)
+		if err != nil {
+			return "", err
+		}
+		if base, err := s.base(d); err == nil && base == "" {
+			fmt.Fprintf(s.Stderr, "runcell: %s: %s has no root file system yet: what the image itself says is not in this\n", d.Name, d.Image)
+		}
+		return "", oci.WriteExplanation(s.Stdout, plan, features, s.colour())
+	})
 }
 
 // inStore asks for an image.

@@ -70,7 +70,7 @@ func (s *services) load() error {
 	var list []*service.Declaration
 	for _, e := range entries {
 		name, ok := strings.CutSuffix(e.Name(), service.Suffix)
-		if !ok {
+		if !ok || name == "" || name[0] == '.' { // what an editor has left
 			continue
 		}
 		_, d, err := s.declaration(name)

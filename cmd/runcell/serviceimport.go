@@ -64,6 +64,9 @@ func cellIn(dir string) (string, error) {
 // importFrom unpacks an export beside everything, and then puts it in place, the
 // declaration last: before that, nobody starts it.
 func (s *services) importFrom(ctx context.Context, file string) (name string, err error) {
+	if _, err := os.Stat(file); err != nil { // before a place is made for it
+		return "", err
+	}
 	dir, gone, err := s.workplace()
 	if err != nil {
 		return "", err

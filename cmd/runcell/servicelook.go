@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -109,6 +110,7 @@ func (s *services) status(_ context.Context, list []*service.Declaration) error 
 func (s *services) check(ctx context.Context, list []*service.Declaration) error {
 	drifted := false
 	err := s.each(list, func(d *service.Declaration) (string, error) {
+		s.warn(d, io.Discard)
 		differ, err := s.drift(ctx, d)
 		if err != nil {
 			return "", err
@@ -170,6 +172,48 @@ func (s *services) diff(ctx context.Context, list []*service.Declaration) error 
 		return cmdline.ExitStatus(cmdline.ExitFailure)
 	}
 	return nil
+}
+
+// warnings are what of a declaration means nothing: names that nobody has.
+func (s *services) warnings(d *service.Declaration) (list []string) {
+	var known []string
+	for _, other := range s.all {
+		known = append(known, other.Name)
+	}
+	for name := range s.broken {
+		known = append(known, name)
+	}
+	known = append(known, s.provided()...)
+	names, near := service.Unknown(d, known)
+	for i, name := range names {
+		text := "require or before names " + name + ", which is no declared cell, and nothing that " + filepath.Join(s.etc, "rc.d") + " provides"
+		if near[i] != "" {
+			text += "; did you mean " + near[i] + "?"
+		}
+		list = append(list, text)
+	}
+	return list
+}
+
+// provided are the names of the system's own scripts, in which nothing is wrong
+// that a cell has to do with.
+func (s *services) provided() (names []string) {
+	scripts, _ := os.ReadDir(filepath.Join(s.etc, "rc.d"))
+	for _, e := range scripts {
+		if text, err := readSmall(filepath.Join(s.etc, "rc.d", e.Name())); err == nil {
+			names = append(names, service.Provided(text)...)
+		}
+	}
+	return names
+}
+
+// warn tells them, and puts them into a log, if one is given.
+func (s *services) warn(d *service.Declaration, log io.Writer) {
+	for _, text := range s.warnings(d) {
+		line := fmt.Sprintf("runcell: warning: %s: %s\n", d.Name, cmdline.OneLine(text))
+		_, _ = io.WriteString(s.Stderr, line) // a start does not fail for it
+		_, _ = io.WriteString(log, line)
+	}
 }
 
 // scriptOf and confOf are what enable writes.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/cmd/internal/service"
 	"github.com/netbsd-cells/runcell/kmod/inroot"
+	"github.com/netbsd-cells/runcell/oci"
 	"github.com/urfave/cli/v3"
 )
 
@@ -28,7 +30,7 @@ old root file system stays, until "runcell service prune".`, 2, (*services).upgr
 		a.onOne("rollback", "run a cell on the root file system before", "NAME", `Takes back the last upgrade: root file system, image in the declaration, and restart.`, 1, (*services).rollback),
 		a.onOne("export", "pack a cell that is stopped: declaration, root file system, data", "NAME FILE", "For \"service import\" on another machine.", 2, (*services).export),
 		a.importCommand(),
-		a.onServices("prune", "remove root file systems that are not the current one", "Data directories stay.", (*services).prune, all),
+		a.onServices("prune", "remove root file systems that are not the current one", "Data directories stay. Of a cell that is named and not declared any more all are removed.", (*services).prune, all),
 	}
 }
 
@@ -164,7 +166,15 @@ func (s *services) setImage(d *service.Declaration, image string) error {
 
 func (s *services) prune(ctx context.Context, list []*service.Declaration) error {
 	return s.interruptible(ctx, func(ctx context.Context) error {
-		return s.eachAlone(ctx, list, s.pruneOne)
+		for _, d := range s.withdrawn() {
+			delete(s.broken, d.Name) // whose file is asked for no more
+		}
+		return s.eachAlone(ctx, append(slices.Clone(list), s.withdrawn()...), func(d *service.Declaration) (string, error) {
+			if s.find(d.Name) == nil {
+				return s.pruneWithdrawn(d)
+			}
+			return s.pruneOne(d)
+		})
 	})
 }
 
@@ -173,7 +183,7 @@ func (s *services) pruneOne(d *service.Declaration) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	left, _ := r.Prune()
+	left, pruned := r.Prune()
 	if plan, err := s.engine.Plan(d.Name); err == nil && left.Current > 0 && strings.HasPrefix(plan.Root.Path, s.home(d)+"/") &&
 		!strings.HasPrefix(plan.Root.Path, s.rootDir(d, left.Current)+"/") {
 		return "", fmt.Errorf("it still runs on %s: restart it first", plan.Root.Path)
@@ -187,17 +197,99 @@ func (s *services) pruneOne(d *service.Declaration) (string, error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return "", err
 	}
-	gone := 0
+	var gone []string
 	for _, e := range entries {
-		if n, err := strconv.Atoi(strings.TrimPrefix(e.Name(), goneMark)); err != nil || n == left.Current && !strings.HasPrefix(e.Name(), goneMark) {
+		n, err := strconv.Atoi(strings.TrimPrefix(e.Name(), goneMark))
+		if err != nil || n == left.Current && !strings.HasPrefix(e.Name(), goneMark) {
 			continue
 		}
 		if err := removeTree(filepath.Join(s.home(d), e.Name())); err != nil {
 			return "", err
 		}
-		gone++
+		gone = append(gone, rootName(pruned, n))
 	}
-	return fmt.Sprintf("removed %d", gone), nil
+	if len(gone) == 0 {
+		return "nothing is to be removed", nil
+	}
+	return "removed " + strings.Join(gone, ", "), nil
+}
+
+// rootName is how people are told of a root.
+func rootName(list []service.Root, number int) string {
+	for _, x := range list {
+		if x.Number == number {
+			return fmt.Sprintf("root %d (%s)", number, x.Image)
+		}
+	}
+	return fmt.Sprintf("root %d", number) // a command that was killed has left it
+}
+
+// withdrawn are cells that are named, are not declared any more, and have left
+// something. What of them runs is to be stopped first.
+func (s *services) withdrawn() (list []*service.Declaration) {
+	for _, name := range s.args {
+		d := &service.Declaration{Name: name}
+		if service.CheckName(name) != nil || s.find(name) != nil {
+			continue
+		}
+		if _, err := os.Lstat(filepath.Join(s.dir, name+service.Suffix)); !errors.Is(err, fs.ErrNotExist) {
+			continue // it can't be read, which is told
+		}
+		for _, path := range []string{s.home(d), s.goneHome(d)} {
+			if _, err := os.Lstat(path); err == nil {
+				list = append(list, d)
+				break
+			}
+		}
+	}
+	return list
+}
+
+// goneHome is home while it is being removed: no cell can have this name.
+func (s *services) goneHome(d *service.Declaration) string {
+	return filepath.Join(s.dataDir, "services", "."+goneMark+d.Name)
+}
+
+// pruneWithdrawn removes all roots of a cell that is not declared any more.
+func (s *services) pruneWithdrawn(d *service.Declaration) (string, error) {
+	is, _, err := s.condition(d)
+	if err == nil && is != isDown {
+		err = fmt.Errorf("it is not declared any more, and is %s: \"runcell service stop %s\" first", is, d.Name)
+	}
+	if err != nil {
+		return "", err
+	}
+	if st, err := s.engine.State(d.Name); err == nil && st.Bundle == s.bundle(d) {
+		return "", fmt.Errorf("its container is there still: \"runcell delete %s\" first", d.Name)
+	}
+	data := s.dataSeen(d)
+	switch err := os.Rename(s.home(d), s.goneHome(d)); {
+	case errors.Is(err, fs.ErrNotExist): // a command that was killed had begun
+	case err != nil:
+		return "", fmt.Errorf("%w; \"runcell service prune %s\" once more", errors.Join(err, removeAs(s.goneHome(d))), d.Name)
+	}
+	if err := removeAs(s.goneHome(d)); err != nil {
+		return "", err
+	}
+	says := "removed, with all its roots"
+	if len(data) > 0 {
+		says += "; its data stays: " + strings.Join(data, " ")
+	}
+	return says, nil
+}
+
+// dataSeen are the data directories that a cell ran with last.
+func (s *services) dataSeen(d *service.Declaration) (list []string) {
+	cfg, err := oci.LoadFile(filepath.Join(s.bundle(d), "config.json"))
+	if err != nil {
+		return nil
+	}
+	for _, m := range cfg.Mounts {
+		if filepath.Dir(m.Source) == s.dataDirs() && !slices.Contains(list, m.Source) {
+			list = append(list, m.Source)
+		}
+	}
+	return list
 }
 
 // goneMark begins the name of what is being removed.
@@ -212,6 +304,12 @@ func removeTree(path string) (err error) {
 			return err
 		}
 	}
+	return removeAs(dir + name)
+}
+
+// removeAs removes one whose name has gone.
+func removeAs(path string) error {
+	dir, name := filepath.Split(path)
 	f, err := os.Open(dir)
 	if err != nil {
 		return err

@@ -228,6 +228,7 @@ func (s *services) supervise(ctx context.Context, d *service.Declaration, args [
 		return fmt.Errorf("open log: %w", err)
 	}
 	defer func() { _ = log.Close() }()
+	s.warn(d, log)
 	child := &exec.Cmd{
 		Path: own, Args: append([]string{"runcell", "--log", log.Name()}, args...), Dir: "/", Stdout: log, Stderr: log,
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/netbsd-cells/runcell/oci"
 )
 
 // Order puts cells behind what they require, and before what they say; else by
@@ -26,6 +28,32 @@ func Order(list []*Declaration) (ordered []*Declaration, err error) {
 		left = slices.Delete(left, i, i+1)
 	}
 	return ordered, nil
+}
+
+// Unknown are the names in require and before that nobody has: they are no cells,
+// and nothing that rcorder knows. near is the one that each may be meant for, or
+// empty.
+func Unknown(d *Declaration, known []string) (names, near []string) {
+	for _, name := range slices.Concat(d.Require, d.Before) {
+		if !slices.Contains(known, name) && !slices.Contains(names, name) {
+			names, near = append(names, name), append(near, oci.Nearest(name, known))
+		}
+	}
+	return names, near
+}
+
+// Provided are the names that a script of rc.d provides (rcorder(8)).
+func Provided(script []byte) (names []string) {
+	for line := range strings.Lines(string(script)) {
+		fields := strings.Fields(line)
+		switch {
+		case len(fields) > 2 && fields[0] == "#" && (fields[1] == "PROVIDE:" || fields[1] == "PROVIDES:"):
+			names = append(names, fields[2:]...)
+		case !strings.HasPrefix(line, "#") && len(fields) > 0:
+			return names
+		}
+	}
+	return names
 }
 
 // waits tells whether another one that is left has to come first.

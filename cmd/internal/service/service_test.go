@@ -80,11 +80,11 @@ func TestParseRefuses(t *testing.T) {
 		"image = a\nenv = A":                             "x.cell:2: env: \"A\" is not NAME=VALUE",
 		"image = a\nstop-time = -1":                      "number of seconds",
 		"image = a\nport = 80:80":                        "x.cell:2: port: port \"80:80\"",
-		"image = a\nnetwork = bridge":                   "x.cell:2: network: unknown network \"bridge\"",
-		"image = a\npermission = mout":                  "x.cell:2: permission: unknown permission \"mout\"; did you mean mount?",
-		"image = a\nulimit = nofil=3":                   "x.cell:2: ulimit: NetBSD has no limit \"nofil\"; did you mean nofile?",
-		"image = a\nprofile = hihg":                     "x.cell:2: profile: unknown profile \"hihg\"",
-		"image = a\naddress = wm0":                      "x.cell:2: address: \"wm0\" is not of the form",
+		"image = a\nnetwork = bridge":                    "x.cell:2: network: unknown network \"bridge\"",
+		"image = a\npermission = mout":                   "x.cell:2: permission: unknown permission \"mout\"; did you mean mount?",
+		"image = a\nulimit = nofil=3":                    "x.cell:2: ulimit: NetBSD has no limit \"nofil\"; did you mean nofile?",
+		"image = a\nprofile = hihg":                      "x.cell:2: profile: unknown profile \"hihg\"",
+		"image = a\naddress = wm0":                       "x.cell:2: address: \"wm0\" is not of the form",
 		"image = a\x00":                                  "want \"key = value\"",
 		"image = \xff":                                   "UTF-8",
 		"imgae = a\nprot = 80\nimage = a":                "x.cell:2: unknown key \"prot\"; did you mean port?",
@@ -203,6 +203,18 @@ func TestDiffer(t *testing.T) {
 	want := []Difference{{"a.c", "2", ""}, {"l[1]", `"q"`, `"r"`}, {"l[2]", "", `"s"`}}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("Differ = %v, %v; want %v", got, err, want)
+	}
+}
+
+func TestUnknown(t *testing.T) {
+	d := &Declaration{Require: []string{"db", "dbb", "NETWORKING"}, Before: []string{"nonesuch", "dbb"}}
+	known := append([]string{"db", "database"}, Provided([]byte("#!/bin/sh\n#\n# PROVIDE: x NETWORKING\n\n# PROVIDE: z\necho\n# PROVIDE: y\n"))...)
+	names, near := Unknown(d, known)
+	if want := []string{"dbb", "nonesuch"}; !slices.Equal(names, want) || len(near) != 2 || !slices.Contains(known, "z") || slices.Contains(known, "y") {
+		t.Errorf("of %q unknown are %q (%q); want %q", known, names, near, want)
+	}
+	if _, near := Unknown(&Declaration{Require: []string{"databse"}}, known); near[0] != "database" {
+		t.Errorf("the nearest is %q", near)
 	}
 }
 
