@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netbsd-cells/runcell/cmd/internal/jsontest"
 	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime"
 )
@@ -73,6 +74,8 @@ func TestService(t *testing.T) {
 		if out := w.want(1, "status", "broken"); !strings.Contains(out, "dead (3)") || !strings.Contains(out, w.dir+"/broken.log") {
 			t.Errorf("status says %q of one that died", out)
 		}
+		jsontest.Check(t, "../../docs", "service status", []byte(w.want(1, "status", "--format", "json", "web", "broken")))
+		jsontest.Check(t, "../../docs", "service list", []byte(w.want(0, "list", "--format", "json", "web", "db")))
 		w.want(1, "status", "odd")
 		w.want(1, "status")
 		if out, status := w.service("status", "nosuch"); status != 1 || !strings.Contains(out, "nosuch.cell") {

@@ -18,21 +18,42 @@ import (
 	"github.com/netbsd-cells/runcell/runtime"
 )
 
-func (s *services) list(_ context.Context, list []*service.Declaration) error {
+// serviceListed is a declaration in the list.
+type serviceListed struct {
+	Name      string   `json:"name"`
+	Image     string   `json:"image,omitempty"` // or else
+	Bundle    string   `json:"bundle,omitempty"`
+	Autostart bool     `json:"autostart"`
+	Script    string   `json:"script,omitempty"` // of rc.d, which starts it
+	Requires  []string `json:"requires"`
+}
+
+func (s *services) list(_ context.Context, declared []*service.Declaration) error {
+	list := make([]serviceListed, len(declared)) // never null
 	rows := [][]string{{"NAME", "FROM", "AT BOOT", "REQUIRES"}}
-	for _, d := range list {
-		boot := "no"
+	for i, d := range declared {
+		boot, script := "no", ""
 		if s.enabled(d) {
 			boot = service.ScriptPrefix + d.Name
+			script = boot
 		} else if d.Autostart {
 			boot = "yes"
 		}
+		list[i] = serviceListed{d.Name, d.Image, d.Bundle, d.Autostart, script, append([]string{}, d.Require...)}
 		rows = append(rows, []string{d.Name, d.Image + d.Bundle, boot, strings.Join(d.Require, " ")})
 	}
-	if err := cmdline.WriteTable(s.Stdout, rows); err != nil {
+	if err := s.print(rows, list); err != nil {
 		return err
 	}
 	return s.unread()
+}
+
+// print prints a table, or the same as JSON.
+func (s *services) print(rows [][]string, list any) error {
+	if s.cmd.String("format") == "json" {
+		return cmdline.WriteJSON(s.Stdout, list, "  ")
+	}
+	return cmdline.WriteTable(s.Stdout, rows)
 }
 
 // The conditions of a cell.
@@ -80,22 +101,55 @@ func (s *services) condition(d *service.Declaration) (is string, pid int, err er
 // isUp tells of a condition whether somebody keeps the cell going.
 func isUp(is string) bool { return is != isDown && !strings.HasPrefix(is, isDead) }
 
-func (s *services) status(_ context.Context, list []*service.Declaration) error {
-	rows, dead := [][]string{{"NAME", "STATUS", "SUPERVISOR", "FROM", "LOG"}}, false
-	for _, d := range list {
-		is, pid, err := s.condition(d)
-		if err != nil {
-			is = "unknown: " + err.Error()
+// serviceStatus is a cell in the status.
+type serviceStatus struct {
+	Name       string `json:"name"`
+	Status     string `json:"status"`
+	ExitStatus *int   `json:"exitStatus,omitempty"` // of a dead one, if it is known
+	Supervisor int    `json:"supervisor,omitempty"` // the process that keeps it going
+	Image      string `json:"image,omitempty"`      // or else
+	Bundle     string `json:"bundle,omitempty"`
+	Log        string `json:"log"`
+	Error      string `json:"error,omitempty"` // why nothing is known
+}
+
+// forPrograms are the conditions that have more than a word.
+var forPrograms = map[string]string{isStarting: "starting", isWaiting: "waiting"}
+
+func (s *services) statusOf(d *service.Declaration) (x serviceStatus, is string) {
+	is, pid, err := s.condition(d)
+	x = serviceStatus{Name: d.Name, Status: is, Supervisor: pid, Image: d.Image, Bundle: d.Bundle, Log: s.logOf(d)}
+	if word := forPrograms[is]; word != "" {
+		x.Status = word
+	}
+	if err != nil {
+		x.Status, x.Error = "unknown", err.Error()
+		return x, "unknown: " + err.Error()
+	}
+	if strings.HasPrefix(is, isDead) {
+		x.Status = isDead
+		if status, _, err := readEnd(s.lock(d)); err == nil && status >= 0 {
+			x.ExitStatus = &status
 		}
+	}
+	return x, is
+}
+
+func (s *services) status(_ context.Context, declared []*service.Declaration) error {
+	list := make([]serviceStatus, len(declared)) // never null
+	rows, dead := [][]string{{"NAME", "STATUS", "SUPERVISOR", "FROM", "LOG"}}, false
+	for i, d := range declared {
+		x, is := s.statusOf(d)
 		keeper := "-"
-		if pid > 0 {
-			keeper = strconv.Itoa(pid)
+		if x.Supervisor > 0 {
+			keeper = strconv.Itoa(x.Supervisor)
 		}
 		wanted := len(s.args) > 0 || d.Autostart || s.enabled(d)
 		dead = dead || is != isRunning && (is != isDown || wanted)
-		rows = append(rows, []string{d.Name, is, keeper, d.Image + d.Bundle, s.logOf(d)})
+		list[i] = x
+		rows = append(rows, []string{d.Name, is, keeper, d.Image + d.Bundle, x.Log})
 	}
-	if err := cmdline.WriteTable(s.Stdout, rows); err != nil {
+	if err := s.print(rows, list); err != nil {
 		return err
 	}
 	if err := s.unread(); err != nil {
