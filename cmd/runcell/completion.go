@@ -84,7 +84,7 @@ func (a *app) completeElsewhere(command string) (bool, error) {
 // completions say what the commands' arguments are, and the flags' values.
 func (a *app) completions() completion.Table {
 	all, live, running := a.offerIDs(), a.offerIDs(runtime.Created, runtime.Running, runtime.Paused), a.offerIDs(runtime.Running)
-	cells := a.offerCells
+	cells := notAll(a.offerCells)
 	commands := func(q completion.Query) []completion.Word { return completion.Commands(q.Root) }
 	return completion.Table{
 		Args: map[string][]completion.Offer{
@@ -93,7 +93,7 @@ func (a *app) completions() completion.Table {
 			"start":  {a.offerIDs(runtime.Created)},
 			"state":  {all},
 			"kill":   {live, completion.Signals},
-			"stop":   {live},
+			"stop":   {notAll(live)},
 			"pause":  {running},
 			"resume": {a.offerIDs(runtime.Paused)},
 			"delete": {all},
@@ -110,7 +110,7 @@ func (a *app) completions() completion.Table {
 			"service export": {cells, completion.Files}, "service import": {completion.Files},
 		},
 		Repeats: []string{
-			"metrics", "stop",
+			"metrics", "stop", "delete",
 			"service list", "service check", "service diff", "service explain", "service start", "service stop", "service restart", "service status", "service enable", "service disable", "service prune",
 		},
 		Flags: map[string]completion.Offer{
@@ -120,6 +120,16 @@ func (a *app) completions() completion.Table {
 			"volume":  completion.Paths, "permission": completion.Plain(policy.All().Names()...),
 			"image": a.offerImages, "OS/ARCH[/VARIANT]": completion.Platforms,
 		},
+	}
+}
+
+// notAll offers nothing beside --all, which takes no names.
+func notAll(offer completion.Offer) completion.Offer {
+	return func(q completion.Query) []completion.Word {
+		if _, all := q.Flags["all"]; all {
+			return nil
+		}
+		return offer(q)
 	}
 }
 

@@ -53,6 +53,7 @@ func TestExitCodes(t *testing.T) {
 		{"create a b", nil, 0, 1, "got 2 arguments"},
 		{"create --preserve-fds -1 a", nil, 0, 1, "0 or more"},
 		{"delete", nil, 0, 1, "delete needs a container ID"},
+		{"delete a b", runtime.ErrNotExist, 0, 1, "does not exist; .*does not exist"},
 		{"state --roof x", nil, 0, 1, `state has no flag "roof".*"runcell state --help"`},
 		{"kill", nil, 0, 1, "kill needs a container ID"},
 		{"kill c1 NOSIGNAL", nil, 0, 1, "NOSIGNAL"},

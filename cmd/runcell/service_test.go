@@ -68,6 +68,22 @@ func TestDriftInWords(t *testing.T) {
 	}
 }
 
+// What was denied to a cell is in its log when the container has gone.
+func TestKeeperSaysDenied(t *testing.T) {
+	var said bytes.Buffer
+	k := &keeper{engine: (&fake{}).someCells(t), o: runtime.CreateOptions{ID: "web"}, stderr: &said}
+	k.sayDenied()
+	if want := "runcell: web 3 requests denied, the last system.mknod: the permission mknod opens it\n"; said.String() != want {
+		t.Errorf("the log has %q; want %q", said.String(), want)
+	}
+	said.Reset()
+	k.o.ID = "db"
+	k.sayDenied()
+	if want := "runcell: db 1 request denied, the last network.bind.port.reserved: no permission opens it\n"; said.String() != want {
+		t.Errorf("the log has %q; want %q", said.String(), want)
+	}
+}
+
 // An import that fails with its last file has put nothing in place.
 func TestSettleTakesBack(t *testing.T) {
 	dir := t.TempDir()
