@@ -32,7 +32,7 @@ func rootless(args []string) int {
 	if len(args) > 1 && os.Geteuid() != 0 { // someone else gets the terminal's foreground
 		cmd := exec.Command("/proc/self/exe")
 		cmd.Args, cmd.Stdin = []string{"probe", "sleep"}, os.Stdin
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Foreground: true}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Foreground: true, Pdeathsig: syscall.SIGKILL}
 		if err := cmd.Start(); err != nil {
 			fmt.Println(err)
 			return 1
@@ -77,7 +77,14 @@ func line(t *testing.T, cmd *exec.Cmd) (inside []string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _, _ = cmd.Process.Kill(), cmd.Wait() })
+	t.Cleanup(func() {
+		if len(inside) == 3 && cmd.ProcessState == nil { // the one inside goes on without the one outside
+			if pid, err := strconv.Atoi(inside[1]); err == nil && pid > 1 {
+				_ = unix.Kill(pid, unix.SIGKILL)
+			}
+		}
+		_, _ = cmd.Process.Kill(), cmd.Wait()
+	})
 	s := bufio.NewScanner(out)
 	s.Scan()
 	inside = strings.Fields(s.Text())

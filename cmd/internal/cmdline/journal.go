@@ -86,7 +86,7 @@ func (j *Journal) open(path, format string, debug bool, stderr io.Writer) error 
 }
 
 func sameFile(f *os.File, w io.Writer) bool {
-	other, ok := w.(*os.File)
+	other, ok := stdstream.File(w)
 	if !ok {
 		return false
 	}
