@@ -5,6 +5,8 @@ package cmdline
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io"
 	stdlog "log"
 	"os"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/containerd/log"
+	"github.com/netbsd-cells/runcell/kmod/stdstream"
 	"github.com/urfave/cli/v3"
 )
 
@@ -61,5 +64,24 @@ func TestDivert(t *testing.T) {
 	b, err := os.ReadFile(file)
 	if got := string(b); err != nil || !strings.Contains(got, "one") || strings.Contains(got, "two") || !strings.Contains(got, "three") || !strings.Contains(moved.String(), "two") {
 		t.Errorf("the file has %q, %v, the other one %q", got, err, moved.String())
+	}
+}
+
+// An error stands once in a log that standard error goes to as well.
+func TestErrorStandsOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	p := &Program{Stdout: io.Discard, Stderr: stdstream.Stream{File: f}}
+	root := p.Root()
+	root.Action = func(context.Context, *cli.Command) error { return errors.New("burnt") }
+	if code := p.Run(root, []string{"runcell", "--log", path}); code != ExitFailure {
+		t.Errorf("exit status %d", code)
+	}
+	if b, err := os.ReadFile(path); err != nil || strings.Count(string(b), "burnt") != 1 {
+		t.Errorf("%q, %v; want the error once", b, err)
 	}
 }
