@@ -10,6 +10,7 @@ package hostroot
 import (
 	"fmt"
 	"math"
+	goruntime "runtime"
 	"time"
 )
 
@@ -18,13 +19,17 @@ import (
 // how fast it is.
 const maxWalk = 300 * time.Millisecond
 
-// walks are how often that is tried: in a virtual machine whose host has other work
-// to do a processor's time runs on while it has none.
+// walks are how often that is tried. The first time the kernel notes every mount for
+// the thread, which takes several times as long; the syncer's thread has them all.
+// And in a virtual machine whose host has other work to do a processor's time runs on
+// while it has none.
 const walks = 5
 
 // checkCrowd refuses one more root where the kernel has enough to do with the mounts
 // that are there.
 func checkCrowd(k Kernel) error {
+	goruntime.LockOSThread()
+	defer goruntime.UnlockOSThread()
 	var mounts int
 	least := time.Duration(math.MaxInt64)
 	for try := 0; try < walks && least > maxWalk; try++ {

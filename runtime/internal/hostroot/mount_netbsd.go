@@ -126,14 +126,7 @@ func (k *netbsdKernel) count() (int, error) {
 	return int(n), nil
 }
 
-// walk does it twice, on one thread: the first time the kernel notes every mount for
-// the thread, which takes several times as long. The syncer's thread has them all.
 func (k *netbsdKernel) walk() (int, time.Duration, error) {
-	goruntime.LockOSThread()
-	defer goruntime.UnlockOSThread()
-	if _, err := k.count(); err != nil {
-		return 0, 0, err
-	}
 	before, err := used()
 	if err != nil {
 		return 0, 0, err
