@@ -291,3 +291,25 @@ func TestRecordedIsAWarning(t *testing.T) {
 		t.Errorf("note = %+v", n)
 	}
 }
+
+// Limits have the names that operators write, in any case.
+func TestCheckLimit(t *testing.T) {
+	for name, want := range map[string]string{"nofile": "", "NoFile": "", "as": "", "nofil": "did you mean nofile?", "locks": "NetBSD has no limit", "": "there are "} {
+		if err := CheckLimit(name); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("CheckLimit(%q) = %v, want %q", name, err, want)
+		}
+	}
+}
+
+// An unknown permission is told with the one that was meant, or with what there are.
+func TestParsePermission(t *testing.T) {
+	for name, want := range map[string]string{"mount": "", "-mount": "", "mout": "did you mean mount?", "-mout": "did you mean mount?", "zzz": "unknown permission"} {
+		p, closed, err := ParsePermission(name)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("ParsePermission(%q) = %v, want %q", name, err, want)
+		}
+		if err == nil && (p != policy.Mount || closed != (name[0] == '-')) {
+			t.Errorf("ParsePermission(%q) = %v, closed: %v", name, p, closed)
+		}
+	}
+}
