@@ -123,7 +123,8 @@ func TestService(t *testing.T) {
 				t.Fatalf("with %q it does not run on: %d, %v, %d lives", line, st, err, lives("web"))
 			}
 		}
-		// The others are started again.
+		// The others are started again, where the file can be read.
+		w.write("etc/runcell/web.cell", was+"volume = "+w.dir+"/nosuch:/x\n")
 		before := lives("db")
 		if out := w.want(1, "restart", "web", "db"); !strings.Contains(out, "db: started") || strings.Contains(out, "web: st") {
 			t.Errorf("restart says %q", out)
