@@ -211,5 +211,5 @@ func (s serviceRun) shutdown() {
 	s.start("the next boot")
 	s.service("the end", "", "stop", "--all")
 	s.move()
-	s.service("no old root is left", "(?m)^db: removed 1$", "prune", "--all")
+	s.service("no old root is left", "(?m)^db: removed root [0-9]+ \\([a-z:0-9]+\\)$", "prune", "--all")
 }
