@@ -307,7 +307,7 @@ func (h *host) rotate() {
 		h.until(log+" has something", works)
 		h.typed("newsyslog(8) rotates it", "", "echo '"+log+" 600 5 100 * "+more+"' >/etc/newsyslog.conf; newsyslog -F "+log)
 		h.until("it goes on", works)
-		h.typed("what it had is whole", "^works$", "gzip -dc "+log+".0.gz | sed '/turned over/d' | tail -n 1")
+		h.typed("what it had is whole", "^works$", "gzip -dc "+log+".0.gz | sed '/turned over/d; /^runcell: /d' | tail -n 1")
 	}
 	h.typed("the other one goes", "", "runcell $FLAGS stop loose; runcell $FLAGS delete --force loose; rm /var/log/loose.log*")
 }
@@ -346,6 +346,6 @@ func (h *host) end() {
 	h.typed("shutdown stops them in the opposite order", stops, "rc_shutdown")
 	h.typed("each had the time to end", "^bye\nbye\nbye$", `for c in app web db; do sed /works/d /var/log/runcell/$c.log | tail -n 2 | head -n 1; done`)
 	h.typed("nothing is left that runs", "^$", "runcell $FLAGS list --quiet")
-	h.typed("old roots go", "(?m)^db: removed [12]$", "runcell $FLAGS service prune --all")
+	h.typed("old roots go", "(?m)^db: removed root [12] ", "runcell $FLAGS service prune --all")
 	h.typed("nothing else is left", "^$", "cd /var/db/runcell && ls -d moving.* services/*/gone.* services/*/*.new services/*/*/*.new /etc/runcell/*.new 2>/dev/null || :")
 }
