@@ -40,6 +40,7 @@ func completions() completion.Table {
 			"DIR": completion.Dirs, "FILE": completion.Files, "SOCKET": completion.Files, "IMAGE": image, "SIGNAL": completion.Signals,
 			"OS/ARCH[/VARIANT]": completion.Platforms, "workdir": nil, "volume": nil, // directories of the image
 			"REPOSITORY": offerRepositories, "FIELD[=NAME]": completion.Plain(pack.Fields()...),
+			"json": completion.Plain("json"), // where there is no other format
 		},
 	}
 }

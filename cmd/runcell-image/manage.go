@@ -101,7 +101,7 @@ func inspectCommand() *cli.Command {
 		Name:      "inspect",
 		Usage:     "print what is known about an image as JSON",
 		ArgsUsage: "NAME",
-		Flags:     []cli.Flag{storeFlag(), platformFlag(), trustFlag()},
+		Flags:     []cli.Flag{storeFlag(), platformFlag(), trustFlag(), cmdline.FormatFlag("json")},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			args, err := arguments(cmd, 1, 1)
 			if err != nil {

@@ -117,6 +117,7 @@ func (a *app) completions() completion.Table {
 			"DIR": completion.Dirs, "FILE": completion.Files, "SOCKET": completion.Files,
 			"cwd": nil, "workdir": nil, // directories of the container
 			"restart": completion.Plain("no", "on-failure", "always"),
+			"json":    completion.Plain("json"), // where there is no other format
 			"volume":  completion.Paths, "permission": completion.Plain(policy.All().Names()...),
 			"image": a.offerImages, "OS/ARCH[/VARIANT]": completion.Platforms,
 		},

@@ -26,6 +26,7 @@ interval; "denial" within a second of requests that the kernel denied.`,
 		Flags: []cli.Flag{
 			&cli.DurationFlag{Name: "interval", Value: 5 * time.Second, Usage: "time between two stats, such as `5s`", Validator: checkInterval},
 			&cli.BoolFlag{Name: "stats", Usage: "print the stats once and end"},
+			cmdline.FormatFlag("json"),
 		},
 		Action: a.onContainer(func(ctx context.Context, cmd *cli.Command, e engine, id string) error {
 			s, err := e.Stats(id)

@@ -14,6 +14,7 @@ func (a *app) stateCommand() *cli.Command {
 		Name:      "state",
 		Usage:     "print a container's state as JSON",
 		ArgsUsage: "ID",
+		Flags:     []cli.Flag{cmdline.FormatFlag("json")},
 		Action: a.onContainer(func(_ context.Context, _ *cli.Command, e engine, id string) error {
 			s, err := e.State(id)
 			if err != nil {
