@@ -4,11 +4,9 @@ package runtime
 
 import (
 	"context"
-	"fmt"
-	"strconv"
-	"strings"
 	"syscall"
 
+	"github.com/netbsd-cells/runcell/kmod/signame"
 	"github.com/netbsd-cells/runcell/runtime/internal/signals"
 	"golang.org/x/sys/unix"
 )
@@ -40,18 +38,5 @@ func ParseSignal(s string) (syscall.Signal, error) {
 	if s == "" {
 		return unix.SIGTERM, nil
 	}
-	if n, err := strconv.Atoi(s); err == nil {
-		if n < 0 || n > signals.Last {
-			return 0, fmt.Errorf("unknown signal %q: numbers go from 0 to %d", s, signals.Last)
-		}
-		return syscall.Signal(n), nil
-	}
-	name := strings.ToUpper(s)
-	if !strings.HasPrefix(name, "SIG") {
-		name = "SIG" + name
-	}
-	if sig := unix.SignalNum(name); sig != 0 {
-		return sig, nil
-	}
-	return 0, fmt.Errorf("unknown signal %q: use a name such as TERM or a number", s)
+	return signame.Parse(s)
 }

@@ -13,8 +13,8 @@ import (
 	"strings"
 
 	"github.com/netbsd-cells/runcell/image"
+	"github.com/netbsd-cells/runcell/kmod/signame"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sys/unix"
 )
 
 // maxDirectory is how many bytes the path of a directory may have (PATH_MAX of Linux).
@@ -42,8 +42,8 @@ func CheckConfig(c *v1.ImageConfig) error {
 			return fmt.Errorf("config.Volumes %s: %w", image.Quote(v), err)
 		}
 	}
-	if s := c.StopSignal; s != "" && !isSignal(s) {
-		return fmt.Errorf("config.StopSignal %s: want a name such as SIGINT, or a number from 1 to %d", image.Quote(s), lastSignal)
+	if s := c.StopSignal; s != "" && !signame.Known(s) {
+		return fmt.Errorf("config.StopSignal %s: want a name such as SIGINT or SIGRTMIN+3, or a number from 1 to 64", image.Quote(s))
 	}
 	if _, empty := c.ExposedPorts[""]; empty {
 		return errors.New(`config.ExposedPorts "": want PORT, PORT/tcp or PORT/udp`)
@@ -77,23 +77,4 @@ func checkDirectory(path string) error {
 	}
 	_, err := image.Components(path, maxDirectory)
 	return err
-}
-
-const lastSignal = 64
-
-// elsewhere are signals that one system has and another has not: an image is for
-// another one than it is made on.
-var elsewhere = []string{"SIGEMT", "SIGINFO", "SIGIO", "SIGPOLL", "SIGPWR", "SIGSTKFLT", "SIGSYS", "SIGWINCH"}
-
-// isSignal reads a StopSignal as kill(1) does: a number, or a name with or without
-// SIG, in any case.
-func isSignal(s string) bool {
-	if n, err := strconv.Atoi(s); err == nil {
-		return n >= 1 && n <= lastSignal
-	}
-	name := strings.ToUpper(s)
-	if !strings.HasPrefix(name, "SIG") {
-		name = "SIG" + name
-	}
-	return unix.SignalNum(name) != 0 || slices.Contains(elsewhere, name)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/netbsd-cells/runcell/image"
 	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/kmod/searchpath"
+	"github.com/netbsd-cells/runcell/kmod/signame"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -153,7 +154,7 @@ func annotate(cfg *v1.Image, reserve bool, n *image.Notes) (map[string]string, e
 	if err != nil {
 		return nil, err
 	}
-	if s := cfg.Config.StopSignal; s != "" && !isSignal(s) {
+	if s := cfg.Config.StopSignal; s != "" && !signame.Known(s) {
 		n.Add("config.StopSignal "+image.Quote(s), "it is no signal: \"runcell stop\" needs --time 0, which kills")
 	}
 	all := map[string]string{

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/netbsd-cells/runcell/conformance/kmod/node"
+	"github.com/netbsd-cells/runcell/kmod/signame"
 	"golang.org/x/sys/unix"
 )
 
@@ -74,19 +75,8 @@ func opExit(_ *agent, args []string, _ *Reply) error {
 	return nil
 }
 
-func signalNamed(name string) (syscall.Signal, error) {
-	if n, err := strconv.Atoi(name); err == nil {
-		return syscall.Signal(n), nil
-	}
-	sig := unix.SignalNum("SIG" + name)
-	if sig == 0 {
-		return 0, fmt.Errorf("no signal %q", name)
-	}
-	return sig, nil
-}
-
 func opTrap(a *agent, args []string, _ *Reply) error {
-	sig, err := signalNamed(args[0])
+	sig, err := signame.Parse(args[0])
 	if err == nil {
 		a.trap(sig)
 	}
@@ -113,7 +103,7 @@ func opKill(_ *agent, args []string, _ *Reply) error {
 	if err != nil {
 		return err
 	}
-	sig, err := signalNamed(args[1])
+	sig, err := signame.Parse(args[1])
 	if err != nil {
 		return err
 	}

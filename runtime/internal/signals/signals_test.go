@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netbsd-cells/runcell/kmod/signame"
 	"golang.org/x/sys/unix"
 )
 
@@ -23,7 +24,7 @@ func TestEverySignalHasItsPlace(t *testing.T) {
 			seen[s]++
 		}
 	}
-	for s := syscall.Signal(1); s <= Last; s++ {
+	for s := syscall.Signal(1); s <= signame.Last; s++ {
 		if seen[s] != 1 {
 			t.Errorf("%s is in %d places", Name(s), seen[s])
 		}

@@ -6,13 +6,10 @@ import (
 	"slices"
 	"syscall"
 
+	"github.com/netbsd-cells/runcell/kmod/signame"
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
-
-// Last is the highest signal number that users give: real-time signals are
-// included. (Linux 64, NetBSD 63.)
-const Last = lastSignal
 
 // whose says what becomes of a signal.
 type whose uint8
@@ -102,7 +99,7 @@ func lost() []syscall.Signal {
 
 func list(want func(syscall.Signal) bool) []syscall.Signal {
 	var all []syscall.Signal
-	for s := syscall.Signal(1); s <= Last; s++ {
+	for s := syscall.Signal(1); s <= signame.Last; s++ {
 		if want(s) {
 			all = append(all, s)
 		}

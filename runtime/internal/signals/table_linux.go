@@ -9,8 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const lastSignal = 64
-
 // catchable is false for the three that C libraries may keep for themselves
 // (signal(7), "Real-time signals"): the Go runtime leaves them alone.
 func catchable(s syscall.Signal) bool { return s < 32 || s > 34 }

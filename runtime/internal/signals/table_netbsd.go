@@ -9,8 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const lastSignal = 63
-
 // catchable is false for real-time signals: the Go runtime knows none here, but
 // those up to SIGPWR.
 func catchable(s syscall.Signal) bool { return s <= sigPwr }

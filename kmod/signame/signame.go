@@ -1,0 +1,97 @@
+package signame
+
+// Names and numbers, on this system and on others.
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Last is the highest signal number (Linux 64, NetBSD 63).
+const Last = lastRealtime
+
+// lastAnywhere is Linux's, the highest of the systems that images are for.
+const lastAnywhere = 64
+
+// aliases are second names of signals (signal(7)).
+var aliases = map[string]string{"SIGIOT": "SIGABRT", "SIGCLD": "SIGCHLD", "SIGPOLL": "SIGIO"}
+
+// elsewhere are signals that one system has and another has not: an image is for
+// another one than it is made on.
+var elsewhere = []string{"SIGEMT", "SIGINFO", "SIGIO", "SIGPWR", "SIGSTKFLT", "SIGSYS", "SIGWINCH"}
+
+// Parse reads a signal of this system as kill(1) does: a number from 0, or a name in
+// any case, with or without SIG; real-time signals are RTMIN, RTMIN+3, RTMAX-1 and
+// their like, as in image-spec, config.md, "StopSignal".
+func Parse(s string) (syscall.Signal, error) {
+	if n, err := strconv.Atoi(s); err == nil {
+		if n < 0 || n > Last {
+			return 0, fmt.Errorf("unknown signal %q: numbers go from 0 to %d", s, Last)
+		}
+		return syscall.Signal(n), nil
+	}
+	name := full(s)
+	if sig := unix.SignalNum(name); sig != 0 {
+		return sig, nil
+	}
+	if sig, ok := realtime(name); ok {
+		return sig, nil
+	}
+	return 0, fmt.Errorf("unknown signal %q: use a name such as TERM or a number", s)
+}
+
+// Known tells whether Parse reads a signal here or on another system that images are
+// for. None is not known: 0 only asks whether a process is there.
+func Known(s string) bool {
+	if n, err := strconv.Atoi(s); err == nil {
+		return n >= 1 && n <= lastAnywhere
+	}
+	_, err := Parse(s)
+	return err == nil || slices.Contains(elsewhere, full(s))
+}
+
+// full is a name as unix.SignalNum has it.
+func full(s string) string {
+	name := strings.ToUpper(s)
+	if !strings.HasPrefix(name, "SIG") {
+		name = "SIG" + name
+	}
+	if is := aliases[name]; is != "" {
+		return is
+	}
+	return name
+}
+
+// realtime reads the name of a real-time signal: an end of their range, and how far
+// into it.
+func realtime(name string) (syscall.Signal, bool) {
+	sig := firstRealtime
+	rest, ok := strings.CutPrefix(name, "SIGRTMIN")
+	if !ok {
+		sig = lastRealtime
+		if rest, ok = strings.CutPrefix(name, "SIGRTMAX"); !ok {
+			return 0, false
+		}
+	}
+	if rest == "" {
+		return syscall.Signal(sig), true
+	}
+	inward := byte('+')
+	if sig == lastRealtime {
+		inward = '-'
+	}
+	// A sign alone is no number, and a second sign no digit.
+	n, err := strconv.ParseUint(rest[1:], 10, 8)
+	if err != nil || rest[0] != inward || int(n) > lastRealtime-firstRealtime {
+		return 0, false
+	}
+	if inward == '-' {
+		return syscall.Signal(sig - int(n)), true
+	}
+	return syscall.Signal(sig + int(n)), true
+}
