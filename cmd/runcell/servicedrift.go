@@ -19,7 +19,7 @@ import (
 // drift is what a restart would change. An error is what keeps the cell from
 // being started as it is declared now.
 func (s *services) drift(ctx context.Context, d *service.Declaration) (list []service.Difference, err error) {
-	is, _, err := s.condition(d)
+	is, err := s.condition(d)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func (s *services) drift(ctx context.Context, d *service.Declaration) (list []se
 	if x, ok := r.Find(r.Current); ok && d.Bundle == "" && x.Image != d.Image {
 		list = append(list, service.Difference{Field: "image", Is: x.Image, Will: d.Image})
 	}
-	if !isUp(is) {
+	if !is.isUp() {
 		return list, nil
 	}
 	plan, err := s.engine.Plan(d.Name)

@@ -99,8 +99,8 @@ func (s *services) export(ctx context.Context, d *service.Declaration, file stri
 	if file == "" {
 		return "", errors.New("name a file to export to")
 	}
-	is, _, err := s.condition(d)
-	if err == nil && is != isDown {
+	is, err := s.condition(d)
+	if err == nil && is.life != isDown {
 		err = fmt.Errorf("it is %s: stop it first, or what it writes meanwhile is half in the file", is)
 	}
 	if err == nil && d.Bundle != "" {

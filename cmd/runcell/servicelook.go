@@ -56,50 +56,87 @@ func (s *services) print(rows [][]string, list any) error {
 	return cmdline.WriteTable(s.Stdout, rows)
 }
 
-// The conditions of a cell.
+// life is what can be said of a cell in a word.
+type life uint8
+
 const (
-	isRunning  = "running"
-	isPaused   = "paused"
-	isStarting = "is being started"
-	isWaiting  = "ended, is started again"
-	isDead     = "dead" // perhaps with an exit status
-	isDown     = "stopped"
+	isDown life = iota
+	isDead
+	isStarting
+	isWaiting
+	isPaused
+	isRunning
 )
 
-// condition tells whether a cell runs, and who keeps it going.
-func (s *services) condition(d *service.Declaration) (is string, pid int, err error) {
-	if pid, err = lockHolder(s.lock(d)); err != nil {
-		return "", 0, err
+// lives are the words, for people and for programs.
+var lives = [...]struct{ says, word string }{
+	isDown:     {"stopped", "stopped"},
+	isDead:     {"dead", "dead"},
+	isStarting: {"is being started", "starting"},
+	isWaiting:  {"ended, is started again", "waiting"},
+	isPaused:   {"paused", "paused"},
+	isRunning:  {"running", "running"},
+}
+
+// condition is whether a cell runs, and who keeps it going.
+type condition struct {
+	life
+	supervisor int  // the process, 0 = nobody
+	exit       *int // of a dead one, if it is known
+}
+
+// isUp tells whether somebody keeps the cell going.
+func (c condition) isUp() bool { return c.life != isDown && c.life != isDead }
+
+func (c condition) String() string {
+	if c.exit != nil {
+		return fmt.Sprintf("%s (%d)", lives[c.life].says, *c.exit)
+	}
+	return lives[c.life].says
+}
+
+func (s *services) condition(d *service.Declaration) (c condition, err error) {
+	if c.supervisor, err = lockHolder(s.lock(d)); err != nil {
+		return c, err
 	}
 	st, err := s.engine.State(d.Name)
-	switch {
-	case err != nil && !errors.Is(err, runtime.ErrNotExist):
-		return "", pid, err
-	case pid > 0 && err == nil && st.Status == runtime.Running:
-		return isRunning, pid, nil
-	case pid > 0 && err == nil && st.Status == runtime.Paused:
-		return isPaused, pid, nil
-	case pid > 0 && err == nil && st.Status == runtime.Stopped:
-		return isWaiting, pid, nil
-	case pid > 0:
-		return isStarting, pid, nil
+	if err != nil && !errors.Is(err, runtime.ErrNotExist) {
+		return c, err
+	}
+	if c.supervisor > 0 {
+		c.life = isStarting
+		if err == nil {
+			c.life = kept(st.Status)
+		}
+		return c, nil
 	}
 	args, err := s.running(d)
 	if args == nil || err != nil {
-		return isDown, 0, err
+		return c, err
 	}
 	status, asked, err := readEnd(s.lock(d))
-	switch {
-	case err != nil || asked:
-		return isDown, 0, err
-	case status >= 0:
-		return fmt.Sprintf("%s (%d)", isDead, status), 0, nil
+	if err != nil || asked {
+		return c, err
 	}
-	return isDead, 0, nil
+	c.life = isDead
+	if status >= 0 {
+		c.exit = &status
+	}
+	return c, nil
 }
 
-// isUp tells of a condition whether somebody keeps the cell going.
-func isUp(is string) bool { return is != isDown && !strings.HasPrefix(is, isDead) }
+// kept is the life of a cell with a supervisor.
+func kept(is runtime.Status) life {
+	switch is {
+	case runtime.Running:
+		return isRunning
+	case runtime.Paused:
+		return isPaused
+	case runtime.Stopped:
+		return isWaiting
+	}
+	return isStarting
+}
 
 // serviceStatus is a cell in the status.
 type serviceStatus struct {
@@ -113,41 +150,33 @@ type serviceStatus struct {
 	Error      string `json:"error,omitempty"` // why nothing is known
 }
 
-// forPrograms are the conditions that have more than a word.
-var forPrograms = map[string]string{isStarting: "starting", isWaiting: "waiting"}
-
-func (s *services) statusOf(d *service.Declaration) (x serviceStatus, is string) {
-	is, pid, err := s.condition(d)
-	x = serviceStatus{Name: d.Name, Status: is, Supervisor: pid, Image: d.Image, Bundle: d.Bundle, Log: s.logOf(d)}
-	if word := forPrograms[is]; word != "" {
-		x.Status = word
+// statusOf tells the condition, for programs and for people.
+func (s *services) statusOf(d *service.Declaration) (x serviceStatus, c condition, says string) {
+	c, err := s.condition(d)
+	x = serviceStatus{
+		Name: d.Name, Status: lives[c.life].word, ExitStatus: c.exit, Supervisor: c.supervisor,
+		Image: d.Image, Bundle: d.Bundle, Log: s.logOf(d),
 	}
 	if err != nil {
 		x.Status, x.Error = "unknown", err.Error()
-		return x, "unknown: " + err.Error()
+		return x, c, "unknown: " + err.Error()
 	}
-	if strings.HasPrefix(is, isDead) {
-		x.Status = isDead
-		if status, _, err := readEnd(s.lock(d)); err == nil && status >= 0 {
-			x.ExitStatus = &status
-		}
-	}
-	return x, is
+	return x, c, c.String()
 }
 
 func (s *services) status(_ context.Context, declared []*service.Declaration) error {
 	list := make([]serviceStatus, len(declared)) // never null
 	rows, dead := [][]string{{"NAME", "STATUS", "SUPERVISOR", "FROM", "LOG"}}, false
 	for i, d := range declared {
-		x, is := s.statusOf(d)
+		x, c, says := s.statusOf(d)
 		keeper := "-"
 		if x.Supervisor > 0 {
 			keeper = strconv.Itoa(x.Supervisor)
 		}
 		wanted := len(s.args) > 0 || d.Autostart || s.enabled(d)
-		dead = dead || is != isRunning && (is != isDown || wanted)
+		dead = dead || x.Error != "" || c.life != isRunning && (c.life != isDown || wanted)
 		list[i] = x
-		rows = append(rows, []string{d.Name, is, keeper, d.Image + d.Bundle, x.Log})
+		rows = append(rows, []string{d.Name, says, keeper, d.Image + d.Bundle, x.Log})
 	}
 	if err := s.print(rows, list); err != nil {
 		return err
@@ -169,12 +198,12 @@ func (s *services) check(ctx context.Context, list []*service.Declaration) error
 		if err != nil {
 			return "", err
 		}
-		is, _, err := s.condition(d)
+		is, err := s.condition(d)
 		if len(differ) == 0 {
-			return is + ", as declared", err
+			return is.String() + ", as declared", err
 		}
 		drifted = true
-		return is + "; a restart changes:" + lines(differ), err
+		return is.String() + "; a restart changes:" + lines(differ), err
 	})
 	if err == nil && drifted {
 		return cmdline.ExitStatus(exitDrift)

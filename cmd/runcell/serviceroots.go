@@ -101,8 +101,8 @@ func (s *services) rollback(ctx context.Context, d *service.Declaration, _ strin
 
 // fitsIfUp is fitsOn for a cell that is to run when it is changed.
 func (s *services) fitsIfUp(d *service.Declaration, base string) error {
-	is, _, err := s.condition(d)
-	if err != nil || is == isDown {
+	is, err := s.condition(d)
+	if err != nil || is.life == isDown {
 		return err
 	}
 	if err := s.fitsOn(d, base); err != nil {
@@ -115,11 +115,11 @@ func (s *services) fitsIfUp(d *service.Declaration, base string) error {
 // a cell that runs do so on it. Cut off anywhere, what the declaration says is
 // what the next start runs.
 func (s *services) change(ctx context.Context, d *service.Declaration, r service.Roots) (string, error) {
-	is, _, err := s.condition(d)
+	is, err := s.condition(d)
 	if err != nil {
 		return "", err
 	}
-	up := is != isDown // what is dead is to run
+	up := is.life != isDown // what is dead is to run
 	if up {
 		if _, err := s.stopOne(ctx, d); err != nil {
 			return "", err
@@ -252,8 +252,8 @@ func (s *services) goneHome(d *service.Declaration) string {
 
 // pruneWithdrawn removes all roots of a cell that is not declared any more.
 func (s *services) pruneWithdrawn(d *service.Declaration) (string, error) {
-	is, _, err := s.condition(d)
-	if err == nil && is != isDown {
+	is, err := s.condition(d)
+	if err == nil && is.life != isDown {
 		err = fmt.Errorf("it is not declared any more, and is %s: \"runcell service stop %s\" first", is, d.Name)
 	}
 	if err != nil {

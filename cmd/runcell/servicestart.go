@@ -72,11 +72,11 @@ func (s *services) startOne(ctx context.Context, d *service.Declaration) (string
 		return "", err
 	}
 	if pid > 0 {
-		is, _, err := s.condition(d)
-		if is == isRunning {
-			is = "runs already"
+		is, err := s.condition(d)
+		if is.life == isRunning {
+			return "runs already", err
 		}
-		return is, err
+		return is.String(), err
 	}
 	if err := s.prepare(ctx, d); err != nil {
 		return "", err
