@@ -87,8 +87,8 @@ func deleteApart(f *Flags, cells Remover, stdin io.Reader, stdout io.Writer) err
 	ctx, cancel := context.WithTimeoutCause(context.Background(), apartLimit, fmt.Errorf("it takes more than %v", apartLimit))
 	defer cancel()
 	b, err := openBundle(f.Bundle)
-	if err != nil {
-		return err
+	if err != nil { // the cell has to go, whatever has its bundle's place
+		return errors.Join(cells.Delete(ctx, f.ID, true), err)
 	}
 	if b != nil {
 		defer b.close()

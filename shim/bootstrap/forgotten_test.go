@@ -109,13 +109,18 @@ func TestForgottenBundle(t *testing.T) {
 			}
 		}
 		var derr error
+		deleted := false
 		err := apart(t, path, c.caller, hook{do: func() {
+			deleted = true
 			if c.during != nil {
 				derr = c.during(path)
 			}
 		}})
 		if derr != nil || (err != nil) != c.fails {
 			t.Errorf("%s: %v, %v; want an error %v", name, err, derr, c.fails)
+		}
+		if !deleted {
+			t.Errorf("%s: the container is left", name)
 		}
 		if left := names(t, filepath.Dir(path)); !slices.Equal(left, c.left) {
 			t.Errorf("%s: %q is left; want %q", name, left, c.left)
