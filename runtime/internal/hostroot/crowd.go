@@ -1,47 +1,27 @@
 package hostroot
 
-// How many mounts a host bears. NetBSD's syncer looks at every mount once a second,
-// and finds its own note about each in a list that has all of them (sched_sync in
-// sys/kern/vfs_subr.c, fstrans_alloc_lwp_info in vfs_trans.c), so that its time
-// grows with the square of their number. Once it takes more than a second it never
-// rests: a host with one processor then does nothing else, as a thread of the kernel
-// comes before all programs, and with several each unmount takes minutes.
+// How many mounts a host bears. NetBSD's syncer looks at every mount once a second
+// (sched_sync in sys/kern/vfs_subr.c), and finds its own note about each in a list that
+// has all of them (vfs_trans.c). As long as any thread that sleeps has a note about a
+// mount that is gone, which is as good as always, it goes through the whole list for
+// each. So its time grows with the square of their number, and more once the list is
+// larger than the processor's cache. Once it takes more than a second it never rests: a
+// host with one processor then does nothing else, as a thread of the kernel comes before
+// all programs, and with several each unmount takes minutes.
 
-import (
-	"fmt"
-	"math"
-	goruntime "runtime"
-	"time"
-)
+import "fmt"
 
-// maxWalk is how long the kernel may take to go through all mounts, in processor
-// time: of each second the syncer has a third then. What a host bears so depends on
-// how fast it is.
-const maxWalk = 300 * time.Millisecond
-
-// walks are how often that is tried. The first time the kernel notes every mount for
-// the thread, which takes several times as long; the syncer's thread has them all.
-// And in a virtual machine whose host has other work to do a processor's time runs on
-// while it has none.
-const walks = 5
+// maxSyncer is what the syncer may take of a processor, in percent. While nobody has
+// such a note it takes a third of what it may need at any time.
+const maxSyncer = 25
 
 // checkCrowd refuses one more root where the kernel has enough to do with the mounts
 // that are there.
 func checkCrowd(k Kernel) error {
-	goruntime.LockOSThread()
-	defer goruntime.UnlockOSThread()
-	var mounts int
-	least := time.Duration(math.MaxInt64)
-	for try := 0; try < walks && least > maxWalk; try++ {
-		n, took, err := k.walk()
-		if err != nil {
-			return err
-		}
-		mounts, least = n, min(least, took)
+	takes, err := k.syncer()
+	if err == nil && takes > maxSyncer {
+		err = fmt.Errorf("mount the root: the kernel's syncer (ioflush) takes %d %% of a processor (at most %d) to look at all mounts of the host every second, "+
+			"and with more of them it would soon leave nothing: give cells fewer mounts, or run fewer cells", takes, maxSyncer)
 	}
-	if least > maxWalk {
-		return fmt.Errorf("mount the root: it takes the kernel %d ms (at most %d) to go through the host's %d mounts, which it does every second, "+
-			"and with more it would soon do nothing else: give cells fewer mounts, or run fewer of them", least.Milliseconds(), maxWalk.Milliseconds(), mounts)
-	}
-	return nil
+	return err
 }

@@ -1,9 +1,17 @@
 package hostroot
 
-import "testing"
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
 
-// The kernel counts as many mounts as it lists, and a few take it no time.
-func TestWalk(t *testing.T) {
+	"github.com/netbsd-cells/runcell/oci"
+)
+
+// A few mounts cost the syncer little.
+func TestFewMounts(t *testing.T) {
 	k, err := NewKernel()
 	if err != nil {
 		t.Fatal(err)
@@ -12,8 +20,49 @@ func TestWalk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mounts, took, err := k.walk()
-	if err != nil || mounts != len(table) || took < 0 || took > maxWalk {
-		t.Errorf("%d mounts in %v, %v; the table has %d", mounts, took, err, len(table))
+	takes, err := k.syncer()
+	if err != nil || takes < 0 || takes > maxSyncer {
+		t.Errorf("%d %%, %v beside %d mounts", takes, err, len(table))
 	}
+}
+
+// With more mounts and more a root is refused some time, which is before the host
+// stands still: it takes them away again in a bounded time.
+func TestManyMounts(t *testing.T) {
+	k, err := NewKernel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	var points []string
+	t.Cleanup(func() {
+		began := time.Now()
+		for _, p := range points {
+			if err := k.unmount(p, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Logf("%d unmounts took %v", len(points), time.Since(began))
+	})
+	// Long enough to be seen in a mean over 20 seconds, with some that are enough on a
+	// fast machine.
+	const step, most = 250, 40_000
+	for len(points) < most {
+		for range step {
+			p := filepath.Join(dir, fmt.Sprint(len(points)))
+			if err := os.Mkdir(p, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := k.mount(hostMount{kind: fsTmpfs, source: fsTmpfs, tmpfs: oci.Tmpfs{}}, p); err != nil {
+				t.Fatal(err)
+			}
+			points = append(points, p)
+		}
+		time.Sleep(2 * time.Second)
+		if err := checkCrowd(k); err != nil {
+			t.Logf("after %d mounts: %v", len(points), err)
+			return
+		}
+	}
+	t.Errorf("%d mounts and no refusal", most)
 }

@@ -22,7 +22,6 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
-	"time"
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/inroot"
@@ -41,9 +40,9 @@ type Kernel interface {
 	unmount(path string, force bool) error
 	// table lists all mounts, oldest first.
 	table() ([]mountEntry, error)
-	// walk has the kernel go through all mounts, as its syncer does, and tells their
-	// number and what time of a processor it took.
-	walk() (int, time.Duration, error)
+	// syncer tells what looking at all mounts every second takes of a processor, in
+	// percent.
+	syncer() (int, error)
 	// mountOf gives the mount that a place lies on.
 	mountOf(p *inroot.Place) (mountEntry, error)
 }
@@ -363,7 +362,10 @@ func (r *Root) inherit(m hostMount) (int, error) {
 // checkHostPty refuses to mount the machine's first ptyfs for a container: the
 // kernel would use it for the host's terminals as well.
 func (r *Root) checkHostPty() error {
-	table, err := r.Kernel.table()
+	if e, there, err := mountAt(r.Kernel, ptsDir); err == nil && there && e.kind == fsPty {
+		return nil
+	}
+	table, err := r.Kernel.table() // it may be covered
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	goruntime "runtime"
-	"time"
 	"unsafe"
 
 	"github.com/netbsd-cells/runcell/kmod/inroot"
@@ -99,23 +98,59 @@ func (*netbsdKernel) unmount(path string, force bool) error {
 	return unix.Unmount(path, flags)
 }
 
-// table asks for the number of mounts first, and again while they grow.
+// table reads the mount table on a thread of its own, which ends then: the kernel keeps
+// a note for the thread about each mount that it has looked at (fstrans(9)), frees no
+// mount that somebody has a note about, and takes longer for each step in any file
+// system as long as there is such a mount. A process that stays, as a shim does, would
+// keep them all.
 func (k *netbsdKernel) table() ([]mountEntry, error) {
-	for spare := 8; ; spare *= 2 {
+	var list []mountEntry
+	read := make(chan error)
+	go func() {
+		goruntime.LockOSThread() // for good
+		var err error
+		list, err = k.readTable()
+		read <- err
+	}()
+	err := <-read
+	return list, err
+}
+
+// someMounts are few enough for 3 MB.
+const someMounts = 1024
+
+// readTable asks again while the table is longer than was expected.
+func (k *netbsdKernel) readTable() ([]mountEntry, error) {
+	for room := someMounts; ; {
+		list, full, err := k.readMounts(room)
+		if err != nil {
+			return nil, fmt.Errorf("read mount table: %w", err)
+		}
+		if !full {
+			return list, nil
+		}
 		have, err := k.count()
 		if err != nil {
 			return nil, err
 		}
-		room := have + spare
-		buf := make([]byte, room*k.layout.size)
-		n, _, errno := unix.Syscall(k.getvfsstat, uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), statNoWait)
-		if errno != 0 {
-			return nil, fmt.Errorf("read mount table: %w", errno)
-		}
-		if int(n) < room {
-			return k.layout.parse(buf[:int(n)*k.layout.size])
-		}
+		room = have + someMounts
 	}
+}
+
+// readMounts reads a table that has room for so many mounts. It is no memory of Go's,
+// which would touch all of it.
+func (k *netbsdKernel) readMounts(room int) (list []mountEntry, full bool, err error) {
+	buf, err := unix.Mmap(-1, 0, room*k.layout.size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		return nil, false, fmt.Errorf("make room for %d mounts: %w", room, err)
+	}
+	defer func() { err = errors.Join(err, unix.Munmap(buf)) }()
+	n, _, errno := unix.Syscall(k.getvfsstat, uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), statNoWait)
+	if errno != 0 {
+		return nil, false, errno
+	}
+	list, err = k.layout.parse(buf[:int(n)*k.layout.size])
+	return list, int(n) == room, err
 }
 
 func (k *netbsdKernel) count() (int, error) {
@@ -124,28 +159,6 @@ func (k *netbsdKernel) count() (int, error) {
 		return 0, fmt.Errorf("count mounts: %w", errno)
 	}
 	return int(n), nil
-}
-
-func (k *netbsdKernel) walk() (int, time.Duration, error) {
-	before, err := used()
-	if err != nil {
-		return 0, 0, err
-	}
-	n, err := k.count()
-	if err != nil {
-		return 0, 0, err
-	}
-	after, err := used()
-	return n, after - before, err
-}
-
-// used is what this process has had of the processors.
-func used() (time.Duration, error) {
-	var u unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
-		return 0, fmt.Errorf("ask for the time used: %w", err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), nil
 }
 
 func (k *netbsdKernel) mountOf(p *inroot.Place) (mountEntry, error) {

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/oci"
@@ -31,6 +30,7 @@ type linuxMounts struct {
 	lie    func(e *mountEntry) // about the mount that a place lies on
 	log    []string
 	forced []string // unmounted by force
+	tables int      // how often it was asked for the table
 }
 
 // linuxNames are Linux's names of the file systems.
@@ -106,12 +106,10 @@ func (k *linuxMounts) unmount(path string, force bool) error {
 	return unix.Unmount(path, flags)
 }
 
-func (k *linuxMounts) walk() (int, time.Duration, error) {
-	table, err := k.table()
-	return len(table), 0, err
-}
+func (*linuxMounts) syncer() (int, error) { return 0, nil }
 
 func (k *linuxMounts) table() ([]mountEntry, error) {
+	k.tables++
 	entries, _, err := k.read()
 	table := slices.Clone(k.host)
 	for _, e := range entries {
@@ -133,6 +131,9 @@ func (k *linuxMounts) mountOf(p *inroot.Place) (mountEntry, error) {
 	}
 	if i := slices.Index(ids, id); i >= 0 {
 		e := entries[i]
+		if !inroot.Within(e.on, k.dir) && !slices.Contains(k.host, e) {
+			e.kind = "ffs" // the machine's own mounts are not that host's
+		}
 		if k.lie != nil {
 			k.lie(&e)
 		}

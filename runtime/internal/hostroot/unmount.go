@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/netbsd-cells/runcell/kmod/inroot"
@@ -22,6 +23,9 @@ var unmountPatience = 5 * time.Second
 // forces nothing but terminals: a process that is still there must not lose
 // its files.
 func Unmount(k Kernel, root string, recorded []string) error {
+	if unmountRecorded(k, root, recorded) {
+		return nil
+	}
 	table, err := k.table()
 	if err != nil {
 		return err
@@ -41,6 +45,26 @@ func Unmount(k Kernel, root string, recorded []string) error {
 		return fmt.Errorf("remove the root's mount point: %w", err)
 	}
 	return nil
+}
+
+// unmountRecorded unmounts what create said that it would mount, and tells whether
+// that was all: a root with anything below it is busy. It spares most commands the whole
+// table, which takes the kernel longer with each of the host's mounts, see checkCrowd.
+func unmountRecorded(k Kernel, root string, recorded []string) bool {
+	var last string
+	for _, path := range slices.Backward(recorded) {
+		for {
+			_, there, err := mountAt(k, path)
+			if err == nil && !there {
+				break
+			}
+			if err != nil || k.unmount(path, false) != nil {
+				return false
+			}
+			last = path
+		}
+	}
+	return last == root && os.Remove(root) == nil
 }
 
 // whyBusy names the mounts that keep another one busy, because their
@@ -72,10 +96,11 @@ func unmountPoint(k Kernel, m mountEntry) error {
 	force := false
 	deadline := time.Now().Add(unmountPatience)
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		if there, err := liesOn(k, m); !there {
+		_, there, err := mountAt(k, m.on)
+		if !there {
 			return err
 		}
-		err := k.unmount(m.on, force)
+		err = k.unmount(m.on, force)
 		switch {
 		case err == nil, errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT):
 			return nil
@@ -89,21 +114,20 @@ func unmountPoint(k Kernel, m mountEntry) error {
 	}
 }
 
-// liesOn tells whether the path of a mount still leads to it: the container
-// could rename the directories on the way and put links in their place, and
-// unmount(2) would follow those to the host's mounts.
-func liesOn(k Kernel, m mountEntry) (bool, error) {
-	place, err := inroot.OpenPlace(m.on)
+// mountAt gives the mount at a path, if it still leads to one: the container could
+// rename the directories on the way and put links in their place, and unmount(2) would
+// follow those to the host's mounts.
+func mountAt(k Kernel, path string) (e mountEntry, there bool, err error) {
+	place, err := inroot.OpenPlace(path)
 	switch {
 	case errors.Is(err, unix.ENOENT), inroot.IsNotDir(err):
-		return false, nil
+		return e, false, nil
 	case err != nil:
-		return false, fmt.Errorf("look at mount point %s: %w", m.on, err)
+		return e, false, fmt.Errorf("look at mount point %s: %w", path, err)
 	}
 	defer place.Close()
-	e, err := k.mountOf(place)
-	if err != nil {
-		return false, fmt.Errorf("look at mount point %s: %w", m.on, err)
+	if e, err = k.mountOf(place); err != nil {
+		return e, false, fmt.Errorf("look at mount point %s: %w", path, err)
 	}
-	return e.on == m.on, nil
+	return e, e.on == path, nil
 }

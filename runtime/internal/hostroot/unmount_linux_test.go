@@ -85,11 +85,41 @@ func TestUnmountFollowsNoLink(t *testing.T) {
 		if err := unmountPoint(b.kernel, mountEntry{kind: fsTmpfs, on: b.in("/a/b")}); err != nil {
 			t.Error(err)
 		}
-		if there, err := liesOn(b.kernel, m); !there || err != nil {
+		if _, there, err := mountAt(b.kernel, m.on); !there || err != nil {
 			t.Errorf("the host's mount is gone (%v)", err)
 		}
 		if err := errors.Join(os.Remove(b.in("/a")), os.Rename(b.in("/moved"), b.in("/a"))); err != nil {
 			t.Error(err)
 		}
 	})
+}
+
+// What create recorded is unmounted without the whole table, also if it is there
+// twice; where more is in the way the table is read.
+func TestTableIsReadIfNeeded(t *testing.T) {
+	for name, c := range map[string]struct {
+		more  string // what somebody has mounted on
+		reads bool
+	}{
+		"as recorded": {"", false},
+		"twice":       {"/var", false},
+		"another":     {"/etc", true},
+	} {
+		inRootBox(t, []string{"rootfs/var/", "rootfs/etc/"}, func(b *rootBox) {
+			mountsOf(b, oci.MountTmpfs, "/var")
+			if err := b.build(); err != nil {
+				t.Error(name, err)
+				return
+			}
+			if c.more != "" {
+				if err := unix.Mount("tmpfs", b.in(c.more), "tmpfs", 0, ""); err != nil {
+					t.Error(name, err)
+				}
+			}
+			b.kernel.tables = 0
+			if err := b.unmount(); err != nil || (b.kernel.tables > 0) != c.reads {
+				t.Errorf("%s: %v, the table was read %d times", name, err, b.kernel.tables)
+			}
+		})
+	}
 }
