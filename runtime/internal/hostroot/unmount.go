@@ -58,13 +58,27 @@ func unmountRecorded(k Kernel, root string, recorded []string) bool {
 			if err == nil && !there {
 				break
 			}
-			if err != nil || k.unmount(path, false) != nil {
+			if err != nil || !unmountSoon(k, path) {
 				return false
 			}
 			last = path
 		}
 	}
 	return last == root && os.Remove(root) == nil
+}
+
+// unmountSoon unmounts what is busy for a moment: the kernel lets go of a process's
+// files some time after its end.
+func unmountSoon(k Kernel, path string) bool {
+	const longest = 32 * time.Millisecond
+	for pause := time.Millisecond; pause <= longest; pause *= 2 {
+		err := k.unmount(path, false)
+		if !errors.Is(err, unix.EBUSY) {
+			return err == nil
+		}
+		time.Sleep(pause)
+	}
+	return false
 }
 
 // whyBusy names the mounts that keep another one busy, because their
