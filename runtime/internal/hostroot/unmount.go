@@ -64,7 +64,11 @@ func unmountRecorded(k Kernel, root string, recorded []string) bool {
 			last = path
 		}
 	}
-	return last == root && os.Remove(root) == nil
+	if last == root {
+		return os.Remove(root) == nil
+	}
+	_, err := os.Lstat(root)
+	return errors.Is(err, os.ErrNotExist) // as after an unmount before; what is mounted on can't be removed
 }
 
 // unmountSoon unmounts what is busy for a moment: the kernel lets go of a process's

@@ -120,6 +120,10 @@ func TestTableIsReadIfNeeded(t *testing.T) {
 			if err := b.unmount(); err != nil || (b.kernel.tables > 0) != c.reads {
 				t.Errorf("%s: %v, the table was read %d times", name, err, b.kernel.tables)
 			}
+			b.kernel.tables = 0
+			if err := b.unmount(); err != nil || b.kernel.tables > 0 {
+				t.Errorf("%s, once more: %v, the table was read %d times", name, err, b.kernel.tables)
+			}
 		})
 	}
 }

@@ -106,7 +106,7 @@ func (*Root) Terminal(received int) (master int, name string) {
 // joinedRoot is empty: any thread of the host sees the cell's root in its place.
 const joinedRoot = ""
 
-// unmountHost trusts the kernel's table more than the record, which may be lost.
+// unmountHost takes away what is recorded, and what the kernel has more.
 var unmountHost = func(stateDir string, recorded []string) error {
 	dir, err := filepath.EvalSymlinks(stateDir) //nolint:forbidigo // the state directory is ours alone
 	if errors.Is(err, unix.ENOENT) {
