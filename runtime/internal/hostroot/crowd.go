@@ -13,7 +13,7 @@ import "fmt"
 
 // maxSyncer is what the syncer may take of a processor, in percent. While nobody has
 // such a note it takes a third of what it may need at any time.
-const maxSyncer = 25
+const maxSyncer = 20
 
 // checkCrowd refuses one more root where the kernel has enough to do with the mounts
 // that are there.

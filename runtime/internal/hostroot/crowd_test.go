@@ -26,7 +26,7 @@ func TestCrowd(t *testing.T) {
 	}{
 		{crowded{}, ""},
 		{crowded{takes: maxSyncer}, ""},
-		{crowded{takes: maxSyncer + 1}, "26 % of a processor (at most 25) to look at all mounts"},
+		{crowded{takes: maxSyncer + 1}, "21 % of a processor (at most 20) to look at all mounts"},
 		{crowded{err: errors.New("unread")}, "unread"},
 	} {
 		err := checkCrowd(c.kernel)
