@@ -66,13 +66,14 @@ var targets = []target{
 		guard: true, judged: true, tests: []test{{packages: "./runtime/internal/rootfs ./runtime/internal/devices ./runtime/internal/exeseal"}},
 	},
 	{
-		files: "runtime/internal/hostroot/mountplan.go runtime/internal/hostroot/mountargs.go runtime/internal/hostroot/hostroot.go runtime/internal/hostroot/hostfiles.go runtime/internal/hostroot/unmount.go",
+		files: "runtime/internal/hostroot/mountplan.go runtime/internal/hostroot/mountargs.go runtime/internal/hostroot/hostroot.go runtime/internal/hostroot/hostfiles.go runtime/internal/hostroot/unmount.go runtime/internal/hostroot/crowd.go",
 		guard: true, judged: true, tests: []test{{packages: "./runtime/internal/hostroot"}},
 	},
 	{
 		files: "oci/cell.go oci/cellparse.go oci/compile.go oci/devices.go oci/exec.go oci/linux.go oci/load.go oci/mountopts.go oci/mounts.go oci/permissions.go oci/process.go oci/settle.go",
 		guard: true, judged: true, tests: []test{{packages: "./oci"}},
 	},
+	{files: "kmod/signame/signame.go", judged: true, tests: []test{{packages: "./kmod/signame"}}},
 	{files: "oci/near.go oci/strictjson/*.go", guard: true, judged: true, tests: []test{{packages: "./oci/strictjson ./oci"}}},
 	{files: "kmod/inroot/*.go", guard: true, judged: true, tests: []test{{packages: "./kmod/inroot", skip: "Race|Swapped|Deep|LinkLimit$|^Fuzz"}, {packages: "./kmod/inroot"}}},
 	{files: "kmod/policy/*.go", guard: true, judged: true, tests: []test{{packages: "./kmod/policy ./kmod/policy/gen"}}},
