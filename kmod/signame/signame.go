@@ -21,10 +21,6 @@ const lastAnywhere = 64
 // aliases are second names of signals (signal(7)).
 var aliases = map[string]string{"SIGIOT": "SIGABRT", "SIGCLD": "SIGCHLD", "SIGPOLL": "SIGIO"}
 
-// elsewhere are signals that one system has and another has not: an image is for
-// another one than it is made on.
-var elsewhere = []string{"SIGEMT", "SIGINFO", "SIGIO", "SIGPWR", "SIGSTKFLT", "SIGSYS", "SIGWINCH"}
-
 // Parse reads a signal of this system as kill(1) does: a number from 0, or a name in
 // any case, with or without SIG; real-time signals are RTMIN, RTMIN+3, RTMAX-1 and
 // their like, as in image-spec, config.md, "StopSignal".
@@ -70,28 +66,24 @@ func full(s string) string {
 // realtime reads the name of a real-time signal: an end of their range, and how far
 // into it.
 func realtime(name string) (syscall.Signal, bool) {
-	sig := firstRealtime
-	rest, ok := strings.CutPrefix(name, "SIGRTMIN")
-	if !ok {
-		sig = lastRealtime
-		if rest, ok = strings.CutPrefix(name, "SIGRTMAX"); !ok {
+	for _, end := range []struct {
+		name   string
+		sig    int
+		sign   byte
+		inward int
+	}{{"SIGRTMIN", firstRealtime, '+', 1}, {"SIGRTMAX", lastRealtime, '-', -1}} {
+		rest, ok := strings.CutPrefix(name, end.name)
+		if !ok {
+			continue
+		}
+		if rest == "" {
+			return syscall.Signal(end.sig), true
+		}
+		n, err := strconv.ParseUint(rest[1:], 10, 8)
+		if err != nil || rest[0] != end.sign || int(n) > lastRealtime-firstRealtime {
 			return 0, false
 		}
+		return syscall.Signal(end.sig + end.inward*int(n)), true
 	}
-	if rest == "" {
-		return syscall.Signal(sig), true
-	}
-	inward := byte('+')
-	if sig == lastRealtime {
-		inward = '-'
-	}
-	// A sign alone is no number, and a second sign no digit.
-	n, err := strconv.ParseUint(rest[1:], 10, 8)
-	if err != nil || rest[0] != inward || int(n) > lastRealtime-firstRealtime {
-		return 0, false
-	}
-	if inward == '-' {
-		return syscall.Signal(sig - int(n)), true
-	}
-	return syscall.Signal(sig + int(n)), true
+	return 0, false
 }

@@ -7,3 +7,6 @@ const (
 	firstRealtime = 34
 	lastRealtime  = 64
 )
+
+// elsewhere are signals that only another system has: an image may be for that.
+var elsewhere = []string{"SIGEMT", "SIGINFO"}

@@ -6,3 +6,6 @@ const (
 	firstRealtime = 33
 	lastRealtime  = 63
 )
+
+// elsewhere are signals that only another system has: an image may be for that.
+var elsewhere = []string{"SIGSTKFLT"}

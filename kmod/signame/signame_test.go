@@ -47,7 +47,7 @@ func TestParse(t *testing.T) {
 
 func TestKnown(t *testing.T) {
 	for s, want := range map[string]bool{
-		"SIGINT": true, "1": true, "64": true, "SIGINFO": true, "SIGPWR": true, "winch": true, "SIGSTKFLT": true, "EMT": true, "SIGRTMIN+3": true,
+		"SIGINT": true, "1": true, "64": true, "SIGINFO": true, "SIGPWR": true, "winch": true, "SIGSTKFLT": true, "EMT": true, "SIGSYS": true, "io": true, "SIGRTMIN+3": true,
 		"0": false, "65": false, "-9": false, "NOPE": false, "": false, "SIG": false, "RTMIN+31": false,
 	} {
 		if got := Known(s); got != want {

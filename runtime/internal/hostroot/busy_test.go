@@ -82,6 +82,17 @@ func TestUnmountErrors(t *testing.T) {
 	}
 }
 
+// What can't be unmounted is an error also where it was recorded.
+func TestRecordedAndRefused(t *testing.T) {
+	k := oneMount{on: filepath.Join(t.TempDir(), DirName), other: "/elsewhere", err: unix.EPERM}
+	if err := os.Mkdir(k.on, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := Unmount(k, k.on, []string{k.on}); !errors.Is(err, unix.EPERM) {
+		t.Errorf("unmount = %v; want EPERM", err)
+	}
+}
+
 // Where the mount point has become something else, nothing is unmounted.
 func TestReplacedMountPoint(t *testing.T) {
 	dir := t.TempDir()

@@ -19,9 +19,12 @@ const maxSyncer = 20
 // that are there.
 func checkCrowd(k Kernel) error {
 	takes, err := k.syncer()
-	if err == nil && takes > maxSyncer {
-		err = fmt.Errorf("mount the root: the kernel's syncer (ioflush) takes %d %% of a processor (at most %d) to look at all mounts of the host every second, "+
+	if err != nil {
+		return err
+	}
+	if takes > maxSyncer {
+		return fmt.Errorf("mount the root: the kernel's syncer (ioflush) takes %d %% of a processor (at most %d) to look at all mounts of the host every second, "+
 			"and with more of them it would soon leave nothing: give cells fewer mounts, or run fewer cells", takes, maxSyncer)
 	}
-	return err
+	return nil
 }
