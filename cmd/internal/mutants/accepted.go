@@ -411,14 +411,6 @@ var acceptedCells = []excuse{
 		"it asks more often",
 	},
 	{
-		"runtime/internal/hostroot/unmount.go unmountSoon boundary: pause <= longest", same,
-		"it asks once less often, and then reads the table",
-	},
-	{
-		"runtime/internal/hostroot/unmount.go unmountSoon omit: time.Sleep(pause)", same,
-		"it asks in a shorter time",
-	},
-	{
 		"runtime/internal/launch/caller.go Caller.checkPreserved operand: err == nil &&", same,
 		"the only error is EBADF, as which it counts either way",
 	},

@@ -73,7 +73,7 @@ func TestUnmountErrors(t *testing.T) {
 	} {
 		k.err = c.err
 		got := ""
-		if err := unmountPoint(k, mountEntry{kind: fsNull, on: k.on}); err != nil {
+		if err := unmountPoint(k, mountEntry{kind: fsNull, on: k.on}, unmountPatience); err != nil {
 			got = whyBusy(k, k.on, err).Error() // nothing is mounted below
 		}
 		if got != c.want {
@@ -101,7 +101,7 @@ func TestReplacedMountPoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, on := range []string{file, link, dir + "/gone", file + "/below"} {
-		if err := unmountPoint(oneMount{on: on, err: unix.EPERM}, mountEntry{kind: fsNull, on: on}); err != nil {
+		if err := unmountPoint(oneMount{on: on, err: unix.EPERM}, mountEntry{kind: fsNull, on: on}, unmountPatience); err != nil {
 			t.Errorf("%s: %v", on, err)
 		}
 	}

@@ -140,7 +140,7 @@ func (r *Root) prepare(root hostMount) error {
 		return err
 	}
 	r.Dir.Close()
-	return unmountPoint(r.Kernel, mountEntry{kind: fsNull, on: r.path})
+	return unmountPoint(r.Kernel, mountEntry{kind: fsNull, on: r.path}, unmountPatience)
 }
 
 // makePlace makes a mount's destination.
@@ -320,7 +320,7 @@ func (r *Root) mountOn(m hostMount, path string) error {
 	}
 	if err != nil {
 		err = fmt.Errorf("check mount point: %w", err)
-		return errors.Join(err, unmountPoint(r.Kernel, mountEntry{kind: m.kind, on: path}))
+		return errors.Join(err, unmountPoint(r.Kernel, mountEntry{kind: m.kind, on: path}, unmountPatience))
 	}
 	return nil
 }

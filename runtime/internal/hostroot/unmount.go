@@ -18,6 +18,13 @@ import (
 // gone; a test shortens it.
 var unmountPatience = 5 * time.Second
 
+// soon is how long it usually does: the kernel lets go of a process's files some time
+// after its end.
+const soon = 50 * time.Millisecond
+
+// maxStacked is how often somebody may have mounted on the same place.
+const maxStacked = 4
+
 // Unmount unmounts all of a container's mounts, the newest first, and
 // removes the root's mount point, which proves that nothing is left on it. It
 // forces nothing but terminals: a process that is still there must not lose
@@ -31,7 +38,7 @@ func Unmount(k Kernel, root string, recorded []string) error {
 		return err
 	}
 	for _, m := range ownMounts(table, root, recorded) {
-		if err := unmountPoint(k, m); err != nil {
+		if err := unmountPoint(k, m, unmountPatience); err != nil {
 			return whyBusy(k, m.on, err)
 		}
 	}
@@ -53,12 +60,12 @@ func Unmount(k Kernel, root string, recorded []string) error {
 func unmountRecorded(k Kernel, root string, recorded []string) bool {
 	var last string
 	for _, path := range slices.Backward(recorded) {
-		for {
-			_, there, _ := mountAt(k, path) // what can't be looked at keeps the root busy
+		for range maxStacked {
+			m, there, _ := mountAt(k, path) // what can't be looked at keeps the root busy
 			if !there {
 				break
 			}
-			if !unmountSoon(k, path) {
+			if unmountPoint(k, m, soon) != nil {
 				return false
 			}
 			last = path
@@ -67,22 +74,9 @@ func unmountRecorded(k Kernel, root string, recorded []string) bool {
 	if last == root {
 		return os.Remove(root) == nil
 	}
+	// As after an unmount before: what is mounted on can't be removed.
 	_, err := os.Lstat(root) //nolint:forbidigo // the state directory is ours alone
-	return errors.Is(err, os.ErrNotExist) // as after an unmount before: what is mounted on can't be removed
-}
-
-// unmountSoon unmounts what is busy for a moment: the kernel lets go of a process's
-// files some time after its end.
-func unmountSoon(k Kernel, path string) bool {
-	const longest = 32 * time.Millisecond
-	for pause := time.Millisecond; pause <= longest; pause *= 2 {
-		err := k.unmount(path, false)
-		if !errors.Is(err, unix.EBUSY) {
-			return err == nil
-		}
-		time.Sleep(pause)
-	}
-	return false
+	return errors.Is(err, os.ErrNotExist)
 }
 
 // whyBusy names the mounts that keep another one busy, because their
@@ -110,9 +104,9 @@ func whyBusy(k Kernel, path string, err error) error {
 // A caller may hold a terminal's master beyond the container's end, as
 // containerd does until delete has returned. That keeps a ptyfs busy and has
 // nothing to lose: its slave is gone with the cell.
-func unmountPoint(k Kernel, m mountEntry) error {
+func unmountPoint(k Kernel, m mountEntry, patience time.Duration) error {
 	force := false
-	deadline := time.Now().Add(unmountPatience)
+	deadline := time.Now().Add(patience)
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		_, there, err := mountAt(k, m.on)
 		if !there {

@@ -82,7 +82,7 @@ func TestUnmountFollowsNoLink(t *testing.T) {
 			return
 		}
 		m := table[slices.IndexFunc(table, func(m mountEntry) bool { return m.on == host+"/b" })]
-		if err := unmountPoint(b.kernel, mountEntry{kind: fsTmpfs, on: b.in("/a/b")}); err != nil {
+		if err := unmountPoint(b.kernel, mountEntry{kind: fsTmpfs, on: b.in("/a/b")}, unmountPatience); err != nil {
 			t.Error(err)
 		}
 		if _, there, err := mountAt(b.kernel, m.on); !there || err != nil {
