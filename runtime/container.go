@@ -96,4 +96,4 @@ func (c *container) recordMount(path string) error {
 }
 
 // unmount unmounts whatever is left of the container's mounts.
-func (c *container) unmount() error { return rootfs.Unmount(c.Dir, c.Mounts) }
+func (c *container) unmount() error { return rootfs.Unmount(c.Dir, c.Mounts, c.Phase == state.Created) }

@@ -101,7 +101,7 @@ func session(s console.Section, prepare func(*machine)) harness.Case {
 				t.Skipf("only containerd calls a shim")
 			}
 			if !isShim(t.Target.Path) && strings.HasPrefix(s.Name, "shim/") {
-				t.Skipf("the commands name the shim")
+				t.Skipf("only our shim does, or is named")
 			}
 			m := newMachine(t)
 			prepare(m)

@@ -48,6 +48,7 @@ var rooms = map[string][]string{
 		".", "internal/console", "internal/devices", "internal/hostroot", "internal/launch", "internal/monitor",
 		"internal/nofile", "internal/process", "internal/rootfs", "internal/signals", "internal/state", "internal/sys", "internal/undo",
 	},
+	"kmod": {"flock", "inroot", "signame", "stdstream", "sysctl"},
 	"pkg":  {"containerd"},
 	"shim": {"bootstrap", "events", "snapshots", "stdio", "task"},
 }
@@ -204,7 +205,7 @@ func moduleSteps(w want) []protocol.Step {
 }
 
 func kmodSteps(w want) []protocol.Step {
-	return withModule(w, "kmod", 0, conformanceStep(w, "kmod"))
+	return append(roomSteps(w, "kmod"), withModule(w, "kmod", 0, conformanceStep(w, "kmod"))...)
 }
 
 // roomSteps run the tests of a house.

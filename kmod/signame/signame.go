@@ -18,8 +18,9 @@ const Last = lastRealtime
 // lastAnywhere is Linux's, the highest of the systems that images are for.
 const lastAnywhere = 64
 
-// aliases are second names of signals (signal(7)).
-var aliases = map[string]string{"SIGIOT": "SIGABRT", "SIGCLD": "SIGCHLD", "SIGPOLL": "SIGIO"}
+// aliases are other names of signals (signal(7)). The table of x/sys has one name for
+// each, and for the first on NetBSD the other one.
+var aliases = map[string]string{"SIGIOT": "SIGABRT", "SIGABRT": "SIGIOT", "SIGCLD": "SIGCHLD", "SIGPOLL": "SIGIO"}
 
 // Parse reads a signal of this system as kill(1) does: a number from 0, or a name in
 // any case, with or without SIG; real-time signals are RTMIN, RTMIN+3, RTMAX-1 and
@@ -32,8 +33,10 @@ func Parse(s string) (syscall.Signal, error) {
 		return syscall.Signal(n), nil
 	}
 	name := full(s)
-	if sig := unix.SignalNum(name); sig != 0 {
-		return sig, nil
+	for _, name := range []string{name, aliases[name]} {
+		if sig := unix.SignalNum(name); sig != 0 {
+			return sig, nil
+		}
 	}
 	if sig, ok := realtime(name); ok {
 		return sig, nil
@@ -56,9 +59,6 @@ func full(s string) string {
 	name := strings.ToUpper(s)
 	if !strings.HasPrefix(name, "SIG") {
 		name = "SIG" + name
-	}
-	if is := aliases[name]; is != "" {
-		return is
 	}
 	return name
 }

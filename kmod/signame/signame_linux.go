@@ -1,7 +1,7 @@
 package signame
 
-// Linux's real-time signals. The first two are kept by C libraries for themselves
-// (signal(7), "Real-time signals").
+// Linux's real-time signals as glibc counts them, which keeps two for itself (signal(7),
+// "Real-time signals"), and as other tools do. musl keeps three.
 
 const (
 	firstRealtime = 34

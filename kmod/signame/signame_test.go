@@ -27,7 +27,7 @@ func FuzzParse(f *testing.F) {
 func TestParse(t *testing.T) {
 	for s, want := range map[string]syscall.Signal{
 		"TERM": 15, "sigterm": 15, "SIGKILL": 9, "9": 9, "0": 0, "34": 34, "HUP": 1, strconv.Itoa(Last): Last,
-		"IOT": unix.SIGABRT, "sigcld": unix.SIGCHLD, "POLL": unix.SIGIO,
+		"IOT": unix.SIGABRT, "ABRT": unix.SIGABRT, "sigcld": unix.SIGCHLD, "POLL": unix.SIGIO,
 		"SIGRTMIN": firstRealtime, "rtmin+0": firstRealtime, "SIGRTMIN+3": firstRealtime + 3, "RTMIN+30": lastRealtime,
 		"SIGRTMAX": Last, "RtMax-1": Last - 1, "RTMAX-30": firstRealtime,
 	} {

@@ -87,7 +87,7 @@ func deleteApart(f *Flags, cells Remover, stdin io.Reader, stdout io.Writer) err
 	ctx, cancel := context.WithTimeoutCause(context.Background(), apartLimit, fmt.Errorf("it takes more than %v", apartLimit))
 	defer cancel()
 	b, err := openBundle(f.Bundle)
-	if err != nil { // the cell has to go, whatever has its bundle's place
+	if err != nil { // the cell has to go, whatever has its bundle's place; its mounts there do not
 		return errors.Join(cells.Delete(ctx, f.ID, true), err)
 	}
 	if b != nil {

@@ -88,7 +88,7 @@ func TestRecordedAndRefused(t *testing.T) {
 	if err := os.Mkdir(k.on, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := Unmount(k, k.on, []string{k.on}); !errors.Is(err, unix.EPERM) {
+	if err := Unmount(k, k.on, []string{k.on}, true); !errors.Is(err, unix.EPERM) {
 		t.Errorf("unmount = %v; want EPERM", err)
 	}
 }
@@ -115,20 +115,20 @@ func TestUnmountIsComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	k := oneMount{on: root + "/gone", other: "/elsewhere"}
-	if err := Unmount(k, root, nil); err == nil || !strings.Contains(err.Error(), "still mounted") {
+	if err := Unmount(k, root, nil, false); err == nil || !strings.Contains(err.Error(), "still mounted") {
 		t.Errorf("a mount that is not to be found: %v", err)
 	}
 	k.on = "/elsewhere"
 	if err := os.WriteFile(root+"/f", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := Unmount(k, root, nil); err == nil || !strings.Contains(err.Error(), "remove the root's mount point") {
+	if err := Unmount(k, root, nil, false); err == nil || !strings.Contains(err.Error(), "remove the root's mount point") {
 		t.Errorf("a file in the mount point: %v", err)
 	}
 	if err := os.RemoveAll(root); err != nil {
 		t.Fatal(err)
 	}
-	if err := Unmount(k, root, nil); err != nil {
+	if err := Unmount(k, root, nil, false); err != nil {
 		t.Errorf("nothing left: %v", err)
 	}
 }
@@ -139,7 +139,7 @@ func TestLostMountIsNamed(t *testing.T) {
 	if err := os.Mkdir(k.root, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	err := Unmount(k, k.root, nil)
+	err := Unmount(k, k.root, nil, false)
 	if !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), k.root+`/dev"`) {
 		t.Errorf("unmount = %v; want EBUSY and the lost mount's name", err)
 	}

@@ -16,7 +16,7 @@ import (
 // struct kinfo_lwp in sys/sysctl.h, the same on all ports.
 const (
 	lwpSize    = 128
-	lwpPercent = 100 // l_pctcpu: of a processor, as ps(1) has it, a mean over some 20 seconds
+	lwpPercent = 100 // l_pctcpu: of a processor, as top(1) has it
 	lwpName    = 108
 	oneCPU     = 1 << 11 // FSCALE
 )
@@ -52,5 +52,5 @@ func kernelThreads() ([]byte, error) {
 			return nil, fmt.Errorf("read kern.lwp: %w", errno)
 		}
 	}
-	return nil, errors.New("read kern.lwp: there are always more threads than were expected")
+	return nil, errors.New("read kern.lwp: its threads change too fast")
 }

@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/netbsd-cells/runcell/kmod"
 	"github.com/netbsd-cells/runcell/kmod/inroot"
@@ -40,9 +41,12 @@ type Kernel interface {
 	unmount(path string, force bool) error
 	// table lists all mounts, oldest first.
 	table() ([]mountEntry, error)
-	// syncer tells what looking at all mounts every second takes of a processor, in
-	// percent.
+	// syncer tells what the kernel's thread that looks at all mounts every second takes
+	// of a processor, in percent.
 	syncer() (int, error)
+	// walk looks at all mounts, and tells their number and what time of a processor it
+	// took.
+	walk() (int, time.Duration, error)
 	// mountOf gives the mount that a place lies on.
 	mountOf(p *inroot.Place) (mountEntry, error)
 }

@@ -5,10 +5,13 @@ package hostroot
 import (
 	"errors"
 	"fmt"
+	"math"
 	goruntime "runtime"
+	"time"
 	"unsafe"
 
 	"github.com/netbsd-cells/runcell/kmod/inroot"
+	"github.com/netbsd-cells/runcell/runtime/internal/process"
 	"golang.org/x/sys/unix"
 )
 
@@ -105,14 +108,10 @@ func (*netbsdKernel) unmount(path string, force bool) error {
 // keep them all.
 func (k *netbsdKernel) table() ([]mountEntry, error) {
 	var list []mountEntry
-	read := make(chan error)
-	go func() {
-		goruntime.LockOSThread() // for good
-		var err error
+	err := process.OnThread(func() (err error) {
 		list, err = k.readTable()
-		read <- err
-	}()
-	err := <-read
+		return err
+	})
 	return list, err
 }
 
@@ -151,6 +150,29 @@ func (k *netbsdKernel) readMounts(room int) (list []mountEntry, full bool, err e
 	}
 	list, err = k.layout.parse(buf[:int(n)*k.layout.size])
 	return list, int(n) == room, err
+}
+
+// walk has the kernel go through all mounts, and tells their number and what time of a
+// processor it took: the least of a few times, as the first has the notes made, and a
+// virtual machine's clock runs on while it has no processor.
+func (k *netbsdKernel) walk() (mounts int, least time.Duration, err error) {
+	const times = 4
+	least = math.MaxInt64
+	err = process.OnThread(func() (err error) {
+		for try := 0; err == nil && try < times; try++ {
+			var before, after unix.Rusage
+			err = unix.Getrusage(unix.RUSAGE_SELF, &before)
+			if err == nil {
+				mounts, err = k.count()
+			}
+			if err == nil {
+				err = unix.Getrusage(unix.RUSAGE_SELF, &after)
+			}
+			least = min(least, time.Duration(after.Stime.Nano()-before.Stime.Nano()))
+		}
+		return err
+	})
+	return mounts, least, err
 }
 
 func (k *netbsdKernel) count() (int, error) {

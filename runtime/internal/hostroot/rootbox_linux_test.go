@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/netbsd-cells/runcell/kmod/inroot"
 	"github.com/netbsd-cells/runcell/oci"
@@ -106,7 +107,8 @@ func (k *linuxMounts) unmount(path string, force bool) error {
 	return unix.Unmount(path, flags)
 }
 
-func (*linuxMounts) syncer() (int, error) { return 0, nil }
+func (*linuxMounts) syncer() (int, error)              { return 0, nil }
+func (*linuxMounts) walk() (int, time.Duration, error) { return 0, 0, nil }
 
 func (k *linuxMounts) table() ([]mountEntry, error) {
 	k.tables++
@@ -181,6 +183,7 @@ type rootBox struct {
 	state          string
 	kernel         *linuxMounts
 	recorded       []string
+	created        bool // to its end
 	plan           *oci.Plan
 }
 
@@ -254,7 +257,7 @@ func (b *rootBox) build() error {
 }
 
 func (b *rootBox) unmount() error {
-	return Unmount(b.kernel, filepath.Join(b.state, DirName), b.recorded)
+	return Unmount(b.kernel, filepath.Join(b.state, DirName), b.recorded, b.created)
 }
 
 // sweep unmounts and looks for what is left.

@@ -28,9 +28,10 @@ const maxStacked = 4
 // Unmount unmounts all of a container's mounts, the newest first, and
 // removes the root's mount point, which proves that nothing is left on it. It
 // forces nothing but terminals: a process that is still there must not lose
-// its files.
-func Unmount(k Kernel, root string, recorded []string) error {
-	if unmountRecorded(k, root, recorded) {
+// its files. What was mounted for a create that came to its end is checked, see
+// mountOn: it lies in the root.
+func Unmount(k Kernel, root string, recorded []string, checked bool) error {
+	if checked && unmountRecorded(k, root, recorded) {
 		return nil
 	}
 	table, err := k.table()
@@ -48,24 +49,28 @@ func Unmount(k Kernel, root string, recorded []string) error {
 	if left := ownMounts(table, root, recorded); len(left) > 0 {
 		return fmt.Errorf("still mounted, but not to be found there: %q: unmount them by hand", mountPoints(left))
 	}
-	if err := os.Remove(root); err != nil {
+	if err := os.Remove(root); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("remove the root's mount point: %w", err)
 	}
 	return nil
 }
 
-// unmountRecorded unmounts what create said that it would mount, and tells whether
-// that was all: a root with anything below it is busy. It spares most commands the whole
-// table, which takes the kernel longer with each of the host's mounts, see checkCrowd.
+// unmountRecorded unmounts what create has mounted in the root, and tells whether that
+// was all: wherever a container has moved its mounts to, and whatever else is mounted
+// below, a root with anything in it is busy. It spares most commands the whole table,
+// which takes the kernel longer with each of the host's mounts, see checkCrowd.
 func unmountRecorded(k Kernel, root string, recorded []string) bool {
 	var last string
 	for _, path := range slices.Backward(recorded) {
+		if !inroot.Within(path, root) {
+			return false
+		}
 		for range maxStacked {
-			m, there, _ := mountAt(k, path) // what can't be looked at keeps the root busy
-			if !there {
+			m, there, err := mountAt(k, path)
+			if err == nil && !there {
 				break
 			}
-			if unmountPoint(k, m, soon) != nil {
+			if err != nil || unmountPoint(k, m, soon) != nil {
 				return false
 			}
 			last = path

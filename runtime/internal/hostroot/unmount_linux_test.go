@@ -94,36 +94,67 @@ func TestUnmountFollowsNoLink(t *testing.T) {
 	})
 }
 
-// What create recorded is unmounted without the whole table, also if it is there
-// twice; where more is in the way the table is read.
+// What create has checked is unmounted without the whole table, also if it is there
+// twice; where more is in the way, or create did not come to its end, the table is read.
 func TestTableIsReadIfNeeded(t *testing.T) {
+	shortPatience(t)
 	for name, c := range map[string]struct {
-		more  string // what somebody has mounted on
-		reads bool
+		created bool
+		before  func(b *rootBox) error
+		reads   bool
+		again   bool // for what is gone
 	}{
-		"as recorded": {"", false},
-		"twice":       {"/var", false},
-		"another":     {"/etc", true},
+		"as recorded": {created: true},
+		"half":        {reads: true, again: true},
+		"twice": {created: true, before: func(b *rootBox) error {
+			return unix.Mount("tmpfs", b.in("/var"), "tmpfs", 0, "")
+		}},
+		"another": {created: true, reads: true, before: func(b *rootBox) error {
+			return unix.Mount("tmpfs", b.in("/etc"), "tmpfs", 0, "")
+		}},
+		"one of elsewhere": {created: true, reads: true, again: true, before: func(b *rootBox) error {
+			b.recorded = append(b.recorded, b.bundle)
+			return nil
+		}},
 	} {
 		inRootBox(t, []string{"rootfs/var/", "rootfs/etc/"}, func(b *rootBox) {
+			b.created = c.created
 			mountsOf(b, oci.MountTmpfs, "/var")
-			if err := b.build(); err != nil {
+			err := b.build()
+			if err == nil && c.before != nil {
+				err = c.before(b)
+			}
+			if err != nil {
 				t.Error(name, err)
 				return
 			}
-			if c.more != "" {
-				if err := unix.Mount("tmpfs", b.in(c.more), "tmpfs", 0, ""); err != nil {
-					t.Error(name, err)
+			for _, reads := range []bool{c.reads, c.again} {
+				b.kernel.tables = 0
+				if err := b.unmount(); err != nil || (b.kernel.tables > 0) != reads {
+					t.Errorf("%s: %v, the table was read %d times", name, err, b.kernel.tables)
 				}
-			}
-			b.kernel.tables = 0
-			if err := b.unmount(); err != nil || (b.kernel.tables > 0) != c.reads {
-				t.Errorf("%s: %v, the table was read %d times", name, err, b.kernel.tables)
-			}
-			b.kernel.tables = 0
-			if err := b.unmount(); err != nil || b.kernel.tables > 0 {
-				t.Errorf("%s, once more: %v, the table was read %d times", name, err, b.kernel.tables)
 			}
 		})
 	}
+}
+
+// Where a container has moved its mount, and put a link to the host's in its place, the
+// short way takes nothing of the host's and does not say that all is done.
+func TestShortWayFollowsNoLink(t *testing.T) {
+	shortPatience(t)
+	inRootBox(t, []string{"rootfs/a/b/", "host/b/"}, func(b *rootBox) {
+		mountsOf(b, oci.MountTmpfs, "/a/b")
+		host := filepath.Join(b.bundle, "host")
+		if err := errors.Join(b.build(), unix.Mount("tmpfs", host+"/b", "tmpfs", 0, ""),
+			os.Rename(b.in("/a"), b.in("/moved")), os.Symlink(host, b.in("/a"))); err != nil {
+			t.Error(err)
+			return
+		}
+		if unmountRecorded(b.kernel, filepath.Join(b.state, DirName), b.recorded) {
+			t.Error("all is said to be done")
+		}
+		if err := errors.Join(unix.Unmount(host+"/b", 0), os.Remove(b.in("/a")), os.Rename(b.in("/moved"), b.in("/a"))); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -8,9 +8,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// isMainThread does not matter: a thread has nothing here that is not the
-// process's.
-var isMainThread = func() bool { return false }
+// mainThread is the one that initialises packages.
+var mainThread = lwpSelf()
+
+// isMainThread: a thread has nothing here that is not the process's, but for the
+// kernel's notes about what it has looked at. The main thread keeps them to the end.
+var isMainThread = func() bool { return lwpSelf() == mainThread }
+
+// lwpSelf is _lwp_self(2).
+func lwpSelf() uintptr {
+	const sysLwpSelf = 311
+	id, _, _ := unix.RawSyscall(sysLwpSelf, 0, 0, 0)
+	return id
+}
 
 // EnterSteps change the child's root. It must be the very vnode that the cell
 // was made for, so the descriptor decides and not a path.

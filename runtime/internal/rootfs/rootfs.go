@@ -40,16 +40,17 @@ type Builder interface {
 // first: an open directory keeps a mount busy.
 func (f *Root) Unmount() error {
 	f.Close()
-	return Unmount(f.o.StateDir, f.o.Recorded())
+	return Unmount(f.o.StateDir, f.o.Recorded(), false)
 }
 
 // Unmount unmounts whatever the host has left of a container's mounts: recorded
-// ones, and those below its state directory. Without any it does nothing.
-func Unmount(stateDir string, recorded []string) error {
+// ones, and those below its state directory. Checked are those of a container that was
+// created to its end. Without any it does nothing.
+func Unmount(stateDir string, recorded []string, checked bool) error {
 	if unmountHost == nil {
 		return nil
 	}
-	return unmountHost(stateDir, recorded)
+	return unmountHost(stateDir, recorded, checked)
 }
 
 // HostPath is the root as the kernel is told of it: the first recorded mount,

@@ -35,7 +35,7 @@ type Root struct {
 }
 
 // unmountHost is nil: the mounts ended with the last process in their namespace.
-var unmountHost func(stateDir string, recorded []string) error
+var unmountHost func(stateDir string, recorded []string, checked bool) error
 
 // joinedRoot: the cell's mount namespace has no other root.
 const joinedRoot = "/"

@@ -627,19 +627,21 @@ func TestCloneTree(t *testing.T) {
 // On the emulator's host, mounts are no matter of the host's; where they are, the
 // host unmounts those that were recorded.
 func TestUnmount(t *testing.T) {
-	if err := Unmount("/state", []string{"/x"}); err != nil {
+	if err := Unmount("/state", []string{"/x"}, true); err != nil {
 		t.Error(err)
 	}
 	if got := JoinedPath("/bundle/rootfs", []string{"/x"}); got != "/" {
 		t.Errorf("JoinedPath = %s; want /", got)
 	}
 	defer func() { unmountHost = nil }()
-	unmountHost = func(stateDir string, recorded []string) error { return fmt.Errorf("%s %v", stateDir, recorded) }
+	unmountHost = func(stateDir string, recorded []string, checked bool) error {
+		return fmt.Errorf("%s %v %v", stateDir, recorded, checked)
+	}
 	f, err := New(Options{StateDir: "/state", Recorded: func() []string { return []string{"/x"} }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Unmount(); err == nil || err.Error() != "/state [/x]" {
+	if err := f.Unmount(); err == nil || err.Error() != "/state [/x] false" {
 		t.Errorf("Unmount = %v; want the host's, with what was recorded", err)
 	}
 }

@@ -107,7 +107,7 @@ func (*Root) Terminal(received int) (master int, name string) {
 const joinedRoot = ""
 
 // unmountHost takes away what is recorded, and what the kernel has more.
-var unmountHost = func(stateDir string, recorded []string) error {
+var unmountHost = func(stateDir string, recorded []string, checked bool) error {
 	dir, err := filepath.EvalSymlinks(stateDir) //nolint:forbidigo // the state directory is ours alone
 	if errors.Is(err, unix.ENOENT) {
 		return nil // nothing can be mounted below it
@@ -120,5 +120,5 @@ var unmountHost = func(stateDir string, recorded []string) error {
 		return err
 	}
 	root := filepath.Join(dir, hostroot.DirName) //nolint:forbidigo // the state directory is ours alone
-	return hostroot.Unmount(kernel, root, recorded)
+	return hostroot.Unmount(kernel, root, recorded, checked)
 }
