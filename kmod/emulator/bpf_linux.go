@@ -7,6 +7,7 @@ package emulator
 import (
 	"errors"
 	"fmt"
+	goruntime "runtime"
 	"slices"
 	"unsafe"
 
@@ -75,6 +76,21 @@ func loadBind(name string, attach uint32, program []uint64, rules int) (int, err
 	return loadProgram(unix.BPF_PROG_TYPE_CGROUP_SOCK_ADDR, name, attach, code)
 }
 
+// uninterrupted runs f while no signal reaches its thread. The kernel stops checking a
+// program, with EAGAIN, when there is one, and the Go runtime interrupts its threads so.
+func uninterrupted(f func() error) error {
+	goruntime.LockOSThread()
+	defer goruntime.UnlockOSThread()
+	var all, old unix.Sigset_t
+	for i := range all.Val {
+		all.Val[i]--
+	}
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &old); err != nil {
+		return fmt.Errorf("block signals: %w", err)
+	}
+	return errors.Join(f(), unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil))
+}
+
 func loadProgram(typ uint32, name string, attach uint32, code []uint64) (int, error) {
 	license := []byte("GPL\x00")
 	attr := &struct {
@@ -89,7 +105,11 @@ func loadProgram(typ uint32, name string, attach uint32, code []uint64) (int, er
 		typ: typ, count: uint32(len(code)),
 		insns: unsafe.Pointer(&code[0]), license: unsafe.Pointer(&license[0]), name: nameOf(name), expected: attach,
 	}
-	fd, err := bpfCall(unix.BPF_PROG_LOAD, attr)
+	var fd int
+	err := uninterrupted(func() (err error) {
+		fd, err = bpfCall(unix.BPF_PROG_LOAD, attr)
+		return err
+	})
 	if err != nil {
 		return -1, fmt.Errorf("load eBPF program %s: %w", name, err)
 	}
