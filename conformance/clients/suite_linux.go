@@ -93,6 +93,9 @@ func pages() error {
 // forShim are the cases that need nothing but containerd and its shim.
 var forShim = regexp.MustCompile(`^(ctr/|leftover/ctr$|nerdctl/|compose/|shim/)`)
 
+// forOurs are the cases that name our shim, or that no other passes.
+var forOurs = regexp.MustCompile(`^shim/|^ctr/last-event$`)
+
 func session(s console.Section, prepare func(*machine)) harness.Case {
 	return harness.Case{
 		Name: s.Name, Clause: s.Clause, Does: s.Does, Timeout: 3 * time.Minute,
@@ -100,7 +103,7 @@ func session(s console.Section, prepare func(*machine)) harness.Case {
 			if isShim(t.Target.Path) && !forShim.MatchString(s.Name) {
 				t.Skipf("only containerd calls a shim")
 			}
-			if !isShim(t.Target.Path) && strings.HasPrefix(s.Name, "shim/") {
+			if !isShim(t.Target.Path) && forOurs.MatchString(s.Name) {
 				t.Skipf("only our shim does, or is named")
 			}
 			m := newMachine(t)

@@ -18,10 +18,6 @@ const Last = lastRealtime
 // lastAnywhere is Linux's, the highest of the systems that images are for.
 const lastAnywhere = 64
 
-// aliases are other names of signals (signal(7)). The table of x/sys has one name for
-// each, and for the first on NetBSD the other one.
-var aliases = map[string]string{"SIGIOT": "SIGABRT", "SIGABRT": "SIGIOT", "SIGCLD": "SIGCHLD", "SIGPOLL": "SIGIO"}
-
 // Parse reads a signal of this system as kill(1) does: a number from 0, or a name in
 // any case, with or without SIG; real-time signals are RTMIN, RTMIN+3, RTMAX-1 and
 // their like, as in image-spec, config.md, "StopSignal".

@@ -10,3 +10,6 @@ const (
 
 // elsewhere are signals that only another system has: an image may be for that.
 var elsewhere = []string{"SIGEMT", "SIGINFO"}
+
+// aliases are signals' names that the table of x/sys has not, and those that it has.
+var aliases = map[string]string{"SIGIOT": "SIGABRT", "SIGCLD": "SIGCHLD", "SIGPOLL": "SIGIO"}

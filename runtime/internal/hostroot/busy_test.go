@@ -122,8 +122,10 @@ func TestUnmountIsComplete(t *testing.T) {
 	if err := os.WriteFile(root+"/f", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := Unmount(k, root, nil, false); err == nil || !strings.Contains(err.Error(), "remove the root's mount point") {
-		t.Errorf("a file in the mount point: %v", err)
+	for _, checked := range []bool{false, true} {
+		if err := Unmount(k, root, []string{root}, checked); err == nil || !strings.Contains(err.Error(), "remove the root's mount point") {
+			t.Errorf("a file in the mount point, checked %v: %v", checked, err)
+		}
 	}
 	if err := os.RemoveAll(root); err != nil {
 		t.Fatal(err)
