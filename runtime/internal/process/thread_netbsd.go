@@ -17,8 +17,7 @@ var isMainThread = func() bool { return lwpSelf() == mainThread }
 
 // lwpSelf is _lwp_self(2).
 func lwpSelf() uintptr {
-	const sysLwpSelf = 311
-	id, _, _ := unix.RawSyscall(sysLwpSelf, 0, 0, 0)
+	id, _, _ := unix.RawSyscall(unix.SYS__LWP_SELF, 0, 0, 0)
 	return id
 }
 
