@@ -47,7 +47,7 @@ func serve(f *bootstrap.Flags) error {
 		return fmt.Errorf("make server: %w", err)
 	}
 	queue := events.New(os.Getenv("TTRPC_ADDRESS"), f.Namespace)
-	service := task.New(e, f.Namespace, queue.Send)
+	service := task.New(e, f.Namespace, queue.Send, func() { leave(f.Socket) })
 	service.Register(server)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(context.Background(), l) }()
@@ -56,13 +56,16 @@ func serve(f *bootstrap.Flags) error {
 	case err := <-failed:
 		return fmt.Errorf("serve: %w", err)
 	}
-	// Nobody finds a shim that takes no container any more.
-	if err := os.Remove(f.Socket); err != nil && !errors.Is(err, os.ErrNotExist) {
-		log.L.Errorf("remove socket: %v", err)
-	}
 	within(eventLimit, "send the last events", queue.Close)
 	within(answerLimit, "", server.Shutdown) // who waits for nothing keeps a connection
 	return nil
+}
+
+// leave takes the socket's name away: nobody finds a shim that takes no container.
+func leave(socket string) {
+	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
+		log.L.Errorf("remove socket: %v", err)
+	}
 }
 
 // within gives something some time; with no name nobody needs to know that it

@@ -25,7 +25,7 @@ var descriptorsOf = map[uintptr][]int{
 	unix.SYS_OPEN: nil, unix.SYS_OPENAT: {0}, unix.SYS_READ: {0}, unix.SYS_RECVMSG: {0}, unix.SYS_SENDMSG: {0}, unix.SYS_SETGID: nil,
 	unix.SYS_SETGROUPS: nil, unix.SYS_SETPGID: nil, unix.SYS_SETPRIORITY: nil, unix.SYS_SETREUID: nil, unix.SYS_SETRLIMIT: nil,
 	unix.SYS_SETSID: nil, unix.SYS_SETUID: nil, unix.SYS_UMASK: nil, unix.SYS_WRITE: {0}, unix.SYS___GETCWD: nil,
-	sysSigaction: nil, sysSysctl: nil,
+	sysSigaction: nil, sysSysctl: nil, unix.SYS__LWP_SELF: nil,
 }
 
 // shutSteps close everything in the gaps. A process outside of the cell can't

@@ -142,6 +142,27 @@ func TestRemovedByOthers(t *testing.T) {
 	}
 }
 
+// Who is told that the shim ends can start the next one: the name of the old one is
+// gone by then. A container that is there keeps it.
+func TestLeavesBeforeItAnswers(t *testing.T) {
+	f, _, _, c := begin(t)
+	c.create("a")
+	c.do("Shutdown", &task.ShutdownRequest{ID: "a"})
+	if f.left.Load() != 0 {
+		t.Error("the shim leaves its container")
+	}
+	c.do("Start", &task.StartRequest{ID: "a"})
+	f.of("a", 0).end(0)
+	c.wait("a", "")
+	c.do("Delete", &task.DeleteRequest{ID: "a"})
+	for range 2 {
+		c.do("Shutdown", &task.ShutdownRequest{ID: "a"})
+		if n := f.left.Load(); n != 1 {
+			t.Fatalf("the shim has left %d times when Shutdown is answered", n)
+		}
+	}
+}
+
 // A record that can't be read holds up no other container.
 func TestRecordThatHangs(t *testing.T) {
 	f, _, s, c := begin(t)

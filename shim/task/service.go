@@ -25,6 +25,7 @@ type Service struct {
 	engine    Engine
 	namespace string
 	send      func(proto.Message)
+	leave     func()
 
 	mu         sync.Mutex
 	containers map[string]*container
@@ -35,10 +36,11 @@ type Service struct {
 }
 
 // New gives a service of no containers, for a namespace of containerd's. Events
-// go to send, which does not wait.
-func New(engine Engine, namespace string, send func(proto.Message)) *Service {
+// go to send, which does not wait. leave is called once, when the shim takes no container
+// any more and before anybody is told so: who is told may start the next one at once.
+func New(engine Engine, namespace string, send func(proto.Message), leave func()) *Service {
 	s := &Service{
-		engine: engine, namespace: namespace, send: send, done: make(chan struct{}),
+		engine: engine, namespace: namespace, send: send, leave: leave, done: make(chan struct{}),
 		containers: map[string]*container{}, creating: map[string]context.CancelCauseFunc{},
 	}
 	s.idle = s.retireLater()
@@ -123,6 +125,7 @@ func (s *Service) closeIfEmpty() {
 	}
 	if s.empty() && !s.closed {
 		s.closed = true
+		s.leave()
 		close(s.done)
 	}
 }

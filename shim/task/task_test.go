@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -75,6 +76,7 @@ func (c *child) end(ws syscall.WaitStatus) {
 
 // fake is package runtime without a kernel.
 type fake struct {
+	left     atomic.Int32 // how often the shim has left
 	mu       sync.Mutex
 	pids     int
 	children map[string][]*child // the first one first
@@ -308,7 +310,7 @@ func (c *client) create(id string) {
 
 func begin(t *testing.T) (*fake, *record, *Service, *client) {
 	f, r := newFake(), &record{}
-	s := New(f, "ns", r.send)
+	s := New(f, "ns", r.send, func() { f.left.Add(1) })
 	return f, r, s, serve(t, s)
 }
 
