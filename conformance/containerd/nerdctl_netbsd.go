@@ -115,7 +115,13 @@ var nerdctls = []h.Case{
 			d := nerd(t)
 			d.nerd("run", "-d", "--name", "talker", "--net", "none", image, "sleep", pause, ";", "lines", "3000")
 			d.inspected("talker", "{{.State.Status}}", "exited")
-			inOrder(t, "the log", d.nerd("logs", "talker").Stdout, 3000)
+			// The logger has read all by then; what it has read it may still be writing.
+			var log string
+			eventually(t, func() bool {
+				log = d.nerd("logs", "talker").Stdout
+				return strings.Count(log, "\n") >= 3000
+			}, "the log is not whole")
+			inOrder(t, "the log", log, 3000)
 			d.rm("talker")
 		},
 	},

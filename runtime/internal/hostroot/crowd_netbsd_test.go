@@ -33,7 +33,7 @@ func TestFewMounts(t *testing.T) {
 }
 
 // With more mounts and more a root is refused some time, which is before the host
-// stands still: it takes them away again in a bounded time.
+// stands still: all of them can be taken away again.
 func TestManyMounts(t *testing.T) {
 	k, err := NewKernel()
 	if err != nil {
