@@ -58,10 +58,6 @@ func (d *daemon) process(name string) int {
 	return pid
 }
 
-// pause goes before what a program says first: nerdctl's logger ends if there is output
-// while it asks for the task, and is told of none (docs/containerd-netbsd.md).
-const pause = "500ms"
-
 var nerdctls = []h.Case{
 	{
 		Name: "nerdctl/run", Clause: "nerdctl run --rm", Does: "output and exit status arrive with both networks", Run: func(t *t) {
@@ -78,7 +74,7 @@ var nerdctls = []h.Case{
 		Name: "nerdctl/life", Clause: "nerdctl run -d, ps, logs, exec, pause, unpause, stop, start, kill, rm",
 		Does: "the life of a container in the background", Run: func(t *t) {
 			d := nerd(t)
-			d.nerd("run", "-d", "--name", "web", "--net", "none", image, "sleep", pause, ";", "say", "first", ";", "sleep", "1000s")
+			d.nerd("run", "-d", "--name", "web", "--net", "none", image, "say", "first", ";", "sleep", "1000s")
 			if r := d.nerd("ps"); !strings.Contains(r.Stdout, "web") || !strings.Contains(r.Stdout, "Up") {
 				t.Errorf("the list: %s", r)
 			}
@@ -99,7 +95,7 @@ var nerdctls = []h.Case{
 	{
 		Name: "nerdctl/logs-follow", Clause: "nerdctl logs -f", Does: "lines come as they are written, and the end of the container is the end", Run: func(t *t) {
 			d := nerd(t)
-			d.nerd("run", "-d", "--name", "talker", "--net", "none", image, "sleep", pause, ";", "say", "one", ";", "trap", "0")
+			d.nerd("run", "-d", "--name", "talker", "--net", "none", image, "say", "one", ";", "trap", "0")
 			p := t.Begin(d.client("nerdctl", "logs", "-f", "talker"))
 			eventually(t, func() bool { return strings.Contains(p.Output(), "ready") }, "no lines")
 			d.nerd("kill", "-s", "TERM", "talker")
@@ -113,7 +109,7 @@ var nerdctls = []h.Case{
 	{
 		Name: "nerdctl/logs-whole", Clause: "nerdctl logs", Does: "what a container printed right before its end is in its log", Run: func(t *t) {
 			d := nerd(t)
-			d.nerd("run", "-d", "--name", "talker", "--net", "none", image, "sleep", pause, ";", "lines", "3000")
+			d.nerd("run", "-d", "--name", "talker", "--net", "none", image, "lines", "3000")
 			d.inspected("talker", "{{.State.Status}}", "exited")
 			// The logger has read all by then; what it has read it may still be writing.
 			var log string
@@ -263,13 +259,13 @@ const project = `services:
   first:
     image: localhost/probe:1
     network_mode: NETWORK
-    command: ["sleep", "500ms", ";", "say", "from the first", ";", "sleep", "1000s"]
+    command: ["say", "from the first", ";", "sleep", "1000s"]
   second:
     image: localhost/probe:1
     network_mode: NETWORK
     depends_on: [first]
     restart: always
-    command: ["sleep", "500ms", ";", "say", "from the second", ";", "sleep", "1000s"]
+    command: ["say", "from the second", ";", "sleep", "1000s"]
 `
 
 // compose is the life of a project.
