@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/netbsd-cells/runcell/conformance/adversary/linux"
 )
 
 // The programs do on Linux what they have to do in its emulation.
@@ -41,7 +43,7 @@ func TestLinuxProgram(t *testing.T) {
 				if err := os.WriteFile(name, text, 0o700); err != nil {
 					t.Fatal(err)
 				}
-				err = exec.Command(name).Run()
+				err = linux.Run(exec.Command(name))
 				var exit *exec.ExitError
 				if got := unix.Errno(0); errors.As(err, &exit) && exit.Exited() {
 					if got = unix.Errno(exit.ExitCode()); got != tt.want {

@@ -17,17 +17,19 @@ import (
 // given, and finds in its memory what the job has.
 func TestProgram(t *testing.T) {
 	for _, x := range []struct {
-		goarch                string
+		name, goarch          string
+		run                   func(*exec.Cmd) error
 		word                  int
 		kill, chdir, shut, id uintptr
 	}{
-		{"amd64", 8, unix.SYS_KILL, unix.SYS_CHDIR, unix.SYS_CLOSE, unix.SYS_GETPID},
-		{"386", 4, 37, 12, 6, 20},
+		{"amd64", "amd64", Run, 8, unix.SYS_KILL, unix.SYS_CHDIR, unix.SYS_CLOSE, unix.SYS_GETPID},
+		{"386", "386", Run, 4, 37, 12, 6, 20},
+		{"386 under qemu-user", "386", func(cmd *exec.Cmd) error { return under(cmd).Run() }, 4, 37, 12, 6, 20},
 	} {
 		if runtime.GOARCH != "amd64" {
 			t.Skip("the programs are for amd64 and 386")
 		}
-		t.Run(x.goarch, func(t *testing.T) {
+		t.Run(x.name, func(t *testing.T) {
 			path, err := Build(t.Context(), t.TempDir(), x.goarch)
 			if err != nil {
 				t.Fatal(err)
@@ -60,7 +62,7 @@ func TestProgram(t *testing.T) {
 			cmd := exec.Command(path)
 			cmd.ExtraFiles = make([]*os.File, ReportFD-2)
 			cmd.ExtraFiles[JobFD-3], cmd.ExtraFiles[ReportFD-3] = in, w
-			runErr := cmd.Run()
+			runErr := x.run(cmd)
 			_ = w.Close()
 			var exit *exec.ExitError
 			if !errors.As(runErr, &exit) || exit.ExitCode() != 100 {
