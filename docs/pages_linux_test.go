@@ -6,6 +6,7 @@ package docs_test
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,7 +23,7 @@ import (
 const inside = "RUNCELL_TEST_PAGES"
 
 // private are the directories that the programs use if nobody says otherwise.
-var private = []string{"/run", "/var/log", "/var/lib", "/tmp"}
+var private = []string{"/run", "/var/log", "/var/lib", "/tmp", "/srv"}
 
 // copied is private, too, and has what the machine has there.
 const copied = "/etc"
@@ -51,6 +52,11 @@ func TestPagesOnLinux(t *testing.T) {
 		if len(steps) > 0 {
 			t.Run(page.name, func(t *testing.T) { play(t, programs, page, steps) })
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(examples)) {
+		t.Run(name, func(t *testing.T) {
+			play(t, programs, page{name: "docs/" + name}, exampleSteps(t, name, examples[name]))
+		})
 	}
 }
 
