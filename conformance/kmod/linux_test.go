@@ -8,9 +8,8 @@ import (
 	"runtime"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netbsd-cells/runcell/conformance/adversary/linux"
+	"golang.org/x/sys/unix"
 )
 
 // The programs do on Linux what they have to do in its emulation.

@@ -1,5 +1,7 @@
 package linux
 
+// Running the programs on Linux itself, for tests.
+
 import (
 	"errors"
 	"fmt"
