@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/image/manifest"
 	"github.com/netbsd-cells/runcell/image/registry"
 	"github.com/netbsd-cells/runcell/image/store"
@@ -21,8 +22,8 @@ func registryFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "authfile", Usage: "read credentials from `FILE` (default: where podman and docker keep them)"},
 		&cli.BoolFlag{Name: "plain-http", Usage: "talk HTTP instead of HTTPS (default: only on the loopback interface)"},
-		&cli.DurationFlag{Name: "stall-timeout", Value: registry.DefaultStall, Usage: "give a connection up on which nothing has moved for `TIME`"},
-		&cli.DurationFlag{Name: "max-wait", Value: registry.DefaultPatience, Usage: "wait at most `TIME` if the registry asks to come back later"},
+		&cmdline.TimeFlag{Name: "stall-timeout", Value: registry.DefaultStall, Usage: "give a connection up on which nothing has moved for `TIME`"},
+		&cmdline.TimeFlag{Name: "max-wait", Value: registry.DefaultPatience, Usage: "wait at most `TIME` if the registry asks to come back later"},
 	}
 }
 

@@ -24,7 +24,7 @@ func (a *app) eventsCommand() *cli.Command {
 		Description: `Each line is a JSON object with a type. "stats" comes at once and after each
 interval; "denial" within a second of requests that the kernel denied.`,
 		Flags: []cli.Flag{
-			&cli.DurationFlag{Name: "interval", Value: 5 * time.Second, Usage: "time between two stats, such as `5s`", Validator: checkInterval},
+			&cmdline.TimeFlag{Name: "interval", Value: 5 * time.Second, Usage: "`TIME` between two stats, such as 5s", Validator: checkInterval},
 			&cli.BoolFlag{Name: "stats", Usage: "print the stats once and end"},
 			cmdline.FormatFlag("json"),
 		},

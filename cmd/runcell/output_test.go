@@ -175,7 +175,8 @@ func TestNobodyKnows(t *testing.T) {
 		{"denials web", "has no cell: it went with a reboot", func(f *fake) { f.cells = nil }},
 		{"top --sort size", "no order", nil},
 		{"explain no-such", `there is no container "no-such"`, func(f *fake) { f.planErr = runtime.ErrNotExist }},
-		{"wait --timeout -1s web", "no time to wait", nil},
+		{"wait --timeout -1s web", "want a number of seconds from 0", nil},
+		{"wait --timeout 0 web", "no time to wait", nil},
 	} {
 		f := (&fake{}).someCells(t)
 		if tt.f != nil {

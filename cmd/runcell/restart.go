@@ -26,7 +26,7 @@ func superviseFlags() []cli.Flag {
 		&cli.StringFlag{Name: "log-file", Usage: "append what the program prints to `FILE`, which is opened anew when it was moved, and on SIGHUP"},
 		&cli.StringFlag{Name: "syslog", Usage: "send what the program prints to syslogd as `FACILITY.LEVEL[,TAG]`"},
 		&cli.StringFlag{Name: "lock-file", Usage: "hold a lock on `FILE`, with this process's number in it: a second runcell on it ends at once"},
-		&cli.IntFlag{Name: "stop-time", Value: stopSeconds, Usage: "when runcell is to end, kill what has not ended after `SECONDS`"},
+		&cmdline.TimeFlag{Name: "stop-time", Value: stopPatience, Usage: "when runcell is to end, kill what has not ended after `TIME`"},
 	}
 }
 
@@ -51,10 +51,7 @@ func (a *app) supervision(cmd *cli.Command, flags []cli.Flag, id string) (*super
 	if !given {
 		return nil, nil //nolint:nilnil // none is no error
 	}
-	s := &supervision{patience: time.Duration(cmd.Int("stop-time")) * time.Second}
-	if s.patience < 0 {
-		return nil, fmt.Errorf("--stop-time %d: want a number of seconds, 0 or more", cmd.Int("stop-time"))
-	}
+	s := &supervision{patience: cmd.Duration("stop-time")}
 	var err error
 	if s.policy, err = supervise.ParsePolicy(cmd.String("restart")); err != nil {
 		return nil, err

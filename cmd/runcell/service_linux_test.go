@@ -283,7 +283,7 @@ func TestServiceAtOnce(t *testing.T) {
 		return out
 	}
 	out := atOnce("start", "start", "start", "start")
-	if strings.Count(out, "started") != 1 || strings.Count(out, "runs already")+strings.Count(out, "is being started") != 3 {
+	if strings.Count(out, "web: started") != 1 || strings.Count(out, "runs already")+strings.Count(out, "is being started") != 3 {
 		t.Errorf("four starts say %q", out)
 	}
 	w.until("it runs", func() bool { return strings.Contains(w.read("web.log"), "begins") })

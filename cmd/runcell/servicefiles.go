@@ -23,7 +23,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/service"
 	"github.com/netbsd-cells/runcell/oci"
@@ -98,7 +97,7 @@ func (s *services) load() error {
 func (s *services) unnamed() (list []*service.Declaration) {
 	for _, name := range slices.Sorted(maps.Keys(s.broken)) {
 		if (len(s.args) == 0 || slices.Contains(s.args, name)) && service.CheckName(name) == nil {
-			list = append(list, &service.Declaration{Name: name, StopTime: stopSeconds * time.Second})
+			list = append(list, &service.Declaration{Name: name, StopTime: stopPatience})
 		}
 	}
 	return list

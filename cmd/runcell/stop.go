@@ -6,17 +6,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/urfave/cli/v3"
 )
 
-// stopSeconds is how long a program may take to end.
-const stopSeconds = 10
+// stopPatience is how long a program may take to end.
+const stopPatience = 10 * time.Second
 
 func (a *app) stopCommand() *cli.Command {
 	return &cli.Command{
@@ -27,17 +27,15 @@ func (a *app) stopCommand() *cli.Command {
 in time. Prints a line for each container. Nothing is deleted: that is for "runcell delete".`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "stop all containers"},
-			&cli.IntFlag{Name: "time", Aliases: []string{"t"}, Value: stopSeconds, Usage: "kill what has not ended after `SECONDS`; 0 kills at once"},
+			&cmdline.TimeFlag{Name: "time", Aliases: []string{"t"}, Value: stopPatience, Usage: "kill what has not ended after `TIME`; 0 kills at once"},
 		},
 		Action: a.action(func(ctx context.Context, cmd *cli.Command) error {
-			list, seconds := cmd.Args().Slice(), cmd.Int("time")
+			list := cmd.Args().Slice()
 			switch {
 			case cmd.Bool("all") && len(list) > 0:
 				return fmt.Errorf("--all stops all containers: leave out %q, or --all", list[0])
 			case !cmd.Bool("all") && len(list) == 0:
 				return errors.New("stop needs container IDs or --all; usage: runcell stop ID… | --all")
-			case seconds < 0 || seconds > math.MaxInt32:
-				return fmt.Errorf("--time %d: want a number of seconds from 0 to %d", seconds, math.MaxInt32)
 			}
 			e, err := a.engine(cmd)
 			if err != nil {
@@ -51,7 +49,7 @@ in time. Prints a line for each container. Nothing is deleted: that is for "runc
 				list = ids(states)
 			}
 			return a.interruptible(ctx, func(ctx context.Context) error {
-				return errors.Join(unread, a.stop(ctx, e, list, time.Duration(seconds)*time.Second))
+				return errors.Join(unread, a.stop(ctx, e, list, cmd.Duration("time")))
 			})
 		}),
 	}

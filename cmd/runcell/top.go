@@ -30,7 +30,7 @@ func (a *app) topCommand() *cli.Command {
 processes had in it.`,
 		Flags: []cli.Flag{
 			cmdline.FormatFlag("table", "json"),
-			&cli.DurationFlag{Name: "interval", Value: time.Second, Usage: "time between two looks, such as `5s`", Validator: checkInterval},
+			&cmdline.TimeFlag{Name: "interval", Value: time.Second, Usage: "`TIME` between two looks, such as 5s", Validator: checkInterval},
 			&cli.BoolFlag{Name: "once", Usage: "print it once, also on a terminal"},
 			&cli.StringFlag{Name: "sort", Value: "cpu", Usage: "begin with those that have most of `cpu|time|memory|processes|denials|id`; id is the alphabet", Validator: checkSort},
 		},

@@ -29,7 +29,7 @@ func (a *app) waitCommand() *cli.Command {
 		ArgsUsage:   "ID",
 		Description: `Prints the program's exit status (128+n when signal n ended it) and ends with it.`,
 		Flags: []cli.Flag{
-			&cli.DurationFlag{Name: "timeout", Usage: "give up after a time such as `5s`, with the exit status 124", Validator: checkTimeout},
+			&cmdline.TimeFlag{Name: "timeout", Usage: "give up after `TIME`, such as 5s, with the exit status 124", Validator: checkTimeout},
 		},
 		Action: a.onContainer(func(ctx context.Context, cmd *cli.Command, e engine, id string) error {
 			if limit := cmd.Duration("timeout"); limit > 0 {

@@ -176,7 +176,7 @@ func badValue(s string) (value, flag, why string, ok bool) {
 var wants = []struct{ why, want string }{
 	{"value out of range", "the number is too large"},
 	{"strconv.Parse", "want a whole number"},
-	{"time: ", "want a time such as 500ms, 5s or 1m"},
+	{"time: ", errNoTime.Error()},
 	{"parse error", "want true or false, or the flag alone"},
 }
 

@@ -12,7 +12,7 @@ import (
 // nothing are what helps call values that nobody can guess.
 var nothing = []string{
 	"N", "BYTES", "TIME", "UID[:GID]", "GID", "NAME=VALUE", "PROFILE", "LABEL", "CAPABILITY", "PATH", "NAME", "ARG", "ARCH", "VERSION",
-	"VALUE", "5s", "SECONDS", "PORT[/udp]", "USER[:GROUP]", "SIGNAL", "TEXT",
+	"VALUE", "PORT[/udp]", "USER[:GROUP]", "SIGNAL", "TEXT",
 	"COMMAND", "USER", "FACILITY.LEVEL[,TAG]", "PORT", "INTERFACE=ADDRESS/LENGTH", "NAME=SOFT[:HARD]",
 }
 
