@@ -65,6 +65,11 @@ func execFlags() []cli.Flag {
 
 // exec runs the program; its status is the error.
 func (a *app) exec(ctx context.Context, cmd *cli.Command) error {
+	if a.euid == 0 {
+		// On Linux it goes on in a protected copy of this program: the sooner, the less is
+		// done twice. What is in the way of that is told where it is needed.
+		_ = a.embed()
+	}
 	o, err := a.execOptions(cmd)
 	if err != nil {
 		return err

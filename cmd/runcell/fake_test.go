@@ -299,7 +299,8 @@ func (f *fake) runcellAs(t *testing.T, euid int, env map[string]string, args ...
 	t.Helper()
 	var out, errs bytes.Buffer
 	a := newApp()
-	a.embed = func() error { return nil }
+	protected := false
+	a.embed = func() error { protected = true; return nil }
 	a.Stdout, a.Stderr, a.euid = &out, &errs, euid
 	a.stdin = strings.NewReader(f.stdin)
 	if f.streams != nil {
@@ -311,6 +312,9 @@ func (f *fake) runcellAs(t *testing.T, euid int, env map[string]string, args ...
 	a.getenv = func(name string) string { return env[name] }
 	a.open = func(root, emulate string, strict bool) (engine, error) {
 		f.root, f.emulate, f.strict = root, emulate, strict
+		if args[0] == "exec" && euid == 0 && !protected {
+			t.Errorf("%q: what is read now is read once more by the protected copy of the program", args)
+		}
 		return f, nil
 	}
 	a.reenter = func(int) (int, bool, error) { return 0, false, nil }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"slices"
 	"syscall"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
@@ -19,14 +18,7 @@ var (
 	commit  = "unknown"
 )
 
-func init() {
-	// On Linux exec goes on in a protected copy of this program: the sooner, the less
-	// is done twice. What is in the way of that, exec itself finds and tells.
-	if os.Geteuid() == 0 && slices.Contains(os.Args, "exec") {
-		_ = runtime.Embed()
-	}
-	runtime.Calm()
-}
+func init() { runtime.Calm() }
 
 func main() {
 	// A container whose entry point is /proc/self/exe would run this binary
