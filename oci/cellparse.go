@@ -57,15 +57,19 @@ func ParsePermission(s string) (p policy.Permission, closed bool, err error) {
 	return p, closed, err
 }
 
-// CheckLimit tells whether NetBSD has a resource limit of the name, such as
-// "nofile" (setrlimit(2)).
-func CheckLimit(name string) error {
-	var known []string
+// Limits are NetBSD's resource limits by name, such as "nofile" (setrlimit(2)).
+func Limits() (names []string) {
 	for _, l := range limits {
 		if l.exists&onNetBSD != 0 {
-			known = append(known, strings.ToLower(strings.TrimPrefix(l.name, "RLIMIT_")))
+			names = append(names, strings.ToLower(strings.TrimPrefix(l.name, "RLIMIT_")))
 		}
 	}
+	return names
+}
+
+// CheckLimit tells whether NetBSD has a resource limit of the name.
+func CheckLimit(name string) error {
+	known := Limits()
 	switch near := Nearest(name, known); {
 	case slices.Contains(known, strings.ToLower(name)):
 		return nil

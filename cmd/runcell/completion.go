@@ -17,7 +17,9 @@ import (
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
 	"github.com/netbsd-cells/runcell/cmd/internal/completion"
 	"github.com/netbsd-cells/runcell/cmd/internal/service"
+	"github.com/netbsd-cells/runcell/cmd/internal/supervise"
 	"github.com/netbsd-cells/runcell/kmod/policy"
+	"github.com/netbsd-cells/runcell/oci"
 	"github.com/netbsd-cells/runcell/runtime"
 	"github.com/urfave/cli/v3"
 )
@@ -118,10 +120,19 @@ func (a *app) completions() completion.Table {
 			"cwd": nil, "workdir": nil, // directories of the container
 			"restart": completion.Plain("no", "on-failure", "always"),
 			"json":    completion.Plain("json"), // where there is no other format
+			"ulimit":  completion.Plain(withEnd(oci.Limits(), "=")...),
+			"syslog":  completion.Plain(supervise.SyslogWords()...),
 			"volume":  completion.Paths, "permission": completion.Plain(policy.All().Names()...),
 			"image": a.offerImages, "OS/ARCH[/VARIANT]": completion.Platforms,
 		},
 	}
+}
+
+func withEnd(words []string, end string) (list []string) {
+	for _, w := range words {
+		list = append(list, w+end)
+	}
+	return list
 }
 
 // notAll offers nothing beside --all, which takes no names.

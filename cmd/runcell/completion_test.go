@@ -27,6 +27,8 @@ func TestCompletionWords(t *testing.T) {
 		{"delete web ", "db new still"},
 		{"stop --all ", ""},
 		{"run --permission mou", "mount"},
+		{"run --ulimit no", "nofile="},
+		{"run --syslog daemon.n", "daemon.notice"},
 		{"state $X ", ""},
 		{"metrics web db ", "new still"},
 		{"--root $X delete ", ""},

@@ -13,7 +13,7 @@ import (
 var nothing = []string{
 	"N", "BYTES", "TIME", "UID[:GID]", "GID", "NAME=VALUE", "PROFILE", "LABEL", "CAPABILITY", "PATH", "NAME", "ARG", "ARCH", "VERSION",
 	"VALUE", "PORT[/udp]", "USER[:GROUP]", "SIGNAL", "TEXT",
-	"COMMAND", "USER", "FACILITY.LEVEL[,TAG]", "PORT", "INTERFACE=ADDRESS/LENGTH", "NAME=SOFT[:HARD]",
+	"COMMAND", "USER", "PORT", "INTERFACE=ADDRESS/LENGTH",
 }
 
 // Check tells errorf of each command that the table has no arguments of, and of

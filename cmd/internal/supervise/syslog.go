@@ -7,6 +7,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +23,16 @@ var (
 	}
 	levels = map[string]int{"emerg": 0, "alert": 1, "crit": 2, "err": 3, "warning": 4, "notice": 5, "info": 6, "debug": 7}
 )
+
+// SyslogWords are what there is of FACILITY.LEVEL, in the words of syslog.conf(5).
+func SyslogWords() (words []string) {
+	for _, f := range slices.Sorted(maps.Keys(facilities)) {
+		for _, l := range slices.Sorted(maps.Keys(levels)) {
+			words = append(words, f+"."+l)
+		}
+	}
+	return words
+}
 
 // Syslog is the value of --syslog.
 type Syslog struct {
