@@ -29,6 +29,7 @@ type app struct {
 	getenv  func(string) string
 	now     func() time.Time
 	euid    int
+	etc     string // runcell/ID.cell in it declares a cell
 	dataDir string // named data directories and services' roots lie below it
 	open    func(stateRoot, emulate string, strict bool) (engine, error)
 	embed   func() error // see runtime.Embed
@@ -50,6 +51,7 @@ func newApp() *app {
 		getenv:  os.Getenv,
 		now:     time.Now,
 		euid:    os.Geteuid(),
+		etc:     "/etc",
 		dataDir: cmdline.DataRoot,
 		open:    openEngine,
 		embed:   runtime.Embed,

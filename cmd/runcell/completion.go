@@ -201,7 +201,7 @@ func (a *app) offerImages(q completion.Query) (words []completion.Word) {
 func (a *app) offerCells(q completion.Query) (words []completion.Word) {
 	etc, given := q.Flags["etc"]
 	if !given {
-		etc = "/etc"
+		etc = a.etc
 	} else if q.Unknown {
 		return nil
 	}

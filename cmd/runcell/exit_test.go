@@ -299,3 +299,27 @@ func TestEmptyCommand(t *testing.T) {
 		}
 	}
 }
+
+// A declared cell whose program has ended has no container, and somebody asks.
+func TestDeclaredAndGone(t *testing.T) {
+	etc := t.TempDir()
+	if err := os.Mkdir(filepath.Join(etc, "runcell"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(etc, "runcell", "web.cell"), []byte("image = web:1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := &fake{err: runtime.ErrNotExist, etc: etc}
+	for _, command := range []string{"state", "inspect", "wait", "kill", "delete", "ps", "exec", "pause"} {
+		for id, want := range map[string]bool{"web": true, "other": false} {
+			args := []string{command, id}
+			if command == "exec" {
+				args = append(args, "true")
+			}
+			_, stderr, code := f.runcell(t, args...)
+			if code == 0 || strings.Contains(stderr, `it is declared: "runcell service status web" tells more`) != want {
+				t.Errorf("%q: code %d, %q", args, code, stderr)
+			}
+		}
+	}
+}

@@ -52,7 +52,8 @@ type fake struct {
 	features  kmod.Features
 	hook      func(ctx context.Context) // runs inside Create and Run
 	streams   *[3]*os.File              // instead of the test's own
-	stopped   bool                      // somebody has asked for the end
+	etc       string
+	stopped   bool // somebody has asked for the end
 }
 
 // did holds several calls at once apart.
@@ -302,7 +303,7 @@ func (f *fake) runcellAs(t *testing.T, euid int, env map[string]string, args ...
 	protected := false
 	a.embed = func() error { protected = true; return nil }
 	a.Stdout, a.Stderr, a.euid = &out, &errs, euid
-	a.stdin = strings.NewReader(f.stdin)
+	a.stdin, a.etc = strings.NewReader(f.stdin), f.etc
 	if f.streams != nil {
 		a.streams = *f.streams
 	}

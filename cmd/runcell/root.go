@@ -121,7 +121,7 @@ func isCommand(name string) bool {
 func (a *app) action(f cli.ActionFunc) cli.ActionFunc {
 	return func(ctx context.Context, cmd *cli.Command) error {
 		cmdline.LogInert(ctx, cmd)
-		return f(ctx, cmd)
+		return a.whereDeclared(cmd, f(ctx, cmd))
 	}
 }
 

@@ -37,7 +37,7 @@ func (a *app) serviceCommand() *cli.Command {
 		ArgsUsage:   "COMMAND",
 		Description: serviceText,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "etc", Value: "/etc", Usage: "the declarations are in `DIR`/runcell, scripts go to DIR/rc.d"},
+			&cli.StringFlag{Name: "etc", Value: a.etc, Usage: "the declarations are in `DIR`/runcell, scripts go to DIR/rc.d"},
 			&cli.StringFlag{Name: "db", Usage: "root file systems and data directories lie below `DIR` (default: " + cmdline.DataRoot + ")"},
 		},
 		Commands: append([]*cli.Command{
