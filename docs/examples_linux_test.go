@@ -88,7 +88,7 @@ var examples = map[string]example{
 			ip link set lo up
 			printf 'version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: ":443", tls: {certificate: %s, key: %s}}\n' \
 				"$PWD/registry" "$PWD/tls.pem" "$PWD/tls.key" >registry.yml
-			docker-registry serve registry.yml >registry.log 2>&1 &
+			timeout 120 docker-registry serve registry.yml >registry.log 2>&1 &
 			echo $! >registry.pid
 			SSL_CERT_FILE=$PWD/tls.pem
 			runcell image import oci:web web:1
