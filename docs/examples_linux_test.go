@@ -36,7 +36,7 @@ const (
 		tar -cJf etc.tar.xz -C etc ./etc
 		sha512sum --tag base.tar.xz etc.tar.xz >SHA512`
 	serving = `
-		serve='trap "exit 0" TERM; sleep 2 & wait'
+		serve='trap "exit 0" TERM; sleep 1000 & wait'
 		runcell image pack --cmd /bin/sh --cmd -c --cmd "$serve" --tag 1 root oci:web`
 )
 
@@ -68,12 +68,12 @@ var examples = map[string]example{
 			grep 8080/tcp said && grep sysv-ipc said && grep "maxProcesses.* 50" said`,
 	},
 	"runcell.8": {
-		before: sets + strings.ReplaceAll(serving, " --tag 1", "") + `
-			mkdir -p /run/srv && ln -sfn /run/srv/web web.bundle`,
+		before: sets + strings.ReplaceAll(serving, " --tag 1", ""),
 		typed: map[string]string{
-			netbsdOnly:                   refused,
-			"runcell exec -t web sh":     `script -qec "runcell exec -t web sh -c 'tty && exit'" /dev/null`,
-			"runcell delete --force web": "runcell run -d --bundle /srv/web web; runcell delete --force web",
+			netbsdOnly:                          refused,
+			"runcell run --bundle /srv/web web": `runcell run --bundle /srv/web web & until runcell stop web 2>/dev/null; do sleep 0.1; done; wait $!`,
+			"runcell exec -t web sh":            `script -qec "runcell exec -t web sh -c 'tty && exit'" /dev/null`,
+			"runcell delete --force web":        "runcell run -d --bundle /srv/web web; runcell delete --force web",
 			"9101 stream tcp nowait root /usr/local/sbin/runcell runcell metrics --inetd": `printf 'GET /metrics HTTP/1.0\r\n\r\n' | runcell metrics --inetd | grep '200 OK'`,
 		},
 		after: `test -z "$(runcell list --quiet)"; rm -r /srv/web`,
