@@ -557,13 +557,14 @@ func TestServiceLog(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Its disk is full for a while: the program runs on, and what is lost is told.
+	// Its disk is full for a while: the program runs on, and what is lost is told. It says
+	// more than the disk and a pipe hold together.
 	disk := w.dir + "/disk"
 	if err := errors.Join(os.Mkdir(disk, 0o700), syscall.Mount("none", disk, "tmpfs", 0, "size=16k")); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(disk, 2) }) // MNT_DETACH
-	w.write("etc/runcell/web.cell", strings.NewReplacer(log, disk+"/web.log", "echo begins;", "echo begins; i=0; while [ $i -lt 999 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done; echo x >/full;").Replace(w.read("etc/runcell/web.cell")))
+	w.write("etc/runcell/web.cell", strings.NewReplacer(log, disk+"/web.log", "echo begins;", "echo begins; i=0; while [ $i -lt 2999 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done; echo x >/full;").Replace(w.read("etc/runcell/web.cell")))
 	w.want(0, "start", "web")
 	w.until("it does not wait for the disk", func() bool { return w.read("db/services/web/1/rootfs/full") == "x\n" })
 	if err := os.Truncate(disk+"/web.log", 0); err != nil {
