@@ -85,7 +85,7 @@ var examples = map[string]example{
 			openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=registry.example.com \
 				-addext subjectAltName=DNS:registry.example.com -keyout tls.key -out tls.pem 2>openssl.log
 			echo 127.0.0.1 registry.example.com >>/etc/hosts
-			ip link set lo up
+			/bin/busybox ip link set lo up
 			printf 'version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: ":443", tls: {certificate: %s, key: %s}}\n' \
 				"$PWD/registry" "$PWD/tls.pem" "$PWD/tls.key" >registry.yml
 			timeout 120 docker-registry serve registry.yml >registry.log 2>&1 &
