@@ -167,6 +167,9 @@ var (
 	ErrPaused     = errors.New("container is paused: resume it first")
 )
 
+// NotExistError is ErrNotExist, and says of which container.
+type NotExistError = state.NotExistError
+
 // ValidateID tells whether id can name a container: [A-Za-z0-9_+.-]+ of at most
 // 255 bytes, but neither "." nor "..".
 func ValidateID(id string) error { return state.ValidateID(id) }

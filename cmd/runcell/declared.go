@@ -17,13 +17,13 @@ import (
 // whereDeclared adds to an error where more is to be learnt: a declared cell's
 // container is gone when its program has ended, and its log and status are not.
 func (a *app) whereDeclared(cmd *cli.Command, err error) error {
-	id := cmd.Args().First()
+	var gone runtime.NotExistError
 	ofService := func(c *cli.Command) bool { return c.Name == "service" }
-	if !errors.Is(err, runtime.ErrNotExist) || service.CheckName(id) != nil || slices.ContainsFunc(cmd.Lineage(), ofService) {
+	if !errors.As(err, &gone) || service.CheckName(gone.ID) != nil || slices.ContainsFunc(cmd.Lineage(), ofService) {
 		return err
 	}
-	if _, serr := os.Lstat(filepath.Join(a.etc, "runcell", id+service.Suffix)); serr != nil {
+	if _, serr := os.Lstat(filepath.Join(a.etc, "runcell", gone.ID+service.Suffix)); serr != nil {
 		return err
 	}
-	return fmt.Errorf("%w; it is declared: \"runcell service status %s\" tells more", err, id)
+	return fmt.Errorf("%w; %s is declared: \"runcell service status %s\" tells more", err, gone.ID, gone.ID)
 }

@@ -67,8 +67,10 @@ func execFlags() []cli.Flag {
 func (a *app) exec(ctx context.Context, cmd *cli.Command) error {
 	if a.euid == 0 {
 		// On Linux it goes on in a protected copy of this program: the sooner, the less is
-		// done twice. What is in the way of that is told where it is needed.
-		_ = a.embed()
+		// done twice, and --process may be a pipe.
+		if err := a.embed(); err != nil {
+			return err
+		}
 	}
 	o, err := a.execOptions(cmd)
 	if err != nil {
@@ -88,9 +90,6 @@ func (a *app) exec(ctx context.Context, cmd *cli.Command) error {
 		}
 	}
 	if file := cmd.String("process"); file != "" {
-		if err := a.embed(); err != nil { // the file may be a pipe
-			return err
-		}
 		o.Process, err = readProcess(ctx, cmd, e, file)
 	} else {
 		o.Process, err = buildProcess(cmd, e, o.ID)

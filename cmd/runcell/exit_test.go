@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -309,17 +310,22 @@ func TestDeclaredAndGone(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(etc, "runcell", "web.cell"), []byte("image = web:1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f := &fake{err: runtime.ErrNotExist, etc: etc}
-	for _, command := range []string{"state", "inspect", "wait", "kill", "delete", "ps", "exec", "pause"} {
+	tells := `web is declared: "runcell service status web" tells more`
+	for _, command := range []string{"state", "inspect", "wait", "kill", "delete", "stop", "ps", "exec", "pause", "metrics"} {
 		for id, want := range map[string]bool{"web": true, "other": false} {
+			f := &fake{err: fmt.Errorf("look: %w", runtime.NotExistError{ID: id}), etc: etc}
 			args := []string{command, id}
 			if command == "exec" {
 				args = append(args, "true")
 			}
 			_, stderr, code := f.runcell(t, args...)
-			if code == 0 || strings.Contains(stderr, `it is declared: "runcell service status web" tells more`) != want {
+			if code == 0 || strings.Contains(stderr, tells) != want {
 				t.Errorf("%q: code %d, %q", args, code, stderr)
 			}
 		}
+	}
+	f := &fake{err: runtime.NotExistError{ID: "other"}, etc: etc} // one that nobody declared, whatever was typed
+	if _, stderr, _ := f.runcell(t, "kill", "web"); strings.Contains(stderr, "declared") {
+		t.Errorf("of another: %q", stderr)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/containerd/log"
@@ -98,7 +97,7 @@ func collectMetrics(ctx context.Context, e engine, names []string) ([]byte, erro
 	}
 	for _, name := range names {
 		if !slices.ContainsFunc(states, func(s runtime.Seen) bool { return s.ID == name }) {
-			return nil, fmt.Errorf("container %q: %w", name, runtime.ErrNotExist)
+			return nil, runtime.NotExistError{ID: name}
 		}
 	}
 	m.build.add(1, "version", version)

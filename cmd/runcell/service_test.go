@@ -54,8 +54,8 @@ func TestStartWaitsNotForEver(t *testing.T) {
 func TestDriftInWords(t *testing.T) {
 	is, will := policy.Defaults(policy.High), policy.Defaults(policy.High).With(policy.Mount)
 	got := lines(slices.Concat(openings(is, will), openings(will, is), calls(
-		strings.Fields("--root /r run --bundle /b --restart always --stop-time 10 --log-file /l -- web"),
-		strings.Fields("--root /r --strict run --bundle /b --restart no --stop-time 10 --syslog daemon.info -- web"))))
+		strings.Fields("--root /r run --bundle /b --restart always --stop-time 10s --log-file /l -- web"),
+		strings.Fields("--root /r --strict run --bundle /b --restart no --stop-time 10s --syslog daemon.info -- web"))))
 	want := `
   permission mount: closed -> open
   permission mount: open -> closed

@@ -261,7 +261,7 @@ func (s *services) supervisor(d *service.Declaration) (args []string) {
 	if root.Bool("strict") {
 		args = append(args, "--strict")
 	}
-	args = append(args, "run", "--bundle", s.bundle(d), "--restart", d.Restart, "--lock-file", s.lock(d), "--stop-time", fmt.Sprint(int(d.StopTime.Seconds())))
+	args = append(args, "run", "--bundle", s.bundle(d), "--restart", d.Restart, "--lock-file", s.lock(d), "--stop-time", d.StopTime.String())
 	if d.Syslog != "" {
 		args = append(args, "--syslog", d.Syslog)
 	} else {

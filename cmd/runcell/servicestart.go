@@ -13,12 +13,12 @@ import (
 	"path/filepath"
 	goruntime "runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/netbsd-cells/runcell/cmd/internal/cmdline"
+	"github.com/netbsd-cells/runcell/cmd/internal/duration"
 	"github.com/netbsd-cells/runcell/cmd/internal/service"
 	"github.com/netbsd-cells/runcell/cmd/internal/supervise"
 	"github.com/netbsd-cells/runcell/kmod/searchpath"
@@ -330,8 +330,7 @@ const endPatience = 30 * time.Second
 func (s *services) patience(d *service.Declaration) (time.Duration, error) {
 	args, err := s.running(d)
 	if i := slices.Index(args, "--stop-time"); err == nil && i >= 0 && i+1 < len(args) {
-		seconds, err := strconv.Atoi(args[i+1])
-		return time.Duration(seconds) * time.Second, err
+		return duration.Parse(args[i+1])
 	}
 	return d.StopTime, err
 }

@@ -176,7 +176,6 @@ func badValue(s string) (value, flag, why string, ok bool) {
 var wants = []struct{ why, want string }{
 	{"value out of range", "the number is too large"},
 	{"strconv.Parse", "want a whole number"},
-	{"time: ", errNoTime.Error()},
 	{"parse error", "want true or false, or the flag alone"},
 }
 

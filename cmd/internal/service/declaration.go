@@ -5,12 +5,12 @@ package service
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/netbsd-cells/runcell/cmd/internal/duration"
 	"github.com/netbsd-cells/runcell/cmd/internal/settings"
 	"github.com/netbsd-cells/runcell/cmd/internal/supervise"
 	"github.com/netbsd-cells/runcell/oci"
@@ -101,12 +101,10 @@ var own = []key{
 	{"autostart", false, autostart},
 }
 
-func stopTime(d *Declaration, v string) error {
-	n, err := strconv.ParseUint(v, 10, 31)
-	if err != nil {
-		return fmt.Errorf("%q is not a number of seconds", v)
+func stopTime(d *Declaration, v string) (err error) {
+	if d.StopTime, err = duration.Parse(v); err != nil {
+		return fmt.Errorf("%q: %w", v, err)
 	}
-	d.StopTime = time.Duration(n) * time.Second
 	return nil
 }
 

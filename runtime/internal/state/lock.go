@@ -50,7 +50,7 @@ func (c *Container) Acquire(ctx context.Context) error {
 func (c *Container) TryLock() (got bool, err error) {
 	fd, err := sys.Open(c.Dir, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, fmt.Errorf("container %q: %w", c.Name(), ErrNotExist)
+		return false, NotExistError{c.Name()}
 	}
 	if err != nil {
 		return false, fmt.Errorf("lock container: %w", err)

@@ -24,6 +24,14 @@ var (
 	ErrNotRunning = errors.New("container not running")
 )
 
+// NotExistError is ErrNotExist, and says of which container.
+type NotExistError struct{ ID string }
+
+func (e NotExistError) Error() string { return fmt.Sprintf("container %q: %v", e.ID, ErrNotExist) }
+
+// Unwrap makes it ErrNotExist.
+func (e NotExistError) Unwrap() error { return ErrNotExist }
+
 const (
 	creatingFile = "creating.json"
 	stateFile    = "state.json"
@@ -91,7 +99,7 @@ func (c *Container) Read() error {
 		err = sys.ReadJSON(c.Path(creatingFile), &c.Record)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("container %q: %w", c.Name(), ErrNotExist)
+		return NotExistError{c.Name()}
 	}
 	if err == nil {
 		err = c.check()
