@@ -50,29 +50,31 @@ var examples = map[string]example{
 			echo image = db:1 >/etc/runcell/db.cell`,
 		file: "/etc/runcell/web.cell",
 		after: `
-			runcell service start db && runcell service start web
+			runcell service start db
+			runcell service start web
 			runcell ports | grep 8080/tcp
 			runcell exec web sh -c 'echo $MODE; echo kept >/var/db/web/file' | grep production
 			runcell service check web
-			runcell service stop web && runcell service stop db
+			runcell service stop web
+			runcell service stop db
 			runcell list --quiet | grep . && exit 1
 			rm /etc/runcell/*.cell`,
 	},
 	"runcell-config.5": {
 		before: sets + `
-			mkdir -p bundle/rootfs && cp -R root/bin bundle/rootfs
+			mkdir -p bundle/rootfs; cp -R root/bin bundle/rootfs
 			runcell spec --bundle bundle`,
 		file: "shown",
 		after: `
-			{ echo '{'; cat shown; echo ,; sed 1d bundle/config.json; } >config && mv config bundle/config.json
+			{ echo '{'; cat shown; echo ,; sed 1d bundle/config.json; } >config; mv config bundle/config.json
 			runcell explain bundle >said
-			grep 8080/tcp said && grep sysv-ipc said && grep "maxProcesses.* 50" said`,
+			grep 8080/tcp said; grep sysv-ipc said; grep "maxProcesses.* 50" said`,
 	},
 	"runcell.8": {
 		before: sets + strings.ReplaceAll(serving, " --tag 1", ""),
 		typed: map[string]string{
 			netbsdOnly:                          refused,
-			"runcell run --bundle /srv/web web": `runcell run --bundle /srv/web web & until runcell stop web 2>/dev/null; do sleep 0.1; done; wait $!`,
+			"runcell run --bundle /srv/web web": `runcell run --bundle /srv/web web & tries=100; until runcell stop web; do tries=$((tries-1)); test $tries -gt 0; sleep 0.1; done; wait $!`,
 			"runcell exec -t web sh":            `script -qec "runcell exec -t web sh -c 'tty && exit'" /dev/null`,
 			"runcell delete --force web":        "runcell run -d --bundle /srv/web web; runcell delete --force web",
 			"9101 stream tcp nowait root /usr/local/sbin/runcell runcell metrics --inetd": `printf 'GET /metrics HTTP/1.0\r\n\r\n' | runcell metrics --inetd | grep '200 OK'`,
